@@ -1,0 +1,72 @@
+#pragma once
+
+/*
+ * JSON scanner (RFC 8259)
+ *
+ * Push bytes in, get events out, in constant memory: depth is bounded, strings longer than the
+ * buffer arrive in pieces. It never builds a tree; small documents use json/tree.h. This is what a
+ * heap snapshot streams through, so strings are decoded in runs (SIMD search for the next quote or
+ * backslash, then one copy), never byte by byte.
+ *
+ * Strings are delivered decoded to UTF-8; a lone surrogate becomes U+FFFD. Input must be well-formed
+ * JSON; raw bytes above 0x7F inside strings pass through unchecked.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum json_event_kind {
+	JSON_OBJECT,
+	JSON_OBJECT_END,
+	JSON_ARRAY,
+	JSON_ARRAY_END,
+	JSON_KEY,	  /* whole; a key longer than the buffer is -E2BIG */
+	JSON_STRING_PART, /* a piece of a string value; the last piece (maybe empty) is JSON_STRING */
+	JSON_STRING,
+	JSON_INTEGER, /* fits int64_t and has no fraction or exponent */
+	JSON_REAL,    /* text of any other number */
+	JSON_TRUE,
+	JSON_FALSE,
+	JSON_NULL,
+};
+
+struct json_event {
+	enum json_event_kind kind;
+	unsigned depth; /* number of open objects and arrays around it: members of the root object: 1 */
+	const char *text; /* KEY, STRING, STRING_PART, REAL; valid during the call; not terminated */
+	size_t size;
+	int64_t integer;
+};
+
+/* Return 0 to go on; anything else ends the scan and is returned by feed as is. */
+typedef int json_event_fn(void *owner, const struct json_event *event);
+
+enum { JSON_DEPTH_MAX = 64, JSON_BUFFER_MIN = 64 };
+
+struct json_scan {
+	json_event_fn *fn;
+	void *owner;
+	char *buffer; /* borrowed: strings gather here */
+	size_t buffer_size, used;
+	uint64_t offset; /* bytes consumed: where an error lies */
+	uint8_t state, depth;
+	uint8_t number_kind, literal, escape_n;
+	uint16_t surrogate;
+	uint32_t escape;
+	bool in_key;
+	uint8_t stack[JSON_DEPTH_MAX];
+};
+
+/* buffer (at least JSON_BUFFER_MIN bytes) is borrowed until the scan is over. */
+void json_scan_init(struct json_scan *scan, char *buffer, size_t size, json_event_fn *fn,
+		    void *owner);
+
+/* 0; -EBADMSG malformed (scan->offset says where); -E2BIG too deep or a scalar too long; fn's own. */
+int json_scan_feed(struct json_scan *scan, const char *data, size_t size);
+
+/* The document must be whole: 0 or -EBADMSG. */
+int json_scan_end(struct json_scan *scan);
+
+/* Ready for the next document with the same buffer and fn. */
+void json_scan_reset(struct json_scan *scan);

@@ -1,0 +1,24 @@
+#pragma once
+
+/*
+ * A libuv loop nested in ours, for libwebsockets, which on Debian 12 can ride on libuv but not on
+ * libevent. Our loop watches uv_backend_fd() and, before each wait, runs what is due
+ * (docs/ARCHITECTURE.md, "Three libraries, one loop"). uvloop.c is the only file that includes uv.h.
+ */
+
+#include "loop/loop.h"
+
+struct uvloop {
+	void *uv; /* uv_loop_t, owned */
+	struct loop *loop;
+	struct loop_hook hook;
+	struct loop_fd io;
+};
+
+int uvloop_init(struct uvloop *uvloop, struct loop *loop);
+
+/* Runs what is left until nothing is alive, then closes. */
+void uvloop_fini(struct uvloop *uvloop);
+
+/* One pass over what is due, without waiting. */
+void uvloop_run(struct uvloop *uvloop);

@@ -1,0 +1,33 @@
+#pragma once
+
+/*
+ * Where an inspector listens. Written as host:port, [v6]:port, a bare port (loopback), ws://host:port,
+ * http://host:port, unix:/path. The host must be numeric or "localhost" for inspectors: their
+ * DNS-rebinding guard refuses names, and a resolver must never block the loop.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+enum address_family { ADDRESS_INET, ADDRESS_INET6, ADDRESS_UNIX };
+
+enum { ADDRESS_HOST_MAX = 108, ADDRESS_TEXT_MAX = 128 };
+
+struct address {
+	enum address_family family;
+	char host[ADDRESS_HOST_MAX]; /* numeric, without brackets; or the path of a unix socket */
+	uint16_t port;
+};
+
+int address_parse(struct address *address, const char *text, struct err *err);
+
+/* "127.0.0.1:9229", "[::1]:9229", "unix:/path": also what an inspector takes as Host header. */
+char *address_format(char dst[ADDRESS_TEXT_MAX], const struct address *address);
+
+bool address_equal(const struct address *a, const struct address *b);
+
+/* A loopback address or a unix socket. */
+bool address_is_local(const struct address *address);

@@ -1,0 +1,52 @@
+#pragma once
+
+/*
+ * RFC 6455 framing, client side, pure: spans in, spans out, no I/O. Used by the capture threads,
+ * where libwebsockets' byte-at-a-time parser would be the bottleneck. No extensions.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { FRAME_HEADER_MAX = 14 };
+
+/* Opcodes (RFC 6455 5.2). */
+enum frame_opcode {
+	FRAME_CONTINUATION = 0,
+	FRAME_TEXT = 1,
+	FRAME_BINARY = 2,
+	FRAME_CLOSE = 8,
+	FRAME_PING = 9,
+	FRAME_PONG = 10,
+};
+
+struct frame_events {
+	/* A piece of a text message's payload; `last` with the final piece (which may be empty). */
+	int (*text)(void *owner, const char *data, size_t size, bool last);
+	/* A whole control frame: close, ping, pong (at most 125 bytes). */
+	int (*control)(void *owner, enum frame_opcode opcode, const char *data, size_t size);
+};
+
+struct frame_reader {
+	const struct frame_events *events;
+	void *owner;
+	uint64_t left; /* payload bytes still to come in this frame */
+	uint8_t header[FRAME_HEADER_MAX], header_n, header_need;
+	uint8_t opcode;
+	bool fin, in_message, in_payload;
+	uint8_t control_n;
+	char control[125];
+};
+
+void frame_reader_init(struct frame_reader *reader, const struct frame_events *events, void *owner);
+
+/* 0; -EPROTO when the peer breaks the RFC (masked, reserved bits, binary, bad length); or an event's own. */
+int frame_feed(struct frame_reader *reader, const char *data, size_t size);
+
+/*
+ * Write one masked frame into dst (at least size + FRAME_HEADER_MAX bytes). mask is four random
+ * bytes. Returns the number of bytes written.
+ */
+size_t frame_write(char *dst, enum frame_opcode opcode, const char *data, size_t size,
+		   const uint8_t mask[4]);

@@ -1,0 +1,46 @@
+#pragma once
+
+/*
+ * A blocking WebSocket connection for one capture thread: plain socket, own framing, every wait with
+ * a deadline and a cancel descriptor. TCP back-pressure is the only flow control: what the caller
+ * does not read, the kernel and the peer hold.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "net/frame.h"
+
+struct address;
+struct err;
+
+enum { WIRE_E_CLOSED = 1 }; /* the peer closed the connection */
+
+struct wire {
+	int fd;	       /* owned; -1 when closed */
+	int cancel_fd; /* borrowed; readable means: give up (-ECANCELED) */
+	char *buffer;  /* owned */
+	size_t buffer_size;
+	struct frame_reader reader;
+	uint64_t bytes_in, bytes_out;
+};
+
+/*
+ * Connect and upgrade. events/owner get what wire_receive() reads. 0; -ECONNREFUSED, -ETIMEDOUT,
+ * -ECANCELED, -EPROTO (not a WebSocket server) with text in err.
+ */
+int wire_open(struct wire *wire, const struct address *to, const char *path, int cancel_fd,
+	      uint64_t timeout_ns, const struct frame_events *events, void *owner,
+	      struct err *err);
+
+/* One text message in one masked frame. 0, -ETIMEDOUT, -ECANCELED, -errno. */
+int wire_send(struct wire *wire, const char *text, size_t size, uint64_t timeout_ns);
+
+/*
+ * Wait for bytes, read once, feed the frames. 0; WIRE_E_CLOSED; -ETIMEDOUT when nothing came within
+ * timeout_ns; -ECANCELED; -EPROTO; an event's own result.
+ */
+int wire_receive(struct wire *wire, uint64_t timeout_ns);
+
+/* Closes the socket at once (a close frame first when it can be sent without waiting). Safe twice. */
+void wire_close(struct wire *wire);

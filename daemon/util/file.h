@@ -1,0 +1,40 @@
+#pragma once
+
+/*
+ * Durable files
+ *
+ * begin -> write ... -> commit | abort. A file is either absent or whole: it is born under a
+ * temporary name in a directory that readers never list, synced, renamed, and the directory it
+ * lands in is synced before commit returns.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	FILE_E_FULL = 1,   /* no space or over the size limit; abort and tell */
+	FILE_E_UNSURE = 2, /* visible and whole, but the directory could not be synced */
+};
+
+struct file {
+	int dir_fd; /* borrowed */
+	int fd;	    /* owned; -1 when closed */
+	uint64_t size, size_max;
+	char name[64]; /* temporary name; "" once it is gone */
+};
+
+/* size_max in bytes. 0, FILE_E_FULL or -errno. */
+int file_begin(struct file *file, int dir_fd, uint64_t size_max);
+int file_write(struct file *file, const void *data, size_t size);
+
+/* Sync, rename to name in to_dir_fd, sync that directory. 0, FILE_E_FULL, FILE_E_UNSURE, -errno. */
+int file_commit(struct file *file, int to_dir_fd, const char *name);
+
+/* Forget the file. Safe on a committed, half-begun or zeroed (fd = -1) one. */
+void file_abort(struct file *file);
+
+/* Write a small whole file by the same recipe (in dir_fd itself). Replaces an old one atomically. */
+int file_replace(int dir_fd, const char *name, const void *data, size_t size);
+
+/* Read a whole file of at most max bytes; *ret is zero-terminated, free() it. -EFBIG when larger. */
+int file_read(const char *path, size_t max, char **ret, size_t *ret_size);
