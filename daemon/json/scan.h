@@ -8,8 +8,8 @@
  * heap snapshot streams through, so strings are decoded in runs (SIMD search for the next quote or
  * backslash, then one copy), never byte by byte.
  *
- * Strings are delivered decoded to UTF-8; a lone surrogate becomes U+FFFD. Input must be well-formed
- * JSON; raw bytes above 0x7F inside strings pass through unchecked.
+ * Strings are delivered decoded to UTF-8; a lone surrogate becomes U+FFFD. Input must be
+ * well-formed JSON; raw bytes above 0x7F inside strings pass through unchecked.
  */
 
 #include <stdbool.h>
@@ -21,11 +21,12 @@ enum json_event_kind {
 	JSON_OBJECT_END,
 	JSON_ARRAY,
 	JSON_ARRAY_END,
-	JSON_KEY,	  /* whole; a key longer than the buffer is -E2BIG */
-	JSON_STRING_PART, /* a piece of a string value; the last piece (maybe empty) is JSON_STRING */
+	JSON_KEY, /* whole; a key longer than the buffer is -E2BIG */
+	JSON_STRING_PART, /* a piece of a string value; the last piece (maybe empty) is JSON_STRING
+			   */
 	JSON_STRING,
 	JSON_INTEGER, /* fits int64_t and has no fraction or exponent */
-	JSON_REAL,    /* text of any other number */
+	JSON_REAL, /* text of any other number */
 	JSON_TRUE,
 	JSON_FALSE,
 	JSON_NULL,
@@ -33,8 +34,10 @@ enum json_event_kind {
 
 struct json_event {
 	enum json_event_kind kind;
-	unsigned depth; /* number of open objects and arrays around it: members of the root object: 1 */
-	const char *text; /* KEY, STRING, STRING_PART, REAL; valid during the call; not terminated */
+	unsigned depth; /* number of open objects and arrays around it: members of the root object:
+			   1 */
+	const char
+		*text; /* KEY, STRING, STRING_PART, REAL; valid during the call; not terminated */
 	size_t size;
 	int64_t integer;
 };
@@ -62,7 +65,8 @@ struct json_scan {
 void json_scan_init(struct json_scan *scan, char *buffer, size_t size, json_event_fn *fn,
 		    void *owner);
 
-/* 0; -EBADMSG malformed (scan->offset says where); -E2BIG too deep or a scalar too long; fn's own. */
+/* 0; -EBADMSG malformed (scan->offset says where); -E2BIG too deep or a scalar too long; fn's own.
+ */
 int json_scan_feed(struct json_scan *scan, const char *data, size_t size);
 
 /* The document must be whole: 0 or -EBADMSG. */

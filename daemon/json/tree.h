@@ -13,7 +13,8 @@
 struct err;
 struct tree; /* a node; the root owns all below it */
 
-/* 0; -EBADMSG with line and column in err (may be NULL); -ENOMEM. Free the root with tree_free(). */
+/* 0; -EBADMSG with line and column in err (may be NULL); -ENOMEM. Free the root with tree_free().
+ */
 int tree_parse(const char *data, size_t size, struct tree **ret, struct err *err);
 void tree_free(struct tree *root);
 

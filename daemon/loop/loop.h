@@ -3,14 +3,14 @@
 /*
  * The event loop of the control thread. loop.c is the only file that includes libevent.
  *
- * Each turn: hooks run (other loops nested in ours arm their descriptors), the loop waits, callbacks
- * run, then deferred work runs. `now_ns` is read once per turn. Nothing here is thread-safe;
- * other threads come in by loop/wake.h.
+ * Each turn: hooks run (other loops nested in ours arm their descriptors), the loop waits,
+ * callbacks run, then deferred work runs. `now_ns` is read once per turn. Nothing here is
+ * thread-safe; other threads come in by loop/wake.h.
  */
 
+#include "util/list.h"
 #include <stdbool.h>
 #include <stdint.h>
-#include "util/list.h"
 
 struct event;
 struct event_base;
@@ -82,7 +82,8 @@ void loop_stop(struct loop *loop, int exit_code);
 /* The worst lateness of the loop since the last call. */
 uint64_t loop_take_lag(struct loop *loop);
 
-/* 0 or -ENOMEM. fd is watched for nothing until loop_fd_want(). fini before close(fd); safe twice. */
+/* 0 or -ENOMEM. fd is watched for nothing until loop_fd_want(). fini before close(fd); safe twice.
+ */
 int loop_fd_init(struct loop_fd *f, struct loop *loop, int fd, loop_fd_fn *fn, void *owner);
 int loop_fd_want(struct loop_fd *f, unsigned what); /* LOOP_READ | LOOP_WRITE, or 0 */
 void loop_fd_fini(struct loop_fd *f);

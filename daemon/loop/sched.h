@@ -3,8 +3,8 @@
 /*
  * Scheduling
  *
- * Periodic work is spread: each entry keeps its own phase in the period, drawn from its id, so that a
- * thousand targets do not poll in step and one target polls at even distances. Failures back off
+ * Periodic work is spread: each entry keeps its own phase in the period, drawn from its id, so that
+ * a thousand targets do not poll in step and one target polls at even distances. Failures back off
  * exponentially with jitter, capped.
  */
 

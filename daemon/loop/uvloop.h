@@ -3,7 +3,8 @@
 /*
  * A libuv loop nested in ours, for libwebsockets, which on Debian 12 can ride on libuv but not on
  * libevent. Our loop watches uv_backend_fd() and, before each wait, runs what is due
- * (docs/ARCHITECTURE.md, "Three libraries, one loop"). uvloop.c is the only file that includes uv.h.
+ * (docs/ARCHITECTURE.md, "Three libraries, one loop"). uvloop.c is the only file that includes
+ * uv.h.
  */
 
 #include "loop/loop.h"

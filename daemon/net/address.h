@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * Where an inspector listens. Written as host:port, [v6]:port, a bare port (loopback), ws://host:port,
- * http://host:port, unix:/path. The host must be numeric or "localhost" for inspectors: their
- * DNS-rebinding guard refuses names, and a resolver must never block the loop.
+ * Where an inspector listens. Written as host:port, [v6]:port, a bare port (loopback),
+ * ws://host:port, http://host:port, unix:/path. The host must be numeric or "localhost" for
+ * inspectors: their DNS-rebinding guard refuses names, and a resolver must never block the loop.
  */
 
 #include <stdbool.h>

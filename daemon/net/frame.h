@@ -41,7 +41,8 @@ struct frame_reader {
 
 void frame_reader_init(struct frame_reader *reader, const struct frame_events *events, void *owner);
 
-/* 0; -EPROTO when the peer breaks the RFC (masked, reserved bits, binary, bad length); or an event's own. */
+/* 0; -EPROTO when the peer breaks the RFC (masked, reserved bits, binary, bad length); or an
+ * event's own. */
 int frame_feed(struct frame_reader *reader, const char *data, size_t size);
 
 /*

@@ -15,12 +15,12 @@ struct http_fetch;
 struct loop;
 
 struct http_request {
-	const char *url;	 /* http:// or https:// */
+	const char *url; /* http:// or https:// */
 	const char *unix_socket; /* path, or NULL */
-	const char *host;	 /* Host header, or NULL for the URL's own */
-	const char *bearer;	 /* token, or NULL */
-	const char *accept;	 /* or NULL */
-	uint64_t timeout_ns;	 /* over all */
+	const char *host; /* Host header, or NULL for the URL's own */
+	const char *bearer; /* token, or NULL */
+	const char *accept; /* or NULL */
+	uint64_t timeout_ns; /* over all */
 	size_t body_max;
 };
 
@@ -30,8 +30,8 @@ struct http_answer {
 	const char *body; /* zero-terminated, valid during the call */
 	size_t size;
 	uint64_t refresh_ns; /* X-Prometheus-Refresh-Interval-Seconds, 0 when absent */
-	bool connected;	     /* TCP was up: a time-out then means that nobody answers */
-	const char *reason;  /* for people, never NULL */
+	bool connected; /* TCP was up: a time-out then means that nobody answers */
+	const char *reason; /* for people, never NULL */
 };
 
 typedef void http_done_fn(void *owner, const struct http_answer *answer);
@@ -42,6 +42,6 @@ int http_client_new(struct http_client **ret, struct loop *loop);
 void http_client_free(struct http_client *client);
 
 /* Calls fn exactly once, never before it returns, unless cancelled. 0 or -errno. */
-int http_get(struct http_fetch **ret, struct http_client *client, const struct http_request *request,
-	     http_done_fn *fn, void *owner);
+int http_get(struct http_fetch **ret, struct http_client *client,
+	     const struct http_request *request, http_done_fn *fn, void *owner);
 void http_cancel(struct http_fetch *fetch);

@@ -1,15 +1,15 @@
 #pragma once
 
 /*
- * A blocking WebSocket connection for one capture thread: plain socket, own framing, every wait with
- * a deadline and a cancel descriptor. TCP back-pressure is the only flow control: what the caller
- * does not read, the kernel and the peer hold.
+ * A blocking WebSocket connection for one capture thread: plain socket, own framing, every wait
+ * with a deadline and a cancel descriptor. TCP back-pressure is the only flow control: what the
+ * caller does not read, the kernel and the peer hold.
  */
 
+#include "net/frame.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "net/frame.h"
 
 struct address;
 struct err;
@@ -17,9 +17,9 @@ struct err;
 enum { WIRE_E_CLOSED = 1 }; /* the peer closed the connection */
 
 struct wire {
-	int fd;	       /* owned; -1 when closed */
+	int fd; /* owned; -1 when closed */
 	int cancel_fd; /* borrowed; readable means: give up (-ECANCELED) */
-	char *buffer;  /* owned */
+	char *buffer; /* owned */
 	size_t buffer_size;
 	struct frame_reader reader;
 	uint64_t bytes_in, bytes_out;
@@ -30,8 +30,7 @@ struct wire {
  * -ECANCELED, -EPROTO (not a WebSocket server) with text in err.
  */
 int wire_open(struct wire *wire, const struct address *to, const char *path, int cancel_fd,
-	      uint64_t timeout_ns, const struct frame_events *events, void *owner,
-	      struct err *err);
+	      uint64_t timeout_ns, const struct frame_events *events, void *owner, struct err *err);
 
 /* One text message in one masked frame. 0, -ETIMEDOUT, -ECANCELED, -errno. */
 int wire_send(struct wire *wire, const char *text, size_t size, uint64_t timeout_ns);
@@ -42,5 +41,6 @@ int wire_send(struct wire *wire, const char *text, size_t size, uint64_t timeout
  */
 int wire_receive(struct wire *wire, uint64_t timeout_ns);
 
-/* Closes the socket at once (a close frame first when it can be sent without waiting). Safe twice. */
+/* Closes the socket at once (a close frame first when it can be sent without waiting). Safe twice.
+ */
 void wire_close(struct wire *wire);

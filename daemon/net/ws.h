@@ -1,12 +1,12 @@
 #pragma once
 
 /*
- * WebSocket client connections of the control thread: many, mostly idle, small text messages. ws.c is
- * the only file that includes libwebsockets.
+ * WebSocket client connections of the control thread: many, mostly idle, small text messages. ws.c
+ * is the only file that includes libwebsockets.
  *
  * What the wire carries is bounded by facts about the peers: never a PING (Node drops the
- * connection), no Origin, no extensions, no redirects, no proxy, each message one masked text frame,
- * numeric addresses only.
+ * connection), no Origin, no extensions, no redirects, no proxy, each message one masked text
+ * frame, numeric addresses only.
  */
 
 #include <stdbool.h>
@@ -34,8 +34,8 @@ struct ws_events {
 };
 
 struct ws_limits {
-	uint64_t connect_ns;	  /* TCP connect and upgrade, together */
-	size_t message_max;	  /* bytes of a message; more is drained, not built */
+	uint64_t connect_ns; /* TCP connect and upgrade, together */
+	size_t message_max; /* bytes of a message; more is drained, not built */
 	size_t send_queue_max; /* bytes waiting to be written; more is -ENOBUFS */
 };
 
@@ -45,9 +45,8 @@ int ws_context_new(struct ws_context **ret, struct loop *loop, struct uvloop *uv
 void ws_context_free(struct ws_context *context);
 
 /* path is the resource, "/uuid". Never calls back before it returns. 0 or -errno. */
-int ws_open(struct ws **ret, struct ws_context *context, const struct address *to,
-	    const char *path, const struct ws_limits *limits, const struct ws_events *events,
-	    void *owner);
+int ws_open(struct ws **ret, struct ws_context *context, const struct address *to, const char *path,
+	    const struct ws_limits *limits, const struct ws_events *events, void *owner);
 
 /* Queue one text message (copied). 0, -ENOBUFS, -ENOMEM, -ENOTCONN. */
 int ws_send(struct ws *ws, const char *text, size_t size);

@@ -13,7 +13,7 @@ struct buf {
 	char *data; /* owned */
 	size_t size, capacity;
 	size_t limit; /* bytes; more is -E2BIG */
-	int error;    /* 0, -ENOMEM, -E2BIG */
+	int error; /* 0, -ENOMEM, -E2BIG */
 };
 
 void buf_init(struct buf *buf, size_t limit);
@@ -29,7 +29,8 @@ int buf_puts(struct buf *buf, const char *text);
 int buf_printf(struct buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int buf_vprintf(struct buf *buf, const char *fmt, va_list args);
 
-/* Zero-terminated view, "" when empty; NULL when the buffer has failed. Valid until the next append. */
+/* Zero-terminated view, "" when empty; NULL when the buffer has failed. Valid until the next
+ * append. */
 const char *buf_text(struct buf *buf);
 
 /* Take the memory (free() it); the buffer is empty afterwards. *ret_size may be NULL. */

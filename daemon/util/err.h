@@ -11,7 +11,7 @@
 enum { ERR_TEXT_MAX = 384 };
 
 struct err {
-	int code;	  /* negative errno, or the positive condition of the function that set it */
+	int code; /* negative errno, or the positive condition of the function that set it */
 	int line, column; /* from 1; 0 when there is no source */
 	char text[ERR_TEXT_MAX];
 };

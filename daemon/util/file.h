@@ -12,13 +12,13 @@
 #include <stdint.h>
 
 enum {
-	FILE_E_FULL = 1,   /* no space or over the size limit; abort and tell */
+	FILE_E_FULL = 1, /* no space or over the size limit; abort and tell */
 	FILE_E_UNSURE = 2, /* visible and whole, but the directory could not be synced */
 };
 
 struct file {
 	int dir_fd; /* borrowed */
-	int fd;	    /* owned; -1 when closed */
+	int fd; /* owned; -1 when closed */
 	uint64_t size, size_max;
 	char name[64]; /* temporary name; "" once it is gone */
 };
@@ -33,8 +33,10 @@ int file_commit(struct file *file, int to_dir_fd, const char *name);
 /* Forget the file. Safe on a committed, half-begun or zeroed (fd = -1) one. */
 void file_abort(struct file *file);
 
-/* Write a small whole file by the same recipe (in dir_fd itself). Replaces an old one atomically. */
+/* Write a small whole file by the same recipe (in dir_fd itself). Replaces an old one atomically.
+ */
 int file_replace(int dir_fd, const char *name, const void *data, size_t size);
 
-/* Read a whole file of at most max bytes; *ret is zero-terminated, free() it. -EFBIG when larger. */
+/* Read a whole file of at most max bytes; *ret is zero-terminated, free() it. -EFBIG when larger.
+ */
 int file_read(const char *path, size_t max, char **ret, size_t *ret_size);

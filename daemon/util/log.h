@@ -21,7 +21,7 @@ struct log_field {
 
 struct log_record {
 	enum log_level level;
-	const char *component;	/* "capture": the module that speaks */
+	const char *component; /* "capture": the module that speaks */
 	const char *message_id; /* 128-bit hex of the journal catalog, or NULL */
 	const char *message;
 	const struct log_field *fields;

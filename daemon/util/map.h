@@ -20,4 +20,4 @@ void map_init(struct map *map);
 void map_fini(struct map *map);
 void *map_get(const struct map *map, const char *key);
 int map_put(struct map *map, const char *key, void *value); /* 0, -EEXIST, -ENOMEM */
-void *map_remove(struct map *map, const char *key);	    /* the value, or NULL */
+void *map_remove(struct map *map, const char *key); /* the value, or NULL */

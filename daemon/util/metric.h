@@ -16,7 +16,7 @@ enum { METRIC_LABELS_MAX = 8, HISTOGRAM_BOUNDS_MAX = 16 };
 struct metric_desc {
 	const char *name; /* family name without _total */
 	enum metric_type type;
-	const char *unit;			 /* OpenMetrics unit, or "" */
+	const char *unit; /* OpenMetrics unit, or "" */
 	const char *labels[METRIC_LABELS_MAX]; /* ends with NULL */
 	const char *help;
 };
@@ -24,7 +24,8 @@ struct metric_desc {
 struct histogram {
 	const double *bounds; /* upper bounds, ascending, without +Inf; borrowed, constant */
 	size_t bounds_n;
-	uint64_t counts[HISTOGRAM_BOUNDS_MAX + 1]; /* per bucket, not cumulative; the last is +Inf */
+	uint64_t
+		counts[HISTOGRAM_BOUNDS_MAX + 1]; /* per bucket, not cumulative; the last is +Inf */
 	double sum;
 };
 

@@ -21,7 +21,7 @@ bool str_has_prefix(const char *text, const char *prefix);
 int str_parse_uint(const char *text, uint64_t *ret);
 int str_parse_duration(const char *text, uint64_t *ret_ns); /* "0" is allowed without a unit */
 int str_parse_bytes(const char *text, uint64_t *ret_bytes); /* KiB MiB GiB TiB, kB MB GB TB, B */
-int str_parse_ratio(const char *text, double *ret);	    /* "80%" = 0.8, "0.8" = 0.8 */
+int str_parse_ratio(const char *text, double *ret); /* "80%" = 0.8, "0.8" = 0.8 */
 
 /* For people: "1h30m", "2.5s"; "1.4 GiB". dst is always terminated and returned. */
 enum { STR_UNIT_MAX = 32 };

@@ -1,0 +1,116 @@
+#pragma once
+
+/*
+ * Captures: the queue, the guards, the threads. A request names a target; when the guards agree it
+ * waits for a thread, which downloads into the spool's incoming/ at constant memory; the end comes
+ * back to the control thread, which commits, counts and tells. At most one capture per target at a
+ * time. Every refusal is counted and remembered with its reason.
+ */
+
+#include "capture/settings.h"
+#include "capture/spool.h"
+#include "loop/loop.h"
+#include "loop/wake.h"
+#include "util/list.h"
+#include "util/metric.h"
+#include "watch/rule.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct target;
+struct targets;
+
+enum capture_refusal {
+	REFUSAL_NONE,
+	REFUSAL_BUSY, /* a capture of this target is running or waiting */
+	REFUSAL_QUEUE, /* the queue is full */
+	REFUSAL_COOLDOWN, /* of the rule for this target */
+	REFUSAL_MAX_CAPTURES, /* of the rule in its window */
+	REFUSAL_SPACE, /* the spool has no room */
+	REFUSAL_TARGET, /* not up, or it cannot do this */
+	REFUSALS,
+};
+
+enum capture_step { CAPTURE_WAITING, CAPTURE_RUNNING, CAPTURE_SUCCEEDED, CAPTURE_FAILED };
+
+struct capture_request {
+	uint64_t target_id;
+	const char *isolate;
+	const char *rule; /* NULL: a person asked */
+	const char *cause;
+	double cause_value;
+	const struct rule_guards *guards; /* NULL: none */
+};
+
+/* A capture under way or lately ended, for the API and the page. */
+struct capture {
+	struct link link;
+	char id[CAPTURE_ID_MAX];
+	enum capture_step step;
+	struct manifest manifest; /* as far as known */
+	uint64_t target_id;
+	uint64_t bytes; /* so far; updated about once a second */
+	char error[256]; /* why it failed */
+	struct capture_job *job; /* owned while running */
+};
+
+/* A refusal, for the API and the page: the newest REFUSED_MAX are kept. */
+enum { REFUSED_MAX = 64 };
+
+struct refused {
+	int64_t wall_ms;
+	char target[128], isolate[64], rule[128];
+	enum capture_refusal reason;
+	char text[192]; /* the numbers: "cooldown: 12m left of 30m" */
+};
+
+/* Counters by labels; kept for /metrics. */
+struct capture_counter {
+	struct link link;
+	char target[128], rule[128], reason[32];
+	uint64_t succeeded, failed, refused;
+	int64_t last_wall_ms; /* of the last success */
+};
+
+struct captures {
+	struct loop *loop; /* borrowed */
+	struct targets *targets; /* borrowed */
+	struct spool *spool; /* borrowed */
+	struct capture_settings settings;
+	struct link queue, running, ended; /* struct capture; ended keeps the newest few */
+	uint32_t queue_n, running_n, ended_n;
+	struct refused refused[REFUSED_MAX];
+	uint64_t refused_n; /* ever; the newest is refused[(refused_n - 1) % REFUSED_MAX] */
+	struct link counters;
+	struct link history; /* what cooldown and max_captures are judged by */
+	struct histogram duration, pause, size;
+	struct loop_wake wake;
+	struct loop_timer tick;
+	struct capture_pool *pool; /* owned */
+	/* Set by the root; may be NULL. */
+	void (*on_done)(void *owner, const struct capture *capture);
+	void *owner;
+};
+
+int captures_init(struct captures *captures, struct loop *loop, struct targets *targets,
+		  struct spool *spool, const struct capture_settings *settings);
+
+/* Cancels what is running and waits for the threads (seconds at most). */
+void captures_fini(struct captures *captures);
+void captures_set(struct captures *captures, const struct capture_settings *settings);
+
+/*
+ * Ask for a snapshot. 0 and the id in ret_id (may be NULL); or a capture_refusal with the numbers
+ * in err, counted and remembered; or -errno.
+ */
+int captures_request(struct captures *captures, const struct capture_request *request,
+		     char ret_id[CAPTURE_ID_MAX], struct err *err);
+
+/* Waiting, running or lately ended. NULL when unknown. */
+const struct capture *captures_find(const struct captures *captures, const char *id);
+
+/* 0; -ENOENT; -EALREADY when it has ended. */
+int captures_cancel(struct captures *captures, const char *id);
+
+const char *capture_refusal_name(enum capture_refusal refusal); /* "cooldown": the reason label */
+const char *capture_step_name(enum capture_step step);

@@ -1,0 +1,24 @@
+#pragma once
+
+/* A sorted set of Prometheus labels. Names match [a-zA-Z_][a-zA-Z0-9_]*; values are UTF-8. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct label {
+	char *name, *value; /* owned */
+};
+
+struct labels {
+	struct label *items; /* owned, sorted by name */
+	size_t n;
+};
+
+void labels_fini(struct labels *labels);
+
+/* Add or replace. 0, -EINVAL (bad name), -ENOMEM. */
+int labels_set(struct labels *labels, const char *name, const char *value);
+const char *labels_get(const struct labels *labels, const char *name); /* NULL when absent */
+int labels_copy(struct labels *dst, const struct labels *src);
+bool labels_equal(const struct labels *a, const struct labels *b);
+bool labels_name_ok(const char *name);

@@ -1,0 +1,90 @@
+#pragma once
+
+/*
+ * Options
+ *
+ * A module exports constant tables; the loader, the reload diff, `heapwatchd --options` and
+ * docs/CONFIG.md are all made from them. Type, unit, range and default stand in the table and
+ * nowhere else. A table describes the members of one YAML mapping and where each lands in a struct
+ * of settings; mappings nest by OPTION_TABLE, sequences of mappings by OPTION_LIST.
+ */
+
+#include "conf/doc.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum option_type {
+	OPTION_BOOL, /* bool */
+	OPTION_UINT, /* uint64_t */
+	OPTION_BYTES, /* uint64_t, bytes: 64KiB, 2GiB */
+	OPTION_TIME, /* uint64_t, nanoseconds: 500ms, 10s, 1h30m */
+	OPTION_RATIO, /* double: 80% or 0.8 */
+	OPTION_NUMBER, /* double */
+	OPTION_TEXT, /* char *, owned, NULL when absent and without default */
+	OPTION_ENUM, /* int: index into choices */
+	OPTION_TEXT_LIST, /* struct text_list */
+	OPTION_LABELS, /* struct labels */
+	OPTION_TABLE, /* struct described by `table`, at offset */
+	OPTION_LIST, /* struct item_list of structs described by `table` */
+};
+
+enum option_flags {
+	OPTION_RESTART = 1, /* a change takes effect at the next start only */
+	OPTION_SECRET = 2, /* never shown */
+	OPTION_REQUIRED = 4, /* must be given */
+};
+
+struct text_list {
+	char **items; /* owned, each owned */
+	size_t n;
+};
+
+struct item_list {
+	void *items; /* owned array of n structs of item_size bytes */
+	size_t n, item_size;
+};
+
+struct option_desc {
+	const char *name; /* the key; a table ends with a NULL name */
+	enum option_type type;
+	unsigned flags;
+	size_t offset;
+	size_t present; /* offset of a bool set when the key was given; 0: none (never offset 0) */
+	uint64_t min, max; /* UINT, BYTES, TIME; max 0: no bound */
+	const char *def; /* as one would write it; NULL: zero, empty */
+	const char *const *choices; /* ENUM, NULL-terminated */
+	const struct option_desc *table; /* TABLE, LIST */
+	size_t item_size; /* LIST */
+	/* More checks on one value; may be NULL. 0 or -EINVAL with the reason in err. */
+	int (*check)(const void *value, struct err *err);
+	const char *help; /* one or two sentences */
+};
+
+/* Fill settings (zeroed by the caller) with the defaults of a table, nested tables included. */
+int options_defaults(const struct option_desc *table, void *settings);
+
+/*
+ * Fill settings from a mapping: defaults first, then what is given. Unknown, doubled and missing
+ * keys, wrong types and values out of range all become problems; it goes on after each. 0, -EINVAL,
+ * -ENOMEM. node may be NULL or an empty scalar: all defaults.
+ */
+int options_load(const struct option_desc *table, const struct doc *doc, const struct node *node,
+		 const char *path, void *settings, struct problems *problems);
+void options_fini(const struct option_desc *table, void *settings);
+
+/* True when two settings structs are equal as far as the table says. */
+bool options_equal(const struct option_desc *table, const void *a, const void *b);
+
+/*
+ * The dotted names of options flagged RESTART that differ, into names (at most max). Returns how
+ * many.
+ */
+size_t options_need_restart(const struct option_desc *table, const void *a, const void *b,
+			    char names[][96], size_t max);
+
+struct buf;
+
+/* The table as text for `--options`, and as Markdown for docs/CONFIG.md. */
+int options_print(const struct option_desc *table, const char *prefix, struct buf *buf);
+int options_markdown(const struct option_desc *table, const char *prefix, struct buf *buf);

@@ -1,0 +1,20 @@
+#pragma once
+
+/* What the configuration says about the HTTP endpoint. */
+
+#include "conf/option.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct web_settings {
+	struct text_list listen_addresses;
+	char *external_url;
+	bool enable_lifecycle; /* POST /-/reload */
+	bool allow_remote; /* listen beyond loopback without TLS and authentication */
+	uint64_t max_connections;
+	uint64_t max_connections_per_ip;
+	uint64_t request_timeout_ns; /* head and body of a request must be in by then */
+	uint64_t response_timeout_ns; /* a slow reader is cut off by then */
+};
+
+extern const struct option_desc web_options[];

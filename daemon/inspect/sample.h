@@ -1,0 +1,64 @@
+#pragma once
+
+/*
+ * Samples: what one poll of one isolate yields, as values. A number the runtime did not give is
+ * absent, which is not zero: `present` says which are there.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum sample_field {
+	SAMPLE_HEAP_USED, /* bytes, garbage included */
+	SAMPLE_HEAP_SIZE, /* bytes reserved */
+	SAMPLE_HEAP_LIMIT, /* bytes the old generation may grow to before the runtime aborts */
+	SAMPLE_EXTERNAL, /* bytes outside the heap kept alive by it */
+	SAMPLE_ARRAY_BUFFERS, /* bytes, part of external */
+	SAMPLE_EMBEDDER_USED, /* bytes of the embedder's (C++) heap */
+	SAMPLE_MALLOCED, /* bytes the engine got from malloc */
+	SAMPLE_NATIVE_CONTEXTS, /* count */
+	SAMPLE_DETACHED_CONTEXTS, /* count */
+	SAMPLE_ALLOCATED, /* bytes allocated since start, exact (V8 14 and later) */
+	SAMPLE_FIELDS,
+};
+
+enum { SPACES_MAX = 16, SPACE_NAME_MAX = 32 };
+
+/* One heap space; the name is the runtime's without its "_space" ending. */
+struct space {
+	char name[SPACE_NAME_MAX];
+	uint64_t size, used, available, physical; /* bytes */
+};
+
+struct sample {
+	uint64_t mono_ns; /* when the answer came */
+	int64_t wall_ms;
+	uint64_t round_trip_ns; /* of the cheapest request of the poll */
+	uint32_t present; /* bit per sample_field */
+	uint64_t value[SAMPLE_FIELDS];
+	uint32_t spaces_n;
+	struct space spaces[SPACES_MAX];
+};
+
+static inline bool sample_has(const struct sample *sample, enum sample_field field)
+{
+	return sample->present & (1u << field);
+}
+
+static inline void sample_set(struct sample *sample, enum sample_field field, uint64_t value)
+{
+	sample->value[field] = value;
+	sample->present |= 1u << field;
+}
+
+/* What the runtime says of itself and its process, once per connection. */
+struct identity {
+	char runtime[16]; /* "node" */
+	char runtime_version[32]; /* "22.23.3" */
+	char engine[16]; /* "v8" */
+	char engine_version[48];
+	char inspector_id[64]; /* changes with every start of the inspector */
+	char title[128]; /* what the inspector calls the program */
+	int64_t pid; /* in its own pid namespace; 0 when unknown */
+	int64_t start_wall_ms; /* 0 when unknown */
+};

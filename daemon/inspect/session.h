@@ -1,0 +1,131 @@
+#pragma once
+
+/*
+ * Sessions
+ *
+ * One conversation with one inspector on the control thread: find it over HTTP, connect, greet,
+ * poll. The target owns it. Every change of state goes through one function, which arms the
+ * deadline of the state it enters; a state without a deadline does not exist. Results go up by the
+ * events below.
+ *
+ * A session dies once: after `closed` it is in SESSION_CLOSED and may be opened again.
+ */
+
+#include "inspect/sample.h"
+#include "loop/loop.h"
+#include "net/address.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct dialect;
+struct http_client;
+struct http_fetch;
+struct tree;
+struct ws;
+struct ws_context;
+
+enum session_state {
+	SESSION_CLOSED,
+	SESSION_FINDING, /* GET /json/list */
+	SESSION_CONNECTING, /* TCP and WebSocket upgrade */
+	SESSION_GREETING, /* the dialect's first words */
+	SESSION_IDLE, /* waits for session_poll() */
+	SESSION_POLLING,
+	SESSION_STATES,
+};
+
+/* Why a session ended. The text beside it is for people. */
+enum session_end {
+	SESSION_END_CLOSED, /* we closed it, or the peer did in good order */
+	SESSION_END_REFUSED, /* nothing listens there */
+	SESSION_END_UNREACHABLE, /* no route, TCP time-out */
+	SESSION_END_NOT_INSPECTOR, /* something answers that is no inspector */
+	SESSION_END_SILENT, /* connected, but no answer to HTTP or the upgrade: stopped or swamped
+			     */
+	SESSION_END_BLOCKED, /* the inspector's thread answers, the program's does not */
+	SESSION_END_EXITING, /* the program waits for us to leave so that it can exit */
+	SESSION_END_LOST, /* the connection broke */
+	SESSION_END_PROTOCOL, /* answers that make no sense, or over the limits */
+	SESSION_ENDS,
+};
+
+/* Liveness of the program's own thread as the last poll saw it. */
+enum session_activity {
+	ACTIVITY_UNKNOWN,
+	ACTIVITY_RUNNING,
+	ACTIVITY_PAUSED, /* no turn of the event loop and no CPU since the last poll */
+};
+
+struct session_events {
+	void (*identified)(void *owner, const struct identity *identity);
+	/* isolate: "main", "worker:3"; valid during the call. */
+	void (*sample)(void *owner, const char *isolate, const struct sample *sample);
+	void (*isolate_gone)(void *owner, const char *isolate);
+	/* The poll is complete; rss_bytes is 0 when the runtime did not say. */
+	void (*polled)(void *owner, enum session_activity activity, uint64_t rss_bytes);
+	void (*closed)(void *owner, enum session_end end, const char *reason);
+};
+
+struct session_limits {
+	uint64_t connect_ns, poll_ns;
+	bool evaluate;
+	uint32_t isolates_max;
+};
+
+struct session_context {
+	struct loop *loop;
+	struct http_client *http;
+	struct ws_context *ws;
+};
+
+struct session {
+	enum session_state state;
+	const struct session_context *context; /* borrowed */
+	const struct dialect *dialect;
+	const struct session_events *events;
+	void *owner;
+	struct address address;
+	struct session_limits limits;
+	char path[256]; /* of the WebSocket, once found */
+	struct identity identity;
+	struct loop_timer deadline;
+	struct loop_deferred ending;
+	enum session_end end;
+	char end_reason[160];
+	struct http_fetch *fetch;
+	struct ws *ws;
+	int32_t next_id;
+	uint64_t bytes_in, bytes_out; /* since init, all connections */
+	bool patient; /* a capture holds the target: a poll may take as long as it wants */
+	void *dialect_state; /* owned, dialect->state_size bytes, zeroed at each open */
+};
+
+int session_init(struct session *session, const struct session_context *context,
+		 const struct dialect *dialect, const struct session_events *events, void *owner);
+void session_fini(struct session *session);
+
+/* Start to connect. Events follow later, never before it returns. 0 or -errno. */
+int session_open(struct session *session, const struct address *address,
+		 const struct session_limits *limits);
+
+/* Ask for samples. Only in SESSION_IDLE (-EBUSY otherwise). */
+int session_poll(struct session *session);
+
+/* Leave without an event; what the dialect must undo before leaving is sent first. */
+void session_close(struct session *session);
+
+/* While set, a poll that is not answered is no failure: the target is busy with a capture. */
+void session_set_patient(struct session *session, bool patient);
+
+const char *session_state_name(enum session_state state);
+const char *session_end_name(enum session_end end);
+
+/* ---- for dialects ---- */
+
+/* Send {"id":N,"method":METHOD,"params":PARAMS}; params is JSON text or NULL. *ret_id may be NULL.
+ */
+int session_ask(struct session *session, const char *method, const char *params, int32_t *ret_id);
+void session_ready(struct session *session);
+void session_polled(struct session *session, enum session_activity activity, uint64_t rss_bytes);
+void session_fail(struct session *session, enum session_end end, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));

@@ -1,0 +1,51 @@
+#pragma once
+
+/*
+ * Discovery: sources that say which targets there are. Each source hands over its whole set; a
+ * source that fails keeps its last good set and says so (log, metric).
+ */
+
+#include "util/list.h"
+#include "watch/settings.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct http_client;
+struct loop;
+struct target_spec;
+
+struct discovery {
+	struct loop *loop; /* borrowed */
+	struct http_client *http; /* borrowed */
+	const struct poll_settings *poll; /* defaults for what a source does not say; borrowed */
+	struct link sources;
+	uint64_t refreshes, failures;
+	/* The whole set of a source; specs are borrowed during the call. */
+	void (*on_set)(void *owner, const char *source, const struct target_spec *specs, size_t n);
+	void *owner;
+};
+
+/* One line of state per source, for the API and the status page. */
+struct discovery_source {
+	struct link link;
+	char name[64]; /* "file:conf/targets.d/*.yaml", "http:URL" */
+	int64_t last_success_wall_ms;
+	char error[192]; /* "" when the last refresh succeeded */
+	size_t targets_n;
+};
+
+void discovery_init(struct discovery *discovery, struct loop *loop, struct http_client *http);
+void discovery_fini(struct discovery *discovery);
+
+/*
+ * Start the sources the settings name, stop those they name no more (their targets go), leave the
+ * same ones alone. settings must outlive the next apply or fini.
+ */
+int discovery_apply(struct discovery *discovery, const struct watch_settings *settings);
+
+/* The static targets of the configuration, and those of --target flags, as specs. Free with
+ * specs_free. */
+int specs_from_settings(const struct watch_settings *settings, struct target_spec **ret,
+			size_t *ret_n);
+void specs_free(struct target_spec *specs, size_t n);

@@ -1,0 +1,26 @@
+#pragma once
+
+/*
+ * The target's process as the kernel sees it: memory, CPU, start, control group. Only for processes
+ * of this host that we may read, found by pid and verified by start time, because the pid a runtime
+ * tells is one of its own namespace.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct process_stats {
+	bool present; /* the process was found and is the right one */
+	char state; /* R S D T Z as in /proc/PID/stat */
+	uint64_t resident_bytes, virtual_bytes;
+	double cpu_seconds;
+	double start_seconds; /* Unix time */
+	bool has_cgroup, has_cgroup_limit;
+	uint64_t cgroup_usage_bytes, cgroup_limit_bytes;
+};
+
+/*
+ * start_wall_ms is what the runtime said (0: unknown, then not verified); more than two seconds off
+ * means another process. 0, -ESRCH.
+ */
+int procfs_read(int64_t pid, int64_t start_wall_ms, struct process_stats *ret);

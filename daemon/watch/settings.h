@@ -1,0 +1,55 @@
+#pragma once
+
+/* What the configuration says about targets and rules, as the option tables fill it. */
+
+#include "conf/labels.h"
+#include "conf/option.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/* How long the daemon stays connected (docs/RUNTIMES.md says what each runtime bears). */
+enum poll_policy { POLICY_AUTO, POLICY_ATTACHED, POLICY_PER_POLL };
+
+/* May the daemon evaluate its fixed, documented expressions in the target? */
+enum evaluate_mode { EVALUATE_ALWAYS, EVALUATE_NEVER };
+
+struct poll_settings {
+	uint64_t interval_ns;
+	uint64_t timeout_ns; /* of one poll, and of connecting */
+	uint64_t backoff_max_ns; /* between tries to reach a target that is down */
+	int policy; /* enum poll_policy */
+	int evaluate; /* enum evaluate_mode */
+};
+
+/* One entry of `targets:`; what is not given comes from `poll:`. */
+struct target_settings {
+	char *name; /* NULL: the address */
+	char *address; /* required */
+	struct labels labels;
+	struct poll_settings poll;
+	bool has_interval, has_timeout, has_backoff_max, has_policy, has_evaluate;
+};
+
+struct file_sd_settings {
+	struct text_list files; /* glob patterns, *.yaml *.yml *.json */
+	uint64_t refresh_ns;
+};
+
+struct http_sd_settings {
+	char *url;
+	uint64_t refresh_ns;
+	uint64_t timeout_ns;
+	char *bearer_token_file;
+};
+
+struct watch_settings {
+	struct poll_settings poll;
+	struct item_list targets; /* struct target_settings */
+	struct item_list file_sd; /* struct file_sd_settings */
+	struct item_list http_sd; /* struct http_sd_settings */
+	struct text_list rule_files; /* glob patterns, relative to the configuration file */
+	uint64_t evaluation_interval_ns;
+	uint64_t targets_max, isolates_max, series_points;
+};
+
+extern const struct option_desc poll_options[], watch_options[];

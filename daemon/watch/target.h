@@ -1,0 +1,142 @@
+#pragma once
+
+/*
+ * Targets
+ *
+ * A target is a runtime to be watched, reachable or not, with its isolates and what is known of its
+ * process. Anyone outside the registry keeps the id or the name, never the pointer: a target may be
+ * gone by the next turn of the loop.
+ */
+
+#include "conf/labels.h"
+#include "inspect/session.h"
+#include "loop/sched.h"
+#include "util/list.h"
+#include "util/map.h"
+#include "watch/procfs.h"
+#include "watch/series.h"
+#include "watch/settings.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum target_state {
+	TARGET_CONNECTING,
+	TARGET_UP,
+	TARGET_CAPTURING, /* a snapshot is being taken: it does not answer meanwhile */
+	TARGET_BLOCKED, /* its inspector answers, its main thread does not */
+	TARGET_PAUSED, /* at a breakpoint, or waits without turning its event loop */
+	TARGET_STOPPED, /* SIGSTOP, or frozen */
+	TARGET_EXITING, /* told us that it wants to exit; we left */
+	TARGET_DOWN, /* nothing answers there */
+	TARGET_INVALID, /* something answers that is no inspector */
+	TARGET_STATES,
+};
+
+enum target_failure {
+	TARGET_FAILURE_REFUSED,
+	TARGET_FAILURE_TIMEOUT,
+	TARGET_FAILURE_BLOCKED,
+	TARGET_FAILURE_PROTOCOL,
+	TARGET_FAILURE_LOST,
+	TARGET_FAILURES,
+};
+
+struct isolate {
+	struct link link;
+	char name[64]; /* "main", "worker:3" */
+	struct sample last;
+	struct series series;
+};
+
+/* What a source of targets says about one of them. Owned by whoever holds it. */
+struct target_spec {
+	char *name; /* unique; the `target` label */
+	struct address address;
+	struct labels labels;
+	struct poll_settings poll;
+};
+
+struct targets;
+
+struct target {
+	uint64_t id;
+	struct targets *targets;
+	struct link link;
+	struct target_spec spec;
+	char source[64]; /* "config", "flag", "file:PATTERN", "http:URL" */
+
+	enum target_state state;
+	uint64_t state_since_ns;
+	int64_t state_since_wall_ms;
+	char reason[192]; /* why it is in this state, for people; "" when up */
+	char last_error[192]; /* of the last failed poll, kept while up */
+
+	struct session session;
+	struct backoff backoff;
+	struct loop_timer timer;
+	uint64_t poll_started_ns;
+	uint64_t watched_polls; /* polls since the session opened */
+	struct identity identity; /* of the last connection */
+	bool identified;
+
+	struct link isolates;
+	uint32_t isolates_n;
+	struct process_stats process;
+	uint64_t rss_bytes; /* as the runtime says; 0 unknown */
+
+	bool up; /* the last poll succeeded */
+	bool capturing;
+	uint64_t capture_pause_ns; /* longest time without an answer during the running capture */
+	uint64_t polls, failures[TARGET_FAILURES], restarts;
+	int64_t last_poll_wall_ms; /* of the last completed poll; 0: none */
+	uint64_t last_poll_mono_ns, last_poll_duration_ns;
+};
+
+struct targets {
+	struct session_context context; /* borrowed parts */
+	struct link list; /* in order of appearance */
+	struct map by_name;
+	uint32_t count, count_max, isolates_max, series_points;
+	uint64_t next_id;
+	uint64_t refused; /* specs turned away: over the limit or a name twice */
+
+	/* Hooks set by the root; may be NULL. */
+	void (*on_polled)(void *owner,
+			  struct target *target); /* success or failure, the state is set */
+	void (*on_removed)(void *owner, struct target *target);
+	void *owner;
+};
+
+int targets_init(struct targets *targets, const struct session_context *context);
+void targets_fini(struct targets *targets);
+void targets_set_limits(struct targets *targets, const struct watch_settings *settings);
+
+/*
+ * The whole set of one source, now: new ones start, missing ones go, changed ones start again,
+ * equal ones are left alone. A name another source holds already is refused and logged. Specs are
+ * copied.
+ */
+int targets_replace(struct targets *targets, const char *source, const struct target_spec *specs,
+		    size_t n);
+
+/* NULL when there is none. */
+struct target *targets_find(const struct targets *targets, uint64_t id);
+struct target *targets_find_name(const struct targets *targets, const char *name);
+struct isolate *target_find_isolate(const struct target *target, const char *name);
+
+/* Poll now, without waiting for the turn; on_polled follows. 0, -EBUSY when one is under way. */
+int target_poll_now(struct target *target);
+
+/* A capture begins or ends: polls are patient meanwhile. */
+void target_set_capturing(struct target *target, bool capturing);
+
+const char *target_state_name(enum target_state state);
+const char *target_failure_name(enum target_failure failure);
+
+/*
+ * A label of the target, for matchers and templates: its own labels, and target, runtime,
+ * runtime_version, engine, address, name (= target). NULL when absent.
+ */
+const char *target_label(const struct target *target, const char *name);
+
+void target_spec_fini(struct target_spec *spec);
