@@ -29,7 +29,7 @@ struct discovery {
 /* One line of state per source, for the API and the status page. */
 struct discovery_source {
 	struct link link;
-	char name[64]; /* "file:conf/targets.d/*.yaml", "http:URL" */
+	char name[64]; /* "file:PATTERN", "http:URL" */
 	int64_t last_success_wall_ms;
 	char error[192]; /* "" when the last refresh succeeded */
 	size_t targets_n;

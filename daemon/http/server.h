@@ -1,0 +1,78 @@
+#pragma once
+
+/*
+ * The HTTP endpoint on the control thread. server.c is the only file that includes libmicrohttpd:
+ * its epoll descriptor is watched by our loop. Absolute deadlines for request and response cut off
+ * drippers and slow readers; connections are limited in all and per address.
+ *
+ * A handler either answers at once or holds the request (a probe waits for its poll) and answers
+ * later, before the deadline of the server.
+ */
+
+#include "http/settings.h"
+#include "loop/loop.h"
+#include "util/buf.h"
+#include "util/err.h"
+#include "util/metric.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct http_connection;
+struct http_server;
+struct route;
+
+enum { HTTP_PARAMS_MAX = 4 };
+
+struct http_exchange {
+	struct http_server *server;
+	struct http_connection *connection;
+	const struct route *route;
+	const char *method, *path;
+	const char *params[HTTP_PARAMS_MAX]; /* what the :names of the pattern stand for, decoded */
+	void *held; /* a handler's state while the exchange is held */
+	void (*drop)(struct http_exchange *exchange); /* the exchange ends unanswered: free held */
+};
+
+int http_server_init(struct http_server **ret, struct loop *loop,
+		     const struct web_settings *settings, const struct route *routes, void *owner);
+
+/* Listens on every address of the settings plus the descriptors passed by systemd (fds, n). */
+int http_server_listen(struct http_server *server, const int *fds, size_t n, struct err *err);
+void http_server_free(struct http_server *server);
+void *http_server_owner(const struct http_server *server);
+
+/* The port actually bound by the i-th listener (for port 0), 0 past the end. */
+uint16_t http_server_port(const struct http_server *server, size_t i);
+
+/* Query argument or request header, NULL when absent. */
+const char *http_argument(const struct http_exchange *exchange, const char *name);
+const char *http_header(const struct http_exchange *exchange, const char *name);
+
+/* Answer with what is in body (its memory is taken). Compressed when the client accepts gzip. */
+int http_answer(struct http_exchange *exchange, int status, const char *content_type,
+		struct buf *body);
+
+/* A file, with Range; fd is taken. name is what the client should save it as. */
+int http_answer_file(struct http_exchange *exchange, int fd, const char *content_type,
+		     const char *name);
+
+/* Plain text. */
+int http_answer_text(struct http_exchange *exchange, int status, const char *text);
+
+/* Extra header for the answer to come. */
+int http_set_header(struct http_exchange *exchange, const char *name, const char *value);
+
+/* Keep the exchange open; http_answer() may come later. */
+void http_hold(struct http_exchange *exchange);
+
+/* Counters for /metrics. */
+struct http_counter {
+	struct http_counter *next;
+	const char *handler; /* the route's pattern */
+	char method[8];
+	int code;
+	uint64_t requests;
+};
+const struct http_counter *http_counters(const struct http_server *server);
+const struct histogram *http_durations(const struct http_server *server, const char *handler);

@@ -1,0 +1,32 @@
+#pragma once
+
+/*
+ * What systemd wants of a service, and what the daemon gets from it: readiness, status, watchdog,
+ * passed sockets, credentials, the journal. service.c is the only file that includes libsystemd.
+ * Without systemd every call is harmless.
+ */
+
+#include "loop/loop.h"
+#include <stddef.h>
+#include <stdint.h>
+
+struct service {
+	struct loop_timer watchdog;
+	uint64_t watchdog_interval_ns; /* 0: none wanted */
+};
+
+/* Journal sink when stderr is the journal's ($JOURNAL_STREAM); starts the watchdog timer. */
+int service_init(struct service *service, struct loop *loop);
+void service_fini(struct service *service);
+
+void service_ready(void);
+void service_reloading(void);
+void service_stopping(void);
+void service_status(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Sockets passed by socket activation into fds; returns how many (at most max). */
+size_t service_sockets(int *fds, size_t max);
+
+/* A credential by name ($CREDENTIALS_DIRECTORY): *ret is owned by the caller. 0, -ENOENT, -errno.
+ */
+int service_credential(const char *name, char **ret);
