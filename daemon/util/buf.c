@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,8 +53,7 @@ int buf_reserve(struct buf *buf, size_t more)
 
 	if (buf->error != 0)
 		return buf->error;
-	if (buf->size > buf->limit || more > buf->limit - buf->size ||
-	    more >= SIZE_MAX - buf->size)
+	if (buf->size > buf->limit || more > buf->limit - buf->size || more >= SIZE_MAX - buf->size)
 		return buf->error = -E2BIG;
 	if (buf->data != NULL && buf->size + more < buf->capacity)
 		return 0;

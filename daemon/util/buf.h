@@ -27,7 +27,8 @@ int buf_reserve(struct buf *buf, size_t more);
 int buf_append(struct buf *buf, const void *data, size_t size);
 int buf_puts(struct buf *buf, const char *text);
 int buf_printf(struct buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-int buf_vprintf(struct buf *buf, const char *fmt, va_list args);
+int buf_vprintf(struct buf *buf, const char *fmt, va_list args)
+	__attribute__((format(printf, 2, 0)));
 
 /* Zero-terminated view, "" when empty; NULL when the buffer has failed. Valid until the next
  * append. */

@@ -52,7 +52,7 @@ void clock_real(void)
 static int64_t split(int64_t wall_ms, struct tm *ret)
 {
 	static const int64_t first_ms = -62135596800000; /* 0001-01-01T00:00:00.000Z */
-	static const int64_t last_ms = 253402300799999;	 /* 9999-12-31T23:59:59.999Z */
+	static const int64_t last_ms = 253402300799999; /* 9999-12-31T23:59:59.999Z */
 	int64_t clamped = wall_ms < first_ms ? first_ms : wall_ms > last_ms ? last_ms : wall_ms;
 	int64_t ms = (clamped % 1000 + 1000) % 1000;
 	time_t seconds = (time_t)((clamped - ms) / 1000);

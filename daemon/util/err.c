@@ -10,7 +10,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static void err_fill(struct err *err, int code, const char *fmt, va_list args)
+static void __attribute__((format(printf, 3, 0)))
+err_fill(struct err *err, int code, const char *fmt, va_list args)
 {
 	err->code = code;
 	if (vsnprintf(err->text, sizeof(err->text), fmt, args) < 0)

@@ -38,7 +38,8 @@ int rand_hex(char *dst, size_t n)
 	unsigned char *raw = (unsigned char *)dst + n;
 	int r;
 
-	/* The bytes lie in the upper half; digits are written from below and never overtake them. */
+	/* The bytes lie in the upper half; digits are written from below and never overtake them.
+	 */
 	r = rand_bytes(raw, n);
 	if (r < 0) {
 		dst[0] = '\0';

@@ -20,8 +20,10 @@ bool str_has_prefix(const char *text, const char *prefix);
 /* -EINVAL when it is not one, -ERANGE when it does not fit. Whole text must match. */
 int str_parse_uint(const char *text, uint64_t *ret);
 int str_parse_duration(const char *text, uint64_t *ret_ns); /* "0" is allowed without a unit */
-int str_parse_bytes(const char *text, uint64_t *ret_bytes); /* KiB MiB GiB TiB, kB MB GB TB, B */
-int str_parse_ratio(const char *text, double *ret); /* "80%" = 0.8, "0.8" = 0.8 */
+int str_parse_ratio(const char *text, double *ret); /* "80%" = "0.8" = 0.8; 0 to 1 */
+
+/* KiB MiB GiB TiB, kB MB GB TB, B; without a unit: bytes. */
+int str_parse_bytes(const char *text, uint64_t *ret_bytes);
 
 /* For people: "1h30m", "2.5s"; "1.4 GiB". dst is always terminated and returned. */
 enum { STR_UNIT_MAX = 32 };
@@ -30,6 +32,9 @@ char *str_format_bytes(char dst[STR_UNIT_MAX], uint64_t bytes);
 
 /* The nearest of n words within two edits (a typo), else NULL. For "did you mean". */
 const char *str_closest(const char *word, const char *const *words, size_t n);
+
+/* Bytes of the well-formed UTF-8 sequence the text begins with; 0 when it is not one. */
+size_t str_utf8_sequence(const char *text, size_t size);
 
 /* True when the bytes are well-formed UTF-8 (RFC 3629). */
 bool str_is_utf8(const char *text, size_t size);
