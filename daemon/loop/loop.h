@@ -19,12 +19,15 @@ enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 
 struct loop {
 	struct event_base *base; /* owned */
+	struct event *bound; /* owned: ends a wait that a hook bounded */
 	struct link hooks;
 	struct link deferred;
+	struct link deferred_end; /* on `deferred` while it runs: where this turn's work ends */
 	uint64_t now_ns; /* monotonic, read once per turn */
 	uint64_t lag_ns; /* longest time between waits since loop_take_lag() */
 	int exit_code;
 	bool stopping;
+	bool awake; /* now_ns is of this turn */
 };
 
 typedef void loop_fd_fn(void *owner, int fd, unsigned what);
@@ -49,6 +52,7 @@ struct loop_timer {
 
 struct loop_signal {
 	struct event *event; /* owned */
+	struct loop *loop;
 	loop_fn *fn;
 	void *owner;
 };

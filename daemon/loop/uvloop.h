@@ -18,7 +18,10 @@ struct uvloop {
 
 int uvloop_init(struct uvloop *uvloop, struct loop *loop);
 
-/* Runs what is left until nothing is alive, then closes. */
+/* Runs what is left until nothing is alive: 0, or -ETIMEDOUT after two seconds. */
+int uvloop_drain(struct uvloop *uvloop);
+
+/* Drains, then closes. */
 void uvloop_fini(struct uvloop *uvloop);
 
 /* One pass over what is due, without waiting. */
