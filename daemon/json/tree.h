@@ -13,6 +13,9 @@
 struct err;
 struct tree; /* a node; the root owns all below it */
 
+/* Deeper documents are refused before the parser, which recurses, sees them. */
+enum { TREE_DEPTH_MAX = 64 };
+
 /* 0; -EBADMSG with line and column in err (may be NULL); -ENOMEM. Free the root with tree_free().
  */
 int tree_parse(const char *data, size_t size, struct tree **ret, struct err *err);
@@ -24,16 +27,19 @@ const struct tree *tree_get(const struct tree *node, const char *path);
 bool tree_is_object(const struct tree *node);
 bool tree_is_array(const struct tree *node);
 
-/* False (and *ret untouched) when there is no such member or it is of another type. */
+/*
+ * False (and *ret untouched) when there is no such member or it is of another type. Reals in range
+ * count as integers and are truncated: JavaScript has one kind of number.
+ */
 bool tree_string(const struct tree *node, const char *path, const char **ret);
 bool tree_int(const struct tree *node, const char *path, int64_t *ret);
-bool tree_uint(const struct tree *node, const char *path, uint64_t *ret); /* reals are truncated */
+bool tree_uint(const struct tree *node, const char *path, uint64_t *ret);
 bool tree_double(const struct tree *node, const char *path, double *ret);
 bool tree_bool(const struct tree *node, const char *path, bool *ret);
 
-/* Array access. */
+/* Elements of an array, or members of an object; 0 for anything else. */
 size_t tree_size(const struct tree *node);
-const struct tree *tree_at(const struct tree *node, size_t index);
+const struct tree *tree_at(const struct tree *node, size_t index); /* of an array; or NULL */
 
 /* Object members in turn: `for (void *it = tree_first(n); it; it = tree_next(n, it))`. */
 void *tree_first(const struct tree *node);
