@@ -50,26 +50,32 @@ enum { JSON_DEPTH_MAX = 64, JSON_BUFFER_MIN = 64 };
 struct json_scan {
 	json_event_fn *fn;
 	void *owner;
-	char *buffer; /* borrowed: strings gather here */
+	char *buffer; /* borrowed: strings and cut numbers gather here */
 	size_t buffer_size, used;
 	uint64_t offset; /* bytes consumed: where an error lies */
+
+	/* private */
+	uint64_t number_offset; /* where the number being read began */
+	int error; /* sticky */
 	uint8_t state, depth;
-	uint8_t number_kind, literal, escape_n;
-	uint16_t surrogate;
-	uint32_t escape;
+	uint8_t literal, matched; /* which of true, false, null; how much of it was seen */
+	uint8_t hex_n; /* digits of a \u escape seen; they stand in `hex` */
+	uint16_t hex, surrogate; /* a high surrogate that waits for its low half, or 0 */
 	bool in_key;
-	uint8_t stack[JSON_DEPTH_MAX];
+	bool objects[JSON_DEPTH_MAX]; /* per open level: object or array */
 };
 
 /* buffer (at least JSON_BUFFER_MIN bytes) is borrowed until the scan is over. */
 void json_scan_init(struct json_scan *scan, char *buffer, size_t size, json_event_fn *fn,
 		    void *owner);
 
-/* 0; -EBADMSG malformed (scan->offset says where); -E2BIG too deep or a scalar too long; fn's own.
+/*
+ * 0; -EBADMSG malformed (scan->offset says where); -E2BIG too deep, or a key or number longer than
+ * the buffer; fn's own. After a failure every call returns it again, until json_scan_reset().
  */
 int json_scan_feed(struct json_scan *scan, const char *data, size_t size);
 
-/* The document must be whole: 0 or -EBADMSG. */
+/* The document must be whole. As json_scan_feed(): a number may end, and be told, only here. */
 int json_scan_end(struct json_scan *scan);
 
 /* Ready for the next document with the same buffer and fn. */
