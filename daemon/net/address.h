@@ -24,8 +24,11 @@ struct address {
 
 int address_parse(struct address *address, const char *text, struct err *err);
 
-/* "127.0.0.1:9229", "[::1]:9229", "unix:/path": also what an inspector takes as Host header. */
+/* "127.0.0.1:9229", "[::1]:9229", "unix:/path". */
 char *address_format(char dst[ADDRESS_TEXT_MAX], const struct address *address);
+
+/* What an inspector takes as Host header: the same, but "localhost" for a unix socket. */
+char *address_host_header(char dst[ADDRESS_TEXT_MAX], const struct address *address);
 
 bool address_equal(const struct address *a, const struct address *b);
 

@@ -1,0 +1,188 @@
+/*
+ * Addresses
+ *
+ * Numeric hosts only, in their canonical spelling, so that equal addresses are equal texts and no
+ * resolver is ever needed. "localhost" is taken as 127.0.0.1: that is where inspectors listen.
+ */
+
+#include "net/address.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/err.h"
+#include "util/str.h"
+
+static int parse_port(struct address *address, const char *text, struct err *err)
+{
+	uint64_t port;
+
+	if (str_parse_uint(text, &port) < 0 || port < 1 || port > 65535)
+		return err_set(err, -EINVAL, "'%s' is not a port (1 to 65535)", text);
+	address->port = (uint16_t)port;
+	return 0;
+}
+
+static int parse_host(struct address *address, const char *host, struct err *err)
+{
+	union {
+		struct in_addr v4;
+		struct in6_addr v6;
+	} ip;
+
+	if (strcmp(host, "localhost") == 0)
+		host = "127.0.0.1";
+	if (inet_pton(AF_INET, host, &ip) == 1) {
+		address->family = ADDRESS_INET;
+		inet_ntop(AF_INET, &ip, address->host, sizeof(address->host));
+		return 0;
+	}
+	if (inet_pton(AF_INET6, host, &ip) == 1) {
+		address->family = ADDRESS_INET6;
+		inet_ntop(AF_INET6, &ip, address->host, sizeof(address->host));
+		return 0;
+	}
+	return err_set(
+		err, -EINVAL,
+		"'%s' is not a numeric address: inspectors refuse names, write the IP address",
+		host);
+}
+
+static int parse_unix(struct address *address, const char *path, struct err *err)
+{
+	if (path[0] != '/')
+		return err_set(err, -EINVAL, "'unix:%s' needs an absolute path", path);
+	if (!str_copy(address->host, sizeof(address->host), path))
+		return err_set(err, -EINVAL, "the path of a unix socket has at most %d bytes",
+			       ADDRESS_HOST_MAX - 1);
+	address->family = ADDRESS_UNIX;
+	return 0;
+}
+
+/* "[v6]:port" */
+static int parse_bracketed(struct address *address, char *text, struct err *err)
+{
+	char *close = strchr(text, ']');
+
+	if (!close || close[1] != ':')
+		return err_set(err, -EINVAL, "'%s' is not an address (example: [::1]:9229)", text);
+	*close = '\0';
+	if (!strchr(text + 1, ':'))
+		return err_set(err, -EINVAL, "'%s' is not an IPv6 address", text + 1);
+	if (parse_host(address, text + 1, err) < 0)
+		return -EINVAL;
+	return parse_port(address, close + 2, err);
+}
+
+/* "host:port" or "port" */
+static int parse_inet(struct address *address, char *text, struct err *err)
+{
+	char *colon = strrchr(text, ':');
+
+	if (!colon) {
+		if (text[0] == '\0' || text[strspn(text, "0123456789")] != '\0')
+			return err_set(err, -EINVAL,
+				       "'%s' is not an address (examples: 127.0.0.1:9229, "
+				       "[::1]:9229, 9229, unix:/path)",
+				       text);
+		if (parse_host(address, "localhost", err) < 0)
+			return -EINVAL;
+		return parse_port(address, text, err);
+	}
+	*colon = '\0';
+	if (strchr(text, ':'))
+		return err_set(err, -EINVAL, "write an IPv6 address in brackets: [%s]:%s", text,
+			       colon + 1);
+	if (parse_host(address, text, err) < 0)
+		return -EINVAL;
+	return parse_port(address, colon + 1, err);
+}
+
+/* Cuts "ws://" and a lone final slash; a path is an error. */
+static int cut_url(char *text, struct err *err)
+{
+	const char *rest = text;
+	size_t size;
+	char *slash;
+
+	if (str_has_prefix(text, "ws://") || str_has_prefix(text, "http://"))
+		rest = strstr(text, "://") + 3;
+	else if (strstr(text, "://"))
+		return err_set(err, -EINVAL, "'%s': only ws:// and http:// are supported", text);
+	size = strlen(rest);
+	memmove(text, rest, size + 1);
+	slash = strchr(text, '/');
+	if (slash && slash[1] != '\0')
+		return err_set(err, -EINVAL,
+			       "'%s': leave out the path, targets are found at the address itself",
+			       text);
+	if (slash)
+		*slash = '\0';
+	return 0;
+}
+
+int address_parse(struct address *address, const char *text, struct err *err)
+{
+	char copy[ADDRESS_TEXT_MAX];
+	struct address parsed = { 0 };
+	int r;
+
+	if (str_has_prefix(text, "unix:")) {
+		r = parse_unix(&parsed, text + strlen("unix:"), err);
+	} else if (!str_copy(copy, sizeof(copy), text)) {
+		r = err_set(err, -EINVAL, "the address is too long");
+	} else {
+		r = cut_url(copy, err);
+		if (r == 0)
+			r = copy[0] == '[' ? parse_bracketed(&parsed, copy, err)
+					   : parse_inet(&parsed, copy, err);
+	}
+	if (r == 0)
+		*address = parsed;
+	return r;
+}
+
+char *address_format(char dst[ADDRESS_TEXT_MAX], const struct address *address)
+{
+	switch (address->family) {
+	case ADDRESS_INET:
+		snprintf(dst, ADDRESS_TEXT_MAX, "%s:%u", address->host, address->port);
+		break;
+	case ADDRESS_INET6:
+		snprintf(dst, ADDRESS_TEXT_MAX, "[%s]:%u", address->host, address->port);
+		break;
+	case ADDRESS_UNIX:
+		snprintf(dst, ADDRESS_TEXT_MAX, "unix:%s", address->host);
+		break;
+	}
+	return dst;
+}
+
+char *address_host_header(char dst[ADDRESS_TEXT_MAX], const struct address *address)
+{
+	if (address->family != ADDRESS_UNIX)
+		return address_format(dst, address);
+	str_copy(dst, ADDRESS_TEXT_MAX, "localhost");
+	return dst;
+}
+
+bool address_equal(const struct address *a, const struct address *b)
+{
+	return a->family == b->family && a->port == b->port && strcmp(a->host, b->host) == 0;
+}
+
+bool address_is_local(const struct address *address)
+{
+	switch (address->family) {
+	case ADDRESS_INET:
+		return str_has_prefix(address->host, "127.");
+	case ADDRESS_INET6:
+		return strcmp(address->host, "::1") == 0 ||
+		       str_has_prefix(address->host, "::ffff:127.");
+	case ADDRESS_UNIX:
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,26 @@
+#pragma once
+
+/* The HTTP upgrade to WebSocket, client side (RFC 6455 4.1), pure: texts in, texts out. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+enum {
+	UPGRADE_PATH_MAX = 1024,
+	UPGRADE_KEY_MAX = 25, /* 16 random bytes in base64 */
+	UPGRADE_ACCEPT_MAX = 29, /* a SHA-1 in base64 */
+};
+
+/* An absolute path of visible ASCII: nothing in it can end the request line. */
+bool upgrade_path_valid(const char *path);
+
+char *upgrade_key(char dst[UPGRADE_KEY_MAX], const uint8_t nonce[16]);
+
+/* What the server must answer to a key. */
+char *upgrade_accept(char dst[UPGRADE_ACCEPT_MAX], const char *key);
+
+/* Check the server's whole head, up to and with the empty line. 0 or -EPROTO with text in err. */
+int upgrade_check(const char *head, size_t size, const char *key, struct err *err);
