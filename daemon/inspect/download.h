@@ -32,7 +32,10 @@ struct download_request {
 	uint64_t total_ns;
 	int cancel_fd; /* readable: give up */
 
-	/* Takes the bytes of the snapshot in order. Not 0 ends the download with that result. */
+	/*
+	 * Takes the bytes of the snapshot in order. A negative errno ends the download with that
+	 * result.
+	 */
 	int (*sink)(void *owner, const char *data, size_t size);
 	/* The target said how far it is (0..1); may be NULL. */
 	void (*progress)(void *owner, double share);
@@ -46,11 +49,17 @@ struct download_stats {
 	uint64_t first_byte_ns; /* request to the first byte */
 };
 
-/* 0; a download_result; -ETIMEDOUT, -ECANCELED, -EPROTO, the sink's own. Text in err. */
+/*
+ * 0; a download_result; -ECONNREFUSED, -ETIMEDOUT, -ECANCELED, -EPROTO, the sink's own. Text in
+ * err. However it ends, what costs the target while it is on is switched off first, for which a
+ * wire that still stands is given two seconds.
+ */
 int download_run(const struct download_request *request, struct download_stats *stats,
 		 struct err *err);
 
 /* ---- for dialects ---- */
+
+struct buf;
 
 struct download {
 	const struct download_request *request;
@@ -62,9 +71,22 @@ struct download {
 	void *state; /* owned, dialect->download_size bytes */
 	int32_t next_id;
 	uint64_t started_ns;
-	bool done; /* the dialect has seen the end of the snapshot */
+	uint64_t deadline_ns; /* of the phase: total_ns, then that of the last words */
+	int result; /* of the events: not 0 ends the phase */
+	bool broken; /* the wire can say no more */
+	bool skip; /* the rest of the message under way is not scanned */
+	bool leaving; /* last words: pieces are dropped, nothing can be cancelled */
+	bool done; /* the dialect has what it waits for: the end of the snapshot, of the last words
+		    */
 };
 
+/* Send {"id":N,"method":METHOD,"params":PARAMS}; params is JSON text or NULL, as is ret_id. */
 int download_ask(struct download *download, const char *method, const char *params,
 		 int32_t *ret_id);
+
+/* The same message into buf instead, for a dialect that wraps one message in another. */
+int download_compose(struct download *download, struct buf *buf, const char *method,
+		     const char *params, int32_t *ret_id);
+
+/* Bytes of the snapshot, in order. To be returned from the event when it is not 0. */
 int download_piece(struct download *download, const char *data, size_t size);

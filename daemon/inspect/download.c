@@ -1,0 +1,266 @@
+/*
+ * Downloads
+ *
+ * Two phases on one connection. In the first the dialect has asked for a snapshot and every byte
+ * that arrives goes wire -> frames -> JSON events -> dialect -> sink, a window at a time: nothing
+ * is gathered, and what the sink cannot take yet stays in the socket. In the second the dialect
+ * says its last words and hears the answer. The second follows the first however that ended,
+ * because a runtime that is left as it is after a snapshot allocates several times slower; only a
+ * connection that is gone, or a program that waits for us to leave so that it can exit, is left
+ * without a word.
+ *
+ * An error inside a message must not cost the place in the stream: the frames go on being read and
+ * the rest of the message is skipped, so that the answer to the last words can be told apart.
+ */
+
+#include "inspect/download.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "inspect/dialect.h"
+#include "util/buf.h"
+#include "util/clock.h"
+
+enum {
+	SCAN_BUFFER_BYTES = 65536, /* a piece of a snapshot is at most this */
+	REQUEST_MAX_BYTES = 4096, /* the longest request is a wrapped one with its session */
+};
+
+/* Requests are short and the kernel takes them at once, unless the target has stopped reading. */
+#define SEND_TIMEOUT_NS (5 * NS_PER_S)
+
+/* The answer to the last words takes milliseconds, or the time the target is still busy. */
+#define LEAVE_TIMEOUT_NS (2 * NS_PER_S)
+
+static uint64_t time_left(const struct download *download)
+{
+	uint64_t now = clock_mono_ns();
+
+	return now < download->deadline_ns ? download->deadline_ns - now : 0;
+}
+
+int download_compose(struct download *download, struct buf *buf, const char *method,
+		     const char *params, int32_t *ret_id)
+{
+	int32_t id = ++download->next_id;
+
+	if (ret_id != NULL)
+		*ret_id = id;
+	buf_printf(buf, "{\"id\":%d,\"method\":\"%s\"", (int)id, method);
+	if (params != NULL)
+		buf_printf(buf, ",\"params\":%s", params);
+	return buf_puts(buf, "}");
+}
+
+/* A request that went out by half would be malformed to the peer: the wire is not used again. */
+static int send_text(struct download *download, const char *text, size_t size)
+{
+	uint64_t left = time_left(download);
+	int r;
+
+	r = wire_send(&download->wire, text, size, left < SEND_TIMEOUT_NS ? left : SEND_TIMEOUT_NS);
+	if (r == 0)
+		return 0;
+	download->broken = true;
+	if (r == -ETIMEDOUT)
+		return err_set(download->err, r, "the target does not take a request");
+	if (r == -ECANCELED)
+		return err_set(download->err, r, "cancelled");
+	return err_set(download->err, DOWNLOAD_E_LOST, "the connection broke");
+}
+
+int download_ask(struct download *download, const char *method, const char *params, int32_t *ret_id)
+{
+	struct buf buf;
+	int r;
+
+	buf_init(&buf, REQUEST_MAX_BYTES);
+	r = download_compose(download, &buf, method, params, ret_id);
+	if (r == 0)
+		r = send_text(download, buf.data, buf.size);
+	buf_fini(&buf);
+	return r;
+}
+
+int download_piece(struct download *download, const char *data, size_t size)
+{
+	if (size == 0 || download->leaving)
+		return 0;
+	if (download->stats->bytes == 0)
+		download->stats->first_byte_ns = clock_mono_ns() - download->started_ns;
+	download->stats->bytes += size;
+	return download->request->sink(download->request->owner, data, size);
+}
+
+static int scan_failure(struct download *download, int r)
+{
+	if (r == -EBADMSG)
+		return err_set(download->err, -EPROTO, "byte %llu of a message is not JSON",
+			       (unsigned long long)download->scan.offset);
+	if (r == -E2BIG)
+		return err_set(download->err, -EPROTO, "a message is nested too deep");
+	return r;
+}
+
+static int on_text(void *owner, const char *data, size_t size, bool last)
+{
+	struct download *download = owner;
+	int r = 0;
+
+	if (!download->skip) {
+		r = json_scan_feed(&download->scan, data, size);
+		if (r == 0 && last)
+			r = json_scan_end(&download->scan);
+		if (r == 0 && last)
+			r = download->request->dialect->snapshot_message_end(download);
+		download->skip = r != 0;
+		if (r != 0 && download->result == 0)
+			download->result = scan_failure(download, r);
+	}
+	if (last) {
+		json_scan_reset(&download->scan);
+		download->skip = false;
+	}
+	return 0;
+}
+
+static int on_control(void *owner, enum frame_opcode opcode, const char *data, size_t size)
+{
+	struct download *download = owner;
+
+	(void)data;
+	(void)size;
+	if (opcode == FRAME_CLOSE) {
+		download->broken = true;
+		if (download->result == 0 && !download->done)
+			download->result = err_set(download->err, DOWNLOAD_E_LOST,
+						   "the target closed the connection");
+	}
+	return 0;
+}
+
+static const struct frame_events events = { .text = on_text, .control = on_control };
+
+static int on_json(void *owner, const struct json_event *event)
+{
+	struct download *download = owner;
+
+	return download->request->dialect->snapshot_event(download, event);
+}
+
+static int receive_failure(struct download *download, int r)
+{
+	download->broken = r != -ETIMEDOUT && r != -ECANCELED;
+	if (r == -ETIMEDOUT && time_left(download) == 0)
+		return err_set(download->err, r, "it took longer than allowed");
+	if (r == -ETIMEDOUT)
+		return err_set(download->err, r, "the target fell silent");
+	if (r == -ECANCELED)
+		return err_set(download->err, r, "cancelled");
+	if (r == -EPROTO)
+		return err_set(download->err, r, "the target broke the WebSocket protocol");
+	if (r == -ENOMEM)
+		return err_set(download->err, r, "out of memory");
+	return err_set(download->err, DOWNLOAD_E_LOST,
+		       "the connection ended before the end of the snapshot");
+}
+
+/* Until the dialect is done, an event failed, or the time is over. */
+static int receive_all(struct download *download, uint64_t idle_ns)
+{
+	while (!download->done) {
+		uint64_t left = time_left(download);
+		int r = left == 0 ? -ETIMEDOUT
+				  : wire_receive(&download->wire, left < idle_ns ? left : idle_ns);
+
+		if (download->result != 0)
+			return download->result;
+		if (download->done)
+			return 0;
+		if (r != 0)
+			return receive_failure(download, r);
+	}
+	return 0;
+}
+
+/* Errors here change nothing: the connection is closed next, which undoes the same things. */
+static void leave(struct download *download)
+{
+	struct err unused;
+	int r;
+
+	if (download->broken || download->request->dialect->snapshot_finish == NULL)
+		return;
+	download->err = &unused;
+	download->leaving = true;
+	download->result = 0;
+	download->done = true;
+	download->wire.cancel_fd = -1;
+	download->deadline_ns = clock_mono_ns() + LEAVE_TIMEOUT_NS;
+	r = download->request->dialect->snapshot_finish(download);
+	if (r == 0)
+		receive_all(download, LEAVE_TIMEOUT_NS);
+}
+
+static int download_init(struct download *download, const struct download_request *request,
+			 struct download_stats *stats, struct err *err)
+{
+	uint64_t now = clock_mono_ns();
+
+	*stats = (struct download_stats){ 0 };
+	*download = (struct download){
+		.request = request,
+		.stats = stats,
+		.err = err,
+		.wire = { .fd = -1, .cancel_fd = -1 },
+		.started_ns = now,
+		.deadline_ns = now + request->total_ns,
+	};
+	download->scan_buffer = malloc(SCAN_BUFFER_BYTES);
+	download->state = calloc(1, request->dialect->download_size);
+	if (download->scan_buffer == NULL || download->state == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	json_scan_init(&download->scan, download->scan_buffer, SCAN_BUFFER_BYTES, on_json,
+		       download);
+	return 0;
+}
+
+static void download_fini(struct download *download)
+{
+	wire_close(&download->wire);
+	free(download->state);
+	free(download->scan_buffer);
+}
+
+static int converse(struct download *download)
+{
+	const struct download_request *request = download->request;
+	int r;
+
+	r = wire_open(&download->wire, &request->address, request->path, request->cancel_fd,
+		      request->connect_ns, &events, download, download->err);
+	if (r != 0)
+		return r;
+	r = request->dialect->snapshot_begin(download);
+	if (r == 0)
+		r = receive_all(download, request->idle_ns);
+	if (r != DOWNLOAD_E_EXITING)
+		leave(download);
+	return r;
+}
+
+int download_run(const struct download_request *request, struct download_stats *stats,
+		 struct err *err)
+{
+	struct download download;
+	int r;
+
+	r = download_init(&download, request, stats, err);
+	if (r == 0)
+		r = converse(&download);
+	stats->wire_bytes = download.wire.bytes_in;
+	stats->duration_ns = clock_mono_ns() - download.started_ns;
+	download_fini(&download);
+	return r;
+}
