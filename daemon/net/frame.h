@@ -34,15 +34,18 @@ struct frame_reader {
 	uint64_t left; /* payload bytes still to come in this frame */
 	uint8_t header[FRAME_HEADER_MAX], header_n, header_need;
 	uint8_t opcode;
-	bool fin, in_message, in_payload;
+	bool fin, in_message, in_payload, closed;
 	uint8_t control_n;
 	char control[125];
 };
 
 void frame_reader_init(struct frame_reader *reader, const struct frame_events *events, void *owner);
 
-/* 0; -EPROTO when the peer breaks the RFC (masked, reserved bits, binary, bad length); or an
- * event's own. */
+/*
+ * 0; -EPROTO when the peer breaks the RFC (masked, reserved bits, bad length, bad close code) or
+ * sends a binary message; or an event's own. After an error the reader must not be fed again. What
+ * follows a close frame is thrown away.
+ */
 int frame_feed(struct frame_reader *reader, const char *data, size_t size);
 
 /*

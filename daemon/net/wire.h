@@ -16,18 +16,24 @@ struct err;
 
 enum { WIRE_E_CLOSED = 1 }; /* the peer closed the connection */
 
+/* Must stay where it is while open: its parts point at each other. */
 struct wire {
 	int fd; /* owned; -1 when closed */
 	int cancel_fd; /* borrowed; readable means: give up (-ECANCELED) */
 	char *buffer; /* owned */
 	size_t buffer_size;
 	struct frame_reader reader;
-	uint64_t bytes_in, bytes_out;
+	const struct frame_events *events; /* of the caller */
+	void *owner;
+	uint64_t bytes_in, bytes_out; /* of frames */
+	bool closed; /* the peer sent a close frame */
+	bool torn; /* a frame of ours was written in part: nothing may follow */
 };
 
 /*
- * Connect and upgrade. events/owner get what wire_receive() reads. 0; -ECONNREFUSED, -ETIMEDOUT,
- * -ECANCELED, -EPROTO (not a WebSocket server) with text in err.
+ * Connect and upgrade. events/owner get what wire_receive() reads; events->control may be NULL.
+ * cancel_fd may be -1. 0; -ECONNREFUSED, -ETIMEDOUT, -ECANCELED, -EPROTO (not a WebSocket server),
+ * -errno, with text in err; after an error wire_close() is allowed but not needed.
  */
 int wire_open(struct wire *wire, const struct address *to, const char *path, int cancel_fd,
 	      uint64_t timeout_ns, const struct frame_events *events, void *owner, struct err *err);

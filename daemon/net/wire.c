@@ -1,0 +1,383 @@
+/*
+ * The wire of a capture thread
+ *
+ * The socket does not block, poll(2) does: on the socket and on the cancel descriptor at once, and
+ * never longer than the deadline. Every read is preceded by such a wait even while bytes are
+ * streaming in, so that a cancellation is seen within one buffer.
+ *
+ * The head of the server's answer is peeked at and taken off the socket exactly: what follows it
+ * are frames, which wait in the kernel for the first wire_receive().
+ */
+
+#include "net/wire.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "net/address.h"
+#include "net/upgrade.h"
+#include "util/clock.h"
+#include "util/err.h"
+#include "util/rand.h"
+#include "util/str.h"
+
+enum {
+	BUFFER_BYTES = 256 * 1024, /* beyond this the framing gets no faster */
+	HEAD_MAX_BYTES = 8 * 1024,
+	PONG_TIMEOUT_S = 5,
+	UNIX_RETRY_MS = 10,
+	CLOSE_NORMAL = 1000,
+};
+
+/* ---- waiting ---- */
+
+static int ms_until(uint64_t deadline_ns)
+{
+	uint64_t now_ns = clock_mono_ns(), ms;
+
+	if (now_ns >= deadline_ns)
+		return 0;
+	ms = (deadline_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
+	return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+static uint64_t deadline_after(uint64_t timeout_ns)
+{
+	uint64_t now_ns = clock_mono_ns();
+
+	return timeout_ns > UINT64_MAX - now_ns ? UINT64_MAX : now_ns + timeout_ns;
+}
+
+/* 0 when fd is ready (or broken: the next call on it will tell), -ETIMEDOUT, -ECANCELED. */
+static int wait_for(struct wire *wire, int fd, short events, uint64_t deadline_ns)
+{
+	struct pollfd fds[] = {
+		{ .fd = fd, .events = events },
+		{ .fd = wire->cancel_fd, .events = POLLIN },
+	};
+	int n;
+
+	do {
+		n = poll(fds, 2, ms_until(deadline_ns));
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if (fds[1].revents)
+		return -ECANCELED;
+	return n == 0 ? -ETIMEDOUT : 0;
+}
+
+static int write_all(struct wire *wire, const char *data, size_t size, uint64_t deadline_ns)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = send(wire->fd, data + done, size - done, MSG_NOSIGNAL);
+		int r;
+
+		if (n >= 0) {
+			done += (size_t)n;
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		wire->torn = done > 0;
+		if (errno != EAGAIN)
+			return -errno;
+		r = wait_for(wire, wire->fd, POLLOUT, deadline_ns);
+		if (r < 0)
+			return r;
+	}
+	wire->torn = false;
+	return 0;
+}
+
+/* ---- connect ---- */
+
+static socklen_t to_sockaddr(struct sockaddr_storage *dst, const struct address *address)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)dst;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)dst;
+	struct sockaddr_un *un = (struct sockaddr_un *)dst;
+
+	*dst = (struct sockaddr_storage){ 0 };
+	switch (address->family) {
+	case ADDRESS_INET:
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons(address->port);
+		return inet_pton(AF_INET, address->host, &v4->sin_addr) == 1 ? sizeof(*v4) : 0;
+	case ADDRESS_INET6:
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons(address->port);
+		return inet_pton(AF_INET6, address->host, &v6->sin6_addr) == 1 ? sizeof(*v6) : 0;
+	case ADDRESS_UNIX:
+		un->sun_family = AF_UNIX;
+		str_copy(un->sun_path, sizeof(un->sun_path), address->host);
+		return sizeof(*un);
+	}
+	return 0;
+}
+
+/* A unix socket whose queue is full says EAGAIN and cannot be waited for: try again in a while. */
+static int start_connect(struct wire *wire, const struct sockaddr *sa, socklen_t size,
+			 uint64_t deadline_ns)
+{
+	while (connect(wire->fd, sa, size) < 0) {
+		uint64_t next_ns = deadline_after(UNIX_RETRY_MS * NS_PER_MS);
+		int r;
+
+		if (errno == EINPROGRESS)
+			return wait_for(wire, wire->fd, POLLOUT, deadline_ns);
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN)
+			return -errno;
+		if (next_ns > deadline_ns)
+			return -ETIMEDOUT;
+		r = wait_for(wire, -1, 0, next_ns);
+		if (r != -ETIMEDOUT)
+			return r;
+	}
+	return 0;
+}
+
+static int connect_to(struct wire *wire, const struct address *to, uint64_t deadline_ns)
+{
+	struct sockaddr_storage sa;
+	socklen_t size = to_sockaddr(&sa, to), error_size = sizeof(int);
+	int r, error = 0, one = 1;
+
+	if (size == 0)
+		return -EINVAL;
+	wire->fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (wire->fd < 0)
+		return -errno;
+	if (sa.ss_family != AF_UNIX &&
+	    setsockopt(wire->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0)
+		return -errno;
+	r = start_connect(wire, (struct sockaddr *)&sa, size, deadline_ns);
+	if (r < 0)
+		return r;
+	if (getsockopt(wire->fd, SOL_SOCKET, SO_ERROR, &error, &error_size) < 0)
+		return -errno;
+	return -error;
+}
+
+/* ---- upgrade ---- */
+
+static int ask_upgrade(struct wire *wire, const struct address *to, const char *path,
+		       const char *key, uint64_t deadline_ns)
+{
+	char request[UPGRADE_PATH_MAX + ADDRESS_TEXT_MAX + 256], host[ADDRESS_TEXT_MAX];
+	int size = snprintf(request, sizeof(request),
+			    "GET %s HTTP/1.1\r\n"
+			    "Host: %s\r\n"
+			    "Upgrade: websocket\r\n"
+			    "Connection: Upgrade\r\n"
+			    "Sec-WebSocket-Key: %s\r\n"
+			    "Sec-WebSocket-Version: 13\r\n"
+			    "\r\n",
+			    path, address_host_header(host, to), key);
+
+	return write_all(wire, request, (size_t)size, deadline_ns);
+}
+
+/* How much of head (old bytes seen before, then fresh ones) belongs to the head; 0: it goes on. */
+static size_t head_end(const char *head, size_t old, size_t size)
+{
+	size_t from = old > 3 ? old - 3 : 0;
+	const char *end = memmem(head + from, size - from, "\r\n\r\n", 4);
+
+	return end ? (size_t)(end - head) + 4 : 0;
+}
+
+/* Takes exactly the head off the socket; or what there is of it, when it cannot be HTTP. */
+static int read_head(struct wire *wire, char *head, size_t *ret_size, uint64_t deadline_ns)
+{
+	size_t size = 0, end = 0;
+
+	while (end == 0) {
+		int r = wait_for(wire, wire->fd, POLLIN, deadline_ns);
+		ssize_t n;
+
+		if (r < 0)
+			return r;
+		n = recv(wire->fd, head + size, HEAD_MAX_BYTES - size, MSG_PEEK);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return size == HEAD_MAX_BYTES ? -EPROTO : -ECONNRESET;
+		end = head_end(head, size, size + (size_t)n);
+		n = recv(wire->fd, head + size, end ? end - size : (size_t)n, 0);
+		if (n < 0)
+			return -errno;
+		size += (size_t)n;
+		if (size >= 5 && memcmp(head, "HTTP/", 5) != 0)
+			break;
+	}
+	*ret_size = size;
+	return 0;
+}
+
+static int upgrade(struct wire *wire, const struct address *to, const char *path,
+		   uint64_t deadline_ns, struct err *err)
+{
+	char key[UPGRADE_KEY_MAX];
+	uint8_t nonce[16];
+	size_t size = 0;
+	int r = rand_bytes(nonce, sizeof(nonce));
+
+	if (r == 0)
+		r = ask_upgrade(wire, to, path, upgrade_key(key, nonce), deadline_ns);
+	if (r == 0)
+		r = read_head(wire, wire->buffer, &size, deadline_ns);
+	if (r == -EPROTO)
+		return err_set(err, r, "the server's answer has no end");
+	if (r < 0)
+		return err_set(err, r, "no answer to the upgrade: %s", strerror(-r));
+	return upgrade_check(wire->buffer, size, key, err);
+}
+
+/* ---- frames ---- */
+
+static int send_frame(struct wire *wire, enum frame_opcode opcode, const char *data, size_t size,
+		      uint64_t timeout_ns)
+{
+	uint8_t mask[4];
+	char *frame;
+	int r;
+
+	if (wire->fd < 0)
+		return -ENOTCONN;
+	if (wire->torn)
+		return -EPIPE;
+	r = rand_bytes(mask, sizeof(mask));
+	if (r < 0)
+		return r;
+	frame = malloc(size + FRAME_HEADER_MAX);
+	if (!frame)
+		return -ENOMEM;
+	size = frame_write(frame, opcode, data, size, mask);
+	r = write_all(wire, frame, size, deadline_after(timeout_ns));
+	if (r == 0)
+		wire->bytes_out += size;
+	free(frame);
+	return r;
+}
+
+static int on_text(void *owner, const char *data, size_t size, bool last)
+{
+	struct wire *wire = owner;
+
+	return wire->events->text(wire->owner, data, size, last);
+}
+
+static int on_control(void *owner, enum frame_opcode opcode, const char *data, size_t size)
+{
+	struct wire *wire = owner;
+
+	if (opcode == FRAME_CLOSE)
+		wire->closed = true;
+	if (opcode == FRAME_PING) {
+		int r = send_frame(wire, FRAME_PONG, data, size, PONG_TIMEOUT_S * NS_PER_S);
+
+		if (r < 0)
+			return r;
+	}
+	return wire->events->control ? wire->events->control(wire->owner, opcode, data, size) : 0;
+}
+
+static const struct frame_events wire_events = { .text = on_text, .control = on_control };
+
+/* ---- the connection ---- */
+
+int wire_open(struct wire *wire, const struct address *to, const char *path, int cancel_fd,
+	      uint64_t timeout_ns, const struct frame_events *events, void *owner, struct err *err)
+{
+	uint64_t deadline_ns = deadline_after(timeout_ns);
+	int r;
+
+	*wire = (struct wire){ .fd = -1, .cancel_fd = cancel_fd, .buffer_size = BUFFER_BYTES };
+	wire->events = events;
+	wire->owner = owner;
+	frame_reader_init(&wire->reader, &wire_events, wire);
+	if (!upgrade_path_valid(path))
+		return err_set(err, -EINVAL, "'%s' is not a path", path);
+	wire->buffer = malloc(wire->buffer_size);
+	if (!wire->buffer)
+		return err_set(err, -ENOMEM, "out of memory");
+	r = connect_to(wire, to, deadline_ns);
+	if (r < 0)
+		err_set(err, r, "cannot connect: %s", strerror(-r));
+	else
+		r = upgrade(wire, to, path, deadline_ns, err);
+	if (r < 0) {
+		wire->torn = true;
+		wire_close(wire);
+	}
+	return r;
+}
+
+int wire_send(struct wire *wire, const char *text, size_t size, uint64_t timeout_ns)
+{
+	return send_frame(wire, FRAME_TEXT, text, size, timeout_ns);
+}
+
+int wire_receive(struct wire *wire, uint64_t timeout_ns)
+{
+	ssize_t n;
+	int r;
+
+	if (wire->closed || wire->fd < 0)
+		return WIRE_E_CLOSED;
+	r = wait_for(wire, wire->fd, POLLIN, deadline_after(timeout_ns));
+	if (r < 0)
+		return r;
+	n = recv(wire->fd, wire->buffer, wire->buffer_size, 0);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	if (n == 0)
+		return WIRE_E_CLOSED;
+	wire->bytes_in += (uint64_t)n;
+	r = frame_feed(&wire->reader, wire->buffer, (size_t)n);
+	return r == 0 && wire->closed ? WIRE_E_CLOSED : r;
+}
+
+/* The code that says "done"; whoever closes first names it and the other repeats it. */
+static void send_close(struct wire *wire)
+{
+	const char code[2] = { (char)(CLOSE_NORMAL >> 8), (char)(CLOSE_NORMAL & 0xff) };
+	uint8_t mask[4];
+	char frame[sizeof(code) + FRAME_HEADER_MAX];
+	size_t size;
+
+	if (rand_bytes(mask, sizeof(mask)) < 0)
+		return;
+	size = frame_write(frame, FRAME_CLOSE, code, sizeof(code), mask);
+	if (send(wire->fd, frame, size, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)size)
+		wire->bytes_out += size;
+}
+
+void wire_close(struct wire *wire)
+{
+	if (wire->fd >= 0) {
+		if (!wire->torn)
+			send_close(wire);
+		close(wire->fd);
+	}
+	wire->fd = -1;
+	free(wire->buffer);
+	wire->buffer = NULL;
+}
