@@ -1,0 +1,356 @@
+/* What the daemon says to systemd and takes from it, without a systemd. */
+
+#include "service.c"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "util/buf.h"
+
+enum { MESSAGE_MAX = 1024, WAIT_S = 5 };
+
+/* ---- a manager: the datagram socket that NOTIFY_SOCKET names ---- */
+
+static int manager_new(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	socklen_t size = sizeof(address);
+	char name[sizeof(address.sun_path)];
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct timeval limit = { .tv_sec = WAIT_S };
+
+	cr_assert(fd >= 0);
+	/* Autobind: the kernel picks an abstract name. */
+	cr_assert(bind(fd, (struct sockaddr *)&address, sizeof(sa_family_t)) == 0);
+	cr_assert(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
+	cr_assert(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0);
+	snprintf(name, sizeof(name), "@%.*s", (int)(size - sizeof(sa_family_t) - 1),
+		 address.sun_path + 1);
+	setenv("NOTIFY_SOCKET", name, 1);
+	return fd;
+}
+
+static const char *heard(int fd)
+{
+	static char message[MESSAGE_MAX];
+	ssize_t n = recv(fd, message, sizeof(message) - 1, 0);
+
+	cr_assert(n > 0, "the manager heard nothing");
+	message[n] = '\0';
+	return message;
+}
+
+Test(service, tells_ready_stopping_and_status)
+{
+	int fd = manager_new();
+
+	service_ready();
+	cr_assert_str_eq(heard(fd), "READY=1");
+	service_status("%d of %d targets up", 3, 4);
+	cr_assert_str_eq(heard(fd), "STATUS=3 of 4 targets up");
+	service_stopping();
+	cr_assert_str_eq(heard(fd), "STOPPING=1");
+	close(fd);
+}
+
+Test(service, status_cannot_smuggle_in_another_assignment)
+{
+	int fd = manager_new();
+
+	service_status("a target called x\nMAINPID=1");
+	cr_assert_str_eq(heard(fd), "STATUS=a target called x MAINPID=1");
+	close(fd);
+}
+
+Test(service, tells_when_a_reload_began)
+{
+	uint64_t before_us = clock_mono_ns() / USEC_NS;
+	unsigned long long said_us;
+	int fd = manager_new();
+
+	service_reloading();
+	cr_assert(sscanf(heard(fd), "RELOADING=1\nMONOTONIC_USEC=%llu", &said_us) == 1);
+	cr_assert(said_us >= before_us && said_us <= clock_mono_ns() / USEC_NS);
+	close(fd);
+}
+
+Test(service, is_silent_and_harmless_without_systemd)
+{
+	struct service service;
+	struct loop loop;
+
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("JOURNAL_STREAM");
+	cr_assert(loop_init(&loop) == 0);
+	cr_assert(service_init(&service, &loop) == 0);
+	cr_assert(service.watchdog_interval_ns == 0);
+	service_ready();
+	service_status("nobody listens");
+	service_fini(&service);
+	loop_fini(&loop);
+}
+
+/* ---- the watchdog ---- */
+
+Test(service, feeds_the_watchdog_at_half_its_time_from_the_loop)
+{
+	struct service service;
+	struct loop loop;
+	char pid[32];
+	int fd = manager_new();
+	uint64_t began_ns;
+
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	setenv("WATCHDOG_PID", pid, 1);
+	setenv("WATCHDOG_USEC", "100000", 1);
+	cr_assert(loop_init(&loop) == 0);
+	cr_assert(service_init(&service, &loop) == 0);
+	cr_assert(service.watchdog_interval_ns == 50 * NS_PER_MS);
+	began_ns = clock_mono_ns();
+	for (int fed = 0; fed < 3; fed++) {
+		char message[MESSAGE_MAX] = "";
+
+		while (recv(fd, message, sizeof(message) - 1, MSG_DONTWAIT) < 0)
+			loop_turn(&loop, WAIT_S * 1000);
+		cr_assert_str_eq(message, "WATCHDOG=1");
+	}
+	cr_assert(clock_mono_ns() - began_ns >= 3 * 49 * NS_PER_MS, "fed too often");
+	service_fini(&service);
+	loop_fini(&loop);
+	close(fd);
+}
+
+Test(service, leaves_the_watchdog_of_another_process_alone)
+{
+	struct service service;
+	struct loop loop;
+
+	setenv("WATCHDOG_PID", "1", 1);
+	setenv("WATCHDOG_USEC", "100000", 1);
+	cr_assert(loop_init(&loop) == 0);
+	cr_assert(service_init(&service, &loop) == 0);
+	cr_assert(service.watchdog_interval_ns == 0);
+	service_fini(&service);
+	loop_fini(&loop);
+}
+
+/* ---- passed sockets ---- */
+
+/* In a child, because descriptor 3 is the test framework's own here. */
+static int passed_sockets(int first, int second, size_t max)
+{
+	int status;
+	pid_t pid = fork();
+
+	cr_assert(pid >= 0);
+	if (pid == 0) {
+		char text[32];
+		int fds[4];
+		int a = fcntl(first, F_DUPFD, 10), b = fcntl(second, F_DUPFD, 10);
+
+		dup2(a, SD_LISTEN_FDS_START);
+		dup2(b, SD_LISTEN_FDS_START + 1);
+		snprintf(text, sizeof(text), "%d", getpid());
+		setenv("LISTEN_PID", text, 1);
+		setenv("LISTEN_FDS", "2", 1);
+		_exit((int)service_sockets(fds, max));
+	}
+	cr_assert(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static int listener(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	cr_assert(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	cr_assert(listen(fd, 1) == 0);
+	return fd;
+}
+
+Test(service, takes_the_passed_listeners)
+{
+	int a = listener(), b = listener();
+
+	cr_assert_eq(passed_sockets(a, b, 4), 2);
+	close(a);
+	close(b);
+}
+
+Test(service, refuses_what_is_no_listener)
+{
+	int a = listener();
+	int datagram = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	cr_assert_eq(passed_sockets(datagram, a, 4), 1);
+	close(a);
+	close(datagram);
+}
+
+Test(service, takes_no_more_than_there_is_room_for)
+{
+	int a = listener(), b = listener();
+
+	cr_assert_eq(passed_sockets(a, b, 1), 1);
+	close(a);
+	close(b);
+}
+
+Test(service, takes_none_when_none_are_passed)
+{
+	int fds[4];
+
+	unsetenv("LISTEN_FDS");
+	cr_assert_eq(service_sockets(fds, 4), 0);
+}
+
+/* ---- credentials ---- */
+
+static char directory[] = "/tmp/heapwatch-credentials-XXXXXX";
+
+static void credential_write(const char *name, const char *text)
+{
+	int dir_fd = open(directory, O_RDONLY | O_DIRECTORY);
+
+	cr_assert(dir_fd >= 0);
+	cr_assert(file_replace(dir_fd, name, text, strlen(text)) == 0);
+	close(dir_fd);
+}
+
+static void credentials_begin(void)
+{
+	cr_assert(mkdtemp(directory) != NULL);
+	setenv("CREDENTIALS_DIRECTORY", directory, 1);
+	credential_write("token", "s3cret\n");
+}
+
+static void credentials_end(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/token", directory);
+	unlink(path);
+	rmdir(directory);
+}
+
+TestSuite(credential, .init = credentials_begin, .fini = credentials_end);
+
+Test(credential, is_read_without_its_last_newline)
+{
+	char *text = NULL;
+
+	cr_assert(service_credential("token", &text) == 0);
+	cr_assert_str_eq(text, "s3cret");
+	free(text);
+}
+
+Test(credential, that_is_not_there_says_so)
+{
+	char *text = NULL;
+
+	cr_assert_eq(service_credential("other", &text), -ENOENT);
+	unsetenv("CREDENTIALS_DIRECTORY");
+	cr_assert_eq(service_credential("token", &text), -ENOENT);
+}
+
+Test(credential, name_stays_in_the_directory)
+{
+	char *text = NULL;
+
+	cr_assert_eq(service_credential("../token", &text), -EINVAL);
+	cr_assert_eq(service_credential(".", &text), -EINVAL);
+}
+
+/* ---- the journal ---- */
+
+static const struct log_field fields[] = {
+	{ "target", "api-1" },
+	{ "reason", "said\nPRIORITY=0" },
+	{ "absent", NULL },
+};
+static const struct log_record record = {
+	.level = LEVEL_WARN,
+	.component = "watch",
+	.message_id = LOG_ID_TARGET_DOWN,
+	.message = "target is down",
+	.fields = fields,
+	.fields_n = 3,
+};
+
+/* The entry as lines "NAME=value" between bars. */
+static char *composed(const struct log_record *from)
+{
+	struct entry *entry = malloc(sizeof(*entry));
+	struct buf buf;
+
+	buf_init(&buf, 64 * 1024);
+	compose(entry, from);
+	for (int i = 0; i < entry->fields_n; i++)
+		buf_printf(&buf, "|%.*s", (int)entry->fields[i].iov_len,
+			   (const char *)entry->fields[i].iov_base);
+	free(entry);
+	return buf_take(&buf, NULL);
+}
+
+Test(journal, entry_has_the_sentence_and_every_field)
+{
+	char *text = composed(&record);
+
+	cr_assert_str_eq(text, "|PRIORITY=4|MESSAGE_ID=" LOG_ID_TARGET_DOWN
+			       "|MESSAGE=target is down target=api-1 reason=said PRIORITY=0"
+			       "|HEAPWATCH_COMPONENT=watch|HEAPWATCH_TARGET=api-1"
+			       "|HEAPWATCH_REASON=said\nPRIORITY=0");
+	free(text);
+}
+
+Test(journal, entry_without_id_or_fields_leaves_them_out)
+{
+	const struct log_record plain = { .level = LEVEL_INFO, .component = "x", .message = "y" };
+	char *text = composed(&plain);
+
+	cr_assert_str_eq(text, "|PRIORITY=6|MESSAGE=y|HEAPWATCH_COMPONENT=x");
+	free(text);
+}
+
+Test(journal, keeps_the_sentence_when_a_value_is_too_long)
+{
+	char *longer = malloc(2 * ENTRY_MAX_BYTES);
+	struct log_field field = { "reason", longer };
+	struct log_record big = record;
+	char *text;
+
+	memset(longer, 'x', 2 * ENTRY_MAX_BYTES - 1);
+	longer[2 * ENTRY_MAX_BYTES - 1] = '\0';
+	big.fields = &field;
+	big.fields_n = 1;
+	text = composed(&big);
+	cr_assert(strstr(text, "|MESSAGE=target is down reason=xxx") != NULL);
+	cr_assert(strstr(text, "|HEAPWATCH_COMPONENT=watch") != NULL);
+	cr_assert(strstr(text, "|HEAPWATCH_REASON") == NULL, "a cut value would be a wrong one");
+	free(text);
+	free(longer);
+}
+
+Test(journal, is_used_only_when_stderr_is_its_stream)
+{
+	char text[64];
+	struct stat st;
+
+	cr_assert(fstat(STDERR_FILENO, &st) == 0);
+	snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino);
+	setenv("JOURNAL_STREAM", text, 1);
+	cr_assert(stderr_is_journal());
+	snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino + 1);
+	setenv("JOURNAL_STREAM", text, 1);
+	cr_assert_not(stderr_is_journal());
+	setenv("JOURNAL_STREAM", "nonsense", 1);
+	cr_assert_not(stderr_is_journal());
+}
