@@ -251,17 +251,12 @@ char *str_format_duration(char dst[STR_UNIT_MAX], uint64_t ns)
 char *str_format_bytes(char dst[STR_UNIT_MAX], uint64_t bytes)
 {
 	static const char *const names[] = { " B", " KiB", " MiB", " GiB", " TiB", " PiB", " EiB" };
-	size_t unit = 0;
-	uint64_t tenths;
+	unsigned shift = 0;
+	uint64_t below;
 
-	while (unit + 1 < sizeof(names) / sizeof(names[0]) && bytes >> (10 * (unit + 1)) != 0)
-		unit++;
-	if (unit == 0) {
-		tenths = bytes * 10;
-	} else {
-		/* Ten bits below the unit are precise enough for a tenth and cannot overflow. */
-		tenths = (bytes >> (10 * (unit - 1))) * 10 >> 10;
-	}
-	format_tenths(dst, tenths, names[unit]);
+	while (shift < 60 && bytes >> shift >= 1024)
+		shift += 10;
+	below = bytes & ((UINT64_C(1) << shift) - 1); /* ten times this still fits */
+	format_tenths(dst, (bytes >> shift) * 10 + (below * 10 >> shift), names[shift / 10]);
 	return dst;
 }
