@@ -1,0 +1,73 @@
+#!/bin/sh
+# Every test of heapwatchd, on a bare Debian 12 as root: install what is missing, build with
+# sanitizers, run all suites, end with one line `N passed, N failed`.
+#
+# Works from any directory and offline once everything is there. HEAPWATCH_TEST_SCALE (default 0.1)
+# is the share of the long campaigns that runs; 1 is all of them.
+set -eu
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+build=$top/build/test
+out=$build/results
+export HEAPWATCH_TEST_SCALE="${HEAPWATCH_TEST_SCALE:-0.1}"
+
+install_packages() {
+	sh "$top/tests/install.sh" "$top/docs/packages-build.txt" "$top/tests/packages.txt"
+	if ! command -v npm >/dev/null; then
+		echo npm >"$build.npm.txt"
+		sh "$top/tests/install.sh" "$build.npm.txt"
+	fi
+}
+
+# npm's node@N packages bring their binary by an install script, which runs for them alone.
+install_runtimes() {
+	stamp=$top/tests/node_modules/.installed
+	cmp -s "$top/tests/package-lock.json" "$stamp" && return
+	(
+		cd "$top/tests"
+		npm ci
+		for major in 20 22 24 26; do
+			(cd node_modules/node-$major && node installArchSpecificPackage)
+			"node_modules/node-$major/bin/node" --version
+		done
+	) >"$build.npm.log" 2>&1 || { cat "$build.npm.log"; exit 1; }
+	cp "$top/tests/package-lock.json" "$stamp"
+}
+
+build_all() {
+	if [ ! -f "$build/build.ninja" ]; then
+		meson setup "$build" "$top" -Db_sanitize=address,undefined -Db_lundef=false \
+			-Dwerror=true -Dbuildtype=debugoptimized >"$build.setup.log" ||
+			{ cat "$build.setup.log"; exit 1; }
+	fi
+	ninja -C "$build" >"$build.log" || { cat "$build.log"; exit 1; }
+	node=$top/tests/node_modules/node-24/bin/node
+	(cd "$top/tests" && "$node" devtools/build.js "$build/devtools.mjs")
+}
+
+# Suites write JUnit files or meson's log into $out; sanitizers write their reports there.
+run_suites() {
+	rm -rf "$out"
+	mkdir -p "$out/sanitizer"
+	export HEAPWATCHD="$build/daemon/heapwatchd"
+	export HEAPWATCH_DEVTOOLS="$build/devtools.mjs"
+	export ASAN_OPTIONS="log_path=$out/sanitizer/asan:detect_stack_use_after_return=1"
+	export UBSAN_OPTIONS="log_path=$out/sanitizer/ubsan:print_stacktrace=1"
+	export LSAN_OPTIONS="suppressions=$top/tests/lsan.supp:print_suppressions=0"
+	pytest="/usr/bin/python3 -m pytest -q -p no:cacheprovider"
+	(
+		cd "$top/tests"
+		meson test -C "$build" --no-rebuild --num-processes 2 >"$out/unit.log" 2>&1 || :
+		$pytest style --junitxml "$out/style.xml" >"$out/style.log" 2>&1 || :
+	) &
+	side=$!
+	(cd "$top/tests/e2e" && $pytest -n 3 --dist load --junitxml "$out/e2e.xml" . 2>&1) || :
+	wait $side
+}
+
+mkdir -p "$top/build"
+install_packages
+install_runtimes
+build_all
+run_suites
+exec /usr/bin/python3 "$top/tests/summary.py" "$build/meson-logs/testlog.json" "$out"
