@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 struct download;
+struct err;
 struct json_event;
 struct session;
 struct tree;
@@ -24,12 +25,18 @@ struct dialect {
 	const char *name; /* "cdp"; the word in the configuration */
 	size_t state_size; /* of the polling half, in the session */
 
-	/* Is this answer of /json/list ours? Then fill session->path and ->identity: 0. -EPROTO:
-	 * not mine. */
-	int (*found)(struct session *session, const struct tree *list);
+	/*
+	 * Is this inspector ours, by its /json/version and /json/list? Then fill session->path and
+	 * ->identity: 0. -ENOENT: ours, but nothing to attach to, the reason is in err. -EPROTO:
+	 * not ours.
+	 */
+	int (*found)(struct session *session, const struct tree *version, const struct tree *list,
+		     struct err *err);
 	int (*hello)(struct session *session); /* connected; ends with session_ready() */
 	int (*poll)(struct session *session); /* ends with session_polled() */
+	/* One message. Not 0 ends the session as a protocol error. */
 	int (*message)(struct session *session, const struct tree *message);
+	bool (*enough)(struct session *session); /* overdue: end the poll with what has come? */
 	void (*bye)(struct session *session); /* last words before we close; may be NULL */
 	void (*forget)(struct session *session); /* free what the state holds; may be NULL */
 

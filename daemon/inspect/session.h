@@ -57,12 +57,19 @@ enum session_activity {
 };
 
 struct session_events {
+	/* Greeted; IDLE follows at once. */
 	void (*identified)(void *owner, const struct identity *identity);
 	/* isolate: "main", "worker:3"; valid during the call. */
 	void (*sample)(void *owner, const char *isolate, const struct sample *sample);
 	void (*isolate_gone)(void *owner, const char *isolate);
 	/* The poll is complete; rss_bytes is 0 when the runtime did not say. */
 	void (*polled)(void *owner, enum session_activity activity, uint64_t rss_bytes);
+	/*
+	 * The poll is overdue, and again at every look while it stays so: END_BLOCKED when the
+	 * inspector's own thread still answers HTTP, END_SILENT when nothing does. The session
+	 * waits on.
+	 */
+	void (*late)(void *owner, enum session_end why, const char *reason);
 	void (*closed)(void *owner, enum session_end end, const char *reason);
 };
 
@@ -95,7 +102,10 @@ struct session {
 	struct http_fetch *fetch;
 	struct ws *ws;
 	int32_t next_id;
-	uint64_t bytes_in, bytes_out; /* since init, all connections */
+	uint64_t bytes_in, bytes_out; /* payload since init, all connections */
+	struct tree *version; /* owned, between the two GETs */
+	unsigned looks; /* at an overdue poll */
+	bool late; /* the poll is overdue */
 	bool patient; /* a capture holds the target: a poll may take as long as it wants */
 	void *dialect_state; /* owned, dialect->state_size bytes, zeroed at each open */
 };
@@ -126,6 +136,10 @@ const char *session_end_name(enum session_end end);
  */
 int session_ask(struct session *session, const char *method, const char *params, int32_t *ret_id);
 void session_ready(struct session *session);
+void session_sample(struct session *session, const char *isolate, const struct sample *sample);
+void session_isolate_gone(struct session *session, const char *isolate);
+
+/* The owner may close the session in this call: the dialect's state may be gone when it returns. */
 void session_polled(struct session *session, enum session_activity activity, uint64_t rss_bytes);
 void session_fail(struct session *session, enum session_end end, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

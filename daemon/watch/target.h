@@ -75,7 +75,7 @@ struct target {
 	struct backoff backoff;
 	struct loop_timer timer;
 	uint64_t poll_started_ns;
-	uint64_t watched_polls; /* polls since the session opened */
+	bool polling; /* an attempt is under way: it ends as success or failure, once */
 	struct identity identity; /* of the last connection */
 	bool identified;
 
@@ -135,8 +135,28 @@ const char *target_failure_name(enum target_failure failure);
 
 /*
  * A label of the target, for matchers and templates: its own labels, and target, runtime,
- * runtime_version, engine, address, name (= target). NULL when absent.
+ * runtime_version, engine, name (= target). NULL when absent.
  */
 const char *target_label(const struct target *target, const char *name);
 
 void target_spec_fini(struct target_spec *spec);
+int target_spec_copy(struct target_spec *dst, const struct target_spec *src);
+
+/* ---- between targets.c (the registry) and target.c (one target's life) ---- */
+
+int target_new(struct target **ret, struct targets *targets, const struct target_spec *spec,
+	       const char *source);
+void target_free(struct target *target);
+
+/* Take a changed spec of the same address; connects again only when the way of watching changed. */
+int target_update(struct target *target, const struct target_spec *spec);
+
+/* ---- isolates (isolate.c) ---- */
+
+/* The isolate of that name, made when there is none; NULL over the limit or without memory. */
+struct isolate *target_need_isolate(struct target *target, const char *name);
+void target_drop_isolate(struct target *target, struct isolate *isolate);
+
+/* All but main that were not sampled since; 0 drops none, UINT64_MAX all. */
+void target_drop_workers(struct target *target, uint64_t since_ns);
+void target_drop_isolates(struct target *target);

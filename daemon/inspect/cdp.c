@@ -1,0 +1,595 @@
+/*
+ * Chrome DevTools Protocol, polling half: Node.js.
+ *
+ * What is said to a target is the closed list of requests in this file and cdp_snapshot.c
+ * (docs/RUNTIMES.md repeats it for operators). Nothing that costs the target stays enabled. Two
+ * things make an attached client harmless to a Node that wants to exit: on the main session we ask
+ * to be told (NodeRuntime.notifyWhenWaitingForDisconnect) and leave at once; on worker sessions we
+ * must NOT ask, because the worker would then wait for a disconnect that its parent, blocked in the
+ * join, can never deliver (observed on Node 20 to 26: the process hangs for ever).
+ *
+ * Workers are polled through the main session: NodeWorker.sendMessageToWorker wraps a request,
+ * NodeWorker.receivedMessageFromWorker brings its answer.
+ */
+
+#include "inspect/cdp_snapshot.h"
+#include "inspect/dialect.h"
+#include "inspect/session.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/err.h"
+#include "util/str.h"
+#include "json/tree.h"
+#include "json/write.h"
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * The two expressions that are ever evaluated in a target. They are constant texts (V8 compiles
+ * each once), touch no state, return by value (nothing stays referenced) and cannot throw. They
+ * hold no double quote and no backslash, so that they stand in JSON as they are.
+ *
+ * process.getBuiltinModule is there from 20.16 and 22.3 on; before, a CommonJS program's own
+ * require serves.
+ */
+static const char expression_identity[] =
+	"(()=>{try{const p=globalThis.process,"
+	"a=((p.env.NODE_OPTIONS||'')+' '+p.execArgv.join(' ')).replace(/_/g,'-'),"
+	"f=n=>{const m=a.match(new RegExp(n+'[= ][0-9]+','g'));"
+	"return m?+m[m.length-1].slice(n.length+1):0};"
+	"return{pid:p.pid,version:p.version,v8:p.versions.v8,start:performance.timeOrigin,"
+	"old:f('--max-old-space-size'),semi:f('--max-semi-space-size')}}catch(e){return null}})()";
+
+static const char expression_values[] =
+	"(()=>{try{const p=globalThis.process,"
+	"b=n=>p.getBuiltinModule?p.getBuiltinModule(n):p.mainModule&&p.mainModule.require(n),"
+	"v=b('v8'),w=b('worker_threads'),n=performance.nodeTiming,u=n.uvMetricsInfo,"
+	"c=p.threadCpuUsage?p.threadCpuUsage():p.cpuUsage();"
+	"return{memory:p.memoryUsage(),heap:v&&v.getHeapStatistics(),"
+	"spaces:v&&v.getHeapSpaceStatistics(),cpu:c.user+c.system,idle:n.idleTime,"
+	"turns:u?u.loopCount:-1,"
+	"old:w&&!w.isMainThread?w.resourceLimits.maxOldGenerationSizeMb:0}}"
+	"catch(e){return null}})()";
+
+enum { MIB = 1 << 20, EVALUATE_MAX = 1024 };
+
+/* An isolate as one poll sees it: which answers are still to come, and what has come. */
+struct poll {
+	int32_t usage_id, values_id; /* 0: nothing outstanding */
+	struct sample sample;
+	uint64_t asked_ns;
+	bool overdue; /* owes an answer since an earlier poll: nobody waits for it */
+};
+
+struct worker {
+	char session_id[32]; /* of NodeWorker, per connection */
+	char isolate[64];
+	struct poll poll;
+};
+
+/* What tells a thread that turns its event loop from one that stands still. */
+struct liveness {
+	bool known;
+	double cpu_us, idle_ms, turns;
+	uint64_t mono_ns;
+};
+
+struct cdp {
+	int32_t ready_id; /* the greeting ends with this answer */
+	int32_t identity_id;
+	struct poll main;
+	struct worker *workers; /* owned */
+	size_t workers_n;
+	uint64_t old_bytes, young_bytes; /* 0: not known */
+	uint64_t rss_bytes;
+	struct liveness liveness;
+	enum session_activity activity;
+};
+
+static struct cdp *cdp_of(struct session *session)
+{
+	return session->dialect_state;
+}
+
+/* ---- finding ---- */
+
+/* The resource of ws://host:port/resource. */
+static bool path_of_url(const char *url, char *dst, size_t size)
+{
+	const char *host = strstr(url, "://"), *path = host ? strchr(host + 3, '/') : NULL;
+
+	return path != NULL && str_copy(dst, size, path);
+}
+
+static int cdp_found(struct session *session, const struct tree *version, const struct tree *list,
+		     struct err *err)
+{
+	struct identity *identity = &session->identity;
+	const struct tree *entry = tree_at(list, 0);
+	const char *browser, *text;
+
+	if (!tree_string(version, "Browser", &browser) || !tree_is_array(list))
+		return -EPROTO;
+	if (!str_has_prefix(browser, "node.js/v"))
+		return err_set(err, -ENOENT, "the inspector of \"%.60s\" is not supported",
+			       browser);
+	if (entry == NULL || !tree_string(entry, "webSocketDebuggerUrl", &text) ||
+	    !path_of_url(text, session->path, sizeof(session->path)))
+		return err_set(err, -ENOENT, "/json/list names nothing to connect to");
+	str_copy(identity->runtime, sizeof(identity->runtime), "node");
+	str_copy(identity->engine, sizeof(identity->engine), "v8");
+	str_copy(identity->runtime_version, sizeof(identity->runtime_version),
+		 browser + strlen("node.js/v"));
+	if (tree_string(entry, "id", &text))
+		str_copy(identity->inspector_id, sizeof(identity->inspector_id), text);
+	if (tree_string(entry, "title", &text))
+		str_copy(identity->title, sizeof(identity->title), text);
+	return 0;
+}
+
+/* ---- greeting ---- */
+
+static int ask_evaluate(struct session *session, const char *expression, int32_t *ret_id)
+{
+	char params[EVALUATE_MAX];
+
+	snprintf(params, sizeof(params),
+		 "{\"expression\":\"%s\",\"returnByValue\":true,\"silent\":true}", expression);
+	return session_ask(session, "Runtime.evaluate", params, ret_id);
+}
+
+static int cdp_hello(struct session *session)
+{
+	struct cdp *cdp = cdp_of(session);
+	int r;
+
+	r = session_ask(session, "NodeRuntime.enable", NULL, NULL);
+	if (r == 0)
+		r = session_ask(session, "NodeRuntime.notifyWhenWaitingForDisconnect",
+				"{\"enabled\":true}", NULL);
+	if (r == 0)
+		r = session_ask(session, "NodeWorker.enable", "{\"waitForDebuggerOnStart\":false}",
+				&cdp->ready_id);
+	if (r == 0 && session->limits.evaluate) {
+		r = ask_evaluate(session, expression_identity, &cdp->identity_id);
+		cdp->ready_id = cdp->identity_id;
+	}
+	return r;
+}
+
+/*
+ * V8's young generation is part of heap_size_limit but not of what a program may keep: the limit of
+ * the old generation is where it dies. Three semi-spaces; their default size grew over the versions
+ * (observed: 16 MiB up to V8 12, 64 MiB in 13, 32 MiB from 14 on).
+ */
+static uint64_t default_young_bytes(const char *v8_version)
+{
+	long major = strtol(v8_version, NULL, 10);
+
+	if (major <= 12)
+		return 48ull * MIB;
+	return major == 13 ? 192ull * MIB : 96ull * MIB;
+}
+
+static void got_identity(struct session *session, const struct tree *value)
+{
+	struct cdp *cdp = cdp_of(session);
+	struct identity *identity = &session->identity;
+	const char *text;
+	uint64_t semi = 0, old = 0;
+	double start;
+
+	tree_int(value, "pid", &identity->pid);
+	if (tree_double(value, "start", &start) && start > 0)
+		identity->start_wall_ms = (int64_t)start;
+	if (tree_string(value, "version", &text))
+		str_copy(identity->runtime_version, sizeof(identity->runtime_version),
+			 text + (text[0] == 'v'));
+	if (tree_string(value, "v8", &text)) {
+		str_copy(identity->engine_version, sizeof(identity->engine_version), text);
+		cdp->young_bytes = default_young_bytes(text);
+	}
+	if (tree_uint(value, "semi", &semi) && semi > 0 && semi < UINT32_MAX)
+		cdp->young_bytes = 3 * semi * MIB;
+	if (tree_uint(value, "old", &old) && old > 0 && old < UINT32_MAX)
+		cdp->old_bytes = old * MIB;
+}
+
+/* ---- values ---- */
+
+static void take(struct sample *sample, enum sample_field field, const struct tree *node,
+		 const char *path)
+{
+	uint64_t value;
+
+	if (tree_uint(node, path, &value))
+		sample_set(sample, field, value);
+}
+
+static void take_usage(struct sample *sample, const struct tree *result)
+{
+	take(sample, SAMPLE_HEAP_USED, result, "usedSize");
+	take(sample, SAMPLE_HEAP_SIZE, result, "totalSize");
+	take(sample, SAMPLE_EMBEDDER_USED, result, "embedderHeapUsedSize");
+	if (!sample_has(sample, SAMPLE_ARRAY_BUFFERS))
+		take(sample, SAMPLE_ARRAY_BUFFERS, result, "backingStorageSize");
+}
+
+static void take_spaces(struct sample *sample, const struct tree *spaces)
+{
+	for (size_t i = 0; i < tree_size(spaces) && sample->spaces_n < SPACES_MAX; i++) {
+		const struct tree *node = tree_at(spaces, i);
+		struct space *space = &sample->spaces[sample->spaces_n];
+		const char *name;
+		char *ending;
+
+		if (!tree_string(node, "space_name", &name) ||
+		    !str_copy(space->name, sizeof(space->name), name))
+			continue;
+		ending = strstr(space->name, "_space");
+		if (ending != NULL && ending[strlen("_space")] == '\0')
+			*ending = '\0';
+		tree_uint(node, "space_size", &space->size);
+		tree_uint(node, "space_used_size", &space->used);
+		tree_uint(node, "space_available_size", &space->available);
+		tree_uint(node, "physical_space_size", &space->physical);
+		sample->spaces_n++;
+	}
+}
+
+static void take_limit(const struct cdp *cdp, struct sample *sample, const struct tree *value,
+		       bool is_main)
+{
+	uint64_t limit, old;
+
+	if (is_main && cdp->old_bytes > 0)
+		sample_set(sample, SAMPLE_HEAP_LIMIT, cdp->old_bytes);
+	else if (!is_main && tree_uint(value, "old", &old) && old > 0 && old < UINT32_MAX)
+		sample_set(sample, SAMPLE_HEAP_LIMIT, old * MIB);
+	else if (tree_uint(value, "heap.heap_size_limit", &limit) && limit > cdp->young_bytes)
+		sample_set(sample, SAMPLE_HEAP_LIMIT, limit - cdp->young_bytes);
+}
+
+static void take_values(const struct cdp *cdp, struct sample *sample, const struct tree *value,
+			bool is_main)
+{
+	take(sample, SAMPLE_EXTERNAL, value, "memory.external");
+	take(sample, SAMPLE_ARRAY_BUFFERS, value, "memory.arrayBuffers");
+	take(sample, SAMPLE_MALLOCED, value, "heap.malloced_memory");
+	take(sample, SAMPLE_NATIVE_CONTEXTS, value, "heap.number_of_native_contexts");
+	take(sample, SAMPLE_DETACHED_CONTEXTS, value, "heap.number_of_detached_contexts");
+	take(sample, SAMPLE_ALLOCATED, value, "heap.total_allocated_bytes");
+	take_limit(cdp, sample, value, is_main);
+	take_spaces(sample, tree_get(value, "spaces"));
+}
+
+/*
+ * Paused at a breakpoint, held by --inspect-brk, or waiting synchronously: the event loop has not
+ * turned, was not idle, and the thread used no CPU since the last poll. Asking the debugger would
+ * need Debugger.enable, which costs the target. The poll itself uses about 0.2 ms.
+ */
+static void judge_activity(struct cdp *cdp, const struct tree *value)
+{
+	struct liveness now = { .mono_ns = clock_mono_ns() }, *last = &cdp->liveness;
+	double elapsed_us, cpu_us;
+
+	cdp->activity = ACTIVITY_UNKNOWN;
+	now.known = tree_double(value, "cpu", &now.cpu_us) &&
+		    tree_double(value, "idle", &now.idle_ms) &&
+		    tree_double(value, "turns", &now.turns);
+	if (now.known && last->known) {
+		elapsed_us = (double)(now.mono_ns - last->mono_ns) / 1000.0;
+		cpu_us = now.cpu_us - last->cpu_us;
+		cdp->activity = ACTIVITY_RUNNING;
+		if (now.turns == last->turns && now.idle_ms == last->idle_ms &&
+		    cpu_us < fmax(3000.0, 0.02 * elapsed_us))
+			cdp->activity = ACTIVITY_PAUSED;
+	}
+	*last = now;
+}
+
+/* ---- polling ---- */
+
+static bool poll_outstanding(const struct poll *poll)
+{
+	return poll->usage_id != 0 || poll->values_id != 0;
+}
+
+static void poll_begin(struct poll *poll)
+{
+	*poll = (struct poll){ .asked_ns = clock_mono_ns() };
+}
+
+/* {"id":N,"method":...} as text, wrapped for a worker. */
+static int ask_worker(struct session *session, const struct worker *worker, const char *method,
+		      const char *expression, int32_t *ret_id)
+{
+	struct buf inner, params;
+	int r;
+
+	buf_init(&inner, EVALUATE_MAX);
+	buf_init(&params, 4 * EVALUATE_MAX);
+	*ret_id = ++session->next_id;
+	buf_printf(&inner, "{\"id\":%d,\"method\":\"%s\"", *ret_id, method);
+	if (expression != NULL)
+		buf_printf(&inner,
+			   ",\"params\":{\"expression\":\"%s\",\"returnByValue\":true,"
+			   "\"silent\":true}",
+			   expression);
+	r = buf_puts(&inner, "}");
+	buf_puts(&params, "{\"sessionId\":");
+	json_quote(&params, worker->session_id, strlen(worker->session_id));
+	buf_puts(&params, ",\"message\":");
+	if (r == 0)
+		r = json_quote(&params, inner.data, inner.size);
+	if (r == 0)
+		r = buf_puts(&params, "}");
+	if (r == 0)
+		r = session_ask(session, "NodeWorker.sendMessageToWorker", buf_text(&params), NULL);
+	buf_fini(&inner);
+	buf_fini(&params);
+	return r;
+}
+
+static int poll_worker(struct session *session, struct worker *worker)
+{
+	int r;
+
+	/* It still owes us the last answer: asking again would only fill its queue. */
+	if (poll_outstanding(&worker->poll)) {
+		worker->poll.overdue = true;
+		return 0;
+	}
+	poll_begin(&worker->poll);
+	r = ask_worker(session, worker, "Runtime.getHeapUsage", NULL, &worker->poll.usage_id);
+	if (r == 0 && session->limits.evaluate)
+		r = ask_worker(session, worker, "Runtime.evaluate", expression_values,
+			       &worker->poll.values_id);
+	return r;
+}
+
+static int cdp_poll(struct session *session)
+{
+	struct cdp *cdp = cdp_of(session);
+	int r;
+
+	poll_begin(&cdp->main);
+	cdp->activity = ACTIVITY_UNKNOWN;
+	r = session_ask(session, "Runtime.getHeapUsage", NULL, &cdp->main.usage_id);
+	if (r == 0 && session->limits.evaluate)
+		r = ask_evaluate(session, expression_values, &cdp->main.values_id);
+	for (size_t i = 0; r == 0 && i < cdp->workers_n; i++)
+		r = poll_worker(session, &cdp->workers[i]);
+	return r;
+}
+
+static void publish(struct session *session, const char *isolate, struct poll *poll)
+{
+	poll->sample.mono_ns = clock_mono_ns();
+	poll->sample.wall_ms = clock_wall_ms();
+	if (sample_has(&poll->sample, SAMPLE_HEAP_USED))
+		session_sample(session, isolate, &poll->sample);
+}
+
+/* The state may be gone when this returns. */
+static void finish_if_complete(struct session *session)
+{
+	struct cdp *cdp = cdp_of(session);
+
+	if (session->state != SESSION_POLLING || poll_outstanding(&cdp->main))
+		return;
+	for (size_t i = 0; !session->late && i < cdp->workers_n; i++)
+		if (poll_outstanding(&cdp->workers[i].poll) && !cdp->workers[i].poll.overdue)
+			return;
+	session_polled(session, cdp->activity, cdp->rss_bytes);
+}
+
+/* True when the answer was one of this poll's. */
+static bool poll_answer(struct session *session, struct poll *poll, int64_t id,
+			const struct tree *answer, bool is_main)
+{
+	struct cdp *cdp = cdp_of(session);
+	const struct tree *value;
+
+	if (id == poll->usage_id) {
+		poll->usage_id = 0;
+		poll->sample.round_trip_ns = clock_mono_ns() - poll->asked_ns;
+		take_usage(&poll->sample, tree_get(answer, "result"));
+		return true;
+	}
+	if (id != poll->values_id)
+		return false;
+	poll->values_id = 0;
+	value = tree_get(answer, "result.result.value");
+	if (value == NULL)
+		return true;
+	take_values(cdp, &poll->sample, value, is_main);
+	if (is_main) {
+		tree_uint(value, "memory.rss", &cdp->rss_bytes);
+		judge_activity(cdp, value);
+	}
+	return true;
+}
+
+/* ---- workers ---- */
+
+static struct worker *find_worker(struct cdp *cdp, const char *session_id)
+{
+	for (size_t i = 0; i < cdp->workers_n; i++)
+		if (strcmp(cdp->workers[i].session_id, session_id) == 0)
+			return &cdp->workers[i];
+	return NULL;
+}
+
+/* "[worker 2] name": 2 is the thread id, which outlives our connection; workerId does not. */
+static void name_worker(struct worker *worker, const struct tree *params)
+{
+	const char *title = "", *worker_id = "?";
+	unsigned thread;
+
+	tree_string(params, "workerInfo.title", &title);
+	tree_string(params, "workerInfo.workerId", &worker_id);
+	if (sscanf(title, "[worker %u]", &thread) == 1 || sscanf(title, "Worker %u", &thread) == 1)
+		snprintf(worker->isolate, sizeof(worker->isolate), "worker:%u", thread);
+	else
+		snprintf(worker->isolate, sizeof(worker->isolate), "worker:%.40s", worker_id);
+}
+
+static int worker_attached(struct session *session, const struct tree *params)
+{
+	struct cdp *cdp = cdp_of(session);
+	struct worker *workers, *worker;
+	const char *session_id;
+
+	if (!tree_string(params, "sessionId", &session_id) ||
+	    strlen(session_id) >= sizeof(worker->session_id))
+		return -EPROTO;
+	/* main is an isolate too */
+	if (cdp->workers_n + 1 >= session->limits.isolates_max)
+		return 0;
+	workers = realloc(cdp->workers, (cdp->workers_n + 1) * sizeof(*workers));
+	if (workers == NULL)
+		return 0;
+	cdp->workers = workers;
+	worker = &workers[cdp->workers_n++];
+	*worker = (struct worker){ 0 };
+	str_copy(worker->session_id, sizeof(worker->session_id), session_id);
+	name_worker(worker, params);
+	return 0;
+}
+
+static int worker_detached(struct session *session, const struct tree *params)
+{
+	struct cdp *cdp = cdp_of(session);
+	struct worker *worker;
+	const char *session_id;
+
+	if (!tree_string(params, "sessionId", &session_id))
+		return -EPROTO;
+	worker = find_worker(cdp, session_id);
+	if (worker == NULL)
+		return 0;
+	session_isolate_gone(session, worker->isolate);
+	*worker = cdp->workers[--cdp->workers_n];
+	finish_if_complete(session);
+	return 0;
+}
+
+static int worker_said(struct session *session, const struct tree *params)
+{
+	struct cdp *cdp = cdp_of(session);
+	struct worker *worker = NULL;
+	const char *session_id, *text;
+	struct tree *message;
+	int64_t id;
+
+	if (tree_string(params, "sessionId", &session_id))
+		worker = find_worker(cdp, session_id);
+	if (worker == NULL || !tree_string(params, "message", &text) ||
+	    tree_parse(text, strlen(text), &message, NULL) < 0)
+		return 0;
+	if (tree_int(message, "id", &id) &&
+	    poll_answer(session, &worker->poll, id, message, false) &&
+	    !poll_outstanding(&worker->poll)) {
+		publish(session, worker->isolate, &worker->poll);
+		tree_free(message);
+		finish_if_complete(session);
+		return 0;
+	}
+	tree_free(message);
+	return 0;
+}
+
+/* ---- messages ---- */
+
+static int cdp_event(struct session *session, const char *method, const struct tree *params)
+{
+	if (strcmp(method, "NodeRuntime.waitingForDisconnect") == 0) {
+		session_fail(session, SESSION_END_EXITING, "the program wants to exit");
+		return 0;
+	}
+	if (strcmp(method, "NodeWorker.attachedToWorker") == 0)
+		return worker_attached(session, params);
+	if (strcmp(method, "NodeWorker.detachedFromWorker") == 0)
+		return worker_detached(session, params);
+	if (strcmp(method, "NodeWorker.receivedMessageFromWorker") == 0)
+		return worker_said(session, params);
+	return 0;
+}
+
+/* An exiting Node still answers usage, but has no context left to evaluate in. */
+static bool context_is_gone(const struct tree *answer)
+{
+	const char *text;
+
+	return tree_string(answer, "error.message", &text) &&
+	       str_has_prefix(text, "Cannot find context");
+}
+
+static int cdp_answer(struct session *session, int64_t id, const struct tree *answer)
+{
+	struct cdp *cdp = cdp_of(session);
+
+	if ((id == cdp->main.values_id || id == cdp->identity_id) && context_is_gone(answer)) {
+		session_fail(session, SESSION_END_EXITING, "the program is exiting");
+		return 0;
+	}
+	if (id == cdp->identity_id)
+		got_identity(session, tree_get(answer, "result.result.value"));
+	if (id == cdp->ready_id) {
+		session_ready(session);
+		return 0;
+	}
+	if (!poll_answer(session, &cdp->main, id, answer, true) || poll_outstanding(&cdp->main))
+		return 0;
+	publish(session, "main", &cdp->main);
+	finish_if_complete(session);
+	return 0;
+}
+
+/* A reply is recognised by its id alone: some runtimes repeat the method beside it. */
+static int cdp_message(struct session *session, const struct tree *message)
+{
+	const char *method;
+	int64_t id;
+
+	if (tree_int(message, "id", &id))
+		return id > 0 ? cdp_answer(session, id, message) : 0;
+	if (tree_string(message, "method", &method))
+		return cdp_event(session, method, tree_get(message, "params"));
+	return 0;
+}
+
+static bool cdp_enough(struct session *session)
+{
+	struct cdp *cdp = cdp_of(session);
+
+	if (poll_outstanding(&cdp->main))
+		return false;
+	finish_if_complete(session);
+	return true;
+}
+
+static void cdp_forget(struct session *session)
+{
+	free(cdp_of(session)->workers);
+}
+
+const struct dialect dialect_cdp = {
+	.name = "cdp",
+	.state_size = sizeof(struct cdp),
+	.found = cdp_found,
+	.hello = cdp_hello,
+	.poll = cdp_poll,
+	.message = cdp_message,
+	.enough = cdp_enough,
+	.forget = cdp_forget,
+	.download_size = sizeof(struct cdp_snapshot),
+	.snapshot_begin = cdp_snapshot_begin,
+	.snapshot_event = cdp_snapshot_event,
+	.snapshot_message_end = cdp_snapshot_message_end,
+	.snapshot_finish = cdp_snapshot_finish,
+};

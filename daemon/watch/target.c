@@ -1,0 +1,505 @@
+/*
+ * The life of one target: when to connect, when to poll, what a result means for its state.
+ *
+ * One timer drives it. While the session is up it fires at the target's own phase of the poll
+ * interval (loop/sched.h spreads the phases); after a failure it is the back-off. An attempt begins
+ * with attempt_begin() and ends exactly once, by attempt_succeeded() or attempt_failed(); the
+ * counters and the root's hook hang on these three.
+ */
+
+#include "watch/target.h"
+
+#include "inspect/dialect.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/str.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A program that restarts is back within a second, so the first tries come quickly. */
+#define BACKOFF_MIN_NS (500 * NS_PER_MS)
+
+/* Two starts of one process are never told further apart than clocks and rounding allow. */
+#define SAME_START_MS 2000
+
+static const char *const state_names[] = {
+	[TARGET_CONNECTING] = "connecting", [TARGET_UP] = "up",
+	[TARGET_CAPTURING] = "capturing",   [TARGET_BLOCKED] = "blocked",
+	[TARGET_PAUSED] = "paused",         [TARGET_STOPPED] = "stopped",
+	[TARGET_EXITING] = "exiting",       [TARGET_DOWN] = "down",
+	[TARGET_INVALID] = "invalid",
+};
+_Static_assert(sizeof(state_names) / sizeof(*state_names) == TARGET_STATES, "a name per state");
+
+static const char *const failure_names[] = {
+	[TARGET_FAILURE_REFUSED] = "refused", [TARGET_FAILURE_TIMEOUT] = "timeout",
+	[TARGET_FAILURE_BLOCKED] = "blocked", [TARGET_FAILURE_PROTOCOL] = "protocol",
+	[TARGET_FAILURE_LOST] = "lost",
+};
+_Static_assert(sizeof(failure_names) / sizeof(*failure_names) == TARGET_FAILURES,
+	       "a name per failure");
+
+const char *target_state_name(enum target_state state)
+{
+	return state_names[state];
+}
+
+const char *target_failure_name(enum target_failure failure)
+{
+	return failure_names[failure];
+}
+
+/* ---- state ---- */
+
+static bool state_is_good(enum target_state state)
+{
+	return state == TARGET_UP || state == TARGET_CAPTURING || state == TARGET_PAUSED;
+}
+
+static void log_transition(const struct target *target, enum target_state from)
+{
+	struct log_field fields[] = {
+		{ "target", target->spec.name },
+		{ "state", state_names[target->state] },
+		{ "reason", target->reason[0] != '\0' ? target->reason : NULL },
+		{ "runtime", target->identified ? target->identity.runtime : NULL },
+		{ "runtime_version", target->identified ? target->identity.runtime_version : NULL },
+	};
+	bool was = state_is_good(from), is = state_is_good(target->state);
+
+	if (is && !was)
+		log_event(LEVEL_INFO, "watch", LOG_ID_TARGET_UP, fields, 5, "target is up");
+	else if (!is && from != target->state && target->state != TARGET_CONNECTING)
+		log_event(LEVEL_WARN, "watch", LOG_ID_TARGET_DOWN, fields, 5, "target is %s",
+			  state_names[target->state]);
+	else
+		log_event(LEVEL_DEBUG, "watch", NULL, fields, 5, "target state");
+}
+
+static void target_enter(struct target *target, enum target_state state, const char *reason)
+{
+	enum target_state from = target->state;
+
+	str_copy(target->reason, sizeof(target->reason), reason);
+	if (from == state)
+		return;
+	target->state = state;
+	target->state_since_ns = target->targets->context.loop->now_ns;
+	target->state_since_wall_ms = clock_wall_ms();
+	log_transition(target, from);
+}
+
+/* ---- attempts ---- */
+
+static void attempt_begin(struct target *target)
+{
+	target->polls++;
+	target->polling = true;
+	target->poll_started_ns = clock_mono_ns();
+}
+
+static void attempt_ended(struct target *target)
+{
+	target->polling = false;
+	if (target->targets->on_polled != NULL)
+		target->targets->on_polled(target->targets->owner, target);
+}
+
+static void attempt_succeeded(struct target *target)
+{
+	uint64_t now_ns = clock_mono_ns();
+
+	target->up = true;
+	target->last_poll_wall_ms = clock_wall_ms();
+	target->last_poll_mono_ns = now_ns;
+	target->last_poll_duration_ns = now_ns - target->poll_started_ns;
+	attempt_ended(target);
+}
+
+static void attempt_failed(struct target *target, enum target_failure failure, const char *reason)
+{
+	if (!target->polling)
+		return;
+	target->failures[failure]++;
+	target->up = false;
+	str_copy(target->last_error, sizeof(target->last_error), reason);
+	attempt_ended(target);
+}
+
+static void schedule_poll(struct target *target)
+{
+	loop_timer_set(&target->timer,
+		       sched_next(clock_mono_ns(), target->spec.poll.interval_ns, target->id));
+}
+
+static void schedule_retry(struct target *target)
+{
+	loop_timer_set(&target->timer, backoff_next(&target->backoff));
+}
+
+/* ---- what the kernel says of the process ---- */
+
+static bool target_read_process(struct target *target)
+{
+	if (!target->identified || target->identity.pid <= 0 ||
+	    !address_is_local(&target->spec.address))
+		return false;
+	if (procfs_read(target->identity.pid, target->identity.start_wall_ms, &target->process) < 0)
+		target->process = (struct process_stats){ 0 };
+	return target->process.present;
+}
+
+/* Nothing answers although it accepts: stopped by a signal, as far as we can see. */
+static void enter_silent(struct target *target)
+{
+	if (target_read_process(target) &&
+	    (target->process.state == 'T' || target->process.state == 't'))
+		target_enter(target, TARGET_STOPPED, "stopped by a signal (SIGSTOP)");
+	else if (target->identified)
+		target_enter(target, TARGET_STOPPED,
+			     "accepts connections but answers nothing: stopped or frozen");
+	else
+		target_enter(target, TARGET_DOWN,
+			     "accepts connections but answers nothing: stopped, or no inspector");
+}
+
+/* ---- events of the session ---- */
+
+static bool same_process(const struct identity *a, const struct identity *b)
+{
+	if (a->start_wall_ms > 0 && b->start_wall_ms > 0)
+		return a->pid == b->pid &&
+		       llabs(a->start_wall_ms - b->start_wall_ms) < SAME_START_MS;
+	return strcmp(a->inspector_id, b->inspector_id) == 0;
+}
+
+static void log_restart(const struct target *target, const struct identity *now)
+{
+	char before[24], after[24];
+	struct log_field fields[] = {
+		{ "target", target->spec.name },
+		{ "pid_before", before },
+		{ "pid", after },
+	};
+
+	snprintf(before, sizeof(before), "%lld", (long long)target->identity.pid);
+	snprintf(after, sizeof(after), "%lld", (long long)now->pid);
+	log_event(LEVEL_INFO, "watch", LOG_ID_TARGET_RESTARTED, fields, 3, "target restarted");
+}
+
+static void on_identified(void *owner, const struct identity *identity)
+{
+	struct target *target = owner;
+
+	if (target->identified && !same_process(&target->identity, identity)) {
+		target->restarts++;
+		log_restart(target, identity);
+		target_drop_isolates(target);
+	}
+	target->identity = *identity;
+	target->identified = true;
+	backoff_reset(&target->backoff);
+	if (!target->polling)
+		attempt_begin(target);
+	schedule_poll(target);
+	(void)session_poll(&target->session);
+}
+
+static void on_sample(void *owner, const char *name, const struct sample *sample)
+{
+	struct target *target = owner;
+	struct isolate *isolate = target_need_isolate(target, name);
+	struct point point = {
+		.mono_ns = sample->mono_ns,
+		.wall_ms = sample->wall_ms,
+		.heap_used = sample->value[SAMPLE_HEAP_USED],
+		.heap_size = sample->value[SAMPLE_HEAP_SIZE],
+	};
+
+	if (isolate == NULL)
+		return;
+	isolate->last = *sample;
+	series_add(&isolate->series, &point);
+	if (target->capturing && sample->round_trip_ns > target->capture_pause_ns)
+		target->capture_pause_ns = sample->round_trip_ns;
+}
+
+static void on_isolate_gone(void *owner, const char *name)
+{
+	struct target *target = owner;
+	struct isolate *isolate = target_find_isolate(target, name);
+
+	if (isolate != NULL)
+		target_drop_isolate(target, isolate);
+}
+
+static void on_polled(void *owner, enum session_activity activity, uint64_t rss_bytes)
+{
+	struct target *target = owner;
+	uint64_t stale_ns = 3 * target->spec.poll.interval_ns + target->spec.poll.timeout_ns;
+
+	target->rss_bytes = rss_bytes;
+	target_read_process(target);
+	if (target->poll_started_ns > stale_ns)
+		target_drop_workers(target, target->poll_started_ns - stale_ns);
+	if (target->spec.poll.policy == POLICY_PER_POLL)
+		session_close(&target->session);
+	if (target->capturing)
+		target_enter(target, TARGET_CAPTURING, "a snapshot is being taken");
+	else if (activity == ACTIVITY_PAUSED)
+		target_enter(target, TARGET_PAUSED,
+			     "the event loop stands still and uses no CPU: paused at a breakpoint, "
+			     "held by --inspect-brk, or waiting synchronously");
+	else
+		target_enter(target, TARGET_UP, "");
+	attempt_succeeded(target);
+}
+
+static void on_late(void *owner, enum session_end why, const char *reason)
+{
+	struct target *target = owner;
+
+	if (target->capturing)
+		return;
+	if (why == SESSION_END_BLOCKED)
+		target_enter(target, TARGET_BLOCKED, reason);
+	else
+		enter_silent(target);
+	attempt_failed(target,
+		       why == SESSION_END_BLOCKED ? TARGET_FAILURE_BLOCKED : TARGET_FAILURE_TIMEOUT,
+		       target->reason);
+}
+
+/* What an end means: the state it leads to and the failure it counts as. */
+static enum target_failure enter_ended(struct target *target, enum session_end end,
+				       const char *reason)
+{
+	switch (end) {
+	case SESSION_END_SILENT:
+		enter_silent(target);
+		return TARGET_FAILURE_TIMEOUT;
+	case SESSION_END_BLOCKED:
+		target_enter(target, TARGET_BLOCKED, reason);
+		return TARGET_FAILURE_BLOCKED;
+	case SESSION_END_NOT_INSPECTOR:
+	case SESSION_END_PROTOCOL:
+		target_enter(target, TARGET_INVALID, reason);
+		return TARGET_FAILURE_PROTOCOL;
+	case SESSION_END_EXITING:
+		target_enter(target, TARGET_EXITING, reason);
+		return TARGET_FAILURE_LOST;
+	case SESSION_END_REFUSED:
+		target_enter(target, TARGET_DOWN, reason);
+		return TARGET_FAILURE_REFUSED;
+	case SESSION_END_UNREACHABLE:
+		target_enter(target, TARGET_DOWN, reason);
+		return TARGET_FAILURE_TIMEOUT;
+	default:
+		target_enter(target, TARGET_DOWN, reason);
+		return TARGET_FAILURE_LOST;
+	}
+}
+
+/* The process is gone or was never there: what it said last is no longer true. */
+static void forget_values(struct target *target)
+{
+	struct isolate *main = target_find_isolate(target, "main");
+
+	target_drop_workers(target, UINT64_MAX);
+	if (main != NULL) {
+		main->last.present = 0;
+		main->last.spaces_n = 0;
+	}
+	target->process = (struct process_stats){ 0 };
+	target->rss_bytes = 0;
+}
+
+static void on_closed(void *owner, enum session_end end, const char *reason)
+{
+	struct target *target = owner;
+	enum target_failure failure = enter_ended(target, end, reason);
+
+	if (target->state == TARGET_DOWN || target->state == TARGET_INVALID ||
+	    target->state == TARGET_EXITING)
+		forget_values(target);
+	schedule_retry(target);
+	/* A connection lost between two polls is a failed poll too: up must say so at once. */
+	if (!target->polling)
+		attempt_begin(target);
+	attempt_failed(target, failure, reason);
+}
+
+static const struct session_events session_events = {
+	.identified = on_identified,
+	.sample = on_sample,
+	.isolate_gone = on_isolate_gone,
+	.polled = on_polled,
+	.late = on_late,
+	.closed = on_closed,
+};
+
+/* ---- the timer ---- */
+
+static void target_open(struct target *target)
+{
+	struct session_limits limits = {
+		.connect_ns = target->spec.poll.timeout_ns,
+		.poll_ns = target->spec.poll.timeout_ns,
+		.evaluate = target->spec.poll.evaluate == EVALUATE_ALWAYS,
+		.isolates_max = target->targets->isolates_max,
+	};
+	int r;
+
+	attempt_begin(target);
+	r = session_open(&target->session, &target->spec.address, &limits);
+	if (r < 0) {
+		target_enter(target, TARGET_DOWN, strerror(-r));
+		attempt_failed(target, TARGET_FAILURE_LOST, strerror(-r));
+		schedule_retry(target);
+	}
+}
+
+static void on_timer(void *owner)
+{
+	struct target *target = owner;
+
+	schedule_poll(target);
+	switch (target->session.state) {
+	case SESSION_CLOSED:
+		target_open(target);
+		break;
+	case SESSION_IDLE:
+		attempt_begin(target);
+		(void)session_poll(&target->session);
+		break;
+	case SESSION_POLLING:
+		/* Still overdue: this poll cannot even begin. */
+		if (target->session.late && !target->capturing && !target->polling) {
+			attempt_begin(target);
+			attempt_failed(target,
+				       target->state == TARGET_BLOCKED ? TARGET_FAILURE_BLOCKED
+								       : TARGET_FAILURE_TIMEOUT,
+				       target->reason);
+		}
+		break;
+	default:
+		break;
+	}
+}
+
+int target_poll_now(struct target *target)
+{
+	if (target->polling)
+		return -EBUSY;
+	on_timer(target);
+	return 0;
+}
+
+void target_set_capturing(struct target *target, bool capturing)
+{
+	uint64_t waited_ns = clock_mono_ns() - target->poll_started_ns;
+
+	if (capturing) {
+		target->capture_pause_ns = 0;
+		target_enter(target, TARGET_CAPTURING, "a snapshot is being taken");
+	} else {
+		if (target->session.state == SESSION_POLLING &&
+		    waited_ns > target->capture_pause_ns)
+			target->capture_pause_ns = waited_ns;
+		if (target->state == TARGET_CAPTURING)
+			target_enter(target, TARGET_UP, "");
+	}
+	target->capturing = capturing;
+	session_set_patient(&target->session, capturing);
+}
+
+/* ---- birth, change, death ---- */
+
+int target_new(struct target **ret, struct targets *targets, const struct target_spec *spec,
+	       const char *source)
+{
+	struct target *target = calloc(1, sizeof(*target));
+	int r;
+
+	if (target == NULL)
+		return -ENOMEM;
+	target->id = ++targets->next_id;
+	target->targets = targets;
+	target->state = TARGET_CONNECTING;
+	target->state_since_wall_ms = clock_wall_ms();
+	target->state_since_ns = clock_mono_ns();
+	target->backoff = (struct backoff){ BACKOFF_MIN_NS, spec->poll.backoff_max_ns, 0 };
+	link_init(&target->link);
+	link_init(&target->isolates);
+	str_copy(target->source, sizeof(target->source), source);
+	r = target_spec_copy(&target->spec, spec);
+	if (r == 0)
+		r = session_init(&target->session, &targets->context, &dialect_cdp, &session_events,
+				 target);
+	if (r == 0)
+		r = loop_timer_init(&target->timer, targets->context.loop, on_timer, target);
+	if (r == 0)
+		/* The first try comes within a second, at the target's own phase. */
+		r = loop_timer_set(&target->timer,
+				   sched_next(clock_mono_ns(), NS_PER_S, target->id));
+	if (r < 0) {
+		target_free(target);
+		return r;
+	}
+	*ret = target;
+	return 0;
+}
+
+void target_free(struct target *target)
+{
+	if (target == NULL)
+		return;
+	loop_timer_fini(&target->timer);
+	session_fini(&target->session);
+	target_drop_isolates(target);
+	target_spec_fini(&target->spec);
+	free(target);
+}
+
+int target_update(struct target *target, const struct target_spec *spec)
+{
+	struct target_spec copy;
+	bool again = target->spec.poll.policy != spec->poll.policy ||
+		     target->spec.poll.evaluate != spec->poll.evaluate;
+	int r = target_spec_copy(&copy, spec);
+
+	if (r < 0)
+		return r;
+	/* The registry keys on the name's memory: keep the old one, they are equal. */
+	free(copy.name);
+	copy.name = target->spec.name;
+	target->spec.name = NULL;
+	target_spec_fini(&target->spec);
+	target->spec = copy;
+	target->backoff.max_ns = spec->poll.backoff_max_ns;
+	if (again && !target->polling) {
+		session_close(&target->session);
+		schedule_retry(target);
+	} else if (target->session.state != SESSION_CLOSED) {
+		schedule_poll(target);
+	}
+	return 0;
+}
+
+const char *target_label(const struct target *target, const char *name)
+{
+	const struct identity *identity = &target->identity;
+
+	if (strcmp(name, "target") == 0 || strcmp(name, "name") == 0)
+		return target->spec.name;
+	if (target->identified && strcmp(name, "runtime") == 0)
+		return identity->runtime;
+	if (target->identified && strcmp(name, "runtime_version") == 0)
+		return identity->runtime_version;
+	if (target->identified && strcmp(name, "engine") == 0)
+		return identity->engine;
+	return labels_get(&target->spec.labels, name);
+}

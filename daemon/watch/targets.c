@@ -1,0 +1,161 @@
+/* The registry of targets: sets of specs come in by source, targets start, change and go. */
+
+#include "util/log.h"
+#include "watch/target.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Limits until the settings are known. */
+enum { COUNT_MAX = 10000, ISOLATES_MAX = 64, SERIES_POINTS = 256 };
+
+void target_spec_fini(struct target_spec *spec)
+{
+	free(spec->name);
+	labels_fini(&spec->labels);
+	*spec = (struct target_spec){ 0 };
+}
+
+int target_spec_copy(struct target_spec *dst, const struct target_spec *src)
+{
+	*dst = (struct target_spec){ .address = src->address, .poll = src->poll };
+	dst->name = strdup(src->name);
+	if (dst->name == NULL || labels_copy(&dst->labels, &src->labels) < 0) {
+		target_spec_fini(dst);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+int targets_init(struct targets *targets, const struct session_context *context)
+{
+	*targets = (struct targets){
+		.context = *context,
+		.count_max = COUNT_MAX,
+		.isolates_max = ISOLATES_MAX,
+		.series_points = SERIES_POINTS,
+	};
+	link_init(&targets->list);
+	map_init(&targets->by_name);
+	return 0;
+}
+
+void targets_set_limits(struct targets *targets, const struct watch_settings *settings)
+{
+	targets->count_max = (uint32_t)settings->targets_max;
+	targets->isolates_max = (uint32_t)settings->isolates_max;
+	targets->series_points = (uint32_t)settings->series_points;
+}
+
+static void targets_remove(struct targets *targets, struct target *target)
+{
+	log_debug("watch", "target removed target=%s", target->spec.name);
+	if (targets->on_removed != NULL)
+		targets->on_removed(targets->owner, target);
+	map_remove(&targets->by_name, target->spec.name);
+	link_remove(&target->link);
+	targets->count--;
+	target_free(target);
+}
+
+void targets_fini(struct targets *targets)
+{
+	if (targets->list.next == NULL)
+		return;
+	list_each_safe (link, &targets->list)
+		targets_remove(targets, container_of(link, struct target, link));
+	map_fini(&targets->by_name);
+}
+
+static int targets_add(struct targets *targets, const struct target_spec *spec, const char *source)
+{
+	struct target *target;
+	int r;
+
+	if (targets->count >= targets->count_max) {
+		log_warn("watch", "target refused: limits.targets reached target=%s max=%u",
+			 spec->name, targets->count_max);
+		targets->refused++;
+		return 0;
+	}
+	r = target_new(&target, targets, spec, source);
+	if (r < 0)
+		return r;
+	r = map_put(&targets->by_name, target->spec.name, target);
+	if (r < 0) {
+		target_free(target);
+		return r;
+	}
+	list_append(&targets->list, &target->link);
+	targets->count++;
+	return 0;
+}
+
+static int put_spec(struct targets *targets, const char *source, const struct target_spec *spec)
+{
+	struct target *held = map_get(&targets->by_name, spec->name);
+
+	if (held == NULL)
+		return targets_add(targets, spec, source);
+	if (strcmp(held->source, source) != 0) {
+		log_warn("watch", "target refused: the name is taken target=%s source=%s by=%s",
+			 spec->name, source, held->source);
+		targets->refused++;
+		return 0;
+	}
+	if (address_equal(&held->spec.address, &spec->address))
+		return target_update(held, spec);
+	targets_remove(targets, held);
+	return targets_add(targets, spec, source);
+}
+
+/* Those of the source that are no longer named; `keep` is a map of the names that are. */
+static void remove_missing(struct targets *targets, const char *source, const struct map *keep)
+{
+	list_each_safe (link, &targets->list) {
+		struct target *target = container_of(link, struct target, link);
+
+		if (strcmp(target->source, source) == 0 && map_get(keep, target->spec.name) == NULL)
+			targets_remove(targets, target);
+	}
+}
+
+int targets_replace(struct targets *targets, const char *source, const struct target_spec *specs,
+		    size_t n)
+{
+	struct map keep;
+	int r = 0;
+
+	map_init(&keep);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = map_put(&keep, specs[i].name, (void *)&specs[i]);
+		if (r == -EEXIST) {
+			log_warn("watch", "target given twice target=%s source=%s", specs[i].name,
+				 source);
+			r = 0;
+		}
+	}
+	if (r == 0)
+		remove_missing(targets, source, &keep);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (map_get(&keep, specs[i].name) == &specs[i])
+			r = put_spec(targets, source, &specs[i]);
+	map_fini(&keep);
+	return r;
+}
+
+struct target *targets_find(const struct targets *targets, uint64_t id)
+{
+	list_each (link, &targets->list) {
+		struct target *target = container_of(link, struct target, link);
+
+		if (target->id == id)
+			return target;
+	}
+	return NULL;
+}
+
+struct target *targets_find_name(const struct targets *targets, const char *name)
+{
+	return map_get(&targets->by_name, name);
+}
