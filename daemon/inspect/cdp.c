@@ -12,20 +12,20 @@
  * NodeWorker.receivedMessageFromWorker brings its answer.
  */
 
-#include "inspect/cdp_snapshot.h"
-#include "inspect/dialect.h"
-#include "inspect/session.h"
-#include "util/buf.h"
-#include "util/clock.h"
-#include "util/err.h"
-#include "util/str.h"
-#include "json/tree.h"
-#include "json/write.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "inspect/cdp_snapshot.h"
+#include "inspect/dialect.h"
+#include "inspect/session.h"
+#include "json/tree.h"
+#include "json/write.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/err.h"
+#include "util/str.h"
 
 /*
  * The two expressions that are ever evaluated in a target. They are constant texts (V8 compiles

@@ -12,19 +12,19 @@
 
 #include "inspect/session.h"
 
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include "inspect/dialect.h"
+#include "json/tree.h"
 #include "net/http_get.h"
 #include "net/ws.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/str.h"
-#include "json/tree.h"
-#include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum {
 	/* A list of a hundred pages is some 60 KB; more than this is no inspector. */

@@ -11,11 +11,11 @@
  * A session dies once: after `closed` it is in SESSION_CLOSED and may be opened again.
  */
 
+#include <stdbool.h>
+#include <stdint.h>
 #include "inspect/sample.h"
 #include "loop/loop.h"
 #include "net/address.h"
-#include <stdbool.h>
-#include <stdint.h>
 
 struct dialect;
 struct http_client;

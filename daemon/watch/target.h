@@ -8,6 +8,8 @@
  * gone by the next turn of the loop.
  */
 
+#include <stdbool.h>
+#include <stdint.h>
 #include "conf/labels.h"
 #include "inspect/session.h"
 #include "loop/sched.h"
@@ -16,8 +18,6 @@
 #include "watch/procfs.h"
 #include "watch/series.h"
 #include "watch/settings.h"
-#include <stdbool.h>
-#include <stdint.h>
 
 enum target_state {
 	TARGET_CONNECTING,

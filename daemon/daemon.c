@@ -1,0 +1,463 @@
+/*
+ * The only file that sees all layers: it starts the parts in order, stops them in reverse, and ties
+ * the hooks by which a lower layer tells a higher one. Read daemon_start() and the hooks above it,
+ * and you know who calls whom.
+ */
+
+#include "daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "http/route.h"
+#include "net/http_get.h"
+#include "net/ws.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/str.h"
+
+/* How often the worst lateness of the loop is taken for the metric and the unit's status line. */
+#define HEARTBEAT_NS (5 * NS_PER_S)
+
+enum {
+	SOCKETS_MAX = 16, /* passed by systemd */
+	COMPLAINTS_MAX = 64 << 10,
+};
+
+/* ---- hooks: lower layers tell higher ones ---- */
+
+static void on_polled(void *owner, struct target *target)
+{
+	struct daemon *daemon = owner;
+
+	probe_polled(&daemon->view, target->id);
+}
+
+static void on_removed(void *owner, struct target *target)
+{
+	struct daemon *daemon = owner;
+
+	alerts_forget_target(&daemon->alerts, target->id);
+	probe_polled(&daemon->view, target->id);
+}
+
+static void on_set(void *owner, const char *source, const struct target_spec *specs, size_t n)
+{
+	struct daemon *daemon = owner;
+	int r = targets_replace(&daemon->targets, source, specs, n);
+
+	if (r < 0)
+		log_error("watch", "cannot take the targets of %s: %s", source, strerror(-r));
+}
+
+static void capture_for(struct daemon *daemon, const struct alert *alert)
+{
+	char cause[256] = "";
+	struct buf text;
+	struct err err = { 0 };
+	int r;
+
+	buf_init(&text, sizeof(cause) * 4);
+	if (rule_describe(alert->rule, &text) == 0)
+		snprintf(cause, sizeof(cause), "%s (now %.6g)", buf_text(&text), alert->value);
+	buf_fini(&text);
+	r = captures_request(&daemon->captures,
+			     &(struct capture_request){
+				     .target_id = alert->target_id,
+				     .isolate = alert->isolate,
+				     .rule = alert->rule->name,
+				     .cause = cause,
+				     .cause_value = alert->value,
+				     .guards = &alert->rule->guards,
+			     },
+			     NULL, &err);
+	if (r < 0)
+		log_error("capture", "cannot ask for a capture of %s: %s", alert->target,
+			  strerror(-r));
+}
+
+static void on_firing(void *owner, const struct alert *alert, struct target *target)
+{
+	struct daemon *daemon = owner;
+	const struct rule_action *actions = alert->rule->actions.items;
+
+	(void)target;
+	for (size_t i = 0; i < alert->rule->actions.n; i++)
+		if (actions[i].kind == ACTION_CAPTURE_SNAPSHOT)
+			capture_for(daemon, alert);
+}
+
+static void on_heartbeat(void *owner)
+{
+	struct daemon *daemon = owner;
+	unsigned up = 0;
+
+	daemon->view.event_loop_lag_ns = loop_take_lag(&daemon->loop);
+	list_each (link, &daemon->targets.list)
+		up += container_of(link, struct target, link)->up;
+	service_status("%u of %u targets up, %u captures running, %llu in the spool", up,
+		       daemon->targets.count, daemon->captures.running_n,
+		       (unsigned long long)daemon->spool.files);
+	loop_timer_set(&daemon->heartbeat, HEARTBEAT_NS);
+}
+
+static void on_stop(void *owner)
+{
+	struct daemon *daemon = owner;
+
+	log_info("daemon", "stopping");
+	service_stopping();
+	loop_stop(&daemon->loop, EXIT_SUCCESS);
+}
+
+/* ---- configuration: all or nothing ---- */
+
+/* Settings and rules, both whole or neither. */
+static int load(const struct flags *flags, struct settings **ret, struct rules **ret_rules,
+		struct problems *problems)
+{
+	struct settings *settings = NULL;
+	int r = settings_load(&settings, flags, problems);
+
+	if (r < 0)
+		return r;
+	r = rules_load(ret_rules, &settings->watch.rule_files,
+		       settings->watch.evaluation_interval_ns, problems);
+	if (r < 0) {
+		settings_free(settings);
+		return r;
+	}
+	*ret = settings;
+	return 0;
+}
+
+static void warn_restart_needed(const struct settings *before, const struct settings *after)
+{
+	char names[32][96];
+	size_t n = options_need_restart(settings_table, before, after, names, 32);
+
+	for (size_t i = 0; i < n; i++)
+		log_warn("daemon", "%s has changed: it takes effect at the next start", names[i]);
+}
+
+/* Nothing here can refuse the configuration: it has been checked. */
+static int apply(struct daemon *daemon, struct settings *settings, struct rules *rules)
+{
+	struct settings *before = daemon->settings;
+	struct target_spec *specs = NULL;
+	size_t specs_n = 0;
+	int r = specs_from_settings(&settings->watch, &specs, &specs_n);
+
+	if (r < 0)
+		return r;
+	log_setup((enum log_level)settings->log.level, (enum log_format)settings->log.format);
+	daemon->settings = settings;
+	daemon->view.web = &settings->web;
+	targets_set_limits(&daemon->targets, &settings->watch);
+	captures_set(&daemon->captures, &settings->capture);
+	daemon->spool.limits = settings->spool;
+	r = targets_replace(&daemon->targets, "config", specs, specs_n);
+	specs_free(specs, specs_n);
+	if (r == 0)
+		r = discovery_apply(&daemon->discovery, &settings->watch);
+	if (r == 0)
+		r = alerts_set_rules(&daemon->alerts, rules);
+	if (before != NULL)
+		warn_restart_needed(before, settings);
+	settings_free(before);
+	return r;
+}
+
+static void complain(const struct problems *problems, struct buf *errors)
+{
+	for (size_t i = 0; i < problems->n; i++)
+		buf_printf(errors, "%s\n", problems->items[i].text);
+	if (problems->more)
+		buf_puts(errors, "... and more\n");
+}
+
+static void reload_failed(struct daemon *daemon, const struct problems *problems, int r)
+{
+	daemon->view.reload_ok = false;
+	str_copy(daemon->view.reload_error, sizeof(daemon->view.reload_error),
+		 problems->n > 0 ? problems->items[0].text : strerror(-r));
+	for (size_t i = 0; i < problems->n; i++)
+		log_event(LEVEL_ERROR, "daemon", LOG_ID_RELOAD_FAILED, NULL, 0, "%s",
+			  problems->items[i].text);
+	log_error("daemon", "reload refused: the old configuration stays in force");
+}
+
+static void reload_done(struct daemon *daemon)
+{
+	daemon->view.reload_ok = true;
+	daemon->view.reload_error[0] = '\0';
+	daemon->view.reload_wall_ms = clock_wall_ms();
+}
+
+static int daemon_reload(void *owner, struct buf *errors)
+{
+	struct daemon *daemon = owner;
+	struct settings *settings = NULL;
+	struct rules *rules = NULL;
+	struct problems problems;
+	int r;
+
+	service_reloading();
+	problems_init(&problems);
+	r = load(daemon->flags, &settings, &rules, &problems);
+	if (r == 0)
+		r = apply(daemon, settings, rules);
+	if (r < 0) {
+		complain(&problems, errors);
+		reload_failed(daemon, &problems, r);
+	} else {
+		reload_done(daemon);
+		log_event(LEVEL_INFO, "daemon", LOG_ID_RELOAD_DONE, NULL, 0,
+			  "configuration loaded again");
+	}
+	problems_fini(&problems);
+	service_ready();
+	return r;
+}
+
+static void on_hup(void *owner)
+{
+	struct buf errors;
+
+	buf_init(&errors, COMPLAINTS_MAX);
+	daemon_reload(owner, &errors);
+	buf_fini(&errors);
+}
+
+/* ---- start and stop ---- */
+
+/* Make the folder and those above it. */
+static int make_folder(const char *path)
+{
+	char part[4096];
+
+	if (!str_copy(part, sizeof(part), path))
+		return -ENAMETOOLONG;
+	for (char *p = part + 1; *p != '\0'; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(part, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		*p = '/';
+	}
+	return mkdir(part, 0750) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int open_spool(struct daemon *daemon, const struct settings *settings)
+{
+	char path[4096];
+	int r;
+
+	if (snprintf(path, sizeof(path), "%s/spool", settings->storage.path) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	r = make_folder(path);
+	if (r == 0)
+		r = spool_open(&daemon->spool, path, &settings->spool);
+	if (r < 0)
+		log_error("capture", "cannot open the spool %s: %s", path, strerror(-r));
+	return r;
+}
+
+static int start_loop(struct daemon *daemon)
+{
+	struct loop *loop = &daemon->loop;
+	int r = loop_init(loop);
+
+	if (r == 0)
+		r = loop_signal_init(&daemon->on_term, loop, SIGTERM, on_stop, daemon);
+	if (r == 0)
+		r = loop_signal_init(&daemon->on_int, loop, SIGINT, on_stop, daemon);
+	if (r == 0)
+		r = loop_signal_init(&daemon->on_hup, loop, SIGHUP, on_hup, daemon);
+	if (r == 0)
+		r = loop_timer_init(&daemon->heartbeat, loop, on_heartbeat, daemon);
+	if (r == 0)
+		r = service_init(&daemon->service, loop);
+	return r;
+}
+
+static int start_net(struct daemon *daemon)
+{
+	int r = uvloop_init(&daemon->uvloop, &daemon->loop);
+
+	if (r == 0)
+		r = http_client_new(&daemon->http_client, &daemon->loop);
+	if (r == 0)
+		r = ws_context_new(&daemon->ws, &daemon->loop, &daemon->uvloop);
+	daemon->inspectors = (struct session_context){
+		.loop = &daemon->loop,
+		.http = daemon->http_client,
+		.ws = daemon->ws,
+	};
+	return r;
+}
+
+static int start_watch(struct daemon *daemon, const struct settings *settings)
+{
+	int r = targets_init(&daemon->targets, &daemon->inspectors);
+
+	daemon->targets.on_polled = on_polled;
+	daemon->targets.on_removed = on_removed;
+	daemon->targets.owner = daemon;
+	discovery_init(&daemon->discovery, &daemon->loop, daemon->http_client);
+	daemon->discovery.on_set = on_set;
+	daemon->discovery.owner = daemon;
+	if (r == 0)
+		r = alerts_init(&daemon->alerts, &daemon->loop, &daemon->targets);
+	daemon->alerts.on_firing = on_firing;
+	daemon->alerts.owner = daemon;
+	if (r == 0)
+		r = captures_init(&daemon->captures, &daemon->loop, &daemon->targets,
+				  &daemon->spool, &settings->capture);
+	return r;
+}
+
+static int start_http(struct daemon *daemon, const struct settings *settings)
+{
+	struct err err = { 0 };
+	int fds[SOCKETS_MAX];
+	int r;
+
+	daemon->view = (struct http_view){
+		.loop = &daemon->loop,
+		.targets = &daemon->targets,
+		.alerts = &daemon->alerts,
+		.captures = &daemon->captures,
+		.spool = &daemon->spool,
+		.discovery = &daemon->discovery,
+		.web = &settings->web,
+		.version = VERSION,
+		.revision = REVISION,
+		.compiler = __VERSION__,
+		.started_wall_ms = clock_wall_ms(),
+		.reload = daemon_reload,
+		.root = daemon,
+	};
+	r = http_server_init(&daemon->server, &daemon->loop, &settings->web, http_routes,
+			     &daemon->view);
+	if (r < 0)
+		return r;
+	daemon->view.server = daemon->server;
+	r = http_server_listen(daemon->server, fds, service_sockets(fds, SOCKETS_MAX), &err);
+	if (r < 0)
+		log_error("http", "%s", err.text);
+	return r;
+}
+
+/* Takes settings and rules in any case. */
+static int daemon_start(struct daemon *daemon, struct settings *settings, struct rules *rules)
+{
+	int r = start_loop(daemon);
+
+	if (r == 0)
+		r = start_net(daemon);
+	if (r == 0)
+		r = open_spool(daemon, settings);
+	if (r == 0)
+		r = start_watch(daemon, settings);
+	if (r == 0)
+		r = start_http(daemon, settings);
+	if (r < 0) {
+		rules_free(rules);
+		settings_free(settings);
+		return r;
+	}
+	return apply(daemon, settings, rules);
+}
+
+static void daemon_stop(struct daemon *daemon)
+{
+	daemon->view.ready = false;
+	http_server_free(daemon->server);
+	if (daemon->captures.loop != NULL)
+		captures_fini(&daemon->captures);
+	discovery_fini(&daemon->discovery);
+	if (daemon->alerts.loop != NULL)
+		alerts_fini(&daemon->alerts);
+	daemon->targets.on_removed = NULL;
+	targets_fini(&daemon->targets);
+	spool_close(&daemon->spool);
+	ws_context_free(daemon->ws);
+	http_client_free(daemon->http_client);
+	uvloop_fini(&daemon->uvloop);
+	service_fini(&daemon->service);
+	loop_timer_fini(&daemon->heartbeat);
+	loop_signal_fini(&daemon->on_hup);
+	loop_signal_fini(&daemon->on_int);
+	loop_signal_fini(&daemon->on_term);
+	loop_fini(&daemon->loop);
+	settings_free(daemon->settings);
+}
+
+static void print_problems(const struct problems *problems)
+{
+	struct buf text;
+
+	buf_init(&text, 1 << 20);
+	complain(problems, &text);
+	fputs(buf_text(&text), stderr);
+	buf_fini(&text);
+}
+
+int daemon_check(const struct flags *flags)
+{
+	struct settings *settings = NULL;
+	struct rules *rules = NULL;
+	struct problems problems;
+	int r;
+
+	problems_init(&problems);
+	r = load(flags, &settings, &rules, &problems);
+	print_problems(&problems);
+	if (r == 0)
+		printf("configuration OK\n");
+	rules_free(rules);
+	settings_free(settings);
+	problems_fini(&problems);
+	return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int daemon_main(const struct flags *flags)
+{
+	struct daemon daemon = { .flags = flags };
+	struct settings *settings = NULL;
+	struct rules *rules = NULL;
+	struct problems problems;
+	int r;
+
+	problems_init(&problems);
+	r = load(flags, &settings, &rules, &problems);
+	print_problems(&problems);
+	problems_fini(&problems);
+	if (r < 0)
+		return EXIT_FAILURE;
+	log_setup((enum log_level)settings->log.level, (enum log_format)settings->log.format);
+	daemon.spool =
+		(struct spool){ .dir_fd = -1, .incoming_fd = -1, .ready_fd = -1, .corrupt_fd = -1 };
+	r = daemon_start(&daemon, settings, rules);
+	if (r < 0) {
+		log_error("daemon", "cannot start: %s", strerror(-r));
+		daemon_stop(&daemon);
+		return EXIT_FAILURE;
+	}
+	reload_done(&daemon);
+	daemon.view.ready = true;
+	on_heartbeat(&daemon);
+	service_ready();
+	log_info("daemon", "heapwatchd %s is ready", VERSION);
+	r = loop_run(&daemon.loop);
+	daemon_stop(&daemon);
+	return r;
+}

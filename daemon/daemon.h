@@ -1,0 +1,42 @@
+#pragma once
+
+/* Everything the process owns, by value where it can be, in the order it is started. */
+
+#include "capture/capture.h"
+#include "capture/spool.h"
+#include "http/server.h"
+#include "http/view.h"
+#include "inspect/session.h"
+#include "loop/loop.h"
+#include "loop/uvloop.h"
+#include "schema.h"
+#include "service.h"
+#include "watch/alert.h"
+#include "watch/discover.h"
+#include "watch/target.h"
+
+struct daemon {
+	const struct flags *flags;
+	struct settings *settings; /* owned; replaced whole by a reload */
+	struct loop loop;
+	struct loop_signal on_term, on_int, on_hup;
+	struct loop_timer heartbeat;
+	struct uvloop uvloop;
+	struct http_client *http_client;
+	struct ws_context *ws;
+	struct session_context inspectors;
+	struct spool spool;
+	struct targets targets;
+	struct discovery discovery;
+	struct alerts alerts;
+	struct captures captures;
+	struct http_view view;
+	struct http_server *server;
+	struct service service;
+};
+
+/* Run until a signal ends it. Returns the exit status of the process. */
+int daemon_main(const struct flags *flags);
+
+/* Load and check configuration and rules as a start would; complaints go to stderr. Exit status. */
+int daemon_check(const struct flags *flags);
