@@ -9,9 +9,9 @@
  * and depth are capped.
  */
 
-#include "util/err.h"
 #include <stdbool.h>
 #include <stddef.h>
+#include "util/err.h"
 
 enum node_kind { NODE_SCALAR, NODE_LIST, NODE_TABLE };
 
@@ -29,8 +29,14 @@ struct node {
 struct doc {
 	char *file; /* for messages; owned */
 	struct node root;
-	void *memory; /* owned */
+	struct doc_chunk *memory; /* owned: all nodes and texts */
 };
+
+/*
+ * Limits on what a file may make us build: ten thousand targets with ten labels each fit. Values
+ * count as often as they are used, so an alias costs what it stands for.
+ */
+enum { DOC_SIZE_MAX = 8 << 20, DOC_NODES_MAX = 250000, DOC_DEPTH_MAX = 32 };
 
 /*
  * Complaints gathered over a whole run, so that a person mends several at once. Each is printed as
@@ -50,17 +56,35 @@ struct problems {
 
 void problems_init(struct problems *problems);
 void problems_fini(struct problems *problems);
+
+/* line 0: no place in the file; path NULL or "": about the whole. */
 void problems_add(struct problems *problems, const char *file, int line, int column,
 		  const char *path, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+
+/* All of them, a line each. */
+struct buf;
+int problems_print(const struct problems *problems, struct buf *buf);
+
+/* A value as a message may show it: cut, without control characters. dst is returned. */
+enum { SHOWN_MAX = 68 };
+char *problem_shown(char dst[SHOWN_MAX], const char *text);
 
 /* 0; -EINVAL with the reasons in problems; -errno of open/read with a problem as well. */
 int doc_load(struct doc **ret, const char *file, struct problems *problems);
 
-/* The same from memory; file is the name for messages. JSON when it begins with [ or {, else YAML.
+/*
+ * The same from memory; file is the name for messages. JSON when it begins with [ or { and the name
+ * does not end in .yaml or .yml, else YAML.
  */
 int doc_parse(struct doc **ret, const char *text, size_t size, const char *file,
 	      struct problems *problems);
 void doc_free(struct doc *doc);
 
-/* The member of a table, or NULL. */
+/* The first member of that name, or NULL; also NULL when it is no table. */
 const struct node *node_member(const struct node *table, const char *name);
+
+/* Nothing was given: an empty value, ~ or null without quotes. */
+bool node_is_null(const struct node *node);
+
+/* The node at a path as messages write it ("targets[2].address"), or the nearest one around it. */
+const struct node *doc_find(const struct doc *doc, const char *path);

@@ -14,11 +14,15 @@ struct labels {
 	size_t n;
 };
 
+/* In one set; a target with more is a mistake of the source that made it. */
+enum { LABELS_MAX = 64 };
+
 void labels_fini(struct labels *labels);
 
-/* Add or replace. 0, -EINVAL (bad name), -ENOMEM. */
+/* Add or replace. 0, -EINVAL (bad name, value not UTF-8), -E2BIG (LABELS_MAX), -ENOMEM. */
 int labels_set(struct labels *labels, const char *name, const char *value);
 const char *labels_get(const struct labels *labels, const char *name); /* NULL when absent */
+/* dst is overwritten, not freed. */
 int labels_copy(struct labels *dst, const struct labels *src);
 bool labels_equal(const struct labels *a, const struct labels *b);
 bool labels_name_ok(const char *name);

@@ -7,12 +7,16 @@
  * docs/CONFIG.md are all made from them. Type, unit, range and default stand in the table and
  * nowhere else. A table describes the members of one YAML mapping and where each lands in a struct
  * of settings; mappings nest by OPTION_TABLE, sequences of mappings by OPTION_LIST.
+ *
+ * A value may be quoted or not, whatever its type: "5" is the number 5, and 5 is the text "5" where
+ * a text is wanted. Only null is told apart: an empty value, ~ and null without quotes are no value
+ * (a mistake for an option, empty for a list or table). Booleans are true and false, nothing else.
  */
 
-#include "conf/doc.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "conf/doc.h"
 
 enum option_type {
 	OPTION_BOOL, /* bool */
@@ -27,6 +31,7 @@ enum option_type {
 	OPTION_LABELS, /* struct labels */
 	OPTION_TABLE, /* struct described by `table`, at offset */
 	OPTION_LIST, /* struct item_list of structs described by `table` */
+	OPTION_INCLUDE, /* the options of `table` stand in this mapping, their struct at offset */
 };
 
 enum option_flags {
@@ -45,6 +50,10 @@ struct item_list {
 	size_t n, item_size;
 };
 
+/* Add a copy at the end. 0, -ENOMEM. */
+int text_list_add(struct text_list *list, const char *text);
+void text_list_fini(struct text_list *list);
+
 struct option_desc {
 	const char *name; /* the key; a table ends with a NULL name */
 	enum option_type type;
@@ -52,22 +61,29 @@ struct option_desc {
 	size_t offset;
 	size_t present; /* offset of a bool set when the key was given; 0: none (never offset 0) */
 	uint64_t min, max; /* UINT, BYTES, TIME; max 0: no bound */
-	const char *def; /* as one would write it; NULL: zero, empty */
+	const char *def; /* as one would write it, a list as "a, b"; NULL: zero, empty */
 	const char *const *choices; /* ENUM, NULL-terminated */
 	const struct option_desc *table; /* TABLE, LIST */
 	size_t item_size; /* LIST */
-	/* More checks on one value; may be NULL. 0 or -EINVAL with the reason in err. */
+	/*
+	 * More checks on one value (of a TEXT_LIST: on each item, a char *); may be NULL. 0 or
+	 * -EINVAL with the reason in err.
+	 */
 	int (*check)(const void *value, struct err *err);
 	const char *help; /* one or two sentences */
 };
 
-/* Fill settings (zeroed by the caller) with the defaults of a table, nested tables included. */
+/*
+ * Fill settings (zeroed by the caller) with the defaults of a table, nested tables included. 0,
+ * -ENOMEM; fini in any case.
+ */
 int options_defaults(const struct option_desc *table, void *settings);
 
 /*
  * Fill settings from a mapping: defaults first, then what is given. Unknown, doubled and missing
  * keys, wrong types and values out of range all become problems; it goes on after each. 0, -EINVAL,
- * -ENOMEM. node may be NULL or an empty scalar: all defaults.
+ * -ENOMEM; fini in any case. node may be NULL or an empty scalar: all defaults. path is the
+ * mapping's own for messages, "" for the root.
  */
 int options_load(const struct option_desc *table, const struct doc *doc, const struct node *node,
 		 const char *path, void *settings, struct problems *problems);
@@ -85,6 +101,9 @@ size_t options_need_restart(const struct option_desc *table, const void *a, cons
 
 struct buf;
 
-/* The table as text for `--options`, and as Markdown for docs/CONFIG.md. */
+/*
+ * The table as text for `--options`, and as Markdown for docs/CONFIG.md. prefix is the path of the
+ * mapping, "" for the root.
+ */
 int options_print(const struct option_desc *table, const char *prefix, struct buf *buf);
 int options_markdown(const struct option_desc *table, const char *prefix, struct buf *buf);

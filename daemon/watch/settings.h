@@ -2,10 +2,10 @@
 
 /* What the configuration says about targets and rules, as the option tables fill it. */
 
-#include "conf/labels.h"
-#include "conf/option.h"
 #include <stdbool.h>
 #include <stdint.h>
+#include "conf/labels.h"
+#include "conf/option.h"
 
 /* How long the daemon stays connected (docs/RUNTIMES.md says what each runtime bears). */
 enum poll_policy { POLICY_AUTO, POLICY_ATTACHED, POLICY_PER_POLL };
@@ -52,4 +52,8 @@ struct watch_settings {
 	uint64_t targets_max, isolates_max, series_points;
 };
 
-extern const struct option_desc poll_options[], watch_options[];
+/* Fit for a target's name, its labels? 0, or -EINVAL with the reason in err. */
+int target_name_check(const char *name, struct err *err);
+int target_labels_check(const struct labels *labels, struct err *err);
+
+extern const struct option_desc poll_options[], target_options[], watch_options[];

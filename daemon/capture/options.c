@@ -1,0 +1,86 @@
+/*
+ * Options of captures and of the spool.
+ */
+
+#include "capture/settings.h"
+
+#include <stddef.h>
+
+#include "util/clock.h"
+
+#define AT(member)    offsetof(struct capture_settings, member)
+#define SPOOL(member) offsetof(struct spool_settings, member)
+
+#define MINUTE_NS (60 * NS_PER_S)
+#define HOUR_NS   (60 * MINUTE_NS)
+#define MIB       (1ull << 20)
+#define TIB       (1ull << 40)
+
+const struct option_desc capture_options[] = {
+	{ .name = "threads",
+	  .type = OPTION_UINT,
+	  .flags = OPTION_RESTART,
+	  .offset = AT(threads),
+	  .min = 1,
+	  .max = 64,
+	  .def = "2",
+	  .help = "Captures at once, each on a thread of its own. One is bound by its target and "
+		  "by "
+		  "the disk, so more than a few only share the disk." },
+	{ .name = "queue",
+	  .type = OPTION_UINT,
+	  .offset = AT(queue_max),
+	  .min = 1,
+	  .max = 10000,
+	  .def = "64",
+	  .help = "Captures that may wait for a thread; one more is refused, visibly." },
+	{ .name = "idle_timeout",
+	  .type = OPTION_TIME,
+	  .offset = AT(idle_timeout_ns),
+	  .min = 5 * NS_PER_S,
+	  .max = 24 * HOUR_NS,
+	  .def = "10m",
+	  .help = "Give up when the target sends nothing for so long. It is silent while it builds "
+		  "the snapshot, which takes minutes for heaps of gigabytes." },
+	{ .name = "timeout",
+	  .type = OPTION_TIME,
+	  .offset = AT(timeout_ns),
+	  .min = 10 * NS_PER_S,
+	  .max = 24 * HOUR_NS,
+	  .def = "1h",
+	  .help = "Give up on a capture that takes longer in all." },
+	{ .name = "file_max",
+	  .type = OPTION_BYTES,
+	  .offset = AT(file_max_bytes),
+	  .min = MIB,
+	  .max = 16 * TIB,
+	  .def = "16GiB",
+	  .help = "Give up on a capture that grows larger. A snapshot is about as large as the "
+		  "heap; "
+		  "V8's heaps end near 16 GiB." },
+	{ 0 },
+};
+
+const struct option_desc spool_options[] = {
+	{ .name = "max_use",
+	  .type = OPTION_BYTES,
+	  .offset = SPOOL(max_use_bytes),
+	  .min = MIB,
+	  .max = 1024 * TIB,
+	  .def = "32GiB",
+	  .help = "What all captures together may take; the oldest go first to make room." },
+	{ .name = "keep_free",
+	  .type = OPTION_BYTES,
+	  .offset = SPOOL(keep_free_bytes),
+	  .max = 1024 * TIB,
+	  .def = "2GiB",
+	  .help = "What must stay free on the file system, for its other users." },
+	{ .name = "max_files",
+	  .type = OPTION_UINT,
+	  .offset = SPOOL(max_files),
+	  .min = 1,
+	  .max = 1000000,
+	  .def = "200",
+	  .help = "Captures kept; the oldest go first." },
+	{ 0 },
+};

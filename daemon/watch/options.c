@@ -1,0 +1,345 @@
+/*
+ * Options of targets, discovery and rules. Names and words are Prometheus' where it has them.
+ */
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "net/address.h"
+#include "util/clock.h"
+#include "util/str.h"
+#include "watch/settings.h"
+
+#define MINUTE_NS (60 * NS_PER_S)
+#define HOUR_NS   (60 * MINUTE_NS)
+#define DAY_NS    (24 * HOUR_NS)
+
+/*
+ * Ranges that `poll:` and an entry of `targets:` share. A poll is some messages on a connection
+ * that stays open: ten a second is far more than any rule needs and already felt by the target.
+ */
+#define INTERVAL_MIN_NS (100 * NS_PER_MS)
+#define INTERVAL_MAX_NS DAY_NS
+#define TIMEOUT_MIN_NS  (10 * NS_PER_MS)
+#define TIMEOUT_MAX_NS  (10 * MINUTE_NS)
+#define BACKOFF_MIN_NS  (100 * NS_PER_MS)
+#define BACKOFF_MAX_NS  DAY_NS
+
+/* As long as the names in a capture's manifest. */
+enum { NAME_MAX_BYTES = 127 };
+
+static const char *const policies[] = { "auto", "attached", "per_poll", NULL };
+static const char *const evaluate_modes[] = { "always", "never", NULL };
+
+int target_name_check(const char *name, struct err *err)
+{
+	if (name[0] == '\0')
+		return err_set(err, -EINVAL, "the name is empty");
+	if (strlen(name) > NAME_MAX_BYTES)
+		return err_set(err, -EINVAL, "the name is longer than %d bytes", NAME_MAX_BYTES);
+	return 0;
+}
+
+static int check_name(const void *value, struct err *err)
+{
+	char *const *name = value;
+
+	return target_name_check(*name, err);
+}
+
+static int check_address(const void *value, struct err *err)
+{
+	char *const *text = value;
+	struct address address;
+
+	return address_parse(&address, *text, err);
+}
+
+/* Labels that a target has by itself; an own one of that name would hide it from rules. */
+static int check_labels(const void *value, struct err *err)
+{
+	static const char *const taken[] = { "address", "engine",  "engine_version",  "isolate",
+					     "name",    "runtime", "runtime_version", "target" };
+	const struct labels *labels = value;
+
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+		if (labels_get(labels, taken[i]))
+			return err_set(err, -EINVAL, "label '%s' is set by heapwatchd itself",
+				       taken[i]);
+	}
+	for (size_t i = 0; i < labels->n; i++) {
+		if (str_has_prefix(labels->items[i].name, "__"))
+			return err_set(err, -EINVAL,
+				       "label '%.64s': names that begin with __ are "
+				       "reserved for discovery",
+				       labels->items[i].name);
+	}
+	return 0;
+}
+
+/* What discovery may also say about a target, for the same reason. */
+int target_labels_check(const struct labels *labels, struct err *err)
+{
+	return check_labels(labels, err);
+}
+
+/* file_sd: only the last part of a path may have wildcards, since its directory is watched. */
+static int check_sd_file(const void *value, struct err *err)
+{
+	char *const *text = value;
+	const char *slash = strrchr(*text, '/'), *dot = strrchr(*text, '.');
+	size_t directory = slash ? (size_t)(slash - *text) : 0;
+
+	if (!dot ||
+	    (strcmp(dot, ".json") != 0 && strcmp(dot, ".yaml") != 0 && strcmp(dot, ".yml") != 0))
+		return err_set(err, -EINVAL, "'%.128s' must end in .json, .yaml or .yml", *text);
+	if (strcspn(*text, "*?[") < directory)
+		return err_set(err, -EINVAL,
+			       "'%.128s': wildcards only in the last part of the path", *text);
+	return 0;
+}
+
+/* The URL is logged and shown, so it may not carry a password. */
+static int check_sd_url(const void *value, struct err *err)
+{
+	char *const *text = value;
+	const char *host = strstr(*text, "://");
+	size_t authority;
+
+	if (!host || (!str_has_prefix(*text, "http://") && !str_has_prefix(*text, "https://")))
+		return err_set(err, -EINVAL, "not a URL (http:// or https://)");
+	host += 3;
+	authority = strcspn(host, "/?#");
+	if (memchr(host, '@', authority))
+		return err_set(err, -EINVAL,
+			       "a URL with a user or password is refused (use bearer_token_file)");
+	if (authority == 0)
+		return err_set(err, -EINVAL, "the URL has no host");
+	return 0;
+}
+
+#define POLL(member) offsetof(struct poll_settings, member)
+
+const struct option_desc poll_options[] = {
+	{ .name = "interval",
+	  .type = OPTION_TIME,
+	  .offset = POLL(interval_ns),
+	  .min = INTERVAL_MIN_NS,
+	  .max = INTERVAL_MAX_NS,
+	  .def = "5s",
+	  .help = "How often a target is polled. Targets are spread over the interval." },
+	{ .name = "timeout",
+	  .type = OPTION_TIME,
+	  .offset = POLL(timeout_ns),
+	  .min = TIMEOUT_MIN_NS,
+	  .max = TIMEOUT_MAX_NS,
+	  .def = "2s",
+	  .help = "How long connecting or a poll may take before it counts as failed. At most the "
+		  "interval." },
+	{ .name = "backoff_max",
+	  .type = OPTION_TIME,
+	  .offset = POLL(backoff_max_ns),
+	  .min = BACKOFF_MIN_NS,
+	  .max = BACKOFF_MAX_NS,
+	  .def = "1m",
+	  .help = "Tries to reach a target that is down get rarer up to this." },
+	{ .name = "policy",
+	  .type = OPTION_ENUM,
+	  .offset = POLL(policy),
+	  .choices = policies,
+	  .def = "auto",
+	  .help = "Stay connected to a target (attached), connect for each poll (per_poll), or "
+		  "what "
+		  "is best for its runtime (auto)." },
+	{ .name = "evaluate",
+	  .type = OPTION_ENUM,
+	  .offset = POLL(evaluate),
+	  .choices = evaluate_modes,
+	  .def = "always",
+	  .help = "Whether the fixed, documented expressions may be evaluated in the target. "
+		  "Without "
+		  "them there is no heap limit, no RSS, no heap spaces and no identity." },
+	{ 0 },
+};
+
+#define TARGET(member) offsetof(struct target_settings, member)
+#define TPOLL(member)  offsetof(struct target_settings, poll.member)
+
+const struct option_desc target_options[] = {
+	{ .name = "name",
+	  .type = OPTION_TEXT,
+	  .offset = TARGET(name),
+	  .check = check_name,
+	  .help = "The target's unique name, its `target` label. Default: the address." },
+	{ .name = "address",
+	  .type = OPTION_TEXT,
+	  .flags = OPTION_REQUIRED,
+	  .offset = TARGET(address),
+	  .check = check_address,
+	  .help = "Where its inspector listens: HOST:PORT, [IPV6]:PORT, PORT (loopback), "
+		  "unix:/PATH. "
+		  "The host is numeric or localhost: inspectors refuse other names." },
+	{ .name = "labels",
+	  .type = OPTION_LABELS,
+	  .offset = TARGET(labels),
+	  .check = check_labels,
+	  .help = "Labels for rules and alerts, as name: value." },
+	{ .name = "interval",
+	  .type = OPTION_TIME,
+	  .offset = TPOLL(interval_ns),
+	  .present = TARGET(has_interval),
+	  .min = INTERVAL_MIN_NS,
+	  .max = INTERVAL_MAX_NS,
+	  .help = "Default: poll.interval." },
+	{ .name = "timeout",
+	  .type = OPTION_TIME,
+	  .offset = TPOLL(timeout_ns),
+	  .present = TARGET(has_timeout),
+	  .min = TIMEOUT_MIN_NS,
+	  .max = TIMEOUT_MAX_NS,
+	  .help = "Default: poll.timeout." },
+	{ .name = "backoff_max",
+	  .type = OPTION_TIME,
+	  .offset = TPOLL(backoff_max_ns),
+	  .present = TARGET(has_backoff_max),
+	  .min = BACKOFF_MIN_NS,
+	  .max = BACKOFF_MAX_NS,
+	  .help = "Default: poll.backoff_max." },
+	{ .name = "policy",
+	  .type = OPTION_ENUM,
+	  .offset = TPOLL(policy),
+	  .present = TARGET(has_policy),
+	  .choices = policies,
+	  .help = "Default: poll.policy." },
+	{ .name = "evaluate",
+	  .type = OPTION_ENUM,
+	  .offset = TPOLL(evaluate),
+	  .present = TARGET(has_evaluate),
+	  .choices = evaluate_modes,
+	  .help = "Default: poll.evaluate." },
+	{ 0 },
+};
+
+#define FILE_SD(member) offsetof(struct file_sd_settings, member)
+
+static const struct option_desc file_sd_options[] = {
+	{ .name = "files",
+	  .type = OPTION_TEXT_LIST,
+	  .flags = OPTION_REQUIRED,
+	  .offset = FILE_SD(files),
+	  .check = check_sd_file,
+	  .help = "Files with target groups, YAML or JSON, in Prometheus' format. The last part of "
+		  "a "
+		  "path may have wildcards." },
+	{ .name = "refresh_interval",
+	  .type = OPTION_TIME,
+	  .offset = FILE_SD(refresh_ns),
+	  .min = NS_PER_S,
+	  .max = DAY_NS,
+	  .def = "5m",
+	  .help = "Changes are seen at once by inotify; this is for file systems without it." },
+	{ 0 },
+};
+
+#define HTTP_SD(member) offsetof(struct http_sd_settings, member)
+
+static const struct option_desc http_sd_options[] = {
+	{ .name = "url",
+	  .type = OPTION_TEXT,
+	  .flags = OPTION_REQUIRED,
+	  .offset = HTTP_SD(url),
+	  .check = check_sd_url,
+	  .help = "Where to get target groups as JSON, in Prometheus' format." },
+	{ .name = "refresh_interval",
+	  .type = OPTION_TIME,
+	  .offset = HTTP_SD(refresh_ns),
+	  .min = NS_PER_S,
+	  .max = DAY_NS,
+	  .def = "1m",
+	  .help = "How often it is asked, unless its answer has X-Prometheus-Refresh-Interval-"
+		  "Seconds." },
+	{ .name = "timeout",
+	  .type = OPTION_TIME,
+	  .offset = HTTP_SD(timeout_ns),
+	  .min = 100 * NS_PER_MS,
+	  .max = 10 * MINUTE_NS,
+	  .def = "10s",
+	  .help = "How long an answer may take; the last good one stays in force." },
+	{ .name = "bearer_token_file",
+	  .type = OPTION_TEXT,
+	  .offset = HTTP_SD(bearer_token_file),
+	  .help = "A file with a token to send, read at each request." },
+	{ 0 },
+};
+
+#define WATCH(member) offsetof(struct watch_settings, member)
+
+static const struct option_desc limits_options[] = {
+	{ .name = "targets",
+	  .type = OPTION_UINT,
+	  .offset = WATCH(targets_max),
+	  .min = 1,
+	  .max = 100000,
+	  .def = "10000",
+	  .help = "Targets in all; discovery cannot add more." },
+	{ .name = "isolates",
+	  .type = OPTION_UINT,
+	  .offset = WATCH(isolates_max),
+	  .min = 1,
+	  .max = 4096,
+	  .def = "64",
+	  .help = "Isolates per target (worker threads); further ones are not watched." },
+	{ .name = "series_points",
+	  .type = OPTION_UINT,
+	  .offset = WATCH(series_points),
+	  .min = 16,
+	  .max = 65536,
+	  .def = "720",
+	  .help = "Samples kept per isolate, 32 bytes each; the default is an hour of polls. A "
+		  "change "
+		  "holds for isolates that appear later." },
+	{ 0 },
+};
+
+const struct option_desc watch_options[] = {
+	{ .name = "poll",
+	  .type = OPTION_TABLE,
+	  .offset = WATCH(poll),
+	  .table = poll_options,
+	  .help = "How targets are polled, where a target does not say otherwise." },
+	{ .name = "targets",
+	  .type = OPTION_LIST,
+	  .offset = WATCH(targets),
+	  .table = target_options,
+	  .item_size = sizeof(struct target_settings),
+	  .help = "Targets that are always there, reachable or not." },
+	{ .name = "file_sd_configs",
+	  .type = OPTION_LIST,
+	  .offset = WATCH(file_sd),
+	  .table = file_sd_options,
+	  .item_size = sizeof(struct file_sd_settings),
+	  .help = "Targets named by files that other programs write." },
+	{ .name = "http_sd_configs",
+	  .type = OPTION_LIST,
+	  .offset = WATCH(http_sd),
+	  .table = http_sd_options,
+	  .item_size = sizeof(struct http_sd_settings),
+	  .help = "Targets named by an HTTP service." },
+	{ .name = "rule_files",
+	  .type = OPTION_TEXT_LIST,
+	  .offset = WATCH(rule_files),
+	  .help = "Files with rules; wildcards are allowed." },
+	{ .name = "evaluation_interval",
+	  .type = OPTION_TIME,
+	  .offset = WATCH(evaluation_interval_ns),
+	  .min = 100 * NS_PER_MS,
+	  .max = DAY_NS,
+	  .def = "5s",
+	  .help = "How often rules are evaluated, where a group does not say otherwise." },
+	{ .name = "limits",
+	  .type = OPTION_TABLE,
+	  .table = limits_options,
+	  .help = "What bounds the memory of the daemon." },
+	{ 0 },
+};
