@@ -9,14 +9,14 @@
  * later, before the deadline of the server.
  */
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include "http/settings.h"
 #include "loop/loop.h"
 #include "util/buf.h"
 #include "util/err.h"
 #include "util/metric.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 struct http_connection;
 struct http_server;
@@ -37,8 +37,17 @@ struct http_exchange {
 int http_server_init(struct http_server **ret, struct loop *loop,
 		     const struct web_settings *settings, const struct route *routes, void *owner);
 
-/* Listens on every address of the settings plus the descriptors passed by systemd (fds, n). */
+/*
+ * Listens on every address of the settings plus the descriptors passed by systemd (fds, n; taken).
+ * An address that a descriptor is bound to already is not bound again. The settings given to init
+ * must still be there.
+ */
 int http_server_listen(struct http_server *server, const int *fds, size_t n, struct err *err);
+
+/* After a reload: limits and time-outs hold for connections to come. Addresses stay. 0, -ENOMEM. */
+int http_server_set(struct http_server *server, const struct web_settings *settings);
+
+/* Held exchanges are answered 503, answers under way get a moment to finish. */
 void http_server_free(struct http_server *server);
 void *http_server_owner(const struct http_server *server);
 
@@ -49,9 +58,23 @@ uint16_t http_server_port(const struct http_server *server, size_t i);
 const char *http_argument(const struct http_exchange *exchange, const char *name);
 const char *http_header(const struct http_exchange *exchange, const char *name);
 
-/* Answer with what is in body (its memory is taken). Compressed when the client accepts gzip. */
+/* The body of the request, at most HTTP_BODY_MAX bytes; zero-terminated, "" when there is none. */
+enum { HTTP_BODY_MAX = 1 << 20 };
+const char *http_body(const struct http_exchange *exchange, size_t *ret_size);
+
+/*
+ * Answer with what is in body (its memory is taken, also on failure). Compressed when the client
+ * accepts gzip. 0 or -errno; a handler that gives the failure back has the server answer 500.
+ */
 int http_answer(struct http_exchange *exchange, int status, const char *content_type,
 		struct buf *body);
+
+/*
+ * A failure: the JSON envelope below /api/, plain text elsewhere. type is the errorType; NULL:
+ * the usual one of the status.
+ */
+int http_answer_error(struct http_exchange *exchange, int status, const char *type, const char *fmt,
+		      ...) __attribute__((format(printf, 4, 5)));
 
 /* A file, with Range; fd is taken. name is what the client should save it as. */
 int http_answer_file(struct http_exchange *exchange, int fd, const char *content_type,
@@ -60,10 +83,13 @@ int http_answer_file(struct http_exchange *exchange, int fd, const char *content
 /* Plain text. */
 int http_answer_text(struct http_exchange *exchange, int status, const char *text);
 
-/* Extra header for the answer to come. */
+/* Extra header for the answer to come; it replaces one the server would set itself. */
 int http_set_header(struct http_exchange *exchange, const char *name, const char *value);
 
-/* Keep the exchange open; http_answer() may come later. */
+/*
+ * Keep the exchange open; http_answer() may come later. Set held and drop first. After
+ * response_timeout the server drops it and answers 503 by itself.
+ */
 void http_hold(struct http_exchange *exchange);
 
 /* Counters for /metrics. */
