@@ -3,21 +3,37 @@
 /*
  * Alerts: one per (rule, target, isolate) whose condition has held. States and timing as in
  * Prometheus: inactive -> pending while `for` runs -> firing -> (keep_firing_for) -> inactive. A
- * target without a fresh sample has no value, so its condition does not hold.
+ * target without a fresh sample has no value, so its condition does not hold; while a snapshot is
+ * being taken, and until the next sample after it, its alerts stay as they are.
  */
 
+#include <stdbool.h>
+#include <stdint.h>
 #include "conf/labels.h"
 #include "loop/loop.h"
 #include "util/list.h"
+#include "util/map.h"
 #include "watch/rule.h"
-#include <stdbool.h>
-#include <stdint.h>
 
 struct target;
 struct targets;
 struct isolate;
 
-enum alert_state { ALERT_PENDING, ALERT_FIRING };
+/* An alert on the list is pending or firing; inactive is where it comes from and goes to. */
+enum alert_state { ALERT_INACTIVE, ALERT_PENDING, ALERT_FIRING };
+
+/* What decides the next state; all times are monotonic. */
+struct alert_phase {
+	enum alert_state state;
+	bool keeping; /* firing only by keep_firing_for, since keep_since_ns */
+	uint64_t active_since_ns, firing_since_ns, keep_since_ns;
+};
+
+/* The state after an evaluation that found the condition to hold or not. */
+struct alert_phase alert_step(struct alert_phase phase, const struct rule *rule, bool holds,
+			      uint64_t now_ns);
+
+enum { ALERT_KEY_MAX = 112 };
 
 struct alert {
 	struct link link;
@@ -26,21 +42,40 @@ struct alert {
 	uint64_t target_id;
 	char target[128], isolate[64];
 	enum alert_state state;
-	uint64_t active_since_ns, firing_since_ns, last_true_ns; /* monotonic */
+	uint64_t active_since_ns, firing_since_ns, keep_since_ns; /* monotonic */
+	uint64_t last_true_ns; /* monotonic */
+	bool keeping;
 	int64_t active_since_wall_ms, firing_since_wall_ms;
-	double value;
-	struct labels labels, annotations; /* expanded */
+	double value; /* of the last evaluation that held */
+	struct labels labels, annotations; /* expanded; labels once, annotations each time */
+	uint64_t seen; /* the evaluation of its group that saw it last */
+	char key[ALERT_KEY_MAX]; /* in alerts->by_key */
 };
+
+/* NULL without memory. value is what the condition was judged by. */
+struct alert *alert_new(const struct rule_group *group, const struct rule *rule,
+			const struct target *target, const struct isolate *isolate, double value);
+void alert_free(struct alert *alert);
+
+/* The condition held again: take its value, expand the annotations. 0, -ENOMEM. */
+int alert_update(struct alert *alert, const struct target *target, double value);
 
 struct alerts {
 	struct loop *loop; /* borrowed */
 	struct targets *targets; /* borrowed */
 	struct rules *rules; /* owned, NULL before the first load */
 	struct link list;
+	struct map by_key;
 	uint32_t count, count_max;
+	uint64_t dropped; /* conditions that held but found no room or no memory */
+	bool full; /* said so in the log */
 	struct group_timer *timers; /* owned, one per group */
-	uint64_t *evaluations; /* owned, one per rule in order of groups and rules */
-	/* Hooks set by the root. */
+	struct rule_status *statuses; /* owned, one per rule in order of groups and rules */
+	uint64_t next_rule_id;
+	/*
+	 * Hooks set by the root; may be NULL. on_firing: once at each change to firing;
+	 * on_resolved: from firing to inactive. Neither may change the targets or the rules.
+	 */
 	void (*on_firing)(void *owner, const struct alert *alert, struct target *target);
 	void (*on_resolved)(void *owner, const struct alert *alert);
 	void *owner;
@@ -50,15 +85,15 @@ int alerts_init(struct alerts *alerts, struct loop *loop, struct targets *target
 void alerts_fini(struct alerts *alerts);
 
 /*
- * Take a new set of rules (ownership moves). Alerts whose group, rule name and condition are
- * unchanged go on without a break; others end.
+ * Take a new set of rules (ownership moves, unless it fails: 0 or -ENOMEM). Alerts whose group,
+ * rule name and condition are unchanged go on without a break; others end.
  */
 int alerts_set_rules(struct alerts *alerts, struct rules *rules);
 
 /* Evaluate one group now; the timers do this by themselves. */
 void alerts_evaluate(struct alerts *alerts, size_t group);
 
-/* A target is going away: its alerts end without on_resolved's target. */
+/* A target is going away: its alerts end. */
 void alerts_forget_target(struct alerts *alerts, uint64_t target_id);
 
 const char *alert_state_name(enum alert_state state);

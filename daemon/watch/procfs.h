@@ -15,6 +15,10 @@ struct process_stats {
 	uint64_t resident_bytes, virtual_bytes;
 	double cpu_seconds;
 	double start_seconds; /* Unix time */
+	/*
+	 * The smallest limit of the control group and those above it, and the usage of the group
+	 * that has it, so that the two can be compared. Without any limit: the process's own group.
+	 */
 	bool has_cgroup, has_cgroup_limit;
 	uint64_t cgroup_usage_bytes, cgroup_limit_bytes;
 };
@@ -24,3 +28,6 @@ struct process_stats {
  * means another process. 0, -ESRCH.
  */
 int procfs_read(int64_t pid, int64_t start_wall_ms, struct process_stats *ret);
+
+/* Where /proc and /sys/fs/cgroup are: for tests. NULL goes back to the real ones. */
+void procfs_set_roots(const char *proc, const char *cgroup);

@@ -13,17 +13,21 @@
  *     when: {metric: heap_used, relative_to: heap_limit, above: 80%, for: 30s, keep_firing_for: 5m}
  *     labels: {severity: page}
  *     annotations: {summary: "{{ $labels.target }} uses {{ $value | humanizePercentage }}"}
- *     guards: {cooldown: 30m, max_captures: 3, window: 24h}
+ *     guards: {cooldown: 30m, max_captures: 3, window: 24h}     # these are the defaults
  *     actions: [{capture: snapshot}]
+ *
+ * `when` has exactly one of above and below. With relative_to the threshold is a share of that
+ * value (80%, 0.8), else a size (1GiB), a duration (500ms) or a number, as the unit of the metric
+ * is. Labels and annotations may be templates (watch/template.h).
  */
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include "conf/doc.h"
 #include "conf/labels.h"
 #include "conf/option.h"
 #include "watch/matcher.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 struct rule_guards {
 	uint64_t cooldown_ns; /* between two captures of one target by this rule */
@@ -44,6 +48,7 @@ struct rule {
 	int metric, relative_to; /* value indices; relative_to -1: absolute */
 	bool has_above, has_below;
 	double above, below;
+	char *threshold_text; /* as it was written, for people */
 	uint64_t for_ns, keep_firing_for_ns;
 	struct labels labels, annotations;
 	struct rule_guards guards;
@@ -63,16 +68,31 @@ struct rules {
 	size_t groups_n;
 };
 
+/* Names are copied into captures' manifests and counters (struct capture_counter). */
+enum { RULE_NAME_MAX_BYTES = 127, RULE_FILES_MAX = 1000 };
+
 /*
- * Load all files the glob patterns name. 0, -EINVAL with all reasons in problems, -ENOMEM. Rule
- * names are unique in a group, group names in a file.
+ * Load all files the glob patterns name, each once. A pattern with wildcards may match nothing, a
+ * file that is named must be there. 0, -EINVAL with all reasons in problems, -ENOMEM. Rule names
+ * are unique in a group, group names in a file.
  */
 int rules_load(struct rules **ret, const struct text_list *patterns, uint64_t default_interval_ns,
 	       struct problems *problems);
 void rules_free(struct rules *rules);
 
+/* One file, from memory: its groups are added to rules. As rules_load. */
+int rules_parse(struct rules *rules, const char *text, size_t size, const char *file,
+		uint64_t default_interval_ns, struct problems *problems);
+void rule_fini(struct rule *rule);
+
 /* Does the condition hold for these values? reference is used when the rule is relative. */
 bool rule_holds(const struct rule *rule, double value, double reference, double *ret_shown);
+
+/*
+ * Do two rules of one name raise the same alerts? What they say (annotations), when they fire
+ * (`for`) and what they do may differ.
+ */
+bool rule_same_condition(const struct rule *a, const struct rule *b);
 
 /* The condition as one line, for the API and the page: "heap_used / heap_limit > 80% for 30s". */
 struct buf;

@@ -1,0 +1,212 @@
+/*
+ * One alert: how its state goes on, and what it says
+ *
+ * alert_step() is Prometheus' AlertingRule.Eval for one element: pending begins with the first
+ * evaluation that holds, firing comes once `for` has passed since then (in the same evaluation when
+ * it is zero), and keep_firing_for counts from the first evaluation that did not hold. Only the
+ * monotonic clock takes part, so that setting the wall clock neither fires nor resolves anything.
+ */
+
+#include "watch/alert.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/str.h"
+#include "watch/target.h"
+#include "watch/template.h"
+
+/* An annotation longer than this is not read by anybody. */
+enum { EXPANDED_MAX_BYTES = 16 << 10 };
+
+const char *alert_state_name(enum alert_state state)
+{
+	static const char *const names[] = {
+		[ALERT_INACTIVE] = "inactive",
+		[ALERT_PENDING] = "pending",
+		[ALERT_FIRING] = "firing",
+	};
+
+	return names[state];
+}
+
+/* The condition does not hold: is the alert kept firing all the same? */
+static bool keeps_firing(struct alert_phase *phase, const struct rule *rule, uint64_t now_ns)
+{
+	if (phase->state != ALERT_FIRING || rule->keep_firing_for_ns == 0)
+		return false;
+	if (!phase->keeping) {
+		phase->keeping = true;
+		phase->keep_since_ns = now_ns;
+	}
+	return now_ns - phase->keep_since_ns < rule->keep_firing_for_ns;
+}
+
+struct alert_phase alert_step(struct alert_phase phase, const struct rule *rule, bool holds,
+			      uint64_t now_ns)
+{
+	bool waited;
+
+	if (holds) {
+		phase.keeping = false;
+		if (phase.state == ALERT_INACTIVE) {
+			phase.state = ALERT_PENDING;
+			phase.active_since_ns = now_ns;
+		}
+	} else if (!keeps_firing(&phase, rule, now_ns)) {
+		return (struct alert_phase){ .state = ALERT_INACTIVE };
+	}
+	waited = now_ns - phase.active_since_ns >= rule->for_ns;
+	if (phase.state == ALERT_PENDING && waited) {
+		phase.state = ALERT_FIRING;
+		phase.firing_since_ns = now_ns;
+	} else if (phase.state == ALERT_FIRING && !waited) {
+		/* A reload has made `for` longer than the alert is old. */
+		phase.state = ALERT_PENDING;
+		phase.firing_since_ns = 0;
+		phase.keeping = false;
+	}
+	return phase;
+}
+
+/* ---- what it says ---- */
+
+/* Labels over LABELS_MAX are left out: those that name the alert come first. */
+static int add_label(struct labels *labels, const char *name, const char *value)
+{
+	int r;
+
+	r = labels_set(labels, name, value);
+	return r == -ENOMEM ? r : 0;
+}
+
+static int add_target_labels(struct labels *labels, const struct target *target)
+{
+	const struct labels *own = &target->spec.labels;
+
+	for (size_t i = 0; i < own->n; i++) {
+		int r;
+
+		if (labels_get(labels, own->items[i].name) != NULL)
+			continue;
+		r = add_label(labels, own->items[i].name, own->items[i].value);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Who the alert is about: alertname, target, isolate and the target's own labels. */
+static int name_alert(const struct alert *alert, const struct target *target, struct labels *labels)
+{
+	int r;
+
+	r = add_label(labels, "alertname", alert->rule->name);
+	if (r == 0)
+		r = add_label(labels, "target", alert->target);
+	if (r == 0)
+		r = add_label(labels, "isolate", alert->isolate);
+	return r < 0 ? r : add_target_labels(labels, target);
+}
+
+/* The labels templates see: those of the alert, and what matchers can ask for. */
+static int template_labels(const struct alert *alert, const struct target *target,
+			   struct labels *labels)
+{
+	static const char *const asked[] = { "runtime", "runtime_version", "engine", "address",
+					     "name" };
+	int r;
+
+	r = name_alert(alert, target, labels);
+	for (size_t i = 0; r == 0 && i < sizeof(asked) / sizeof(asked[0]); i++) {
+		const char *value = target_label(target, asked[i]);
+
+		if (value != NULL && labels_get(labels, asked[i]) == NULL)
+			r = add_label(labels, asked[i], value);
+	}
+	return r;
+}
+
+static int expand(const char *text, const struct labels *seen, double value, const char *name,
+		  struct labels *ret)
+{
+	struct buf buf;
+	int r;
+
+	buf_init(&buf, EXPANDED_MAX_BYTES);
+	r = template_expand(text, seen, value, &buf);
+	if (r == 0)
+		r = add_label(ret, name, buf_text(&buf));
+	else if (r == -E2BIG)
+		r = add_label(ret, name, "(too long)");
+	buf_fini(&buf);
+	return r;
+}
+
+/* Expand each of `templates` into *ret, which may hold others. */
+static int expand_all(const struct alert *alert, const struct target *target,
+		      const struct labels *templates, double value, struct labels *ret)
+{
+	struct labels seen = { 0 };
+	int r;
+
+	r = template_labels(alert, target, &seen);
+	for (size_t i = 0; r == 0 && i < templates->n; i++)
+		r = expand(templates->items[i].value, &seen, value, templates->items[i].name, ret);
+	labels_fini(&seen);
+	return r;
+}
+
+int alert_update(struct alert *alert, const struct target *target, double value)
+{
+	struct labels fresh = { 0 };
+	int r;
+
+	alert->value = value;
+	if (alert->rule->annotations.n == 0)
+		return 0;
+	r = expand_all(alert, target, &alert->rule->annotations, value, &fresh);
+	if (r < 0) {
+		labels_fini(&fresh);
+		return r;
+	}
+	labels_fini(&alert->annotations);
+	alert->annotations = fresh;
+	return 0;
+}
+
+struct alert *alert_new(const struct rule_group *group, const struct rule *rule,
+			const struct target *target, const struct isolate *isolate, double value)
+{
+	struct alert *alert = calloc(1, sizeof(*alert));
+	int r;
+
+	if (alert == NULL)
+		return NULL;
+	link_init(&alert->link);
+	alert->group = group;
+	alert->rule = rule;
+	alert->target_id = target->id;
+	str_copy(alert->target, sizeof(alert->target), target->spec.name);
+	str_copy(alert->isolate, sizeof(alert->isolate), isolate->name);
+	r = name_alert(alert, target, &alert->labels);
+	if (r == 0)
+		r = expand_all(alert, target, &rule->labels, value, &alert->labels);
+	if (r < 0) {
+		alert_free(alert);
+		return NULL;
+	}
+	return alert;
+}
+
+void alert_free(struct alert *alert)
+{
+	if (alert == NULL)
+		return;
+	labels_fini(&alert->labels);
+	labels_fini(&alert->annotations);
+	free(alert);
+}

@@ -1,0 +1,227 @@
+/*
+ * Control groups
+ *
+ * /proc/PID/cgroup has a line per hierarchy. Where one carries the memory controller of version 1
+ * that one counts, for a controller lives in one hierarchy only; else the line of version 2. A
+ * limit may stand on any group above the process (a pod, a slice), and the kernel enforces the
+ * usage of that group against it, so the two are read from the same group. The walk costs one read
+ * a level.
+ *
+ * In a container without a namespace for control groups the line is the host's path and the mount
+ * shows our own group as its root; when the target's line is the same as ours, that root is its
+ * group too.
+ */
+
+#include "watch/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/str.h"
+#include "watch/procfs.h"
+
+enum { PATH_MAX_BYTES = 4096, LEVELS_MAX = 32 };
+
+/* Version 1 writes "no limit" as the largest whole number of pages. */
+static const uint64_t unlimited_bytes = 1ull << 62;
+
+struct layout {
+	const char *subdirectory, *usage, *limit;
+};
+
+static const struct layout version_1 = { "/memory", "memory.usage_in_bytes",
+					 "memory.limit_in_bytes" };
+static const struct layout version_2 = { "", "memory.current", "memory.max" };
+
+struct group {
+	const struct layout *layout;
+	char path[PATH_MAX_BYTES]; /* of the group's folder; cut shorter while walking up */
+	size_t root_size; /* the part of path that is the mount point */
+};
+
+int cgroup_read_file(const char *path, char *dst, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	do {
+		n = read(fd, dst, size - 1);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		int r = -errno;
+
+		close(fd);
+		return r;
+	}
+	close(fd);
+	dst[n] = '\0';
+	return 0;
+}
+
+/* 0; 1 when it says "max" or as good as; -errno. */
+static int read_bytes(struct group *group, const char *name, uint64_t *ret)
+{
+	size_t size = strlen(group->path);
+	char text[64];
+	int r;
+
+	if (snprintf(group->path + size, sizeof(group->path) - size, "/%s", name) >=
+	    (int)(sizeof(group->path) - size)) {
+		group->path[size] = '\0';
+		return -ENAMETOOLONG;
+	}
+	r = cgroup_read_file(group->path, text, sizeof(text));
+	group->path[size] = '\0';
+	if (r < 0)
+		return r;
+	text[strcspn(text, "\n")] = '\0';
+	if (strcmp(text, "max") == 0)
+		return 1;
+	r = str_parse_uint(text, ret);
+	if (r < 0)
+		return r;
+	return *ret >= unlimited_bytes;
+}
+
+/* True when the comma-separated controllers of a line name memory. */
+static bool names_memory(const char *controllers, size_t size)
+{
+	for (const char *end = controllers + size; controllers < end;) {
+		size_t word = strcspn(controllers, ",:");
+
+		if (word == strlen("memory") && strncmp(controllers, "memory", word) == 0)
+			return true;
+		controllers += word + 1;
+	}
+	return false;
+}
+
+/* The path in the line that counts, within text, or NULL. */
+static char *find_path(char *text, const struct layout **ret)
+{
+	char *found = NULL, *rest;
+
+	for (char *line = strtok_r(text, "\n", &rest); line != NULL;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		char *controllers = strchr(line, ':'), *path;
+
+		path = controllers ? strchr(controllers + 1, ':') : NULL;
+		if (path == NULL)
+			continue;
+		if (names_memory(controllers + 1, (size_t)(path - controllers - 1))) {
+			*ret = &version_1;
+			return path + 1;
+		}
+		if (path == controllers + 1) {
+			*ret = &version_2;
+			found = path + 1;
+		}
+	}
+	return found;
+}
+
+/* The path of a process's group below the mount point into dst. */
+static int read_path(const char *proc_root, const char *pid, char dst[PATH_MAX_BYTES],
+		     const struct layout **ret)
+{
+	char name[512], text[2 * PATH_MAX_BYTES];
+	const char *path;
+	int r;
+
+	snprintf(name, sizeof(name), "%s/%s/cgroup", proc_root, pid);
+	r = cgroup_read_file(name, text, sizeof(text));
+	if (r < 0)
+		return r;
+	path = find_path(text, ret);
+	/* "/../x" is a group outside of our namespace. */
+	if (path == NULL || path[0] != '/' || str_has_prefix(path, "/.."))
+		return -ENOENT;
+	return str_copy(dst, PATH_MAX_BYTES, path) ? 0 : -ENAMETOOLONG;
+}
+
+static bool is_our_own(const char *proc_root, const char *path)
+{
+	const struct layout *layout;
+	char own[PATH_MAX_BYTES];
+
+	return read_path(proc_root, "self", own, &layout) == 0 && strcmp(own, path) == 0;
+}
+
+static int set_path(struct group *group, const char *cgroup_root, const char *path)
+{
+	int n = snprintf(group->path, sizeof(group->path), "%s%s", cgroup_root,
+			 group->layout->subdirectory);
+
+	group->root_size = (size_t)n;
+	if (strcmp(path, "/") == 0)
+		return 0;
+	if (!str_copy(group->path + n, sizeof(group->path) - group->root_size, path))
+		return -ENAMETOOLONG;
+	return 0;
+}
+
+static int find_group(struct group *group, const char *proc_root, const char *cgroup_root,
+		      int64_t pid)
+{
+	char path[PATH_MAX_BYTES], number[24];
+	int r;
+
+	snprintf(number, sizeof(number), "%" PRId64, pid);
+	r = read_path(proc_root, number, path, &group->layout);
+	if (r < 0)
+		return r;
+	r = set_path(group, cgroup_root, path);
+	if (r < 0 || access(group->path, F_OK) == 0)
+		return r;
+	if (!is_our_own(proc_root, path))
+		return -ENOENT;
+	return set_path(group, cgroup_root, "/");
+}
+
+/* One level up; false at the mount point. */
+static bool go_up(struct group *group)
+{
+	char *slash = strrchr(group->path + group->root_size, '/');
+
+	if (slash == NULL)
+		return false;
+	*slash = '\0';
+	return true;
+}
+
+static void walk(struct group *group, struct process_stats *stats)
+{
+	const struct layout *layout = group->layout;
+	uint64_t bytes;
+
+	stats->has_cgroup = read_bytes(group, layout->usage, &stats->cgroup_usage_bytes) == 0;
+	for (int level = 0; level < LEVELS_MAX; level++) {
+		uint64_t usage;
+
+		if (read_bytes(group, layout->limit, &bytes) == 0 &&
+		    (!stats->has_cgroup_limit || bytes < stats->cgroup_limit_bytes) &&
+		    read_bytes(group, layout->usage, &usage) == 0) {
+			stats->has_cgroup = stats->has_cgroup_limit = true;
+			stats->cgroup_limit_bytes = bytes;
+			stats->cgroup_usage_bytes = usage;
+		}
+		if (!go_up(group))
+			return;
+	}
+}
+
+void cgroup_read(const char *proc_root, const char *cgroup_root, int64_t pid,
+		 struct process_stats *stats)
+{
+	struct group group;
+
+	if (find_group(&group, proc_root, cgroup_root, pid) == 0)
+		walk(&group, stats);
+}

@@ -1,0 +1,100 @@
+/*
+ * What /proc tells about a target's process
+ *
+ * One read of /proc/PID/stat gives state, CPU, start and memory (statm has the same resident figure
+ * again); cgroup.c follows the process to its memory limit. The time of boot is the difference of
+ * two clocks: btime in /proc/stat is the same, cut to seconds, at the price of a line per CPU and a
+ * number per interrupt.
+ */
+
+#include "watch/procfs.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "watch/cgroup.h"
+
+/* Both sides round; a pid used again within two seconds is beyond any check. */
+static const double start_tolerance_seconds = 2;
+
+static const char *proc_root = "/proc", *cgroup_root = "/sys/fs/cgroup";
+
+void procfs_set_roots(const char *proc, const char *cgroup)
+{
+	proc_root = proc ? proc : "/proc";
+	cgroup_root = cgroup ? cgroup : "/sys/fs/cgroup";
+}
+
+static double seconds_of(clockid_t clock)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(clock, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static double boot_seconds(void)
+{
+	return seconds_of(CLOCK_REALTIME) - seconds_of(CLOCK_BOOTTIME);
+}
+
+/* Fields of /proc/PID/stat by their numbers in proc(5), less 3 for the three before the numbers. */
+enum { STAT_UTIME = 11, STAT_STIME = 12, STAT_STARTTIME = 19, STAT_VSIZE = 20, STAT_RSS = 21 };
+
+/* The name may hold anything, parentheses and newlines too: numbers begin after the last one. */
+static int parse_stat(const char *text, struct process_stats *stats)
+{
+	uint64_t field[STAT_RSS + 1] = { 0 };
+	double ticks = (double)sysconf(_SC_CLK_TCK);
+	const char *at = strrchr(text, ')');
+
+	if (at == NULL || at[1] != ' ' || at[2] == '\0')
+		return -ESRCH;
+	stats->state = at[2];
+	at += 3;
+	for (int i = 1; i <= STAT_RSS; i++) {
+		char *end;
+
+		/* Some fields are negative; those we want are not. */
+		field[i] = (uint64_t)strtoll(at, &end, 10);
+		if (end == at)
+			return -ESRCH;
+		at = end;
+	}
+	stats->cpu_seconds = (double)(field[STAT_UTIME] + field[STAT_STIME]) / ticks;
+	stats->start_seconds = boot_seconds() + (double)field[STAT_STARTTIME] / ticks;
+	stats->virtual_bytes = field[STAT_VSIZE];
+	stats->resident_bytes = field[STAT_RSS] * (uint64_t)sysconf(_SC_PAGESIZE);
+	return 0;
+}
+
+static bool started_at(const struct process_stats *stats, int64_t start_wall_ms)
+{
+	double off = stats->start_seconds - (double)start_wall_ms / 1000;
+
+	return off <= start_tolerance_seconds && off >= -start_tolerance_seconds;
+}
+
+int procfs_read(int64_t pid, int64_t start_wall_ms, struct process_stats *ret)
+{
+	struct process_stats stats = { 0 };
+	char path[512], text[2048];
+
+	*ret = stats;
+	if (pid <= 0)
+		return -ESRCH;
+	snprintf(path, sizeof(path), "%s/%" PRId64 "/stat", proc_root, pid);
+	if (cgroup_read_file(path, text, sizeof(text)) < 0 || parse_stat(text, &stats) < 0)
+		return -ESRCH;
+	if (start_wall_ms != 0 && !started_at(&stats, start_wall_ms))
+		return -ESRCH;
+	stats.present = true;
+	cgroup_read(proc_root, cgroup_root, pid, &stats);
+	*ret = stats;
+	return 0;
+}

@@ -1,0 +1,87 @@
+/*
+ * Rules, once loaded: the decision and the words for it. Reading them is rule_load.c's.
+ */
+
+#include "watch/rule.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/buf.h"
+#include "util/str.h"
+#include "watch/value.h"
+
+void rule_fini(struct rule *rule)
+{
+	free(rule->name);
+	free(rule->match_text);
+	free(rule->threshold_text);
+	matchers_free(rule->matchers);
+	labels_fini(&rule->labels);
+	labels_fini(&rule->annotations);
+	free(rule->actions.items);
+	*rule = (struct rule){ 0 };
+}
+
+static void group_fini(struct rule_group *group)
+{
+	for (size_t i = 0; i < group->rules_n; i++)
+		rule_fini(&group->rules[i]);
+	free(group->rules);
+	free(group->name);
+	free(group->file);
+}
+
+void rules_free(struct rules *rules)
+{
+	if (rules == NULL)
+		return;
+	for (size_t i = 0; i < rules->groups_n; i++)
+		group_fini(&rules->groups[i]);
+	free(rules->groups);
+	free(rules);
+}
+
+bool rule_holds(const struct rule *rule, double value, double reference, double *ret_shown)
+{
+	if (rule->relative_to >= 0) {
+		/* Nothing is a share of nothing. */
+		if (!(reference > 0))
+			return false;
+		value /= reference;
+	}
+	*ret_shown = value;
+	return (rule->has_above && value > rule->above) || (rule->has_below && value < rule->below);
+}
+
+static bool equal_text(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+static bool equal_bound(bool has_a, double a, bool has_b, double b)
+{
+	return has_a == has_b && (!has_a || (a <= b && a >= b));
+}
+
+bool rule_same_condition(const struct rule *a, const struct rule *b)
+{
+	return equal_text(a->match_text, b->match_text) && a->metric == b->metric &&
+	       a->relative_to == b->relative_to &&
+	       equal_bound(a->has_above, a->above, b->has_above, b->above) &&
+	       equal_bound(a->has_below, a->below, b->has_below, b->below) &&
+	       labels_equal(&a->labels, &b->labels);
+}
+
+int rule_describe(const struct rule *rule, struct buf *buf)
+{
+	char text[STR_UNIT_MAX];
+
+	buf_puts(buf, value_at(rule->metric)->name);
+	if (rule->relative_to >= 0)
+		buf_printf(buf, " / %s", value_at(rule->relative_to)->name);
+	buf_printf(buf, " %s %s", rule->has_above ? ">" : "<", rule->threshold_text);
+	if (rule->for_ns > 0)
+		buf_printf(buf, " for %s", str_format_duration(text, rule->for_ns));
+	return buf->error;
+}
