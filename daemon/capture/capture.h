@@ -2,11 +2,15 @@
 
 /*
  * Captures: the queue, the guards, the threads. A request names a target; when the guards agree it
- * waits for a thread, which downloads into the spool's incoming/ at constant memory; the end comes
- * back to the control thread, which commits, counts and tells. At most one capture per target at a
- * time. Every refusal is counted and remembered with its reason.
+ * waits for a thread, which downloads into the spool's incoming/ at constant memory. The end of the
+ * download comes back to the control thread, which adds what only it knows; then a thread publishes
+ * file and manifest, for that waits for the disk, and the control thread lists, counts and tells.
+ * At most one capture per target at a time. Every refusal is counted and remembered with its
+ * reason.
  */
 
+#include <stdbool.h>
+#include <stdint.h>
 #include "capture/settings.h"
 #include "capture/spool.h"
 #include "loop/loop.h"
@@ -14,8 +18,6 @@
 #include "util/list.h"
 #include "util/metric.h"
 #include "watch/rule.h"
-#include <stdbool.h>
-#include <stdint.h>
 
 struct target;
 struct targets;
@@ -49,7 +51,9 @@ struct capture {
 	enum capture_step step;
 	struct manifest manifest; /* as far as known */
 	uint64_t target_id;
+	uint64_t requested_ns; /* monotonic */
 	uint64_t bytes; /* so far; updated about once a second */
+	char reason[16]; /* of the failure, in one word: "timeout", as in the metric */
 	char error[256]; /* why it failed */
 	struct capture_job *job; /* owned while running */
 };
@@ -64,12 +68,19 @@ struct refused {
 	char text[192]; /* the numbers: "cooldown: 12m left of 30m" */
 };
 
-/* Counters by labels; kept for /metrics. */
+/*
+ * Counters by labels, for /metrics, a row for each set of labels: successes by target and rule
+ * (reason ""), failures by target and reason (rule ""), refusals by all three, the time of the last
+ * success by target (rule and reason ""). "" as a rule is a person. What comes when COUNTERS_MAX
+ * rows are there is counted in the row with target "".
+ */
+enum { COUNTERS_MAX = 8192 };
+
 struct capture_counter {
 	struct link link;
 	char target[128], rule[128], reason[32];
 	uint64_t succeeded, failed, refused;
-	int64_t last_wall_ms; /* of the last success */
+	int64_t last_wall_ms; /* of the last success; 0: none, or not such a row */
 };
 
 struct captures {
@@ -82,7 +93,8 @@ struct captures {
 	struct refused refused[REFUSED_MAX];
 	uint64_t refused_n; /* ever; the newest is refused[(refused_n - 1) % REFUSED_MAX] */
 	struct link counters;
-	struct link history; /* what cooldown and max_captures are judged by */
+	struct link history; /* accepted requests of rules, by which guards judge; newest last */
+	uint32_t counters_n, history_n;
 	struct histogram duration, pause, size;
 	struct loop_wake wake;
 	struct loop_timer tick;
@@ -101,7 +113,9 @@ void captures_set(struct captures *captures, const struct capture_settings *sett
 
 /*
  * Ask for a snapshot. 0 and the id in ret_id (may be NULL); or a capture_refusal with the numbers
- * in err, counted and remembered; or -errno.
+ * in err, counted and remembered; or -errno. It starts in a later turn of the loop. A request that
+ * was accepted counts for cooldown and max_captures even if the capture fails: what they limit is
+ * how often a target is stopped.
  */
 int captures_request(struct captures *captures, const struct capture_request *request,
 		     char ret_id[CAPTURE_ID_MAX], struct err *err);

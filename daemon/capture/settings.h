@@ -2,8 +2,8 @@
 
 /* What the configuration says about captures and the spool. */
 
-#include "conf/option.h"
 #include <stdint.h>
+#include "conf/option.h"
 
 struct capture_settings {
 	uint64_t threads; /* captures at once */

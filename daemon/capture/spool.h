@@ -10,37 +10,22 @@
  * The directories are the index: at start it is rebuilt by listing ready/. A capture is visible
  * only when whole: the manifest is committed first, the capture last, so that a capture without a
  * manifest cannot exist and a manifest without its capture is swept at start.
+ *
+ * Making a capture visible waits for the disk, so a capture thread does it; the control thread,
+ * which owns the index and all the rest of the spool, only adds the entry. The space in use is
+ * accounted in one atomic number, which captures under way add to as they write.
  */
 
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "capture/manifest.h"
 #include "capture/settings.h"
 #include "util/file.h"
 #include "util/list.h"
-#include <stdbool.h>
-#include <stdint.h>
 
 enum {
 	SPOOL_E_FULL = 1, /* over max_use, keep_free or max_files, and nothing may be deleted */
-};
-
-enum { CAPTURE_ID_MAX = 33, SPOOL_NAME_MAX = 224 };
-
-/* All that is known of one capture; the manifest is this as JSON. */
-struct manifest {
-	char id[CAPTURE_ID_MAX]; /* 32 hex digits */
-	char name[SPOOL_NAME_MAX]; /* file name in ready/ */
-	char kind[24]; /* "snapshot" */
-	char target[128], isolate[64], address[128];
-	char runtime[16], runtime_version[32], engine[16], engine_version[48];
-	int64_t pid, target_start_wall_ms;
-	char rule[128]; /* "" when a person asked */
-	char cause[256]; /* "heap_used / heap_limit = 0.83 > 0.8 for 30s" */
-	double cause_value;
-	uint64_t heap_used_bytes; /* before the capture, 0 unknown */
-	int64_t started_wall_ms, finished_wall_ms;
-	uint64_t duration_ns, pause_ns;
-	uint64_t size_bytes; /* as captured */
-	uint64_t file_bytes; /* on disk */
-	char sha256[65]; /* of what is on disk */
 };
 
 struct spool_entry {
@@ -54,23 +39,36 @@ struct spool {
 	struct spool_settings limits;
 	struct link ready;
 	uint64_t bytes, files, removed;
+	_Atomic uint64_t claimed; /* bytes in ready/ and incoming/ together */
 };
 
-/* Creates what is missing (0750), empties incoming/, sweeps, lists. 0 or -errno. */
+/*
+ * Creates what is missing (0750), empties incoming/, sweeps, lists. 0; -EBUSY when another process
+ * has this spool open; -errno.
+ */
 int spool_open(struct spool *spool, const char *path, const struct spool_settings *limits);
 void spool_close(struct spool *spool);
 
-/* Is there room for bytes more? Deletes nothing. 0 or SPOOL_E_FULL. */
-int spool_room(const struct spool *spool, uint64_t bytes);
+/* Is there room for that many files more, of bytes together? Deletes nothing. 0 or SPOOL_E_FULL. */
+int spool_room(const struct spool *spool, uint64_t files, uint64_t bytes);
+
+/* Take bytes into the account, at most up to max_use_bytes (0: no limit). From any thread. */
+bool spool_claim(struct spool *spool, uint64_t bytes, uint64_t max_use_bytes);
+void spool_release(struct spool *spool, uint64_t bytes);
 
 /*
- * Write the manifest and make both visible (control thread). The file must have been synced by the
- * capture thread already, so that this is quick. Consumes file. 0, FILE_E_*, -errno.
+ * Write the manifest and make both visible. From any thread: touches only the descriptors. Consumes
+ * file. 0, FILE_E_*, -errno; the capture is visible after 0 and FILE_E_UNSURE.
  */
-int spool_commit(struct spool *spool, struct file *file, const struct manifest *manifest,
-		 const struct spool_entry **ret);
+int spool_publish(const struct spool *spool, struct file *file, const struct manifest *manifest);
+
+/* A published capture, whose bytes are claimed, enters the index. Takes the entry (malloc). */
+void spool_add(struct spool *spool, struct spool_entry *entry);
+
+/* NULL when there is none. */
 const struct spool_entry *spool_find(const struct spool *spool, const char *id);
+const struct spool_entry *spool_find_name(const struct spool *spool, const char *name);
 int spool_remove(struct spool *spool, const char *id); /* 0, -ENOENT, -errno */
 
-/* Free bytes on the file system, for metrics. */
+/* Free bytes on the file system; 0 when it does not say. */
 uint64_t spool_available_bytes(const struct spool *spool);

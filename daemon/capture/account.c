@@ -1,0 +1,176 @@
+/*
+ * The account of captures
+ *
+ * Every end of a request passes here once, so that the metrics, the journal and the list of
+ * refusals cannot tell different stories. Rows appear when they are first needed and stay: a
+ * counter that vanishes would look like a restart.
+ */
+
+#include "capture/account.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/str.h"
+
+static const double duration_bounds[] = { 1, 2.5, 5, 10, 30, 60, 120, 300, 600 };
+static const double pause_bounds[] = { 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120 };
+static const double size_bounds[] = { 1048576,    10485760,   104857600,  524288000,
+				      1073741824, 4294967296, 17179869184 };
+
+#define BOUNDS_N(bounds) (sizeof(bounds) / sizeof((bounds)[0]))
+
+void account_init(struct captures *captures)
+{
+	link_init(&captures->counters);
+	histogram_init(&captures->duration, duration_bounds, BOUNDS_N(duration_bounds));
+	histogram_init(&captures->pause, pause_bounds, BOUNDS_N(pause_bounds));
+	histogram_init(&captures->size, size_bounds, BOUNDS_N(size_bounds));
+}
+
+void account_fini(struct captures *captures)
+{
+	list_each_safe (link, &captures->counters) {
+		link_remove(link);
+		free(container_of(link, struct capture_counter, link));
+	}
+	captures->counters_n = 0;
+}
+
+static struct capture_counter *row_find(const struct captures *captures, const char *target,
+					const char *rule, const char *reason)
+{
+	list_each (link, &captures->counters) {
+		struct capture_counter *row = container_of(link, struct capture_counter, link);
+
+		if (strcmp(row->target, target) == 0 && strcmp(row->rule, rule) == 0 &&
+		    strcmp(row->reason, reason) == 0)
+			return row;
+	}
+	return NULL;
+}
+
+static struct capture_counter *row_add(struct captures *captures, const char *target,
+				       const char *rule, const char *reason)
+{
+	struct capture_counter *row = calloc(1, sizeof(*row));
+
+	if (row == NULL)
+		return NULL;
+	str_copy(row->target, sizeof(row->target), target);
+	str_copy(row->rule, sizeof(row->rule), rule);
+	str_copy(row->reason, sizeof(row->reason), reason);
+	list_append(&captures->counters, &row->link);
+	captures->counters_n++;
+	return row;
+}
+
+/* NULL when memory is out: then this one is not counted. */
+static struct capture_counter *row_of(struct captures *captures, const char *target,
+				      const char *rule, const char *reason)
+{
+	struct capture_counter *row = row_find(captures, target, rule, reason);
+
+	if (row != NULL)
+		return row;
+	if (captures->counters_n >= COUNTERS_MAX) {
+		row = row_find(captures, "", rule, reason);
+		return row != NULL ? row : row_find(captures, "", "", "");
+	}
+	return row_add(captures, target, rule, reason);
+}
+
+static const char *rule_of(const struct capture_request *request)
+{
+	return request->rule != NULL ? request->rule : "";
+}
+
+void account_refused(struct captures *captures, const char *target,
+		     const struct capture_request *request, enum capture_refusal refusal,
+		     const char *text)
+{
+	struct refused *refused = &captures->refused[captures->refused_n++ % REFUSED_MAX];
+	const char *reason = capture_refusal_name(refusal);
+	struct capture_counter *row = row_of(captures, target, rule_of(request), reason);
+	const struct log_field fields[] = {
+		{ "target", target }, { "isolate", request->isolate }, { "rule", request->rule },
+		{ "reason", reason }, { "cause", request->cause },
+	};
+
+	if (row != NULL)
+		row->refused++;
+	*refused = (struct refused){ .wall_ms = clock_wall_ms(), .reason = refusal };
+	str_copy(refused->target, sizeof(refused->target), target);
+	str_copy(refused->isolate, sizeof(refused->isolate), request->isolate);
+	str_copy(refused->rule, sizeof(refused->rule), rule_of(request));
+	str_copy(refused->text, sizeof(refused->text), text);
+	log_event(LEVEL_INFO, "capture", LOG_ID_CAPTURE_SUPPRESSED, fields,
+		  sizeof(fields) / sizeof(fields[0]), "capture of %s suppressed: %s", target, text);
+}
+
+static void log_done(const struct capture *capture)
+{
+	const struct manifest *manifest = &capture->manifest;
+	char size[24], duration[32], pause[32], about[STR_UNIT_MAX], took[STR_UNIT_MAX];
+	const struct log_field fields[] = {
+		{ "target", manifest->target },
+		{ "isolate", manifest->isolate },
+		{ "kind", manifest->kind },
+		{ "rule", manifest->rule[0] != '\0' ? manifest->rule : NULL },
+		{ "capture_id", capture->id },
+		{ "filename", manifest->name },
+		{ "size", size },
+		{ "duration", duration },
+		{ "pause", pause },
+	};
+
+	snprintf(size, sizeof(size), "%" PRIu64, manifest->size_bytes);
+	snprintf(duration, sizeof(duration), "%.3f", (double)manifest->duration_ns / NS_PER_S);
+	snprintf(pause, sizeof(pause), "%.3f", (double)manifest->pause_ns / NS_PER_S);
+	str_format_bytes(about, manifest->size_bytes);
+	str_format_duration(took, manifest->duration_ns - manifest->duration_ns % NS_PER_MS);
+	log_event(LEVEL_INFO, "capture", LOG_ID_CAPTURE_DONE, fields,
+		  sizeof(fields) / sizeof(fields[0]), "%s of %s captured: %s in %s", manifest->kind,
+		  manifest->target, about, took);
+}
+
+void account_succeeded(struct captures *captures, const struct capture *capture)
+{
+	const struct manifest *manifest = &capture->manifest;
+	struct capture_counter *row = row_of(captures, manifest->target, manifest->rule, "");
+	uint64_t whole_ns = clock_mono_ns() - capture->requested_ns;
+
+	if (row != NULL)
+		row->succeeded++;
+	row = row_of(captures, manifest->target, "", "");
+	if (row != NULL)
+		row->last_wall_ms = manifest->finished_wall_ms;
+	histogram_observe(&captures->duration, (double)whole_ns / NS_PER_S);
+	histogram_observe(&captures->pause, (double)manifest->pause_ns / NS_PER_S);
+	histogram_observe(&captures->size, (double)manifest->size_bytes);
+	log_done(capture);
+}
+
+void account_failed(struct captures *captures, const struct capture *capture)
+{
+	const struct manifest *manifest = &capture->manifest;
+	struct capture_counter *row = row_of(captures, manifest->target, "", capture->reason);
+	const struct log_field fields[] = {
+		{ "target", manifest->target },
+		{ "isolate", manifest->isolate },
+		{ "kind", manifest->kind },
+		{ "rule", manifest->rule[0] != '\0' ? manifest->rule : NULL },
+		{ "capture_id", capture->id },
+		{ "reason", capture->reason },
+	};
+
+	if (row != NULL)
+		row->failed++;
+	log_event(LEVEL_WARN, "capture", LOG_ID_CAPTURE_FAILED, fields,
+		  sizeof(fields) / sizeof(fields[0]), "%s of %s failed: %s", manifest->kind,
+		  manifest->target, capture->error);
+}

@@ -1,0 +1,233 @@
+/*
+ * Guards
+ *
+ * A snapshot stops its target for seconds and takes several times the heap in memory, so every
+ * guard errs on the side of no. Those of a rule judge by the history of accepted requests, kept by
+ * the target's name: a target that restarts, or leaves the configuration and comes back, is the
+ * same to them.
+ */
+
+#include "capture/guard.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inspect/dialect.h"
+#include "util/clock.h"
+#include "util/err.h"
+#include "util/str.h"
+#include "watch/target.h"
+
+enum {
+	HISTORY_MAX = 8192, /* accepted requests remembered: about 2 MiB when full */
+	SNAPSHOT_BASE_BYTES = 16 * 1024 * 1024, /* the runtime's own objects make 4 to 7 MB */
+	SNAPSHOT_PER_HEAP = 2, /* file bytes per heap byte; seen: 0.05 to 2 */
+};
+
+struct past {
+	struct link link;
+	char target[128], rule[128];
+	uint64_t at_ns;
+};
+
+uint64_t guard_estimate_bytes(uint64_t heap_used_bytes)
+{
+	return SNAPSHOT_BASE_BYTES + SNAPSHOT_PER_HEAP * heap_used_bytes;
+}
+
+static const struct capture *capture_of(const struct link *list, uint64_t target_id)
+{
+	list_each (link, list) {
+		const struct capture *capture = container_of(link, struct capture, link);
+
+		if (capture->target_id == target_id)
+			return capture;
+	}
+	return NULL;
+}
+
+static enum capture_refusal judge_busy(const struct captures *captures, const struct target *target,
+				       struct err *err)
+{
+	const struct capture *other = capture_of(&captures->running, target->id);
+
+	if (other == NULL)
+		other = capture_of(&captures->queue, target->id);
+	if (other == NULL)
+		return REFUSAL_NONE;
+	return (enum capture_refusal)err_set(err, REFUSAL_BUSY, "busy: capture %s is %s", other->id,
+					     capture_step_name(other->step));
+}
+
+static enum capture_refusal judge_queue(const struct captures *captures, struct err *err)
+{
+	if (captures->queue_n < captures->settings.queue_max)
+		return REFUSAL_NONE;
+	return (enum capture_refusal)err_set(err, REFUSAL_QUEUE, "queue: %u captures wait already",
+					     captures->queue_n);
+}
+
+static bool is_of(const struct past *past, const struct target *target, const char *rule)
+{
+	return strcmp(past->target, target->spec.name) == 0 && strcmp(past->rule, rule) == 0;
+}
+
+static enum capture_refusal judge_cooldown(const struct captures *captures,
+					   const struct target *target,
+					   const struct capture_request *request, uint64_t now_ns,
+					   struct err *err)
+{
+	uint64_t cooldown_ns = request->guards->cooldown_ns, since_ns = cooldown_ns;
+	char left[STR_UNIT_MAX], all[STR_UNIT_MAX];
+
+	list_each (link, &captures->history) {
+		const struct past *past = container_of(link, struct past, link);
+
+		if (is_of(past, target, request->rule))
+			since_ns = now_ns - past->at_ns;
+	}
+	if (since_ns >= cooldown_ns)
+		return REFUSAL_NONE;
+	/* Whole seconds, rounded up: "0s left" would be a lie. */
+	since_ns = cooldown_ns - since_ns + NS_PER_S - 1;
+	str_format_duration(left, since_ns - since_ns % NS_PER_S);
+	str_format_duration(all, cooldown_ns);
+	return (enum capture_refusal)err_set(err, REFUSAL_COOLDOWN, "cooldown: %s left of %s", left,
+					     all);
+}
+
+static enum capture_refusal judge_window(const struct captures *captures,
+					 const struct target *target,
+					 const struct capture_request *request, uint64_t now_ns,
+					 struct err *err)
+{
+	const struct rule_guards *guards = request->guards;
+	char window[STR_UNIT_MAX];
+	uint64_t n = 0;
+
+	list_each (link, &captures->history) {
+		const struct past *past = container_of(link, struct past, link);
+
+		if (is_of(past, target, request->rule) && now_ns - past->at_ns < guards->window_ns)
+			n++;
+	}
+	if (guards->max_captures == 0 || n < guards->max_captures)
+		return REFUSAL_NONE;
+	str_format_duration(window, guards->window_ns);
+	return (enum capture_refusal)err_set(
+		err, REFUSAL_MAX_CAPTURES, "max_captures: %llu of %llu in %s",
+		(unsigned long long)n, (unsigned long long)guards->max_captures, window);
+}
+
+/* What the captures waiting and running have yet to write, as far as one can tell. */
+static uint64_t promised_bytes(const struct link *list)
+{
+	uint64_t bytes = 0;
+
+	list_each (link, list) {
+		const struct capture *capture = container_of(link, struct capture, link);
+		uint64_t all = guard_estimate_bytes(capture->manifest.heap_used_bytes);
+
+		bytes += all > capture->bytes ? all - capture->bytes : 0;
+	}
+	return bytes;
+}
+
+uint64_t guard_heap_used_bytes(const struct target *target, const char *isolate_name)
+{
+	const struct isolate *isolate = target_find_isolate(target, isolate_name);
+
+	if (isolate == NULL || !sample_has(&isolate->last, SAMPLE_HEAP_USED))
+		return 0;
+	return isolate->last.value[SAMPLE_HEAP_USED];
+}
+
+static enum capture_refusal judge_space(const struct captures *captures,
+					const struct target *target,
+					const struct capture_request *request, struct err *err)
+{
+	const struct spool *spool = captures->spool;
+	uint64_t need = guard_estimate_bytes(guard_heap_used_bytes(target, request->isolate));
+	char about[STR_UNIT_MAX], used[STR_UNIT_MAX], max[STR_UNIT_MAX], free_bytes[STR_UNIT_MAX];
+
+	need += promised_bytes(&captures->queue) + promised_bytes(&captures->running);
+	if (spool_room(spool, 1 + captures->queue_n + captures->running_n, need) == 0)
+		return REFUSAL_NONE;
+	str_format_bytes(about, need);
+	str_format_bytes(used, spool->bytes);
+	str_format_bytes(max, spool->limits.max_use_bytes);
+	str_format_bytes(free_bytes, spool_available_bytes(spool));
+	return (enum capture_refusal)err_set(
+		err, REFUSAL_SPACE,
+		"space: about %s needed; the spool has %llu files with %s of %s, the disk %s free",
+		about, (unsigned long long)spool->files, used, max, free_bytes);
+}
+
+static enum capture_refusal judge_target(const struct target *target,
+					 const struct capture_request *request, struct err *err)
+{
+	if (target->state != TARGET_UP)
+		return (enum capture_refusal)err_set(err, REFUSAL_TARGET, "target: it is %s",
+						     target_state_name(target->state));
+	if (target->session.path[0] == '\0' || target->session.dialect->snapshot_begin == NULL)
+		return (enum capture_refusal)err_set(err, REFUSAL_TARGET,
+						     "target: its inspector offers no snapshots");
+	if (strcmp(request->isolate, "main") != 0 &&
+	    target_find_isolate(target, request->isolate) == NULL)
+		return (enum capture_refusal)err_set(
+			err, REFUSAL_TARGET, "target: it has no isolate %s", request->isolate);
+	return REFUSAL_NONE;
+}
+
+enum capture_refusal guard_judge(const struct captures *captures, const struct target *target,
+				 const struct capture_request *request, struct err *err)
+{
+	uint64_t now_ns = clock_mono_ns();
+	enum capture_refusal refusal;
+
+	if (target == NULL)
+		return (enum capture_refusal)err_set(err, REFUSAL_TARGET, "target: there is none");
+	refusal = judge_busy(captures, target, err);
+	if (refusal == REFUSAL_NONE)
+		refusal = judge_queue(captures, err);
+	if (refusal == REFUSAL_NONE && request->rule != NULL && request->guards != NULL) {
+		refusal = judge_cooldown(captures, target, request, now_ns, err);
+		if (refusal == REFUSAL_NONE)
+			refusal = judge_window(captures, target, request, now_ns, err);
+	}
+	if (refusal == REFUSAL_NONE)
+		refusal = judge_space(captures, target, request, err);
+	if (refusal == REFUSAL_NONE)
+		refusal = judge_target(target, request, err);
+	return refusal;
+}
+
+int guard_remember(struct captures *captures, const char *target, const char *rule)
+{
+	struct past *past = calloc(1, sizeof(*past));
+
+	if (past == NULL)
+		return -ENOMEM;
+	str_copy(past->target, sizeof(past->target), target);
+	str_copy(past->rule, sizeof(past->rule), rule);
+	past->at_ns = clock_mono_ns();
+	list_append(&captures->history, &past->link);
+	if (++captures->history_n > HISTORY_MAX) {
+		struct link *oldest = captures->history.next;
+
+		link_remove(oldest);
+		free(container_of(oldest, struct past, link));
+		captures->history_n--;
+	}
+	return 0;
+}
+
+void guard_forget_all(struct captures *captures)
+{
+	list_each_safe (link, &captures->history) {
+		link_remove(link);
+		free(container_of(link, struct past, link));
+	}
+	captures->history_n = 0;
+}

@@ -1,0 +1,22 @@
+#pragma once
+
+/* Guards: may this target be captured now? And the memory they judge by. */
+
+#include "capture/capture.h"
+
+/* As of the last poll; 0 when unknown. */
+uint64_t guard_heap_used_bytes(const struct target *target, const char *isolate);
+
+/* The space a snapshot of this heap will need, on the safe side. */
+uint64_t guard_estimate_bytes(uint64_t heap_used_bytes);
+
+/*
+ * The guards in the order of the enum: REFUSAL_NONE, or the first that says no, with the numbers in
+ * err. target NULL: there is none.
+ */
+enum capture_refusal guard_judge(const struct captures *captures, const struct target *target,
+				 const struct capture_request *request, struct err *err);
+
+/* An accepted request of a rule; -ENOMEM. */
+int guard_remember(struct captures *captures, const char *target, const char *rule);
+void guard_forget_all(struct captures *captures);

@@ -1,0 +1,46 @@
+#pragma once
+
+/*
+ * Jobs: one capture as its thread sees it. All it needs is copied in before it starts; while it
+ * runs the control thread only reads `bytes` and writes to the cancel descriptor. It runs twice:
+ * the download, and, when the control thread has added what only it knows, the publication.
+ */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "capture/pool.h"
+#include "capture/spool.h"
+#include "capture/writer.h"
+#include "inspect/download.h"
+#include "util/err.h"
+
+enum job_phase { JOB_DOWNLOAD, JOB_PUBLISH };
+
+struct capture_job {
+	struct pool_job pool_job;
+	enum job_phase phase;
+	struct download_request request; /* sink and owner are the job's own */
+	struct spool *spool; /* borrowed */
+	struct writer_limits limits;
+	struct spool_entry *entry; /* owned until it is added to the spool */
+	struct writer writer;
+	int cancel_fd; /* owned; also in request */
+	_Atomic uint64_t bytes;
+	int result; /* of the last phase: 0; download_result; -ENOSPC; -errno */
+	struct err err;
+};
+
+/* The manifest says what is captured; request lacks only cancel, sink and owner. 0 or -errno. */
+int capture_job_new(struct capture_job **ret, struct spool *spool,
+		    const struct writer_limits *limits, const struct download_request *request,
+		    const struct manifest *manifest);
+
+/* Not while a thread has it. What was not published is deleted. NULL is fine. */
+void capture_job_free(struct capture_job *job);
+
+/* From the control thread while it runs; a publication is not cancelled. */
+void capture_job_cancel(struct capture_job *job);
+
+/* The failure in one word, for the reason label: "timeout". */
+const char *capture_job_reason(int result);

@@ -1,0 +1,204 @@
+/*
+ * Manifests
+ *
+ * One table lists the members: writing walks it, reading walks it, so that the two cannot differ. A
+ * manifest outlives the daemon that wrote it, hence what is read is checked as the work of a
+ * stranger: an older or newer daemon, or a person with an editor.
+ */
+
+#include "capture/manifest.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "json/tree.h"
+#include "json/write.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/err.h"
+#include "util/str.h"
+
+enum { MANIFEST_VERSION = 1 };
+enum { NAME_TARGET_MAX = 80, NAME_ISOLATE_MAX = 32 };
+
+enum member_type { MEMBER_TEXT, MEMBER_INT, MEMBER_UINT, MEMBER_NUMBER };
+
+#define MEMBER(type, name)                                                                         \
+	{                                                                                          \
+#name, type, offsetof(struct manifest, name), sizeof(((struct manifest *)0)->name) \
+	}
+
+static const struct {
+	const char *name;
+	enum member_type type;
+	size_t offset, size;
+} members[] = {
+	MEMBER(MEMBER_TEXT, id),
+	MEMBER(MEMBER_TEXT, name),
+	MEMBER(MEMBER_TEXT, kind),
+	MEMBER(MEMBER_TEXT, target),
+	MEMBER(MEMBER_TEXT, isolate),
+	MEMBER(MEMBER_TEXT, address),
+	MEMBER(MEMBER_TEXT, runtime),
+	MEMBER(MEMBER_TEXT, runtime_version),
+	MEMBER(MEMBER_TEXT, engine),
+	MEMBER(MEMBER_TEXT, engine_version),
+	MEMBER(MEMBER_INT, pid),
+	MEMBER(MEMBER_INT, target_start_wall_ms),
+	MEMBER(MEMBER_TEXT, rule),
+	MEMBER(MEMBER_TEXT, cause),
+	MEMBER(MEMBER_NUMBER, cause_value),
+	MEMBER(MEMBER_UINT, heap_used_bytes),
+	MEMBER(MEMBER_INT, started_wall_ms),
+	MEMBER(MEMBER_INT, finished_wall_ms),
+	MEMBER(MEMBER_UINT, duration_ns),
+	MEMBER(MEMBER_UINT, pause_ns),
+	MEMBER(MEMBER_UINT, size_bytes),
+	MEMBER(MEMBER_UINT, file_bytes),
+	MEMBER(MEMBER_TEXT, sha256),
+};
+
+enum { MEMBERS = sizeof(members) / sizeof(members[0]) };
+
+static void write_member(struct json_writer *w, enum member_type type, const void *value)
+{
+	switch (type) {
+	case MEMBER_TEXT:
+		json_write_string(w, value);
+		break;
+	case MEMBER_INT:
+		json_write_int(w, *(const int64_t *)value);
+		break;
+	case MEMBER_UINT:
+		json_write_uint(w, *(const uint64_t *)value);
+		break;
+	case MEMBER_NUMBER:
+		json_write_double(w, *(const double *)value);
+		break;
+	}
+}
+
+int manifest_write(const struct manifest *manifest, struct buf *buf)
+{
+	struct json_writer w;
+
+	json_write_init(&w, buf);
+	json_write_object(&w);
+	json_member_uint(&w, "version", MANIFEST_VERSION);
+	for (size_t i = 0; i < MEMBERS; i++) {
+		json_write_key(&w, members[i].name);
+		write_member(&w, members[i].type, (const char *)manifest + members[i].offset);
+	}
+	json_write_object_end(&w);
+	return buf_puts(buf, "\n");
+}
+
+/* Cut at the border of a character, so that what is written again is what was read. */
+static void copy_text(char *dst, size_t size, const char *text)
+{
+	size_t used = 0, left = strlen(text);
+
+	while (left > 0) {
+		size_t n = str_utf8_sequence(text + used, left);
+
+		if (n == 0 || used + n >= size)
+			break;
+		used += n;
+		left -= n;
+	}
+	memcpy(dst, text, used);
+	dst[used] = '\0';
+}
+
+/* What is absent stays zero: an older daemon did not know it. */
+static void read_member(const struct tree *root, size_t i, struct manifest *manifest)
+{
+	void *value = (char *)manifest + members[i].offset;
+	const char *text;
+
+	switch (members[i].type) {
+	case MEMBER_TEXT:
+		if (tree_string(root, members[i].name, &text))
+			copy_text(value, members[i].size, text);
+		break;
+	case MEMBER_INT:
+		tree_int(root, members[i].name, value);
+		break;
+	case MEMBER_UINT:
+		tree_uint(root, members[i].name, value);
+		break;
+	case MEMBER_NUMBER:
+		tree_double(root, members[i].name, value);
+		break;
+	}
+}
+
+static bool is_hex(const char *text, size_t size)
+{
+	return strlen(text) == size && strspn(text, "0123456789abcdef") == size;
+}
+
+static int check(const struct tree *root, const struct manifest *manifest, struct err *err)
+{
+	uint64_t n;
+
+	if (!tree_uint(root, "version", &n) || n != MANIFEST_VERSION)
+		return err_set(err, -EBADMSG, "it is of another version");
+	if (!is_hex(manifest->id, CAPTURE_ID_MAX - 1))
+		return err_set(err, -EBADMSG, "id is not 32 hex digits");
+	if (manifest->name[0] == '\0' || strchr(manifest->name, '/') != NULL)
+		return err_set(err, -EBADMSG, "name is no file name");
+	if (!tree_uint(root, "file_bytes", &n))
+		return err_set(err, -EBADMSG, "file_bytes is missing");
+	if (!is_hex(manifest->sha256, sizeof(manifest->sha256) - 1))
+		return err_set(err, -EBADMSG, "sha256 is not 64 hex digits");
+	return 0;
+}
+
+int manifest_read(const char *data, size_t size, struct manifest *ret, struct err *err)
+{
+	struct manifest manifest = { 0 };
+	struct tree *root;
+	int r;
+
+	r = tree_parse(data, size, &root, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < MEMBERS; i++)
+		read_member(root, i, &manifest);
+	r = check(root, &manifest, err);
+	tree_free(root);
+	if (r == 0)
+		*ret = manifest;
+	return r;
+}
+
+/* The text with '_' for every byte that has no place in a file name. */
+static void sanitise(char *dst, size_t size, const char *text)
+{
+	size_t n = 0;
+
+	for (; text[n] != '\0' && n + 1 < size; n++) {
+		char c = text[n];
+		bool fine = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+			    (c >= '0' && c <= '9') || c == '_' || (n > 0 && (c == '.' || c == '-'));
+
+		dst[n] = fine ? c : '_';
+	}
+	if (n == 0)
+		dst[n++] = '_';
+	dst[n] = '\0';
+}
+
+void manifest_set_name(struct manifest *manifest, bool with_id)
+{
+	char target[NAME_TARGET_MAX + 1], isolate[NAME_ISOLATE_MAX + 1], stamp[CLOCK_TEXT_MAX];
+
+	sanitise(target, sizeof(target), manifest->target);
+	sanitise(isolate, sizeof(isolate), manifest->isolate);
+	clock_format_stamp(stamp, manifest->started_wall_ms);
+	snprintf(manifest->name, sizeof(manifest->name), "%s.%s.%s.%llu%s%s.heapsnapshot", target,
+		 isolate, stamp, (unsigned long long)manifest->heap_used_bytes, with_id ? "." : "",
+		 with_id ? manifest->id : "");
+}

@@ -1,0 +1,293 @@
+/*
+ * Sweep
+ *
+ * After a crash ready/ may hold a manifest whose capture was never renamed, temporary files, and
+ * whatever people or other programs put there. Nothing of it is believed: a capture is listed when
+ * its manifest can be read, names it and agrees with its size. All else is set aside in corrupt/
+ * for a person to look at, for it may be the only trace of a leak; only what is certainly ours and
+ * certainly worthless is deleted.
+ */
+
+#include "capture/sweep.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "capture/spool.h"
+#include "util/err.h"
+#include "util/file.h"
+#include "util/log.h"
+#include "util/rand.h"
+#include "util/str.h"
+
+static const char temporary[] = ".#"; /* as util/file.c names what is not whole */
+static const char manifest_end[] = ".json";
+
+struct names {
+	char **items; /* owned, each owned */
+	size_t n, capacity;
+};
+
+static void names_fini(struct names *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		free(names->items[i]);
+	free(names->items);
+}
+
+static int names_add(struct names *names, const char *name)
+{
+	if (names->n == names->capacity) {
+		size_t capacity = names->capacity == 0 ? 64 : 2 * names->capacity;
+		char **items = realloc(names->items, capacity * sizeof(*items));
+
+		if (items == NULL)
+			return -ENOMEM;
+		names->items = items;
+		names->capacity = capacity;
+	}
+	names->items[names->n] = strdup(name);
+	if (names->items[names->n] == NULL)
+		return -ENOMEM;
+	names->n++;
+	return 0;
+}
+
+/* All names first: what is done with them changes the directory. */
+static int names_list(struct names *names, int dir_fd)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	struct dirent *item;
+	DIR *dir;
+
+	if (fd < 0)
+		return -errno;
+	dir = fdopendir(fd);
+	if (dir == NULL) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	while (r == 0 && (errno = 0, item = readdir(dir)) != NULL) {
+		if (strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0)
+			r = names_add(names, item->d_name);
+	}
+	if (r == 0 && errno != 0)
+		r = -errno;
+	closedir(dir);
+	return r;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t n = strlen(text), m = strlen(end);
+
+	return n > m && strcmp(text + n - m, end) == 0;
+}
+
+static void discard(int dir_fd, const char *directory, const char *name)
+{
+	if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
+		log_warn("spool", "cannot delete %s/%s: %s", directory, name, strerror(errno));
+}
+
+static int sweep_incoming(struct spool *spool)
+{
+	struct names names = { 0 };
+	int r;
+
+	r = names_list(&names, spool->incoming_fd);
+	for (size_t i = 0; r == 0 && i < names.n; i++)
+		discard(spool->incoming_fd, "incoming", names.items[i]);
+	names_fini(&names);
+	return r;
+}
+
+/* A name that is taken in corrupt/ already gets random digits at its end. */
+static void set_aside(struct spool *spool, const char *name, const char *why)
+{
+	char other[NAME_MAX + 1], digits[9] = "";
+	int r;
+
+	log_warn("spool", "ready/%s goes to corrupt/: %s", name, why);
+	r = renameat2(spool->ready_fd, name, spool->corrupt_fd, name, RENAME_NOREPLACE);
+	if (r < 0 && errno != ENOENT && rand_hex(digits, 4) == 0) {
+		snprintf(other, sizeof(other), "%.200s.%s", name, digits);
+		r = renameat(spool->ready_fd, name, spool->corrupt_fd, other);
+	}
+	if (r < 0 && errno != ENOENT)
+		log_warn("spool", "cannot move ready/%s: %s", name, strerror(errno));
+}
+
+static bool exists(const struct spool *spool, const char *name)
+{
+	struct stat st;
+
+	return fstatat(spool->ready_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int read_manifest(const struct spool *spool, const char *name, struct manifest *ret,
+			 struct err *err)
+{
+	char path[sizeof(spool->path) + NAME_MAX + 16], *data;
+	size_t size;
+	int r;
+
+	snprintf(path, sizeof(path), "%s/ready/%s", spool->path, name);
+	r = file_read(path, MANIFEST_BYTES_MAX, &data, &size);
+	if (r < 0)
+		return err_set(err, r, "its manifest cannot be read: %s", strerror(-r));
+	r = manifest_read(data, size, ret, err);
+	free(data);
+	return r;
+}
+
+/* Is this file a capture that can be vouched for? 0; -EBADMSG with the reason in err; -ENOMEM. */
+static int judge(const struct spool *spool, const char *name, struct manifest *ret, struct err *err)
+{
+	char manifest_name[NAME_MAX + 8];
+	struct stat st;
+	int r;
+
+	if (fstatat(spool->ready_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_set(err, -EBADMSG, "%s", strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, -EBADMSG, "it is no regular file");
+	snprintf(manifest_name, sizeof(manifest_name), "%s%s", name, manifest_end);
+	if (!exists(spool, manifest_name))
+		return err_set(err, -EBADMSG, "it has no manifest");
+	r = read_manifest(spool, manifest_name, ret, err);
+	if (r < 0)
+		return r == -ENOMEM ? r : -EBADMSG;
+	if (strcmp(ret->name, name) != 0)
+		return err_set(err, -EBADMSG, "its manifest is of another file");
+	if (ret->file_bytes != (uint64_t)st.st_size)
+		return err_set(err, -EBADMSG, "it has %lld bytes, its manifest says %llu",
+			       (long long)st.st_size, (unsigned long long)ret->file_bytes);
+	if (spool_find(spool, ret->id) != NULL)
+		return err_set(err, -EBADMSG, "another capture has its id");
+	return 0;
+}
+
+static int sweep_capture(struct spool *spool, const char *name)
+{
+	struct spool_entry *entry = calloc(1, sizeof(*entry));
+	char manifest_name[NAME_MAX + 8];
+	struct err err = { 0 };
+	int r;
+
+	if (entry == NULL)
+		return -ENOMEM;
+	r = judge(spool, name, &entry->manifest, &err);
+	if (r == 0) {
+		spool_claim(spool, entry->manifest.file_bytes, 0);
+		spool_add(spool, entry);
+		return 0;
+	}
+	free(entry);
+	if (r != -EBADMSG)
+		return r;
+	set_aside(spool, name, err.text);
+	snprintf(manifest_name, sizeof(manifest_name), "%s%s", name, manifest_end);
+	if (exists(spool, manifest_name))
+		set_aside(spool, manifest_name, "its capture went there");
+	return 0;
+}
+
+/* A manifest whose capture was never renamed is worthless; what only looks like one is not ours. */
+static void sweep_manifest(struct spool *spool, const char *name)
+{
+	char capture[NAME_MAX + 1];
+	struct manifest manifest;
+	struct err err = { 0 };
+
+	str_copy(capture, sizeof(capture), name);
+	capture[strlen(capture) - strlen(manifest_end)] = '\0';
+	if (exists(spool, capture) || !exists(spool, name))
+		return;
+	if (read_manifest(spool, name, &manifest, &err) == 0 && strcmp(manifest.name, capture) == 0)
+		discard(spool->ready_fd, "ready", name);
+	else
+		set_aside(spool, name, "it is no manifest of a capture");
+}
+
+static bool is_directory(const struct spool *spool, const char *name)
+{
+	struct stat st;
+
+	return fstatat(spool->ready_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int by_age(const void *a, const void *b)
+{
+	const struct manifest *x = &(*(struct spool_entry *const *)a)->manifest;
+	const struct manifest *y = &(*(struct spool_entry *const *)b)->manifest;
+
+	if (x->started_wall_ms != y->started_wall_ms)
+		return x->started_wall_ms < y->started_wall_ms ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+static int sort(struct spool *spool)
+{
+	struct spool_entry **entries;
+	size_t n = 0;
+
+	if (spool->files == 0)
+		return 0;
+	entries = malloc(spool->files * sizeof(struct spool_entry *));
+	if (entries == NULL)
+		return -ENOMEM;
+	list_each (link, &spool->ready)
+		entries[n++] = container_of(link, struct spool_entry, link);
+	qsort(entries, n, sizeof(struct spool_entry *), by_age);
+	for (size_t i = 0; i < n; i++) {
+		link_remove(&entries[i]->link);
+		list_append(&spool->ready, &entries[i]->link);
+	}
+	free(entries);
+	return 0;
+}
+
+static int sweep_ready(struct spool *spool)
+{
+	struct names names = { 0 };
+	int r;
+
+	r = names_list(&names, spool->ready_fd);
+	for (size_t i = 0; r == 0 && i < names.n; i++) {
+		const char *name = names.items[i];
+
+		if (is_directory(spool, name))
+			log_warn("spool", "ready/%s is a directory; left alone", name);
+		else if (str_has_prefix(name, temporary))
+			discard(spool->ready_fd, "ready", name);
+		else if (!ends_with(name, manifest_end))
+			r = sweep_capture(spool, name);
+	}
+	for (size_t i = 0; r == 0 && i < names.n; i++) {
+		const char *name = names.items[i];
+
+		if (ends_with(name, manifest_end) && !is_directory(spool, name))
+			sweep_manifest(spool, name);
+	}
+	names_fini(&names);
+	return r;
+}
+
+int spool_sweep(struct spool *spool)
+{
+	int r;
+
+	r = sweep_incoming(spool);
+	if (r == 0)
+		r = sweep_ready(spool);
+	return r < 0 ? r : sort(spool);
+}
