@@ -29,9 +29,10 @@
 #include <string.h>
 
 #include "inspect/download.h"
-#include "util/buf.h"
-#include "util/str.h"
 #include "json/write.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/str.h"
 
 enum { RELAY_MAX_BYTES = 1024 };
 
@@ -214,6 +215,14 @@ static int ask_isolate(struct download *download, const char *method, const char
 	return download_ask(download, method, params, ret_id);
 }
 
+static int ask_snapshot(struct download *download)
+{
+	struct cdp_snapshot *state = download->state;
+
+	state->asked_ns = clock_mono_ns();
+	return ask_isolate(download, take_method, take_params, &state->snapshot_id);
+}
+
 /* The answer to takeHeapSnapshot: all chunks came before it. */
 static int snapshot_answered(struct download *download, const struct cdp_message *message)
 {
@@ -224,6 +233,7 @@ static int snapshot_answered(struct download *download, const struct cdp_message
 	if (state->last != '}')
 		return err_set(download->err, -EPROTO, "%s was answered without a whole snapshot",
 			       take_method);
+	download->stats->busy_ns = clock_mono_ns() - state->asked_ns;
 	download->done = true;
 	return 0;
 }
@@ -305,7 +315,7 @@ static int workers_enabled(struct download *download, const struct cdp_message *
 	if (state->session[0] == '\0')
 		return err_set(download->err, DOWNLOAD_E_REFUSED, "there is no worker thread %s",
 			       state->worker);
-	return relay(download, take_method, take_params, &state->snapshot_id);
+	return ask_snapshot(download);
 }
 
 /* What the main thread says about its workers. */
@@ -396,7 +406,7 @@ int cdp_snapshot_begin(struct download *download)
 	if (state->worker[0] != '\0')
 		return download_ask(download, "NodeWorker.enable",
 				    "{\"waitForDebuggerOnStart\":false}", &state->workers_id);
-	return download_ask(download, take_method, take_params, &state->snapshot_id);
+	return ask_snapshot(download);
 }
 
 int cdp_snapshot_finish(struct download *download)

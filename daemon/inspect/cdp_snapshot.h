@@ -2,10 +2,10 @@
 
 /* The capture half of the CDP dialect: what dialect_cdp (inspect/cdp.c) names. */
 
-#include "json/scan.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "json/scan.h"
 
 struct download;
 
@@ -26,6 +26,7 @@ struct cdp_snapshot {
 	char nested_buffer[CDP_NESTED_BYTES];
 	char worker[16]; /* thread id in digits; "" is the main isolate */
 	char session[64]; /* of that worker, once attached */
+	uint64_t asked_ns; /* for the snapshot */
 	int32_t workers_id, relay_id, snapshot_id, disable_id;
 	char last; /* byte of the snapshot */
 };

@@ -6,13 +6,13 @@
  * snapshot and hands them to the sink as they come. Memory is constant whatever the size.
  */
 
-#include "net/address.h"
-#include "net/wire.h"
-#include "util/err.h"
-#include "json/scan.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "json/scan.h"
+#include "net/address.h"
+#include "net/wire.h"
+#include "util/err.h"
 
 struct dialect;
 
@@ -46,7 +46,8 @@ struct download_stats {
 	uint64_t bytes; /* of the snapshot */
 	uint64_t wire_bytes;
 	uint64_t duration_ns; /* connect to last words */
-	uint64_t first_byte_ns; /* request to the first byte */
+	uint64_t first_byte_ns; /* connect to the first byte */
+	uint64_t busy_ns; /* request for the snapshot to its answer, as the dialect saw it */
 };
 
 /*
