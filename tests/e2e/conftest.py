@@ -1,0 +1,53 @@
+"""Fixtures: every process a test starts ends with the test, by its pid."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from lab import daemon, node, proc  # noqa: E402
+
+
+@pytest.fixture
+def nursery():
+    group = proc.Nursery()
+    yield group
+    group.close()
+
+
+@pytest.fixture(params=node.MAJORS, ids=lambda major: f"node{major}")
+def major(request):
+    return request.param
+
+
+@pytest.fixture
+def start_node(nursery):
+    """start_node(major, program, *arguments) -> Node"""
+    def start(*args, **options):
+        return node.Node(nursery, *args, **options)
+    return start
+
+
+@pytest.fixture
+def start_daemon(nursery, tmp_path):
+    """start_daemon(config, flags) -> Daemon; the first one of a test lives in tmp_path/daemon."""
+    count = 0
+
+    def start(config=None, **options):
+        nonlocal count
+        count += 1
+        home = options.pop("home", tmp_path / (f"daemon{count}" if count > 1 else "daemon"))
+        return daemon.Daemon(nursery, home, config, **options)
+    return start
+
+
+@pytest.fixture
+def watch(start_daemon):
+    """watch(name=address, ...) -> Daemon that polls these targets fast."""
+    def start(rules=None, home=None, sections=None, **targets):
+        config = daemon.static_config(targets, **(sections or {}))
+        options = {"home": home} if home else {}
+        return start_daemon(config, **options)
+    return start

@@ -1,0 +1,172 @@
+"""heapwatchd, the program under test, and what it says over HTTP."""
+
+import json
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from .wait import LIMIT_S, until
+
+# Fast enough that a test need not wait, slow enough for sanitizers on a busy machine.
+POLL = {"interval": "500ms", "timeout": "500ms", "backoff_max": "500ms"}
+
+
+def program():
+    path = os.environ.get("HEAPWATCHD", "")
+    assert os.access(path, os.X_OK), "HEAPWATCHD must name the built daemon: run tests/run.sh"
+    return path
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def text(self):
+        return self.body.decode()
+
+    def json(self):
+        return json.loads(self.body)
+
+
+class Daemon:
+    """A running heapwatchd with its storage and configuration in `home`."""
+
+    def __init__(self, nursery, home, config=None, flags=(), env=None, wait=True, listen=True):
+        self.home = Path(home)
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.storage = self.home / "storage"
+        self.config_file = self.home / "heapwatchd.yaml"
+        argv = [program(), f"--storage.path={self.storage}", "--log.level=debug"]
+        if listen:
+            argv.append("--web.listen-address=127.0.0.1:0")
+        if config is not None:
+            self.configure(config)
+            argv.append(f"--config.file={self.config_file}")
+        self.process = nursery.start(argv + list(flags), env=dict(os.environ, **(env or {})))
+        self.port = None
+        if wait:
+            self.wait_ready()
+
+    def configure(self, config):
+        """Write the configuration file: a dict, or text as it is."""
+        text = config if isinstance(config, str) else yaml.safe_dump(config, sort_keys=False)
+        fresh = self.config_file.with_suffix(".new")
+        fresh.write_text(text)
+        fresh.rename(self.config_file)
+
+    def wait_ready(self):
+        heard = self.process.wait_line(r'msg="?listening"? .*address="?127\.0\.0\.1:(\d+)"?')
+        self.port = int(heard[1])
+        until(lambda: self.get("/-/ready").status == 200, "ready")
+
+    # ---- HTTP ----
+
+    def get(self, path, headers=None, method="GET", body=None, limit_s=LIMIT_S):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data=body,
+                                         headers=headers or {}, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=limit_s) as response:
+                return Answer(response.status, response.headers, response.read())
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, error.headers, error.read())
+
+    def post(self, path, body=b"", headers=None):
+        return self.get(path, method="POST", body=body, headers=headers)
+
+    def api(self, path):
+        answer = self.get("/api/v1" + path).json()
+        assert answer["status"] == "success", answer
+        return answer["data"]
+
+    # ---- metrics ----
+
+    def samples(self, path="/metrics"):
+        """[(name, labels, value)]"""
+        text = self.get(path).text
+        return [(s.name, s.labels, s.value)
+                for family in text_string_to_metric_families(text) for s in family.samples]
+
+    def values(self, name, **labels):
+        """[(labels, value)] of the samples that have at least these labels."""
+        return [(have, value) for found, have, value in self.samples()
+                if found == name and labels.items() <= have.items()]
+
+    def value(self, name, **labels):
+        """The one value, or None when it is absent."""
+        found = self.values(name, **labels)
+        assert len(found) < 2, found
+        return found[0][1] if found else None
+
+    def wait_value(self, name, wanted, limit_s=LIMIT_S, **labels):
+        """wanted is a value or a predicate; returns the value that satisfied it."""
+        test = wanted if callable(wanted) else lambda v: v == wanted
+        seen = []
+
+        def holds():
+            seen[:] = [self.value(name, **labels)]
+            return seen[0] is not None and test(seen[0])
+        until(holds, lambda: f"{name}{labels} = {seen}, log:\n{self.tail()}", limit_s)
+        return seen[0]
+
+    def state(self, target):
+        for labels, value in self.values("heapwatch_target_state", target=target):
+            if value == 1:
+                return labels["state"]
+        return None
+
+    def target(self, name):
+        for entry in self.api("/targets")["activeTargets"]:
+            if entry["labels"].get("target") == name:
+                return entry
+        return None
+
+    def wait_state(self, target, state, limit_s=LIMIT_S):
+        """Waits for the state and returns what the API says of the target."""
+        until(lambda: self.state(target) == state,
+              lambda: f"{target} is {self.state(target)}, not {state}; log:\n{self.tail()}", limit_s)
+        return self.target(target)
+
+    def wait_up(self, target, limit_s=LIMIT_S):
+        return self.wait_state(target, "up", limit_s)
+
+    def tail(self, n=40):
+        return "\n".join(self.process.lines[-n:])
+
+    # ---- spool ----
+
+    def ready(self):
+        """Captures in ready/, oldest first."""
+        return sorted(self.storage.rglob("ready/*.heapsnapshot"))
+
+    def incoming(self):
+        return list(self.storage.rglob("incoming/*")) + list(self.storage.rglob("incoming/.#*"))
+
+    def capture(self, target, isolate="main", wait=True, limit_s=60.0):
+        """Ask for a snapshot as a person would; returns its file once it is in ready/."""
+        before = set(self.ready())
+        answer = self.post(f"/api/v1/targets/{target}/captures",
+                           json.dumps({"kind": "snapshot", "isolate": isolate}).encode(),
+                           {"Content-Type": "application/json"})
+        assert answer.status == 202, (answer.status, answer.text)
+        if not wait:
+            return None
+        new = until(lambda: set(self.ready()) - before,
+                    lambda: f"a capture; log:\n{self.tail()}", limit_s)
+        return new.pop()
+
+    def wait_capture(self, n=1, limit_s=60.0):
+        until(lambda: len(self.ready()) >= n, lambda: f"{n} captures; log:\n{self.tail()}", limit_s)
+        return self.ready()[n - 1]
+
+
+def static_config(targets, rules=None, **sections):
+    """A configuration that watches {name: address}."""
+    config = {"poll": dict(POLL),
+              "targets": [{"name": n, "address": a} for n, a in targets.items()]}
+    config.update(sections)
+    return config

@@ -1,0 +1,83 @@
+"""A relay before an inspector that writes down every message the daemon sends to it."""
+
+import socket
+import struct
+import threading
+
+from .listener import Listener
+
+
+class Frames:
+    """Takes the bytes of a client after its upgrade; checks the framing that Node insists on."""
+
+    def __init__(self):
+        self.messages, self.complaints = [], []
+        self._bytes = b""
+        self._upgraded = False
+
+    def feed(self, data):
+        self._bytes += data
+        if not self._upgraded:
+            if not self._bytes.startswith(b"GET /") or b"Upgrade: websocket" not in self._bytes:
+                return
+            if b"\r\n\r\n" not in self._bytes:
+                return
+            head, self._bytes = self._bytes.split(b"\r\n\r\n", 1)
+            self._upgraded = True
+            for banned in (b"\r\nOrigin:", b"\r\nUser-Agent:", b"permessage-deflate"):
+                if banned.lower() in head.lower():
+                    self.complaints.append(f"the upgrade has {banned!r}")
+        while self._frame():
+            pass
+
+    def _frame(self):
+        if len(self._bytes) < 6:
+            return False
+        first, size, at = self._bytes[0], self._bytes[1] & 0x7F, 2
+        masked = self._bytes[1] & 0x80
+        if size == 126:
+            size, at = struct.unpack("!H", self._bytes[2:4])[0], 4
+        elif size == 127:
+            size, at = struct.unpack("!Q", self._bytes[2:10])[0], 10
+        if len(self._bytes) < at + 4 + size:
+            return False
+        mask, payload = self._bytes[at:at + 4], self._bytes[at + 4:at + 4 + size]
+        self._bytes = self._bytes[at + 4 + size:]
+        if not masked:
+            self.complaints.append("an unmasked frame")
+        if first == 0x81:
+            self.messages.append(bytes(b ^ mask[i & 3] for i, b in enumerate(payload)))
+        elif first != 0x88:  # a close frame is all that may come beside whole text messages
+            self.complaints.append(f"a frame of kind {first:#x}")
+        return True
+
+
+class Relay(Listener):
+    def __init__(self, port):
+        self._to = port
+        self.conversations = []
+        super().__init__(self._relay)
+
+    def _relay(self, client):
+        server = socket.create_connection(("127.0.0.1", self._to))
+        frames = Frames()
+        self.conversations.append(frames)
+
+        def back():
+            try:
+                while data := server.recv(1 << 16):
+                    client.sendall(data)
+                client.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+        threading.Thread(target=back, daemon=True).start()
+        with server:
+            while data := client.recv(1 << 16):
+                frames.feed(data)
+                server.sendall(data)
+
+    def messages(self):
+        return [m for frames in self.conversations for m in frames.messages]
+
+    def complaints(self):
+        return [c for frames in self.conversations for c in frames.complaints]

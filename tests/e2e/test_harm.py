@@ -1,0 +1,162 @@
+"""Do no harm: what a watched program can feel of being watched, on every major of Node."""
+
+import json
+import signal
+import statistics
+import time
+
+import pytest
+
+from lab import cdp, relay
+from lab.daemon import static_config
+from lab.node import STEADY, allocation_speed
+from lab.wait import until
+
+WAYS = ("natural", "exit", "sigterm", "uncaught")
+ROUNDS = 3
+EXIT_LIMIT_S = 0.1
+IDLE_SHARE_LIMIT = 0.002  # of a core, at the default interval
+DEFAULT_INTERVAL_S = 5
+
+# All that the daemon may ever say to a Node (docs/RUNTIMES.md).
+MAY_SAY = {
+    "NodeRuntime.enable", "NodeRuntime.notifyWhenWaitingForDisconnect", "NodeWorker.enable",
+    "NodeWorker.sendMessageToWorker", "NodeWorker.disable", "NodeRuntime.disable",
+    "Runtime.getHeapUsage", "Runtime.evaluate",
+    "HeapProfiler.takeHeapSnapshot", "HeapProfiler.disable",
+}
+
+
+def leave(node, way):
+    """Seconds from the word to the end, and the exit status."""
+    began = time.monotonic()
+    node.process.signal(signal.SIGTERM if way == "sigterm" else signal.SIGUSR2)
+    status = node.process.wait_exit()
+    return node.process.exited_at - began, status
+
+
+def one_round(start_node, start_daemon, major, workers, watched):
+    """Every way to leave once: {way: (seconds, status)}."""
+    nodes = {way: start_node(major, "leave", way, workers) for way in WAYS}
+    daemon = None
+    if watched:
+        daemon = start_daemon(static_config({way: nodes[way].address for way in WAYS}))
+        for way in WAYS:
+            daemon.wait_up(way)
+            daemon.wait_value("heapwatch_target_isolates", 1 + workers, target=way)
+    times = {way: leave(nodes[way], way) for way in WAYS}
+    if daemon:
+        assert daemon.process.stop() == 0
+    return times
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_watched_program_exits_as_fast_as_an_unwatched_one(start_node, start_daemon, major,
+                                                             workers):
+    plain, watched = ([one_round(start_node, start_daemon, major, workers, w)
+                       for _ in range(ROUNDS)] for w in (False, True))
+    for way in WAYS:
+        assert {r[way][1] for r in plain} == {r[way][1] for r in watched}, f"{way}: exit status"
+        alone = statistics.median(r[way][0] for r in plain)
+        seen = statistics.median(r[way][0] for r in watched)
+        assert seen - alone <= EXIT_LIMIT_S, f"{way}: {alone:.3f} s alone, {seen:.3f} s watched"
+
+
+def test_exits_at_once_also_in_the_middle_of_a_poll(start_node, start_daemon, major):
+    """Polled without a pause the exit falls into a poll, not between two."""
+    config = static_config({}, poll={"interval": "100ms", "timeout": "100ms"})
+    for way in WAYS:
+        node = start_node(major, "leave", way)
+        config["targets"] = [{"name": "app", "address": node.address}]
+        daemon = start_daemon(config)
+        daemon.wait_up("app")
+        seconds, _ = leave(node, way)
+        assert seconds < 1, f"{way}: {seconds:.3f} s"
+        daemon.process.stop()
+
+
+def test_a_poll_costs_an_idle_program_next_to_nothing(start_node, start_daemon, major):
+    """The CPU time of many polls, extrapolated to the default interval."""
+    node = start_node(major, "idle")
+    config = static_config({"app": node.address}, poll={"interval": "100ms", "timeout": "100ms"})
+    daemon = start_daemon(config)
+    daemon.wait_up("app")
+    polls = daemon.value("heapwatch_polls_total", target="app")
+    before = node.process.group_cpu_seconds()
+    after_polls = daemon.wait_value("heapwatch_polls_total", lambda n: n >= polls + 30, target="app")
+    spent = node.process.group_cpu_seconds() - before
+    share = spent / (after_polls - polls) / DEFAULT_INTERVAL_S
+    assert share < IDLE_SHARE_LIMIT, f"{share:.3%} of a core"
+
+
+def globals_of(node):
+    with cdp.Client(node.port) as client:
+        return set(client.evaluate("Reflect.ownKeys(globalThis).map(String)"))
+
+
+def test_allocation_is_as_fast_after_a_capture_as_before(start_node, watch, major):
+    node = start_node(major, "alloc", flags=STEADY)
+    names = globals_of(node)
+    before = allocation_speed(node)
+    daemon = watch(app=node.address)
+    daemon.wait_up("app")
+    daemon.capture("app")
+    assert allocation_speed(node) > before / 2, "while the daemon stays attached"
+    assert daemon.process.stop() == 0
+    assert allocation_speed(node) > before / 2, "after it left"
+    assert globals_of(node) == names
+    # The bench does notice what it is there for.
+    with cdp.Client(node.port) as client:
+        client.call("HeapProfiler.takeHeapSnapshot")
+        assert allocation_speed(node) < before / 2, "the bench does not see object-id tracking"
+
+
+def test_allocation_is_as_fast_after_the_daemon_died_in_a_capture(start_node, watch, major):
+    node = start_node(major, "alloc", flags=STEADY)
+    before = allocation_speed(node)
+    daemon = watch(app=node.address)
+    daemon.wait_up("app")
+    daemon.capture("app", wait=False)
+    until(lambda: any(f.stat().st_size for f in daemon.incoming()), "bytes in incoming/",
+          step_s=0.001)
+    daemon.process.kill()
+    assert not daemon.ready(), "the capture was over before the daemon died: no proof"
+    assert allocation_speed(node) > before / 2
+    node.process.signal(signal.SIGTERM)
+    assert node.process.wait_exit(2) == -signal.SIGTERM
+
+
+def test_says_only_what_is_listed_and_well_formed(start_node, watch, major):
+    node = start_node(major, "workers", 2)
+    between = relay.Relay(node.port)
+    daemon = watch(app=between.address)
+    daemon.wait_value("heapwatch_target_isolates", 3, target="app")
+    daemon.capture("app")
+    daemon.capture("app", isolate=next(
+        labels["isolate"] for labels, _ in daemon.values("heapwatch_heap_used_bytes", target="app")
+        if labels["isolate"] != "main"))
+    assert daemon.process.stop() == 0
+    between.close()
+    assert between.complaints() == []
+    said = set()
+    for raw in between.messages():
+        message = json.loads(raw.decode("utf-8", errors="strict"))
+        assert 0 <= message["id"] < 1 << 31 and set(message) <= {"id", "method", "params"}
+        said.add(message["method"])
+        if message["method"] == "NodeWorker.sendMessageToWorker":
+            said.add(json.loads(message["params"]["message"])["method"])
+    assert said <= MAY_SAY, said - MAY_SAY
+    assert {"Runtime.getHeapUsage", "HeapProfiler.takeHeapSnapshot", "HeapProfiler.disable"} <= said
+    assert node.process.running()
+
+
+def test_a_program_held_at_its_start_is_left_there(start_node, watch, major):
+    """--inspect-brk: watched, but neither released nor harmed."""
+    node = start_node(major, "idle", flags=["--inspect-brk"], ready=None)
+    daemon = watch(app=node.address)
+    daemon.wait_value("heapwatch_polls_total", lambda n: n >= 3, target="app")
+    assert daemon.process.stop() == 0
+    assert node.process.count_lines("^ready") == 0
+    with cdp.Client(node.port) as person:
+        person.call("Runtime.runIfWaitingForDebugger")
+        node.process.wait_line("^ready")
