@@ -87,6 +87,13 @@ int options_defaults(const struct option_desc *table, void *settings);
  */
 int options_load(const struct option_desc *table, const struct doc *doc, const struct node *node,
 		 const char *path, void *settings, struct problems *problems);
+
+/*
+ * Set one scalar option of a table from text, for values that come from elsewhere (flags, labels).
+ * 0; -EINVAL with the reason in err and the option untouched; -ENOENT; -ENOMEM.
+ */
+int options_set(const struct option_desc *table, void *settings, const char *name, const char *text,
+		struct err *err);
 void options_fini(const struct option_desc *table, void *settings);
 
 /* True when two settings structs are equal as far as the table says. */

@@ -9,6 +9,10 @@ struct option_load {
 	struct problems *problems;
 };
 
+/* Set one scalar from text. 0; -EINVAL with the whole reason in err, the value untouched; -ENOMEM.
+ */
+int option_set(const struct option_desc *desc, const char *text, void *value, struct err *err);
+
 /* 0 also when the value was wrong and complained about: the old one stays then. -ENOMEM. */
 int option_load_scalar(const struct option_load *load, const struct option_desc *desc,
 		       const struct node *node, const char *path, void *value);

@@ -1,38 +1,16 @@
 /*
  * One value of an option
  *
- * From a node of the document to a field of the settings, and the words for all that can be wrong
- * with it. A wrong value leaves what was there before.
+ * From a text to a field of the settings, and the words for all that can be wrong with it. A wrong
+ * value leaves what was there before.
  */
-
-#include "conf/option_load.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
 #include "conf/option_kind.h"
+#include "conf/option_load.h"
 #include "util/str.h"
-
-static void complain(const struct option_load *load, const struct node *node, const char *path,
-		     const char *text)
-{
-	problems_add(load->problems, load->doc->file, node->line, node->column, path, "%s", text);
-}
-
-/* "'x' is not a duration (...)"; a secret is not shown. */
-static void complain_value(const struct option_load *load, const struct option_desc *desc,
-			   const struct node *node, const char *path, const char *text)
-{
-	char shown[SHOWN_MAX];
-
-	if (desc->flags & OPTION_SECRET)
-		problems_add(load->problems, load->doc->file, node->line, node->column, path,
-			     "the value %s", text);
-	else
-		problems_add(load->problems, load->doc->file, node->line, node->column, path,
-			     "'%s' %s", problem_shown(shown, node->text), text);
-}
 
 static const char *kind_of(const struct node *node)
 {
@@ -50,10 +28,8 @@ static const char *kind_of(const struct node *node)
 void option_complain_kind(const struct option_load *load, const struct node *node, const char *path,
 			  const char *expected)
 {
-	char text[160];
-
-	snprintf(text, sizeof(text), "expected %s, got %s", expected, kind_of(node));
-	complain(load, node, path, text);
+	problems_add(load->problems, load->doc->file, node->line, node->column, path,
+		     "expected %s, got %s", expected, kind_of(node));
 }
 
 /* "one of debug, info, warn, error" */
@@ -66,71 +42,115 @@ static void list_choices(char *dst, size_t size, const struct option_desc *desc)
 					 desc->choices[i]);
 }
 
-static void complain_parse(const struct option_load *load, const struct option_desc *desc,
-			   const struct node *node, const char *path, const struct err *hint)
+/* How a message names the value; a secret is not shown. */
+static const char *show(char dst[SHOWN_MAX + 2], const struct option_desc *desc, const char *text)
 {
-	char expected[256], text[ERR_TEXT_MAX + 300];
+	char shown[SHOWN_MAX];
+
+	if (desc->flags & OPTION_SECRET)
+		return "the value";
+	snprintf(dst, SHOWN_MAX + 2, "'%s'", problem_shown(shown, text));
+	return dst;
+}
+
+static int not_such(const struct option_desc *desc, const char *text, const struct err *hint,
+		    struct err *err)
+{
+	char expected[160], name[SHOWN_MAX + 2];
 
 	str_copy(expected, sizeof(expected), option_kind(desc->type)->expected);
 	if (desc->type == OPTION_ENUM)
 		list_choices(expected, sizeof(expected), desc);
-	snprintf(text, sizeof(text), "is not %s%s%s%s", expected, hint->text[0] ? " (" : "",
-		 hint->text, hint->text[0] ? ")" : "");
-	complain_value(load, desc, node, path, text);
+	return err_set(err, -EINVAL, "%s is not %s%s%.100s%s", show(name, desc, text), expected,
+		       hint->text[0] ? " (" : "", hint->text, hint->text[0] ? ")" : "");
 }
 
-static void complain_range(const struct option_load *load, const struct option_desc *desc,
-			   const struct node *node, const char *path)
+static int out_of_range(const struct option_desc *desc, const char *text, struct err *err)
 {
-	char range[OPTION_RANGE_MAX], text[OPTION_RANGE_MAX + 32];
+	char range[OPTION_RANGE_MAX], name[SHOWN_MAX + 2];
 
 	option_range(range, desc);
-	snprintf(text, sizeof(text), "is out of range%s%s%s", range[0] ? " (" : "", range,
-		 range[0] ? ")" : "");
-	complain_value(load, desc, node, path, text);
+	return err_set(err, -EINVAL, "%s is out of range%s%s%s", show(name, desc, text),
+		       range[0] ? " (" : "", range, range[0] ? ")" : "");
+}
+
+/* A value of any scalar type, until it is known to be good. */
+union scalar {
+	bool flag;
+	int choice;
+	uint64_t number;
+	double real;
+	char *text;
+};
+
+static const size_t sizes[] = {
+	[OPTION_BOOL] = sizeof(bool),      [OPTION_UINT] = sizeof(uint64_t),
+	[OPTION_BYTES] = sizeof(uint64_t), [OPTION_TIME] = sizeof(uint64_t),
+	[OPTION_RATIO] = sizeof(double),   [OPTION_NUMBER] = sizeof(double),
+	[OPTION_TEXT] = sizeof(char *),    [OPTION_ENUM] = sizeof(int),
+};
+
+static int parse(const struct option_desc *desc, const char *text, union scalar *fresh,
+		 struct err *err)
+{
+	struct err hint = { 0 };
+	int r;
+
+	r = option_kind(desc->type)->parse(desc, text, fresh, &hint);
+	if (r == -EINVAL)
+		return not_such(desc, text, &hint, err);
+	if (r == 0)
+		r = option_check(desc, fresh, err);
+	return r == -ERANGE ? out_of_range(desc, text, err) : r;
+}
+
+int option_set(const struct option_desc *desc, const char *text, void *value, struct err *err)
+{
+	const struct option_kind *kind = option_kind(desc->type);
+	union scalar fresh = { 0 };
+	int r;
+
+	r = parse(desc, text, &fresh, err);
+	if (r < 0) {
+		if (kind->fini)
+			kind->fini(&fresh);
+		return r;
+	}
+	if (kind->fini)
+		kind->fini(value);
+	memcpy(value, &fresh, sizes[desc->type]);
+	return 0;
 }
 
 int option_load_scalar(const struct option_load *load, const struct option_desc *desc,
 		       const struct node *node, const char *path, void *value)
 {
-	const struct option_kind *kind = option_kind(desc->type);
-	union {
-		bool flag;
-		int choice;
-		uint64_t number;
-		double real;
-		char *text;
-	} fresh = { 0 };
-	static const size_t sizes[] = {
-		[OPTION_BOOL] = sizeof(fresh.flag),    [OPTION_UINT] = sizeof(fresh.number),
-		[OPTION_BYTES] = sizeof(fresh.number), [OPTION_TIME] = sizeof(fresh.number),
-		[OPTION_RATIO] = sizeof(fresh.real),   [OPTION_NUMBER] = sizeof(fresh.real),
-		[OPTION_TEXT] = sizeof(fresh.text),    [OPTION_ENUM] = sizeof(fresh.choice),
-	};
 	struct err err = { 0 };
 	int r;
 
 	if (node->kind != NODE_SCALAR) {
-		option_complain_kind(load, node, path, kind->expected);
+		option_complain_kind(load, node, path, option_kind(desc->type)->expected);
 		return 0;
 	}
-	r = kind->parse(desc, node->text, &fresh, &err);
+	r = option_set(desc, node->text, value, &err);
 	if (r == -EINVAL)
-		complain_parse(load, desc, node, path, &err);
-	if (r == 0) {
-		r = option_check(desc, &fresh, &err);
-		if (r == -EINVAL)
-			complain(load, node, path, err.text);
-	}
-	if (r == -ERANGE)
-		complain_range(load, desc, node, path);
-	if (r == 0) {
-		if (kind->fini)
-			kind->fini(value);
-		memcpy(value, &fresh, sizes[desc->type]);
-		return 0;
-	}
-	if (kind->fini)
-		kind->fini(&fresh);
+		problems_add(load->problems, load->doc->file, node->line, node->column, path, "%s",
+			     err.text);
 	return r == -ENOMEM ? r : 0;
+}
+
+int options_set(const struct option_desc *table, void *settings, const char *name, const char *text,
+		struct err *err)
+{
+	for (const struct option_desc *desc = table; desc->name; desc++) {
+		int r;
+
+		if (strcmp(desc->name, name) != 0 || !option_kind(desc->type)->parse)
+			continue;
+		r = option_set(desc, text, option_value(desc, settings), err);
+		if (r == 0 && desc->present)
+			*(bool *)((char *)settings + desc->present) = true;
+		return r;
+	}
+	return err_set(err, -ENOENT, "unknown option '%.64s'", name);
 }

@@ -48,40 +48,48 @@ static int check_name(const void *value, struct err *err)
 	return target_name_check(*name, err);
 }
 
+int target_address_check(const char *text, struct err *err)
+{
+	struct address address;
+
+	return address_parse(&address, text, err);
+}
+
 static int check_address(const void *value, struct err *err)
 {
 	char *const *text = value;
-	struct address address;
 
-	return address_parse(&address, *text, err);
+	return target_address_check(*text, err);
 }
 
-/* Labels that a target has by itself; an own one of that name would hide it from rules. */
-static int check_labels(const void *value, struct err *err)
+bool target_label_taken(const char *name)
 {
 	static const char *const taken[] = { "address", "engine",  "engine_version",  "isolate",
 					     "name",    "runtime", "runtime_version", "target" };
-	const struct labels *labels = value;
 
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
-		if (labels_get(labels, taken[i]))
-			return err_set(err, -EINVAL, "label '%s' is set by heapwatchd itself",
-				       taken[i]);
+		if (strcmp(name, taken[i]) == 0)
+			return true;
 	}
-	for (size_t i = 0; i < labels->n; i++) {
-		if (str_has_prefix(labels->items[i].name, "__"))
-			return err_set(err, -EINVAL,
-				       "label '%.64s': names that begin with __ are "
-				       "reserved for discovery",
-				       labels->items[i].name);
-	}
-	return 0;
+	return false;
 }
 
-/* What discovery may also say about a target, for the same reason. */
-int target_labels_check(const struct labels *labels, struct err *err)
+static int check_labels(const void *value, struct err *err)
 {
-	return check_labels(labels, err);
+	const struct labels *labels = value;
+
+	for (size_t i = 0; i < labels->n; i++) {
+		const char *name = labels->items[i].name;
+
+		if (target_label_taken(name))
+			return err_set(err, -EINVAL, "label '%s' is set by heapwatchd itself",
+				       name);
+		if (str_has_prefix(name, "__"))
+			return err_set(err, -EINVAL,
+				       "label '%.64s': names that begin with __ are for discovery",
+				       name);
+	}
+	return 0;
 }
 
 /* file_sd: only the last part of a path may have wildcards, since its directory is watched. */

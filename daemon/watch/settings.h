@@ -52,8 +52,11 @@ struct watch_settings {
 	uint64_t targets_max, isolates_max, series_points;
 };
 
-/* Fit for a target's name, its labels? 0, or -EINVAL with the reason in err. */
+/* Fit for a target's name, its address? 0, or -EINVAL with the reason in err. */
 int target_name_check(const char *name, struct err *err);
-int target_labels_check(const struct labels *labels, struct err *err);
+int target_address_check(const char *text, struct err *err);
+
+/* Labels that a target has by itself; an own one of that name would hide it from rules. */
+bool target_label_taken(const char *name);
 
 extern const struct option_desc poll_options[], target_options[], watch_options[];
