@@ -5,10 +5,10 @@
  * their tables. `heapwatchd --options`, `--check` and docs/CONFIG.md start here.
  */
 
+#include <stdbool.h>
 #include "capture/settings.h"
 #include "http/settings.h"
 #include "watch/settings.h"
-#include <stdbool.h>
 
 struct log_settings {
 	int level; /* enum log_level */
@@ -47,3 +47,7 @@ struct flags {
  */
 int settings_load(struct settings **ret, const struct flags *flags, struct problems *problems);
 void settings_free(struct settings *settings);
+
+/* Every option for `--options`, or docs/CONFIG.md. buf->error. */
+struct buf;
+int schema_print_options(struct buf *buf, bool markdown);

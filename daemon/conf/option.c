@@ -122,7 +122,6 @@ static int load_text_list(const struct option_load *load, const struct option_de
 		return 0;
 	}
 	item.type = OPTION_TEXT;
-	item.flags |= OPTION_REQUIRED;
 	text_list_fini(list);
 	for (size_t i = 0; i < node->children_n; i++) {
 		char at[OPTION_PATH_MAX], *text = NULL;

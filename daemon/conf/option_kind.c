@@ -159,11 +159,12 @@ static int parse_text(const struct option_desc *desc, const char *text, void *va
 {
 	char **ret = value;
 
+	(void)desc;
 	for (const char *at = text; *at; at++) {
 		if ((unsigned char)*at < ' ' || *at == 0x7f)
 			return err_set(hint, -EINVAL, "without control characters");
 	}
-	if (text[0] == '\0' && (desc->flags & OPTION_REQUIRED))
+	if (text[0] == '\0')
 		return err_set(hint, -EINVAL, "not empty");
 	*ret = strdup(text);
 	return *ret ? 0 : -ENOMEM;
