@@ -121,7 +121,9 @@ static void convert_when(struct place *place, struct when_text *when, struct rul
 {
 	const struct node *node = node_member(doc_find(place->doc, place->path), "when");
 
-	/* Its absence is a complaint already. */
+	if (node != NULL && node_is_null(node))
+		place_complain(place, "when", "needs metric, and above or below");
+	/* Anything else that is no table is a complaint already. */
 	if (node == NULL || node->kind != NODE_TABLE)
 		return;
 	rule->metric = when->metric ? find_value(place, "when.metric", when->metric) : -1;
