@@ -207,7 +207,10 @@ static struct tree *answer_document(struct session *session, const struct http_a
 	session->fetch = NULL;
 	session->bytes_in += answer->size;
 	if (answer->r < 0) {
-		session_fail(session, end_of_answer(answer), "%s", answer->reason);
+		enum session_end end = end_of_answer(answer);
+
+		session_fail(session, end, "%s",
+			     end == SESSION_END_REFUSED ? "connection refused" : answer->reason);
 		return NULL;
 	}
 	if (answer->status != 200) {

@@ -1,10 +1,10 @@
 /* The registry of targets: sets of specs come in by source, targets start, change and go. */
 
-#include "util/log.h"
-#include "watch/target.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "util/log.h"
+#include "watch/target.h"
 
 /* Limits until the settings are known. */
 enum { COUNT_MAX = 10000, ISOLATES_MAX = 64, SERIES_POINTS = 256 };
@@ -47,9 +47,17 @@ void targets_set_limits(struct targets *targets, const struct watch_settings *se
 	targets->series_points = (uint32_t)settings->series_points;
 }
 
+static void log_spec(enum log_level level, const struct target_spec *spec, const char *source,
+		     const char *message)
+{
+	struct log_field fields[] = { { "target", spec->name }, { "source", source } };
+
+	log_event(level, "watch", NULL, fields, 2, "%s", message);
+}
+
 static void targets_remove(struct targets *targets, struct target *target)
 {
-	log_debug("watch", "target removed target=%s", target->spec.name);
+	log_spec(LEVEL_DEBUG, &target->spec, target->source, "target removed");
 	if (targets->on_removed != NULL)
 		targets->on_removed(targets->owner, target);
 	map_remove(&targets->by_name, target->spec.name);
@@ -73,8 +81,7 @@ static int targets_add(struct targets *targets, const struct target_spec *spec, 
 	int r;
 
 	if (targets->count >= targets->count_max) {
-		log_warn("watch", "target refused: limits.targets reached target=%s max=%u",
-			 spec->name, targets->count_max);
+		log_spec(LEVEL_WARN, spec, source, "target refused: limits.targets is reached");
 		targets->refused++;
 		return 0;
 	}
@@ -98,8 +105,7 @@ static int put_spec(struct targets *targets, const char *source, const struct ta
 	if (held == NULL)
 		return targets_add(targets, spec, source);
 	if (strcmp(held->source, source) != 0) {
-		log_warn("watch", "target refused: the name is taken target=%s source=%s by=%s",
-			 spec->name, source, held->source);
+		log_spec(LEVEL_WARN, spec, source, "target refused: another source has the name");
 		targets->refused++;
 		return 0;
 	}
@@ -130,8 +136,7 @@ int targets_replace(struct targets *targets, const char *source, const struct ta
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		r = map_put(&keep, specs[i].name, (void *)&specs[i]);
 		if (r == -EEXIST) {
-			log_warn("watch", "target given twice target=%s source=%s", specs[i].name,
-				 source);
+			log_spec(LEVEL_WARN, &specs[i], source, "target given twice");
 			r = 0;
 		}
 	}
