@@ -1,0 +1,121 @@
+/* What people write, what it means, and what is refused with words that help. */
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+#include "net/address.h"
+#include "util/err.h"
+
+static const struct {
+	const char *text;
+	enum address_family family;
+	const char *host;
+	uint16_t port;
+	const char *formatted, *host_header;
+	bool local;
+} good[] = {
+	{ "127.0.0.1:9229", ADDRESS_INET, "127.0.0.1", 9229, "127.0.0.1:9229", "127.0.0.1:9229",
+	  true },
+	{ "9229", ADDRESS_INET, "127.0.0.1", 9229, "127.0.0.1:9229", "127.0.0.1:9229", true },
+	{ "localhost:65535", ADDRESS_INET, "127.0.0.1", 65535, "127.0.0.1:65535", "127.0.0.1:65535",
+	  true },
+	{ "10.1.2.3:1", ADDRESS_INET, "10.1.2.3", 1, "10.1.2.3:1", "10.1.2.3:1", false },
+	{ "127.9.9.9:80", ADDRESS_INET, "127.9.9.9", 80, "127.9.9.9:80", "127.9.9.9:80", true },
+	{ "[::1]:9229", ADDRESS_INET6, "::1", 9229, "[::1]:9229", "[::1]:9229", true },
+	{ "[0:0::01]:9229", ADDRESS_INET6, "::1", 9229, "[::1]:9229", "[::1]:9229", true },
+	{ "[::ffff:127.0.0.1]:9", ADDRESS_INET6, "::ffff:127.0.0.1", 9, "[::ffff:127.0.0.1]:9",
+	  "[::ffff:127.0.0.1]:9", true },
+	{ "[FD00::A]:9", ADDRESS_INET6, "fd00::a", 9, "[fd00::a]:9", "[fd00::a]:9", false },
+	{ "ws://127.0.0.1:9229", ADDRESS_INET, "127.0.0.1", 9229, "127.0.0.1:9229",
+	  "127.0.0.1:9229", true },
+	{ "http://[::1]:9229/", ADDRESS_INET6, "::1", 9229, "[::1]:9229", "[::1]:9229", true },
+	{ "unix:/run/a.sock", ADDRESS_UNIX, "/run/a.sock", 0, "unix:/run/a.sock", "localhost",
+	  true },
+};
+
+Test(address, right_ones)
+{
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		char text[ADDRESS_TEXT_MAX];
+		struct err err = { 0 };
+		struct address a;
+
+		cr_assert_eq(address_parse(&a, good[i].text, &err), 0, "%s: %s", good[i].text,
+			     err.text);
+		cr_expect_eq(a.family, good[i].family, "%s", good[i].text);
+		cr_expect_str_eq(a.host, good[i].host);
+		cr_expect_eq(a.port, good[i].port);
+		cr_expect_str_eq(address_format(text, &a), good[i].formatted);
+		cr_expect_str_eq(address_host_header(text, &a), good[i].host_header);
+		cr_expect_eq(address_is_local(&a), good[i].local, "%s", good[i].text);
+	}
+}
+
+static const struct {
+	const char *text, *says;
+} bad[] = {
+	{ "", "not an address" },
+	{ "127.0.0.1", "not an address" },
+	{ "localhost", "not an address" },
+	{ "127.0.0.1:", "not a port" },
+	{ "127.0.0.1:0", "not a port" },
+	{ "127.0.0.1:65536", "not a port" },
+	{ "127.0.0.1:-1", "not a port" },
+	{ "127.0.0.1:9229x", "not a port" },
+	{ "0", "not a port" },
+	{ "example.com:9229", "numeric" },
+	{ "localhost.:9229", "numeric" },
+	{ "1.2.3:9229", "numeric" },
+	{ ":9229", "numeric" },
+	{ "::1:9229", "brackets: [::1]:9229" },
+	{ "[::1]", "example: [::1]:9229" },
+	{ "[::1", "example: [::1]:9229" },
+	{ "[127.0.0.1]:9", "IPv6" },
+	{ "[::1%lo]:9", "numeric" },
+	{ "wss://127.0.0.1:9229", "only ws://" },
+	{ "ws://127.0.0.1:9229/0e1f", "leave out the path" },
+	{ "127.0.0.1:9229/json", "leave out the path" },
+	{ "unix:run/a.sock", "absolute" },
+	{ "unix:", "absolute" },
+};
+
+Test(address, wrong_ones)
+{
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct address a = { .port = 7 };
+		struct err err = { 0 };
+
+		cr_expect_eq(address_parse(&a, bad[i].text, &err), -EINVAL, "%s", bad[i].text);
+		cr_expect(strstr(err.text, bad[i].says), "%s: %s", bad[i].text, err.text);
+		cr_expect_eq(a.port, 7, "left alone on failure");
+		cr_expect_eq(address_parse(&a, bad[i].text, NULL), -EINVAL);
+	}
+}
+
+Test(address, longest_unix_path)
+{
+	char text[256] = "unix:/";
+	struct address a;
+
+	memset(text + 6, 'x', ADDRESS_HOST_MAX - 2);
+	cr_assert_eq(address_parse(&a, text, NULL), 0);
+	cr_assert_eq(strlen(a.host), ADDRESS_HOST_MAX - 1);
+	text[6 + ADDRESS_HOST_MAX - 2] = 'x';
+	cr_assert_eq(address_parse(&a, text, NULL), -EINVAL);
+	memset(text, '1', sizeof(text) - 1);
+	cr_assert_eq(address_parse(&a, text, NULL), -EINVAL);
+}
+
+Test(address, equality)
+{
+	struct address a, b;
+
+	cr_assert_eq(address_parse(&a, "[::0:1]:9", NULL), 0);
+	cr_assert_eq(address_parse(&b, "ws://[::1]:9/", NULL), 0);
+	cr_assert(address_equal(&a, &b));
+	b.port = 10;
+	cr_assert_not(address_equal(&a, &b));
+	cr_assert_eq(address_parse(&b, "unix:/::1", NULL), 0);
+	cr_assert_not(address_equal(&a, &b));
+}
