@@ -1,0 +1,35 @@
+"""Programs that read snapshots: Node's own JSON.parse, Chrome DevTools' loader, MemLab."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from . import node
+
+TESTS = Path(__file__).resolve().parents[2]
+OLD_SPACE = "--max-old-space-size=12000"
+
+
+def _run(*argv, limit_s=600):
+    done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=limit_s,
+                          cwd=TESTS, env=node.environment())
+    assert done.returncode == 0 and done.stdout, f"{argv}: {done.returncode}\n{done.stderr[-2000:]}"
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def parse(path, name):
+    """(nodes, edges, objects of class `name`)"""
+    found = _run(node.binary(24), OLD_SPACE, node.PROGRAMS / "parse.js", path, name)
+    return found["nodes"], found["edges"], found["count"]
+
+
+def devtools(path, name):
+    bundle = os.environ["HEAPWATCH_DEVTOOLS"]
+    found = _run(node.binary(24), OLD_SPACE, TESTS / "devtools" / "load.mjs", bundle, path, name)
+    return found["nodes"], found["edges"], found["classes"][name]
+
+
+def memlab(path, name):
+    found = _run(node.binary(24), OLD_SPACE, TESTS / "devtools" / "memlab.js", path, name)
+    return found["nodes"], found["edges"], found["classes"][name]
