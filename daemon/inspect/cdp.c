@@ -359,6 +359,9 @@ static int cdp_poll(struct session *session)
 	poll_begin(&cdp->main);
 	cdp->activity = ACTIVITY_UNKNOWN;
 	r = session_ask(session, "Runtime.getHeapUsage", NULL, &cdp->main.usage_id);
+	/* A program held by --inspect-brk cannot say who it is yet. */
+	if (r == 0 && session->limits.evaluate && session->identity.pid == 0)
+		r = ask_evaluate(session, expression_identity, &cdp->identity_id);
 	if (r == 0 && session->limits.evaluate)
 		r = ask_evaluate(session, expression_values, &cdp->main.values_id);
 	for (size_t i = 0; r == 0 && i < cdp->workers_n; i++)
@@ -543,6 +546,8 @@ static int cdp_answer(struct session *session, int64_t id, const struct tree *an
 		session_ready(session);
 		return 0;
 	}
+	if (id == cdp->identity_id)
+		return 0;
 	if (!poll_answer(session, &cdp->main, id, answer, true) || poll_outstanding(&cdp->main))
 		return 0;
 	publish(session, "main", &cdp->main);

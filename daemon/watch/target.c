@@ -9,15 +9,15 @@
 
 #include "watch/target.h"
 
-#include "inspect/dialect.h"
-#include "util/clock.h"
-#include "util/log.h"
-#include "util/str.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "inspect/dialect.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/str.h"
 
 /* A program that restarts is back within a second, so the first tries come quickly. */
 #define BACKOFF_MIN_NS (500 * NS_PER_MS)
@@ -241,6 +241,7 @@ static void on_polled(void *owner, enum session_activity activity, uint64_t rss_
 	struct target *target = owner;
 	uint64_t stale_ns = 3 * target->spec.poll.interval_ns + target->spec.poll.timeout_ns;
 
+	target->identity = target->session.identity;
 	target->rss_bytes = rss_bytes;
 	target_read_process(target);
 	if (target->poll_started_ns > stale_ns)
