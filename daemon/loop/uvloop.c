@@ -77,6 +77,36 @@ int uvloop_drain(struct uvloop *uvloop)
 	return -ETIMEDOUT;
 }
 
+static void free_handle(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+struct reap {
+	const void *data;
+	bool closing;
+};
+
+static void reap_one(uv_handle_t *handle, void *arg)
+{
+	struct reap *reap = arg;
+
+	if (handle->data != reap->data || handle->type != UV_POLL)
+		return;
+	if (uv_is_closing(handle))
+		reap->closing = true;
+	else
+		uv_close(handle, free_handle);
+}
+
+bool uvloop_reap(struct uvloop *uvloop, const void *data)
+{
+	struct reap reap = { .data = data };
+
+	uv_walk(uvloop->uv, reap_one, &reap);
+	return reap.closing;
+}
+
 void uvloop_fini(struct uvloop *uvloop)
 {
 	if (!uvloop->uv)

@@ -24,5 +24,12 @@ int uvloop_drain(struct uvloop *uvloop);
 /* Drains, then closes. */
 void uvloop_fini(struct uvloop *uvloop);
 
+/*
+ * What became of the descriptor watcher that carries `data`? True when its owner is closing it and
+ * will hear of the end. One that was forgotten is closed and free()d here; libwebsockets forgets
+ * its own when connect(2) fails at once (net/ws.c).
+ */
+bool uvloop_reap(struct uvloop *uvloop, const void *data);
+
 /* One pass over what is due, without waiting. */
 void uvloop_run(struct uvloop *uvloop);

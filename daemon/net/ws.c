@@ -9,7 +9,10 @@
  * call into lws is followed by lws_cancel_service(), once per turn however many calls there were.
  * - The end. Only LWS_CALLBACK_WSI_DESTROY comes for every connection, exactly once; the other
  *   callbacks merely say why. The connection's memory is freed after it and nowhere else. When the
- *   connect call itself fails it may or may not have come already, hence `wsi` and `opening`.
+ *   connect call itself fails it may have come already, be yet to come, or never come; whether lws
+ *   is still closing a libuv watcher tells which. And when connect(2) fails at once (no route, no
+ *   such socket file) lws forgets that watcher: the next connection to get the same descriptor
+ *   would wake a ghost. uvloop_reap() answers the one and mends the other.
  * - Time. lws counts in whole seconds and treats connect and handshake apart, so each connection
  *   brings its own timer, and those of lws are put out of reach.
  * - Silence. The default policy sends a PING after five minutes; Node hangs up on any PING. The
@@ -69,6 +72,7 @@ struct ws {
 	struct link link; /* in context->all */
 	struct ws_context *context;
 	struct lws *wsi; /* NULL before it is born and after it is destroyed */
+	struct lws *born; /* the same from its first callback on; may be gone */
 	const struct ws_events *events;
 	void *owner;
 	struct ws_limits limits;
@@ -81,6 +85,8 @@ struct ws {
 	uint64_t frame_left;
 	uint64_t bytes_in, bytes_out;
 	bool opening; /* ws_open() has not returned */
+	bool gone; /* lws has destroyed it */
+	bool dying; /* lws is closing it already */
 	bool connected; /* TCP is up */
 	bool open; /* the upgrade is done */
 	bool ended; /* result and reason are decided */
@@ -144,7 +150,11 @@ static void decide(struct ws *ws, int result, const char *fmt, ...)
 /* lws has let go. While ws_open() is on the stack it looks for itself. */
 static void destroyed(struct ws *ws)
 {
-	decide(ws, -ECONNRESET, "connection lost");
+	if (ws->connected)
+		decide(ws, -ECONNRESET, "connection lost");
+	else
+		decide(ws, -ECONNREFUSED, "cannot connect");
+	ws->gone = true;
 	ws->wsi = NULL;
 	ws->open = false;
 	loop_timer_clear(&ws->deadline);
@@ -159,7 +169,7 @@ static void destroyed(struct ws *ws)
 /* Makes lws close the connection in its next turn, without a close frame and without waiting. */
 static void kill(struct ws *ws)
 {
-	if (ws->wsi)
+	if (ws->wsi && !ws->dying)
 		lws_set_timeout(ws->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
 	kick(ws->context);
 }
@@ -321,6 +331,8 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons what, void *user, v
 	(void)user;
 	if (!ws)
 		return 0;
+	ws->wsi = wsi;
+	ws->born = wsi;
 	if (what == LWS_CALLBACK_WSI_DESTROY) {
 		lws_set_opaque_user_data(wsi, NULL);
 		destroyed(ws);
@@ -328,7 +340,6 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons what, void *user, v
 	}
 	if (ws->abandoned)
 		return -1;
-	ws->wsi = wsi;
 	r = dispatch(ws, what, in, size);
 	return ws->abandoned ? -1 : r;
 }
@@ -448,6 +459,19 @@ static int ws_new(struct ws **ret, struct ws_context *context, const struct ws_l
 	return 0;
 }
 
+/* The connect call failed: is its end still to come? */
+static void connect_failed(struct ws *ws)
+{
+	bool closing = ws->born && uvloop_reap(ws->context->uvloop, ws->born);
+
+	if (closing && !ws->gone) {
+		ws->dying = true;
+		ws->wsi = ws->born;
+	} else {
+		destroyed(ws);
+	}
+}
+
 static void connect_now(struct ws *ws, const struct address *to, const char *path)
 {
 	char host[ADDRESS_TEXT_MAX], address[ADDRESS_TEXT_MAX];
@@ -464,17 +488,15 @@ static void connect_now(struct ws *ws, const struct address *to, const char *pat
 		.opaque_user_data = ws,
 		.retry_and_idle_policy = &no_pings,
 	};
+	struct lws *wsi;
 
 	snprintf(address, sizeof(address), "%s%s", to->family == ADDRESS_UNIX ? "+" : "", to->host);
 	ws->opening = true;
-	if (!lws_client_connect_via_info(&info))
-		ws->wsi = NULL;
+	wsi = lws_client_connect_via_info(&info);
 	ws->opening = false;
 	kick(ws->context);
-	if (!ws->wsi) {
-		decide(ws, -ECONNREFUSED, "cannot connect");
-		destroyed(ws);
-	}
+	if (!wsi || ws->gone)
+		connect_failed(ws);
 }
 
 int ws_open(struct ws **ret, struct ws_context *context, const struct address *to, const char *path,
