@@ -8,6 +8,7 @@ set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=$top/build/test
+release=$top/build/release
 out=$build/results
 export HEAPWATCH_TEST_SCALE="${HEAPWATCH_TEST_SCALE:-0.1}"
 
@@ -34,13 +35,22 @@ install_runtimes() {
 	cp "$top/tests/package-lock.json" "$stamp"
 }
 
-build_all() {
-	if [ ! -f "$build/build.ninja" ]; then
-		meson setup "$build" "$top" -Db_sanitize=address,undefined -Db_lundef=false \
-			-Dwerror=true -Dbuildtype=debugoptimized >"$build.setup.log" ||
-			{ cat "$build.setup.log"; exit 1; }
+# build DIRECTORY OPTIONS...: configure once, compile always.
+build() {
+	directory=$1
+	shift
+	if [ ! -f "$directory/build.ninja" ]; then
+		meson setup "$directory" "$top" --prefix=/usr -Dwerror=true "$@" >"$directory.setup.log" ||
+			{ cat "$directory.setup.log"; exit 1; }
 	fi
-	ninja -C "$build" >"$build.log" || { cat "$build.log"; exit 1; }
+	ninja -C "$directory" >"$directory.log" || { cat "$directory.log"; exit 1; }
+}
+
+# Two builds: the tests run on the one with sanitizers, figures of memory and speed and the installed
+# service on the one people get.
+build_all() {
+	build "$build" -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugoptimized
+	build "$release" -Dbuildtype=release -Dtests=false
 	node=$top/tests/node_modules/node-24/bin/node
 	(cd "$top/tests" && "$node" devtools/build.js "$build/devtools.mjs")
 }
@@ -50,6 +60,7 @@ run_suites() {
 	rm -rf "$out"
 	mkdir -p "$out/sanitizer"
 	export HEAPWATCHD="$build/daemon/heapwatchd"
+	export HEAPWATCHD_RELEASE="$release/daemon/heapwatchd"
 	export HEAPWATCH_DEVTOOLS="$build/devtools.mjs"
 	export ASAN_OPTIONS="log_path=$out/sanitizer/asan:detect_stack_use_after_return=1"
 	export UBSAN_OPTIONS="log_path=$out/sanitizer/ubsan:print_stacktrace=1"

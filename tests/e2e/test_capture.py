@@ -54,8 +54,8 @@ def test_manifest_tells_all(captured):
     assert manifest["sha256"] == hashlib.sha256(body).hexdigest()
     assert manifest["size_bytes"] == manifest["file_bytes"] == len(body)
     assert manifest["heap_used_bytes"] > 5 * MIB
-    assert manifest["started"] < manifest["finished"]
-    assert manifest["duration_seconds"] > 0
+    assert 0 < manifest["started_wall_ms"] < manifest["finished_wall_ms"]
+    assert 0 < manifest["pause_ns"] <= manifest["duration_ns"]
 
 
 def test_spool_is_private_and_left_clean(captured):
@@ -204,7 +204,7 @@ def test_a_big_capture_costs_no_memory_and_nobody_their_turn(quick_daemon, watch
     grown = peak_rss(daemon.process.pid) - before
     assert grown < 16 * MIB, f"{grown / MIB:.1f} MiB"
     assert statistics.quantiles(times, n=100)[98] < 0.1
-    seconds = manifest_of(snapshot)["duration_seconds"]
+    seconds = manifest_of(snapshot)["duration_ns"] / 1e9
     assert daemon.value("heapwatch_polls_total", target="other") - polls >= seconds / 0.5 - 2
     assert sum(v for _, v in daemon.values("heapwatch_poll_failures_total", target="other")) == 0
     assert snapshot.stat().st_size > BIG_MIB * MIB

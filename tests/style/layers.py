@@ -32,7 +32,8 @@ ONLY = {
     r"microhttpd": "http/server.c",
     r"zlib\.h$": "http/gzip.c",
     r"jansson": "json/tree.c",
-    r"yaml\.h$": "conf/doc.c",
+    r"yaml\.h$": "conf/yaml.c",
+    r"sodium": "capture/digest.c",
     r"systemd/": "service.c",
 }
 
