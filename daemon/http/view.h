@@ -16,6 +16,7 @@ struct discovery;
 struct err;
 struct http_server;
 struct loop;
+struct probe;
 struct spool;
 struct targets;
 struct web_settings;
@@ -28,6 +29,7 @@ struct http_view {
 	struct spool *spool;
 	struct discovery *discovery;
 	struct http_server *server;
+	struct probe *probes; /* held requests, of probe.c */
 	const struct web_settings *web;
 	const char *version, *revision, *compiler;
 	uint64_t event_loop_lag_ns; /* worst of the last interval */

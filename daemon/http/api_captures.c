@@ -1,0 +1,325 @@
+/*
+ * /api/v1/captures: what is being taken, what lies in the spool, what was refused and why. The
+ * members of a capture are named as in its manifest.
+ */
+
+#include "http/api.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "capture/capture.h"
+#include "http/server.h"
+#include "http/view.h"
+#include "json/tree.h"
+#include "util/err.h"
+#include "watch/target.h"
+
+/* ---- one capture ---- */
+
+static void member_known(struct json_writer *w, const char *key, const char *text)
+{
+	if (text[0] != '\0')
+		json_member_string(w, key, text);
+}
+
+static void write_result(struct json_writer *w, const struct manifest *manifest)
+{
+	api_member_seconds(w, "duration_seconds", manifest->duration_ns);
+	api_member_seconds(w, "pause_seconds", manifest->pause_ns);
+	json_member_uint(w, "size_bytes", manifest->size_bytes);
+	json_member_uint(w, "file_bytes", manifest->file_bytes);
+	json_member_string(w, "sha256", manifest->sha256);
+	json_member_string(w, "name", manifest->name);
+}
+
+static void write_manifest(struct json_writer *w, const struct manifest *manifest)
+{
+	member_known(w, "kind", manifest->kind);
+	json_member_string(w, "target", manifest->target);
+	json_member_string(w, "isolate", manifest->isolate);
+	member_known(w, "address", manifest->address);
+	member_known(w, "runtime", manifest->runtime);
+	member_known(w, "runtime_version", manifest->runtime_version);
+	member_known(w, "engine", manifest->engine);
+	member_known(w, "engine_version", manifest->engine_version);
+	if (manifest->pid > 0)
+		json_member_uint(w, "pid", (uint64_t)manifest->pid);
+	json_member_string(w, "rule", manifest->rule);
+	member_known(w, "cause", manifest->cause);
+	if (manifest->heap_used_bytes > 0)
+		json_member_uint(w, "heap_used_bytes", manifest->heap_used_bytes);
+	if (manifest->started_wall_ms > 0)
+		api_member_time(w, "started", manifest->started_wall_ms, NULL);
+	if (manifest->finished_wall_ms > 0)
+		api_member_time(w, "finished", manifest->finished_wall_ms, NULL);
+}
+
+static void write_ready(struct json_writer *w, const struct manifest *manifest)
+{
+	json_write_object(w);
+	json_member_string(w, "id", manifest->id);
+	json_member_string(w, "state", capture_step_name(CAPTURE_SUCCEEDED));
+	write_manifest(w, manifest);
+	write_result(w, manifest);
+	json_write_object_end(w);
+}
+
+static void write_capture(struct json_writer *w, const struct capture *capture)
+{
+	json_write_object(w);
+	json_member_string(w, "id", capture->id);
+	json_member_string(w, "state", capture_step_name(capture->step));
+	write_manifest(w, &capture->manifest);
+	json_member_uint(w, "bytes", capture->bytes);
+	if (capture->step == CAPTURE_FAILED) {
+		json_member_string(w, "reason", capture->reason);
+		json_member_string(w, "error", capture->error);
+	}
+	json_write_object_end(w);
+}
+
+static void write_refused(struct json_writer *w, const struct refused *refused)
+{
+	json_write_object(w);
+	api_member_time(w, "time", refused->wall_ms, NULL);
+	json_member_string(w, "target", refused->target);
+	json_member_string(w, "isolate", refused->isolate);
+	json_member_string(w, "rule", refused->rule);
+	json_member_string(w, "reason", capture_refusal_name(refused->reason));
+	json_member_string(w, "text", refused->text);
+	json_write_object_end(w);
+}
+
+/* ---- the lists ---- */
+
+static void write_list(struct json_writer *w, const struct link *list, bool only_failed)
+{
+	list_each (at, list) {
+		const struct capture *capture = container_of(at, struct capture, link);
+
+		if (!only_failed || capture->step == CAPTURE_FAILED)
+			write_capture(w, capture);
+	}
+}
+
+/* Newest first, as a person looks for it. */
+static void write_spool(struct json_writer *w, const struct spool *spool)
+{
+	for (const struct link *at = spool->ready.prev; at != &spool->ready; at = at->prev)
+		write_ready(w, &container_of(at, const struct spool_entry, link)->manifest);
+}
+
+static void write_all_refused(struct json_writer *w, const struct captures *captures)
+{
+	uint64_t n = captures->refused_n < REFUSED_MAX ? captures->refused_n : REFUSED_MAX;
+
+	for (uint64_t i = 1; i <= n; i++)
+		write_refused(w, &captures->refused[(captures->refused_n - i) % REFUSED_MAX]);
+}
+
+int api_captures(struct http_exchange *exchange)
+{
+	const struct http_view *view = http_server_owner(exchange->server);
+	struct api_answer answer;
+	struct json_writer *w = &answer.json;
+
+	api_begin(&answer);
+	json_write_object(w);
+	json_write_key(w, "running");
+	json_write_array(w);
+	write_list(w, &view->captures->running, false);
+	write_list(w, &view->captures->queue, false);
+	json_write_array_end(w);
+	json_write_key(w, "ready");
+	json_write_array(w);
+	write_spool(w, view->spool);
+	json_write_array_end(w);
+	json_write_key(w, "failed");
+	json_write_array(w);
+	write_list(w, &view->captures->ended, true);
+	json_write_array_end(w);
+	json_write_key(w, "refused");
+	json_write_array(w);
+	write_all_refused(w, view->captures);
+	json_write_array_end(w);
+	json_write_object_end(w);
+	return api_finish(&answer, exchange, 200);
+}
+
+static int answer_unknown(struct http_exchange *exchange)
+{
+	return http_answer_error(exchange, 404, NULL, "no capture has this id");
+}
+
+int api_capture(struct http_exchange *exchange)
+{
+	const struct http_view *view = http_server_owner(exchange->server);
+	const struct spool_entry *entry = spool_find(view->spool, exchange->params[0]);
+	const struct capture *capture = captures_find(view->captures, exchange->params[0]);
+	struct api_answer answer;
+
+	if (entry == NULL && capture == NULL)
+		return answer_unknown(exchange);
+	api_begin(&answer);
+	if (entry != NULL)
+		write_ready(&answer.json, &entry->manifest);
+	else
+		write_capture(&answer.json, capture);
+	return api_finish(&answer, exchange, 200);
+}
+
+/* ---- files ---- */
+
+int api_capture_file(struct http_exchange *exchange)
+{
+	const struct http_view *view = http_server_owner(exchange->server);
+	const struct spool_entry *entry = spool_find(view->spool, exchange->params[0]);
+	char tag[sizeof(entry->manifest.sha256) + 3];
+	int fd;
+
+	if (entry == NULL && captures_find(view->captures, exchange->params[0]) != NULL)
+		return http_answer_error(exchange, 409, NULL, "the capture is not complete");
+	if (entry == NULL)
+		return answer_unknown(exchange);
+	fd = openat(view->spool->ready_fd, entry->manifest.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return http_answer_error(exchange, 404, NULL,
+					 "the file of this capture is gone from the spool");
+	if (fd < 0)
+		return -errno;
+	/* By it a download is taken up again only when the file is the same. */
+	snprintf(tag, sizeof(tag), "\"%s\"", entry->manifest.sha256);
+	http_set_header(exchange, "ETag", tag);
+	return http_answer_file(exchange, fd, "application/octet-stream", entry->manifest.name);
+}
+
+int api_capture_delete(struct http_exchange *exchange)
+{
+	const struct http_view *view = http_server_owner(exchange->server);
+	const char *id = exchange->params[0];
+	struct api_answer answer;
+	bool cancelled = false;
+	int r;
+
+	r = spool_remove(view->spool, id);
+	if (r == -ENOENT) {
+		r = captures_cancel(view->captures, id);
+		cancelled = r == 0;
+	}
+	if (r == -ENOENT || r == -EALREADY)
+		return answer_unknown(exchange);
+	if (r < 0)
+		return r;
+	api_begin(&answer);
+	json_write_object(&answer.json);
+	json_member_string(&answer.json, "id", id);
+	json_member_string(&answer.json, "result", cancelled ? "cancelled" : "deleted");
+	json_write_object_end(&answer.json);
+	return api_finish(&answer, exchange, cancelled ? 202 : 200);
+}
+
+/* ---- by hand ---- */
+
+static int answer_refused(struct http_exchange *exchange, int refusal, const struct err *err)
+{
+	const char *name = capture_refusal_name((enum capture_refusal)refusal);
+
+	switch (refusal) {
+	case REFUSAL_BUSY:
+	case REFUSAL_TARGET:
+		return http_answer_error(exchange, 409, "conflict", "%s: %s", name, err->text);
+	case REFUSAL_COOLDOWN:
+	case REFUSAL_MAX_CAPTURES:
+		return http_answer_error(exchange, 429, "guard", "%s: %s", name, err->text);
+	default:
+		return http_answer_error(exchange, 429, "limit", "%s: %s", name, err->text);
+	}
+}
+
+static int answer_accepted(struct http_exchange *exchange, const char *id)
+{
+	char location[64 + CAPTURE_ID_MAX];
+	struct api_answer answer;
+
+	snprintf(location, sizeof(location), "/api/v1/captures/%s", id);
+	http_set_header(exchange, "Location", location);
+	api_begin(&answer);
+	json_write_object(&answer.json);
+	json_member_string(&answer.json, "id", id);
+	json_write_object_end(&answer.json);
+	return api_finish(&answer, exchange, 202);
+}
+
+/* What the body or the query asks for. The body is freed by the caller, the texts point into it. */
+struct wish {
+	struct tree *body;
+	const char *isolate, *kind;
+};
+
+static int read_wish(struct http_exchange *exchange, struct wish *wish, struct err *err)
+{
+	const char *isolate = http_argument(exchange, "isolate");
+	const char *kind = http_argument(exchange, "kind");
+	size_t size;
+	const char *text = http_body(exchange, &size);
+	int r;
+
+	*wish = (struct wish){ .isolate = isolate != NULL ? isolate : "main",
+			       .kind = kind != NULL ? kind : "snapshot" };
+	if (size == 0)
+		return 0;
+	r = tree_parse(text, size, &wish->body, err);
+	if (r < 0)
+		return r;
+	if (!tree_is_object(wish->body))
+		return err_set(err, -EBADMSG, "not an object");
+	tree_string(wish->body, "isolate", &wish->isolate);
+	tree_string(wish->body, "kind", &wish->kind);
+	return 0;
+}
+
+static int request_capture(struct http_exchange *exchange, const struct target *target,
+			   const struct wish *wish)
+{
+	const struct http_view *view = http_server_owner(exchange->server);
+	const struct capture_request request = {
+		.target_id = target->id,
+		.isolate = wish->isolate,
+		.cause = "asked for by hand",
+	};
+	struct err err = { .text = "" };
+	char id[CAPTURE_ID_MAX];
+	int r;
+
+	if (strcmp(wish->kind, "snapshot") != 0)
+		return http_answer_error(exchange, 400, NULL, "kind: only \"snapshot\" is known");
+	if (target_find_isolate(target, wish->isolate) == NULL)
+		return http_answer_error(exchange, 404, NULL, "the target has no such isolate");
+	r = captures_request(view->captures, &request, id, &err);
+	if (r < 0)
+		return r;
+	return r > 0 ? answer_refused(exchange, r, &err) : answer_accepted(exchange, id);
+}
+
+int api_capture_request(struct http_exchange *exchange)
+{
+	const struct http_view *view = http_server_owner(exchange->server);
+	const struct target *target = targets_find_name(view->targets, exchange->params[0]);
+	struct err err = { .text = "" };
+	struct wish wish;
+	int r;
+
+	if (target == NULL)
+		return http_answer_error(exchange, 404, NULL, "no target has this name");
+	r = read_wish(exchange, &wish, &err);
+	if (r == 0)
+		r = request_capture(exchange, target, &wish);
+	else if (r == -EBADMSG)
+		r = http_answer_error(exchange, 400, NULL, "body is no JSON object: %s", err.text);
+	tree_free(wish.body);
+	return r;
+}

@@ -1,0 +1,385 @@
+/*
+ * Metric families
+ *
+ * Conventions are those of the Prometheus project: base units, no timestamps, success and failure
+ * as two counters, an absent value is not exported. The labels are in the order of the samples.
+ * Only what this version can give a value is listed.
+ */
+
+#include "http/metric_table.h"
+
+#include <stddef.h>
+
+#include "util/buf.h"
+
+const struct metric_desc metric_table[METRICS + 1] = {
+	[METRIC_UP] = { .name = "heapwatch_up",
+			.type = METRIC_GAUGE,
+			.unit = "",
+			.labels = { "target" },
+			.help = "Whether the last poll of the target succeeded (1) or not (0)." },
+	[METRIC_TARGET_INFO] = { .name = "heapwatch_target_info",
+				 .type = METRIC_INFO,
+				 .unit = "",
+				 .labels = { "target", "runtime", "runtime_version", "engine",
+					     "engine_version", "protocol", "address" },
+				 .help = "Static facts about the target; join on target." },
+	[METRIC_TARGET_STATE] = { .name = "heapwatch_target_state",
+				  .type = METRIC_GAUGE,
+				  .unit = "",
+				  .labels = { "target", "state" },
+				  .help = "State of the target (connecting, up, capturing, "
+					  "blocked, paused, stopped, exiting, down, invalid); "
+					  "exactly one state is 1." },
+	[METRIC_TARGET_ISOLATES] = { .name = "heapwatch_target_isolates",
+				     .type = METRIC_GAUGE,
+				     .unit = "",
+				     .labels = { "target" },
+				     .help = "Number of isolates (main thread, workers, tabs) "
+					     "polled in the target." },
+	[METRIC_TARGET_RESTARTS] = { .name = "heapwatch_target_restarts",
+				     .type = METRIC_COUNTER,
+				     .unit = "",
+				     .labels = { "target" },
+				     .help = "Runtime restarts noticed by heapwatchd (new start "
+					     "time, process id or inspector id)." },
+	[METRIC_SCRAPE_DURATION] = { .name = "heapwatch_scrape_duration_seconds",
+				     .type = METRIC_GAUGE,
+				     .unit = "seconds",
+				     .labels = { "target" },
+				     .help = "Time the last poll of the target took." },
+	[METRIC_LAST_POLL] = { .name = "heapwatch_last_poll_timestamp_seconds",
+			       .type = METRIC_GAUGE,
+			       .unit = "seconds",
+			       .labels = { "target" },
+			       .help = "Unix time of the last completed poll; values below are as "
+				       "old as this, they are cached between polls." },
+	[METRIC_POLLS] = { .name = "heapwatch_polls",
+			   .type = METRIC_COUNTER,
+			   .unit = "",
+			   .labels = { "target" },
+			   .help = "Polls started." },
+	[METRIC_POLL_FAILURES] = { .name = "heapwatch_poll_failures",
+				   .type = METRIC_COUNTER,
+				   .unit = "",
+				   .labels = { "target", "reason" },
+				   .help = "Polls that failed, by reason." },
+	[METRIC_ROUND_TRIP] = { .name = "heapwatch_inspector_round_trip_seconds",
+				.type = METRIC_GAUGE,
+				.unit = "seconds",
+				.labels = { "target", "isolate" },
+				.help = "Round trip of the cheapest inspector request in the last "
+					"poll; rises with event-loop delay." },
+	[METRIC_HEAP_USED] = { .name = "heapwatch_heap_used_bytes",
+			       .type = METRIC_GAUGE,
+			       .unit = "bytes",
+			       .labels = { "target", "isolate" },
+			       .help = "Heap in use as reported by the runtime, garbage "
+				       "included." },
+	[METRIC_HEAP_SIZE] = { .name = "heapwatch_heap_size_bytes",
+			       .type = METRIC_GAUGE,
+			       .unit = "bytes",
+			       .labels = { "target", "isolate" },
+			       .help = "Heap reserved (committed) by the runtime." },
+	[METRIC_HEAP_LIMIT] = { .name = "heapwatch_heap_limit_bytes",
+				.type = METRIC_GAUGE,
+				.unit = "bytes",
+				.labels = { "target", "isolate" },
+				.help = "Size the heap may grow to before the runtime aborts." },
+	[METRIC_EXTERNAL] = { .name = "heapwatch_external_memory_bytes",
+			      .type = METRIC_GAUGE,
+			      .unit = "bytes",
+			      .labels = { "target", "isolate" },
+			      .help = "Memory outside the heap that heap objects keep alive "
+				      "(buffers, native objects)." },
+	[METRIC_ARRAY_BUFFERS] = { .name = "heapwatch_array_buffers_bytes",
+				   .type = METRIC_GAUGE,
+				   .unit = "bytes",
+				   .labels = { "target", "isolate" },
+				   .help = "Memory of ArrayBuffers and SharedArrayBuffers; part of "
+					   "external memory." },
+	[METRIC_EMBEDDER_USED] = { .name = "heapwatch_embedder_heap_used_bytes",
+				   .type = METRIC_GAUGE,
+				   .unit = "bytes",
+				   .labels = { "target", "isolate" },
+				   .help = "Embedder (C++ garbage-collected) heap in use." },
+	[METRIC_MALLOCED] = { .name = "heapwatch_malloced_memory_bytes",
+			      .type = METRIC_GAUGE,
+			      .unit = "bytes",
+			      .labels = { "target", "isolate" },
+			      .help = "Memory the engine itself got from malloc." },
+	[METRIC_SPACE_SIZE] = { .name = "heapwatch_heap_space_size_bytes",
+				.type = METRIC_GAUGE,
+				.unit = "bytes",
+				.labels = { "target", "isolate", "space" },
+				.help = "Reserved size of a heap space." },
+	[METRIC_SPACE_USED] = { .name = "heapwatch_heap_space_used_bytes",
+				.type = METRIC_GAUGE,
+				.unit = "bytes",
+				.labels = { "target", "isolate", "space" },
+				.help = "Used size of a heap space." },
+	[METRIC_SPACE_AVAILABLE] = { .name = "heapwatch_heap_space_available_bytes",
+				     .type = METRIC_GAUGE,
+				     .unit = "bytes",
+				     .labels = { "target", "isolate", "space" },
+				     .help = "Available size of a heap space." },
+	[METRIC_SPACE_PHYSICAL] = { .name = "heapwatch_heap_space_physical_bytes",
+				    .type = METRIC_GAUGE,
+				    .unit = "bytes",
+				    .labels = { "target", "isolate", "space" },
+				    .help = "Physical (committed) size of a heap space." },
+	[METRIC_NATIVE_CONTEXTS] = { .name = "heapwatch_native_contexts",
+				     .type = METRIC_GAUGE,
+				     .unit = "",
+				     .labels = { "target", "isolate" },
+				     .help = "Native contexts alive (pages, iframes, vm "
+					     "contexts)." },
+	[METRIC_DETACHED_CONTEXTS] = { .name = "heapwatch_detached_contexts",
+				       .type = METRIC_GAUGE,
+				       .unit = "",
+				       .labels = { "target", "isolate" },
+				       .help = "Contexts detached but not collected; above zero "
+					       "for long means a leaked context." },
+	[METRIC_ALLOCATED] = { .name = "heapwatch_allocated_bytes",
+			       .type = METRIC_COUNTER,
+			       .unit = "bytes",
+			       .labels = { "target", "isolate" },
+			       .help = "Bytes allocated since the isolate started, as the engine "
+				       "counts them." },
+	[METRIC_PROCESS_RESIDENT] = { .name = "heapwatch_target_process_resident_memory_bytes",
+				      .type = METRIC_GAUGE,
+				      .unit = "bytes",
+				      .labels = { "target" },
+				      .help = "Resident memory of the target process." },
+	[METRIC_PROCESS_VIRTUAL] = { .name = "heapwatch_target_process_virtual_memory_bytes",
+				     .type = METRIC_GAUGE,
+				     .unit = "bytes",
+				     .labels = { "target" },
+				     .help = "Virtual memory of the target process." },
+	[METRIC_PROCESS_CPU] = { .name = "heapwatch_target_process_cpu_seconds",
+				 .type = METRIC_COUNTER,
+				 .unit = "seconds",
+				 .labels = { "target" },
+				 .help = "CPU time of the target process, user and system." },
+	[METRIC_PROCESS_START] = { .name = "heapwatch_target_process_start_time_seconds",
+				   .type = METRIC_GAUGE,
+				   .unit = "seconds",
+				   .labels = { "target" },
+				   .help = "Start time of the target process, Unix time." },
+	[METRIC_CGROUP_USAGE] = { .name = "heapwatch_target_cgroup_memory_usage_bytes",
+				  .type = METRIC_GAUGE,
+				  .unit = "bytes",
+				  .labels = { "target" },
+				  .help = "Memory charged to the control group of the target "
+					  "process." },
+	[METRIC_CGROUP_LIMIT] = { .name = "heapwatch_target_cgroup_memory_limit_bytes",
+				  .type = METRIC_GAUGE,
+				  .unit = "bytes",
+				  .labels = { "target" },
+				  .help = "Memory limit (memory.max) of the control group; absent "
+					  "when unlimited." },
+	[METRIC_CAPTURES] = { .name = "heapwatch_captures",
+			      .type = METRIC_COUNTER,
+			      .unit = "",
+			      .labels = { "target", "kind", "rule" },
+			      .help = "Captures completed." },
+	[METRIC_CAPTURE_FAILURES] = { .name = "heapwatch_capture_failures",
+				      .type = METRIC_COUNTER,
+				      .unit = "",
+				      .labels = { "target", "kind", "reason" },
+				      .help = "Captures that failed, by reason." },
+	[METRIC_CAPTURES_SUPPRESSED] = { .name = "heapwatch_captures_suppressed",
+					 .type = METRIC_COUNTER,
+					 .unit = "",
+					 .labels = { "target", "rule", "reason" },
+					 .help = "Captures a rule asked for that a guard refused, "
+						 "by guard." },
+	[METRIC_CAPTURES_IN_PROGRESS] = { .name = "heapwatch_captures_in_progress",
+					  .type = METRIC_GAUGE,
+					  .unit = "",
+					  .help = "Captures running now." },
+	[METRIC_CAPTURE_DURATION] = { .name = "heapwatch_capture_duration_seconds",
+				      .type = METRIC_HISTOGRAM,
+				      .unit = "seconds",
+				      .labels = { "kind" },
+				      .help = "Time from request to closed file." },
+	[METRIC_CAPTURE_PAUSE] = { .name = "heapwatch_capture_pause_seconds",
+				   .type = METRIC_HISTOGRAM,
+				   .unit = "seconds",
+				   .labels = { "kind" },
+				   .help = "Longest time the target did not answer during a "
+					   "capture." },
+	[METRIC_CAPTURE_SIZE] = { .name = "heapwatch_capture_size_bytes",
+				  .type = METRIC_HISTOGRAM,
+				  .unit = "bytes",
+				  .labels = { "kind" },
+				  .help = "Size of completed captures before compression." },
+	[METRIC_LAST_CAPTURE] = { .name = "heapwatch_last_capture_timestamp_seconds",
+				  .type = METRIC_GAUGE,
+				  .unit = "seconds",
+				  .labels = { "target", "kind" },
+				  .help = "Unix time of the last completed capture." },
+	[METRIC_SPOOL_SIZE] = { .name = "heapwatch_spool_size_bytes",
+				.type = METRIC_GAUGE,
+				.unit = "bytes",
+				.help = "Space the spool uses." },
+	[METRIC_SPOOL_LIMIT] = { .name = "heapwatch_spool_limit_bytes",
+				 .type = METRIC_GAUGE,
+				 .unit = "bytes",
+				 .help = "Space the spool may use (MaxUse)." },
+	[METRIC_SPOOL_AVAILABLE] = { .name = "heapwatch_spool_available_bytes",
+				     .type = METRIC_GAUGE,
+				     .unit = "bytes",
+				     .help = "Space free on the file system of the spool." },
+	[METRIC_SPOOL_FILES] = { .name = "heapwatch_spool_files",
+				 .type = METRIC_GAUGE,
+				 .unit = "",
+				 .labels = { "kind" },
+				 .help = "Captures in the spool." },
+	[METRIC_SPOOL_REMOVED] = { .name = "heapwatch_spool_removed_files",
+				   .type = METRIC_COUNTER,
+				   .unit = "",
+				   .labels = { "reason" },
+				   .help = "Captures removed from the spool, by reason." },
+	[METRIC_ALERTS] = { .name = "heapwatch_alerts",
+			    .type = METRIC_GAUGE,
+			    .unit = "",
+			    .labels = { "alertname", "alertstate", "target", "isolate",
+					"severity" },
+			    .help = "1 per pending or firing alert instance, in the shape of the "
+				    "ALERTS series." },
+	[METRIC_RULE_EVALUATIONS] = { .name = "heapwatch_rule_evaluations",
+				      .type = METRIC_COUNTER,
+				      .unit = "",
+				      .labels = { "rule" },
+				      .help = "Rule evaluations." },
+	[METRIC_BUILD_INFO] = { .name = "heapwatch_build_info",
+				.type = METRIC_INFO,
+				.unit = "",
+				.labels = { "version", "revision", "compiler" },
+				.help = "Build of heapwatchd." },
+	[METRIC_RELOAD_OK] = { .name = "heapwatch_config_last_reload_successful",
+			       .type = METRIC_GAUGE,
+			       .unit = "",
+			       .help = "Whether the last configuration load succeeded." },
+	[METRIC_RELOAD_TIME] = { .name = "heapwatch_config_last_reload_success_timestamp_seconds",
+				 .type = METRIC_GAUGE,
+				 .unit = "seconds",
+				 .help = "Unix time of the last successful configuration load." },
+	[METRIC_READY] = { .name = "heapwatch_ready",
+			   .type = METRIC_GAUGE,
+			   .unit = "",
+			   .help = "1 when /-/ready answers 200." },
+	[METRIC_LOOP_LAG] = { .name = "heapwatch_event_loop_lag_seconds",
+			      .type = METRIC_GAUGE,
+			      .unit = "seconds",
+			      .help = "Lateness of heapwatchd's own timer in the last interval." },
+	[METRIC_INSPECTOR_RECEIVED] = { .name = "heapwatch_inspector_received_bytes",
+					.type = METRIC_COUNTER,
+					.unit = "bytes",
+					.labels = { "target" },
+					.help = "Bytes received from the inspector of the "
+						"target." },
+	[METRIC_INSPECTOR_SENT] = { .name = "heapwatch_inspector_sent_bytes",
+				    .type = METRIC_COUNTER,
+				    .unit = "bytes",
+				    .labels = { "target" },
+				    .help = "Bytes sent to the inspector of the target." },
+	[METRIC_HTTP_REQUESTS] = { .name = "heapwatch_http_requests",
+				   .type = METRIC_COUNTER,
+				   .unit = "",
+				   .labels = { "code", "handler", "method" },
+				   .help = "HTTP requests served." },
+	[METRIC_HTTP_DURATION] = { .name = "heapwatch_http_request_duration_seconds",
+				   .type = METRIC_HISTOGRAM,
+				   .unit = "seconds",
+				   .labels = { "handler" },
+				   .help = "Time to serve HTTP requests." },
+	[METRIC_SELF_CPU] = { .name = "process_cpu_seconds",
+			      .type = METRIC_COUNTER,
+			      .unit = "seconds",
+			      .help = "Total user and system CPU time spent in seconds." },
+	[METRIC_SELF_FDS] = { .name = "process_open_fds",
+			      .type = METRIC_GAUGE,
+			      .unit = "",
+			      .help = "Number of open file descriptors." },
+	[METRIC_SELF_FDS_MAX] = { .name = "process_max_fds",
+				  .type = METRIC_GAUGE,
+				  .unit = "",
+				  .help = "Maximum number of open file descriptors." },
+	[METRIC_SELF_VIRTUAL] = { .name = "process_virtual_memory_bytes",
+				  .type = METRIC_GAUGE,
+				  .unit = "bytes",
+				  .help = "Virtual memory size in bytes." },
+	[METRIC_SELF_RESIDENT] = { .name = "process_resident_memory_bytes",
+				   .type = METRIC_GAUGE,
+				   .unit = "bytes",
+				   .help = "Resident memory size in bytes." },
+	[METRIC_SELF_START] = { .name = "process_start_time_seconds",
+				.type = METRIC_GAUGE,
+				.unit = "seconds",
+				.help = "Start time of the process since unix epoch in seconds." },
+	[METRICS] = { NULL },
+};
+
+/* Chapters of the documentation, by the family each begins with. */
+static const struct chapter {
+	enum metric_id first;
+	const char *title, *text;
+} chapters[] = {
+	{ METRIC_UP, "Targets and polls",
+	  "One set per target. `target` is the configured name, `isolate` is `main` or "
+	  "`worker:N`." },
+	{ METRIC_HEAP_USED, "Heaps", "One set per isolate, as of the last poll that succeeded." },
+	{ METRIC_PROCESS_RESIDENT, "Processes of targets",
+	  "As the kernel says, for processes of this host. Elsewhere only the resident memory, as "
+	  "the runtime says." },
+	{ METRIC_CAPTURES, "Captures", "`rule` is empty when a person asked for the capture." },
+	{ METRIC_SPOOL_SIZE, "Spool", "" },
+	{ METRIC_ALERTS, "Rules and alerts", "" },
+	{ METRIC_BUILD_INFO, "The daemon itself", "" },
+};
+
+static const char *const type_names[] = {
+	[METRIC_GAUGE] = "gauge",
+	[METRIC_COUNTER] = "counter",
+	[METRIC_INFO] = "info",
+	[METRIC_HISTOGRAM] = "histogram",
+};
+
+static void write_chapter(struct buf *buf, const struct metric_desc *desc)
+{
+	for (size_t i = 0; i < sizeof(chapters) / sizeof(chapters[0]); i++) {
+		if (desc != &metric_table[chapters[i].first])
+			continue;
+		buf_printf(buf, "\n## %s\n\n", chapters[i].title);
+		if (chapters[i].text[0] != '\0')
+			buf_printf(buf, "%s\n\n", chapters[i].text);
+		buf_puts(buf, "| name | type | labels | what it is |\n|---|---|---|---|\n");
+	}
+}
+
+static void write_row(struct buf *buf, const struct metric_desc *desc)
+{
+	buf_printf(buf, "| `%s%s` | %s | ", desc->name,
+		   desc->type == METRIC_COUNTER ? "_total" : "", type_names[desc->type]);
+	for (size_t i = 0; i < METRIC_LABELS_MAX && desc->labels[i] != NULL; i++)
+		buf_printf(buf, "%s`%s`", i > 0 ? ", " : "", desc->labels[i]);
+	buf_printf(buf, " | %s |\n", desc->help);
+}
+
+int metrics_markdown(struct buf *buf)
+{
+	buf_puts(buf,
+		 "# Metrics\n\n"
+		 "`GET /metrics` shows all targets as of their last poll; `GET /probe?target=NAME` "
+		 "polls one target\nand shows the families of the first three chapters without the "
+		 "`target` label. Both speak the text\nformat 0.0.4 and OpenMetrics 1.0, by the "
+		 "Accept header. A value a runtime does not give is absent,\nnot zero; the series "
+		 "of a target that was removed end. In the text format an info is a gauge.\n");
+	for (const struct metric_desc *desc = metric_table; desc->name != NULL; desc++) {
+		write_chapter(buf, desc);
+		write_row(buf, desc);
+	}
+	return buf->error;
+}
