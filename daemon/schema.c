@@ -85,7 +85,7 @@ const struct option_desc settings_table[] = {
 	  .type = OPTION_TABLE,
 	  .offset = offsetof(struct settings, spool),
 	  .table = spool_options,
-	  .help = "How many of them are kept, in systemd-coredump's words." },
+	  .help = "What captures may take of the disk, in systemd-coredump's words." },
 	{ 0 },
 };
 
@@ -241,8 +241,6 @@ static void check_web(const struct check *check)
 	const struct web_settings *web = &check->settings->web;
 	const struct text_list *list = &web->listen_addresses;
 
-	if (list->n == 0)
-		complain(check, "web.listen_addresses", "give at least one address");
 	for (size_t i = 0; i < list->n && !web->allow_remote; i++) {
 		char path[48], text[ERR_TEXT_MAX];
 		bool local;

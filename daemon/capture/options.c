@@ -65,10 +65,10 @@ const struct option_desc spool_options[] = {
 	{ .name = "max_use",
 	  .type = OPTION_BYTES,
 	  .offset = SPOOL(max_use_bytes),
-	  .min = MIB,
 	  .max = 1024 * TIB,
 	  .def = "32GiB",
-	  .help = "What all captures together may take; the oldest go first to make room." },
+	  .help = "What all captures together may take; beyond that further ones are refused. 0 is "
+		  "no limit." },
 	{ .name = "keep_free",
 	  .type = OPTION_BYTES,
 	  .offset = SPOOL(keep_free_bytes),
@@ -78,9 +78,9 @@ const struct option_desc spool_options[] = {
 	{ .name = "max_files",
 	  .type = OPTION_UINT,
 	  .offset = SPOOL(max_files),
-	  .min = 1,
 	  .max = 1000000,
 	  .def = "200",
-	  .help = "Captures kept; the oldest go first." },
+	  .help = "How many captures are kept; beyond that further ones are refused. 0 is no "
+		  "limit." },
 	{ 0 },
 };

@@ -20,7 +20,7 @@ enum { BUFFER_BYTES = 4096 };
 
 struct token {
 	const char *text;
-	size_t size;
+	size_t size, offset;
 	struct build_mark mark;
 };
 
@@ -127,11 +127,20 @@ static void advance(struct build_mark *mark, const char *text, size_t size)
 	}
 }
 
+/* Inside a text that began where one may stand: the text itself is wrong. */
+static bool text_is_wrong(const struct reader *reader)
+{
+	return reader->token.text[0] == '"' && reader->scan.offset > reader->token.offset;
+}
+
 static int refuse_token(struct reader *reader)
 {
 	char text[16], shown[SHOWN_MAX];
 	size_t size = reader->token.size;
 
+	if (text_is_wrong(reader))
+		return refuse(reader, reader->token.mark,
+			      "a text with a bad escape, a line break, or no closing quote");
 	if (size > sizeof(text) - 1)
 		size = sizeof(text) - 1;
 	memcpy(text, reader->token.text, size);
@@ -142,12 +151,58 @@ static int refuse_token(struct reader *reader)
 	return -EINVAL;
 }
 
+static size_t digits(const char *at)
+{
+	return strspn(at, "0123456789");
+}
+
+/* -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]+)? */
+static bool is_number(const char *at)
+{
+	size_t whole;
+
+	at += *at == '-';
+	whole = digits(at);
+	if (whole == 0 || (whole > 1 && *at == '0'))
+		return false;
+	at += whole;
+	if (*at == '.') {
+		if (digits(at + 1) == 0)
+			return false;
+		at += 1 + digits(at + 1);
+	}
+	if (*at == 'e' || *at == 'E') {
+		at++;
+		at += *at == '+' || *at == '-';
+		if (digits(at) == 0)
+			return false;
+		at += digits(at);
+	}
+	return *at == '\0';
+}
+
+/* The scanner would say so one token later, and so at the wrong place. */
+static bool is_value(const struct token *word)
+{
+	char text[64];
+
+	if (word->size >= sizeof(text))
+		return true;
+	memcpy(text, word->text, word->size);
+	text[word->size] = '\0';
+	return strcmp(text, "true") == 0 || strcmp(text, "false") == 0 ||
+	       strcmp(text, "null") == 0 || is_number(text);
+}
+
 static int feed_token(struct reader *reader)
 {
 	int r;
 
-	if (is_word(reader->token.text[0]))
+	if (is_word(reader->token.text[0])) {
 		reader->word = reader->token;
+		if (!is_value(&reader->word))
+			return refuse_token(reader);
+	}
 	r = json_scan_feed(&reader->scan, reader->token.text, reader->token.size);
 	if (r == -E2BIG)
 		return refuse(reader, reader->token.mark, "a key or number is too long");
@@ -178,7 +233,7 @@ static int read_tokens(struct reader *reader, const char *text, size_t size)
 	for (size_t at = 0; at < size; at += reader->token.size) {
 		int r;
 
-		reader->token = (struct token){ .text = text + at, .mark = mark };
+		reader->token = (struct token){ .text = text + at, .offset = at, .mark = mark };
 		reader->token.size = token_size(text + at, size - at);
 		r = feed_token(reader);
 		if (r < 0)

@@ -253,23 +253,23 @@ static void fini_labels(void *value)
 }
 
 static const struct option_kind kinds[] = {
-	[OPTION_BOOL] = { "boolean", "true or false", parse_bool, equal_bool, NULL },
-	[OPTION_UINT] = { "number", "a whole number", parse_uint, equal_uint, NULL },
-	[OPTION_BYTES] = { "size", "a size (examples: 64KiB, 512MiB, 2GiB)", parse_bytes,
+	[OPTION_BOOL] = { "boolean", "true or false", NULL, parse_bool, equal_bool, NULL },
+	[OPTION_UINT] = { "number", "a whole number", NULL, parse_uint, equal_uint, NULL },
+	[OPTION_BYTES] = { "size", "a size", "examples: 64KiB, 512MiB, 2GiB", parse_bytes,
 			   equal_uint, NULL },
-	[OPTION_TIME] = { "duration", "a duration (examples: 500ms, 10s, 1h30m)", parse_time,
+	[OPTION_TIME] = { "duration", "a duration", "examples: 500ms, 10s, 1h30m", parse_time,
 			  equal_uint, NULL },
-	[OPTION_RATIO] = { "share", "a share of one (examples: 80%, 0.8)", parse_ratio,
+	[OPTION_RATIO] = { "share", "a share of one", "examples: 80%, 0.8", parse_ratio,
 			   equal_double, NULL },
-	[OPTION_NUMBER] = { "decimal", "a number", parse_number, equal_double, NULL },
-	[OPTION_TEXT] = { "text", "a text", parse_text, equal_text, fini_text },
-	[OPTION_ENUM] = { "choice", "", parse_enum, equal_int, NULL },
-	[OPTION_TEXT_LIST] = { "list of texts", "a list of texts", NULL, equal_text_list,
+	[OPTION_NUMBER] = { "decimal", "a number", NULL, parse_number, equal_double, NULL },
+	[OPTION_TEXT] = { "text", "a text", NULL, parse_text, equal_text, fini_text },
+	[OPTION_ENUM] = { "choice", "a word", NULL, parse_enum, equal_int, NULL },
+	[OPTION_TEXT_LIST] = { "list of texts", "a list of texts", NULL, NULL, equal_text_list,
 			       fini_text_list },
-	[OPTION_LABELS] = { "labels", "a table of labels", NULL, equal_labels, fini_labels },
-	[OPTION_TABLE] = { "table", "a table", NULL, NULL, NULL },
-	[OPTION_LIST] = { "list", "a list", NULL, NULL, NULL },
-	[OPTION_INCLUDE] = { "", "", NULL, NULL, NULL },
+	[OPTION_LABELS] = { "labels", "labels", NULL, NULL, equal_labels, fini_labels },
+	[OPTION_TABLE] = { "table", "a table", NULL, NULL, NULL, NULL },
+	[OPTION_LIST] = { "list", "a list", NULL, NULL, NULL, NULL },
+	[OPTION_INCLUDE] = { "", "", NULL, NULL, NULL, NULL },
 };
 
 const struct option_kind *option_kind(enum option_type type)

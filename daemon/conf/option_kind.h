@@ -13,7 +13,8 @@ enum { OPTION_PATH_MAX = 192 };
 
 struct option_kind {
 	const char *name; /* "duration": for --options */
-	const char *expected; /* "a duration (examples: ...)": for messages */
+	const char *expected; /* "a duration": for messages */
+	const char *examples; /* "examples: ...", NULL: none */
 	/*
 	 * Fill the zeroed value from text. 0; -EINVAL when it is no such thing; -ERANGE when it
 	 * does not fit; -ENOMEM. What was meant goes into hint (may stay empty).

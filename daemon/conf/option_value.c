@@ -56,13 +56,16 @@ static const char *show(char dst[SHOWN_MAX + 2], const struct option_desc *desc,
 static int not_such(const struct option_desc *desc, const char *text, const struct err *hint,
 		    struct err *err)
 {
+	const struct option_kind *kind = option_kind(desc->type);
 	char expected[160], name[SHOWN_MAX + 2];
 
-	str_copy(expected, sizeof(expected), option_kind(desc->type)->expected);
+	str_copy(expected, sizeof(expected), kind->expected);
 	if (desc->type == OPTION_ENUM)
 		list_choices(expected, sizeof(expected), desc);
-	return err_set(err, -EINVAL, "%s is not %s%s%.100s%s", show(name, desc, text), expected,
-		       hint->text[0] ? " (" : "", hint->text, hint->text[0] ? ")" : "");
+	return err_set(err, -EINVAL, "%s is not %s%s%s%s%s%.100s%s", show(name, desc, text),
+		       expected, kind->examples ? " (" : "", kind->examples ? kind->examples : "",
+		       kind->examples ? ")" : "", hint->text[0] ? " (" : "", hint->text,
+		       hint->text[0] ? ")" : "");
 }
 
 static int out_of_range(const struct option_desc *desc, const char *text, struct err *err)

@@ -94,7 +94,9 @@ const struct option_desc web_options[] = {
 	  .def = "127.0.0.1:19229",
 	  .check = check_listen,
 	  .help = "Where to listen: HOST:PORT, [IPV6]:PORT, :PORT for all interfaces, unix:/PATH. "
-		  "Port 0 takes a free one. Beyond loopback only with allow_remote." },
+		  "Port 0 takes a free one. Beyond loopback only with allow_remote. Empty when "
+		  "systemd "
+		  "passes the sockets." },
 	{ .name = "external_url",
 	  .type = OPTION_TEXT,
 	  .offset = AT(external_url),
