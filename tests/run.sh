@@ -13,10 +13,10 @@ out=$build/results
 export HEAPWATCH_TEST_SCALE="${HEAPWATCH_TEST_SCALE:-0.1}"
 
 install_packages() {
-	sh "$top/tests/install.sh" "$top/docs/packages-build.txt" "$top/tests/packages.txt"
+	sh "$top/docs/install-packages.sh" "$top/docs/packages-build.txt" "$top/tests/packages.txt"
 	if ! command -v npm >/dev/null; then
 		echo npm >"$build.npm.txt"
-		sh "$top/tests/install.sh" "$build.npm.txt"
+		sh "$top/docs/install-packages.sh" "$build.npm.txt"
 	fi
 }
 

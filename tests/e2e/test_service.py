@@ -163,7 +163,6 @@ def booted(nursery, tmp_path, installed):
     box = machine.Machine(nursery, tmp_path / "machine", installed)
     (box.etc / "heapwatchd.yaml").write_text(CONFIG)
     (box.etc / "rules.yaml").write_text(RULES)
-    box.run("ip", "link", "set", "lo", "up")
     yield box
     box.close()
 

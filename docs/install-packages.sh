@@ -1,5 +1,5 @@
 #!/bin/sh
-# install.sh LIST...: install the Debian packages the lists name, those that are missing only, so
+# install-packages.sh LIST...: install the Debian packages the lists name, those that are missing only, so
 # that a second run asks no registry. Services that come with a package are not started.
 set -eu
 
