@@ -250,8 +250,8 @@ Test(pattern, whole_text_only)
 
 		cr_assert_eq(pattern_init(&pattern, cases[i].pattern, &err), 0, "%s: %s",
 			     cases[i].pattern, err.text);
-		cr_expect_eq(pattern_match(&pattern, cases[i].text), cases[i].matches,
-			     "%s on %s", cases[i].pattern, cases[i].text);
+		cr_expect_eq(pattern_match(&pattern, cases[i].text), cases[i].matches, "%s on %s",
+			     cases[i].pattern, cases[i].text);
 		pattern_fini(&pattern);
 		pattern_fini(&pattern);
 	}

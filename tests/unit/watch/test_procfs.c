@@ -245,9 +245,10 @@ Test(procfs_tree, fields)
 
 Test(procfs_tree, stat_that_makes_no_sense)
 {
-	static const char *const texts[] = { "", "7", "7 (node", "7 (node)", "7 (node) ",
-					     "7 (node) S", "7 (node) S 1 7 7",
-					     "7 (node) S 1 7 7 0 -1 x" };
+	static const char *const texts[] = {
+		"",          "7",          "7 (node",          "7 (node)",
+		"7 (node) ", "7 (node) S", "7 (node) S 1 7 7", "7 (node) S 1 7 7 0 -1 x"
+	};
 	struct process_stats stats;
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -362,7 +363,7 @@ Test(procfs_tree, container_without_namespace)
 Test(procfs_tree, groups_out_of_sight)
 {
 	static const char *const lines[] = { "0::/../other\n", "0::\n", "0:\n", "\n", "",
-					     "memory\n",      "0::x\n" };
+					     "memory\n",       "0::x\n" };
 
 	put("proc/7/stat", STAT);
 	put("cgroup/memory.current", "500\n");

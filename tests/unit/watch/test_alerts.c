@@ -1,0 +1,771 @@
+/*
+ * Alerts of many targets: who is judged by what, when a value counts, what the hooks are told, what
+ * a reload keeps. Time is simulated; targets are made by hand.
+ */
+
+#include "watch/alert.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/str.h"
+#include "watch/target.h"
+
+#define MIB (1024.0 * 1024.0)
+
+static struct loop loop;
+static struct targets targets;
+static struct alerts alerts;
+static char events[1024]; /* what the hooks were told: "F name/isolate ", "R name/isolate " */
+
+static void note(char what, const struct alert *alert)
+{
+	size_t used = strlen(events);
+
+	snprintf(events + used, sizeof(events) - used, "%c %s/%s ", what, alert->target,
+		 alert->isolate);
+}
+
+static void on_firing(void *owner, const struct alert *alert, struct target *target)
+{
+	cr_assert_eq(owner, &events);
+	cr_assert_eq(alert->state, ALERT_FIRING);
+	cr_assert_eq(alert->target_id, target->id);
+	note('F', alert);
+}
+
+static void on_resolved(void *owner, const struct alert *alert)
+{
+	cr_assert_eq(owner, &events);
+	cr_assert_eq(alert->state, ALERT_INACTIVE);
+	note('R', alert);
+}
+
+static void expect_events(const char *expected)
+{
+	cr_assert_str_eq(events, expected);
+	events[0] = '\0';
+}
+
+static void set_time(uint64_t seconds)
+{
+	clock_simulate(seconds * NS_PER_S, (int64_t)seconds * 1000 + 1700000000000);
+	loop.now_ns = seconds * NS_PER_S;
+}
+
+static struct rules *parse(const char *text)
+{
+	struct rules *rules = calloc(1, sizeof(*rules));
+	struct problems problems;
+
+	cr_assert_not_null(rules);
+	problems_init(&problems);
+	cr_assert_eq(rules_parse(rules, text, strlen(text), "r.yaml", 15 * NS_PER_S, &problems), 0,
+		     "%s", problems.n > 0 ? problems.items[0].text : "");
+	problems_fini(&problems);
+	return rules;
+}
+
+static void set_rules(const char *text)
+{
+	cr_assert_eq(alerts_set_rules(&alerts, parse(text)), 0);
+}
+
+static struct target *add_target(const char *name)
+{
+	struct target *target = calloc(1, sizeof(*target));
+
+	cr_assert_not_null(target);
+	target->id = ++targets.next_id;
+	target->targets = &targets;
+	target->spec.name = strdup(name);
+	target->spec.poll.interval_ns = 5 * NS_PER_S;
+	target->state = TARGET_UP;
+	target->state_since_ns = loop.now_ns;
+	target->identified = true;
+	str_copy(target->identity.runtime, sizeof(target->identity.runtime), "node");
+	link_init(&target->isolates);
+	list_append(&targets.list, &target->link);
+	return target;
+}
+
+static struct isolate *add_isolate(struct target *target, const char *name)
+{
+	struct isolate *isolate = calloc(1, sizeof(*isolate));
+
+	cr_assert_not_null(isolate);
+	str_copy(isolate->name, sizeof(isolate->name), name);
+	list_append(&target->isolates, &isolate->link);
+	return isolate;
+}
+
+static void remove_isolate(struct isolate *isolate)
+{
+	link_remove(&isolate->link);
+	free(isolate);
+}
+
+static void remove_target(struct target *target)
+{
+	list_each_safe (at, &target->isolates)
+		remove_isolate(container_of(at, struct isolate, link));
+	link_remove(&target->link);
+	target_spec_fini(&target->spec);
+	free(target);
+}
+
+/* A sample of now: megabytes used of a limit of a hundred. */
+static void sample(struct isolate *isolate, double used_mib)
+{
+	isolate->last = (struct sample){ .mono_ns = loop.now_ns };
+	sample_set(&isolate->last, SAMPLE_HEAP_USED, (uint64_t)(used_mib * MIB));
+	sample_set(&isolate->last, SAMPLE_HEAP_LIMIT, (uint64_t)(100 * MIB));
+}
+
+/* Time, a sample, an evaluation of the first group. */
+static void tick(uint64_t seconds, struct isolate *isolate, double used_mib)
+{
+	set_time(seconds);
+	sample(isolate, used_mib);
+	alerts_evaluate(&alerts, 0);
+}
+
+static const struct alert *only_alert(void)
+{
+	cr_assert_eq(alerts.count, 1);
+	cr_assert_not(list_empty(&alerts.list));
+	return container_of(alerts.list.next, struct alert, link);
+}
+
+static void expect_state(enum alert_state state)
+{
+	if (state == ALERT_INACTIVE)
+		cr_assert_eq(alerts.count, 0);
+	else
+		cr_assert_eq(only_alert()->state, state);
+}
+
+static void set_up(void)
+{
+	log_setup(LEVEL_ERROR, LOG_LOGFMT);
+	set_time(1000);
+	cr_assert_eq(loop_init(&loop), 0);
+	link_init(&targets.list);
+	cr_assert_eq(alerts_init(&alerts, &loop, &targets), 0);
+	alerts.on_firing = on_firing;
+	alerts.on_resolved = on_resolved;
+	alerts.owner = &events;
+}
+
+static void tear_down(void)
+{
+	alerts_fini(&alerts);
+	alerts_fini(&alerts);
+	list_each_safe (at, &targets.list)
+		remove_target(container_of(at, struct target, link));
+	loop_fini(&loop);
+	clock_real();
+}
+
+TestSuite(alerts, .init = set_up, .fini = tear_down);
+
+#define HEAD "groups:\n- name: g\n  rules:\n  - alert: A\n"
+#define NEAR "    when: {metric: heap_used, relative_to: heap_limit, above: 80%"
+
+Test(alerts, life_of_one)
+{
+	struct target *target = add_target("api");
+	struct isolate *main = add_isolate(target, "main");
+	const struct alert *alert;
+
+	set_rules(HEAD NEAR ", for: 30s}\n");
+	tick(1000, main, 80);
+	expect_state(ALERT_INACTIVE);
+	tick(1015, main, 81);
+	alert = only_alert();
+	cr_assert_eq(alert->state, ALERT_PENDING);
+	cr_assert_eq(alert->active_since_ns, 1015 * NS_PER_S);
+	cr_assert_eq(alert->active_since_wall_ms, 1700001015000);
+	cr_assert_eq(alert->target_id, target->id);
+	cr_assert_str_eq(alert->target, "api");
+	cr_assert_str_eq(alert->isolate, "main");
+	cr_assert_eq(alert->rule, &alerts.rules->groups[0].rules[0]);
+	tick(1030, main, 85);
+	expect_state(ALERT_PENDING);
+	expect_events("");
+	tick(1045, main, 90);
+	cr_assert_eq(alert->state, ALERT_FIRING);
+	cr_assert_float_eq(alert->value, 0.9, 1e-9);
+	cr_assert_eq(alert->firing_since_ns, 1045 * NS_PER_S);
+	cr_assert_eq(alert->firing_since_wall_ms, 1700001045000);
+	expect_events("F api/main ");
+	tick(1060, main, 95);
+	expect_events("");
+	cr_assert_eq(alert->last_true_ns, 1060 * NS_PER_S);
+	tick(1075, main, 10);
+	expect_state(ALERT_INACTIVE);
+	expect_events("R api/main ");
+	tick(1090, main, 10);
+	expect_events("");
+	cr_assert_eq(alerts_evaluations(&alerts, 0, 0), 7);
+}
+
+Test(alerts, pending_that_ends_tells_nobody)
+{
+	struct isolate *main = add_isolate(add_target("api"), "main");
+
+	set_rules(HEAD NEAR ", for: 30s}\n");
+	tick(1000, main, 90);
+	expect_state(ALERT_PENDING);
+	tick(1015, main, 10);
+	expect_state(ALERT_INACTIVE);
+	expect_events("");
+}
+
+Test(alerts, keep_firing_for)
+{
+	struct isolate *main = add_isolate(add_target("api"), "main");
+
+	set_rules(HEAD NEAR ", keep_firing_for: 30s}\n");
+	tick(1000, main, 90);
+	tick(1015, main, 10);
+	expect_state(ALERT_FIRING);
+	/* The value is that of the last evaluation that held. */
+	cr_assert_float_eq(only_alert()->value, 0.9, 1e-9);
+	tick(1030, main, 85);
+	tick(1045, main, 10);
+	tick(1060, main, 10);
+	expect_state(ALERT_FIRING);
+	expect_events("F api/main ");
+	tick(1075, main, 10);
+	expect_state(ALERT_INACTIVE);
+	expect_events("R api/main ");
+}
+
+/* Setting the wall clock, forth or back, neither fires nor resolves. */
+Test(alerts, wall_clock_jumps)
+{
+	struct isolate *main = add_isolate(add_target("api"), "main");
+
+	set_rules(HEAD NEAR ", for: 30s, keep_firing_for: 30s}\n");
+	tick(1000, main, 90);
+	clock_simulate(1015 * NS_PER_S, 4000000000000);
+	loop.now_ns = 1015 * NS_PER_S;
+	sample(main, 90);
+	alerts_evaluate(&alerts, 0);
+	expect_state(ALERT_PENDING);
+	clock_simulate(1030 * NS_PER_S, 1000);
+	loop.now_ns = 1030 * NS_PER_S;
+	sample(main, 90);
+	alerts_evaluate(&alerts, 0);
+	expect_state(ALERT_FIRING);
+	cr_assert_eq(only_alert()->active_since_wall_ms, 1700001000000);
+	cr_assert_eq(only_alert()->firing_since_wall_ms, 1000);
+	clock_simulate(1045 * NS_PER_S, 9000000000000);
+	loop.now_ns = 1045 * NS_PER_S;
+	sample(main, 10);
+	alerts_evaluate(&alerts, 0);
+	expect_state(ALERT_FIRING);
+}
+
+/* ---- labels and annotations ---- */
+
+static void expect_label(const struct labels *labels, const char *name, const char *value)
+{
+	const char *got = labels_get(labels, name);
+
+	cr_assert_not_null(got, "%s is absent", name);
+	cr_assert_str_eq(got, value);
+}
+
+Test(alerts, labels_and_annotations)
+{
+	struct target *target = add_target("api");
+	struct isolate *worker = add_isolate(target, "worker:3");
+	const struct alert *alert;
+
+	cr_assert_eq(labels_set(&target->spec.labels, "env", "prod"), 0);
+	cr_assert_eq(labels_set(&target->spec.labels, "severity", "of the target"), 0);
+	cr_assert_eq(labels_set(&target->spec.labels, "isolate", "of the target"), 0);
+	set_rules(HEAD NEAR
+		  "}\n"
+		  "    labels: {severity: page, on: '{{ $labels.runtime }}/{{ $labels.env }}'}\n"
+		  "    annotations: {summary: '{{ $labels.alertname }} {{ $labels.target }} "
+		  "{{ $labels.isolate }} {{ $value | humanizePercentage }}"
+		  "{{ $labels.nothing }}'}\n");
+	tick(1000, worker, 90);
+	alert = only_alert();
+	cr_assert_eq(alert->labels.n, 6);
+	expect_label(&alert->labels, "alertname", "A");
+	expect_label(&alert->labels, "target", "api");
+	expect_label(&alert->labels, "isolate", "worker:3");
+	expect_label(&alert->labels, "env", "prod");
+	expect_label(&alert->labels, "severity", "page");
+	expect_label(&alert->labels, "on", "node/prod");
+	expect_label(&alert->annotations, "summary", "A api worker:3 90%");
+	tick(1015, worker, 95.5);
+	expect_label(&alert->annotations, "summary", "A api worker:3 95.5%");
+}
+
+Test(alerts, texts_without_end)
+{
+	struct target *target = add_target("api");
+	struct isolate *main = add_isolate(target, "main");
+	char value[16001];
+
+	memset(value, 'x', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	cr_assert_eq(labels_set(&target->spec.labels, "long", value), 0);
+	set_rules(HEAD NEAR "}\n"
+			    "    annotations: {one: '{{ $labels.long }}',\n"
+			    "      two: '{{ $labels.long }}{{ $labels.long }}'}\n");
+	tick(1000, main, 90);
+	expect_label(&only_alert()->annotations, "one", value);
+	expect_label(&only_alert()->annotations, "two", "(too long)");
+}
+
+Test(alerts, more_labels_than_there_may_be)
+{
+	struct target *target = add_target("api");
+	struct isolate *main = add_isolate(target, "main");
+
+	for (int i = 0; i < LABELS_MAX; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "l%d", i);
+		cr_assert_eq(labels_set(&target->spec.labels, name, "v"), 0);
+	}
+	set_rules(HEAD NEAR "}\n    annotations: {s: '{{ $labels.target }}'}\n");
+	tick(1000, main, 90);
+	cr_assert_eq(only_alert()->labels.n, LABELS_MAX);
+	expect_label(&only_alert()->labels, "alertname", "A");
+	expect_label(&only_alert()->labels, "target", "api");
+	expect_label(&only_alert()->labels, "isolate", "main");
+	expect_label(&only_alert()->annotations, "s", "api");
+}
+
+/* ---- when a value counts ---- */
+
+Test(alerts, stale_sample_is_no_value)
+{
+	struct isolate *main = add_isolate(add_target("api"), "main");
+
+	set_rules(HEAD NEAR "}\n");
+	tick(1000, main, 90);
+	set_time(1015);
+	alerts_evaluate(&alerts, 0);
+	expect_state(ALERT_FIRING);
+	loop.now_ns++;
+	container_of(targets.list.next, struct target, link)->state = TARGET_BLOCKED;
+	alerts_evaluate(&alerts, 0);
+	expect_state(ALERT_INACTIVE);
+	expect_events("F api/main R api/main ");
+}
+
+Test(alerts, stale_after_three_polls_when_they_are_rare)
+{
+	struct target *target = add_target("api");
+	struct isolate *main = add_isolate(target, "main");
+
+	target->spec.poll.interval_ns = 60 * NS_PER_S;
+	set_rules(HEAD NEAR "}\n");
+	tick(1000, main, 90);
+	set_time(1180);
+	alerts_evaluate(&alerts, 0);
+	expect_state(ALERT_FIRING);
+	loop.now_ns++;
+	alerts_evaluate(&alerts, 0);
+	expect_state(ALERT_INACTIVE);
+}
+
+Test(alerts, what_the_runtime_does_not_give_does_not_hold)
+{
+	struct isolate *main = add_isolate(add_target("api"), "main");
+
+	set_rules(HEAD NEAR "}\n");
+	tick(1000, main, 90);
+	expect_state(ALERT_FIRING);
+	main->last.present &= ~(1u << SAMPLE_HEAP_LIMIT);
+	alerts_evaluate(&alerts, 0);
+	expect_state(ALERT_INACTIVE);
+	tick(1015, main, 90);
+	expect_state(ALERT_FIRING);
+	main->last.value[SAMPLE_HEAP_LIMIT] = 0;
+	alerts_evaluate(&alerts, 0);
+	expect_state(ALERT_INACTIVE);
+	tick(1030, main, 90);
+	main->last.present &= ~(1u << SAMPLE_HEAP_USED);
+	alerts_evaluate(&alerts, 0);
+	expect_state(ALERT_INACTIVE);
+}
+
+Test(alerts, below)
+{
+	struct isolate *main = add_isolate(add_target("api"), "main");
+
+	set_rules(HEAD "    when: {metric: heap_used, below: 20MiB}\n");
+	tick(1000, main, 20);
+	expect_state(ALERT_INACTIVE);
+	tick(1015, main, 19);
+	expect_state(ALERT_FIRING);
+	cr_assert_float_eq(only_alert()->value, 19 * MIB, 1);
+}
+
+/* ---- captures ---- */
+
+Test(alerts, capture_changes_nothing)
+{
+	struct target *target = add_target("api");
+	struct isolate *main = add_isolate(target, "main");
+
+	set_rules(HEAD NEAR ", for: 30s}\n");
+	tick(1000, main, 90);
+	target->capturing = true;
+	target->state = TARGET_CAPTURING;
+	target->state_since_ns = loop.now_ns;
+	for (uint64_t seconds = 1015; seconds <= 1300; seconds += 15) {
+		set_time(seconds);
+		alerts_evaluate(&alerts, 0);
+		expect_state(ALERT_PENDING);
+	}
+	expect_events("");
+	target->capturing = false;
+	target->state = TARGET_UP;
+	target->state_since_ns = loop.now_ns;
+	/* Not polled since: still no reason to change. */
+	set_time(1305);
+	alerts_evaluate(&alerts, 0);
+	expect_state(ALERT_PENDING);
+	tick(1310, main, 90);
+	expect_state(ALERT_FIRING);
+	expect_events("F api/main ");
+}
+
+Test(alerts, capture_while_firing)
+{
+	struct target *target = add_target("api");
+	struct isolate *main = add_isolate(target, "main");
+
+	set_rules(HEAD NEAR "}\n");
+	tick(1000, main, 90);
+	target->capturing = true;
+	set_time(1200);
+	alerts_evaluate(&alerts, 0);
+	expect_state(ALERT_FIRING);
+	target->capturing = false;
+	target->state_since_ns = loop.now_ns;
+	alerts_evaluate(&alerts, 0);
+	expect_state(ALERT_FIRING);
+	tick(1201, main, 10);
+	expect_state(ALERT_INACTIVE);
+	expect_events("F api/main R api/main ");
+}
+
+/* After a capture no sample comes any more: the wait for it ends. */
+Test(alerts, capture_that_leaves_silence)
+{
+	struct target *target = add_target("api");
+	struct isolate *main = add_isolate(target, "main");
+
+	set_rules(HEAD NEAR "}\n");
+	tick(1000, main, 90);
+	target->state_since_ns = 1100 * NS_PER_S;
+	set_time(1115);
+	alerts_evaluate(&alerts, 0);
+	expect_state(ALERT_FIRING);
+	set_time(1116);
+	alerts_evaluate(&alerts, 0);
+	expect_state(ALERT_INACTIVE);
+}
+
+/* Nothing new begins on what is not known. */
+Test(alerts, capture_starts_no_alert)
+{
+	struct target *target = add_target("api");
+	struct isolate *main = add_isolate(target, "main");
+
+	set_rules(HEAD NEAR "}\n");
+	target->capturing = true;
+	tick(1000, main, 90);
+	expect_state(ALERT_INACTIVE);
+}
+
+/* ---- who is judged ---- */
+
+Test(alerts, each_isolate_by_itself)
+{
+	struct target *target = add_target("api");
+	struct isolate *main = add_isolate(target, "main");
+	struct isolate *worker = add_isolate(target, "worker:1");
+
+	set_rules(HEAD NEAR "}\n");
+	sample(worker, 90);
+	tick(1000, main, 10);
+	cr_assert_str_eq(only_alert()->isolate, "worker:1");
+	tick(1001, main, 90);
+	cr_assert_eq(alerts.count, 2);
+	/* The worker ends: so does its alert. */
+	remove_isolate(worker);
+	tick(1002, main, 90);
+	cr_assert_str_eq(only_alert()->isolate, "main");
+	expect_events("F api/worker:1 F api/main R api/worker:1 ");
+}
+
+Test(alerts, isolate_that_ends_is_kept_firing)
+{
+	struct target *target = add_target("api");
+	struct isolate *worker = add_isolate(target, "worker:1");
+
+	set_rules(HEAD NEAR ", keep_firing_for: 30s}\n");
+	tick(1000, worker, 90);
+	remove_isolate(worker);
+	set_time(1015);
+	alerts_evaluate(&alerts, 0);
+	set_time(1044);
+	alerts_evaluate(&alerts, 0);
+	expect_state(ALERT_FIRING);
+	set_time(1045);
+	alerts_evaluate(&alerts, 0);
+	expect_state(ALERT_INACTIVE);
+	expect_events("F api/worker:1 R api/worker:1 ");
+}
+
+Test(alerts, values_of_the_process_on_main_only)
+{
+	struct target *target = add_target("api");
+	struct isolate *main = add_isolate(target, "main");
+
+	sample(add_isolate(target, "worker:1"), 10);
+	target->process = (struct process_stats){
+		.present = true,
+		.has_cgroup = true,
+		.has_cgroup_limit = true,
+		.cgroup_usage_bytes = 95,
+		.cgroup_limit_bytes = 100,
+	};
+	set_rules(HEAD "    when: {metric: cgroup_memory_usage, relative_to: cgroup_memory_limit,"
+		       " above: 90%}\n");
+	tick(1000, main, 10);
+	cr_assert_str_eq(only_alert()->isolate, "main");
+	target->process.has_cgroup_limit = false;
+	tick(1015, main, 10);
+	expect_state(ALERT_INACTIVE);
+}
+
+/* The limit may be the process's when the metric is the isolate's. */
+Test(alerts, isolate_relative_to_process)
+{
+	struct target *target = add_target("api");
+	struct isolate *worker = add_isolate(target, "worker:1");
+
+	target->process = (struct process_stats){
+		.present = true,
+		.has_cgroup_limit = true,
+		.cgroup_limit_bytes = (uint64_t)(50 * MIB),
+	};
+	set_rules(HEAD "    when: {metric: heap_used, relative_to: cgroup_memory_limit,"
+		       " above: 50%}\n");
+	tick(1000, worker, 30);
+	cr_assert_str_eq(only_alert()->isolate, "worker:1");
+	cr_assert_float_eq(only_alert()->value, 0.6, 1e-9);
+}
+
+Test(alerts, targets_that_match)
+{
+	static const char *const names[] = { "api-1", "api-2", "web-1" };
+	struct target *made[3];
+
+	for (size_t i = 0; i < 3; i++) {
+		made[i] = add_target(names[i]);
+		sample(add_isolate(made[i], "main"), 90);
+	}
+	cr_assert_eq(labels_set(&made[1]->spec.labels, "env", "dev"), 0);
+	set_rules(HEAD "    match: '{runtime=\"node\",name=~\"api-.*\",env!=\"dev\"}'\n" NEAR
+		       "}\n");
+	alerts_evaluate(&alerts, 0);
+	expect_events("F api-1/main ");
+	/* A change of labels counts from the next evaluation. */
+	cr_assert_eq(labels_set(&made[0]->spec.labels, "env", "dev"), 0);
+	cr_assert_eq(labels_set(&made[1]->spec.labels, "env", "prod"), 0);
+	alerts_evaluate(&alerts, 0);
+	expect_events("F api-2/main R api-1/main ");
+}
+
+Test(alerts, groups_do_not_disturb_each_other)
+{
+	struct isolate *main = add_isolate(add_target("api"), "main");
+
+	set_rules("groups:\n"
+		  "- name: g\n  rules:\n  - alert: A\n" NEAR "}\n"
+		  "- name: h\n  rules:\n"
+		  "  - alert: B\n    when: {metric: heap_used, above: 1TiB}\n"
+		  "  - alert: A\n    when: {metric: heap_used, above: 1MiB}\n");
+	sample(main, 90);
+	alerts_evaluate(&alerts, 0);
+	alerts_evaluate(&alerts, 1);
+	alerts_evaluate(&alerts, 1);
+	cr_assert_eq(alerts.count, 2);
+	expect_events("F api/main F api/main ");
+	cr_assert_eq(alerts_evaluations(&alerts, 0, 0), 1);
+	cr_assert_eq(alerts_evaluations(&alerts, 1, 0), 2);
+	cr_assert_eq(alerts_evaluations(&alerts, 1, 1), 2);
+	tick(1015, main, 10);
+	cr_assert_eq(alerts.count, 1);
+	cr_assert_eq(only_alert()->group, &alerts.rules->groups[1]);
+}
+
+Test(alerts, target_that_goes_away)
+{
+	struct target *firing = add_target("api"), *other = add_target("web");
+	struct isolate *main = add_isolate(firing, "main");
+
+	sample(add_isolate(other, "main"), 90);
+	set_rules("groups:\n- name: g\n  rules:\n"
+		  "  - alert: A\n" NEAR "}\n"
+		  "  - alert: B\n" NEAR ", for: 1h}\n");
+	tick(1000, main, 90);
+	cr_assert_eq(alerts.count, 4);
+	expect_events("F api/main F web/main ");
+	alerts_forget_target(&alerts, firing->id);
+	cr_assert_eq(alerts.count, 2);
+	expect_events("R api/main ");
+	remove_target(firing);
+	alerts_evaluate(&alerts, 0);
+	expect_events("");
+}
+
+/* ---- limits ---- */
+
+static unsigned errors_logged;
+
+static void count_errors(const struct log_record *record)
+{
+	errors_logged += record->level == LEVEL_ERROR;
+}
+
+Test(alerts, not_more_than_there_may_be)
+{
+	struct isolate *mains[4];
+
+	for (size_t i = 0; i < 4; i++) {
+		char name[8] = { (char)('a' + i) };
+
+		mains[i] = add_isolate(add_target(name), "main");
+		sample(mains[i], 90);
+	}
+	set_rules(HEAD NEAR "}\n");
+	alerts.count_max = 2;
+	log_set_sink(count_errors);
+	alerts_evaluate(&alerts, 0);
+	alerts_evaluate(&alerts, 0);
+	log_set_sink(NULL);
+	cr_assert_eq(alerts.count, 2);
+	cr_assert_eq(alerts.dropped, 4);
+	cr_assert_eq(errors_logged, 1);
+	expect_events("F a/main F b/main ");
+	/* Room again, at once. */
+	sample(mains[0], 10);
+	alerts_evaluate(&alerts, 0);
+	expect_events("R a/main F c/main ");
+}
+
+/* ---- reload ---- */
+
+static const char one_rule[] = HEAD NEAR "}\n    annotations: {s: one}\n";
+
+Test(alerts, reload_of_the_same_rules)
+{
+	struct isolate *main = add_isolate(add_target("api"), "main");
+	const struct alert *alert;
+
+	set_rules(one_rule);
+	tick(1000, main, 90);
+	alert = only_alert();
+	expect_events("F api/main ");
+	set_rules("groups:\n"
+		  "- name: f\n  rules:\n  - alert: A\n    when: {metric: heap_used, above: 1TiB}\n"
+		  "- name: g\n  interval: 1m\n  rules:\n"
+		  "  - alert: B\n    when: {metric: heap_used, above: 1TiB}\n"
+		  "  - alert: A\n" NEAR "}\n    annotations: {s: two}\n");
+	cr_assert_eq(only_alert(), alert);
+	cr_assert_eq(alert->rule, &alerts.rules->groups[1].rules[1]);
+	cr_assert_eq(alert->firing_since_ns, 1000 * NS_PER_S);
+	cr_assert_eq(alerts_evaluations(&alerts, 1, 1), 1);
+	cr_assert_eq(alerts_evaluations(&alerts, 1, 0), 0);
+	cr_assert_eq(alerts_evaluations(&alerts, 0, 0), 0);
+	set_time(1005);
+	alerts_evaluate(&alerts, 1);
+	cr_assert_eq(only_alert(), alert);
+	expect_label(&alert->annotations, "s", "two");
+	expect_events("");
+}
+
+static void expect_end_by(const char *rules)
+{
+	struct target *target = add_target("api");
+	struct isolate *main = add_isolate(target, "main");
+
+	set_rules(one_rule);
+	tick(1000, main, 90);
+	expect_events("F api/main ");
+	set_rules(rules);
+	cr_expect_eq(alerts.count, 0, "%s", rules);
+	cr_expect_str_eq(events, "R api/main ");
+	events[0] = '\0';
+	remove_target(target);
+}
+
+Test(alerts, reload_of_other_rules)
+{
+	expect_end_by("groups: []\n");
+	expect_end_by(HEAD "    when: {metric: heap_used, relative_to: heap_limit, above: 70%}\n");
+	expect_end_by(HEAD "    when: {metric: heap_used, relative_to: heap_limit, below: 80%}\n");
+	expect_end_by(HEAD "    when: {metric: heap_used, above: 1MiB}\n");
+	expect_end_by(HEAD "    when: {metric: heap_size, relative_to: heap_limit, above: 80%}\n");
+	expect_end_by(HEAD "    match: '{name=\"api\"}'\n" NEAR "}\n");
+	expect_end_by(HEAD NEAR "}\n    labels: {severity: page}\n");
+	expect_end_by("groups:\n- name: g\n  rules:\n  - alert: B\n" NEAR "}\n");
+	expect_end_by("groups:\n- name: h\n  rules:\n  - alert: A\n" NEAR "}\n");
+}
+
+Test(alerts, reload_with_a_longer_wait)
+{
+	struct isolate *main = add_isolate(add_target("api"), "main");
+
+	set_rules(one_rule);
+	tick(1000, main, 90);
+	tick(1010, main, 90);
+	set_rules(HEAD NEAR ", for: 20s}\n");
+	expect_state(ALERT_FIRING);
+	tick(1015, main, 90);
+	expect_state(ALERT_PENDING);
+	tick(1020, main, 90);
+	expect_state(ALERT_FIRING);
+	expect_events("F api/main F api/main ");
+}
+
+/* A rule that went and came again is a new one: no alert of the old is mistaken for its own. */
+Test(alerts, rule_that_comes_again)
+{
+	struct isolate *main = add_isolate(add_target("api"), "main");
+
+	set_rules(one_rule);
+	tick(1000, main, 90);
+	set_rules("groups: []\n");
+	set_rules(one_rule);
+	cr_assert_eq(alerts.count, 0);
+	cr_assert_eq(alerts_evaluations(&alerts, 0, 0), 0);
+	tick(1001, main, 90);
+	expect_events("F api/main R api/main F api/main ");
+}
+
+Test(alerts, names_of_states)
+{
+	cr_assert_str_eq(alert_state_name(ALERT_INACTIVE), "inactive");
+	cr_assert_str_eq(alert_state_name(ALERT_PENDING), "pending");
+	cr_assert_str_eq(alert_state_name(ALERT_FIRING), "firing");
+}
