@@ -297,7 +297,8 @@ static int request_capture(struct http_exchange *exchange, const struct target *
 
 	if (strcmp(wish->kind, "snapshot") != 0)
 		return http_answer_error(exchange, 400, NULL, "kind: only \"snapshot\" is known");
-	if (target_find_isolate(target, wish->isolate) == NULL)
+	if (strcmp(wish->isolate, "main") != 0 &&
+	    target_find_isolate(target, wish->isolate) == NULL)
 		return http_answer_error(exchange, 404, NULL, "the target has no such isolate");
 	r = captures_request(view->captures, &request, id, &err);
 	if (r < 0)

@@ -1,0 +1,41 @@
+#pragma once
+
+/* The status page: for people, with or without a graphical browser, without a script. */
+
+#include <stdint.h>
+#include "util/buf.h"
+
+struct http_exchange;
+struct http_view;
+struct series;
+
+/* GET / */
+int page_status(struct http_exchange *exchange);
+
+/* The whole page. 0 or the buffer's error. */
+int page_write(const struct http_view *view, struct buf *buf);
+
+/* ---- between the parts of the page ---- */
+
+extern const char page_style[];
+
+/* Text from outside, escaped for element content and attribute values. */
+void html_text(struct buf *buf, const char *text);
+
+/* One path segment of a URL, percent-encoded. */
+void html_segment(struct buf *buf, const char *text);
+
+/* "3s", "2m 5s" for a monotonic or wall distance in ms; "1.4 GiB". */
+void html_age(struct buf *buf, int64_t ms);
+void html_bytes(struct buf *buf, uint64_t bytes);
+
+/* A bar of value in limit, with the figures beside it. level marks it: "ok", "warn", "bad". */
+void html_bar(struct buf *buf, uint64_t value, uint64_t limit);
+
+/* Heap in use over time as inline SVG; nothing when there are fewer than two points. */
+void page_sparkline(struct buf *buf, const struct series *series);
+
+void page_alerts(struct buf *buf, const struct http_view *view);
+void page_targets(struct buf *buf, const struct http_view *view);
+void page_captures(struct buf *buf, const struct http_view *view);
+void page_spool(struct buf *buf, const struct http_view *view);

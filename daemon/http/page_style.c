@@ -1,0 +1,46 @@
+/*
+ * The style of the status page, inline because the page has no other assets. Colours are variables,
+ * set twice: for light and for dark, as the reader's system prefers.
+ */
+
+#include "http/page.h"
+
+const char page_style[] =
+	":root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--fg:#1c2330;--dim:#667085;"
+	"--line:#e3e7ee;--ok:#12805c;--okb:#dcf5eb;--warn:#9a5b00;--warnb:#fdf0d5;--bad:#b42318;"
+	"--badb:#fde4e1;--accent:#2557d6}"
+	"@media(prefers-color-scheme:dark){:root{--bg:#11151c;--card:#191f29;--fg:#e4e9f2;"
+	"--dim:#8d99ad;--line:#2a3341;--ok:#4cd3a2;--okb:#12372b;--warn:#f0b45a;--warnb:#3d2d10;"
+	"--bad:#ff8a7e;--badb:#45201c;--accent:#85a9ff}}"
+	"*{box-sizing:border-box}"
+	"body{margin:0;background:var(--bg);color:var(--fg);font:14px/1.5 system-ui,sans-serif}"
+	"header,main,footer{max-width:1280px;margin:0 auto;padding:0 20px}"
+	"header{display:flex;flex-wrap:wrap;align-items:baseline;gap:6px 18px;padding-top:20px}"
+	"h1{font-size:20px;margin:0}h2{font-size:15px;margin:26px 0 8px}"
+	"h2 small{font-weight:400;color:var(--dim)}"
+	"a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}"
+	".dim{color:var(--dim)}.num{text-align:right;font-variant-numeric:tabular-nums;"
+	"white-space:nowrap}"
+	".card{background:var(--card);border:1px solid var(--line);border-radius:8px;"
+	"overflow-x:auto}"
+	"p.card{margin:0;padding:10px 14px}"
+	"table{border-collapse:collapse;width:100%}"
+	"th{text-align:left;font-weight:500;font-size:12px;color:var(--dim);white-space:nowrap}"
+	"th,td{padding:7px 14px;border-bottom:1px solid var(--line);vertical-align:top}"
+	"tr:last-child td{border-bottom:0}"
+	".pill{display:inline-block;padding:0 9px;border-radius:10px;font-size:12px;"
+	"font-weight:600;background:var(--line);white-space:nowrap}"
+	".pill.ok{background:var(--okb);color:var(--ok)}"
+	".pill.warn{background:var(--warnb);color:var(--warn)}"
+	".pill.bad{background:var(--badb);color:var(--bad)}"
+	".why{display:block;font-size:12px;color:var(--dim);max-width:34em;"
+	"overflow-wrap:anywhere}"
+	".bar{display:block;height:5px;margin-top:4px;min-width:130px;border-radius:3px;"
+	"background:var(--line);overflow:hidden}"
+	".bar i{display:block;height:100%;background:var(--ok)}"
+	".bar i.warn{background:var(--warn)}.bar i.bad{background:var(--bad)}"
+	".spark polyline{fill:none;stroke:var(--accent);stroke-width:1.5;"
+	"stroke-linejoin:round}"
+	".alarm{border-color:var(--bad);color:var(--bad);white-space:pre-wrap}"
+	"footer{padding-top:22px;padding-bottom:30px;color:var(--dim)}"
+	"footer a{margin-right:14px}";

@@ -1,0 +1,81 @@
+/* The table of the API, and the page made from it. */
+
+#include "http/route.h"
+
+#include <stddef.h>
+
+#include "http/api.h"
+#include "http/manage.h"
+#include "http/page.h"
+#include "http/prom.h"
+#include "util/buf.h"
+
+const struct route http_routes[] = {
+	{ "GET", "/", page_status, "The status page." },
+	{ "GET", "/metrics", prom_metrics,
+	  "All targets as of their last poll, and the daemon itself. Text format 0.0.4 or "
+	  "OpenMetrics "
+	  "1.0 by the Accept header; gzip when accepted." },
+	{ "GET", "/probe", probe_handle,
+	  "Poll `target` (a name or an address) now and show it without the `target` label. A "
+	  "target "
+	  "that is down is 200 with `heapwatch_up 0`; one that is neither configured nor "
+	  "discovered "
+	  "is 404. Waits as long as `X-Prometheus-Scrape-Timeout-Seconds` allows, less half a "
+	  "second." },
+	{ "GET", "/-/healthy", manage_healthy, "200 while the daemon turns." },
+	{ "GET", "/-/ready", manage_ready, "200 when it watches, 503 before and at the end." },
+	{ "POST", "/-/reload", manage_reload,
+	  "Load the configuration again, all or nothing: 200, or 500 with every complaint. 403 "
+	  "unless `web.enable_lifecycle` is set." },
+	{ "PUT", "/-/reload", manage_reload, "The same." },
+	{ "GET", "/api/v1/targets", api_targets,
+	  "Targets in Prometheus' shape (`activeTargets`) with state, reason, runtime and heaps; "
+	  "`sources` of discovery." },
+	{ "GET", "/api/v1/targets/:name", api_target,
+	  "One target with heap spaces and its recent past. Slashes in a name are written %2F." },
+	{ "POST", "/api/v1/targets/:name/captures", api_capture_request,
+	  "Ask for a heap snapshot: 202 with `id` and Location. `isolate` (default `main`) as a "
+	  "query "
+	  "argument or a member of a JSON body. 409 when the target is busy or not up, 429 when a "
+	  "limit refuses it (the text says which, with numbers)." },
+	{ "GET", "/api/v1/captures", api_captures,
+	  "Captures `running` (and waiting), `ready` in the spool, `failed`, and `refused` with "
+	  "the "
+	  "reason. Newest first." },
+	{ "GET", "/api/v1/captures/:id", api_capture, "One capture." },
+	{ "GET", "/api/v1/captures/:id/file", api_capture_file,
+	  "The file, as an attachment. Range and If-Range are understood; the ETag is its "
+	  "SHA-256." },
+	{ "DELETE", "/api/v1/captures/:id", api_capture_delete,
+	  "Delete a capture from the spool (200), or cancel one that runs (202)." },
+	{ "GET", "/api/v1/rules", api_rules,
+	  "Rules in Prometheus' shape, with guards, captures taken and captures suppressed." },
+	{ "GET", "/api/v1/alerts", api_alerts, "Pending and firing alerts in Prometheus' shape." },
+	{ "GET", "/api/v1/sd", api_sd,
+	  "All targets for Prometheus' `http_sd_configs`, with `__meta_heapwatch_*` labels. No "
+	  "envelope." },
+	{ "GET", "/api/v1/status/buildinfo", api_buildinfo, "Version, revision, compiler." },
+	{ "GET", "/api/v1/status/runtimeinfo", api_runtimeinfo,
+	  "Start, readiness, last reload, lag of the event loop." },
+	{ "GET", "/api/v1/status/spool", api_spool, "Space and limits of the spool." },
+	{ NULL, NULL, NULL, NULL },
+};
+
+int routes_markdown(struct buf *buf)
+{
+	buf_puts(buf,
+		 "# HTTP API\n\n"
+		 "Answers below `/api/` are JSON: `{\"status\":\"success\",\"data\":...}` or\n"
+		 "`{\"status\":\"error\",\"errorType\":\"...\",\"error\":\"...\"}` with the types "
+		 "`bad_data` (400, 405, 413),\n`forbidden` (403), `not_found` (404), `conflict` "
+		 "(409), `guard` and `limit` (429), `internal` (500) and\n`unavailable` (503). "
+		 "Everywhere else errors are one line of text. Times are RFC 3339 in UTC.\n\n"
+		 "Every GET answers HEAD as well. POST, PUT and DELETE are refused (403) when a "
+		 "browser sends them\nfrom another origin. On loopback the Host header must be "
+		 "`localhost`, an address, or the host of\n`web.external_url`.\n\n"
+		 "| method | path | what it does |\n|---|---|---|\n");
+	for (const struct route *route = http_routes; route->pattern != NULL; route++)
+		buf_printf(buf, "| %s | `%s` | %s |\n", route->method, route->pattern, route->help);
+	return buf->error;
+}
