@@ -1,10 +1,10 @@
 /* The isolates of a target: the main thread and its workers, each with its last sample and its
  * past. */
 
-#include "util/str.h"
-#include "watch/target.h"
 #include <stdlib.h>
 #include <string.h>
+#include "util/str.h"
+#include "watch/target.h"
 
 struct isolate *target_find_isolate(const struct target *target, const char *name)
 {
