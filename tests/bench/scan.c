@@ -100,8 +100,7 @@ static void make_messages(struct documents *documents, const struct buf *text)
 	for (size_t at = 0; at < text->size; at += CHUNK_BYTES) {
 		size_t left = text->size - at;
 
-		buf_puts(&documents->data,
-			 "{\"method\":\"" METHOD "\",\"params\":{\"chunk\":");
+		buf_puts(&documents->data, "{\"method\":\"" METHOD "\",\"params\":{\"chunk\":");
 		json_quote(&documents->data, text->data + at,
 			   left < CHUNK_BYTES ? left : CHUNK_BYTES);
 		buf_puts(&documents->data, "}}");

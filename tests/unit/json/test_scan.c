@@ -260,7 +260,7 @@ Test(scan, depth_has_a_limit)
 	expect_same_wherever_cut(text, size);
 }
 
-/* An array of one string: `before` plain bytes, `middle`, plain bytes up to `total`. */
+/* An array of one string: `before` plain bytes, `middle`, `after` plain bytes. */
 static size_t around(char *dst, size_t before, const char *middle, size_t after)
 {
 	size_t n = strlen(middle);
@@ -273,7 +273,22 @@ static size_t around(char *dst, size_t before, const char *middle, size_t after)
 	return 2 + before + n + after + 2;
 }
 
-/* Every alignment of every kind of special byte against blocks, words and the end of the run. */
+/* Longer than two blocks of the search, the one that is looked at and what is copied behind it. */
+enum { RUN_MAX = 80, RUN_TEXT_MAX = 256 };
+
+static void expect_run(size_t before, const char *escaped, const char *plain, size_t after)
+{
+	char text[RUN_TEXT_MAX], expected[RUN_TEXT_MAX];
+	size_t size = around(text, before, escaped, after);
+	struct events events = events_scan_whole(text, size, RUN_TEXT_MAX);
+
+	snprintf(expected, sizeof(expected), "[0 s1:%.*s%s%.*s ]0 ", (int)before, text + 2, plain,
+		 (int)after, text + size - 2 - after);
+	cr_assert_str_eq(buf_text(&events.trace), expected);
+	events_fini(&events);
+}
+
+/* Every kind of special byte at every distance from both ends of the input. */
 Test(scan, runs_of_every_length)
 {
 	static const struct {
@@ -282,43 +297,38 @@ Test(scan, runs_of_every_length)
 		{ "", "" },
 		{ "\\n", "\n" },
 		{ "\\\\\\\"", "\\\"" },
+		{ "\\n\\tx\\/", "\n\tx/" },
 		{ "\\u0041", "A" },
 		{ "\xc3\xa9\xff", "\xc3\xa9\xff" },
 		{ " !#[]^\x7f", " !#[]^\x7f" },
 	};
-	char text[128], expected[128];
 
 	for (size_t m = 0; m < COUNT(middles); m++) {
-		for (size_t before = 0; before < 40; before++) {
-			for (size_t after = 0; after < 20; after++) {
-				size_t size = around(text, before, middles[m].escaped, after);
-				struct events events = events_scan_whole(text, size, 128);
-
-				snprintf(expected, sizeof(expected), "[0 s1:%.*s%s%.*s ]0 ",
-					 (int)before, text + 2, middles[m].plain, (int)after,
-					 text + size - 2 - after);
-				cr_assert_str_eq(buf_text(&events.trace), expected);
-				events_fini(&events);
-			}
+		for (size_t before = 0; before < RUN_MAX; before++) {
+			for (size_t after = 0; after < RUN_MAX; after++)
+				expect_run(before, middles[m].escaped, middles[m].plain, after);
 		}
 	}
 }
 
+static void expect_refused(char control, size_t before, size_t after)
+{
+	const char middle[2] = { control, '\0' };
+	char text[RUN_TEXT_MAX];
+	size_t size = around(text, before, middle, after);
+	struct events events = events_scan_whole(text, size, RUN_TEXT_MAX);
+
+	cr_assert_eq(events.r, -EBADMSG);
+	cr_assert_eq(events.offset, 2 + before, "0x%02x after %zu", (unsigned)control, before);
+	events_fini(&events);
+}
+
 Test(scan, control_bytes_are_refused_at_every_place)
 {
-	char text[128];
-
 	for (char c = 1; c < 0x20; c++) {
-		const char middle[2] = { c, '\0' };
-
-		for (size_t before = 0; before < 40; before++) {
-			size_t size = around(text, before, middle, 20);
-			struct events events = events_scan_whole(text, size, 128);
-
-			cr_assert_eq(events.r, -EBADMSG);
-			cr_assert_eq(events.offset, 2 + before, "0x%02x after %zu", (unsigned)c,
-				     before);
-			events_fini(&events);
+		for (size_t before = 0; before < RUN_MAX; before++) {
+			expect_refused(c, before, 0);
+			expect_refused(c, before, RUN_MAX);
 		}
 	}
 }

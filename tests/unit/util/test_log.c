@@ -131,7 +131,8 @@ static int quotes(const char *line)
 	return n;
 }
 
-static void check_long_line(enum log_format format, size_t size, const char *tail)
+/* Two fields of `size` bytes that grow to six each when escaped, after `lead` that stay. */
+static void check_long_line(enum log_format format, size_t lead, size_t size, const char *tail)
 {
 	char value[6000];
 	const struct log_field fields[] = {
@@ -142,8 +143,9 @@ static void check_long_line(enum log_format format, size_t size, const char *tai
 	const char *line;
 	size_t n;
 
-	memset(value, '\n', size);
-	value[size] = '\0';
+	memset(value, 'x', lead);
+	memset(value + lead, '\x01', size);
+	value[lead + size] = '\0';
 	log_setup(LEVEL_INFO, format);
 	log_event(LEVEL_INFO, "c", NULL, fields, 3, "m");
 	line = next_line();
@@ -156,11 +158,15 @@ static void check_long_line(enum log_format format, size_t size, const char *tai
 
 Test(log, long_values_are_cut_and_stay_parsable)
 {
-	for (size_t size = 950; size < 1100; size++)
-		check_long_line(LOG_JSON, size, "\"}\n");
-	check_long_line(LOG_LOGFMT, 5999, "...\"\n");
-	check_long_line(LOG_JSON, 5999, "...\"}\n");
-	check_long_line(LOG_LOGFMT, 10, " last=z\n");
+	/* Every way a line can fill up: by the lead, six escaped bytes at a time. */
+	for (size_t lead = 0; lead < 40; lead++) {
+		check_long_line(LOG_LOGFMT, lead, 5900, "...\"\n");
+		check_long_line(LOG_JSON, lead, 5900, "...\"}\n");
+		for (size_t size = 320; size < 345; size++)
+			check_long_line(LOG_JSON, lead, size, "\"}\n");
+	}
+	check_long_line(LOG_LOGFMT, 0, 10, " last=z\n");
+	check_long_line(LOG_JSON, 0, 10, ",\"last\":\"z\"}\n");
 }
 
 Test(log, long_message_is_cut)
