@@ -6,9 +6,9 @@
  * Without systemd every call is harmless.
  */
 
-#include "loop/loop.h"
 #include <stddef.h>
 #include <stdint.h>
+#include "loop/loop.h"
 
 struct service {
 	struct loop_timer watchdog;

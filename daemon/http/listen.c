@@ -251,3 +251,22 @@ void listen_close(struct listen_socket *socket)
 		unlink(socket->path);
 	socket->path[0] = '\0';
 }
+
+char *listen_name(char dst[LISTEN_NAME_MAX], const struct listen_socket *socket)
+{
+	union socket_address at = { 0 };
+	socklen_t size = sizeof(at);
+	char host[INET6_ADDRSTRLEN] = "?";
+
+	if (getsockname(socket->fd, &at.any, &size) < 0)
+		snprintf(dst, LISTEN_NAME_MAX, "?");
+	else if (at.any.sa_family == AF_UNIX)
+		snprintf(dst, LISTEN_NAME_MAX, "unix:%.107s", at.un.sun_path);
+	else if (at.any.sa_family == AF_INET6)
+		snprintf(dst, LISTEN_NAME_MAX, "[%s]:%u",
+			 inet_ntop(AF_INET6, &at.v6.sin6_addr, host, sizeof(host)), socket->port);
+	else
+		snprintf(dst, LISTEN_NAME_MAX, "%s:%u",
+			 inet_ntop(AF_INET, &at.v4.sin_addr, host, sizeof(host)), socket->port);
+	return dst;
+}

@@ -26,5 +26,9 @@ int listen_adopt(struct listen_socket *ret, int fd, struct err *err);
 /* Does this passed socket listen at that very address already? */
 bool listen_is(const struct listen_socket *socket, const char *address);
 
+/* Where it listens, as one would write it: "127.0.0.1:19229", "[::1]:80", "unix:/path". */
+enum { LISTEN_NAME_MAX = 128 };
+char *listen_name(char dst[LISTEN_NAME_MAX], const struct listen_socket *socket);
+
 /* Closes fd when it is still owned and removes the unix socket. Safe twice. */
 void listen_close(struct listen_socket *socket);

@@ -27,7 +27,7 @@ static void put_up(struct exposition_writer *w, const struct target_row *row)
 static void put_info(struct exposition_writer *w, const struct target_row *row)
 {
 	const struct identity *identity = &row->target->identity;
-	const char *protocol = target_label(row->target, "protocol");
+	const char *protocol = row->target->session.dialect->name;
 	char address[ADDRESS_TEXT_MAX];
 	struct buf more;
 
@@ -38,7 +38,7 @@ static void put_info(struct exposition_writer *w, const struct target_row *row)
 	label_append(&more, 0, "runtime_version", identity->runtime_version);
 	label_append(&more, 0, "engine", identity->engine);
 	label_append(&more, 0, "engine_version", identity->engine_version);
-	label_append(&more, 0, "protocol", protocol != NULL ? protocol : "");
+	label_append(&more, 0, "protocol", protocol);
 	label_append(&more, 0, "address", address_format(address, &row->target->spec.address));
 	if (buf_text(&more) != NULL)
 		sample_uint(w, row->labels, buf_text(&more), 1);

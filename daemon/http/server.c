@@ -480,10 +480,18 @@ static int watch_listener(struct http_listener *listener)
 	return r;
 }
 
+static void log_listening(const char *name)
+{
+	struct log_field field = { "address", name };
+
+	log_event(LEVEL_INFO, "http", NULL, &field, 1, "listening");
+}
+
 /* The socket is taken, also on failure. */
 static int add_listener(struct http_server *server, struct listen_socket *socket, struct err *err)
 {
 	struct http_listener **end = &server->listeners, *listener;
+	char name[LISTEN_NAME_MAX];
 	int r;
 
 	if (!socket->loopback && !server->allow_remote) {
@@ -497,6 +505,7 @@ static int add_listener(struct http_server *server, struct listen_socket *socket
 		listen_close(socket);
 		return err_set(err, -ENOMEM, "out of memory");
 	}
+	listen_name(name, socket);
 	listener->server = server;
 	listener->socket = *socket;
 	loop_deferred_init(&listener->again, on_timer, listener);
@@ -506,6 +515,7 @@ static int add_listener(struct http_server *server, struct listen_socket *socket
 	r = watch_listener(listener);
 	if (r < 0)
 		return err_set(err, r, "cannot serve HTTP: %s", strerror(-r));
+	log_listening(name);
 	return 0;
 }
 

@@ -5,11 +5,11 @@
  * source that fails keeps its last good set and says so (log, metric).
  */
 
-#include "util/list.h"
-#include "watch/settings.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "util/list.h"
+#include "watch/settings.h"
 
 struct http_client;
 struct loop;
