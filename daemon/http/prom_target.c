@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "inspect/dialect.h"
 #include "watch/target.h"
 
 enum { MORE_MAX = 48 };
