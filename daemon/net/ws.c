@@ -4,15 +4,15 @@
  * The library (lws) rides on our nested libuv loop. It is old (4.1.6 on Debian 12) and has habits
  * that a client of inspectors must break; each guard here stands for one that was seen to bite:
  *
- * - The kick. lws arms its libuv timer only at the end of its own service calls. A time-out set
- * from outside (and a connection being closed is a time-out of zero) would never fire; so every
- * call into lws is followed by lws_cancel_service(), once per turn however many calls there were.
+ * - The kick. lws arms its libuv timer only at the end of its own service calls. A time-out that
+ *   is set from outside would never fire, and closing a connection is a time-out of zero; so every
+ *   call into lws is followed by lws_cancel_service(), once per turn however many there were.
  * - The end. Only LWS_CALLBACK_WSI_DESTROY comes for every connection, exactly once; the other
  *   callbacks merely say why. The connection's memory is freed after it and nowhere else. When the
- *   connect call itself fails it may have come already, be yet to come, or never come; whether lws
- *   is still closing a libuv watcher tells which. And when connect(2) fails at once (no route, no
- *   such socket file) lws forgets that watcher: the next connection to get the same descriptor
- *   would wake a ghost. uvloop_reap() answers the one and mends the other.
+ *   connect call itself fails it may have come already, or never come.
+ * - The orphan. When connect(2) fails at once (no route, no such socket file) lws closes the
+ *   descriptor but forgets its libuv watcher, which would keep the loop alive for ever and watch
+ *   whatever gets that descriptor next. uvloop_reap() buries it.
  * - Time. lws counts in whole seconds and treats connect and handshake apart, so each connection
  *   brings its own timer, and those of lws are put out of reach.
  * - Silence. The default policy sends a PING after five minutes; Node hangs up on any PING. The
@@ -86,7 +86,6 @@ struct ws {
 	uint64_t bytes_in, bytes_out;
 	bool opening; /* ws_open() has not returned */
 	bool gone; /* lws has destroyed it */
-	bool dying; /* lws is closing it already */
 	bool connected; /* TCP is up */
 	bool open; /* the upgrade is done */
 	bool ended; /* result and reason are decided */
@@ -169,7 +168,7 @@ static void destroyed(struct ws *ws)
 /* Makes lws close the connection in its next turn, without a close frame and without waiting. */
 static void kill(struct ws *ws)
 {
-	if (ws->wsi && !ws->dying)
+	if (ws->wsi)
 		lws_set_timeout(ws->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
 	kick(ws->context);
 }
@@ -459,17 +458,14 @@ static int ws_new(struct ws **ret, struct ws_context *context, const struct ws_l
 	return 0;
 }
 
-/* The connect call failed: is its end still to come? */
+/* The connect call failed. If lws is still closing it, that is no longer any of our business. */
 static void connect_failed(struct ws *ws)
 {
 	bool closing = ws->born && uvloop_reap(ws->context->uvloop, ws->born);
 
-	if (closing && !ws->gone) {
-		ws->dying = true;
-		ws->wsi = ws->born;
-	} else {
-		destroyed(ws);
-	}
+	if (closing && !ws->gone)
+		lws_set_opaque_user_data(ws->born, NULL);
+	destroyed(ws);
 }
 
 static void connect_now(struct ws *ws, const struct address *to, const char *path)

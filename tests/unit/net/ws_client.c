@@ -74,12 +74,22 @@ void client_open(struct client *client, const struct address *to, struct seen *s
 	cr_assert(seen->opened == 0 && seen->closed == 0, "no event before ws_open() returns");
 }
 
-void client_until(struct client *client, const int *n, int wanted)
+static void turn_until(struct client *client, const int *n, int wanted, int wait_ms)
 {
 	uint64_t end_ns = clock_mono_ns() + CLIENT_PATIENCE_MS * NS_PER_MS;
 
 	while (__atomic_load_n(n, __ATOMIC_SEQ_CST) < wanted) {
 		cr_assert_lt(clock_mono_ns(), end_ns, "%d instead of %d", *n, wanted);
-		cr_assert_eq(loop_turn(&client->loop, CLIENT_PATIENCE_MS), 0);
+		cr_assert_eq(loop_turn(&client->loop, wait_ms), 0);
 	}
+}
+
+void client_until(struct client *client, const int *n, int wanted)
+{
+	turn_until(client, n, wanted, CLIENT_PATIENCE_MS);
+}
+
+void client_until_told(struct client *client, const int *n, int wanted)
+{
+	turn_until(client, n, wanted, 5);
 }

@@ -40,3 +40,6 @@ void client_open(struct client *client, const struct address *to, struct seen *s
 
 /* Turns until *n is at least wanted; fails the test when that takes too long. */
 void client_until(struct client *client, const int *n, int wanted);
+
+/* The same for what another thread counts, of which the loop does not hear. */
+void client_until_told(struct client *client, const int *n, int wanted);
