@@ -77,11 +77,10 @@ static struct capture_counter *row_of(struct captures *captures, const char *tar
 
 	if (row != NULL)
 		return row;
-	if (captures->counters_n >= COUNTERS_MAX) {
-		row = row_find(captures, "", rule, reason);
-		return row != NULL ? row : row_find(captures, "", "", "");
-	}
-	return row_add(captures, target, rule, reason);
+	if (captures->counters_n < COUNTERS_MAX)
+		return row_add(captures, target, rule, reason);
+	row = row_find(captures, "", "", reason);
+	return row != NULL ? row : row_add(captures, "", "", reason);
 }
 
 static const char *rule_of(const struct capture_request *request)

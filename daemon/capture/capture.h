@@ -72,7 +72,7 @@ struct refused {
  * Counters by labels, for /metrics, a row for each set of labels: successes by target and rule
  * (reason ""), failures by target and reason (rule ""), refusals by all three, the time of the last
  * success by target (rule and reason ""). "" as a rule is a person. What comes when COUNTERS_MAX
- * rows are there is counted in the row with target "".
+ * rows are there is counted by its reason only.
  */
 enum { COUNTERS_MAX = 8192 };
 

@@ -52,8 +52,8 @@ static bool leaves_free(const struct writer *writer, size_t more)
 	struct statvfs fs;
 	uint64_t available;
 
-	if (fstatvfs(writer->file.fd, &fs) < 0)
-		return true; /* a file system that does not say; write(2) will */
+	if (writer->limits.keep_free_bytes == 0 || fstatvfs(writer->file.fd, &fs) < 0)
+		return true; /* write(2) will say when there is no more */
 	available = (uint64_t)fs.f_bavail * fs.f_frsize;
 	return available >= more && available - more >= writer->limits.keep_free_bytes;
 }

@@ -1,0 +1,339 @@
+/*
+ * Guards: who may be captured when. Time is simulated and no thread ever starts, because the loop
+ * is not turned.
+ */
+
+#include "capture/guard.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "scene.h"
+#include "util/clock.h"
+#include "util/err.h"
+
+#define SECOND NS_PER_S
+#define MINUTE (60 * NS_PER_S)
+#define HOUR   (60 * MINUTE)
+
+enum { PORT = 9 }; /* nobody connects */
+
+static struct scene scene;
+static struct target *shop;
+
+static void begin(void)
+{
+	clock_simulate(100 * HOUR, 1769903999000);
+	scene_init(&scene);
+	scene.captures.settings.queue_max = 2;
+	shop = scene_target(&scene, "shop", PORT, 10 * 1024 * 1024);
+}
+
+static void finish(void)
+{
+	scene_fini(&scene);
+}
+
+TestSuite(guard, .init = begin, .fini = finish);
+
+static uint64_t now_ns = 100 * HOUR;
+
+static void pass(uint64_t ns)
+{
+	now_ns += ns;
+	clock_simulate(now_ns, 1769903999000);
+}
+
+static const struct rule_guards half_hour = { .cooldown_ns = 30 * MINUTE,
+					      .max_captures = 3,
+					      .window_ns = 24 * HOUR };
+
+static int ask(const struct target *target, const char *rule, const struct rule_guards *guards,
+	       struct err *err)
+{
+	const struct capture_request request = {
+		.target_id = target != NULL ? target->id : 4711,
+		.rule = rule,
+		.cause = "because",
+		.cause_value = 0.9,
+		.guards = guards,
+	};
+
+	return captures_request(&scene.captures, &request, NULL, err);
+}
+
+/* Asks, and takes an accepted one back so that it is not in the way of the next. */
+static int ask_alone(const struct target *target, const char *rule,
+		     const struct rule_guards *guards, struct err *err)
+{
+	char id[CAPTURE_ID_MAX];
+	const struct capture_request request = { .target_id = target->id,
+						 .rule = rule,
+						 .guards = guards };
+	int r = captures_request(&scene.captures, &request, id, err);
+
+	if (r == 0)
+		cr_assert_eq(captures_cancel(&scene.captures, id), 0);
+	return r;
+}
+
+static void expect_refused(int r, const struct err *err, enum capture_refusal refusal,
+			   const char *text)
+{
+	const struct refused *last =
+		&scene.captures.refused[(scene.captures.refused_n - 1) % REFUSED_MAX];
+
+	cr_expect_eq(r, (int)refusal, "%d %s", r, err->text);
+	cr_expect_str_eq(err->text, text);
+	cr_assert_gt(scene.captures.refused_n, 0);
+	cr_expect_eq(last->reason, refusal);
+	cr_expect_str_eq(last->text, text);
+}
+
+static uint64_t refusals(const char *target, const char *rule, const char *reason)
+{
+	list_each (link, &scene.captures.counters) {
+		const struct capture_counter *row =
+			container_of(link, struct capture_counter, link);
+
+		if (strcmp(row->target, target) == 0 && strcmp(row->rule, rule) == 0 &&
+		    strcmp(row->reason, reason) == 0)
+			return row->refused;
+	}
+	return 0;
+}
+
+Test(guard, names)
+{
+	static const char *const names[] = { "none",         "busy",  "queue", "cooldown",
+					     "max_captures", "space", "target" };
+
+	for (int i = 0; i < REFUSALS; i++)
+		cr_expect_str_eq(capture_refusal_name((enum capture_refusal)i), names[i]);
+}
+
+Test(guard, accepted)
+{
+	struct err err = { 0 };
+	char id[CAPTURE_ID_MAX];
+	const struct capture_request request = { .target_id = shop->id };
+	const struct capture *capture;
+
+	cr_assert_eq(captures_request(&scene.captures, &request, id, &err), 0);
+	cr_expect_eq(strlen(id), 32);
+	capture = captures_find(&scene.captures, id);
+	cr_assert_not_null(capture);
+	cr_expect_eq(capture->step, CAPTURE_WAITING);
+	cr_expect_str_eq(capture->manifest.target, "shop");
+	cr_expect_str_eq(capture->manifest.isolate, "main");
+	cr_expect_str_eq(capture->manifest.rule, "");
+	cr_expect_eq(capture->manifest.heap_used_bytes, 10 * 1024 * 1024);
+	cr_expect_eq(capture->manifest.pid, 4711);
+	cr_expect_eq(scene.captures.refused_n, 0);
+}
+
+Test(guard, busy)
+{
+	struct err err = { 0 };
+	char text[128];
+	const struct capture_request request = { .target_id = shop->id };
+	char id[CAPTURE_ID_MAX];
+
+	cr_assert_eq(captures_request(&scene.captures, &request, id, NULL), 0);
+	snprintf(text, sizeof(text), "busy: capture %s is waiting", id);
+	expect_refused(ask(shop, NULL, NULL, &err), &err, REFUSAL_BUSY, text);
+	expect_refused(ask(shop, "r", &half_hour, &err), &err, REFUSAL_BUSY, text);
+	cr_expect_eq(refusals("shop", "", "busy"), 1);
+	cr_expect_eq(refusals("shop", "r", "busy"), 1);
+	cr_expect_eq(captures_cancel(&scene.captures, id), 0);
+	cr_expect_eq(ask(shop, NULL, NULL, &err), 0);
+}
+
+Test(guard, queue)
+{
+	struct err err = { 0 };
+
+	cr_assert_eq(ask(shop, NULL, NULL, &err), 0);
+	cr_assert_eq(ask(scene_target(&scene, "b", PORT, 1), NULL, NULL, &err), 0);
+	expect_refused(ask(scene_target(&scene, "c", PORT, 1), NULL, NULL, &err), &err,
+		       REFUSAL_QUEUE, "queue: 2 captures wait already");
+}
+
+Test(guard, cooldown)
+{
+	struct err err = { 0 };
+
+	cr_assert_eq(ask_alone(shop, "r", &half_hour, &err), 0);
+	expect_refused(ask(shop, "r", &half_hour, &err), &err, REFUSAL_COOLDOWN,
+		       "cooldown: 30m left of 30m");
+	pass(18 * MINUTE);
+	expect_refused(ask(shop, "r", &half_hour, &err), &err, REFUSAL_COOLDOWN,
+		       "cooldown: 12m left of 30m");
+	pass(12 * MINUTE - 1);
+	expect_refused(ask(shop, "r", &half_hour, &err), &err, REFUSAL_COOLDOWN,
+		       "cooldown: 1s left of 30m");
+	pass(1);
+	cr_expect_eq(ask_alone(shop, "r", &half_hour, &err), 0);
+	cr_expect_eq(refusals("shop", "r", "cooldown"), 3);
+}
+
+Test(guard, cooldown_is_of_the_rule_and_the_target)
+{
+	struct target *other = scene_target(&scene, "other", PORT, 1);
+	struct err err = { 0 };
+
+	cr_assert_eq(ask_alone(shop, "r", &half_hour, &err), 0);
+	cr_expect_eq(ask_alone(other, "r", &half_hour, &err), 0);
+	cr_expect_eq(ask_alone(shop, "s", &half_hour, &err), 0);
+	cr_expect_eq(ask_alone(shop, NULL, NULL, &err), 0, "a person is not bound by it");
+	cr_expect_eq(ask_alone(shop, "r", NULL, &err), 0, "nor a rule without guards");
+	cr_expect_eq(ask_alone(shop, "r", &half_hour, &err), REFUSAL_COOLDOWN);
+}
+
+/* It goes by the name: a target that comes back is the same. */
+Test(guard, cooldown_survives_the_target)
+{
+	struct err err = { 0 };
+
+	cr_assert_eq(ask_alone(shop, "r", &half_hour, &err), 0);
+	scene_drop(shop);
+	shop = scene_target(&scene, "shop", PORT, 1);
+	cr_expect_eq(ask(shop, "r", &half_hour, &err), REFUSAL_COOLDOWN);
+}
+
+Test(guard, max_captures)
+{
+	struct err err = { 0 };
+
+	for (int i = 0; i < 3; i++) {
+		cr_assert_eq(ask_alone(shop, "r", &half_hour, &err), 0, "%d %s", i, err.text);
+		pass(HOUR);
+	}
+	expect_refused(ask(shop, "r", &half_hour, &err), &err, REFUSAL_MAX_CAPTURES,
+		       "max_captures: 3 of 3 in 1d");
+	pass(21 * HOUR - 1);
+	cr_expect_eq(ask_alone(shop, "r", &half_hour, &err), REFUSAL_MAX_CAPTURES);
+	pass(1);
+	cr_expect_eq(ask_alone(shop, "r", &half_hour, &err), 0, "the first has left the window");
+	pass(30 * MINUTE);
+	cr_expect_eq(ask_alone(shop, "r", &half_hour, &err), REFUSAL_MAX_CAPTURES);
+}
+
+Test(guard, max_captures_of_zero_is_no_limit)
+{
+	const struct rule_guards guards = { .window_ns = 24 * HOUR };
+	struct err err = { 0 };
+
+	for (int i = 0; i < 20; i++)
+		cr_expect_eq(ask_alone(shop, "r", &guards, &err), 0);
+}
+
+Test(guard, cooldown_is_told_before_max_captures)
+{
+	const struct rule_guards guards = { .cooldown_ns = HOUR,
+					    .max_captures = 1,
+					    .window_ns = HOUR };
+	struct err err = { 0 };
+
+	cr_assert_eq(ask_alone(shop, "r", &guards, &err), 0);
+	cr_expect_eq(ask(shop, "r", &guards, &err), REFUSAL_COOLDOWN);
+}
+
+Test(guard, space)
+{
+	struct err err = { 0 };
+
+	scene.spool.limits.max_use_bytes = 36 * 1024 * 1024; /* 16 MiB + 2 * 10 MiB */
+	cr_expect_eq(ask_alone(shop, NULL, NULL, &err), 0);
+	scene.spool.limits.max_use_bytes--;
+	cr_expect_eq(ask(shop, NULL, NULL, &err), REFUSAL_SPACE);
+	cr_expect_not_null(strstr(err.text, "space: about 36 MiB needed; the spool has 0 files"),
+			   "%s", err.text);
+	scene.spool.limits = (struct spool_settings){ .keep_free_bytes = UINT64_MAX };
+	cr_expect_eq(ask(shop, NULL, NULL, &err), REFUSAL_SPACE);
+}
+
+Test(guard, space_counts_what_waits)
+{
+	struct target *other = scene_target(&scene, "other", PORT, 10 * 1024 * 1024);
+	struct err err = { 0 };
+
+	scene.spool.limits.max_use_bytes = 71 * 1024 * 1024;
+	cr_assert_eq(ask(other, NULL, NULL, &err), 0);
+	cr_expect_eq(ask(shop, NULL, NULL, &err), REFUSAL_SPACE);
+	scene.spool.limits.max_use_bytes = 72 * 1024 * 1024;
+	scene.spool.limits.max_files = 1;
+	cr_expect_eq(ask(shop, NULL, NULL, &err), REFUSAL_SPACE);
+	scene.spool.limits.max_files = 2;
+	cr_expect_eq(ask(shop, NULL, NULL, &err), 0);
+}
+
+Test(guard, target)
+{
+	static const enum target_state states[] = { TARGET_CONNECTING, TARGET_CAPTURING,
+						    TARGET_BLOCKED,    TARGET_PAUSED,
+						    TARGET_STOPPED,    TARGET_EXITING,
+						    TARGET_DOWN,       TARGET_INVALID };
+	struct err err = { 0 };
+	char text[64];
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		shop->state = states[i];
+		snprintf(text, sizeof(text), "target: it is %s", target_state_name(states[i]));
+		expect_refused(ask(shop, "r", &half_hour, &err), &err, REFUSAL_TARGET, text);
+	}
+	shop->state = TARGET_UP;
+	cr_expect_eq(ask_alone(shop, "r", &half_hour, &err), 0,
+		     "what was refused does not count for the cooldown");
+	shop->session.path[0] = '\0';
+	expect_refused(ask(shop, NULL, NULL, &err), &err, REFUSAL_TARGET,
+		       "target: its inspector offers no snapshots");
+	expect_refused(ask(NULL, "r", &half_hour, &err), &err, REFUSAL_TARGET,
+		       "target: there is none");
+}
+
+Test(guard, isolate)
+{
+	struct capture_request request = { .target_id = shop->id, .isolate = "worker:3" };
+	struct err err = { 0 };
+
+	expect_refused(captures_request(&scene.captures, &request, NULL, &err), &err,
+		       REFUSAL_TARGET, "target: it has no isolate worker:3");
+	scene_isolate(shop, "worker:3", 1000);
+	cr_expect_eq(captures_request(&scene.captures, &request, NULL, &err), 0);
+}
+
+Test(guard, the_newest_refusals_are_kept)
+{
+	struct err err = { 0 };
+
+	shop->state = TARGET_DOWN;
+	for (int i = 0; i < REFUSED_MAX; i++)
+		ask(shop, "old", NULL, &err);
+	cr_expect_str_eq(scene.captures.refused[0].rule, "old");
+	ask(shop, "new", NULL, &err);
+	cr_expect_eq(scene.captures.refused_n, REFUSED_MAX + 1);
+	cr_expect_str_eq(scene.captures.refused[0].rule, "new");
+	cr_expect_str_eq(scene.captures.refused[1].rule, "old");
+	cr_expect_eq(refusals("shop", "old", "target"), REFUSED_MAX);
+}
+
+/* However many names there are, the rows have an end, and nothing is lost in the sum. */
+Test(guard, counters_are_bounded)
+{
+	struct err err = { 0 };
+	uint64_t sum = 0;
+	char rule[32];
+
+	shop->state = TARGET_DOWN;
+	for (int i = 0; i < COUNTERS_MAX + 50; i++) {
+		snprintf(rule, sizeof(rule), "rule%d", i);
+		ask(shop, rule, NULL, &err);
+	}
+	list_each (link, &scene.captures.counters)
+		sum += container_of(link, struct capture_counter, link)->refused;
+	cr_expect_eq(scene.captures.counters_n, COUNTERS_MAX + 1);
+	cr_expect_eq(sum, COUNTERS_MAX + 50);
+	cr_expect_eq(refusals("", "", "target"), 50);
+}
