@@ -90,6 +90,11 @@ static const struct {
 	{ "could not find expected ':'", "expected a ':' after the key" },
 	{ "block sequence entries are not allowed in this context",
 	  "a list may not begin here (put '-' on a line of its own)" },
+	{ "did not find expected node content", "expected a value here (is a bracket left open?)" },
+	{ "did not find expected ',' or ']'",
+	  "expected ',' or ']' here (is a bracket left open?)" },
+	{ "did not find expected ',' or '}'",
+	  "expected ',' or '}' here (is a bracket left open?)" },
 	{ "found unexpected end of stream", "the file ends inside a quoted text" },
 };
 

@@ -1,4 +1,5 @@
-/* Reading golden cases, and running one: the text becomes a file of an empty folder and is loaded. */
+/* Reading golden cases, and running one: the text becomes a file of an empty folder and is loaded.
+ */
 
 #include "golden.h"
 
@@ -88,7 +89,7 @@ char *golden_run(const char *text, size_t size, const char *kind)
 	write_file(name, text, size);
 	problems_init(&problems);
 	r = settings_load(&settings, &flags, &problems);
-	cr_assert_eq(r < 0, problems.n > 0, "%d with %zu problems", r, problems.n);
+	cr_assert_eq(r<0, problems.n> 0, "%d with %zu problems", r, problems.n);
 	buf_init(&buf, 1 << 20);
 	cr_assert_eq(problems_print(&problems, &buf), 0);
 	problems_fini(&problems);

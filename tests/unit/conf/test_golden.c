@@ -1,6 +1,7 @@
 /* Every mistake in a configuration draws exactly the words that tests/golden/conf says. */
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +28,7 @@ static size_t run_file(const char *name)
 
 Test(golden, every_case)
 {
-	static const char *const files[] = { "syntax.txt", "json.txt",	  "keys.txt",
+	static const char *const files[] = { "syntax.txt", "json.txt",    "keys.txt",
 					     "values.txt", "targets.txt", "together.txt" };
 	size_t n = 0;
 
@@ -55,13 +56,15 @@ Test(golden, bytes)
 		{ BYTES("log: \x01\n"), "c.yaml:1:6: control characters are not allowed\n" },
 		{ BYTES("# gr\xfc\xdf\nlog:\n"), "c.yaml:1:5: this is not UTF-8\n" },
 		{ BYTES("\xff\xfel\0o\0g\0:\0\n\0"), "c.yaml:1:1: this is not UTF-8\n" },
-		{ BYTES("log:\n\tlevel: info\n"), "c.yaml:2:1: a tab may not indent (use spaces)\n" },
+		{ BYTES("log:\n\tlevel: info\n"),
+		  "c.yaml:2:1: a tab may not indent (use spaces)\n" },
 		{ BYTES("\xef\xbb\xbflog:\n  level: loud\n"),
 		  "c.yaml:2:10: log.level: 'loud' is not one of debug, info, warn, error\n" },
 		{ BYTES("log: {level: \"\\e[31m\"}\n"),
 		  "c.yaml:1:14: log.level: '?[31m' is not one of debug, info, warn, error\n" },
-		{ BYTES("storage: {path: \"a\\nb\"}\n"), "c.yaml:1:17: storage.path: 'a?b' is not a "
-							 "text (without control characters)\n" },
+		{ BYTES("storage: {path: \"a\\nb\"}\n"),
+		  "c.yaml:1:17: storage.path: 'a?b' is not a "
+		  "text (without control characters)\n" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
