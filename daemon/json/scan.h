@@ -5,11 +5,15 @@
  *
  * Push bytes in, get events out, in constant memory: depth is bounded, strings longer than the
  * buffer arrive in pieces. It never builds a tree; small documents use json/tree.h. This is what a
- * heap snapshot streams through, so strings are decoded in runs (SIMD search for the next quote or
- * backslash, then one copy), never byte by byte.
+ * heap snapshot streams through, so strings are decoded block by block wherever nothing rare
+ * stands in them, and arrays of integers have a loop of their own.
  *
- * Strings are delivered decoded to UTF-8; a lone surrogate becomes U+FFFD. Input must be
- * well-formed JSON; raw bytes above 0x7F inside strings pass through unchecked.
+ * Input may be cut anywhere, inside an escape or a number too: the events are the same, piece for
+ * piece. Strings are delivered decoded to UTF-8; a lone surrogate becomes U+FFFD. Input must be
+ * well-formed JSON; raw bytes above 0x7F inside strings pass through unchecked, so a piece may end
+ * inside a character. Equal keys in one object are the reader's business.
+ *
+ * Some names below are also those of jansson.h: a file includes one of the two.
  */
 
 #include <stdbool.h>
@@ -22,11 +26,10 @@ enum json_event_kind {
 	JSON_ARRAY,
 	JSON_ARRAY_END,
 	JSON_KEY, /* whole; a key longer than the buffer is -E2BIG */
-	JSON_STRING_PART, /* a piece of a string value; the last piece (maybe empty) is JSON_STRING
-			   */
+	JSON_STRING_PART, /* the buffer is full; the last piece (maybe empty) is JSON_STRING */
 	JSON_STRING,
 	JSON_INTEGER, /* fits int64_t and has no fraction or exponent */
-	JSON_REAL, /* text of any other number */
+	JSON_REAL, /* text of any other number, also of integers that do not fit */
 	JSON_TRUE,
 	JSON_FALSE,
 	JSON_NULL,
@@ -34,10 +37,8 @@ enum json_event_kind {
 
 struct json_event {
 	enum json_event_kind kind;
-	unsigned depth; /* number of open objects and arrays around it: members of the root object:
-			   1 */
-	const char
-		*text; /* KEY, STRING, STRING_PART, REAL; valid during the call; not terminated */
+	unsigned depth; /* open objects and arrays around it: 1 for members of the root object */
+	const char *text; /* KEY, STRING, STRING_PART, REAL; only during the call; not terminated */
 	size_t size;
 	int64_t integer;
 };

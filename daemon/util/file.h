@@ -27,7 +27,11 @@ struct file {
 int file_begin(struct file *file, int dir_fd, uint64_t size_max);
 int file_write(struct file *file, const void *data, size_t size);
 
-/* Sync, rename to name in to_dir_fd, sync that directory. 0, FILE_E_FULL, FILE_E_UNSURE, -errno. */
+/*
+ * Sync, rename to name in to_dir_fd (an older file of that name is replaced), sync that directory,
+ * which has to be a descriptor opened for reading. 0, FILE_E_FULL, FILE_E_UNSURE, -errno. The file
+ * is gone after any of them but 0 and FILE_E_UNSURE.
+ */
 int file_commit(struct file *file, int to_dir_fd, const char *name);
 
 /* Forget the file. Safe on a committed, half-begun or zeroed (fd = -1) one. */
