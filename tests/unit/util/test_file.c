@@ -106,7 +106,7 @@ static int dir_fd = -1, ready_fd = -1;
 
 static void set_up(void)
 {
-	snprintf(path, sizeof(path), "/tmp/heapwatchd-test-file-XXXXXX");
+	snprintf(path, sizeof(path), "%s/heapwatchd-test-file-XXXXXX", P_tmpdir);
 	cr_assert_not_null(mkdtemp(path));
 	dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cr_assert_geq(dir_fd, 0);
