@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "inspect/dialect.h"
 #include "watch/target.h"
 
 enum { MORE_MAX = 48 };
@@ -28,7 +27,7 @@ static void put_up(struct exposition_writer *w, const struct target_row *row)
 static void put_info(struct exposition_writer *w, const struct target_row *row)
 {
 	const struct identity *identity = &row->target->identity;
-	const char *protocol = row->target->session.dialect->name;
+	const char *protocol = target_label(row->target, "protocol");
 	char address[ADDRESS_TEXT_MAX];
 	struct buf more;
 

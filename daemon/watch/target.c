@@ -496,6 +496,8 @@ const char *target_label(const struct target *target, const char *name)
 
 	if (strcmp(name, "target") == 0 || strcmp(name, "name") == 0)
 		return target->spec.name;
+	if (strcmp(name, "protocol") == 0)
+		return target->session.dialect->name;
 	if (target->identified && strcmp(name, "runtime") == 0)
 		return identity->runtime;
 	if (target->identified && strcmp(name, "runtime_version") == 0)

@@ -135,7 +135,7 @@ const char *target_failure_name(enum target_failure failure);
 
 /*
  * A label of the target, for matchers and templates: its own labels, and target, runtime,
- * runtime_version, engine, name (= target). NULL when absent.
+ * runtime_version, engine, protocol, name (= target). NULL when absent.
  */
 const char *target_label(const struct target *target, const char *name);
 
