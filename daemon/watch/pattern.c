@@ -2,8 +2,9 @@
  * Patterns: POSIX extended regular expressions, checked before they are compiled
  *
  * The C library builds an automaton in which a{100} is a hundred copies of a and x+ is two of x;
- * nested, a pattern of thirty bytes takes gigabytes. So the copies are counted beforehand. Its
- * matcher is linear without back-references, which POSIX extended syntax does not have.
+ * nested, a pattern of thirty bytes takes gigabytes, and a???????{4,} takes exponential time. So
+ * copies are counted beforehand, and repetitions of repetitions are refused. Its matcher is linear
+ * without back-references, which POSIX extended syntax does not have.
  *
  * Wrapping the text as ^(...)$ would not anchor it: "a)|(b" would escape. POSIX asks for the
  * leftmost and then longest match, so a text matches as a whole if and only if the match that is
@@ -15,36 +16,63 @@
 #include <errno.h>
 #include <string.h>
 
+/* What a part of the pattern amounts to once it is compiled. */
+struct extent {
+	unsigned long copies; /* of single characters */
+	unsigned nested; /* repetitions within repetitions */
+};
+
 struct vet {
 	const char *at;
 	unsigned depth;
-	unsigned long sums[PATTERN_MAX_DEPTH + 1]; /* copies in each open group */
-	unsigned long last; /* copies of the latest item, which a repetition multiplies */
+	struct extent groups[PATTERN_MAX_GROUPS + 1]; /* the open ones, the whole text first */
+	struct extent last; /* the latest item, which a repetition multiplies */
+	bool repeated; /* it has its repetition already */
 	struct err *err;
 };
 
-static int too_big(const struct vet *vet)
+/* The latest item is `last`; `more` copies come to its group. */
+static int extend(struct vet *vet, unsigned long more)
 {
-	return err_set(vet->err, -EINVAL, "the pattern repeats too much (at most %d copies)",
-		       PATTERN_MAX_COST);
+	struct extent *group = &vet->groups[vet->depth];
+
+	group->copies += more;
+	if (group->nested < vet->last.nested)
+		group->nested = vet->last.nested;
+	if (group->copies > PATTERN_MAX_COPIES)
+		return err_set(vet->err, -EINVAL,
+			       "the pattern repeats too much (at most %d characters in all)",
+			       PATTERN_MAX_COPIES);
+	return 0;
 }
 
-static int add_item(struct vet *vet, unsigned long copies)
+static int add_item(struct vet *vet, struct extent item)
 {
-	vet->last = copies;
-	vet->sums[vet->depth] += copies;
-	return vet->sums[vet->depth] > PATTERN_MAX_COST ? too_big(vet) : 0;
+	vet->last = item;
+	vet->repeated = false;
+	return extend(vet, item.copies);
+}
+
+static int add_character(struct vet *vet)
+{
+	return add_item(vet, (struct extent){ .copies = 1 });
 }
 
 static int repeat_item(struct vet *vet, unsigned long times)
 {
-	if (times < 2)
-		return 0;
-	if (times > PATTERN_MAX_COST)
-		return too_big(vet);
-	vet->sums[vet->depth] += vet->last * (times - 1);
-	vet->last *= times;
-	return vet->sums[vet->depth] > PATTERN_MAX_COST ? too_big(vet) : 0;
+	unsigned long before = vet->last.copies;
+
+	if (vet->repeated)
+		return err_set(vet->err, -EINVAL,
+			       "a repetition of a repetition has no meaning in POSIX extended "
+			       "patterns");
+	vet->repeated = true;
+	if (++vet->last.nested > PATTERN_MAX_NESTED)
+		return err_set(vet->err, -EINVAL, "the pattern nests more than %d repetitions",
+			       PATTERN_MAX_NESTED);
+	if (times > 1)
+		vet->last.copies *= times;
+	return extend(vet, vet->last.copies - before);
 }
 
 /* A whole bracket expression is one item; a ] in first place is an ordinary character. */
@@ -69,7 +97,7 @@ static int vet_bracket(struct vet *vet)
 	if (*at != ']')
 		return err_set(vet->err, -EINVAL, "missing ] in the pattern");
 	vet->at = at + 1;
-	return add_item(vet, 1);
+	return add_character(vet);
 }
 
 static int vet_escape(struct vet *vet)
@@ -86,7 +114,7 @@ static int vet_escape(struct vet *vet)
 			       "[[:alnum:]_], [[:space:]])",
 			       c);
 	vet->at += 2;
-	return add_item(vet, 1);
+	return add_character(vet);
 }
 
 static unsigned long take_count(const char **at)
@@ -94,7 +122,7 @@ static unsigned long take_count(const char **at)
 	unsigned long count = 0;
 
 	for (; **at >= '0' && **at <= '9'; (*at)++) {
-		if (count <= PATTERN_MAX_COST)
+		if (count <= PATTERN_MAX_COPIES)
 			count = count * 10 + (unsigned long)(**at - '0');
 	}
 	return count;
@@ -118,25 +146,24 @@ static int vet_interval(struct vet *vet)
 
 static int vet_open(struct vet *vet)
 {
-	if (vet->depth == PATTERN_MAX_DEPTH)
+	if (vet->depth == PATTERN_MAX_GROUPS)
 		return err_set(vet->err, -EINVAL, "the pattern nests deeper than %d groups",
-			       PATTERN_MAX_DEPTH);
+			       PATTERN_MAX_GROUPS);
 	vet->depth++;
-	vet->sums[vet->depth] = 1;
-	vet->last = 0;
+	vet->groups[vet->depth] = (struct extent){ .copies = 1 };
+	vet->last = (struct extent){ 0 };
+	vet->repeated = false;
 	vet->at++;
 	return 0;
 }
 
 static int vet_close(struct vet *vet)
 {
-	unsigned long copies = vet->sums[vet->depth];
-
 	if (vet->depth == 0)
 		return err_set(vet->err, -EINVAL, "unmatched ) in the pattern");
 	vet->depth--;
 	vet->at++;
-	return add_item(vet, copies);
+	return add_item(vet, vet->groups[vet->depth + 1]);
 }
 
 static int vet_next(struct vet *vet)
@@ -158,10 +185,10 @@ static int vet_next(struct vet *vet)
 	case '*':
 	case '?':
 		vet->at++;
-		return 0;
+		return repeat_item(vet, 1);
 	default:
 		vet->at++;
-		return add_item(vet, 1);
+		return add_character(vet);
 	}
 }
 

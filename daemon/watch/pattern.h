@@ -10,7 +10,12 @@
 #include <stdbool.h>
 #include "util/err.h"
 
-enum { PATTERN_MAX_BYTES = 512, PATTERN_MAX_DEPTH = 16, PATTERN_MAX_COST = 1000 };
+enum {
+	PATTERN_MAX_BYTES = 512,
+	PATTERN_MAX_COPIES = 512,
+	PATTERN_MAX_GROUPS = 16,
+	PATTERN_MAX_NESTED = 5
+};
 
 struct pattern {
 	regex_t regex;

@@ -366,6 +366,24 @@ Test(alerts, stale_sample_is_no_value)
 	expect_events("F api/main R api/main ");
 }
 
+/* One late answer of a target that is polled every second is no reason to resolve. */
+Test(alerts, not_stale_for_fifteen_seconds_when_polls_are_frequent)
+{
+	struct target *target = add_target("api");
+	struct isolate *main = add_isolate(target, "main");
+
+	target->spec.poll.interval_ns = NS_PER_S;
+	target->state = TARGET_BLOCKED;
+	set_rules(HEAD NEAR "}\n");
+	tick(1000, main, 90);
+	set_time(1015);
+	alerts_evaluate(&alerts, 0);
+	expect_state(ALERT_FIRING);
+	set_time(1016);
+	alerts_evaluate(&alerts, 0);
+	expect_state(ALERT_INACTIVE);
+}
+
 Test(alerts, stale_after_three_polls_when_they_are_rare)
 {
 	struct target *target = add_target("api");
@@ -463,6 +481,20 @@ Test(alerts, capture_while_firing)
 	tick(1201, main, 10);
 	expect_state(ALERT_INACTIVE);
 	expect_events("F api/main R api/main ");
+}
+
+/* The state alone says it too. */
+Test(alerts, capture_by_state)
+{
+	struct target *target = add_target("api");
+	struct isolate *main = add_isolate(target, "main");
+
+	set_rules(HEAD NEAR "}\n");
+	tick(1000, main, 90);
+	target->state = TARGET_CAPTURING;
+	set_time(1200);
+	alerts_evaluate(&alerts, 0);
+	expect_state(ALERT_FIRING);
 }
 
 /* After a capture no sample comes any more: the wait for it ends. */

@@ -368,6 +368,9 @@ Test(procfs_tree, groups_out_of_sight)
 	put("proc/7/stat", STAT);
 	put("cgroup/memory.current", "500\n");
 	put("cgroup/memory.max", "1000\n");
+	/* Where the first line would lead to, taken literally. */
+	put("other/memory.current", "500\n");
+	put("other/memory.max", "1000\n");
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		put("proc/7/cgroup", lines[i]);
 		expect_no_cgroup();
