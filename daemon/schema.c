@@ -8,12 +8,14 @@
  */
 
 #include "schema.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
 #include "net/address.h"
 #include "util/buf.h"
 #include "util/log.h"

@@ -8,10 +8,11 @@
  * byte.
  */
 
+#include "conf/build.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "conf/build.h"
 #include "json/scan.h"
 #include "util/buf.h"
 #include "util/str.h"

@@ -6,9 +6,10 @@
  * change of the default would treat them differently.
  */
 
+#include "conf/option.h"
+
 #include <string.h>
 
-#include "conf/option.h"
 #include "conf/option_kind.h"
 #include "util/str.h"
 

@@ -5,10 +5,11 @@
  * mapping becomes a section, in the order of the tables.
  */
 
+#include "conf/option.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "conf/option.h"
 #include "conf/option_kind.h"
 #include "util/buf.h"
 

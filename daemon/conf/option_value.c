@@ -5,11 +5,13 @@
  * value leaves what was there before.
  */
 
+#include "conf/option_load.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
 #include "conf/option_kind.h"
-#include "conf/option_load.h"
 #include "util/str.h"
 
 static const char *kind_of(const struct node *node)

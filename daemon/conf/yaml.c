@@ -9,12 +9,12 @@
  * (a tab, a missing indent, an unquoted colon) are said in other words.
  */
 
+#include "conf/build.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
-
-#include "conf/build.h"
 
 enum { ANCHORS_MAX = 256 };
 

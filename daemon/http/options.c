@@ -4,12 +4,13 @@
  * socket.
  */
 
+#include "http/settings.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
-#include "http/settings.h"
 #include "util/clock.h"
 #include "util/str.h"
 

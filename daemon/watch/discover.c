@@ -6,11 +6,14 @@
  * a reload, sources keep settings and make the specs anew each time they hand over.
  */
 
+#include "watch/discover.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
 #include "net/address.h"
 #include "util/clock.h"
 #include "util/log.h"

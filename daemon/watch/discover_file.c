@@ -14,6 +14,8 @@
  * inotify is a help, not a need: without it the refresh interval alone finds the changes.
  */
 
+#include "watch/discover_source.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fnmatch.h>
@@ -23,12 +25,12 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
 #include "loop/loop.h"
 #include "util/clock.h"
 #include "util/file.h"
 #include "util/log.h"
 #include "util/str.h"
-#include "watch/discover_source.h"
 
 #define SETTLE_NS (50 * NS_PER_MS)
 

@@ -9,13 +9,15 @@
  * refuses the whole text: half a set would end the watch of the other half.
  */
 
+#include "watch/discover_source.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
 #include "util/str.h"
-#include "watch/discover_source.h"
 #include "watch/settings.h"
 
 #define OWN "__heapwatch_"

@@ -7,16 +7,18 @@
  * read for each request, because it may be rotated, and is never logged.
  */
 
+#include "watch/discover_source.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
 #include "conf/doc.h"
 #include "loop/loop.h"
 #include "net/http_get.h"
 #include "util/clock.h"
 #include "util/file.h"
 #include "util/log.h"
-#include "watch/discover_source.h"
 
 /* What an answer may set the interval to. */
 #define REFRESH_MIN_NS NS_PER_S

@@ -2,6 +2,8 @@
  * Options of targets, discovery and rules. Names and words are Prometheus' where it has them.
  */
 
+#include "watch/settings.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -9,7 +11,6 @@
 #include "net/address.h"
 #include "util/clock.h"
 #include "util/str.h"
-#include "watch/settings.h"
 
 #define MINUTE_NS (60 * NS_PER_S)
 #define HOUR_NS   (60 * MINUTE_NS)
