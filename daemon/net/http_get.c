@@ -108,15 +108,22 @@ static void on_timer(void *owner)
 	act(owner, CURL_SOCKET_TIMEOUT, 0);
 }
 
+/*
+ * curl cuts its waits to whole milliseconds, and when called before its time is up it neither acts
+ * nor asks again: hence one millisecond more.
+ */
 static int set_timer(CURLM *multi, long delay_ms, void *owner)
 {
 	struct http_client *client = owner;
 
 	(void)multi;
-	if (delay_ms >= 0)
-		return loop_timer_set(&client->timer, (uint64_t)delay_ms * NS_PER_MS) < 0 ? -1 : 0;
-	loop_timer_clear(&client->timer);
-	return 0;
+	if (delay_ms < 0) {
+		loop_timer_clear(&client->timer);
+		return 0;
+	}
+	if (delay_ms > 0)
+		delay_ms++;
+	return loop_timer_set(&client->timer, (uint64_t)delay_ms * NS_PER_MS) < 0 ? -1 : 0;
 }
 
 static void socket_free(struct http_socket *s)
@@ -226,7 +233,7 @@ void http_cancel(struct http_fetch *fetch)
 	fetch_free(fetch);
 }
 
-static int to_errno(CURL *easy, CURLcode code)
+static int to_errno(CURL *easy, CURLcode code, bool connected)
 {
 	long error = 0;
 
@@ -244,6 +251,8 @@ static int to_errno(CURL *easy, CURLcode code)
 	case CURLE_FILESIZE_EXCEEDED:
 		return -EFBIG;
 	case CURLE_UNSUPPORTED_PROTOCOL:
+		/* Of the URL; or of the answer, which was no HTTP and so would be HTTP/0.9. */
+		return connected ? -EPROTO : -EINVAL;
 	case CURLE_WEIRD_SERVER_REPLY:
 		return -EPROTO;
 	case CURLE_GOT_NOTHING:
@@ -279,11 +288,11 @@ static void on_done(void *owner)
 
 	if (fetch->code == CURLE_WRITE_ERROR && fetch->body.error == -ENOMEM)
 		fetch->code = CURLE_OUT_OF_MEMORY;
-	answer.r = to_errno(fetch->easy, fetch->code);
-	answer.reason = reason_of(fetch, answer.r);
 	curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &answer.status);
 	curl_easy_getinfo(fetch->easy, CURLINFO_CONNECT_TIME_T, &connect_us);
 	answer.connected = connect_us > 0;
+	answer.r = to_errno(fetch->easy, fetch->code, answer.connected);
+	answer.reason = reason_of(fetch, answer.r);
 	answer.body = buf_text(&fetch->body);
 	answer.size = fetch->body.size;
 	if (!answer.body) {
