@@ -5,8 +5,8 @@
  * expressions are POSIX extended and anchored at both ends. An absent label is the empty string.
  */
 
-#include "util/err.h"
 #include <stdbool.h>
+#include "util/err.h"
 
 struct matchers;
 

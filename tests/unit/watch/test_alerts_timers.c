@@ -1,8 +1,13 @@
-/* The timers of rule groups, in real time and from the inside: alerts.c is included whole. */
+/* The timers of rule groups, in real time, seen through the private header. */
 
-#include "watch/alerts.c"
+#include "watch/alert_group.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/clock.h"
+#include "watch/target.h"
 
 static struct loop loop;
 static struct targets targets;

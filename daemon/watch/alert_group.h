@@ -1,0 +1,29 @@
+#pragma once
+
+/* What alerts.c (the set and its rules) and alert_eval.c (evaluation) share; nobody else needs it.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include "loop/loop.h"
+#include "watch/alert.h"
+
+struct group_timer {
+	struct loop_timer timer;
+	struct alerts *alerts;
+	size_t group;
+	size_t first; /* status of its first rule */
+	uint64_t evaluations;
+};
+
+/* A rule keeps its id over reloads while its condition stays the same. */
+struct rule_status {
+	uint64_t id;
+	uint64_t evaluations;
+};
+
+/* To inactive, with the log and the hook; then it is gone. */
+void alerts_end(struct alerts *alerts, struct alert *alert);
+
+/* Gone, and nobody is told. */
+void alerts_remove(struct alerts *alerts, struct alert *alert);
