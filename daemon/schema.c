@@ -218,12 +218,33 @@ static int check_targets(const struct check *check)
 	return r;
 }
 
+/* Each source has a timer, each pattern a watch of its own (the kernel grants a user 128). */
+enum { SOURCES_MAX = 100 };
+
+static void check_file_sd(const struct check *check)
+{
+	const struct item_list *list = &check->settings->watch.file_sd;
+	const struct file_sd_settings *items = list->items;
+	size_t patterns = 0;
+
+	for (size_t i = 0; i < list->n; i++)
+		patterns += items[i].files.n;
+	if (patterns > SOURCES_MAX)
+		complain(check, "file_sd_configs", "%zu patterns are too many (at most %d)",
+			 patterns, SOURCES_MAX);
+}
+
 /* Twice the same source would mean two settings for one thing. */
 static void check_http_sd(const struct check *check)
 {
 	const struct item_list *list = &check->settings->watch.http_sd;
 	const struct http_sd_settings *items = list->items;
 
+	if (list->n > SOURCES_MAX) {
+		complain(check, "http_sd_configs", "%zu services are too many (at most %d)",
+			 list->n, SOURCES_MAX);
+		return;
+	}
 	for (size_t i = 0; i < list->n; i++) {
 		for (size_t j = 0; j < i; j++) {
 			char path[48];
@@ -278,6 +299,7 @@ static int check_settings(const struct check *check)
 	check_poll(check);
 	check_web(check);
 	check_capture(check);
+	check_file_sd(check);
 	check_http_sd(check);
 	return check_targets(check);
 }

@@ -369,7 +369,7 @@ static void has_every_option(const struct option_desc *table, const struct node 
 			has_every_option(desc->table, node, path);
 			continue;
 		}
-		cr_expect_not_null(member, "%s%s is not in the shipped file", path, desc->name);
+		cr_expect_not_null(member, "%s.%s is not in the shipped file", path, desc->name);
 		if (!member)
 			continue;
 		if (desc->type == OPTION_TABLE)
