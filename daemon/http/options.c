@@ -102,9 +102,9 @@ const struct option_desc web_options[] = {
 	  .type = OPTION_TEXT,
 	  .offset = AT(external_url),
 	  .check = check_external_url,
-	  .help = "The URL under which people reach the endpoint, for links in alerts. Default: "
-		  "made "
-		  "from the first listen address." },
+	  .help = "The URL under which people reach the endpoint. Requests for another host name "
+		  "are "
+		  "refused (DNS rebinding); addresses and localhost always work." },
 	{ .name = "enable_lifecycle",
 	  .type = OPTION_BOOL,
 	  .offset = AT(enable_lifecycle),
@@ -120,15 +120,14 @@ const struct option_desc web_options[] = {
 		  "captures, and a heap snapshot holds every text the program had in memory." },
 	{ .name = "max_connections",
 	  .type = OPTION_UINT,
-	  .flags = OPTION_RESTART,
 	  .offset = AT(max_connections),
 	  .min = 4,
 	  .max = 10000,
 	  .def = "256",
-	  .help = "Connections at once; more wait in the kernel." },
+	  .help = "Connections at once; at most a quarter of the descriptors the process may "
+		  "open." },
 	{ .name = "max_connections_per_ip",
 	  .type = OPTION_UINT,
-	  .flags = OPTION_RESTART,
 	  .offset = AT(max_connections_per_ip),
 	  .min = 1,
 	  .max = 10000,
@@ -137,7 +136,6 @@ const struct option_desc web_options[] = {
 		  "all." },
 	{ .name = "request_timeout",
 	  .type = OPTION_TIME,
-	  .flags = OPTION_RESTART,
 	  .offset = AT(request_timeout_ns),
 	  .min = NS_PER_S,
 	  .max = 600 * NS_PER_S,
@@ -145,7 +143,6 @@ const struct option_desc web_options[] = {
 	  .help = "A request must be there whole by then, however it trickles in." },
 	{ .name = "response_timeout",
 	  .type = OPTION_TIME,
-	  .flags = OPTION_RESTART,
 	  .offset = AT(response_timeout_ns),
 	  .min = NS_PER_S,
 	  .max = 24 * 3600 * NS_PER_S,

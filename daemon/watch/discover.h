@@ -18,10 +18,13 @@ struct target_spec;
 struct discovery {
 	struct loop *loop; /* borrowed */
 	struct http_client *http; /* borrowed */
-	const struct poll_settings *poll; /* defaults for what a source does not say; borrowed */
+	const struct poll_settings *poll; /* of the settings applied last; borrowed */
 	struct link sources;
 	uint64_t refreshes, failures;
-	/* The whole set of a source; specs are borrowed during the call. */
+	/*
+	 * The whole set of a source, also from within discovery_apply(); specs are borrowed during
+	 * the call. NULL and 0 when the source is dropped.
+	 */
 	void (*on_set)(void *owner, const char *source, const struct target_spec *specs, size_t n);
 	void *owner;
 };
@@ -29,8 +32,8 @@ struct discovery {
 /* One line of state per source, for the API and the status page. */
 struct discovery_source {
 	struct link link;
-	char name[64]; /* "file:PATTERN", "http:URL" */
-	int64_t last_success_wall_ms;
+	char name[64]; /* "file:PATTERN", "http:URL": unique, without a query, cut when long */
+	int64_t last_success_wall_ms; /* 0: never */
 	char error[192]; /* "" when the last refresh succeeded */
 	size_t targets_n;
 };
@@ -39,8 +42,9 @@ void discovery_init(struct discovery *discovery, struct loop *loop, struct http_
 void discovery_fini(struct discovery *discovery);
 
 /*
- * Start the sources the settings name, stop those they name no more (their targets go), leave the
- * same ones alone. settings must outlive the next apply or fini.
+ * Start the sources the settings name (files are read at once), stop those they name no more (their
+ * targets go), leave the same ones alone. settings must live until the next apply or fini has
+ * returned. 0; -ENOMEM when a source could not be started, the others run.
  */
 int discovery_apply(struct discovery *discovery, const struct watch_settings *settings);
 

@@ -302,13 +302,15 @@ Test(schema, what_needs_a_restart)
 	struct settings *a = load_text("");
 	struct settings *b = load_text("storage: {path: /x}\npoll: {interval: 1m}\n"
 				       "log: {level: debug}\ncapture: {threads: 3, queue: 3}\n"
-				       "web: {enable_lifecycle: true, max_connections: 9}\n");
+				       "web: {enable_lifecycle: true, listen_addresses: [':1'], "
+				       "allow_remote: true}\n");
 	char names[8][96];
 
-	cr_assert_eq(options_need_restart(settings_table, a, b, names, 8), 3);
+	cr_assert_eq(options_need_restart(settings_table, a, b, names, 8), 4);
 	cr_assert_str_eq(names[0], "storage.path");
-	cr_assert_str_eq(names[1], "web.max_connections");
-	cr_assert_str_eq(names[2], "capture.threads");
+	cr_assert_str_eq(names[1], "web.listen_addresses");
+	cr_assert_str_eq(names[2], "web.allow_remote");
+	cr_assert_str_eq(names[3], "capture.threads");
 	settings_free(a);
 	settings_free(b);
 }
