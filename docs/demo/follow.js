@@ -42,7 +42,7 @@ async function look() {
   for (const alert of (await api('alerts')).alerts) {
     once(alert.labels.alertname + alert.state, `alert ${alert.labels.alertname} is ${alert.state}`);
   }
-  for (const capture of (await api('captures')).captures) {
+  for (const capture of (await api('captures')).ready) {
     once(capture.name, `snapshot ${capture.name} is in the spool; ` +
       'open it in Chrome: DevTools, Memory, Load');
   }

@@ -67,7 +67,7 @@ def test_spool_is_private_and_left_clean(captured):
 
 def test_file_is_served_with_ranges(captured):
     _, daemon, snapshot = captured
-    (entry,) = daemon.api("/captures")["captures"]
+    (entry,) = daemon.api("/captures")["ready"]
     path = f"/api/v1/captures/{entry['id']}/file"
     whole = daemon.get(path)
     assert whole.status == 200 and whole.body == snapshot.read_bytes()
@@ -79,9 +79,9 @@ def test_file_is_served_with_ranges(captured):
 
 def test_capture_can_be_removed(captured):
     _, daemon, snapshot = captured
-    (entry,) = daemon.api("/captures")["captures"]
+    (entry,) = daemon.api("/captures")["ready"]
     assert daemon.get(f"/api/v1/captures/{entry['id']}", method="DELETE").status in (200, 204)
-    assert not snapshot.exists() and daemon.api("/captures")["captures"] == []
+    assert not snapshot.exists() and daemon.api("/captures")["ready"] == []
     assert daemon.get(f"/api/v1/captures/{entry['id']}").status == 404
 
 
@@ -156,7 +156,7 @@ def test_captures_survive_a_restart_and_halves_do_not(captured, start_daemon):
     half = snapshot.parents[1] / "incoming" / ".#half"
     half.write_text("{")
     again = start_daemon(static_config({"app": node.address}), home=daemon.home)
-    (entry,) = again.api("/captures")["captures"]
+    (entry,) = again.api("/captures")["ready"]
     assert entry["name"] == snapshot.name and not half.exists()
 
 
