@@ -129,7 +129,7 @@ static void rename_file(const char *from, const char *to)
 }
 
 /* The settings a YAML text gives; those before stay until the sources have let go of them. */
-static void apply(const char *fmt, ...)
+static void __attribute__((format(printf, 1, 2))) apply(const char *fmt, ...)
 {
 	struct watch_settings *before = settings;
 	struct problems problems;
@@ -719,7 +719,7 @@ Test(discover, the_answer_sets_the_interval)
 
 Test(discover, a_token_is_sent_and_rotated_and_never_told)
 {
-	char extra[256];
+	char extra[512];
 
 	start_server();
 	set_answer("200 OK", JSON, ONE);
