@@ -124,17 +124,20 @@ def test_a_web_server_is_no_inspector(watch, nursery):
     _, heard = node.plain(nursery, 24, "server")
     port = int(heard.string.split()[1])
     daemon = watch(shop=f"127.0.0.1:{port}")
-    shown(daemon, "shop", "invalid", "inspector")
+    shown(daemon, "shop", "invalid", "not JSON")
 
 
-@pytest.mark.parametrize("body", [b"[]", b"{}", b"[{\"id\": 1}]", b"not json", b"[" * 5000,
-                                  b"[" + b"{}," * 1000000 + b"{}]"],
-                         ids=["empty", "table", "foreign", "text", "deep", "big"])
-def test_a_server_with_another_list_is_no_inspector(watch, closing, body):
-    server = closing(listener.http({"/json/list": (200, "application/json", body)}))
+@pytest.mark.parametrize("body, reason", [
+    (b"[]", "/json/list"), (b"{}", "/json/list"), (b"[{\"id\": 1}]", "/json/list"),
+    (b"not json", "/json/list"), (b"[" * 5000, "/json/list"),
+    (b"[" + b"{}," * 1000000 + b"{}]", "larger than allowed"),
+], ids=["empty", "table", "foreign", "text", "deep", "big"])
+def test_a_server_with_another_list_is_no_inspector(watch, closing, body, reason):
+    version = b'{"Browser": "node.js/v24.0.0", "Protocol-Version": "1.1"}'
+    server = closing(listener.http({"/json/version": (200, "application/json", version),
+                                    "/json/list": (200, "application/json", body)}))
     daemon = watch(app=server.address)
-    entry = daemon.wait_state("app", "invalid")
-    assert "inspector" in json.dumps(entry), entry
+    shown(daemon, "app", "invalid", reason)
 
 
 def test_a_hidden_address_is_told(watch, nursery):
@@ -151,7 +154,7 @@ def test_a_hidden_address_is_told(watch, nursery):
 
 def test_a_talker_is_no_inspector(watch, closing):
     daemon = watch(app=closing(listener.talker()).address)
-    shown(daemon, "app", "invalid", "inspector")
+    shown(daemon, "app", "invalid", "not HTTP")
 
 
 def test_a_tls_port_is_no_inspector(watch, closing, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -27,8 +28,16 @@ class Prometheus:
         self.process = nursery.start([
             SERVER, f"--config.file={config}", f"--storage.tsdb.path={home}/data",
             "--web.listen-address=127.0.0.1:0", "--log.level=info"])
-        heard = self.process.wait_line(r"address=127\.0\.0\.1:(\d+)")
+        heard = self.process.wait_line(r'msg="Listening on" address=127\.0\.0\.1:(\d+)')
         self.port = int(heard[1])
+        until(self._ready, "Prometheus to be ready")
+
+    def _ready(self):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/ready", timeout=LIMIT_S).close()
+        except urllib.error.HTTPError:
+            return False
+        return True
 
     def get(self, path, **arguments):
         query = urllib.parse.urlencode(arguments)
