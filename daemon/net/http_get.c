@@ -7,8 +7,11 @@
  * client.
  *
  * What a stranger's server may cost is bounded: one deadline over all, a cap on the body and on the
- * headers, no redirects, no compression, no proxy, no HTTP/0.9. Node leaves the connection open
- * after its answer even when asked to close: curl reads by Content-Length and hangs up itself.
+ * headers, no redirects, no compression, no proxy, no HTTP/0.9. The deadline is a timer of ours:
+ * curl 7.88 forgets its own when anything else happens to the transfer within the millisecond
+ * before it (its time-out of 200 ms for the next address is enough), and then waits for ever. Node
+ * leaves the connection open after its answer even when asked to close: curl reads by
+ * Content-Length and hangs up itself.
  *
  * Names are resolved on curl's own thread. CURLOPT_QUICK_EXIT lets a fetch end while a silent
  * resolver still has that thread; without it curl would wait for it, and the loop with it.
@@ -29,7 +32,11 @@
 #include "util/list.h"
 #include "util/log.h"
 
-enum { HEADERS_MAX_BYTES = 64 * 1024, REFRESH_MAX_S = 86400 };
+enum {
+	HEADERS_MAX_BYTES = 64 * 1024,
+	REFRESH_MAX_S = 86400,
+	CURL_CONNECT_S = 86400, /* out of the way of our deadline */
+};
 
 struct http_client {
 	CURLM *multi; /* owned */
@@ -52,6 +59,7 @@ struct http_fetch {
 	CURL *easy; /* owned */
 	struct curl_slist *headers; /* owned */
 	struct loop_deferred done;
+	struct loop_timer deadline;
 	struct buf body;
 	size_t header_bytes;
 	uint64_t refresh_ns;
@@ -108,22 +116,15 @@ static void on_timer(void *owner)
 	act(owner, CURL_SOCKET_TIMEOUT, 0);
 }
 
-/*
- * curl cuts its waits to whole milliseconds, and when called before its time is up it neither acts
- * nor asks again: hence one millisecond more.
- */
 static int set_timer(CURLM *multi, long delay_ms, void *owner)
 {
 	struct http_client *client = owner;
 
 	(void)multi;
-	if (delay_ms < 0) {
-		loop_timer_clear(&client->timer);
-		return 0;
-	}
-	if (delay_ms > 0)
-		delay_ms++;
-	return loop_timer_set(&client->timer, (uint64_t)delay_ms * NS_PER_MS) < 0 ? -1 : 0;
+	if (delay_ms >= 0)
+		return loop_timer_set(&client->timer, (uint64_t)delay_ms * NS_PER_MS) < 0 ? -1 : 0;
+	loop_timer_clear(&client->timer);
+	return 0;
 }
 
 static void socket_free(struct http_socket *s)
@@ -219,6 +220,7 @@ static void fetch_free(struct http_fetch *fetch)
 		return;
 	link_remove(&fetch->link);
 	loop_deferred_cancel(&fetch->done);
+	loop_timer_fini(&fetch->deadline);
 	if (fetch->easy) {
 		curl_multi_remove_handle(fetch->client->multi, fetch->easy);
 		curl_easy_cleanup(fetch->easy);
@@ -269,10 +271,10 @@ static int to_errno(CURL *easy, CURLcode code, bool connected)
 	}
 }
 
-/* curl reports an answer that is not HTTP as HTTP/0.9, which is off, by the code of a bad scheme.
- */
-static const char *reason_of(struct http_fetch *fetch, int r)
+static const char *reason_of(struct http_fetch *fetch, int r, bool connected)
 {
+	if (r == -ETIMEDOUT)
+		return connected ? "no answer in time" : "no connection in time";
 	if (r == -EPROTO)
 		return "the answer is not HTTP";
 	if (r == -EFBIG)
@@ -292,7 +294,7 @@ static void on_done(void *owner)
 	curl_easy_getinfo(fetch->easy, CURLINFO_CONNECT_TIME_T, &connect_us);
 	answer.connected = connect_us > 0;
 	answer.r = to_errno(fetch->easy, fetch->code, answer.connected);
-	answer.reason = reason_of(fetch, answer.r);
+	answer.reason = reason_of(fetch, answer.r, answer.connected);
 	answer.body = buf_text(&fetch->body);
 	answer.size = fetch->body.size;
 	if (!answer.body) {
@@ -306,6 +308,14 @@ static void on_done(void *owner)
 	curl_easy_cleanup(fetch->easy);
 	fetch->easy = NULL;
 	fetch_free(fetch);
+}
+
+static void on_deadline(void *owner)
+{
+	struct http_fetch *fetch = owner;
+
+	fetch->code = CURLE_OPERATION_TIMEDOUT;
+	loop_defer(fetch->client->loop, &fetch->done);
 }
 
 static size_t on_body(char *data, size_t one, size_t size, void *owner)
@@ -386,7 +396,6 @@ static int add_headers(struct http_fetch *fetch, const struct http_request *requ
 /* Options whose value may need memory are checked, the others cannot fail. */
 static int set_options(struct http_fetch *fetch, const struct http_request *request)
 {
-	uint64_t ms = request->timeout_ns / NS_PER_MS + 1; /* to curl, 0 is no limit */
 	CURL *easy = fetch->easy;
 
 	if (curl_easy_setopt(easy, CURLOPT_URL, request->url) != CURLE_OK ||
@@ -403,8 +412,7 @@ static int set_options(struct http_fetch *fetch, const struct http_request *requ
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
 	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
-	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)ms);
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)ms);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, (long)CURL_CONNECT_S);
 	curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)request->body_max);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->headers);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -435,6 +443,10 @@ int http_get(struct http_fetch **ret, struct http_client *client,
 		r = -ENOMEM;
 	if (r == 0)
 		r = set_options(fetch, request);
+	if (r == 0)
+		r = loop_timer_init(&fetch->deadline, client->loop, on_deadline, fetch);
+	if (r == 0)
+		r = loop_timer_set(&fetch->deadline, request->timeout_ns);
 	if (r == 0 && curl_multi_add_handle(client->multi, fetch->easy) != CURLM_OK)
 		r = -ENOMEM;
 	if (r < 0) {

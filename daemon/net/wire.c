@@ -142,9 +142,9 @@ static int start_connect(struct wire *wire, const struct sockaddr *sa, socklen_t
 			continue;
 		if (errno != EAGAIN)
 			return -errno;
-		if (next_ns > deadline_ns)
+		if (clock_mono_ns() >= deadline_ns)
 			return -ETIMEDOUT;
-		r = wait_for(wire, -1, 0, next_ns);
+		r = wait_for(wire, -1, 0, next_ns < deadline_ns ? next_ns : deadline_ns);
 		if (r != -ETIMEDOUT)
 			return r;
 	}

@@ -23,36 +23,44 @@ static void die(const char *what)
 	abort();
 }
 
-static int listen_on(struct address *address, int backlog)
+static socklen_t to_sockaddr(struct sockaddr_storage *sa, const struct address *address)
 {
-	struct sockaddr_storage sa = { 0 };
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&sa;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&sa;
-	struct sockaddr_un *un = (struct sockaddr_un *)&sa;
-	socklen_t size = sizeof(sa);
-	int fd;
+	struct sockaddr_in *v4 = (struct sockaddr_in *)sa;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)sa;
+	struct sockaddr_un *un = (struct sockaddr_un *)sa;
 
+	*sa = (struct sockaddr_storage){ 0 };
 	if (address->family == ADDRESS_UNIX) {
 		un->sun_family = AF_UNIX;
 		snprintf(un->sun_path, sizeof(un->sun_path), "%s", address->host);
-		size = sizeof(*un);
-	} else if (address->family == ADDRESS_INET6) {
-		v6->sin6_family = AF_INET6;
-		inet_pton(AF_INET6, address->host, &v6->sin6_addr);
-		size = sizeof(*v6);
-	} else {
-		v4->sin_family = AF_INET;
-		inet_pton(AF_INET, address->host, &v4->sin_addr);
-		size = sizeof(*v4);
+		return sizeof(*un);
 	}
-	fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (address->family == ADDRESS_INET6) {
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons(address->port);
+		inet_pton(AF_INET6, address->host, &v6->sin6_addr);
+		return sizeof(*v6);
+	}
+	v4->sin_family = AF_INET;
+	v4->sin_port = htons(address->port);
+	inet_pton(AF_INET, address->host, &v4->sin_addr);
+	return sizeof(*v4);
+}
+
+static int listen_on(struct address *address, int backlog)
+{
+	struct sockaddr_storage sa;
+	socklen_t size = to_sockaddr(&sa, address);
+	int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, size) < 0 || listen(fd, backlog) < 0)
 		die("listen");
 	size = sizeof(sa);
 	if (getsockname(fd, (struct sockaddr *)&sa, &size) < 0)
 		die("getsockname");
 	if (address->family != ADDRESS_UNIX)
-		address->port = ntohs(v4->sin_port); /* at the same place in both families */
+		/* At the same place in both families. */
+		address->port = ntohs(((struct sockaddr_in *)&sa)->sin_port);
 	return fd;
 }
 
@@ -249,26 +257,40 @@ void peer_reset(struct peer *peer)
 		die("setsockopt");
 }
 
-void blackhole_open(struct blackhole *hole)
+static void fill(struct blackhole *hole)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET };
+	struct sockaddr_storage sa;
+	socklen_t size;
 
-	hole->address = (struct address){ ADDRESS_INET, "127.0.0.1", 0 };
 	hole->fds[0] = listen_on(&hole->address, 0);
-	sa.sin_port = htons(hole->address.port);
-	inet_pton(AF_INET, "127.0.0.1", &sa.sin_addr);
+	size = to_sockaddr(&sa, &hole->address);
 	for (int i = 1; i < 8; i++) {
-		hole->fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		hole->fds[i] = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 		if (hole->fds[i] < 0)
 			die("socket");
-		if (connect(hole->fds[i], (struct sockaddr *)&sa, sizeof(sa)) < 0 &&
-		    errno != EINPROGRESS)
+		if (connect(hole->fds[i], (struct sockaddr *)&sa, size) < 0 &&
+		    errno != EINPROGRESS && errno != EAGAIN)
 			die("connect");
 	}
+}
+
+void blackhole_open(struct blackhole *hole)
+{
+	hole->address = (struct address){ ADDRESS_INET, "127.0.0.1", 0 };
+	fill(hole);
+}
+
+void blackhole_open_unix(struct blackhole *hole, const char *path)
+{
+	hole->address = (struct address){ .family = ADDRESS_UNIX };
+	snprintf(hole->address.host, sizeof(hole->address.host), "%s", path);
+	fill(hole);
 }
 
 void blackhole_close(struct blackhole *hole)
 {
 	for (int i = 0; i < 8; i++)
 		close(hole->fds[i]);
+	if (hole->address.family == ADDRESS_UNIX)
+		unlink(hole->address.host);
 }

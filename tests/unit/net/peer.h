@@ -71,4 +71,5 @@ struct blackhole {
 };
 
 void blackhole_open(struct blackhole *hole);
+void blackhole_open_unix(struct blackhole *hole, const char *path);
 void blackhole_close(struct blackhole *hole);

@@ -18,7 +18,7 @@
 #include "peer.h"
 #include "util/clock.h"
 
-enum { PATIENCE_MS = 10000, BODY_MAX = 4096, LINES = 3000 };
+enum { PATIENCE_MS = 10000, BODY_MAX = 4096, LINES = 3000, MANY = 50 };
 
 struct got {
 	int calls, r;
@@ -320,11 +320,14 @@ Test(http_get, silent_server)
 	get(&request);
 	cr_assert_eq(got.r, -ETIMEDOUT);
 	cr_assert(got.connected, "TCP was up: it listens but does not answer");
-	cr_assert_neq(got.reason[0], '\0');
+	cr_assert_str_eq(got.reason, "no answer in time");
 	server_stop(&server);
 }
 
-/* Many times, for curl's clock and ours must agree on when the time is up. */
+/*
+ * Around 200 ms curl has a timer of its own on a connection. What is due within the millisecond
+ * after it, curl forgets; so curl must not be the one who keeps the deadline.
+ */
 Test(http_get, no_answer_to_the_syn)
 {
 	struct http_request request;
@@ -332,13 +335,14 @@ Test(http_get, no_answer_to_the_syn)
 
 	blackhole_open(&hole);
 	request = request_for(&hole.address);
-	for (unsigned i = 0; i < 20; i++) {
-		got = (struct got){ 0 };
-		request.timeout_ns = (20 + i) * NS_PER_MS;
-		get(&request);
-		cr_assert_eq(got.r, -ETIMEDOUT);
-		cr_assert_not(got.connected);
+	for (unsigned i = 0; i < MANY; i++) {
+		request.timeout_ns = 198 * NS_PER_MS + i * 100000;
+		cr_assert_eq(http_get(&fetch, client, &request, on_done, &got), 0);
 	}
+	until(&got.calls, MANY);
+	cr_assert_eq(got.r, -ETIMEDOUT);
+	cr_assert_not(got.connected);
+	cr_assert_str_eq(got.reason, "no connection in time");
 	blackhole_close(&hole);
 }
 
