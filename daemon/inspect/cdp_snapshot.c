@@ -131,28 +131,34 @@ static void hear_integer(struct cdp_message *message, enum field field, int64_t 
 	}
 }
 
+/* What a message begins with makes it a new one, whatever the one before it was. */
+static bool begins_message(const struct json_event *event)
+{
+	return event->depth == 0 && event->kind != JSON_OBJECT_END && event->kind != JSON_ARRAY_END;
+}
+
 /* Keep what matters of one event; the member it is the value of, or FIELD_NONE. */
 static enum field hear(struct cdp_message *message, const struct json_event *event)
 {
 	unsigned depth = event->depth;
 	enum field field;
 
-	if (depth == 0 && event->kind == JSON_OBJECT) {
-		*message = (struct cdp_message){ .at = { FIELD_ROOT } };
-		return FIELD_NONE;
-	}
-	if (depth == 0 || depth >= CDP_PATH_MAX)
+	if (begins_message(event))
+		*message = (struct cdp_message){ 0 };
+	if (depth >= CDP_PATH_MAX)
 		return FIELD_NONE;
 	if (event->kind == JSON_KEY) {
 		message->at[depth] =
 			(uint8_t)member_find(message->at[depth - 1], event->text, event->size);
 		return FIELD_NONE;
 	}
+	if (depth == 0 && event->kind == JSON_OBJECT)
+		message->at[0] = FIELD_ROOT;
 	field = message->at[depth];
+	if ((event->kind == JSON_OBJECT || event->kind == JSON_ARRAY) && depth + 1 < CDP_PATH_MAX)
+		message->at[depth + 1] = FIELD_NONE; /* the items of an array have no names */
 	if (event->kind == JSON_OBJECT && field == FIELD_ERROR)
 		message->failed = true;
-	if (event->kind == JSON_ARRAY) /* its items are nobody's members */
-		message->at[depth] = FIELD_NONE;
 	if (is_text(event))
 		hear_text(message, field, event);
 	else if (event->kind == JSON_INTEGER)
@@ -357,7 +363,7 @@ int cdp_snapshot_event(struct download *download, const struct json_event *event
 	bool worker = state->worker[0] != '\0';
 	enum field field;
 
-	if (event->depth == 0 && event->kind == JSON_OBJECT)
+	if (begins_message(event))
 		json_scan_reset(&state->nested);
 	field = hear(&state->outer, event);
 	if (!is_text(event))

@@ -264,13 +264,22 @@ Test(download, what_others_say_is_ignored)
 		"{\"method\":\"NodeWorker.receivedMessageFromWorker\",\"params\":{\"sessionId\":"
 		"\"\","
 		"\"message\":\"{\"}}",
+		"{\"method\":\"HeapProfiler.addHeapSnapshotChunk\",\"params\":{\"chunk\":\"\"},"
+		"\"more\":[\"not ours\",[\"x\"],{\"chunk\":\"x\"}]}",
+		"{\"method\":\"HeapProfiler.addHeapSnapshotChunk\",\"params\":{\"chunk\":\"\","
+		"\"more\":[\"not ours\",{\"chunk\":\"x\"},[\"x\"]]}}",
+		"{\"method\":\"HeapProfiler.addHeapSnapshotChunk\",\"more\":{\"chunk\":\"x\"}}",
 		"{}",
+		"null",
 		"[1,\"chunk\",{\"params\":{\"chunk\":\"x\"}}]",
 		"\"text\"",
 	};
 
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		expect_whole(&(struct fake_script){ SMALL, .chunk = 30, .middle = others[i] });
+		expect_whole(&(struct fake_script){ SMALL, .chunk = 30, .middle = others[i],
+						    .fragment = 3, .dribble = 1 });
+	}
 }
 
 Test(download, progress_is_told)
