@@ -163,8 +163,7 @@ def booted(nursery, tmp_path, installed):
     box = machine.Machine(nursery, tmp_path / "machine", installed)
     (box.etc / "heapwatchd.yaml").write_text(CONFIG)
     (box.etc / "rules.yaml").write_text(RULES)
-    yield box
-    box.close()
+    return box
 
 
 def bootable():
@@ -179,7 +178,8 @@ def bootable():
 def start_service(box):
     box.run("systemd-run", "--unit=app", "--property=DynamicUser=yes",
             "/mnt/nodes/node-24/bin/node", "--inspect=127.0.0.1:9229", "/mnt/programs/idle.js")
-    until(lambda: box.get("/json/list", port=9229), "the program's inspector")
+    until(lambda: any(row["MESSAGE"] == "ready" for row in box.journal("_SYSTEMD_UNIT=app.service")),
+          "the program")
     status, said = box.run("systemctl", "start", "heapwatchd.service", check=False)
     assert status == 0, said + box.run("journalctl", "-u", "heapwatchd", "--no-pager")[1]
 

@@ -31,13 +31,21 @@ class Machine:
             f"--bind-ro={node.MODULES}:/mnt/nodes", f"--bind-ro={node.PROGRAMS}:/mnt/programs",
             "--boot", "systemd.unit=basic.target"])
         self._leader = until(self._find_leader, lambda: self._process.output())
+        nursery.adopt(int(self._leader))  # the first process of the container: all of it ends with it
         until(lambda: self.run("systemctl", "is-system-running", check=False)[1].strip() == "running",
-              lambda: "booted: " + self._process.output())
+              lambda: f"{self.run('systemctl', check=False)[1]}\n{self._process.output()}")
 
     def _find_leader(self):
+        """The init of the container; another child of nspawn goes before it."""
         assert self._process.running(), self._process.output()
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
-        return children.split()[0] if children.strip() else None
+        task = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        for child in task.read_text().split():
+            try:
+                if Path(f"/proc/{child}/comm").read_text() == "systemd\n":
+                    return child
+            except FileNotFoundError:
+                pass
+        return None
 
     def run(self, *argv, check=True, limit_s=30):
         """(exit status, output) of a command inside."""
@@ -53,16 +61,13 @@ class Machine:
         text = self.run("journalctl", "-o", "json", "--no-pager", *match, check=False)[1]
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
-    def get(self, path, port=19229):
-        """The body of an answer, over the container's own loopback; None when there is none."""
-        script = (f"exec 3<>/dev/tcp/127.0.0.1/{port} && printf 'GET {path} HTTP/1.0\\r\\nHost: "
+    def get(self, path):
+        """The body of the daemon's answer, over the container's loopback; None when there is none."""
+        script = (f"exec 3<>/dev/tcp/127.0.0.1/19229 && printf 'GET {path} HTTP/1.0\\r\\nHost: "
                   "127.0.0.1\\r\\n\\r\\n' >&3 && cat <&3")
         status, text = self.run("bash", "-c", script, check=False)
-        head, _, body = text.partition("\r\n\r\n")
+        head, _, body = text.partition("\n\n")  # line ends are translated by run()
         return body if status == 0 and " 200 " in head.split("\n")[0] else None
-
-    def close(self):
-        self._process.kill()
 
 
 def can_boot():

@@ -142,6 +142,11 @@ class Nursery:
 
     def __init__(self):
         self._all = []
+        self._adopted = []
+
+    def adopt(self, pid):
+        """End this process as well: a descendant that left the group of its ancestor."""
+        self._adopted.append(pid)
 
     def start(self, argv, **options):
         process = Process(argv, **options)
@@ -149,5 +154,10 @@ class Nursery:
         return process
 
     def close(self):
+        for pid in self._adopted:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         for process in reversed(self._all):
             process.kill()
