@@ -5,13 +5,16 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -229,11 +232,12 @@ Test(wire, frames_right_behind_the_head)
 	server_stop(&server);
 }
 
+/* Each byte only when the one before has been read, which a unix socket can tell. */
 static void answer_byte_by_byte(struct peer *peer)
 {
 	static const char frame[] = "\x81\x02ok";
 	char key[UPGRADE_KEY_MAX], accept[UPGRADE_ACCEPT_MAX], answer[512];
-	int one = 1, n;
+	int n, unread;
 
 	peer_read_head(peer);
 	peer_header(peer, "Sec-WebSocket-Key", key, sizeof(key));
@@ -241,15 +245,20 @@ static void answer_byte_by_byte(struct peer *peer)
 		     "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 		     "Sec-WebSocket-Accept: %s\r\n\r\n%s",
 		     upgrade_accept(accept, key), frame);
-	setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	for (int i = 0; i < n; i++)
-		peer_write(peer, answer + i, 1);
+	for (int i = 0; i < n && peer_write(peer, answer + i, 1); i++) {
+		while (ioctl(peer->fd, SIOCOUTQ, &unread) == 0 && unread > 0)
+			sched_yield();
+	}
 	peer_wait_end(peer);
 }
 
 Test(wire, head_and_frame_byte_by_byte)
 {
-	cr_assert_eq(open_with(answer_byte_by_byte, NULL), 0, "%s", err.text);
+	struct address address = { .family = ADDRESS_UNIX };
+
+	snprintf(address.host, sizeof(address.host), "test-wire-bytes-%d.sock", (int)getpid());
+	server_start(&server, &address, answer_byte_by_byte, NULL);
+	cr_assert_eq(open_at(&server.address, SOON), 0, "%s", err.text);
 	cr_assert_eq(receive_until(1), 0);
 	cr_assert_str_eq(got.text, "ok.");
 	wire_close(&wire);
