@@ -8,9 +8,9 @@
  * thread-safe; other threads come in by loop/wake.h.
  */
 
-#include "util/list.h"
 #include <stdbool.h>
 #include <stdint.h>
+#include "util/list.h"
 
 struct event;
 struct event_base;

@@ -6,10 +6,10 @@
  * caller does not read, the kernel and the peer hold.
  */
 
-#include "net/frame.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "net/frame.h"
 
 struct address;
 struct err;
