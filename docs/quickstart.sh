@@ -21,10 +21,11 @@ finish() {
 	done
 }
 
-# await FILE PATTERN PID: the first line of FILE that has PATTERN, as long as PID lives.
+# await FILE PATTERN PID: the first line of FILE that has PATTERN, as long as PID lives (a process
+# that has ended is still there for kill -0 until it is waited for, but has no program any more).
 await() {
 	until grep -m1 -E "$2" "$1"; do
-		kill -0 "$3" 2>/dev/null || { cat "$1" >&2; return 1; }
+		readlink "/proc/$3/exe" >/dev/null || { cat "$1" >&2; return 1; }
 		sleep 0.1
 	done
 }

@@ -8,15 +8,17 @@
 const http = require('node:http');
 const v8 = require('node:v8');
 
-const VISITS_PER_TICK = 120;
+const VISITS_PER_TICK = 65;
 const TICK_MS = 100;
+const PAGE_BYTES = 4096;
 const FULL = 0.88; // of the old generation's limit: above the shipped rule's 80 %
 
 class Session {
   constructor(id) {
     this.id = id;
     this.started = new Date();
-    this.cart = Array.from({ length: 20 }, (_, i) => ({ article: id * 20 + i, price: i / 3 }));
+    this.cart = [{ article: id, price: id / 3 }, { article: id + 1, price: id / 7 }];
+    this.page = Buffer.alloc(PAGE_BYTES, `<p>Welcome, visitor ${id}</p>`).toString('latin1');
   }
 }
 

@@ -51,3 +51,11 @@ def watch(start_daemon):
         options = {"home": home} if home else {}
         return start_daemon(config, **options)
     return start
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "first: takes long, mostly waiting: start it first")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker("first") is None)

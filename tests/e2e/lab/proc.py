@@ -11,6 +11,8 @@ from pathlib import Path
 
 from .wait import LIMIT_S, Timeout
 
+# A child ends with the test run, also when that is killed.
+WITH_US = ["setpriv", "--pdeathsig", "KILL", "--"]
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -21,7 +23,7 @@ class Process:
         self.exited_at = None
         self._news = threading.Condition()
         self._child = subprocess.Popen(
-            self.argv, env=env, cwd=cwd, pass_fds=pass_fds, start_new_session=True,
+            WITH_US + self.argv, env=env, cwd=cwd, pass_fds=pass_fds, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.pid = self._child.pid
         self._threads = [threading.Thread(target=self._read, args=(s,), daemon=True)
