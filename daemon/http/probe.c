@@ -94,11 +94,16 @@ static void on_drop(struct http_exchange *exchange)
 
 void probe_polled(struct http_view *view, uint64_t target_id)
 {
-	const struct target *target = targets_find(view->targets, target_id);
-	/* A target that is removed in the middle of its poll was not polled. */
-	bool polled = target != NULL && !target->polling;
+	const struct target *target;
 	struct probe *next;
+	bool polled;
 
+	/* The search is linear, and this is called for every poll: only when somebody waits. */
+	if (view->probes == NULL)
+		return;
+	target = targets_find(view->targets, target_id);
+	/* A target that is removed in the middle of its poll was not polled. */
+	polled = target != NULL && !target->polling;
 	for (struct probe *at = view->probes; at != NULL; at = next) {
 		next = at->next;
 		if (at->target_id == target_id)
