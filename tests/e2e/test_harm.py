@@ -105,11 +105,12 @@ def test_allocation_is_as_fast_after_a_capture_as_before(start_node, watch, majo
     assert allocates_at_least(node, before / TRACKED), "while the daemon stays attached"
     assert daemon.process.stop() == 0
     assert allocates_at_least(node, before / TRACKED), "after it left"
+    free = max(before, allocation_speed(node))
     assert globals_of(node) == names
     # The bench does notice what it is there for.
     with cdp.Client(node.port) as client:
         client.call("HeapProfiler.takeHeapSnapshot")
-        assert allocation_speed(node) < before / TRACKED, "the bench does not see object-id tracking"
+        assert allocation_speed(node) < free / 2, "the bench does not see object-id tracking"
 
 
 def test_allocation_is_as_fast_after_the_daemon_died_in_a_capture(start_node, watch, major):
