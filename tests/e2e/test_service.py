@@ -22,12 +22,12 @@ EXPOSURE_MAX = 15  # tenths
 
 
 class Manager:
-    """What systemd hears: the datagrams sent to NOTIFY_SOCKET."""
+    """What systemd hears: the datagrams sent to NOTIFY_SOCKET, here one without a file."""
 
-    def __init__(self, path):
-        self.path = str(path)
+    def __init__(self):
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(self.path)
+        self._socket.bind("")  # the kernel picks an abstract name
+        self.path = "@" + self._socket.getsockname()[1:].decode()
         self.heard = []
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -44,8 +44,8 @@ class Manager:
 
 
 @pytest.fixture
-def manager(tmp_path):
-    return Manager(tmp_path / "notify")
+def manager():
+    return Manager()
 
 
 def test_tells_ready_reloading_and_stopping(start_daemon, manager):
