@@ -146,7 +146,10 @@ static void warn_restart_needed(const struct settings *before, const struct sett
 		log_warn("daemon", "%s has changed: it takes effect at the next start", names[i]);
 }
 
-/* Nothing here can refuse the configuration: it has been checked. */
+/*
+ * Takes settings and rules in any case. It has all been checked, so only memory can run out: then
+ * the rules and settings stay as they were.
+ */
 static int apply(struct daemon *daemon, struct settings *settings, struct rules *rules)
 {
 	struct settings *before = daemon->settings;
@@ -154,20 +157,26 @@ static int apply(struct daemon *daemon, struct settings *settings, struct rules 
 	size_t specs_n = 0;
 	int r = specs_from_settings(&settings->watch, &specs, &specs_n);
 
-	if (r < 0)
+	if (r == 0)
+		r = alerts_set_rules(&daemon->alerts, rules);
+	if (r < 0) {
+		specs_free(specs, specs_n);
+		rules_free(rules);
+		settings_free(settings);
 		return r;
+	}
 	log_setup((enum log_level)settings->log.level, (enum log_format)settings->log.format);
 	daemon->settings = settings;
 	daemon->view.web = &settings->web;
 	targets_set_limits(&daemon->targets, &settings->watch);
 	captures_set(&daemon->captures, &settings->capture);
 	daemon->spool.limits = settings->spool;
-	r = targets_replace(&daemon->targets, "config", specs, specs_n);
-	specs_free(specs, specs_n);
+	r = http_server_set(daemon->server, &settings->web);
+	if (r == 0)
+		r = targets_replace(&daemon->targets, "config", specs, specs_n);
 	if (r == 0)
 		r = discovery_apply(&daemon->discovery, &settings->watch);
-	if (r == 0)
-		r = alerts_set_rules(&daemon->alerts, rules);
+	specs_free(specs, specs_n);
 	if (before != NULL)
 		warn_restart_needed(before, settings);
 	settings_free(before);
@@ -266,7 +275,8 @@ static int open_spool(struct daemon *daemon, const struct settings *settings)
 	if (r == 0)
 		r = spool_open(&daemon->spool, path, &settings->spool);
 	if (r < 0)
-		log_error("capture", "cannot open the spool %s: %s", path, strerror(-r));
+		log_error("capture", "cannot open the spool %s: %s", path,
+			  r == -EBUSY ? "another heapwatchd uses it" : strerror(-r));
 	return r;
 }
 
@@ -275,6 +285,9 @@ static int start_loop(struct daemon *daemon)
 	struct loop *loop = &daemon->loop;
 	int r = loop_init(loop);
 
+	/* A write that may not be is an error to be handled, not the end of the process. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	if (r == 0)
 		r = loop_signal_init(&daemon->on_term, loop, SIGTERM, on_stop, daemon);
 	if (r == 0)

@@ -19,7 +19,6 @@
 const struct option_desc capture_options[] = {
 	{ .name = "threads",
 	  .type = OPTION_UINT,
-	  .flags = OPTION_RESTART,
 	  .offset = AT(threads),
 	  .min = 1,
 	  .max = 64,

@@ -226,17 +226,15 @@ int api_capture_delete(struct http_exchange *exchange)
 
 static int answer_refused(struct http_exchange *exchange, int refusal, const struct err *err)
 {
-	const char *name = capture_refusal_name((enum capture_refusal)refusal);
-
 	switch (refusal) {
 	case REFUSAL_BUSY:
 	case REFUSAL_TARGET:
-		return http_answer_error(exchange, 409, "conflict", "%s: %s", name, err->text);
+		return http_answer_error(exchange, 409, "conflict", "%s", err->text);
 	case REFUSAL_COOLDOWN:
 	case REFUSAL_MAX_CAPTURES:
-		return http_answer_error(exchange, 429, "guard", "%s: %s", name, err->text);
+		return http_answer_error(exchange, 429, "guard", "%s", err->text);
 	default:
-		return http_answer_error(exchange, 429, "limit", "%s: %s", name, err->text);
+		return http_answer_error(exchange, 429, "limit", "%s", err->text);
 	}
 }
 

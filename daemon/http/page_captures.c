@@ -97,8 +97,9 @@ static void write_table(struct buf *buf, const struct http_view *view)
 		buf_puts(buf, "<p class=card>No captures yet.</p>\n");
 		return;
 	}
-	buf_puts(buf, "<div class=card><table><tr><th>State<th>Target<th>Rule<th>Size<th>Took"
-		      "<th>When<th></tr>\n");
+	buf_puts(buf, "<div class=card><table><tr><th>State<th>Target<th>Rule<th class=num>Size<th "
+		      "class=num>Took"
+		      "<th class=num>When<th></tr>\n");
 	write_list(buf, &captures->running, false);
 	write_list(buf, &captures->queue, false);
 	write_list(buf, &captures->ended, true);
@@ -130,7 +131,8 @@ static void write_all_refused(struct buf *buf, const struct captures *captures)
 		return;
 	buf_printf(buf,
 		   "<h2>Refused captures <small>%llu since the start</small></h2>\n"
-		   "<div class=card><table><tr><th>Reason<th>Target<th>Rule<th>Why<th>When</tr>\n",
+		   "<div class=card><table><tr><th>Reason<th>Target<th>Rule<th>Why<th "
+		   "class=num>When</tr>\n",
 		   (unsigned long long)captures->refused_n);
 	for (uint64_t i = 1; i <= n; i++)
 		write_refused(buf, &captures->refused[(captures->refused_n - i) % REFUSED_MAX]);

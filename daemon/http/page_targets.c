@@ -13,8 +13,22 @@
 #include "watch/alert.h"
 #include "watch/discover.h"
 #include "watch/target.h"
+#include "watch/value.h"
 
 /* ---- alerts ---- */
+
+/* In the unit of what the rule looks at. */
+static void write_value(struct buf *buf, const struct alert *alert)
+{
+	const struct value_desc *desc = value_at(alert->rule->metric);
+
+	if (alert->rule->relative_to >= 0)
+		buf_printf(buf, "%.1f%%", alert->value * 100);
+	else if (desc != NULL && desc->unit == VALUE_BYTES && alert->value >= 0)
+		html_bytes(buf, (uint64_t)alert->value);
+	else
+		buf_printf(buf, "%.4g", alert->value);
+}
 
 static void write_alert(struct buf *buf, const struct alert *alert)
 {
@@ -36,7 +50,9 @@ static void write_alert(struct buf *buf, const struct alert *alert)
 	html_text(buf, alert->isolate);
 	buf_puts(buf, "</span></td><td>");
 	html_text(buf, summary != NULL ? summary : "");
-	buf_printf(buf, "</td><td class=num>%.4g</td><td class=num>", alert->value);
+	buf_puts(buf, "</td><td class=num>");
+	write_value(buf, alert);
+	buf_puts(buf, "</td><td class=num>");
 	html_age(buf, clock_wall_ms() - alert->active_since_wall_ms);
 	buf_puts(buf, "</td></tr>\n");
 }
@@ -63,8 +79,9 @@ void page_alerts(struct buf *buf, const struct http_view *view)
 		buf_puts(buf, "<p class=card>No alert is pending or firing.</p>\n");
 		return;
 	}
-	buf_puts(buf, "<div class=card><table><tr><th>State<th>Rule<th>Target<th>Summary<th>Value"
-		      "<th>For</tr>\n");
+	buf_puts(buf, "<div class=card><table><tr><th>State<th>Rule<th>Target<th>Summary<th "
+		      "class=num>Value"
+		      "<th class=num>For</tr>\n");
 	write_alerts(buf, view->alerts, ALERT_FIRING);
 	write_alerts(buf, view->alerts, ALERT_PENDING);
 	buf_puts(buf, "</table></div>\n");
@@ -227,8 +244,9 @@ void page_targets(struct buf *buf, const struct http_view *view)
 			      "or with --target.</p>\n");
 		return;
 	}
-	buf_puts(buf, "<div class=card><table><tr><th>State<th>Target<th>Runtime<th>Isolates"
-		      "<th>Heap used<th>Recent<th>Last poll</tr>\n");
+	buf_puts(buf,
+		 "<div class=card><table><tr><th>State<th>Target<th>Runtime<th class=num>Isolates"
+		 "<th>Heap used<th>Recent<th class=num>Last poll</tr>\n");
 	write_targets(buf, view->targets, false);
 	write_targets(buf, view->targets, true);
 	buf_puts(buf, "</table></div>\n");

@@ -1,0 +1,367 @@
+#include "scene.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "http/metric_table.h"
+#include "http/prom.h"
+#include "util/clock.h"
+#include "util/str.h"
+
+static struct view_scene scene;
+
+static void setup(void)
+{
+	view_start(&scene);
+}
+
+static void teardown(void)
+{
+	view_stop(&scene);
+}
+
+TestSuite(prom, .init = setup, .fini = teardown);
+
+static const char probe_golden[] =
+	"heapwatch_up 1\n"
+	"heapwatch_target_info{runtime=\"node\",runtime_version=\"22.1.0\",engine=\"v8\","
+	"engine_version=\"12.4\",protocol=\"cdp\",address=\"127.0.0.1:9229\"} 1\n"
+	"heapwatch_target_state{state=\"connecting\"} 0\n"
+	"heapwatch_target_state{state=\"up\"} 1\n"
+	"heapwatch_target_state{state=\"capturing\"} 0\n"
+	"heapwatch_target_state{state=\"blocked\"} 0\n"
+	"heapwatch_target_state{state=\"paused\"} 0\n"
+	"heapwatch_target_state{state=\"stopped\"} 0\n"
+	"heapwatch_target_state{state=\"exiting\"} 0\n"
+	"heapwatch_target_state{state=\"down\"} 0\n"
+	"heapwatch_target_state{state=\"invalid\"} 0\n"
+	"heapwatch_target_isolates 1\n"
+	"heapwatch_target_restarts_total 0\n"
+	"heapwatch_scrape_duration_seconds 0.0015\n"
+	"heapwatch_last_poll_timestamp_seconds 1700000000.25\n"
+	"heapwatch_polls_total 3\n"
+	"heapwatch_poll_failures_total{reason=\"refused\"} 0\n"
+	"heapwatch_poll_failures_total{reason=\"timeout\"} 0\n"
+	"heapwatch_poll_failures_total{reason=\"blocked\"} 0\n"
+	"heapwatch_poll_failures_total{reason=\"protocol\"} 0\n"
+	"heapwatch_poll_failures_total{reason=\"lost\"} 0\n"
+	"heapwatch_inspector_round_trip_seconds{isolate=\"main\"} 0.00025\n"
+	"heapwatch_heap_used_bytes{isolate=\"main\"} 50\n"
+	"heapwatch_heap_limit_bytes{isolate=\"main\"} 100\n"
+	"heapwatch_heap_space_size_bytes{isolate=\"main\",space=\"new\"} 1000\n"
+	"heapwatch_heap_space_size_bytes{isolate=\"main\",space=\"old\"} 2000\n"
+	"heapwatch_heap_space_used_bytes{isolate=\"main\",space=\"new\"} 1001\n"
+	"heapwatch_heap_space_used_bytes{isolate=\"main\",space=\"old\"} 2001\n"
+	"heapwatch_heap_space_available_bytes{isolate=\"main\",space=\"new\"} 1002\n"
+	"heapwatch_heap_space_available_bytes{isolate=\"main\",space=\"old\"} 2002\n"
+	"heapwatch_heap_space_physical_bytes{isolate=\"main\",space=\"new\"} 1003\n"
+	"heapwatch_heap_space_physical_bytes{isolate=\"main\",space=\"old\"} 2003\n";
+
+/* The lines that are no comments. */
+static char *samples_of(const char *text)
+{
+	char *samples = calloc(1, strlen(text) + 1), *to = samples;
+
+	cr_assert_not_null(samples);
+	while (*text != '\0') {
+		size_t size = strcspn(text, "\n") + 1;
+
+		if (*text != '#')
+			to = mempcpy(to, text, size);
+		text += size;
+	}
+	return samples;
+}
+
+Test(prom, probe_golden)
+{
+	struct target *target = view_add_target(&scene, "a", "127.0.0.1:9229");
+	struct buf buf;
+	char *samples;
+
+	target_answer(target);
+	buf_init(&buf, 65536);
+	cr_assert_eq(prom_write_target(target, true, EXPOSITION_TEXT, &buf), 0);
+	samples = samples_of(buf_text(&buf));
+	cr_expect_str_eq(samples, probe_golden);
+	free(samples);
+	buf_fini(&buf);
+}
+
+/* Not answered in time: no value of the past in the place of one of now. */
+Test(prom, probe_unanswered)
+{
+	struct target *target = view_add_target(&scene, "a", "127.0.0.1:9229");
+	struct buf buf;
+
+	target_answer(target);
+	buf_init(&buf, 65536);
+	cr_assert_eq(prom_write_target(target, false, EXPOSITION_TEXT, &buf), 0);
+	cr_expect_not_null(strstr(buf_text(&buf), "\nheapwatch_up 0\n"));
+	cr_expect_null(strstr(buf_text(&buf), "heapwatch_heap_"));
+	buf_fini(&buf);
+}
+
+static void add_counter(const char *target, const char *rule, const char *reason, uint64_t failed,
+			uint64_t refused)
+{
+	struct capture_counter *row = calloc(1, sizeof(*row));
+
+	cr_assert_not_null(row);
+	str_copy(row->target, sizeof(row->target), target);
+	str_copy(row->rule, sizeof(row->rule), rule);
+	str_copy(row->reason, sizeof(row->reason), reason);
+	row->failed = failed;
+	row->refused = refused;
+	row->succeeded = reason[0] == '\0';
+	row->last_wall_ms = reason[0] == '\0' ? 1700000001000 : 0;
+	list_append(&scene.captures.counters, &row->link);
+}
+
+static void free_counters(void)
+{
+	list_each_safe (at, &scene.captures.counters) {
+		link_remove(at);
+		free(container_of(at, struct capture_counter, link));
+	}
+}
+
+static void expect_line(const char *text, const char *line, int times)
+{
+	int n = 0;
+
+	for (const char *at = text; (at = strstr(at, line)) != NULL; at++)
+		n += at == text || at[-1] == '\n';
+	cr_expect_eq(n, times, "%s: %d times", line, n);
+}
+
+/* Rows that differ in a label the family does not have are one series. */
+Test(prom, capture_counters_are_summed)
+{
+	struct buf buf;
+
+	target_answer(view_add_target(&scene, "a", "127.0.0.1:9229"));
+	add_counter("a", "r1", "timeout", 2, 0);
+	add_counter("a", "r2", "timeout", 3, 0);
+	add_counter("a", "r1", "cooldown", 0, 4);
+	add_counter("a", "r2", "cooldown", 0, 5);
+	add_counter("a", "", "", 0, 0);
+	add_counter("gone", "r1", "timeout", 7, 0);
+	buf_init(&buf, EXPOSITION_MAX);
+	cr_assert_eq(prom_write(&scene.view, EXPOSITION_TEXT, &buf), 0);
+	expect_line(buf_text(&buf),
+		    "heapwatch_capture_failures_total{target=\"a\",kind=\"snapshot\",reason="
+		    "\"timeout\"} 5\n",
+		    1);
+	expect_line(buf_text(&buf),
+		    "heapwatch_captures_suppressed_total{target=\"a\",rule=\"r1\",reason="
+		    "\"cooldown\"} 4\n",
+		    1);
+	expect_line(buf_text(&buf),
+		    "heapwatch_captures_total{target=\"a\",kind=\"snapshot\",rule=\"\"} 1\n", 1);
+	expect_line(buf_text(&buf),
+		    "heapwatch_last_capture_timestamp_seconds{target=\"a\",kind=\"snapshot\"} "
+		    "1700000001\n",
+		    1);
+	cr_expect_null(strstr(buf_text(&buf), "gone"), "the target was removed");
+	buf_fini(&buf);
+	free_counters();
+}
+
+/* Two groups may hold a rule of one name: their alerts must not become one series twice. */
+Test(prom, alerts_of_one_name)
+{
+	struct rule rule = { .name = (char *)(uintptr_t) "Heap \"1\"" };
+	struct alert alerts[2];
+	struct buf buf;
+
+	for (size_t i = 0; i < 2; i++) {
+		alerts[i] = (struct alert){ .rule = &rule, .state = ALERT_FIRING, .target = "a",
+					    .isolate = "main" };
+		list_append(&scene.alerts.list, &alerts[i].link);
+	}
+	buf_init(&buf, EXPOSITION_MAX);
+	cr_assert_eq(prom_write(&scene.view, EXPOSITION_TEXT, &buf), 0);
+	expect_line(buf_text(&buf),
+		    "heapwatch_alerts{alertname=\"Heap \\\"1\\\"\",alertstate=\"firing\",target="
+		    "\"a\",isolate=\"main\",severity=\"\"} ",
+		    1);
+	buf_fini(&buf);
+	link_init(&scene.alerts.list);
+}
+
+/* ---- by the judgement of others ---- */
+
+/* Give text to a program; its exit code, and what it said on stdout and stderr. */
+static int judge(const char *command, const char *text, char *said, size_t said_size)
+{
+	char in[] = "/tmp/heapwatch-test-XXXXXX", line[512];
+	int fd = mkstemp(in), status;
+	FILE *pipe;
+	size_t n;
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	snprintf(line, sizeof(line), "%s <%s 2>&1", command, in);
+	pipe = popen(line, "re");
+	cr_assert_not_null(pipe);
+	n = fread(said, 1, said_size - 1, pipe);
+	said[n] = '\0';
+	status = pclose(pipe);
+	unlink(in);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void add_odd_targets(void)
+{
+	static const char *const names[] = { "plain", "q\"uote", "back\\slash", "new\nline",
+					     "\xff\xfe", "{a=\"b\"} 1", "# HELP", "" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char address[32];
+
+		snprintf(address, sizeof(address), "127.0.0.1:%zu", 9000 + i);
+		target_answer(view_add_target(&scene, names[i], address));
+		add_counter(names[i], "r", "cooldown", 0, 1);
+	}
+}
+
+Test(prom, promtool_is_content)
+{
+	char said[4096];
+	struct buf buf;
+	int code;
+
+	add_odd_targets();
+	buf_init(&buf, EXPOSITION_MAX);
+	cr_assert_eq(prom_write(&scene.view, EXPOSITION_TEXT, &buf), 0);
+	code = judge("promtool check metrics", buf_text(&buf), said, sizeof(said));
+	cr_expect_eq(code, 0, "promtool: %d %s", code, said);
+	cr_expect_str_eq(said, "");
+	buf_fini(&buf);
+	free_counters();
+}
+
+Test(prom, strict_parser_reads_the_odd_names)
+{
+	static const char script[] =
+		"/usr/bin/python3 -c 'import sys\n"
+		"from prometheus_client.openmetrics.parser import text_string_to_metric_families\n"
+		"f = list(text_string_to_metric_families(sys.stdin.read()))\n"
+		"up = [s.labels[\"target\"] for m in f if m.name == \"heapwatch_up\" for s in "
+		"m.samples]\n"
+		"print(ascii(up))'";
+	char said[4096];
+	struct buf buf;
+	int code;
+
+	add_odd_targets();
+	buf_init(&buf, EXPOSITION_MAX);
+	cr_assert_eq(prom_write(&scene.view, EXPOSITION_OPENMETRICS, &buf), 0);
+	code = judge(script, buf_text(&buf), said, sizeof(said));
+	cr_expect_eq(code, 0, "parser: %d %s", code, said);
+	cr_expect_str_eq(said,
+			 "['plain', 'q\"uote', 'back\\\\slash', 'new\\nline', '\\ufffd\\ufffd', "
+			 "'{a=\"b\"} 1', '# HELP', '']\n");
+	buf_fini(&buf);
+	free_counters();
+}
+
+/* ---- over HTTP ---- */
+
+Test(prom, counts_its_own_requests)
+{
+	struct client client;
+
+	for (int i = 0; i < 2; i++) {
+		client_get(&client, &scene.web.loop, scene.web.port, "GET", "/metrics", "");
+		cr_assert_eq(client_status(&client), 200);
+		if (i == 0)
+			client_close(&client);
+	}
+	expect_line(client_body(&client),
+		    "heapwatch_http_requests_total{code=\"200\",handler=\"/metrics\",method="
+		    "\"get\"} 1\n",
+		    1);
+	expect_line(client_body(&client),
+		    "heapwatch_http_request_duration_seconds_count{handler=\"/metrics\"} 1\n", 1);
+	client_close(&client);
+}
+
+Test(prom, formats_by_accept)
+{
+	struct client client;
+
+	client_get(&client, &scene.web.loop, scene.web.port, "GET", "/metrics",
+		   "Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n");
+	cr_expect_str_eq(client_header(&client, "Content-Type"),
+			 "application/openmetrics-text; version=1.0.0; charset=utf-8");
+	cr_expect_str_eq(client_body(&client) + client_body_size(&client) - 6, "# EOF\n");
+	client_close(&client);
+	client_get(&client, &scene.web.loop, scene.web.port, "GET", "/metrics", "");
+	cr_expect_str_eq(client_header(&client, "Content-Type"),
+			 "text/plain; version=0.0.4; charset=utf-8");
+	cr_expect_null(strstr(client_body(&client), "# EOF"));
+	client_close(&client);
+}
+
+/* Every family of the table but those that need something this scene lacks is there. */
+Test(prom, every_family_can_appear)
+{
+	struct target *target = view_add_target(&scene, "a", "127.0.0.1:9229");
+	struct isolate *isolate;
+	struct rule rule = { .name = (char *)(uintptr_t) "r" };
+	struct rule_group group = { .rules = &rule, .rules_n = 1 };
+	struct alert alert = { .rule = &rule, .state = ALERT_PENDING };
+	struct client client;
+	struct buf buf;
+
+	target_answer(target);
+	target->process = (struct process_stats){ .present = true, .has_cgroup = true,
+						  .has_cgroup_limit = true };
+	isolate = target_find_isolate(target, "main");
+	for (int i = 0; i < SAMPLE_FIELDS; i++)
+		sample_set(&isolate->last, (enum sample_field)i, 1);
+	add_counter("a", "", "", 0, 0);
+	add_counter("a", "r", "x", 1, 1);
+	list_append(&scene.alerts.list, &alert.link);
+	scene.spool.limits.max_use_bytes = 1;
+	scene.view.reload_wall_ms = 1;
+	client_get(&client, &scene.web.loop, scene.web.port, "GET", "/-/healthy", "");
+	client_close(&client);
+	(void)group;
+	buf_init(&buf, EXPOSITION_MAX);
+	cr_assert_eq(prom_write(&scene.view, EXPOSITION_OPENMETRICS, &buf), 0);
+	for (const struct metric_desc *desc = metric_table; desc->name != NULL; desc++) {
+		/* Needs loaded rules and a file system. */
+		if (desc == &metric_table[METRIC_RULE_EVALUATIONS] ||
+		    desc == &metric_table[METRIC_SPOOL_AVAILABLE])
+			continue;
+		cr_expect_not_null(strstr(buf_text(&buf), desc->help), "%s", desc->name);
+	}
+	buf_fini(&buf);
+	link_init(&scene.alerts.list);
+	free_counters();
+}
+
+Test(prom, markdown_has_every_family)
+{
+	struct buf buf;
+
+	buf_init(&buf, 1 << 20);
+	cr_assert_eq(metrics_markdown(&buf), 0);
+	for (const struct metric_desc *desc = metric_table; desc->name != NULL; desc++) {
+		char row[128];
+
+		snprintf(row, sizeof(row), "| `%s%s` |", desc->name,
+			 desc->type == METRIC_COUNTER ? "_total" : "");
+		cr_expect_not_null(strstr(buf_text(&buf), row), "%s", row);
+	}
+	buf_fini(&buf);
+}
