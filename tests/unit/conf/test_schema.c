@@ -306,11 +306,10 @@ Test(schema, what_needs_a_restart)
 				       "allow_remote: true}\n");
 	char names[8][96];
 
-	cr_assert_eq(options_need_restart(settings_table, a, b, names, 8), 4);
+	cr_assert_eq(options_need_restart(settings_table, a, b, names, 8), 3);
 	cr_assert_str_eq(names[0], "storage.path");
 	cr_assert_str_eq(names[1], "web.listen_addresses");
 	cr_assert_str_eq(names[2], "web.allow_remote");
-	cr_assert_str_eq(names[3], "capture.threads");
 	settings_free(a);
 	settings_free(b);
 }
