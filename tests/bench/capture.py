@@ -3,7 +3,7 @@
 of the same heap, in turns; memory and CPU of the daemon; and what others feel meanwhile."""
 
 from setting import (MIB, Background, Meter, Setting, arguments, forget_peak, peak_rss, percentile,
-                     row)
+                     row, until)
 
 import json
 import statistics
@@ -13,6 +13,7 @@ import urllib.request
 OBJECTS = 12345
 OTHERS = 3  # idle targets that are polled meanwhile
 SCRAPE_PAUSE_S = 0.01
+POLL_S = 0.5
 
 
 def path_of(port):
@@ -32,7 +33,6 @@ class Bench:
         for name in ("big", *others):
             self.daemon.wait_up(name)
         self.path = path_of(self.target.port)
-        self.results = []
 
     def read(self):
         return self.setting.run_tool("reader", self.target.address, self.path)["seconds"]
@@ -47,44 +47,47 @@ class Bench:
         return time.monotonic() - began
 
     def capture(self):
-        """One snapshot from the request to the file in ready/, which is removed again."""
+        """One snapshot from the request to the file in ready/, which is removed again; its wall
+        time, the daemon's CPU and memory, and the manifest's account."""
         pid = self.daemon.process.pid
         self.daemon.wait_up("big", 60)
-        self.scrape()
-        level, polls = self.daemon.process.rss_bytes(), self.other_polls()
+        level = self.daemon.process.rss_bytes()
         forget_peak(pid)
         meter = Meter(self.daemon.process)
-        with Background(self.scrape, SCRAPE_PAUSE_S) as scrapes:
-            snapshot = self.daemon.capture("big", limit_s=900)
-            cpu, wall = meter.read()
+        snapshot = self.daemon.capture("big", limit_s=900)
+        cpu, wall = meter.read()
+        grown = peak_rss(pid) - level
         manifest = json.loads(snapshot.with_name(snapshot.name + ".json").read_text())
-        due = OTHERS * wall / 0.5
-        self.results.append({
-            "wall": wall, "cpu": cpu, "bytes": manifest["size_bytes"],
-            "download": manifest["duration_ns"] / 1e9, "growth": peak_rss(pid) - level,
-            "p99": percentile(scrapes.values, 0.99), "scrapes": len(scrapes.values),
-            "polled": (self.other_polls() - polls) / due,
-        })
-        (entry,) = self.daemon.api("/captures")["ready"]
+        (entry,) = until(lambda: self.daemon.api("/captures")["ready"], "in the index")
         self.daemon.get(f"/api/v1/captures/{entry['id']}", method="DELETE")
-        return wall
+        return {"wall": wall, "cpu": cpu, "grown": grown, "bytes": manifest["size_bytes"],
+                "download": manifest["duration_ns"] / 1e9}
+
+    def capture_and_scrape(self):
+        """What others feel: (seconds of each scrape, polls of other targets done / due). Scraping
+        takes CPU from everybody, hence a capture of its own, whose time does not count."""
+        polls = self.other_polls()
+        with Background(self.scrape, SCRAPE_PAUSE_S) as scrapes:
+            wall = self.capture()["wall"]
+        return scrapes.values, (self.other_polls() - polls) / (OTHERS * wall / POLL_S)
 
 
-def report(major, rounds, reads, walls, results):
-    median = {key: statistics.median(r[key] for r in results) for key in results[0]}
-    size = median["bytes"] / 1e9
-    print(f"Node {major}, {size:.3f} GB of file, {rounds} rounds")
+def report(title, first, reads, captures, scraped):
+    median = {key: statistics.median(c[key] for c in captures) for key in captures[0]}
+    size, walls, (scrapes, polled) = median["bytes"] / 1e9, [c["wall"] for c in captures], scraped
+    print(f"{title}, {size:.3f} GB of file, {len(reads)} rounds")
     row("bare reader: median, least", f"{statistics.median(reads):.2f} s, {min(reads):.2f} s")
-    row("capture: median, least", f"{statistics.median(walls):.2f} s, {min(walls):.2f} s")
+    row("capture: median, least", f"{median['wall']:.2f} s, {min(walls):.2f} s")
     row("capture / bare reader: of medians, of the least",
-        f"{statistics.median(walls) / statistics.median(reads):.3f}, {min(walls) / min(reads):.3f}")
+        f"{median['wall'] / statistics.median(reads):.3f}, {min(walls) / min(reads):.3f}")
     row("  each round", " ".join(f"{w / r:.3f}" for w, r in zip(walls, reads)))
-    row("download alone (manifest), median", f"{median['download']:.2f} s")
-    row("RSS growth of the daemon: median, most",
-        f"{median['growth'] / MIB:.1f} MiB, {max(r['growth'] for r in results) / MIB:.1f} MiB")
-    row("CPU of the daemon per GB", f"{median['cpu'] / size:.2f} s")
-    row(f"/metrics p99 meanwhile ({median['scrapes']:.0f} scrapes)", f"{median['p99'] * 1e3:.1f} ms")
-    row("polls of other targets that were done / due", f"{median['polled']:.2f}")
+    row("until the file is synced (manifest), median", f"{median['download']:.2f} s")
+    row("RSS growth of the daemon: first capture, later ones",
+        f"{first['grown'] / MIB:.1f} MiB, {median['grown'] / MIB:.1f} MiB")
+    row("CPU of the daemon per GB, polling included", f"{median['cpu'] / size:.2f} s")
+    row(f"/metrics p50, p99, most meanwhile ({len(scrapes)} scrapes)", ", ".join(
+        f"{percentile(scrapes, share) * 1e3:.1f}" for share in (0.5, 0.99, 1)) + " ms")
+    row("polls of other targets meanwhile, done / due", f"{polled:.2f}")
 
 
 def main():
@@ -95,13 +98,11 @@ def main():
             with Setting(options) as setting:
                 bench = Bench(setting, major, megabytes)
                 bench.read()  # the first one makes the target's memory grow
-                bench.capture()
-                bench.results.clear()
-                reads, walls = [], []
+                first, reads, captures = bench.capture(), [], []
                 for _ in range(options.rounds):
                     reads.append(bench.read())
-                    walls.append(bench.capture())
-                report(major, options.rounds, reads, walls, bench.results)
+                    captures.append(bench.capture())
+                report(f"Node {major}", first, reads, captures, bench.capture_and_scrape())
 
 
 if __name__ == "__main__":

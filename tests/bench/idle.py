@@ -49,7 +49,8 @@ def main():
             row("unwatched", f"{base:.4%} of a core")
             polls, cpu, wall = fast[major]
             per_poll = (cpu - base * wall) / polls
-            row(f"per poll ({polls:.0f} polls, every {options.fast} ms)", f"{per_poll * 1e6:.0f} us")
+            row(f"per poll ({polls:.0f} polls, every {options.fast} ms)",
+                f"{per_poll * 1e6:.0f} us")
             row(f"extrapolated to every {DEFAULT_S:g} s", f"{per_poll / DEFAULT_S:.4%} of a core")
             polls, cpu, wall = slow[major]
             row(f"measured at every {DEFAULT_S:g} s ({polls:.0f} polls)",
