@@ -27,6 +27,8 @@
 
 #include <errno.h>
 #include <libwebsockets.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -290,8 +292,22 @@ static int on_writable(struct ws *ws)
 	return 0;
 }
 
+/*
+ * Node sends each answer as a segment of its own under Nagle's algorithm: the second of two waits
+ * for our acknowledgement of the first, which the kernel would delay by 40 ms. The option does not
+ * stick.
+ */
+static void acknowledge_now(const struct ws *ws)
+{
+	int on = 1;
+
+	/* A unix socket refuses, and has nothing to acknowledge. */
+	(void)setsockopt(lws_get_socket_fd(ws->wsi), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+}
+
 static int on_traffic(struct ws *ws, enum lws_callback_reasons what, void *in, size_t size)
 {
+	acknowledge_now(ws);
 	if (what == LWS_CALLBACK_CLIENT_RECEIVE)
 		return on_piece(ws, in ? in : "", size);
 	if (what == LWS_CALLBACK_CLIENT_WRITEABLE)

@@ -141,9 +141,9 @@ def test_post_is_refused_unless_enabled(start_daemon):
 
 def test_a_change_that_needs_a_restart_is_told(start_daemon):
     daemon = start_daemon(dict(LIFECYCLE))
-    daemon.configure(dict(LIFECYCLE, capture={"threads": 4}))
+    daemon.configure(dict(LIFECYCLE, web=dict(LIFECYCLE["web"], allow_remote=True)))
     reload_by_signal(daemon)
-    daemon.process.wait_line("capture.threads.*next start")
+    daemon.process.wait_line("web.allow_remote.*next start")
 
 
 # ---- discovery ----
