@@ -134,8 +134,8 @@ int writer_finish(struct writer *writer, char sha256[DIGEST_HEX_MAX])
 	if (fsync(writer->file.fd) < 0)
 		return failure(writer, errno == ENOSPC || errno == EDQUOT ? FILE_E_FULL : -errno);
 	posix_fadvise(writer->file.fd, 0, 0, POSIX_FADV_DONTNEED);
-	digest_final(writer->digest, sha256);
-	return 0;
+	r = digest_final(writer->digest, sha256);
+	return r < 0 ? failure(writer, r) : 0;
 }
 
 void writer_keep(struct writer *writer)

@@ -28,12 +28,11 @@ ONLY = {
     r"uv\.h$|uv/": "loop/uvloop.c",
     r"libwebsockets|lws": "net/ws.c",
     r"curl/": "net/http_get.c",
-    r"openssl/|gnutls/": "net/tls.c",
+    r"openssl/": "capture/digest.c",
     r"microhttpd": "http/server.c",
     r"zlib\.h$": "http/gzip.c",
     r"jansson": "json/tree.c",
     r"yaml\.h$": "conf/yaml.c",
-    r"sodium": "capture/digest.c",
     r"systemd/": "service.c",
 }
 

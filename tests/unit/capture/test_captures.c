@@ -91,7 +91,7 @@ static void expect_file(const struct manifest *manifest)
 	cr_expect_str_eq(data, text);
 	cr_assert_eq(digest_new(&digest), 0);
 	digest_update(digest, data, size);
-	digest_final(digest, sum);
+	cr_assert_eq(digest_final(digest, sum), 0);
 	cr_expect_str_eq(sum, manifest->sha256);
 	digest_free(digest);
 	free(data);

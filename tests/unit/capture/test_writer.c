@@ -72,7 +72,7 @@ static void sum_of_file(const char *name, char hex[DIGEST_HEX_MAX], size_t *ret_
 	cr_assert_not_null(data);
 	cr_assert_eq(digest_new(&digest), 0);
 	digest_update(digest, data, *ret_size);
-	digest_final(digest, hex);
+	cr_assert_eq(digest_final(digest, hex), 0);
 	digest_free(digest);
 	free(data);
 }
