@@ -77,6 +77,7 @@ struct http_server {
 	const struct text_list *addresses; /* borrowed until http_server_listen() */
 	bool allow_remote;
 	int fd_max;
+	uint32_t ceiling; /* of connections, whatever the settings say */
 };
 
 /* ---- the library in our loop ---- */
@@ -180,7 +181,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
 	(void)mhd;
 	(void)url;
 	(void)version;
-	if (c == NULL)
+	/* What was cut off while it was held is resumed only for its end. */
+	if (c == NULL || c->cut)
 		return MHD_NO;
 	if (c->answer != NULL)
 		return queue_answer(c);
@@ -387,8 +389,7 @@ const char *http_header(const struct http_exchange *exchange, const char *name)
 
 int http_server_set(struct http_server *server, const struct web_settings *settings)
 {
-	uint64_t most =
-		(uint64_t)(server->fd_max > 4 * FD_RESERVE ? server->fd_max / 4 : FD_RESERVE);
+	uint64_t most = server->ceiling;
 	char *url = NULL;
 
 	if (settings->external_url != NULL) {
@@ -429,6 +430,8 @@ int http_server_init(struct http_server **ret, struct loop *loop,
 	server->fd_max = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT32_MAX
 				 ? (int)limit.rlim_cur
 				 : INT32_MAX;
+	server->ceiling =
+		(uint32_t)(server->fd_max > 4 * FD_RESERVE ? server->fd_max / 4 : FD_RESERVE);
 	crowd_init(&server->crowd, loop);
 	server->crowd.held_too_long = held_too_long;
 	r = http_server_set(server, settings);
@@ -441,20 +444,21 @@ int http_server_init(struct http_server **ret, struct loop *loop,
 	return 0;
 }
 
+/* The library's limit cannot be changed later, and a reload may raise that of the settings. */
 static struct MHD_Daemon *start_daemon(struct http_listener *listener)
 {
 	struct http_server *server = listener->server;
 
-	return MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, on_accept,
-		listener, on_request, listener, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-		MHD_OPTION_LISTEN_SOCKET, listener->socket.fd, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)server->crowd.max, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned)(IDLE_NS / NS_PER_S), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
-		listener, MHD_OPTION_NOTIFY_COMPLETED, on_completed, listener,
-		MHD_OPTION_URI_LOG_CALLBACK, on_uri, listener, MHD_OPTION_END);
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+				on_accept, listener, on_request, listener,
+				MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
+				listener->socket.fd, MHD_OPTION_CONNECTION_LIMIT, server->ceiling,
+				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(IDLE_NS / NS_PER_S),
+				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
+				MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT,
+				1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,
+				MHD_OPTION_NOTIFY_COMPLETED, on_completed, listener,
+				MHD_OPTION_URI_LOG_CALLBACK, on_uri, listener, MHD_OPTION_END);
 }
 
 static int watch_listener(struct http_listener *listener)
