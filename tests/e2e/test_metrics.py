@@ -1,10 +1,12 @@
 """/metrics in both formats, to the satisfaction of promtool, a strict parser and a real Prometheus."""
 
 import gzip
+import re
 import socket
 import statistics
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -200,3 +202,20 @@ def test_a_slow_reader_holds_up_nobody(daemon):
     assert time.monotonic() - began < 2
     for dripper in drippers:
         dripper.close()
+
+
+# ---- what we ship for Prometheus ----
+
+SHIPPED = Path(__file__).resolve().parents[2] / "conf/prometheus"
+
+
+def test_shipped_prometheus_files_are_valid():
+    assert promtool("check", "config", str(SHIPPED / "prometheus.yml"))[0] == 0
+    assert promtool("check", "rules", str(SHIPPED / "heapwatchd.rules.yml"))[0] == 0
+
+
+def test_shipped_rules_speak_of_metrics_that_exist():
+    documented = (SHIPPED.parents[1] / "docs/METRICS.md").read_text()
+    spoken_of = set(re.findall(r"heapwatch_[a-z_]+", (SHIPPED / "heapwatchd.rules.yml").read_text()))
+    assert spoken_of
+    assert {name for name in spoken_of if f"`{name}`" not in documented} == set()
