@@ -148,6 +148,15 @@ void connection_enter(struct http_connection *connection, enum http_phase phase,
 		connection_cut(connection);
 }
 
+/* What a slow reader has not taken would lie in the kernel, by the megabyte, as long as it likes.
+ */
+static void discard_unsent(int fd)
+{
+	struct linger none = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+}
+
 void connection_cut(struct http_connection *connection)
 {
 	if (connection->cut)
@@ -156,5 +165,7 @@ void connection_cut(struct http_connection *connection)
 	connection->crowd->count--;
 	connection->crowd->cut++;
 	loop_timer_clear(&connection->deadline);
+	if (connection->phase == PHASE_ANSWERING)
+		discard_unsent(connection->fd);
 	shutdown(connection->fd, SHUT_RDWR);
 }
