@@ -151,7 +151,7 @@ def test_capture_of_a_program_that_wants_to_exit_lets_it(watch, start_node, majo
     node.nudge()
     assert node.process.wait_exit() == 0
     daemon.wait_state("app", "down")
-    assert daemon.incoming() == []
+    until(lambda: daemon.incoming() == [], lambda: f"an empty incoming/: {daemon.incoming()}")
 
 
 def test_captures_survive_a_restart_and_halves_do_not(captured, start_daemon):

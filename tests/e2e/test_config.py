@@ -193,6 +193,27 @@ def test_http_sd_follows_the_service(start_node, start_daemon):
         server.close()
 
 
+def test_http_sd_token_comes_from_a_credential(start_node, start_daemon, tmp_path):
+    app = start_node(24, "idle")
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "sd-token").write_text("s3cret\n")
+    heard = []
+
+    def answer(request):
+        heard.append(request.headers.get("Authorization"))
+        return json.dumps(groups(app.address)).encode()
+    server = listener.http({"/sd": (200, "application/json", answer)})
+    try:
+        daemon = start_daemon({"poll": POLL, "http_sd_configs": [
+            {"url": f"http://{server.address}/sd", "bearer_token_credential": "sd-token"}]},
+            env={"CREDENTIALS_DIRECTORY": str(credentials)})
+        daemon.wait_up(app.address)
+        assert heard[0] == "Bearer s3cret"
+    finally:
+        server.close()
+
+
 def test_http_sd_that_fails_keeps_the_last_good_set(start_node, start_daemon):
     app = start_node(24, "idle")
     server = listener.http({"/sd": (200, "application/json",

@@ -144,7 +144,8 @@ class Daemon:
         return sorted(self.storage.rglob("ready/*.heapsnapshot"))
 
     def incoming(self):
-        return list(self.storage.rglob("incoming/*")) + list(self.storage.rglob("incoming/.#*"))
+        """Captures that are being written."""
+        return list(self.storage.rglob("incoming/*"))
 
     def capture(self, target, isolate="main", wait=True, limit_s=60.0):
         """Ask for a snapshot as a person would; returns its file once it is in ready/."""
@@ -156,11 +157,19 @@ class Daemon:
         if not wait:
             return None
         new = until(lambda: set(self.ready()) - before,
-                    lambda: f"a capture; log:\n{self.tail()}", limit_s)
-        return new.pop()
+                    lambda: f"a capture; log:\n{self.tail()}", limit_s).pop()
+        self._wait_listed(new)
+        return new
+
+    def _wait_listed(self, snapshot):
+        """It is visible as a file a moment before the control thread hears of it."""
+        until(lambda: snapshot.name in {entry["name"] for entry in self.api("/captures")["ready"]},
+              lambda: f"{snapshot.name} in the list")
 
     def wait_capture(self, n=1, limit_s=60.0):
         until(lambda: len(self.ready()) >= n, lambda: f"{n} captures; log:\n{self.tail()}", limit_s)
+        for snapshot in self.ready():
+            self._wait_listed(snapshot)
         return self.ready()[n - 1]
 
 

@@ -49,7 +49,7 @@ class Machine:
 
     def run(self, *argv, check=True, limit_s=30):
         """(exit status, output) of a command inside."""
-        done = subprocess.run(["nsenter", "-t", self._leader, "-m", "-u", "-i", "-n", "-p", "-C",
+        done = subprocess.run(["nsenter", "-t", self._leader, "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w",
                                *map(str, argv)], capture_output=True, text=True, timeout=limit_s)
         assert not check or done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
         return done.returncode, done.stdout + done.stderr
