@@ -246,9 +246,14 @@ static void check_http_sd(const struct check *check)
 		return;
 	}
 	for (size_t i = 0; i < list->n; i++) {
-		for (size_t j = 0; j < i; j++) {
-			char path[48];
+		char path[48];
 
+		snprintf(path, sizeof(path), "http_sd_configs[%zu]", i);
+		if (items[i].bearer_token_file && items[i].bearer_token_credential)
+			complain(
+				check, path,
+				"bearer_token_file and bearer_token_credential exclude each other");
+		for (size_t j = 0; j < i; j++) {
 			if (strcmp(items[i].url, items[j].url) != 0)
 				continue;
 			snprintf(path, sizeof(path), "http_sd_configs[%zu].url", i);
@@ -342,6 +347,34 @@ static int resolve_paths(const char *folder, struct settings *settings)
 		r = resolve_list(folder, &files[i].files);
 	for (size_t i = 0; i < settings->watch.http_sd.n && r == 0; i++)
 		r = resolve(folder, &urls[i].bearer_token_file);
+	return r;
+}
+
+/* Where systemd puts the credentials of a service; by hand it is looked for where the unit has
+ * them. */
+static int credential_path(struct http_sd_settings *url)
+{
+	const char *directory = getenv("CREDENTIALS_DIRECTORY");
+
+	if (url->bearer_token_credential == NULL)
+		return 0;
+	free(url->bearer_token_file);
+	if (asprintf(&url->bearer_token_file, "%s/%s",
+		     directory ? directory : "/run/credentials/heapwatchd.service",
+		     url->bearer_token_credential) < 0) {
+		url->bearer_token_file = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int resolve_credentials(struct settings *settings)
+{
+	struct http_sd_settings *urls = settings->watch.http_sd.items;
+	int r = 0;
+
+	for (size_t i = 0; i < settings->watch.http_sd.n && r == 0; i++)
+		r = credential_path(&urls[i]);
 	return r;
 }
 
@@ -509,6 +542,8 @@ int settings_load(struct settings **ret, const struct flags *flags, struct probl
 		r = default_storage(&settings->storage);
 	if (r == 0)
 		r = check_settings(&check);
+	if (r == 0)
+		r = resolve_credentials(settings);
 	if (r == 0 && problems->n > before)
 		r = -EINVAL;
 	doc_free(doc);

@@ -32,7 +32,6 @@ enum {
 	MESSAGE_MAX_BYTES = ENTRY_MAX_BYTES / 2, /* the rest is for the fields by themselves */
 	ENTRY_FIELDS_MAX = 32,
 	STATUS_MAX_BYTES = 512,
-	CREDENTIAL_MAX_BYTES = 1 << 16,
 	USEC_NS = 1000,
 };
 
@@ -248,28 +247,4 @@ size_t service_sockets(int *fds, size_t max)
 		close(fd);
 	}
 	return n;
-}
-
-int service_credential(const char *name, char **ret)
-{
-	const char *directory = getenv("CREDENTIALS_DIRECTORY");
-	char *path, *text;
-	size_t size;
-	int r;
-
-	if (strchr(name, '/') != NULL || name[0] == '.')
-		return -EINVAL;
-	if (directory == NULL)
-		return -ENOENT;
-	if (asprintf(&path, "%s/%s", directory, name) < 0)
-		return -ENOMEM;
-	r = file_read(path, CREDENTIAL_MAX_BYTES, &text, &size);
-	free(path);
-	if (r < 0)
-		return r;
-	/* Files of secrets end in the newline their editor put there. */
-	if (size > 0 && text[size - 1] == '\n')
-		text[size - 1] = '\0';
-	*ret = text;
-	return 0;
 }

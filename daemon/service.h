@@ -2,7 +2,7 @@
 
 /*
  * What systemd wants of a service, and what the daemon gets from it: readiness, status, watchdog,
- * passed sockets, credentials, the journal. service.c is the only file that includes libsystemd.
+ * passed sockets, the journal. service.c is the only file that includes libsystemd.
  * Without systemd every call is harmless.
  */
 
@@ -26,7 +26,3 @@ void service_status(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Sockets passed by socket activation into fds; returns how many (at most max). */
 size_t service_sockets(int *fds, size_t max);
-
-/* A credential by name ($CREDENTIALS_DIRECTORY): *ret is owned by the caller. 0, -ENOENT, -errno.
- */
-int service_credential(const char *name, char **ret);

@@ -162,7 +162,8 @@ int api_capture(struct http_exchange *exchange)
 	const struct capture *capture = captures_find(view->captures, exchange->params[0]);
 	struct api_answer answer;
 
-	if (entry == NULL && capture == NULL)
+	/* One that succeeded and is not in the spool has been deleted. */
+	if (entry == NULL && (capture == NULL || capture->step == CAPTURE_SUCCEEDED))
 		return answer_unknown(exchange);
 	api_begin(&answer);
 	if (entry != NULL)
@@ -178,10 +179,11 @@ int api_capture_file(struct http_exchange *exchange)
 {
 	const struct http_view *view = http_server_owner(exchange->server);
 	const struct spool_entry *entry = spool_find(view->spool, exchange->params[0]);
+	const struct capture *capture = captures_find(view->captures, exchange->params[0]);
 	char tag[sizeof(entry->manifest.sha256) + 3];
 	int fd;
 
-	if (entry == NULL && captures_find(view->captures, exchange->params[0]) != NULL)
+	if (entry == NULL && capture != NULL && capture->step != CAPTURE_SUCCEEDED)
 		return http_answer_error(exchange, 409, NULL, "the capture is not complete");
 	if (entry == NULL)
 		return answer_unknown(exchange);

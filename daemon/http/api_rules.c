@@ -131,6 +131,16 @@ static void write_guards(struct json_writer *w, const struct rule_guards *guards
 
 /* ---- rules ---- */
 
+/* A rule that was not evaluated yet has Go's zero time, as in Prometheus. */
+static void write_evaluation(struct json_writer *w, const struct alerts *alerts, size_t group)
+{
+	uint64_t duration_ns;
+	int64_t wall_ms = alerts_last_evaluation(alerts, group, &duration_ns);
+
+	api_member_time(w, "lastEvaluation", wall_ms, "0001-01-01T00:00:00Z");
+	api_member_seconds(w, "evaluationTime", duration_ns);
+}
+
 static void write_rule(struct json_writer *w, const struct http_view *view, size_t g, size_t r)
 {
 	const struct rule *rule = &view->alerts->rules->groups[g].rules[r];
@@ -149,6 +159,7 @@ static void write_rule(struct json_writer *w, const struct http_view *view, size
 	write_alerts_of(w, view->alerts, rule);
 	json_member_string(w, "health", "ok");
 	json_member_string(w, "type", "alerting");
+	write_evaluation(w, view->alerts, g);
 	json_member_string(w, "match", rule->match_text);
 	json_member_uint(w, "evaluations", alerts_evaluations(view->alerts, g, r));
 	write_guards(w, &rule->guards);
@@ -172,6 +183,7 @@ static void write_group(struct json_writer *w, const struct http_view *view, siz
 	json_write_array_end(w);
 	api_member_seconds(w, "interval", group->interval_ns);
 	json_member_uint(w, "limit", 0);
+	write_evaluation(w, view->alerts, g);
 	json_write_object_end(w);
 }
 

@@ -12,8 +12,8 @@
 #include "http/negotiate.h"
 #include "util/buf.h"
 
-/* 1,000 targets with 70 series each take 8 MB; past this something is wrong. */
-enum { EXPOSITION_MAX = 64 * 1024 * 1024 };
+/* The 10,000 targets of the default limit take some 70 MB; past this something is wrong. */
+enum { EXPOSITION_MAX = 256 * 1024 * 1024 };
 
 struct exposition_writer {
 	struct buf *buf; /* borrowed; its sticky error is the writer's */

@@ -33,6 +33,14 @@ enum {
 /* The answer to the last words takes milliseconds, or the time the target is still busy. */
 #define LEAVE_TIMEOUT_NS (2 * NS_PER_S)
 
+/*
+ * A program that was told to exit just before we asked waits for us to leave, and its snapshot
+ * never begins (Node 22 and later). It has closed its inspector's port by then, which is how we
+ * know: while nothing comes we knock, at first after this time, then ever more rarely.
+ */
+#define KNOCK_MIN_NS (100 * NS_PER_MS)
+#define KNOCK_MAX_NS NS_PER_S
+
 static uint64_t time_left(const struct download *download)
 {
 	uint64_t now = clock_mono_ns();
@@ -166,13 +174,41 @@ static int receive_failure(struct download *download, int r)
 		       "the connection ended before the end of the snapshot");
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Wait for bytes at most as long as may be; before the first byte look whether the program exits.
+ */
+static int receive(struct download *download, uint64_t idle_ns)
+{
+	uint64_t until_ns = clock_mono_ns() + idle_ns, knock_ns = KNOCK_MIN_NS, now_ns;
+	bool knocking = download->stats->bytes == 0 && !download->leaving;
+	int r;
+
+	while ((now_ns = clock_mono_ns()) < until_ns) {
+		r = wire_receive(&download->wire,
+				 least(until_ns - now_ns, knocking ? knock_ns : idle_ns));
+		if (r != -ETIMEDOUT || !knocking)
+			return r;
+		if (wire_knock(&download->request->address, KNOCK_MIN_NS) == -ECONNREFUSED) {
+			download->result =
+				err_set(download->err, DOWNLOAD_E_EXITING,
+					"the program has closed its inspector: it wants to exit");
+			return 0;
+		}
+		knock_ns = least(2 * knock_ns, KNOCK_MAX_NS);
+	}
+	return -ETIMEDOUT;
+}
+
 /* Until the dialect is done, an event failed, or the time is over. */
 static int receive_all(struct download *download, uint64_t idle_ns)
 {
 	while (!download->done) {
 		uint64_t left = time_left(download);
-		int r = left == 0 ? -ETIMEDOUT
-				  : wire_receive(&download->wire, left < idle_ns ? left : idle_ns);
+		int r = left == 0 ? -ETIMEDOUT : receive(download, least(left, idle_ns));
 
 		if (download->result != 0)
 			return download->result;

@@ -330,6 +330,16 @@ int wire_open(struct wire *wire, const struct address *to, const char *path, int
 	return r;
 }
 
+int wire_knock(const struct address *to, uint64_t timeout_ns)
+{
+	struct wire wire = { .fd = -1, .cancel_fd = -1 };
+	int r = connect_to(&wire, to, deadline_after(timeout_ns));
+
+	if (wire.fd >= 0)
+		close(wire.fd);
+	return r;
+}
+
 int wire_send(struct wire *wire, const char *text, size_t size, uint64_t timeout_ns)
 {
 	return send_frame(wire, FRAME_TEXT, text, size, timeout_ns);

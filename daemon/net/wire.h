@@ -47,6 +47,9 @@ int wire_send(struct wire *wire, const char *text, size_t size, uint64_t timeout
  */
 int wire_receive(struct wire *wire, uint64_t timeout_ns);
 
+/* Does anybody listen there? Connects and hangs up. 0, -ECONNREFUSED, -ETIMEDOUT, -errno. */
+int wire_knock(const struct address *to, uint64_t timeout_ns);
+
 /* Closes the socket at once (a close frame first when it can be sent without waiting). Safe twice.
  */
 void wire_close(struct wire *wire);

@@ -259,6 +259,7 @@ static void sweep(struct alerts *alerts, const struct rule_group *group, uint64_
 void alerts_evaluate(struct alerts *alerts, size_t group)
 {
 	struct group_timer *timer = &alerts->timers[group];
+	uint64_t started_ns = clock_mono_ns();
 	struct evaluation evaluation = {
 		.alerts = alerts,
 		.group = &alerts->rules->groups[group],
@@ -275,4 +276,6 @@ void alerts_evaluate(struct alerts *alerts, size_t group)
 		status->evaluations++;
 	}
 	sweep(alerts, evaluation.group, evaluation.serial);
+	timer->last_wall_ms = clock_wall_ms();
+	timer->last_duration_ns = clock_mono_ns() - started_ns;
 }

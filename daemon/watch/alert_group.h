@@ -14,6 +14,8 @@ struct group_timer {
 	size_t group;
 	size_t first; /* status of its first rule */
 	uint64_t evaluations;
+	int64_t last_wall_ms; /* of the last evaluation; 0: none yet */
+	uint64_t last_duration_ns;
 };
 
 /* A rule keeps its id over reloads while its condition stays the same. */

@@ -191,6 +191,12 @@ uint64_t alerts_evaluations(const struct alerts *alerts, size_t group, size_t ru
 	return alerts->statuses[alerts->timers[group].first + rule].evaluations;
 }
 
+int64_t alerts_last_evaluation(const struct alerts *alerts, size_t group, uint64_t *ret_duration_ns)
+{
+	*ret_duration_ns = alerts->timers[group].last_duration_ns;
+	return alerts->timers[group].last_wall_ms;
+}
+
 void alerts_forget_target(struct alerts *alerts, uint64_t target_id)
 {
 	list_each_safe (at, &alerts->list) {

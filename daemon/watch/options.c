@@ -253,6 +253,15 @@ static const struct option_desc file_sd_options[] = {
 
 #define HTTP_SD(member) offsetof(struct http_sd_settings, member)
 
+static int credential_check(const void *value, struct err *err)
+{
+	const char *name = *(char *const *)value;
+
+	if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL)
+		return err_set(err, -EINVAL, "'%.64s' is no name of a credential", name);
+	return 0;
+}
+
 static const struct option_desc http_sd_options[] = {
 	{ .name = "url",
 	  .type = OPTION_TEXT,
@@ -279,6 +288,12 @@ static const struct option_desc http_sd_options[] = {
 	  .type = OPTION_TEXT,
 	  .offset = HTTP_SD(bearer_token_file),
 	  .help = "A file with a token to send, read at each request." },
+	{ .name = "bearer_token_credential",
+	  .type = OPTION_TEXT,
+	  .offset = HTTP_SD(bearer_token_credential),
+	  .check = credential_check,
+	  .help = "The token as a systemd credential: the NAME of LoadCredential=NAME:PATH in the "
+		  "unit." },
 	{ 0 },
 };
 

@@ -40,6 +40,7 @@ struct http_sd_settings {
 	uint64_t refresh_ns;
 	uint64_t timeout_ns;
 	char *bearer_token_file;
+	char *bearer_token_credential; /* the same by a credential of systemd */
 };
 
 struct watch_settings {

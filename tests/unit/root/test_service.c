@@ -210,63 +210,6 @@ Test(service, takes_none_when_none_are_passed)
 	cr_assert_eq(service_sockets(fds, 4), 0);
 }
 
-/* ---- credentials ---- */
-
-static char directory[] = "/tmp/heapwatch-credentials-XXXXXX";
-
-static void credential_write(const char *name, const char *text)
-{
-	int dir_fd = open(directory, O_RDONLY | O_DIRECTORY);
-
-	cr_assert(dir_fd >= 0);
-	cr_assert(file_replace(dir_fd, name, text, strlen(text)) == 0);
-	close(dir_fd);
-}
-
-static void credentials_begin(void)
-{
-	cr_assert(mkdtemp(directory) != NULL);
-	setenv("CREDENTIALS_DIRECTORY", directory, 1);
-	credential_write("token", "s3cret\n");
-}
-
-static void credentials_end(void)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/token", directory);
-	unlink(path);
-	rmdir(directory);
-}
-
-TestSuite(credential, .init = credentials_begin, .fini = credentials_end);
-
-Test(credential, is_read_without_its_last_newline)
-{
-	char *text = NULL;
-
-	cr_assert(service_credential("token", &text) == 0);
-	cr_assert_str_eq(text, "s3cret");
-	free(text);
-}
-
-Test(credential, that_is_not_there_says_so)
-{
-	char *text = NULL;
-
-	cr_assert_eq(service_credential("other", &text), -ENOENT);
-	unsetenv("CREDENTIALS_DIRECTORY");
-	cr_assert_eq(service_credential("token", &text), -ENOENT);
-}
-
-Test(credential, name_stays_in_the_directory)
-{
-	char *text = NULL;
-
-	cr_assert_eq(service_credential("../token", &text), -EINVAL);
-	cr_assert_eq(service_credential(".", &text), -EINVAL);
-}
-
 /* ---- the journal ---- */
 
 static const struct log_field fields[] = {
