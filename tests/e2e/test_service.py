@@ -169,7 +169,7 @@ def booted(nursery, tmp_path, installed):
 def bootable():
     """False with a warning where the kernel or the container this runs in allows no boot. The
     notifications are tested above in any case."""
-    reason = machine.can_boot()
+    reason = machine.why_not()
     if reason:
         warnings.warn(f"no real systemd was booted: {reason}")
     return reason is None

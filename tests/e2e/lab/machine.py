@@ -70,10 +70,11 @@ class Machine:
         return body if status == 0 and " 200 " in head.split("\n")[0] else None
 
 
-def can_boot():
-    """Whether this machine lets a container boot; else why not."""
-    done = subprocess.run(["unshare", "-m", "-p", "-n", "-i", "-u", "-C", "-f", "true"],
-                          capture_output=True, text=True)
-    if done.returncode:
-        return done.stderr.strip()
+def why_not():
+    """Why nothing can boot here (in a chroot, or in a container without the rights); None: it can.
+    A boot needs new namespaces, the sandbox of our unit one of users."""
+    for kinds in (["-m", "-p", "-n", "-i", "-u", "-C", "-f"], ["-U"]):
+        done = subprocess.run(["unshare", *kinds, "true"], capture_output=True, text=True)
+        if done.returncode:
+            return done.stderr.strip()
     return None
