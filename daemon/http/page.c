@@ -25,6 +25,14 @@ static void write_reload(struct buf *buf, const struct http_view *view)
 		buf_puts(buf, "<span class=\"pill bad\">reload failed</span>");
 }
 
+static void write_count(struct buf *buf, const char *id, size_t n, const char *one,
+			const char *many)
+{
+	if (n > 0)
+		buf_printf(buf, "<a class=\"pill bad\" href=\"#%s\">%zu %s</a> ", id, n,
+			   n == 1 ? one : many);
+}
+
 static void write_header(struct buf *buf, const struct http_view *view)
 {
 	bool well = view->ready && view->reload_ok;
@@ -34,6 +42,9 @@ static void write_header(struct buf *buf, const struct http_view *view)
 		   !view->ready ? "starting"
 		   : well       ? "ready"
 				: "degraded");
+	write_count(buf, "alerts", page_count_firing(view), "alert firing", "alerts firing");
+	write_count(buf, "targets", page_count_trouble(view), "target in trouble",
+		    "targets in trouble");
 	buf_puts(buf, "<span class=dim>version ");
 	html_text(buf, view->version);
 	buf_puts(buf, "</span> <span class=dim>up ");
@@ -53,6 +64,24 @@ static void write_reload_error(struct buf *buf, const struct http_view *view)
 	buf_puts(buf, "</p>\n");
 }
 
+/* A tab in the background says when something is wrong: in its title, and by a red icon. */
+static void write_title(struct buf *buf, const struct http_view *view)
+{
+	size_t firing = page_count_firing(view), unwell = page_count_trouble(view);
+	bool trouble = firing + unwell > 0 || !view->reload_ok;
+
+	buf_puts(buf, "<title>");
+	if (firing > 0)
+		buf_printf(buf, "%zu firing, ", firing);
+	if (unwell > 0)
+		buf_printf(buf, "%zu in trouble, ", unwell);
+	buf_printf(buf,
+		   "heapwatchd</title><link rel=icon href=\"data:image/svg+xml,%%3Csvg "
+		   "xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%%3E%%3Ccircle cx='8' "
+		   "cy='8' r='7' fill='%s'/%%3E%%3C/svg%%3E\">",
+		   trouble ? "%23d92d20" : "%2317a673");
+}
+
 static void write_footer(struct buf *buf)
 {
 	buf_puts(buf, "<footer><a href=\"/metrics\">metrics</a> "
@@ -68,12 +97,13 @@ static void write_footer(struct buf *buf)
 int page_write(const struct http_view *view, struct buf *buf)
 {
 	buf_puts(buf, "<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8>"
-		      "<title>heapwatchd</title>"
 		      "<meta http-equiv=refresh content=10>"
 		      "<meta name=viewport content=\"width=device-width,initial-scale=1\">"
 		      "<style>");
 	buf_puts(buf, page_style);
-	buf_puts(buf, "</style></head>\n<body>\n");
+	buf_puts(buf, "</style>");
+	write_title(buf, view);
+	buf_puts(buf, "</head>\n<body>\n");
 	write_header(buf, view);
 	buf_puts(buf, "<main>\n");
 	write_reload_error(buf, view);

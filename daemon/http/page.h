@@ -2,11 +2,13 @@
 
 /* The status page: for people, with or without a graphical browser, without a script. */
 
+#include <stddef.h>
 #include <stdint.h>
 #include "util/buf.h"
 
 struct http_exchange;
 struct http_view;
+struct manifest;
 struct series;
 
 /* GET / */
@@ -34,6 +36,20 @@ void html_bar(struct buf *buf, uint64_t value, uint64_t limit);
 
 /* Heap in use over time as inline SVG; nothing when there are fewer than two points. */
 void page_sparkline(struct buf *buf, const struct series *series);
+
+/* What the top of the page and its title count: alerts that fire, targets that cannot be watched.
+ */
+size_t page_count_firing(const struct http_view *view);
+size_t page_count_trouble(const struct http_view *view);
+
+/* Rows of alerts or targets: a page made anew every ten seconds has its limit. */
+enum { PAGE_ROWS_MAX = 500 };
+
+/* "and N more", when n rows are more than that. */
+void page_rest(struct buf *buf, size_t n, const char *url);
+
+/* A link to the file of a capture. */
+void page_download(struct buf *buf, const struct manifest *manifest, const char *text);
 
 void page_alerts(struct buf *buf, const struct http_view *view);
 void page_targets(struct buf *buf, const struct http_view *view);

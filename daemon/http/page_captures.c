@@ -37,28 +37,43 @@ static void write_capture(struct buf *buf, const struct capture *capture)
 	html_text(buf, capture->error);
 	buf_puts(buf, "</span></td>");
 	write_subject(buf, &capture->manifest);
-	buf_puts(buf, "<td class=num>");
+	buf_puts(buf, "<td class=num data-l=Size>");
 	html_bytes(buf, capture->bytes);
-	buf_puts(buf, "</td><td class=num></td><td class=num>");
-	if (capture->manifest.started_wall_ms > 0)
+	buf_puts(buf, "</td><td class=num></td>");
+	if (capture->manifest.started_wall_ms > 0) {
+		buf_puts(buf, "<td class=num data-l=When>");
 		html_age(buf, clock_wall_ms() - capture->manifest.started_wall_ms);
-	buf_puts(buf, "</td><td></td></tr>\n");
+		buf_puts(buf, " ago</td>");
+	} else {
+		buf_puts(buf, "<td class=num></td>");
+	}
+	buf_puts(buf, "<td></td></tr>\n");
+}
+
+void page_download(struct buf *buf, const struct manifest *manifest, const char *text)
+{
+	buf_puts(buf, "<a href=\"/api/v1/captures/");
+	html_segment(buf, manifest->id);
+	buf_printf(buf, "/file\">%s</a>", text);
 }
 
 static void write_ready(struct buf *buf, const struct manifest *manifest)
 {
 	buf_puts(buf, "<tr><td><span class=\"pill ok\">ready</span></td>");
 	write_subject(buf, manifest);
-	buf_puts(buf, "<td class=num>");
+	buf_puts(buf, "<td class=num data-l=Size>");
 	html_bytes(buf, manifest->file_bytes);
-	buf_printf(buf, "</td><td class=num>%.1fs <span class=why>pause %.1fs</span></td>",
+	buf_printf(buf,
+		   "</td><td class=num data-l=Took>%.1fs <span class=why>pause %.1fs</span></td>",
 		   (double)manifest->duration_ns / (double)NS_PER_S,
 		   (double)manifest->pause_ns / (double)NS_PER_S);
-	buf_puts(buf, "<td class=num>");
+	buf_puts(buf, "<td class=num data-l=When>");
 	html_age(buf, clock_wall_ms() - manifest->finished_wall_ms);
-	buf_puts(buf, " ago</td><td><a href=\"/api/v1/captures/");
+	buf_puts(buf, " ago</td><td>");
+	page_download(buf, manifest, "download");
+	buf_puts(buf, " <a href=\"/api/v1/captures/");
 	html_segment(buf, manifest->id);
-	buf_puts(buf, "/file\">download</a></td></tr>\n");
+	buf_puts(buf, "\">details</a></td></tr>\n");
 }
 
 static void write_list(struct buf *buf, const struct link *list, bool only_failed)
@@ -118,7 +133,7 @@ static void write_refused(struct buf *buf, const struct refused *refused)
 	html_text(buf, refused->rule[0] != '\0' ? refused->rule : "by hand");
 	buf_puts(buf, "</td><td>");
 	html_text(buf, refused->text);
-	buf_puts(buf, "</td><td class=num>");
+	buf_puts(buf, "</td><td class=num data-l=When>");
 	html_age(buf, clock_wall_ms() - refused->wall_ms);
 	buf_puts(buf, " ago</td></tr>\n");
 }
@@ -142,7 +157,8 @@ static void write_all_refused(struct buf *buf, const struct captures *captures)
 void page_captures(struct buf *buf, const struct http_view *view)
 {
 	buf_printf(buf,
-		   "<h2>Captures <small>%u running, %u waiting, %llu in the spool</small></h2>\n",
+		   "<h2 id=captures>Captures <small>%u running, %u waiting, %llu in the "
+		   "spool</small></h2>\n",
 		   view->captures->running_n, view->captures->queue_n,
 		   (unsigned long long)view->spool->files);
 	write_table(buf, view);
@@ -157,7 +173,8 @@ void page_spool(struct buf *buf, const struct http_view *view)
 	html_text(buf, spool->path);
 	buf_puts(buf, "</small></h2>\n<p class=card>");
 	html_bar(buf, spool->bytes, spool->limits.max_use_bytes);
-	buf_printf(buf, " <span class=why>%llu captures, ", (unsigned long long)spool->files);
+	buf_printf(buf, " <span class=why>%llu capture%s, ", (unsigned long long)spool->files,
+		   spool->files == 1 ? "" : "s");
 	html_bytes(buf, spool_available_bytes(spool));
 	buf_puts(buf, " free on the file system</span></p>\n");
 }

@@ -108,6 +108,13 @@ void html_bar(struct buf *buf, uint64_t value, uint64_t limit)
 		   share * 100, level_of(share), width);
 }
 
+void page_rest(struct buf *buf, size_t n, const char *url)
+{
+	if (n > PAGE_ROWS_MAX)
+		buf_printf(buf, "<p class=card>and %zu more: <a href=\"%s\">all of them</a></p>\n",
+			   n - PAGE_ROWS_MAX, url);
+}
+
 /* ---- sparkline ---- */
 
 struct bounds {

@@ -44,4 +44,15 @@ const char page_style[] =
 	"stroke-linejoin:round}"
 	".alarm{border-color:var(--bad);color:var(--bad);white-space:pre-wrap}"
 	"footer{padding-top:22px;padding-bottom:30px;color:var(--dim)}"
-	"footer a{margin-right:14px}";
+	"footer a{margin-right:14px}"
+	".why:empty{display:none}"
+	"td a+a{margin-left:12px}"
+	/* On a telephone a row is a card: nothing to scroll sideways for. */
+	"@media(max-width:760px){"
+	"header,main,footer{padding-left:12px;padding-right:12px}"
+	"table,tbody,tr,td{display:block}"
+	"tr:first-child,td:empty{display:none}"
+	"tr{padding:9px 14px;border-bottom:1px solid var(--line)}tr:last-child{border-bottom:0}"
+	"td{padding:1px 0;border:0;overflow-wrap:anywhere}"
+	".num{text-align:left;white-space:normal}.num .why{display:inline}"
+	"td[data-l]::before{content:attr(data-l) \" \";color:var(--dim);font-size:12px}}";

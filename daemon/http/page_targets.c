@@ -1,6 +1,6 @@
 /*
- * Alerts and targets on the status page. Targets in trouble come first: with a thousand of them
- * nobody scrolls to find the one that is down.
+ * Targets on the status page. Those in trouble come first: with a thousand of them nobody scrolls
+ * to find the one that is down.
  */
 
 #include "http/page.h"
@@ -10,84 +10,8 @@
 
 #include "http/view.h"
 #include "util/clock.h"
-#include "watch/alert.h"
 #include "watch/discover.h"
 #include "watch/target.h"
-#include "watch/value.h"
-
-/* ---- alerts ---- */
-
-/* In the unit of what the rule looks at. */
-static void write_value(struct buf *buf, const struct alert *alert)
-{
-	const struct value_desc *desc = value_at(alert->rule->metric);
-
-	if (alert->rule->relative_to >= 0)
-		buf_printf(buf, "%.1f%%", alert->value * 100);
-	else if (desc != NULL && desc->unit == VALUE_BYTES && alert->value >= 0)
-		html_bytes(buf, (uint64_t)alert->value);
-	else
-		buf_printf(buf, "%.4g", alert->value);
-}
-
-static void write_alert(struct buf *buf, const struct alert *alert)
-{
-	const char *summary = labels_get(&alert->annotations, "summary");
-	bool firing = alert->state == ALERT_FIRING;
-	struct buf condition;
-
-	buf_printf(buf, "<tr><td><span class=\"pill %s\">%s</span></td><td>",
-		   firing ? "bad" : "warn", alert_state_name(alert->state));
-	html_text(buf, alert->rule->name);
-	buf_puts(buf, " <span class=why>");
-	buf_init(&condition, 1024);
-	if (rule_describe(alert->rule, &condition) == 0)
-		html_text(buf, buf_text(&condition));
-	buf_fini(&condition);
-	buf_puts(buf, "</span></td><td>");
-	html_text(buf, alert->target);
-	buf_puts(buf, " <span class=why>");
-	html_text(buf, alert->isolate);
-	buf_puts(buf, "</span></td><td>");
-	html_text(buf, summary != NULL ? summary : "");
-	buf_puts(buf, "</td><td class=num>");
-	write_value(buf, alert);
-	buf_puts(buf, "</td><td class=num>");
-	html_age(buf, clock_wall_ms() - alert->active_since_wall_ms);
-	buf_puts(buf, "</td></tr>\n");
-}
-
-static void write_alerts(struct buf *buf, const struct alerts *alerts, enum alert_state state)
-{
-	list_each (at, &alerts->list) {
-		const struct alert *alert = container_of(at, struct alert, link);
-
-		if (alert->state == state)
-			write_alert(buf, alert);
-	}
-}
-
-void page_alerts(struct buf *buf, const struct http_view *view)
-{
-	size_t firing = 0;
-
-	list_each (at, &view->alerts->list)
-		firing += container_of(at, struct alert, link)->state == ALERT_FIRING;
-	buf_printf(buf, "<h2>Alerts <small>%zu firing, %zu pending</small></h2>\n", firing,
-		   (size_t)view->alerts->count - firing);
-	if (view->alerts->count == 0) {
-		buf_puts(buf, "<p class=card>No alert is pending or firing.</p>\n");
-		return;
-	}
-	buf_puts(buf, "<div class=card><table><tr><th>State<th>Rule<th>Target<th>Summary<th "
-		      "class=num>Value"
-		      "<th class=num>For</tr>\n");
-	write_alerts(buf, view->alerts, ALERT_FIRING);
-	write_alerts(buf, view->alerts, ALERT_PENDING);
-	buf_puts(buf, "</table></div>\n");
-}
-
-/* ---- targets ---- */
 
 static const char *level_of(enum target_state state)
 {
@@ -179,7 +103,7 @@ static void write_heap(struct buf *buf, const struct target *target)
 
 static void write_poll(struct buf *buf, const struct target *target)
 {
-	buf_puts(buf, "<td class=num>");
+	buf_puts(buf, "<td class=num data-l=\"Last poll\">");
 	if (target->last_poll_wall_ms > 0) {
 		html_age(buf, clock_wall_ms() - target->last_poll_wall_ms);
 		buf_printf(buf, " ago <span class=why>%.1f ms</span>",
@@ -192,26 +116,52 @@ static void write_poll(struct buf *buf, const struct target *target)
 
 static void write_target(struct buf *buf, const struct target *target)
 {
-	buf_printf(buf, "<tr><td><span class=\"pill %s\">%s</span> <span class=why>",
-		   level_of(target->state), target_state_name(target->state));
+	buf_printf(buf, "<tr><td><span class=\"pill %s\">%s</span> ", level_of(target->state),
+		   target_state_name(target->state));
+	if (target->state != TARGET_UP && target->state_since_wall_ms > 0) {
+		buf_puts(buf, "<span class=dim>for ");
+		html_age(buf, clock_wall_ms() - target->state_since_wall_ms);
+		buf_puts(buf, "</span> ");
+	}
+	buf_puts(buf, "<span class=why>");
 	html_text(buf, target->reason);
 	buf_puts(buf, "</span></td>");
 	write_name(buf, target);
 	write_runtime(buf, target);
-	buf_printf(buf, "<td class=num>%u</td>", target->isolates_n);
+	buf_printf(buf, "<td class=num data-l=Isolates>%u</td>", target->isolates_n);
 	write_heap(buf, target);
 	write_poll(buf, target);
 	buf_puts(buf, "</tr>\n");
 }
 
-static void write_targets(struct buf *buf, const struct targets *targets, bool well)
+/* How much a person should look at it: 2 nothing is known any more, 1 something goes on, 0 well. */
+static int urgency(const struct target *target)
+{
+	if (target->state == TARGET_UP)
+		return 0;
+	return strcmp(level_of(target->state), "bad") == 0 ? 2 : 1;
+}
+
+static size_t write_targets(struct buf *buf, const struct targets *targets, int wanted, size_t room)
 {
 	list_each (at, &targets->list) {
 		const struct target *target = container_of(at, struct target, link);
 
-		if ((target->state == TARGET_UP) == well)
+		if (urgency(target) == wanted && room > 0) {
 			write_target(buf, target);
+			room--;
+		}
 	}
+	return room;
+}
+
+size_t page_count_trouble(const struct http_view *view)
+{
+	size_t n = 0;
+
+	list_each (at, &view->targets->list)
+		n += urgency(container_of(at, struct target, link)) == 2;
+	return n;
 }
 
 /* Sources that failed keep their last good set: that must be seen. */
@@ -233,11 +183,12 @@ static void write_sources(struct buf *buf, const struct discovery *discovery)
 
 void page_targets(struct buf *buf, const struct http_view *view)
 {
-	size_t up = 0;
+	size_t up = 0, room = PAGE_ROWS_MAX;
 
 	list_each (at, &view->targets->list)
 		up += container_of(at, struct target, link)->up;
-	buf_printf(buf, "<h2>Targets <small>%zu of %u up</small></h2>\n", up, view->targets->count);
+	buf_printf(buf, "<h2 id=targets>Targets <small>%zu of %u up</small></h2>\n", up,
+		   view->targets->count);
 	write_sources(buf, view->discovery);
 	if (view->targets->count == 0) {
 		buf_puts(buf, "<p class=card>There are no targets. Name one in the configuration "
@@ -247,7 +198,8 @@ void page_targets(struct buf *buf, const struct http_view *view)
 	buf_puts(buf,
 		 "<div class=card><table><tr><th>State<th>Target<th>Runtime<th class=num>Isolates"
 		 "<th>Heap used<th>Recent<th class=num>Last poll</tr>\n");
-	write_targets(buf, view->targets, false);
-	write_targets(buf, view->targets, true);
+	for (int wanted = 2; wanted >= 0; wanted--)
+		room = write_targets(buf, view->targets, wanted, room);
 	buf_puts(buf, "</table></div>\n");
+	page_rest(buf, view->targets->count, "/api/v1/targets");
 }

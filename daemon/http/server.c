@@ -315,9 +315,9 @@ static void held_too_long(struct http_connection *c)
 static bool add_headers(struct http_connection *c, struct MHD_Response *response)
 {
 	static const char *const usual[][2] = {
-		{ "Content-Security-Policy",
-		  "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; "
-		  "base-uri 'none'; frame-ancestors 'none'" },
+		{ "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; "
+					     "img-src data:; form-action 'none'; "
+					     "base-uri 'none'; frame-ancestors 'none'" },
 		{ "X-Content-Type-Options", "nosniff" },
 		{ "Referrer-Policy", "no-referrer" },
 		{ "Cache-Control", "no-store" },

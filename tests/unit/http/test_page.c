@@ -7,6 +7,7 @@
 #include "client.h"
 #include "http/page.h"
 #include "util/str.h"
+#include "watch/value.h"
 
 static struct view_scene scene;
 
@@ -22,7 +23,7 @@ static void teardown(void)
 
 TestSuite(page, .init = setup, .fini = teardown);
 
-#define EVIL	     "<script>\"'&\n\xff"
+#define EVIL         "<script>\"'&\n\xff"
 #define EVIL_ESCAPED "&lt;script&gt;&quot;&#39;&amp;\xef\xbf\xbd\xef\xbf\xbd"
 
 static const struct {
@@ -69,9 +70,9 @@ static void fill_with_evil(struct target *target, struct capture *capture,
 	str_copy(entry->manifest.id, sizeof(entry->manifest.id), EVIL);
 	list_append(&scene.spool.ready, &entry->link);
 	scene.spool.files = 1;
-	scene.captures.refused[0] = (struct refused){ .reason = REFUSAL_BUSY, .target = EVIL,
-						      .isolate = EVIL, .rule = EVIL,
-						      .text = EVIL };
+	scene.captures.refused[0] = (struct refused){
+		.reason = REFUSAL_BUSY, .target = EVIL, .isolate = EVIL, .rule = EVIL, .text = EVIL
+	};
 	scene.captures.refused_n = 1;
 	*source = (struct discovery_source){ .name = EVIL, .error = EVIL };
 	list_append(&scene.discovery.sources, &source->link);
@@ -135,6 +136,110 @@ Test(page, shows_the_state_of_things)
 		     "trouble comes first");
 	cr_expect_not_null(strstr(page, "http-equiv=refresh content=10"));
 	cr_expect_null(strstr(page, "src="), "no other assets");
+	buf_fini(&buf);
+}
+
+static char rule_name[] = "HeapHigh", threshold[] = "80";
+static struct rule rule = { .name = rule_name,
+			    .relative_to = -1,
+			    .has_above = true,
+			    .above = 80,
+			    .threshold_text = threshold };
+
+static void fire(struct alert *alert)
+{
+	rule.metric = value_find("heap_used");
+	*alert = (struct alert){ .rule = &rule,
+				 .target = "shop",
+				 .isolate = "main",
+				 .state = ALERT_FIRING,
+				 .active_since_wall_ms = 1000 };
+	list_append(&scene.alerts.list, &alert->link);
+	scene.alerts.count++;
+}
+
+static const char *render(struct buf *buf)
+{
+	buf_init(buf, 64 << 20);
+	cr_assert_eq(page_write(&scene.view, buf), 0);
+	return buf_text(buf);
+}
+
+static void expect_on_page(const char *text, bool there)
+{
+	struct buf buf;
+
+	cr_expect_eq(strstr(render(&buf), text) != NULL, there, "%s", text);
+	buf_fini(&buf);
+}
+
+/* An alert shows its snapshot, else the capture that is to become one, else why there is none. */
+Test(page, alert_shows_its_evidence)
+{
+	struct manifest manifest = { .id = "0123",
+				     .target = "shop",
+				     .isolate = "main",
+				     .rule = "HeapHigh",
+				     .started_wall_ms = 2000,
+				     .file_bytes = 5 << 20 };
+	struct capture capture = { .step = CAPTURE_FAILED,
+				   .manifest = manifest,
+				   .error = "the <target> went away" };
+	struct spool_entry ready = { .manifest = manifest };
+	struct alert alert;
+
+	fire(&alert);
+	expect_on_page("1 alert firing", true);
+	expect_on_page("<title>1 firing, heapwatchd</title>", true);
+	scene.captures.refused[0] = (struct refused){ .reason = REFUSAL_COOLDOWN,
+						      .target = "shop",
+						      .isolate = "main",
+						      .rule = "HeapHigh",
+						      .wall_ms = 2000,
+						      .text = "12m left <b>" };
+	scene.captures.refused_n = 1;
+	expect_on_page("no capture: 12m left &lt;b&gt;", true);
+	list_append(&scene.captures.ended, &capture.link);
+	expect_on_page("no capture: ", false);
+	expect_on_page("capture failed the &lt;target&gt; went away", true);
+	list_append(&scene.spool.ready, &ready.link);
+	scene.spool.files = 1;
+	expect_on_page("<a href=\"/api/v1/captures/0123/file\">heap snapshot</a>, 5 MiB", true);
+	/* Of another isolate, or of the last time it fired: not of this alert. */
+	str_copy(ready.manifest.isolate, sizeof(ready.manifest.isolate), "worker:1");
+	expect_on_page("heap snapshot</a>", false);
+	str_copy(ready.manifest.isolate, sizeof(ready.manifest.isolate), "main");
+	ready.manifest.started_wall_ms = 999;
+	expect_on_page("heap snapshot</a>", false);
+	link_init(&scene.spool.ready);
+	link_init(&scene.captures.ended);
+	link_init(&scene.alerts.list);
+}
+
+/* The page has a limit; what is in trouble is on it. */
+Test(page, too_many_targets)
+{
+	struct target *down;
+	const char *page;
+	char name[32];
+	struct buf buf;
+
+	for (int i = 0; i < PAGE_ROWS_MAX; i++) {
+		snprintf(name, sizeof(name), "up-%d", i);
+		target_answer(view_add_target(&scene, name, "127.0.0.1:9229"));
+	}
+	expect_on_page(" more: ", false);
+	expect_on_page("in trouble", false);
+	view_add_target(&scene, "starting", "127.0.0.1:9230");
+	down = view_add_target(&scene, "last", "127.0.0.1:9231");
+	down->state = TARGET_DOWN;
+	page = render(&buf);
+	cr_expect_not_null(strstr(page, "1 target in trouble"));
+	cr_expect_not_null(strstr(page, "/targets/last\">"));
+	cr_expect_lt(strstr(page, "/targets/last\">"), strstr(page, "/targets/starting\">"));
+	cr_expect_lt(strstr(page, "/targets/starting\">"), strstr(page, "/targets/up-0\">"));
+	cr_expect_null(strstr(page, "/targets/up-499\">"));
+	cr_expect_not_null(strstr(page, "and 2 more: <a href=\"/api/v1/targets\">"));
 	buf_fini(&buf);
 }
 
