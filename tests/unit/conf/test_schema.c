@@ -359,6 +359,19 @@ static void uncomment(char *text)
 	*to = '\0';
 }
 
+/* Options that exclude each other stand in different items. */
+static void some_item_has_every_option(const struct option_desc *table, const struct node *list,
+				       const char *path)
+{
+	for (const struct option_desc *desc = table; desc->name; desc++) {
+		bool found = desc->type == OPTION_INCLUDE;
+
+		for (size_t i = 0; i < list->children_n; i++)
+			found |= node_member(&list->children[i], desc->name) != NULL;
+		cr_expect(found, "%s[].%s is not in the shipped file", path, desc->name);
+	}
+}
+
 /* Every option of the table is a key of the mapping, or of one item of a list. */
 static void has_every_option(const struct option_desc *table, const struct node *node,
 			     const char *path)
@@ -376,7 +389,7 @@ static void has_every_option(const struct option_desc *table, const struct node 
 		if (desc->type == OPTION_TABLE)
 			has_every_option(desc->table, member, desc->name);
 		if (desc->type == OPTION_LIST)
-			has_every_option(desc->table, &member->children[0], desc->name);
+			some_item_has_every_option(desc->table, member, desc->name);
 	}
 }
 
