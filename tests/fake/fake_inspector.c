@@ -325,7 +325,9 @@ static bool take_snapshot(struct conn *conn, int id)
 			    script->refuse, id);
 	if (script->before != NULL && !put_text(conn, script->before, strlen(script->before)))
 		return false;
-	if (script->silent)
+	if (script->exiting)
+		shutdown(conn->fake->fd, SHUT_RDWR);
+	if (script->silent || script->exiting)
 		return true;
 	if (!sayf(conn, "{\"method\":\"HeapProfiler.reportHeapSnapshotProgress\",\"params\":{"
 			"\"done\":1,\"total\":4}}"))

@@ -24,6 +24,7 @@ struct fake_script {
 	const char *before; /* a message of its own before the chunks */
 	const char *middle; /* and after the first of them */
 	bool silent; /* never answer */
+	bool exiting; /* and close the port, as a program does that waits for us to leave */
 	bool endless; /* begin again after the last chunk, until it is told something */
 	bool deaf; /* never answer HeapProfiler.disable */
 	bool gone; /* close in good order after the first chunk */

@@ -317,6 +317,16 @@ Test(download, exiting_is_left_at_once)
 	cr_expect_lt(clock_mono_ns() - before_ns, SECOND);
 }
 
+/* Told to exit before we asked to be told: no event comes, no snapshot, but its port is closed. */
+Test(download, exiting_before_the_snapshot_is_noticed)
+{
+	uint64_t before_ns = clock_mono_ns();
+
+	expect_failure(&(struct fake_script){ SMALL, .exiting = true }, DOWNLOAD_E_EXITING,
+		       "closed its inspector", 0);
+	cr_expect_lt(clock_mono_ns() - before_ns, SECOND);
+}
+
 Test(download, silence)
 {
 	const struct fake_script script = { SMALL, .silent = true };
