@@ -100,4 +100,5 @@ const char *alert_state_name(enum alert_state state);
 uint64_t alerts_evaluations(const struct alerts *alerts, size_t group, size_t rule);
 
 /* When a group was last evaluated (0: never) and how long it took. */
-int64_t alerts_last_evaluation(const struct alerts *alerts, size_t group, uint64_t *ret_duration_ns);
+int64_t alerts_last_evaluation(const struct alerts *alerts, size_t group,
+			       uint64_t *ret_duration_ns);
