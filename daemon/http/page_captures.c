@@ -54,7 +54,8 @@ void page_download(struct buf *buf, const struct manifest *manifest, const char 
 {
 	buf_puts(buf, "<a href=\"/api/v1/captures/");
 	html_segment(buf, manifest->id);
-	buf_printf(buf, "/file\">%s</a>", text);
+	/* Marked, or the browser takes it for a way off the page and stops renewing it. */
+	buf_printf(buf, "/file\" download>%s</a>", text);
 }
 
 static void write_ready(struct buf *buf, const struct manifest *manifest)

@@ -7,7 +7,7 @@
 
 const char page_style[] =
 	":root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--fg:#1c2330;--dim:#667085;"
-	"--line:#e3e7ee;--ok:#12805c;--okb:#dcf5eb;--warn:#9a5b00;--warnb:#fdf0d5;--bad:#b42318;"
+	"--line:#e3e7ee;--ok:#0b6b4b;--okb:#dcf5eb;--warn:#9a5b00;--warnb:#fdf0d5;--bad:#b42318;"
 	"--badb:#fde4e1;--accent:#2557d6}"
 	"@media(prefers-color-scheme:dark){:root{--bg:#11151c;--card:#191f29;--fg:#e4e9f2;"
 	"--dim:#8d99ad;--line:#2a3341;--ok:#4cd3a2;--okb:#12372b;--warn:#f0b45a;--warnb:#3d2d10;"

@@ -31,6 +31,7 @@ def total(tmp_path, capsys):
         (tmp_path / "style.xml").write_text(JUNIT.format(more=style))
         if e2e is not None:
             (tmp_path / "e2e.xml").write_text(JUNIT.format(more=e2e))
+        (tmp_path / "page.xml").write_text("<testsuites/>")
         (tmp_path / "sanitizer").mkdir()
         for name in reports:
             (tmp_path / "sanitizer" / name).write_text("leak of 1 byte")

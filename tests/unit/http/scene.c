@@ -26,9 +26,8 @@ void server_start(struct server_scene *scene, const struct route *routes, void *
 {
 	struct err err = { .text = "" };
 
-	cr_assert_eq(http_server_init(&scene->server, &scene->loop, &scene->settings, routes,
-				      owner),
-		     0);
+	cr_assert_eq(
+		http_server_init(&scene->server, &scene->loop, &scene->settings, routes, owner), 0);
 	cr_assert_eq(http_server_listen(scene->server, NULL, 0, &err), 0, "%s", err.text);
 	scene->port = http_server_port(scene->server, 0);
 }
@@ -56,8 +55,11 @@ void view_start(struct view_scene *scene)
 {
 	struct session_context context = { .loop = &scene->web.loop };
 
-	*scene = (struct view_scene){ .spool = { .dir_fd = -1, .incoming_fd = -1, .ready_fd = -1,
-						 .corrupt_fd = -1, .path = "/spool" } };
+	*scene = (struct view_scene){ .spool = { .dir_fd = -1,
+						 .incoming_fd = -1,
+						 .ready_fd = -1,
+						 .corrupt_fd = -1,
+						 .path = "/spool" } };
 	server_prepare(&scene->web);
 	cr_assert_eq(targets_init(&scene->targets, &context), 0);
 	cr_assert_eq(alerts_init(&scene->alerts, &scene->web.loop, &scene->targets), 0);
@@ -111,8 +113,9 @@ static void add_space(struct sample *sample, const char *name, uint64_t base)
 {
 	struct space *space = &sample->spaces[sample->spaces_n++];
 
-	*space = (struct space){ .size = base, .used = base + 1, .available = base + 2,
-				 .physical = base + 3 };
+	*space = (struct space){
+		.size = base, .used = base + 1, .available = base + 2, .physical = base + 3
+	};
 	str_copy(space->name, sizeof(space->name), name);
 }
 
@@ -127,8 +130,10 @@ void target_answer(struct target *target)
 	target->last_poll_wall_ms = 1700000000250;
 	target->last_poll_duration_ns = 1500000;
 	target->identified = true;
-	target->identity = (struct identity){ .runtime = "node", .runtime_version = "22.1.0",
-					      .engine = "v8", .engine_version = "12.4" };
+	target->identity = (struct identity){ .runtime = "node",
+					      .runtime_version = "22.1.0",
+					      .engine = "v8",
+					      .engine_version = "12.4" };
 	isolate->last = (struct sample){ .round_trip_ns = 250000 };
 	sample_set(&isolate->last, SAMPLE_HEAP_USED, 50);
 	sample_set(&isolate->last, SAMPLE_HEAP_LIMIT, 100);

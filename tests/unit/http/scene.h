@@ -2,11 +2,11 @@
 
 /* What tests of http/ stand on: a loop with a server, and a registry that needs no network. */
 
+#include "capture/capture.h"
+#include "capture/spool.h"
 #include "http/route.h"
 #include "http/server.h"
 #include "http/view.h"
-#include "capture/capture.h"
-#include "capture/spool.h"
 #include "loop/loop.h"
 #include "watch/alert.h"
 #include "watch/discover.h"

@@ -124,7 +124,7 @@ static void write_some(struct buf *buf, enum exposition format)
 
 #define SCRAPE_HELP   "Time the last poll of the target took."
 #define INFO_HELP     "Static facts about the target; join on target."
-#define UP_HELP	      "Whether the last poll of the target succeeded (1) or not (0)."
+#define UP_HELP       "Whether the last poll of the target succeeded (1) or not (0)."
 #define SENT_HELP     "Bytes sent to the inspector of the target."
 #define RELOAD_HELP   "Unix time of the last successful configuration load."
 #define DURATION_HELP "Time from request to closed file."

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "client.h"
-#include "scene.h"
 #include "http/listen.h"
+#include "scene.h"
 #include "util/err.h"
 
 static int hello(struct http_exchange *exchange)
@@ -22,9 +22,10 @@ static const struct route routes[] = {
 	{ NULL, NULL, NULL, NULL },
 };
 
-static const char *const wrong[] = { "",	     "127.0.0.1",     "127.0.0.1:", "127.0.0.1:x",
-				     "127.0.0.1:65536", "example.org:80", "::1:80",	    "[::1:80",
-				     "[x]:80",	     "unix:",	      "unix:relative", "1.2.3:80" };
+static const char *const wrong[] = {
+	"",       "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "example.org:80",
+	"::1:80", "[::1:80",   "[x]:80",     "unix:",       "unix:relative",   "1.2.3:80"
+};
 
 Test(listen, wrong_addresses)
 {
@@ -43,7 +44,7 @@ static const struct {
 	bool loopback;
 } right[] = {
 	{ "127.0.0.1:0", true }, { "localhost:0", true }, { "127.8.9.1:0", true },
-	{ "[::1]:0", true },	 { "0.0.0.0:0", false },  { ":0", false },
+	{ "[::1]:0", true },     { "0.0.0.0:0", false },  { ":0", false },
 	{ "[::]:0", false },
 };
 

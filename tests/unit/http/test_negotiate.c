@@ -3,9 +3,9 @@
 
 #include "http/negotiate.h"
 
-#define TEXT	    "text/plain; version=0.0.4; charset=utf-8"
+#define TEXT        "text/plain; version=0.0.4; charset=utf-8"
 #define TEXT_100    "text/plain; version=1.0.0; charset=utf-8; escaping=underscores"
-#define OPEN	    "application/openmetrics-text; version=1.0.0; charset=utf-8"
+#define OPEN        "application/openmetrics-text; version=1.0.0; charset=utf-8"
 #define OPEN_ESCAPE OPEN "; escaping=underscores"
 #define OPEN_001    "application/openmetrics-text; version=0.0.1; charset=utf-8"
 

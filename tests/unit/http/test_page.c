@@ -204,7 +204,8 @@ Test(page, alert_shows_its_evidence)
 	expect_on_page("capture failed the &lt;target&gt; went away", true);
 	list_append(&scene.spool.ready, &ready.link);
 	scene.spool.files = 1;
-	expect_on_page("<a href=\"/api/v1/captures/0123/file\">heap snapshot</a>, 5 MiB", true);
+	expect_on_page("<a href=\"/api/v1/captures/0123/file\" download>heap snapshot</a>, 5 MiB",
+		       true);
 	/* Of another isolate, or of the last time it fired: not of this alert. */
 	str_copy(ready.manifest.isolate, sizeof(ready.manifest.isolate), "worker:1");
 	expect_on_page("heap snapshot</a>", false);

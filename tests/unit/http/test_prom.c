@@ -181,8 +181,9 @@ Test(prom, alerts_of_one_name)
 	struct buf buf;
 
 	for (size_t i = 0; i < 2; i++) {
-		alerts[i] = (struct alert){ .rule = &rule, .state = ALERT_FIRING, .target = "a",
-					    .isolate = "main" };
+		alerts[i] = (struct alert){
+			.rule = &rule, .state = ALERT_FIRING, .target = "a", .isolate = "main"
+		};
 		list_append(&scene.alerts.list, &alerts[i].link);
 	}
 	buf_init(&buf, EXPOSITION_MAX);
@@ -220,8 +221,8 @@ static int judge(const char *command, const char *text, char *said, size_t said_
 
 static void add_odd_targets(void)
 {
-	static const char *const names[] = { "plain", "q\"uote", "back\\slash", "new\nline",
-					     "\xff\xfe", "{a=\"b\"} 1", "# HELP", "" };
+	static const char *const names[] = { "plain",    "q\"uote",     "back\\slash", "new\nline",
+					     "\xff\xfe", "{a=\"b\"} 1", "# HELP",      "" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		char address[32];
@@ -323,7 +324,8 @@ Test(prom, every_family_can_appear)
 	struct buf buf;
 
 	target_answer(target);
-	target->process = (struct process_stats){ .present = true, .has_cgroup = true,
+	target->process = (struct process_stats){ .present = true,
+						  .has_cgroup = true,
 						  .has_cgroup_limit = true };
 	isolate = target_find_isolate(target, "main");
 	for (int i = 0; i < SAMPLE_FIELDS; i++)

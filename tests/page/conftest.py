@@ -1,0 +1,53 @@
+"""The status page in a real browser: what it is about runs with the tools of the end-to-end tests."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
+
+from lab import daemon, listener, node, proc  # noqa: E402
+from lab.wait import until  # noqa: E402
+
+RULE = {
+    "alert": "BuffersHigh",
+    "match": '{name="shop"}',
+    "when": {"metric": "array_buffers", "above": "20MiB", "for": "1s"},
+    "labels": {"severity": "page"},
+    "annotations": {"summary": "{{ $labels.target }} holds {{ $value | humanize1024 }}B of <buffers>"},
+    "guards": {"cooldown": "1h", "max_captures": 3, "window": "24h"},
+    "actions": [{"capture": "snapshot"}],
+}
+
+
+class Scene:
+    """A shop whose buffers grow and an idle service, beside one that is gone and one that is none."""
+
+    def __init__(self, nursery, home):
+        self.shop = node.Node(nursery, 24, "toggle", 50, flags=["--expose-gc"])
+        self.idle = node.Node(nursery, 22, "idle")
+        self.mail = listener.talker()
+        rules = home / "rules.yaml"
+        rules.write_text(yaml.safe_dump({"groups": [
+            {"name": "memory", "interval": "1s", "rules": [RULE]}]}, sort_keys=False))
+        self.daemon = daemon.Daemon(nursery, home / "daemon", daemon.static_config(
+            {"idle": self.idle.address, "shop": self.shop.address, "mail": self.mail.address,
+             "gone": f"127.0.0.1:{listener.free_port()}"}, rule_files=[str(rules)]))
+        self.url = f"http://127.0.0.1:{self.daemon.port}/"
+        for name, state in (("shop", "up"), ("idle", "up"), ("gone", "down"), ("mail", "invalid")):
+            self.daemon.wait_state(name, state)
+        self.shop.nudge("^on")
+        self.snapshot = self.daemon.wait_capture()
+        until(lambda: self.daemon.api("/captures")["ready"], "the capture in the API")
+        self.capture_id = self.daemon.api("/captures")["ready"][0]["id"]
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    nursery = proc.Nursery()
+    try:
+        yield Scene(nursery, tmp_path_factory.mktemp("scene"))
+    finally:
+        nursery.close()
