@@ -152,11 +152,18 @@ static int cdp_hello(struct session *session)
 				"{\"enabled\":true}", NULL);
 	if (r == 0)
 		r = session_ask(session, "NodeWorker.enable", "{\"waitForDebuggerOnStart\":false}",
-				&cdp->ready_id);
-	if (r == 0 && session->limits.evaluate) {
-		r = ask_evaluate(session, expression_identity, &cdp->identity_id);
-		cdp->ready_id = cdp->identity_id;
-	}
+				NULL);
+	if (r < 0)
+		return r;
+	/*
+	 * A program that began to exit between our connection and our wish to be told will not
+	 * tell. It has no context left, which either request shows (context_is_gone()).
+	 */
+	if (!session->limits.evaluate)
+		return session_ask(session, "Runtime.globalLexicalScopeNames", NULL,
+				   &cdp->ready_id);
+	r = ask_evaluate(session, expression_identity, &cdp->identity_id);
+	cdp->ready_id = cdp->identity_id;
 	return r;
 }
 
@@ -536,7 +543,8 @@ static int cdp_answer(struct session *session, int64_t id, const struct tree *an
 {
 	struct cdp *cdp = cdp_of(session);
 
-	if ((id == cdp->main.values_id || id == cdp->identity_id) && context_is_gone(answer)) {
+	if ((id == cdp->main.values_id || id == cdp->identity_id || id == cdp->ready_id) &&
+	    context_is_gone(answer)) {
 		session_fail(session, SESSION_END_EXITING, "the program is exiting");
 		return 0;
 	}

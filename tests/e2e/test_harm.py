@@ -22,8 +22,8 @@ TRACKED = 3  # allocation is that many times slower and more while object ids ar
 # All that the daemon may ever say to a Node (docs/RUNTIMES.md).
 MAY_SAY = {
     "NodeRuntime.enable", "NodeRuntime.notifyWhenWaitingForDisconnect", "NodeWorker.enable",
-    "NodeWorker.sendMessageToWorker", "NodeWorker.disable", "NodeRuntime.disable",
-    "Runtime.getHeapUsage", "Runtime.evaluate",
+    "NodeWorker.sendMessageToWorker", "Runtime.getHeapUsage", "Runtime.evaluate",
+    "Runtime.globalLexicalScopeNames",
     "HeapProfiler.takeHeapSnapshot", "HeapProfiler.disable",
 }
 

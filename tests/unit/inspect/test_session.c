@@ -395,7 +395,7 @@ Test(session, evaluate_never_evaluates_nothing)
 {
 	open_with(false, 5 * NS_PER_S);
 	connect_ws();
-	saysf("{\"id\":%d,\"result\":{}}", id_of("NodeWorker.enable"));
+	saysf("{\"id\":%d,\"result\":{\"names\":[]}}", id_of("globalLexicalScopeNames"));
 	cr_assert_eq(session.state, SESSION_IDLE);
 	cr_assert_eq(session_poll(&session), 0);
 	answer_usage();
@@ -568,6 +568,18 @@ Test(session, a_lost_context_means_exit)
 	saysf("{\"error\":{\"code\":-32000,\"message\":\"Cannot find context with specified id\"},"
 	      "\"id\":%d}",
 	      id_of("getHeapSpaceStatistics"));
+	cr_assert_not(wire_is_open);
+	turn();
+	cr_assert_eq(seen.end, SESSION_END_EXITING);
+}
+
+Test(session, a_context_lost_before_the_greeting_means_exit_also_without_evaluate)
+{
+	open_with(false, 5 * NS_PER_S);
+	connect_ws();
+	saysf("{\"error\":{\"code\":-32000,\"message\":\"Cannot find context with specified id\"},"
+	      "\"id\":%d}",
+	      id_of("globalLexicalScopeNames"));
 	cr_assert_not(wire_is_open);
 	turn();
 	cr_assert_eq(seen.end, SESSION_END_EXITING);
