@@ -39,8 +39,13 @@ void server_stop(struct server_scene *scene)
 	loop_fini(&scene->loop);
 }
 
-static void prepare_captures(struct captures *captures)
+static void prepare_captures(struct view_scene *scene)
 {
+	struct captures *captures = &scene->captures;
+
+	captures->targets = &scene->targets;
+	captures->spool = &scene->spool;
+	captures->settings.queue_max = 1;
 	link_init(&captures->queue);
 	link_init(&captures->running);
 	link_init(&captures->ended);
@@ -63,7 +68,7 @@ void view_start(struct view_scene *scene)
 	server_prepare(&scene->web);
 	cr_assert_eq(targets_init(&scene->targets, &context), 0);
 	cr_assert_eq(alerts_init(&scene->alerts, &scene->web.loop, &scene->targets), 0);
-	prepare_captures(&scene->captures);
+	prepare_captures(scene);
 	link_init(&scene->spool.ready);
 	link_init(&scene->discovery.sources);
 	scene->view = (struct http_view){
