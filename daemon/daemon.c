@@ -58,14 +58,15 @@ static void on_set(void *owner, const char *source, const struct target_spec *sp
 
 static void capture_for(struct daemon *daemon, const struct alert *alert)
 {
-	char cause[256] = "";
+	char cause[256] = "", value[STR_UNIT_MAX];
 	struct buf text;
 	struct err err = { 0 };
 	int r;
 
 	buf_init(&text, sizeof(cause) * 4);
 	if (rule_describe(alert->rule, &text) == 0)
-		snprintf(cause, sizeof(cause), "%s (now %.6g)", buf_text(&text), alert->value);
+		snprintf(cause, sizeof(cause), "%s (now %s)", buf_text(&text),
+			 rule_format_value(alert->rule, alert->value, value));
 	buf_fini(&text);
 	r = captures_request(&daemon->captures,
 			     &(struct capture_request){

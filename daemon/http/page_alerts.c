@@ -11,7 +11,6 @@
 #include "http/view.h"
 #include "util/clock.h"
 #include "watch/alert.h"
-#include "watch/value.h"
 
 /* How many captures are looked through for each alert. */
 enum { SEARCH_MAX = 200 };
@@ -100,23 +99,11 @@ static void write_evidence(struct buf *buf, const struct http_view *view, const 
 
 /* ---- the table ---- */
 
-/* In the unit of what the rule looks at. */
-static void write_value(struct buf *buf, const struct alert *alert)
-{
-	const struct value_desc *desc = value_at(alert->rule->metric);
-
-	if (alert->rule->relative_to >= 0)
-		buf_printf(buf, "%.1f%%", alert->value * 100);
-	else if (desc != NULL && desc->unit == VALUE_BYTES && alert->value >= 0)
-		html_bytes(buf, (uint64_t)alert->value);
-	else
-		buf_printf(buf, "%.4g", alert->value);
-}
-
 static void write_alert(struct buf *buf, const struct http_view *view, const struct alert *alert)
 {
 	const char *summary = labels_get(&alert->annotations, "summary");
 	bool firing = alert->state == ALERT_FIRING;
+	char value[STR_UNIT_MAX];
 	struct buf condition;
 
 	buf_printf(buf, "<tr><td><span class=\"pill %s\">%s</span></td><td>",
@@ -135,7 +122,7 @@ static void write_alert(struct buf *buf, const struct http_view *view, const str
 	html_text(buf, summary != NULL ? summary : "");
 	write_evidence(buf, view, alert);
 	buf_puts(buf, "</td><td class=num data-l=Value>");
-	write_value(buf, alert);
+	buf_puts(buf, rule_format_value(alert->rule, alert->value, value));
 	buf_puts(buf, "</td><td class=num data-l=For>");
 	html_age(buf, clock_wall_ms() - alert->active_since_wall_ms);
 	buf_puts(buf, "</td></tr>\n");

@@ -4,6 +4,7 @@
 
 #include "watch/rule.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,4 +85,15 @@ int rule_describe(const struct rule *rule, struct buf *buf)
 	if (rule->for_ns > 0)
 		buf_printf(buf, " for %s", str_format_duration(text, rule->for_ns));
 	return buf->error;
+}
+
+char *rule_format_value(const struct rule *rule, double value, char dst[STR_UNIT_MAX])
+{
+	if (rule->relative_to >= 0)
+		snprintf(dst, STR_UNIT_MAX, "%.1f%%", value * 100);
+	else if (value_at(rule->metric)->unit == VALUE_BYTES && value >= 0)
+		str_format_bytes(dst, (uint64_t)value);
+	else
+		snprintf(dst, STR_UNIT_MAX, "%.4g", value);
+	return dst;
 }

@@ -27,6 +27,7 @@
 #include "conf/doc.h"
 #include "conf/labels.h"
 #include "conf/option.h"
+#include "util/str.h"
 #include "watch/matcher.h"
 
 struct rule_guards {
@@ -97,5 +98,8 @@ bool rule_same_condition(const struct rule *a, const struct rule *b);
 /* The condition as one line, for the API and the page: "heap_used / heap_limit > 80% for 30s". */
 struct buf;
 int rule_describe(const struct rule *rule, struct buf *buf);
+
+/* A value of the rule for people, in the unit of what it looks at: "83.1%", "50.1 MiB". */
+char *rule_format_value(const struct rule *rule, double value, char dst[STR_UNIT_MAX]);
 
 extern const struct option_desc rule_options[], rule_group_options[];
