@@ -56,7 +56,37 @@ static void on_set(void *owner, const char *source, const struct target_spec *sp
 		log_error("watch", "cannot take the targets of %s: %s", source, strerror(-r));
 }
 
-static void capture_for(struct daemon *daemon, const struct alert *alert)
+static int set_config_targets(struct daemon *daemon)
+{
+	struct target_spec *specs = NULL;
+	size_t n = 0;
+	int r = specs_from_settings(&daemon->settings->watch, &specs, &n);
+
+	if (r == 0)
+		r = targets_replace(&daemon->targets, "config", specs, n);
+	specs_free(specs, n);
+	return r;
+}
+
+/* A name that two sources gave is free again: whoever was refused it gets it now. */
+static void reclaim(void *owner)
+{
+	struct daemon *daemon = owner;
+
+	if (set_config_targets(daemon) < 0)
+		log_error("watch", "out of memory: targets of the configuration may be missing");
+	discovery_publish(&daemon->discovery);
+}
+
+static void on_released(void *owner)
+{
+	struct daemon *daemon = owner;
+
+	loop_defer(&daemon->loop, &daemon->reclaim);
+}
+
+/* True unless it should be asked for again while the alert fires. */
+static bool capture_for(struct daemon *daemon, const struct alert *alert)
 {
 	char cause[256] = "", value[STR_UNIT_MAX];
 	struct buf text;
@@ -81,17 +111,22 @@ static void capture_for(struct daemon *daemon, const struct alert *alert)
 	if (r < 0)
 		log_error("capture", "cannot ask for a capture of %s: %s", alert->target,
 			  strerror(-r));
+	return r != REFUSAL_TARGET && r != REFUSAL_BUSY && r != REFUSAL_QUEUE && r != REFUSAL_SPACE;
 }
 
-static void on_firing(void *owner, const struct alert *alert, struct target *target)
+static bool on_firing(void *owner, const struct alert *alert, struct target *target)
 {
 	struct daemon *daemon = owner;
 	const struct rule_action *actions = alert->rule->actions.items;
+	bool done = true;
 
-	(void)target;
+	/* The refusal has been told; a target that is still not up need not be asked again. */
+	if (alert->asked && target->state != TARGET_UP)
+		return false;
 	for (size_t i = 0; i < alert->rule->actions.n; i++)
 		if (actions[i].kind == ACTION_CAPTURE_SNAPSHOT)
-			capture_for(daemon, alert);
+			done &= capture_for(daemon, alert);
+	return done;
 }
 
 static void on_heartbeat(void *owner)
@@ -148,20 +183,15 @@ static void warn_restart_needed(const struct settings *before, const struct sett
 }
 
 /*
- * Takes settings and rules in any case. It has all been checked, so only memory can run out: then
- * the rules and settings stay as they were.
+ * Takes settings and rules in any case. It has all been checked, so only memory can run out: before
+ * the settings are taken, all stays as it was; after that, what could not be done is in the result.
  */
 static int apply(struct daemon *daemon, struct settings *settings, struct rules *rules)
 {
 	struct settings *before = daemon->settings;
-	struct target_spec *specs = NULL;
-	size_t specs_n = 0;
-	int r = specs_from_settings(&settings->watch, &specs, &specs_n);
+	int r = alerts_set_rules(&daemon->alerts, rules), done;
 
-	if (r == 0)
-		r = alerts_set_rules(&daemon->alerts, rules);
 	if (r < 0) {
-		specs_free(specs, specs_n);
 		rules_free(rules);
 		settings_free(settings);
 		return r;
@@ -173,11 +203,13 @@ static int apply(struct daemon *daemon, struct settings *settings, struct rules 
 	captures_set(&daemon->captures, &settings->capture);
 	daemon->spool.limits = settings->spool;
 	r = http_server_set(daemon->server, &settings->web);
+	/* Always, for it holds on to the settings that are freed below. */
+	done = discovery_apply(&daemon->discovery, &settings->watch);
 	if (r == 0)
-		r = targets_replace(&daemon->targets, "config", specs, specs_n);
+		r = done;
+	done = set_config_targets(daemon);
 	if (r == 0)
-		r = discovery_apply(&daemon->discovery, &settings->watch);
-	specs_free(specs, specs_n);
+		r = done;
 	if (before != NULL)
 		warn_restart_needed(before, settings);
 	settings_free(before);
@@ -322,8 +354,10 @@ static int start_watch(struct daemon *daemon, const struct settings *settings)
 {
 	int r = targets_init(&daemon->targets, &daemon->inspectors);
 
+	loop_deferred_init(&daemon->reclaim, reclaim, daemon);
 	daemon->targets.on_polled = on_polled;
 	daemon->targets.on_removed = on_removed;
+	daemon->targets.on_released = on_released;
 	daemon->targets.owner = daemon;
 	discovery_init(&daemon->discovery, &daemon->loop, daemon->http_client);
 	daemon->discovery.on_set = on_set;
@@ -401,6 +435,8 @@ static void daemon_stop(struct daemon *daemon)
 	if (daemon->alerts.loop != NULL)
 		alerts_fini(&daemon->alerts);
 	daemon->targets.on_removed = NULL;
+	daemon->targets.on_released = NULL;
+	loop_deferred_cancel(&daemon->reclaim);
 	targets_fini(&daemon->targets);
 	spool_close(&daemon->spool);
 	ws_context_free(daemon->ws);

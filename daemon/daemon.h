@@ -21,6 +21,7 @@ struct daemon {
 	struct loop loop;
 	struct loop_signal on_term, on_int, on_hup;
 	struct loop_timer heartbeat;
+	struct loop_deferred reclaim;
 	struct uvloop uvloop;
 	struct http_client *http_client;
 	struct ws_context *ws;

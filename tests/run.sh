@@ -64,7 +64,6 @@ run_suites() {
 	export HEAPWATCH_DEVTOOLS="$build/devtools.mjs"
 	export ASAN_OPTIONS="log_path=$out/sanitizer/asan:detect_stack_use_after_return=1"
 	export UBSAN_OPTIONS="log_path=$out/sanitizer/ubsan:print_stacktrace=1"
-	export LSAN_OPTIONS="suppressions=$top/tests/lsan.supp:print_suppressions=0"
 	pytest="/usr/bin/python3 -m pytest -q -p no:cacheprovider"
 	(
 		cd "$top/tests"

@@ -122,6 +122,12 @@ static void fail(struct captures *captures, struct capture *capture, const char 
 {
 	str_copy(capture->reason, sizeof(capture->reason), reason);
 	str_copy(capture->error, sizeof(capture->error), text);
+	/*
+	 * What gave no byte left nothing to look at: the rule may try again. Not so when a person
+	 * said no.
+	 */
+	if (capture->bytes == 0 && strcmp(reason, "cancelled") != 0)
+		guard_forget(captures, capture->manifest.target, capture->manifest.rule);
 	end(captures, capture, CAPTURE_FAILED);
 }
 

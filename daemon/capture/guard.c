@@ -223,6 +223,21 @@ int guard_remember(struct captures *captures, const char *target, const char *ru
 	return 0;
 }
 
+void guard_forget(struct captures *captures, const char *target, const char *rule)
+{
+	for (struct link *link = captures->history.prev; link != &captures->history;
+	     link = link->prev) {
+		struct past *past = container_of(link, struct past, link);
+
+		if (strcmp(past->target, target) != 0 || strcmp(past->rule, rule) != 0)
+			continue;
+		link_remove(link);
+		free(past);
+		captures->history_n--;
+		return;
+	}
+}
+
 void guard_forget_all(struct captures *captures)
 {
 	list_each_safe (link, &captures->history) {

@@ -19,4 +19,7 @@ enum capture_refusal guard_judge(const struct captures *captures, const struct t
 
 /* An accepted request of a rule; -ENOMEM. */
 int guard_remember(struct captures *captures, const char *target, const char *rule);
+
+/* The newest such request has come to nothing and does not count. */
+void guard_forget(struct captures *captures, const char *target, const char *rule);
 void guard_forget_all(struct captures *captures);

@@ -259,6 +259,10 @@ static int drop(const struct spool *spool, const char *name)
 	if (grave == NULL)
 		return -ENOMEM;
 	r = rand_hex(digits, 8);
+	if (r < 0) {
+		free(grave);
+		return r;
+	}
 	snprintf(grave->name, sizeof(grave->name), ".#%s", digits);
 	grave->dir_fd = fcntl(spool->incoming_fd, F_DUPFD_CLOEXEC, 0);
 	if (r == 0 && grave->dir_fd < 0)

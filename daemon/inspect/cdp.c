@@ -29,17 +29,18 @@
 
 /*
  * The two expressions that are ever evaluated in a target. They are constant texts (V8 compiles
- * each once), touch no state, return by value (nothing stays referenced) and cannot throw. They
- * hold no double quote and no backslash, so that they stand in JSON as they are.
+ * each once), change nothing the program could see (not even RegExp.$1: hence no regular
+ * expressions), return by value (nothing stays referenced) and cannot throw. They hold no double
+ * quote and no backslash, so that they stand in JSON as they are.
  *
  * process.getBuiltinModule is there from 20.16 and 22.3 on; before, a CommonJS program's own
  * require serves.
  */
 static const char expression_identity[] =
 	"(()=>{try{const p=globalThis.process,"
-	"a=((p.env.NODE_OPTIONS||'')+' '+p.execArgv.join(' ')).replace(/_/g,'-'),"
-	"f=n=>{const m=a.match(new RegExp(n+'[= ][0-9]+','g'));"
-	"return m?+m[m.length-1].slice(n.length+1):0};"
+	"a=((p.env.NODE_OPTIONS||'')+' '+p.execArgv.join(' ')).split('_').join('-'),"
+	"f=n=>{const i=Math.max(a.lastIndexOf(n+'='),a.lastIndexOf(n+' '));"
+	"return i<0?0:parseInt(a.slice(i+n.length+1),10)||0};"
 	"return{pid:p.pid,version:p.version,v8:p.versions.v8,start:performance.timeOrigin,"
 	"old:f('--max-old-space-size'),semi:f('--max-semi-space-size')}}catch(e){return null}})()";
 

@@ -5,9 +5,9 @@
  * it enters. Whatever ends a session goes through session_fail(), which lets go of everything at
  * once but tells the owner at the end of the turn, when no callback of ours is on the stack.
  *
- * An overdue poll does not end the session: a target whose main thread is blocked would only be
- * burdened by another connection. The session looks over HTTP whether the inspector's own thread
- * still answers, says which of the two it is, and waits on.
+ * An overdue greeting or poll does not end the session: a target whose main thread is blocked would
+ * only be burdened by another connection. The session looks over HTTP whether the inspector's own
+ * thread still answers, says which of the two it is, and waits on.
  */
 
 #include "inspect/session.h"
@@ -353,13 +353,6 @@ static void on_deadline(void *owner)
 	case SESSION_CONNECTING:
 		session_fail(session, SESSION_END_SILENT, "no answer within the time-out");
 		break;
-	case SESSION_GREETING:
-		if (session->patient)
-			loop_timer_set(&session->deadline, session->limits.connect_ns);
-		else
-			session_fail(session, SESSION_END_BLOCKED,
-				     "connected, but the main thread does not answer");
-		break;
 	case SESSION_IDLE:
 		session_fail(session, SESSION_END_CLOSED, "not polled for hours");
 		break;
@@ -367,6 +360,10 @@ static void on_deadline(void *owner)
 		session->late = true;
 		if (!session->patient && session->dialect->enough(session))
 			break;
+		session_look(session);
+		break;
+	case SESSION_GREETING:
+		session->late = true;
 		session_look(session);
 		break;
 	default:
@@ -466,10 +463,18 @@ int session_ask(struct session *session, const char *method, const char *params,
 	return r;
 }
 
+static void end_look(struct session *session)
+{
+	if (session->fetch != NULL)
+		http_cancel(session->fetch);
+	session->fetch = NULL;
+}
+
 void session_ready(struct session *session)
 {
 	if (session->state != SESSION_GREETING)
 		return;
+	end_look(session);
 	session_enter(session, SESSION_IDLE);
 	session->events->identified(session->owner, &session->identity);
 }
@@ -488,9 +493,7 @@ void session_polled(struct session *session, enum session_activity activity, uin
 {
 	if (session->state != SESSION_POLLING)
 		return;
-	if (session->fetch != NULL)
-		http_cancel(session->fetch);
-	session->fetch = NULL;
+	end_look(session);
 	session_enter(session, SESSION_IDLE);
 	session->events->polled(session->owner, activity, rss_bytes);
 }

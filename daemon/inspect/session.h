@@ -65,9 +65,9 @@ struct session_events {
 	/* The poll is complete; rss_bytes is 0 when the runtime did not say. */
 	void (*polled)(void *owner, enum session_activity activity, uint64_t rss_bytes);
 	/*
-	 * The poll is overdue, and again at every look while it stays so: END_BLOCKED when the
-	 * inspector's own thread still answers HTTP, END_SILENT when nothing does. The session
-	 * waits on.
+	 * The greeting or the poll is overdue, and again at every look while it stays so:
+	 * END_BLOCKED when the inspector's own thread still answers HTTP, END_SILENT when nothing
+	 * does. The session waits on.
 	 */
 	void (*late)(void *owner, enum session_end why, const char *reason);
 	void (*closed)(void *owner, enum session_end end, const char *reason);

@@ -47,6 +47,7 @@ struct alert {
 	bool keeping;
 	int64_t active_since_wall_ms, firing_since_wall_ms;
 	double value; /* of the last evaluation that held */
+	bool asked, acted; /* on_firing was called; it has nothing more to do */
 	struct labels labels, annotations; /* expanded; labels once, annotations each time */
 	uint64_t seen; /* the evaluation of its group that saw it last */
 	char key[ALERT_KEY_MAX]; /* in alerts->by_key */
@@ -73,10 +74,11 @@ struct alerts {
 	struct rule_status *statuses; /* owned, one per rule in order of groups and rules */
 	uint64_t next_rule_id;
 	/*
-	 * Hooks set by the root; may be NULL. on_firing: once at each change to firing;
+	 * Hooks set by the root; may be NULL. on_firing: at each change to firing, and again at
+	 * each evaluation that finds the condition true until it returns true (nothing more to do);
 	 * on_resolved: from firing to inactive. Neither may change the targets or the rules.
 	 */
-	void (*on_firing)(void *owner, const struct alert *alert, struct target *target);
+	bool (*on_firing)(void *owner, const struct alert *alert, struct target *target);
 	void (*on_resolved)(void *owner, const struct alert *alert);
 	void *owner;
 };

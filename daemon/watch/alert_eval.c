@@ -68,12 +68,18 @@ void alerts_end(struct alerts *alerts, struct alert *alert)
 	alerts_remove(alerts, alert);
 }
 
+static void act(struct alerts *alerts, struct alert *alert, struct target *target)
+{
+	alert->acted = alerts->on_firing == NULL || alerts->on_firing(alerts->owner, alert, target);
+	alert->asked = true;
+}
+
 static void start_firing(struct alerts *alerts, struct alert *alert, struct target *target)
 {
 	alert->firing_since_wall_ms = clock_wall_ms();
 	log_change(alert, LOG_ID_ALERT_FIRING, "firing");
-	if (alerts->on_firing != NULL)
-		alerts->on_firing(alerts->owner, alert, target);
+	alert->asked = false;
+	act(alerts, alert, target);
 }
 
 static void enter_phase(struct alert *alert, const struct alert_phase *phase)
@@ -110,6 +116,8 @@ static void advance(struct alerts *alerts, struct alert *alert, struct target *t
 		alert->active_since_wall_ms = clock_wall_ms();
 	if (before != ALERT_FIRING && phase.state == ALERT_FIRING)
 		start_firing(alerts, alert, target);
+	else if (phase.state == ALERT_FIRING && holds && !alert->acted)
+		act(alerts, alert, target);
 	else if (before != phase.state)
 		log_change(alert, NULL, "pending");
 }

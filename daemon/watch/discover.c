@@ -372,3 +372,9 @@ int discovery_apply(struct discovery *discovery, const struct watch_settings *se
 	drop_unwanted(discovery);
 	return ret;
 }
+
+void discovery_publish(struct discovery *discovery)
+{
+	list_each (pos, &discovery->sources)
+		source_publish(source_of(pos));
+}

@@ -48,6 +48,9 @@ void discovery_fini(struct discovery *discovery);
  */
 int discovery_apply(struct discovery *discovery, const struct watch_settings *settings);
 
+/* Hand over the sets of all sources once more, as they are. */
+void discovery_publish(struct discovery *discovery);
+
 /* The static targets of the configuration, and those of --target flags, as specs. Free with
  * specs_free. */
 int specs_from_settings(const struct watch_settings *settings, struct target_spec **ret,

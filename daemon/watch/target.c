@@ -140,6 +140,13 @@ static void schedule_retry(struct target *target)
 	loop_timer_set(&target->timer, backoff_next(&target->backoff));
 }
 
+static void reopen_later(struct target *target)
+{
+	target->reopen = false;
+	session_close(&target->session);
+	schedule_retry(target);
+}
+
 /* ---- what the kernel says of the process ---- */
 
 static bool target_read_process(struct target *target)
@@ -248,6 +255,8 @@ static void on_polled(void *owner, enum session_activity activity, uint64_t rss_
 		target_drop_workers(target, target->poll_started_ns - stale_ns);
 	if (target->spec.poll.policy == POLICY_PER_POLL)
 		session_close(&target->session);
+	else if (target->reopen)
+		reopen_later(target);
 	if (target->capturing)
 		target_enter(target, TARGET_CAPTURING, "a snapshot is being taken");
 	else if (activity == ACTIVITY_PAUSED)
@@ -269,6 +278,8 @@ static void on_late(void *owner, enum session_end why, const char *reason)
 		target_enter(target, TARGET_BLOCKED, reason);
 	else
 		enter_silent(target);
+	if (target->reopen || target->spec.poll.policy == POLICY_PER_POLL)
+		reopen_later(target);
 	attempt_failed(target,
 		       why == SESSION_END_BLOCKED ? TARGET_FAILURE_BLOCKED : TARGET_FAILURE_TIMEOUT,
 		       target->reason);
@@ -344,14 +355,19 @@ static const struct session_events session_events = {
 
 /* ---- the timer ---- */
 
-static void target_open(struct target *target)
+static struct session_limits limits_of(const struct target *target)
 {
-	struct session_limits limits = {
+	return (struct session_limits){
 		.connect_ns = target->spec.poll.timeout_ns,
 		.poll_ns = target->spec.poll.timeout_ns,
 		.evaluate = target->spec.poll.evaluate == EVALUATE_ALWAYS,
 		.isolates_max = target->targets->isolates_max,
 	};
+}
+
+static void target_open(struct target *target)
+{
+	struct session_limits limits = limits_of(target);
 	int r;
 
 	attempt_begin(target);
@@ -376,6 +392,7 @@ static void on_timer(void *owner)
 		attempt_begin(target);
 		(void)session_poll(&target->session);
 		break;
+	case SESSION_GREETING:
 	case SESSION_POLLING:
 		/* Still overdue: this poll cannot even begin. */
 		if (target->session.late && !target->capturing && !target->polling) {
@@ -436,6 +453,7 @@ int target_new(struct target **ret, struct targets *targets, const struct target
 	link_init(&target->link);
 	link_init(&target->isolates);
 	str_copy(target->source, sizeof(target->source), source);
+	address_format(target->address, &spec->address);
 	r = target_spec_copy(&target->spec, spec);
 	if (r == 0)
 		r = session_init(&target->session, &targets->context, &dialect_cdp, &session_events,
@@ -481,12 +499,15 @@ int target_update(struct target *target, const struct target_spec *spec)
 	target_spec_fini(&target->spec);
 	target->spec = copy;
 	target->backoff.max_ns = spec->poll.backoff_max_ns;
-	if (again && !target->polling) {
-		session_close(&target->session);
-		schedule_retry(target);
-	} else if (target->session.state != SESSION_CLOSED) {
+	/* Time-outs count from the next poll on; `evaluate: never` ends evaluation in the very
+	 * next. */
+	target->session.limits = limits_of(target);
+	if (again && target->polling)
+		target->reopen = true;
+	else if (again)
+		reopen_later(target);
+	else if (target->session.state != SESSION_CLOSED)
 		schedule_poll(target);
-	}
 	return 0;
 }
 
@@ -496,6 +517,10 @@ const char *target_label(const struct target *target, const char *name)
 
 	if (strcmp(name, "target") == 0 || strcmp(name, "name") == 0)
 		return target->spec.name;
+	if (strcmp(name, "address") == 0)
+		return target->address;
+	if (target->identified && strcmp(name, "engine_version") == 0)
+		return identity->engine_version;
 	if (strcmp(name, "protocol") == 0)
 		return target->session.dialect->name;
 	if (target->identified && strcmp(name, "runtime") == 0)

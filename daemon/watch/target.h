@@ -63,6 +63,7 @@ struct target {
 	struct targets *targets;
 	struct link link;
 	struct target_spec spec;
+	char address[ADDRESS_TEXT_MAX]; /* of spec.address */
 	char source[64]; /* "config", "flag", "file:PATTERN", "http:URL" */
 
 	enum target_state state;
@@ -75,6 +76,7 @@ struct target {
 	struct backoff backoff;
 	struct loop_timer timer;
 	uint64_t poll_started_ns;
+	bool reopen; /* the way of watching has changed: connect anew after this attempt */
 	bool polling; /* an attempt is under way: it ends as success or failure, once */
 	struct identity identity; /* of the last connection */
 	bool identified;
@@ -98,12 +100,15 @@ struct targets {
 	struct map by_name;
 	uint32_t count, count_max, isolates_max, series_points;
 	uint64_t next_id;
+	bool contested; /* a source was refused a name that another holds */
 	uint64_t refused; /* specs turned away: over the limit or a name twice */
 
 	/* Hooks set by the root; may be NULL. */
 	void (*on_polled)(void *owner,
 			  struct target *target); /* success or failure, the state is set */
 	void (*on_removed)(void *owner, struct target *target);
+	/* A name is free again that another source was refused: offer all sets again, later. */
+	void (*on_released)(void *owner);
 	void *owner;
 };
 
@@ -135,7 +140,7 @@ const char *target_failure_name(enum target_failure failure);
 
 /*
  * A label of the target, for matchers and templates: its own labels, and target, runtime,
- * runtime_version, engine, protocol, name (= target). NULL when absent.
+ * runtime_version, engine, engine_version, protocol, address, name (= target). NULL when absent.
  */
 const char *target_label(const struct target *target, const char *name);
 

@@ -106,6 +106,7 @@ static int put_spec(struct targets *targets, const char *source, const struct ta
 		return targets_add(targets, spec, source);
 	if (strcmp(held->source, source) != 0) {
 		log_spec(LEVEL_WARN, spec, source, "target refused: another source has the name");
+		targets->contested = true;
 		targets->refused++;
 		return 0;
 	}
@@ -118,12 +119,21 @@ static int put_spec(struct targets *targets, const char *source, const struct ta
 /* Those of the source that are no longer named; `keep` is a map of the names that are. */
 static void remove_missing(struct targets *targets, const char *source, const struct map *keep)
 {
+	bool removed = false;
+
 	list_each_safe (link, &targets->list) {
 		struct target *target = container_of(link, struct target, link);
 
-		if (strcmp(target->source, source) == 0 && map_get(keep, target->spec.name) == NULL)
-			targets_remove(targets, target);
+		if (strcmp(target->source, source) != 0 || map_get(keep, target->spec.name) != NULL)
+			continue;
+		targets_remove(targets, target);
+		removed = true;
 	}
+	if (!removed || !targets->contested)
+		return;
+	targets->contested = false;
+	if (targets->on_released != NULL)
+		targets->on_released(targets->owner);
 }
 
 int targets_replace(struct targets *targets, const char *source, const struct target_spec *specs,

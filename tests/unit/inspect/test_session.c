@@ -633,6 +633,22 @@ Test(session, silent_when_nothing_answers)
 	cr_assert_eq(seen.why_late, SESSION_END_SILENT);
 }
 
+Test(session, an_overdue_greeting_waits_as_a_poll_does)
+{
+	open_with(true, 20 * NS_PER_MS);
+	session.limits.connect_ns = 20 * NS_PER_MS;
+	connect_ws();
+	while (!fetching)
+		cr_assert_eq(loop_turn(&loop, 1000), 0);
+	http_answers(0, 200, version_22);
+	cr_assert_eq(seen.why_late, SESSION_END_BLOCKED);
+	cr_assert(wire_is_open, "ADR 3");
+	cr_assert_eq(session.state, SESSION_GREETING);
+	greet(identity_22);
+	cr_assert_eq(seen.identified, 1);
+	cr_assert_eq(seen.closed, 0);
+}
+
 Test(session, an_answer_ends_the_look)
 {
 	poll_until_late();

@@ -30,12 +30,15 @@ static void note(char what, const struct alert *alert)
 		 alert->isolate);
 }
 
-static void on_firing(void *owner, const struct alert *alert, struct target *target)
+static bool firing_is_done;
+
+static bool on_firing(void *owner, const struct alert *alert, struct target *target)
 {
 	cr_assert_eq(owner, &events);
 	cr_assert_eq(alert->state, ALERT_FIRING);
 	cr_assert_eq(alert->target_id, target->id);
 	note('F', alert);
+	return firing_is_done;
 }
 
 static void on_resolved(void *owner, const struct alert *alert)
@@ -157,6 +160,7 @@ static void set_up(void)
 	link_init(&targets.list);
 	cr_assert_eq(alerts_init(&alerts, &loop, &targets), 0);
 	alerts.on_firing = on_firing;
+	firing_is_done = true;
 	alerts.on_resolved = on_resolved;
 	alerts.owner = &events;
 }
@@ -212,6 +216,26 @@ Test(alerts, life_of_one)
 	tick(1090, main, 10);
 	expect_events("");
 	cr_assert_eq(alerts_evaluations(&alerts, 0, 0), 7);
+}
+
+Test(alerts, firing_asks_again_until_it_is_done)
+{
+	struct isolate *main = add_isolate(add_target("api"), "main");
+
+	firing_is_done = false;
+	set_rules(HEAD NEAR ", keep_firing_for: 1m}\n");
+	tick(1000, main, 90);
+	expect_events("F api/main ");
+	cr_assert(only_alert()->asked);
+	tick(1015, main, 90);
+	expect_events("F api/main ");
+	tick(1030, main, 10);
+	expect_events(""); /* kept firing, but the condition does not hold now */
+	firing_is_done = true;
+	tick(1045, main, 90);
+	expect_events("F api/main ");
+	tick(1060, main, 90);
+	expect_events("");
 }
 
 Test(alerts, pending_that_ends_tells_nobody)
