@@ -177,6 +177,26 @@ def test_file_sd_follows_the_file_at_once(start_node, start_daemon, tmp_path, ki
     until(lambda: names(daemon) == set(), lambda: names(daemon), limit_s=5)
 
 
+def test_a_target_may_move_between_sources(start_node, start_daemon, tmp_path):
+    app = start_node(24, "idle")
+    first, second = tmp_path / "a.json", tmp_path / "b.json"
+    entry = json.dumps(groups(app.address, __heapwatch_name="app"))
+    first.write_text(entry)
+    second.write_text("[]")
+    daemon = start_daemon({"poll": POLL, "file_sd_configs": [{"files": [str(first)]},
+                                                             {"files": [str(second)]}]})
+    daemon.wait_up("app")
+    second.write_text(entry)
+    daemon.process.wait_line("another source has the name")
+    first.write_text("[]")
+    daemon.wait_up("app")
+    until(lambda: names(daemon) == {"app"}, lambda: names(daemon))
+    daemon.configure({"poll": POLL, "targets": [{"name": "app", "address": app.address}]})
+    reload_by_signal(daemon)
+    until(lambda: names(daemon) == {"app"}, lambda: names(daemon))
+    daemon.wait_up("app")
+
+
 def test_http_sd_follows_the_service(start_node, start_daemon):
     app = start_node(24, "idle")
     current = [groups(app.address, team="web")]

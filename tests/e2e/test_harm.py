@@ -128,6 +128,17 @@ def test_allocation_is_as_fast_after_the_daemon_died_in_a_capture(start_node, wa
     assert node.process.wait_exit(2) == -signal.SIGTERM
 
 
+def test_evaluation_leaves_no_trace_in_regexp(start_node, start_daemon, major):
+    """Both expressions run in the middle of the program's own JavaScript, at every poll."""
+    node = start_node(major, "matches", flags=["--max-old-space-size=300"])
+    daemon = start_daemon(static_config({"app": node.address}, poll={
+        "interval": "100ms", "timeout": "100ms", "policy": "per_poll"}))
+    daemon.wait_value("heapwatch_heap_limit_bytes", 300 << 20, target="app")
+    polls = daemon.value("heapwatch_polls_total", target="app")
+    daemon.wait_value("heapwatch_polls_total", lambda n: n >= polls + 10, target="app")
+    assert "clobbered" not in node.process.output()
+
+
 def test_says_only_what_is_listed_and_well_formed(start_node, watch, major):
     node = start_node(major, "workers", 2)
     between = relay.Relay(node.port)

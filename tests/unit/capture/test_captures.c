@@ -236,6 +236,31 @@ static void turn_until_running(const struct capture *capture, struct fake_inspec
 	cr_assert(fake_await(fake, "takeHeapSnapshot", 1));
 }
 
+/* A rule whose capture came to nothing may ask again; one whose capture brought bytes may not. */
+Test(captures, what_gave_nothing_does_not_count_for_the_cooldown)
+{
+	static const struct rule_guards guards = { .cooldown_ns = 1800 * NS_PER_S };
+	const struct fake_script refuses = { TEXT, .refuse = "no" },
+				 breaks = { TEXT, .gone = true };
+	const struct fake_script *const scripts[] = { &refuses, &breaks };
+	const int again[] = { 0, REFUSAL_COOLDOWN };
+
+	for (int i = 0; i < 2; i++) {
+		struct fake_inspector *fake = fake_start(scripts[i]);
+		struct target *target =
+			scene_target(&scene, i == 0 ? "a" : "b", fake_port(fake), 1);
+		const struct capture_request request = { .target_id = target->id,
+							 .rule = "r",
+							 .guards = &guards };
+
+		cr_assert_eq(captures_request(&scene.captures, &request, NULL, NULL), 0);
+		cr_assert(scene_settle(&scene));
+		cr_expect_eq(captures_request(&scene.captures, &request, NULL, NULL), again[i]);
+		cr_assert(scene_settle(&scene));
+		fake_stop(fake);
+	}
+}
+
 Test(captures, one_thread_serves_in_order)
 {
 	const struct fake_script hold = { TEXT, .hold = true }, script = { TEXT };
