@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "util/clock.h"
+#include "util/log.h"
 
 /* What the disk says, in the words of a download: its positive codes mean other things there. */
 static int disk_failure(struct capture_job *job, int r)
@@ -64,6 +65,11 @@ static int publish(struct capture_job *job)
 {
 	int r = spool_publish(job->spool, &job->writer.file, &job->entry->manifest);
 
+	if (r == FILE_E_UNSURE)
+		log_warn("capture",
+			 "%s is whole, but the spool's folder could not be synced: it may "
+			 "be lost if the power fails now",
+			 job->entry->manifest.name);
 	if (r == 0 || r == FILE_E_UNSURE) {
 		writer_keep(&job->writer);
 		r = 0;
