@@ -124,7 +124,7 @@ static bool on_firing(void *owner, const struct alert *alert, struct target *tar
 	if (alert->asked && target->state != TARGET_UP)
 		return false;
 	for (size_t i = 0; i < alert->rule->actions.n; i++)
-		if (actions[i].kind == ACTION_CAPTURE_SNAPSHOT)
+		if (actions[i].kind == CAPTURE_KIND_SNAPSHOT)
 			done &= capture_for(daemon, alert);
 	return done;
 }
@@ -368,7 +368,7 @@ static int start_watch(struct daemon *daemon, const struct settings *settings)
 	daemon->alerts.owner = daemon;
 	if (r == 0)
 		r = captures_init(&daemon->captures, &daemon->loop, &daemon->targets,
-				  &daemon->spool, &settings->capture);
+				  &daemon->spool, &settings->capture, -1);
 	return r;
 }
 

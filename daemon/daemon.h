@@ -3,7 +3,7 @@
 /* Everything the process owns, by value where it can be, in the order it is started. */
 
 #include "capture/capture.h"
-#include "capture/spool.h"
+#include "spool/spool.h"
 #include "http/server.h"
 #include "http/view.h"
 #include "inspect/session.h"

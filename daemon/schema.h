@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include "capture/settings.h"
 #include "http/settings.h"
+#include "spool/settings.h"
 #include "watch/settings.h"
 
 struct log_settings {

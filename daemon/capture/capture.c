@@ -36,8 +36,15 @@ static const char *const refusal_names[] = {
 	[REFUSAL_QUEUE] = "queue",
 	[REFUSAL_COOLDOWN] = "cooldown",
 	[REFUSAL_MAX_CAPTURES] = "max_captures",
+	[REFUSAL_REARM] = "rearm",
+	[REFUSAL_QUIET_HOURS] = "quiet_hours",
+	[REFUSAL_MIN_UPTIME] = "min_uptime",
+	[REFUSAL_MAX_HEAP] = "max_heap",
+	[REFUSAL_MAX_CPU] = "max_cpu",
+	[REFUSAL_HEADROOM] = "headroom",
 	[REFUSAL_SPACE] = "space",
 	[REFUSAL_TARGET] = "target",
+	[REFUSAL_DRY_RUN] = "dry_run",
 };
 _Static_assert(sizeof(refusal_names) / sizeof(refusal_names[0]) == REFUSALS, "a name each");
 
@@ -176,7 +183,7 @@ static bool name_is_taken(const struct captures *captures, const struct capture 
 
 static int make_job(struct captures *captures, struct capture *capture, const struct target *target)
 {
-	const struct capture_settings *settings = &captures->settings;
+	const struct capture_settings *settings = captures->settings;
 	const struct spool_settings *limits = &captures->spool->limits;
 	const struct writer_limits writer = {
 		.file_max_bytes = settings->file_max_bytes,
@@ -215,7 +222,7 @@ static void begin(struct captures *captures, struct capture *capture)
 	r = make_job(captures, capture, target);
 	if (r == 0)
 		r = capture_pool_submit(captures->pool, &capture->job->pool_job,
-					captures->settings.threads);
+					captures->settings->threads);
 	if (r < 0) {
 		fail(captures, capture, "error", strerror(-r));
 		return;
@@ -251,7 +258,7 @@ static void downloaded(struct captures *captures, struct capture *capture)
 	capture->bytes = manifest->size_bytes;
 	capture->job->phase = JOB_PUBLISH;
 	r = capture_pool_submit(captures->pool, &capture->job->pool_job,
-				captures->settings.threads);
+				captures->settings->threads);
 	if (r < 0)
 		fail(captures, capture, "error", strerror(-r));
 }
@@ -282,7 +289,7 @@ static void on_wake(void *owner)
 
 	while ((done = capture_pool_take(captures->pool)) != NULL)
 		came_back(captures, container_of(done, struct capture_job, pool_job));
-	while (!list_empty(&captures->queue) && captures->running_n < captures->settings.threads)
+	while (!list_empty(&captures->queue) && captures->running_n < captures->settings->threads)
 		begin(captures, container_of(captures->queue.next, struct capture, link));
 	if (captures->running_n > 0 && !captures->tick.armed)
 		loop_timer_set(&captures->tick, TICK_NS);
@@ -314,7 +321,8 @@ static int accept_request(struct captures *captures, const struct target *target
 	link_init(&capture->link);
 	r = rand_hex(capture->id, (CAPTURE_ID_MAX - 1) / 2);
 	if (r == 0 && request->rule != NULL)
-		r = guard_remember(captures, target->spec.name, request->rule);
+		r = guard_remember(captures, target->spec.name, request->isolate, request->rule,
+				   false);
 	if (r < 0) {
 		free(capture);
 		return r;
@@ -396,20 +404,21 @@ int captures_cancel(struct captures *captures, const char *id)
 
 void captures_set(struct captures *captures, const struct capture_settings *settings)
 {
-	captures->settings = *settings;
+	captures->settings = settings;
 	loop_wake_up(&captures->wake);
 }
 
 int captures_init(struct captures *captures, struct loop *loop, struct targets *targets,
-		  struct spool *spool, const struct capture_settings *settings)
+		  struct spool *spool, const struct capture_settings *settings, int state_dir_fd)
 {
+	(void)state_dir_fd;
 	int r;
 
 	*captures = (struct captures){
 		.loop = loop,
 		.targets = targets,
 		.spool = spool,
-		.settings = *settings,
+		.settings = settings,
 	};
 	link_init(&captures->queue);
 	link_init(&captures->running);

@@ -2,19 +2,22 @@
 
 /*
  * Captures: the queue, the guards, the threads. A request names a target; when the guards agree it
- * waits for a thread, which downloads into the spool's incoming/ at constant memory. The end of the
- * download comes back to the control thread, which adds what only it knows; then a thread publishes
- * file and manifest, for that waits for the disk, and the control thread lists, counts and tells.
- * At most one capture per target at a time. Every refusal is counted and remembered with its
- * reason.
+ * waits for a thread. Right before it begins the guards judge again, on what the kernel says now.
+ * The thread downloads through the stages of the recipe into the spool's incoming/ at constant
+ * memory. The end of the download comes back to the control thread, which adds what only it knows;
+ * then a thread publishes file and manifest, for that waits for the disk, and the control thread
+ * lists, counts, vacuums and tells. Every refusal is counted and remembered with its reason.
+ *
+ * A snapshot is preceded by diagnostics: a few kilobytes about the target that cost it nothing.
+ * They are taken also when a guard that protects the target then refuses the snapshot.
  */
 
 #include <stdbool.h>
 #include <stdint.h>
 #include "capture/settings.h"
-#include "capture/spool.h"
 #include "loop/loop.h"
 #include "loop/wake.h"
+#include "spool/spool.h"
 #include "util/list.h"
 #include "util/metric.h"
 #include "watch/rule.h"
@@ -28,8 +31,15 @@ enum capture_refusal {
 	REFUSAL_QUEUE, /* the queue is full */
 	REFUSAL_COOLDOWN, /* of the rule for this target */
 	REFUSAL_MAX_CAPTURES, /* of the rule in its window */
-	REFUSAL_SPACE, /* the spool has no room */
+	REFUSAL_REARM, /* the value has not been back below rearm_below since the last capture */
+	REFUSAL_QUIET_HOURS,
+	REFUSAL_MIN_UPTIME,
+	REFUSAL_MAX_HEAP,
+	REFUSAL_MAX_CPU,
+	REFUSAL_HEADROOM, /* the host or the control group has not enough memory to spare */
+	REFUSAL_SPACE, /* the spool has no room, or no inodes */
 	REFUSAL_TARGET, /* not up, or it cannot do this */
+	REFUSAL_DRY_RUN, /* all guards agreed, but the rule only tries */
 	REFUSALS,
 };
 
@@ -37,11 +47,21 @@ enum capture_step { CAPTURE_WAITING, CAPTURE_RUNNING, CAPTURE_SUCCEEDED, CAPTURE
 
 struct capture_request {
 	uint64_t target_id;
+	int kind; /* enum capture_kind */
 	const char *isolate;
 	const char *rule; /* NULL: a person asked */
 	const char *cause;
 	double cause_value;
-	const struct rule_guards *guards; /* NULL: none */
+	const struct rule_guards *guards; /* NULL: only those of the settings */
+	const struct recipe_choice *recipe; /* NULL: as configured */
+	const struct series_settings *series; /* NULL: one */
+	bool dry_run;
+	bool force; /* a person takes the risk: what protects the target does not judge */
+	bool gc_before;
+
+	/* Set by captures themselves: a later one of a series. */
+	const char *series_id;
+	int64_t series_index;
 };
 
 /* A capture under way or lately ended, for the API and the page. */
@@ -51,6 +71,11 @@ struct capture {
 	enum capture_step step;
 	struct manifest manifest; /* as far as known */
 	uint64_t target_id;
+	int kind; /* enum capture_kind */
+	bool force, gc_before;
+	struct rule_guards guards; /* a copy: rules are replaced by a reload */
+	bool has_guards;
+	struct recipe recipe; /* owned */
 	uint64_t requested_ns; /* monotonic */
 	uint64_t bytes; /* so far; updated about once a second */
 	char reason[16]; /* of the failure, in one word: "timeout", as in the metric */
@@ -87,14 +112,16 @@ struct captures {
 	struct loop *loop; /* borrowed */
 	struct targets *targets; /* borrowed */
 	struct spool *spool; /* borrowed */
-	struct capture_settings settings;
+	const struct capture_settings *settings; /* borrowed */
 	struct link queue, running, ended; /* struct capture; ended keeps the newest few */
 	uint32_t queue_n, running_n, ended_n;
 	struct refused refused[REFUSED_MAX];
 	uint64_t refused_n; /* ever; the newest is refused[(refused_n - 1) % REFUSED_MAX] */
 	struct link counters;
 	struct link history; /* accepted requests of rules, by which guards judge; newest last */
+	struct link series; /* of capture/series.c: those with captures still to come */
 	uint32_t counters_n, history_n;
+	struct state_file *state; /* owned; NULL: nothing survives a restart */
 	struct histogram duration, pause, size;
 	struct loop_wake wake;
 	struct loop_timer tick;
@@ -104,8 +131,12 @@ struct captures {
 	void *owner;
 };
 
+/*
+ * settings is borrowed until the next captures_set(). state_dir_fd is where history is kept over
+ * restarts (borrowed; -1: nowhere); what cannot be read there is told and begun anew.
+ */
 int captures_init(struct captures *captures, struct loop *loop, struct targets *targets,
-		  struct spool *spool, const struct capture_settings *settings);
+		  struct spool *spool, const struct capture_settings *settings, int state_dir_fd);
 
 /* Cancels what is running and waits for the threads (seconds at most). */
 void captures_fini(struct captures *captures);
@@ -119,6 +150,13 @@ void captures_set(struct captures *captures, const struct capture_settings *sett
  */
 int captures_request(struct captures *captures, const struct capture_request *request,
 		     char ret_id[CAPTURE_ID_MAX], struct err *err);
+
+/* The value of the rule was seen on the good side of rearm_*: it may capture again. */
+void captures_rearm(struct captures *captures, const char *target, const char *isolate,
+		    const char *rule);
+
+/* A session to this target stands: what our own end cut off there is put right. */
+void captures_target_up(struct captures *captures, struct target *target);
 
 /* Waiting, running or lately ended. NULL when unknown. */
 const struct capture *captures_find(const struct captures *captures, const char *id);

@@ -62,7 +62,7 @@ static enum capture_refusal judge_busy(const struct captures *captures, const st
 
 static enum capture_refusal judge_queue(const struct captures *captures, struct err *err)
 {
-	if (captures->queue_n < captures->settings.queue_max)
+	if (captures->queue_n < captures->settings->queue_max)
 		return REFUSAL_NONE;
 	return (enum capture_refusal)err_set(err, REFUSAL_QUEUE, "queue: %u captures wait already",
 					     captures->queue_n);
@@ -203,10 +203,13 @@ enum capture_refusal guard_judge(const struct captures *captures, const struct t
 	return refusal;
 }
 
-int guard_remember(struct captures *captures, const char *target, const char *rule)
+int guard_remember(struct captures *captures, const char *target, const char *isolate,
+		   const char *rule, bool rearm)
 {
 	struct past *past = calloc(1, sizeof(*past));
 
+	(void)isolate;
+	(void)rearm;
 	if (past == NULL)
 		return -ENOMEM;
 	str_copy(past->target, sizeof(past->target), target);

@@ -1,6 +1,9 @@
 #pragma once
 
-/* Guards: may this target be captured now? And the memory they judge by. */
+/*
+ * Guards: may this target be captured now? The history of a rule is judged by guard.c, what
+ * protects the target by safety.c. Every refusal has its numbers in err.
+ */
 
 #include "capture/capture.h"
 
@@ -17,8 +20,22 @@ uint64_t guard_estimate_bytes(uint64_t heap_used_bytes);
 enum capture_refusal guard_judge(const struct captures *captures, const struct target *target,
 				 const struct capture_request *request, struct err *err);
 
+/* The capture is about to begin: what may have changed since it was accepted, judged on fresh
+ * figures. */
+enum capture_refusal guard_judge_again(const struct captures *captures, const struct target *target,
+				       const struct capture *capture, struct err *err);
+
+/*
+ * What protects the target (safety.c): quiet hours, uptime, heap, CPU, headroom. fresh: read the
+ * process anew instead of taking the last poll's word.
+ */
+enum capture_refusal safety_judge(const struct captures *captures, const struct target *target,
+				  const char *isolate, const struct rule_guards *guards, bool fresh,
+				  struct err *err);
+
 /* An accepted request of a rule; -ENOMEM. */
-int guard_remember(struct captures *captures, const char *target, const char *rule);
+int guard_remember(struct captures *captures, const char *target, const char *isolate,
+		   const char *rule, bool rearm);
 
 /* The newest such request has come to nothing and does not count. */
 void guard_forget(struct captures *captures, const char *target, const char *rule);

@@ -24,16 +24,18 @@ static int disk_failure(struct capture_job *job, int r)
 		return 0;
 	if (r == FILE_E_FULL)
 		return err_set(&job->err, -ENOSPC, "%s",
-			       job->writer.full != NULL ? job->writer.full : "the disk is full");
+			       job->main.writer.full != NULL ? job->main.writer.full
+							     : "the disk is full");
 	return err_set(&job->err, r, "cannot write: %s", strerror(-r));
 }
 
-static int on_bytes(void *owner, const char *data, size_t size)
+static int on_bytes(void *owner, enum download_part part, const char *data, size_t size)
 {
 	struct capture_job *job = owner;
 
+	(void)part;
 	atomic_fetch_add_explicit(&job->bytes, size, memory_order_relaxed);
-	return disk_failure(job, writer_put(&job->writer, data, size));
+	return disk_failure(job, writer_put(&job->main.writer, data, size));
 }
 
 static int download(struct capture_job *job)
@@ -43,17 +45,17 @@ static int download(struct capture_job *job)
 	uint64_t started_ns = clock_mono_ns();
 	int r;
 
-	r = disk_failure(job, writer_open(&job->writer, job->spool, &job->limits));
+	r = disk_failure(job, writer_open(&job->main.writer, job->spool, &job->limits));
 	if (r == 0)
 		r = download_run(&job->request, &stats, &job->err);
 	if (r == 0)
-		r = disk_failure(job, writer_finish(&job->writer, manifest->sha256));
+		r = disk_failure(job, writer_finish(&job->main.writer, manifest->sha256));
 	if (r != 0) {
-		writer_fini(&job->writer);
+		writer_fini(&job->main.writer);
 		return r;
 	}
 	manifest->size_bytes = stats.bytes;
-	manifest->file_bytes = job->writer.file.size;
+	manifest->file_bytes = job->main.writer.file.size;
 	manifest->finished_wall_ms = clock_wall_ms();
 	manifest->duration_ns = clock_mono_ns() - started_ns;
 	/* V8 does nothing else meanwhile; the control thread may have seen a longer one. */
@@ -63,7 +65,7 @@ static int download(struct capture_job *job)
 
 static int publish(struct capture_job *job)
 {
-	int r = spool_publish(job->spool, &job->writer.file, &job->entry->manifest);
+	int r = spool_publish(job->spool, &job->main.writer.file, NULL, &job->entry->manifest);
 
 	if (r == FILE_E_UNSURE)
 		log_warn("capture",
@@ -71,10 +73,10 @@ static int publish(struct capture_job *job)
 			 "be lost if the power fails now",
 			 job->entry->manifest.name);
 	if (r == 0 || r == FILE_E_UNSURE) {
-		writer_keep(&job->writer);
+		writer_keep(&job->main.writer);
 		r = 0;
 	}
-	writer_fini(&job->writer);
+	writer_fini(&job->main.writer);
 	return disk_failure(job, r);
 }
 
@@ -121,7 +123,7 @@ void capture_job_free(struct capture_job *job)
 {
 	if (job == NULL)
 		return;
-	writer_fini(&job->writer);
+	writer_fini(&job->main.writer);
 	if (job->cancel_fd >= 0)
 		close(job->cancel_fd);
 	free(job->entry);

@@ -10,21 +10,47 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "capture/pool.h"
-#include "capture/spool.h"
-#include "capture/writer.h"
 #include "inspect/download.h"
+#include "pipeline/pipeline.h"
+#include "spool/spool.h"
+#include "spool/writer.h"
 #include "util/err.h"
 
 enum job_phase { JOB_DOWNLOAD, JOB_PUBLISH };
 
+/* Where the bytes come from. */
+enum job_source {
+	JOB_FROM_TARGET, /* request */
+	JOB_FROM_TEXT, /* text: diagnostics */
+	JOB_FROM_FILE, /* source_fd: adopted */
+};
+
+/* One file being made: its stages and where they end. */
+struct job_file {
+	struct stage end; /* hands on to the writer */
+	struct pipeline pipeline;
+	struct writer writer;
+	bool open;
+};
+
 struct capture_job {
 	struct pool_job pool_job;
 	enum job_phase phase;
+	enum job_source source;
 	struct download_request request; /* sink and owner are the job's own */
+	char *text; /* owned */
+	size_t text_size;
+	int source_fd; /* owned; -1: none */
+	char *state_text; /* owned: to be written before anything is asked of the target */
+	size_t state_size;
+	uint64_t state_serial;
+	struct state_file *state; /* borrowed */
 	struct spool *spool; /* borrowed */
 	struct writer_limits limits;
+	struct recipe recipe; /* owned */
+	enum content content;
 	struct spool_entry *entry; /* owned until it is added to the spool */
-	struct writer writer;
+	struct job_file main, scripts;
 	int cancel_fd; /* owned; also in request */
 	_Atomic uint64_t bytes;
 	int result; /* of the last phase: 0; download_result; -ENOSPC; -errno */

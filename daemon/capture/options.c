@@ -1,5 +1,5 @@
 /*
- * Options of captures and of the spool.
+ * Options of captures.
  */
 
 #include "capture/settings.h"
@@ -8,8 +8,7 @@
 
 #include "util/clock.h"
 
-#define AT(member)    offsetof(struct capture_settings, member)
-#define SPOOL(member) offsetof(struct spool_settings, member)
+#define AT(member) offsetof(struct capture_settings, member)
 
 #define MINUTE_NS (60 * NS_PER_S)
 #define HOUR_NS   (60 * MINUTE_NS)
@@ -57,29 +56,5 @@ const struct option_desc capture_options[] = {
 	  .help = "Give up on a capture that grows larger. A snapshot is about as large as the "
 		  "heap; "
 		  "V8's heaps end near 16 GiB." },
-	{ 0 },
-};
-
-const struct option_desc spool_options[] = {
-	{ .name = "max_use",
-	  .type = OPTION_BYTES,
-	  .offset = SPOOL(max_use_bytes),
-	  .max = 1024 * TIB,
-	  .def = "32GiB",
-	  .help = "What all captures together may take; beyond that further ones are refused. 0 is "
-		  "no limit." },
-	{ .name = "keep_free",
-	  .type = OPTION_BYTES,
-	  .offset = SPOOL(keep_free_bytes),
-	  .max = 1024 * TIB,
-	  .def = "2GiB",
-	  .help = "What must stay free on the file system, for its other users." },
-	{ .name = "max_files",
-	  .type = OPTION_UINT,
-	  .offset = SPOOL(max_files),
-	  .max = 1000000,
-	  .def = "200",
-	  .help = "How many captures are kept; beyond that further ones are refused. 0 is no "
-		  "limit." },
 	{ 0 },
 };

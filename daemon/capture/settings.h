@@ -1,22 +1,34 @@
 #pragma once
 
-/* What the configuration says about captures and the spool. */
+/* What the configuration says about captures. */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "conf/option.h"
+#include "pipeline/recipe.h"
+#include "watch/rule.h"
+
+/* Where runtimes write files by themselves, to be taken over. */
+struct adopt_settings {
+	char *directory; /* absolute */
+	char *target; /* whose they are; NULL: by the pid in the file's name, else "unknown" */
+	bool keep; /* leave the original where it is */
+	uint64_t settle_ns; /* not written to for so long: complete */
+};
 
 struct capture_settings {
 	uint64_t threads; /* captures at once */
+	uint64_t per_host; /* of targets with one address of a host */
 	uint64_t queue_max; /* captures waiting */
+	uint64_t start_timeout_ns; /* not begun for so long: its event loop is blocked, give up */
 	uint64_t idle_timeout_ns; /* no byte from the target for so long: give up */
 	uint64_t timeout_ns; /* over all */
 	uint64_t file_max_bytes; /* of one capture */
+	bool scripts; /* keep the list of scripts beside a snapshot */
+	bool diagnostics; /* take them before each snapshot */
+	struct recipe recipe;
+	struct safety_guards guards; /* where a rule does not say, and for persons */
+	struct item_list adopt; /* struct adopt_settings */
 };
 
-struct spool_settings {
-	uint64_t max_use_bytes;
-	uint64_t keep_free_bytes;
-	uint64_t max_files;
-};
-
-extern const struct option_desc capture_options[], spool_options[];
+extern const struct option_desc capture_options[];

@@ -178,7 +178,7 @@ static int chunk(struct download *download, const struct cdp_message *message,
 		return 0;
 	if (event->size > 0)
 		state->last = event->text[event->size - 1];
-	return download_piece(download, event->text, event->size);
+	return download_piece(download, DOWNLOAD_SNAPSHOT, event->text, event->size);
 }
 
 static int refused(struct download *download, const char *method, const struct cdp_message *message)

@@ -37,6 +37,8 @@ struct dialect {
 	/* One message. Not 0 ends the session as a protocol error. */
 	int (*message)(struct session *session, const struct tree *message);
 	bool (*enough)(struct session *session); /* overdue: end the poll with what has come? */
+	/* Switch off what a capture may have left on in any isolate; may be NULL. */
+	int (*settle)(struct session *session);
 	void (*bye)(struct session *session); /* last words before we close; may be NULL */
 	void (*forget)(struct session *session); /* free what the state holds; may be NULL */
 

@@ -91,14 +91,15 @@ int download_ask(struct download *download, const char *method, const char *para
 	return r;
 }
 
-int download_piece(struct download *download, const char *data, size_t size)
+int download_piece(struct download *download, enum download_part part, const char *data,
+		   size_t size)
 {
 	if (size == 0 || download->leaving)
 		return 0;
 	if (download->stats->bytes == 0)
 		download->stats->first_byte_ns = clock_mono_ns() - download->started_ns;
 	download->stats->bytes += size;
-	return download->request->sink(download->request->owner, data, size);
+	return download->request->sink(download->request->owner, part, data, size);
 }
 
 static int scan_failure(struct download *download, int r)

@@ -20,6 +20,13 @@ enum download_result {
 	DOWNLOAD_E_REFUSED = 1, /* the runtime answered with an error */
 	DOWNLOAD_E_EXITING = 2, /* the program wants to exit; we left */
 	DOWNLOAD_E_LOST = 3, /* the connection ended before the end of the snapshot */
+	DOWNLOAD_E_BUSY = 4, /* it did not begin in time: the program's event loop is blocked */
+};
+
+/* What a piece is a piece of. Scripts come whole before the snapshot begins. */
+enum download_part {
+	DOWNLOAD_SCRIPTS, /* a JSON array: the scripts the program has loaded */
+	DOWNLOAD_SNAPSHOT,
 };
 
 struct download_request {
@@ -30,13 +37,14 @@ struct download_request {
 	uint64_t connect_ns;
 	uint64_t idle_ns; /* longest silence */
 	uint64_t total_ns;
+	uint64_t start_ns; /* from the request until the target is seen to work on it */
+	bool scripts; /* list the scripts too */
+	bool collect_garbage; /* before the snapshot */
 	int cancel_fd; /* readable: give up */
 
-	/*
-	 * Takes the bytes of the snapshot in order. A negative errno ends the download with that
-	 * result.
-	 */
-	int (*sink)(void *owner, const char *data, size_t size);
+	/* Takes the bytes of each part in order. A negative errno ends the download with that
+	 * result. */
+	int (*sink)(void *owner, enum download_part part, const char *data, size_t size);
 	/* The target said how far it is (0..1); may be NULL. */
 	void (*progress)(void *owner, double share);
 	void *owner;
@@ -48,6 +56,7 @@ struct download_stats {
 	uint64_t duration_ns; /* connect to last words */
 	uint64_t first_byte_ns; /* connect to the first byte */
 	uint64_t busy_ns; /* request for the snapshot to its answer, as the dialect saw it */
+	uint64_t scripts; /* how many were listed */
 };
 
 /*
@@ -89,5 +98,6 @@ int download_ask(struct download *download, const char *method, const char *para
 int download_compose(struct download *download, struct buf *buf, const char *method,
 		     const char *params, int32_t *ret_id);
 
-/* Bytes of the snapshot, in order. To be returned from the event when it is not 0. */
-int download_piece(struct download *download, const char *data, size_t size);
+/* Bytes of a part, in order. To be returned from the event when it is not 0. */
+int download_piece(struct download *download, enum download_part part, const char *data,
+		   size_t size);

@@ -106,6 +106,7 @@ struct session {
 	struct tree *version; /* owned, between the two GETs */
 	unsigned looks; /* at an overdue poll */
 	bool late; /* the poll is overdue */
+	bool unsettled; /* session_settle() was asked and not yet done */
 	bool patient; /* a capture holds the target: a poll may take as long as it wants */
 	void *dialect_state; /* owned, dialect->state_size bytes, zeroed at each open */
 };
@@ -120,6 +121,13 @@ int session_open(struct session *session, const struct address *address,
 
 /* Ask for samples. Only in SESSION_IDLE (-EBUSY otherwise). */
 int session_poll(struct session *session);
+
+/*
+ * What a capture leaves on costs the target most of its speed: switch it off once, at the next
+ * moment the session may speak (now, or after the next connect). For targets whose capture was cut
+ * off by our own end, or that wrote a snapshot by themselves.
+ */
+void session_settle(struct session *session);
 
 /* Leave without an event; what the dialect must undo before leaving is sent first. */
 void session_close(struct session *session);

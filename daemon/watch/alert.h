@@ -80,6 +80,9 @@ struct alerts {
 	 */
 	bool (*on_firing)(void *owner, const struct alert *alert, struct target *target);
 	void (*on_resolved)(void *owner, const struct alert *alert);
+	/* The value of a rule with rearm_* was seen on the good side of it. */
+	void (*on_rearmed)(void *owner, const struct rule *rule, const struct target *target,
+			   const struct isolate *isolate);
 	void *owner;
 };
 

@@ -7,6 +7,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct process_stats {
@@ -21,6 +22,8 @@ struct process_stats {
 	 */
 	bool has_cgroup, has_cgroup_limit;
 	uint64_t cgroup_usage_bytes, cgroup_limit_bytes;
+	uint64_t
+		cgroup_reclaimable_bytes; /* of the usage: page cache that can go (inactive_file) */
 };
 
 /*
@@ -28,6 +31,16 @@ struct process_stats {
  * means another process. 0, -ESRCH.
  */
 int procfs_read(int64_t pid, int64_t start_wall_ms, struct process_stats *ret);
+
+/* Memory the host could still give (MemAvailable). 0, -errno. */
+int procfs_available_bytes(uint64_t *ret);
+
+/*
+ * The command line as JSON texts would have it, without secrets: the program, its script and what
+ * sets its memory and its inspector are shown, of every other argument only the name before the
+ * "=". Arguments separated by blanks. 0, -ESRCH, -errno.
+ */
+int procfs_command(int64_t pid, char *dst, size_t size);
 
 /* Where /proc and /sys/fs/cgroup are: for tests. NULL goes back to the real ones. */
 void procfs_set_roots(const char *proc, const char *cgroup);

@@ -13,8 +13,8 @@
  *     when: {metric: heap_used, relative_to: heap_limit, above: 80%, for: 30s, keep_firing_for: 5m}
  *     labels: {severity: page}
  *     annotations: {summary: "{{ $labels.target }} uses {{ $value | humanizePercentage }}"}
- *     guards: {cooldown: 30m, max_captures: 3, window: 24h}     # these are the defaults
- *     actions: [{capture: snapshot}]
+ *     guards: {cooldown: 30m, max_captures: 3, window: 24h, rearm_below: 70%, headroom: 3}
+ *     actions: [{capture: snapshot, redact: strings, series: {count: 3, spacing: 10m}}]
  *
  * `when` has exactly one of above and below. With relative_to the threshold is a share of that
  * value (80%, 0.8), else a size (1GiB), a duration (500ms) or a number, as the unit of the metric
@@ -27,19 +27,53 @@
 #include "conf/doc.h"
 #include "conf/labels.h"
 #include "conf/option.h"
+#include "pipeline/recipe.h"
 #include "util/str.h"
 #include "watch/matcher.h"
 
+/*
+ * What protects the target. A rule's own wins over `capture.guards`, which also hold for captures
+ * that a person asks for. Plain values: may be copied.
+ */
+enum { QUIET_HOURS_MAX = 8 };
+
+struct quiet_hours {
+	uint16_t from_min, to_min; /* minutes of the local day; to before from: over midnight */
+};
+
+struct safety_guards {
+	double headroom; /* free memory wanted, in heaps; 0: no guard; by runtime when not given */
+	uint64_t max_heap_bytes; /* 0: no guard */
+	double max_cpu; /* cores in use; 0: no guard */
+	uint64_t min_uptime_ns;
+	struct quiet_hours quiet[QUIET_HOURS_MAX];
+	unsigned quiet_n;
+	bool has_headroom, has_max_heap, has_max_cpu, has_min_uptime, has_quiet;
+};
+
+/* Plain values too. */
 struct rule_guards {
 	uint64_t cooldown_ns; /* between two captures of one target by this rule */
 	uint64_t max_captures; /* per target in a window; 0: no limit */
 	uint64_t window_ns;
+	bool has_rearm; /* after a capture the value must have been on the good side of it */
+	double rearm;
+	struct safety_guards safety;
 };
 
-enum action_kind { ACTION_CAPTURE_SNAPSHOT };
+enum capture_kind { CAPTURE_KIND_SNAPSHOT, CAPTURE_KIND_DIAGNOSTICS, CAPTURE_KIND_PROFILE };
+
+/* Several captures, so that what grew can be told from what is large. */
+struct series_settings {
+	uint64_t count; /* 0 and 1: no series */
+	uint64_t spacing_ns; /* from one beginning to the next */
+	bool gc_before;
+};
 
 struct rule_action {
-	int kind; /* enum action_kind */
+	int kind; /* enum capture_kind */
+	struct series_settings series;
+	struct recipe_choice recipe;
 };
 
 struct rule {
@@ -53,6 +87,7 @@ struct rule {
 	uint64_t for_ns, keep_firing_for_ns;
 	struct labels labels, annotations;
 	struct rule_guards guards;
+	bool dry_run; /* judge and tell, but capture nothing */
 	struct item_list actions; /* struct rule_action */
 };
 

@@ -90,7 +90,8 @@ static const struct option_desc guard_options[] = {
 };
 
 static const char *const action_kinds[] = {
-	[ACTION_CAPTURE_SNAPSHOT] = "snapshot",
+	[CAPTURE_KIND_SNAPSHOT] = "snapshot",
+	[CAPTURE_KIND_DIAGNOSTICS] = "diagnostics",
 	NULL,
 };
 

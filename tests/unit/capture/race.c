@@ -70,8 +70,8 @@ int main(void)
 	char name[16];
 
 	scene_init(&scene);
-	scene.captures.settings.threads = THREADS;
-	scene.captures.settings.queue_max = TARGETS;
+	scene.settings.threads = THREADS;
+	scene.settings.queue_max = TARGETS;
 	scene.captures.on_done = on_done;
 	log_setup(LEVEL_ERROR + 1, LOG_LOGFMT);
 	for (unsigned round = 0; round < ROUNDS; round++) {
@@ -92,8 +92,8 @@ int main(void)
 	MUST(scene.spool.files == succeeded);
 	MUST(scene.spool.bytes == (uint64_t)succeeded * SNAPSHOT_BYTES);
 	MUST(atomic_load(&scene.spool.claimed) == scene.spool.bytes);
-	MUST(scene_count(scene.dir, "ready") == 2 * succeeded);
-	MUST(scene_count(scene.dir, "incoming") == 0);
+	MUST(folder_count(scene.dir, "ready") == 2 * succeeded);
+	MUST(folder_count(scene.dir, "incoming") == 0);
 	scene_fini(&scene);
 	free(text);
 	return 0;

@@ -10,14 +10,13 @@
 #include <stdint.h>
 
 #include "capture/capture.h"
-#include "capture/spool.h"
+#include "folder.h"
 #include "loop/loop.h"
+#include "spool/spool.h"
 #include "watch/target.h"
 
-enum { SCENE_PATH_MAX = 512 };
-
 struct scene {
-	char dir[SCENE_PATH_MAX / 2];
+	char dir[FOLDER_PATH_MAX / 2];
 	struct loop loop;
 	struct targets targets;
 	struct spool spool;
@@ -27,8 +26,6 @@ struct scene {
 };
 
 /* These abort with a message: without them no test means anything. */
-void scene_dir(char dir[SCENE_PATH_MAX / 2]); /* a fresh folder */
-void scene_remove(const char *dir); /* with all in it */
 void scene_init(struct scene *scene);
 void scene_fini(struct scene *scene);
 
@@ -40,11 +37,3 @@ struct isolate *scene_isolate(struct target *target, const char *name, uint64_t 
 
 /* Turn the loop until nothing waits or runs: false after twenty seconds. */
 bool scene_settle(struct scene *scene);
-
-/* The content of DIR/name, to be freed; NULL when there is none. */
-char *scene_read(const char *dir, const char *name, size_t *ret_size);
-void scene_write(const char *dir, const char *name, const void *data, size_t size);
-
-/* Names in DIR/name that are not "." and "..". */
-unsigned scene_count(const char *dir, const char *name);
-bool scene_exists(const char *dir, const char *name);

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "capture/digest.h"
 #include "fake_inspector.h"
 #include "scene.h"
+#include "spool/digest.h"
 #include "util/clock.h"
 #include "util/err.h"
 
@@ -80,12 +80,12 @@ static struct capture_counter row(const char *target, const char *rule, const ch
 
 static void expect_file(const struct manifest *manifest)
 {
-	char path[SCENE_PATH_MAX], sum[DIGEST_HEX_MAX], *data;
+	char path[FOLDER_PATH_MAX], sum[DIGEST_HEX_MAX], *data;
 	struct digest *digest = NULL;
 	size_t size = 0;
 
 	snprintf(path, sizeof(path), "ready/%s", manifest->name);
-	data = scene_read(scene.dir, path, &size);
+	data = folder_read(scene.dir, path, &size);
 	cr_assert_not_null(data, "%s", path);
 	cr_expect_eq(size, sizeof(text) - 1);
 	cr_expect_str_eq(data, text);
@@ -100,12 +100,12 @@ static void expect_file(const struct manifest *manifest)
 /* The manifest on the disk is the one in the index. */
 static void expect_manifest(const struct manifest *manifest)
 {
-	char path[SCENE_PATH_MAX], *data;
+	char path[FOLDER_PATH_MAX], *data;
 	struct manifest read;
 	size_t size = 0;
 
 	snprintf(path, sizeof(path), "ready/%s.json", manifest->name);
-	data = scene_read(scene.dir, path, &size);
+	data = folder_read(scene.dir, path, &size);
 	cr_assert_not_null(data, "%s", path);
 	cr_assert_eq(manifest_read(data, size, &read, NULL), 0);
 	cr_expect_eq(memcmp(&read, manifest, sizeof(read)), 0);
@@ -146,7 +146,7 @@ Test(captures, succeeds)
 	cr_expect_geq(entry->manifest.finished_wall_ms, entry->manifest.started_wall_ms);
 	cr_expect_eq(scene.spool.bytes, sizeof(text) - 1);
 	cr_expect_eq(scene.spool.claimed, sizeof(text) - 1);
-	cr_expect_eq(scene_count(scene.dir, "incoming"), 0);
+	cr_expect_eq(folder_count(scene.dir, "incoming"), 0);
 	cr_expect_eq(row("sh/op", "HeapNearLimit", "").succeeded, 1);
 	cr_expect_eq(row("sh/op", "", "").last_wall_ms, entry->manifest.finished_wall_ms);
 	cr_expect_eq(scene.captures.size.counts[0], 1);
@@ -174,7 +174,7 @@ Test(captures, names_do_not_clash)
 	cr_expect_str_neq(a->manifest.name, c->manifest.name);
 	cr_expect_str_neq(b->manifest.name, c->manifest.name);
 	cr_expect_eq(scene.spool.files, 3);
-	cr_expect_eq(scene_count(scene.dir, "ready"), 6);
+	cr_expect_eq(folder_count(scene.dir, "ready"), 6);
 	fake_stop(fake);
 }
 
@@ -193,8 +193,8 @@ static void expect_failure(const struct fake_script *script, const char *reason,
 	cr_expect_eq(row(reason, "", reason).failed, before + 1);
 	cr_expect_eq(row(reason, "rule", "").succeeded, 0);
 	cr_expect_null(spool_find(&scene.spool, capture->id));
-	cr_expect_eq(scene_count(scene.dir, "incoming"), 0);
-	cr_expect_eq(scene_count(scene.dir, "ready"), 0);
+	cr_expect_eq(folder_count(scene.dir, "incoming"), 0);
+	cr_expect_eq(folder_count(scene.dir, "ready"), 0);
 	cr_expect_eq(scene.spool.claimed, 0);
 	fake_stop(fake);
 }
@@ -209,9 +209,9 @@ Test(captures, failures_have_reasons)
 	expect_failure(&(struct fake_script){ TEXT, .gone = true }, "lost", "closed");
 	expect_failure(&(struct fake_script){ TEXT, .cut = 300 }, "lost", "ended");
 	expect_failure(&(struct fake_script){ TEXT, .middle = "}" }, "protocol", "JSON");
-	scene.captures.settings.idle_timeout_ns = NS_PER_S / 10;
+	scene.settings.idle_timeout_ns = NS_PER_S / 10;
 	expect_failure(&(struct fake_script){ TEXT, .silent = true }, "timeout", "silent");
-	scene.captures.settings.file_max_bytes = 20;
+	scene.settings.file_max_bytes = 20;
 	expect_failure(&(struct fake_script){ TEXT }, "space", "file_max");
 }
 
@@ -268,7 +268,7 @@ Test(captures, one_thread_serves_in_order)
 	const struct capture *first, *second;
 	struct target *target;
 
-	scene.captures.settings.threads = 1;
+	scene.settings.threads = 1;
 	target = scene_target(&scene, "slow", fake_port(slow), 1);
 	first = ask(target, NULL);
 	second = ask(scene_target(&scene, "fast", fake_port(fast), 1), NULL);
@@ -292,10 +292,10 @@ Test(captures, more_threads_by_reload)
 {
 	const struct fake_script hold = { TEXT, .hold = true };
 	struct fake_inspector *a = fake_start(&hold), *b = fake_start(&hold);
-	struct capture_settings settings = scene.captures.settings;
+	struct capture_settings settings = scene.settings;
 	const struct capture *first, *second;
 
-	scene.captures.settings.threads = 1;
+	scene.settings.threads = 1;
 	first = ask(scene_target(&scene, "a", fake_port(a), 1), NULL);
 	second = ask(scene_target(&scene, "b", fake_port(b), 1), NULL);
 	turn_until_running(first, a);
@@ -319,7 +319,7 @@ Test(captures, cancel)
 	struct target *target = scene_target(&scene, "a", fake_port(fake), 1);
 	const struct capture *running, *waiting;
 
-	scene.captures.settings.threads = 1;
+	scene.settings.threads = 1;
 	running = ask(target, NULL);
 	waiting = ask(scene_target(&scene, "b", fake_port(fake), 1), NULL);
 	turn_until_running(running, fake);
@@ -338,7 +338,7 @@ Test(captures, cancel)
 	cr_expect_eq(captures_cancel(&scene.captures, running->id), -EALREADY);
 	cr_expect(!target->capturing);
 	cr_expect_eq(fake_heard(fake, "HeapProfiler.disable"), 1);
-	cr_expect_eq(scene_count(scene.dir, "incoming"), 0);
+	cr_expect_eq(folder_count(scene.dir, "incoming"), 0);
 	cr_expect_eq(done.n, 2);
 	fake_stop(fake);
 }
@@ -392,7 +392,7 @@ Test(captures, the_daemon_ends_in_the_middle)
 	captures_fini(&scene.captures);
 	cr_expect_lt(clock_mono_ns() - before_ns, 5 * NS_PER_S);
 	cr_expect(!target->capturing);
-	cr_expect_eq(scene_count(scene.dir, "incoming"), 0);
+	cr_expect_eq(folder_count(scene.dir, "incoming"), 0);
 	cr_expect_eq(scene.spool.claimed, 0);
 	fake_stop(fake);
 }

@@ -26,7 +26,7 @@ static void begin(void)
 {
 	clock_simulate(100 * HOUR, 1769903999000);
 	scene_init(&scene);
-	scene.captures.settings.queue_max = 2;
+	scene.settings.queue_max = 2;
 	shop = scene_target(&scene, "shop", PORT, 10 * 1024 * 1024);
 }
 

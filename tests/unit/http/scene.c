@@ -45,7 +45,8 @@ static void prepare_captures(struct view_scene *scene)
 
 	captures->targets = &scene->targets;
 	captures->spool = &scene->spool;
-	captures->settings.queue_max = 1;
+	scene->capture_settings.queue_max = 1;
+	captures->settings = &scene->capture_settings;
 	link_init(&captures->queue);
 	link_init(&captures->running);
 	link_init(&captures->ended);

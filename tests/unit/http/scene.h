@@ -3,11 +3,11 @@
 /* What tests of http/ stand on: a loop with a server, and a registry that needs no network. */
 
 #include "capture/capture.h"
-#include "capture/spool.h"
 #include "http/route.h"
 #include "http/server.h"
 #include "http/view.h"
 #include "loop/loop.h"
+#include "spool/spool.h"
 #include "watch/alert.h"
 #include "watch/discover.h"
 #include "watch/target.h"
@@ -31,6 +31,7 @@ struct view_scene {
 	struct targets targets;
 	struct alerts alerts;
 	struct captures captures;
+	struct capture_settings capture_settings;
 	struct spool spool;
 	struct discovery discovery;
 	struct http_view view;

@@ -241,7 +241,7 @@ Test(api, refusals)
 		cr_expect_gt(strlen(text), 5, "%s: no reason", refusals[i].path);
 		done();
 	}
-	scene.captures.settings.queue_max = 0;
+	scene.capture_settings.queue_max = 0;
 	expect_text(ask("POST", "/api/v1/targets/gone/captures", ""), "errorType", "limit");
 	cr_expect_eq(client_status(&client), 429);
 	done();

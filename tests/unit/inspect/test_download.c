@@ -39,11 +39,12 @@ struct result {
 	struct fake_inspector *release; /* and let it go on */
 };
 
-static int sink(void *owner, const char *data, size_t size)
+static int sink(void *owner, enum download_part part, const char *data, size_t size)
 {
 	struct result *result = owner;
 	uint64_t one = 1;
 
+	cr_assert_eq(part, DOWNLOAD_SNAPSHOT);
 	if (result->cancel_fd >= 0 &&
 	    write(result->cancel_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
 		return -EIO;

@@ -84,7 +84,7 @@ Test(rule_load, every_key)
 	cr_assert_eq(rule->guards.max_captures, 5);
 	cr_assert_eq(rule->guards.window_ns, 7200 * NS_PER_S);
 	cr_assert_eq(rule->actions.n, 1);
-	cr_assert_eq(actions[0].kind, ACTION_CAPTURE_SNAPSHOT);
+	cr_assert_eq(actions[0].kind, CAPTURE_KIND_SNAPSHOT);
 	rules_free(rules);
 }
 

@@ -19,13 +19,14 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include "capture/manifest.h"
-#include "capture/settings.h"
+#include "spool/manifest.h"
+#include "spool/settings.h"
 #include "util/file.h"
 #include "util/list.h"
 
 enum {
-	SPOOL_E_FULL = 1, /* over max_use, keep_free or max_files, and nothing may be deleted */
+	SPOOL_E_FULL =
+		1, /* over max_use, keep_free or max_files, and nothing may be deleted for it */
 };
 
 struct spool_entry {
@@ -49,7 +50,11 @@ struct spool {
 int spool_open(struct spool *spool, const char *path, const struct spool_settings *limits);
 void spool_close(struct spool *spool);
 
-/* Is there room for that many files more, of bytes together? Deletes nothing. 0 or SPOOL_E_FULL. */
+/*
+ * Is there room for that many files more, of bytes together? What vacuum could delete afterwards
+ * counts as room within max_use and max_files, but not as space on the disk. Deletes nothing. 0 or
+ * SPOOL_E_FULL.
+ */
 int spool_room(const struct spool *spool, uint64_t files, uint64_t bytes);
 
 /* Take bytes into the account, at most up to max_use_bytes (0: no limit). From any thread. */
@@ -57,10 +62,13 @@ bool spool_claim(struct spool *spool, uint64_t bytes, uint64_t max_use_bytes);
 void spool_release(struct spool *spool, uint64_t bytes);
 
 /*
- * Write the manifest and make both visible. From any thread: touches only the descriptors. Consumes
- * file. 0, FILE_E_*, -errno; the capture is visible after 0 and FILE_E_UNSURE.
+ * Write the manifest and make all visible, the capture last; what there is to know is also written
+ * into its extended attributes (user.heapwatch.*), where the file system has them. scripts may be
+ * NULL. From any thread: touches only the descriptors. Consumes the files. 0, FILE_E_*, -errno; the
+ * capture is visible after 0 and FILE_E_UNSURE.
  */
-int spool_publish(const struct spool *spool, struct file *file, const struct manifest *manifest);
+int spool_publish(const struct spool *spool, struct file *file, struct file *scripts,
+		  const struct manifest *manifest);
 
 /* A published capture, whose bytes are claimed, enters the index. Takes the entry (malloc). */
 void spool_add(struct spool *spool, struct spool_entry *entry);
@@ -69,6 +77,10 @@ void spool_add(struct spool *spool, struct spool_entry *entry);
 const struct spool_entry *spool_find(const struct spool *spool, const char *id);
 const struct spool_entry *spool_find_name(const struct spool *spool, const char *name);
 int spool_remove(struct spool *spool, const char *id); /* 0, -ENOENT, -errno */
+
+/* Vacuum leaves a pinned capture alone. The manifest is replaced. 0, -ENOENT, FILE_E_FULL, -errno.
+ */
+int spool_pin(struct spool *spool, const char *id, bool pinned);
 
 /* Free bytes on the file system; 0 when it does not say. */
 uint64_t spool_available_bytes(const struct spool *spool);

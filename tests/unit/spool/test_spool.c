@@ -3,7 +3,7 @@
  * may fill it how far.
  */
 
-#include "capture/spool.h"
+#include "spool/spool.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -17,23 +17,23 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "scene.h"
+#include "folder.h"
 #include "util/log.h"
 
 #define SUM "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
-static char dir[SCENE_PATH_MAX / 2];
+static char dir[FOLDER_PATH_MAX / 2];
 static const struct spool_settings no_limits;
 
 static void begin(void)
 {
 	log_setup(LEVEL_ERROR, LOG_LOGFMT);
-	scene_dir(dir);
+	folder_new(dir);
 }
 
 static void finish(void)
 {
-	scene_remove(dir);
+	folder_remove(dir);
 }
 
 TestSuite(spool, .init = begin, .fini = finish);
@@ -61,7 +61,7 @@ static int publish(struct spool *spool, const struct manifest *manifest, const c
 
 	cr_assert_eq(file_begin(&file, spool->incoming_fd, 1 << 20), 0);
 	cr_assert_eq(file_write(&file, content, strlen(content)), 0);
-	return spool_publish(spool, &file, manifest);
+	return spool_publish(spool, &file, NULL, manifest);
 }
 
 /* As captures do it: claim, publish, add. */
@@ -83,30 +83,31 @@ static void open_spool(struct spool *spool)
 	cr_assert_eq(spool_open(spool, dir, &no_limits), 0);
 }
 
-static void path_in(char dst[SCENE_PATH_MAX], const char *folder, const char *name, const char *end)
+static void path_in(char dst[FOLDER_PATH_MAX], const char *folder, const char *name,
+		    const char *end)
 {
-	snprintf(dst, SCENE_PATH_MAX, "%.20s/%.230s%.20s", folder, name, end);
+	snprintf(dst, FOLDER_PATH_MAX, "%.20s/%.230s%.20s", folder, name, end);
 }
 
 static bool is_in(const char *folder, const char *name, const char *end)
 {
-	char path[SCENE_PATH_MAX];
+	char path[FOLDER_PATH_MAX];
 
 	path_in(path, folder, name, end);
-	return scene_exists(dir, path);
+	return folder_exists(dir, path);
 }
 
 static void write_in(const char *folder, const char *name, const char *end, const char *content)
 {
-	char path[SCENE_PATH_MAX];
+	char path[FOLDER_PATH_MAX];
 
 	path_in(path, folder, name, end);
-	scene_write(dir, path, content, strlen(content));
+	folder_write(dir, path, content, strlen(content));
 }
 
 static mode_t mode_of(const char *name)
 {
-	char path[SCENE_PATH_MAX];
+	char path[FOLDER_PATH_MAX];
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%s/%.200s", dir, name);
@@ -134,12 +135,12 @@ Test(spool, a_fresh_one)
 
 Test(spool, a_folder_that_cannot_be_made)
 {
-	char path[SCENE_PATH_MAX];
+	char path[FOLDER_PATH_MAX];
 	struct spool spool;
 
 	snprintf(path, sizeof(path), "%s/a/b", dir);
 	cr_expect_eq(spool_open(&spool, path, &no_limits), -ENOENT);
-	scene_write(dir, "file", "x", 1);
+	folder_write(dir, "file", "x", 1);
 	snprintf(path, sizeof(path), "%s/file", dir);
 	cr_expect_eq(spool_open(&spool, path, &no_limits), -ENOTDIR);
 	memset(path, 'x', sizeof(path) - 1);
@@ -165,15 +166,15 @@ Test(spool, published_listed_and_listed_again)
 {
 	struct manifest manifest;
 	struct spool spool;
-	char path[SCENE_PATH_MAX], *content;
+	char path[FOLDER_PATH_MAX], *content;
 
 	open_spool(&spool);
 	manifest = put(&spool, 1, "{}");
-	cr_expect_eq(scene_count(dir, "incoming"), 0);
-	cr_expect_eq(scene_count(dir, "ready"), 2);
+	cr_expect_eq(folder_count(dir, "incoming"), 0);
+	cr_expect_eq(folder_count(dir, "ready"), 2);
 	path_in(path, "ready", manifest.name, "");
 	cr_expect_eq(mode_of(path), 0600);
-	content = scene_read(dir, path, NULL);
+	content = folder_read(dir, path, NULL);
 	cr_assert_not_null(content);
 	cr_expect_str_eq(content, "{}");
 	free(content);
@@ -192,7 +193,7 @@ Test(spool, published_listed_and_listed_again)
 	cr_assert_not_null(spool_find(&spool, manifest.id));
 	cr_expect_eq(
 		memcmp(&spool_find(&spool, manifest.id)->manifest, &manifest, sizeof(manifest)), 0);
-	cr_expect_eq(scene_count(dir, "corrupt"), 0);
+	cr_expect_eq(folder_count(dir, "corrupt"), 0);
 	spool_close(&spool);
 }
 
@@ -230,7 +231,7 @@ Test(spool, removed)
 	gone = put(&spool, 2, "{22}");
 	cr_expect_eq(spool_remove(&spool, "none"), -ENOENT);
 	cr_assert_eq(spool_remove(&spool, gone.id), 0);
-	cr_expect_eq(scene_count(dir, "ready"), 2);
+	cr_expect_eq(folder_count(dir, "ready"), 2);
 	cr_expect(!is_in("ready", gone.name, ""));
 	cr_expect_eq(spool.files, 1);
 	cr_expect_eq(spool.bytes, 3);
@@ -240,13 +241,13 @@ Test(spool, removed)
 	cr_expect_eq(spool_remove(&spool, gone.id), -ENOENT);
 	cr_expect_not_null(spool_find(&spool, keep.id));
 	spool_close(&spool);
-	while (scene_count(dir, "incoming") > 0)
+	while (folder_count(dir, "incoming") > 0)
 		sched_yield();
 }
 
 Test(spool, removed_by_somebody_else_first)
 {
-	char path[SCENE_PATH_MAX], whole[SCENE_PATH_MAX * 2];
+	char path[FOLDER_PATH_MAX], whole[FOLDER_PATH_MAX * 2];
 	struct manifest manifest;
 	struct spool spool;
 
@@ -256,7 +257,7 @@ Test(spool, removed_by_somebody_else_first)
 	snprintf(whole, sizeof(whole), "%s/%s", dir, path);
 	cr_assert_eq(unlink(whole), 0);
 	cr_expect_eq(spool_remove(&spool, manifest.id), 0);
-	cr_expect_eq(scene_count(dir, "ready"), 0);
+	cr_expect_eq(folder_count(dir, "ready"), 0);
 	cr_expect_eq(spool.files, 0);
 	spool_close(&spool);
 }
@@ -272,8 +273,8 @@ Test(spool, incoming_is_emptied)
 	write_in("incoming", ".#0123", "", "half a capture");
 	write_in("incoming", "anything", "", "x");
 	open_spool(&spool);
-	cr_expect_eq(scene_count(dir, "incoming"), 0);
-	cr_expect_eq(scene_count(dir, "corrupt"), 0);
+	cr_expect_eq(folder_count(dir, "incoming"), 0);
+	cr_expect_eq(folder_count(dir, "corrupt"), 0);
 	spool_close(&spool);
 }
 
@@ -285,7 +286,7 @@ static void expect_corrupt(const struct manifest *manifest, bool with_manifest)
 	open_spool(&spool);
 	cr_expect_eq(spool.files, 0);
 	cr_expect_eq(spool.claimed, 0);
-	cr_expect_eq(scene_count(dir, "ready"), 0);
+	cr_expect_eq(folder_count(dir, "ready"), 0);
 	cr_expect(is_in("corrupt", manifest->name, ""));
 	cr_expect_eq(is_in("corrupt", manifest->name, ".json"), with_manifest);
 	spool_close(&spool);
@@ -305,7 +306,7 @@ static struct manifest put_one(void)
 Test(spool, capture_without_manifest)
 {
 	struct manifest manifest = put_one();
-	char path[SCENE_PATH_MAX * 2];
+	char path[FOLDER_PATH_MAX * 2];
 
 	snprintf(path, sizeof(path), "%s/ready/%s.json", dir, manifest.name);
 	cr_assert_eq(unlink(path), 0);
@@ -343,7 +344,7 @@ Test(spool, capture_of_another_size)
 Test(spool, capture_under_another_name)
 {
 	struct manifest manifest = put_one(), other = manifest;
-	char from[SCENE_PATH_MAX * 2], to[SCENE_PATH_MAX * 2];
+	char from[FOLDER_PATH_MAX * 2], to[FOLDER_PATH_MAX * 2];
 
 	snprintf(other.name, sizeof(other.name), "renamed.heapsnapshot");
 	snprintf(from, sizeof(from), "%s/ready/%s", dir, manifest.name);
@@ -358,7 +359,7 @@ Test(spool, capture_under_another_name)
 Test(spool, symlinks_and_strangers)
 {
 	struct spool spool;
-	char path[SCENE_PATH_MAX];
+	char path[FOLDER_PATH_MAX];
 
 	open_spool(&spool);
 	spool_close(&spool);
@@ -379,22 +380,22 @@ Test(spool, symlinks_and_strangers)
 	cr_expect(is_in("corrupt", "pipe", ""));
 	cr_expect(is_in("corrupt", "pipe.json", ""));
 	cr_expect(is_in("ready", "folder", ""));
-	cr_expect_eq(scene_count(dir, "ready"), 1);
+	cr_expect_eq(folder_count(dir, "ready"), 1);
 	spool_close(&spool);
 }
 
 Test(spool, manifest_without_capture)
 {
 	struct manifest manifest = put_one();
-	char path[SCENE_PATH_MAX * 2];
+	char path[FOLDER_PATH_MAX * 2];
 	struct spool spool;
 
 	snprintf(path, sizeof(path), "%s/ready/%s", dir, manifest.name);
 	cr_assert_eq(unlink(path), 0);
 	write_in("ready", "package", ".json", "{\"name\":\"of a stranger\"}");
 	open_spool(&spool);
-	cr_expect_eq(scene_count(dir, "ready"), 0);
-	cr_expect_eq(scene_count(dir, "corrupt"), 1);
+	cr_expect_eq(folder_count(dir, "ready"), 0);
+	cr_expect_eq(folder_count(dir, "corrupt"), 1);
 	cr_expect(is_in("corrupt", "package", ".json"), "not ours to delete");
 	spool_close(&spool);
 }
@@ -411,8 +412,8 @@ Test(spool, corrupt_keeps_both_of_a_name)
 	write_in("ready", "a.heapsnapshot", "", "second");
 	open_spool(&spool);
 	spool_close(&spool);
-	cr_expect_eq(scene_count(dir, "corrupt"), 2);
-	cr_expect_eq(scene_count(dir, "ready"), 0);
+	cr_expect_eq(folder_count(dir, "corrupt"), 2);
+	cr_expect_eq(folder_count(dir, "ready"), 0);
 }
 
 Test(spool, an_id_twice)
@@ -426,7 +427,7 @@ Test(spool, an_id_twice)
 	spool_close(&spool);
 	open_spool(&spool);
 	cr_expect_eq(spool.files, 1);
-	cr_expect_eq(scene_count(dir, "corrupt"), 2);
+	cr_expect_eq(folder_count(dir, "corrupt"), 2);
 	spool_close(&spool);
 }
 
@@ -451,12 +452,12 @@ Test(spool, no_room_for_the_manifest)
 		    file_begin(&file, spool.incoming_fd, 100) != 0 ||
 		    file_write(&file, "{}", 2) != 0)
 			_exit(1);
-		_exit(spool_publish(&spool, &file, &manifest) == FILE_E_FULL ? 0 : 2);
+		_exit(spool_publish(&spool, &file, NULL, &manifest) == FILE_E_FULL ? 0 : 2);
 	}
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
 	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%x", (unsigned)status);
-	cr_expect_eq(scene_count(dir, "incoming"), 0, "the capture was consumed");
-	cr_expect_eq(scene_count(dir, "ready"), 0);
+	cr_expect_eq(folder_count(dir, "incoming"), 0, "the capture was consumed");
+	cr_expect_eq(folder_count(dir, "ready"), 0);
 	spool_close(&spool);
 }
 
@@ -464,15 +465,15 @@ Test(spool, no_room_for_the_manifest)
 Test(spool, the_name_is_a_folder)
 {
 	struct manifest manifest = manifest_of(1, "{}");
-	char path[SCENE_PATH_MAX * 2];
+	char path[FOLDER_PATH_MAX * 2];
 	struct spool spool;
 
 	open_spool(&spool);
 	snprintf(path, sizeof(path), "%s/ready/%s", dir, manifest.name);
 	cr_assert_eq(mkdir(path, 0700), 0);
 	cr_expect_eq(publish(&spool, &manifest, "{}"), -EISDIR);
-	cr_expect_eq(scene_count(dir, "ready"), 1);
-	cr_expect_eq(scene_count(dir, "incoming"), 0);
+	cr_expect_eq(folder_count(dir, "ready"), 1);
+	cr_expect_eq(folder_count(dir, "incoming"), 0);
 	spool_close(&spool);
 }
 

@@ -2,7 +2,7 @@
  * SHA-256 against the examples of FIPS 180-4, fed in pieces.
  */
 
-#include "capture/digest.h"
+#include "spool/digest.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "capture/digest.h"
+#include "spool/digest.h"
 #include "util/file.h"
 
 struct spool;

@@ -8,7 +8,7 @@
  * read the target must keep in its memory.
  */
 
-#include "capture/writer.h"
+#include "spool/writer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "capture/spool.h"
+#include "spool/spool.h"
 
 enum {
 	BLOCK_BYTES = 1024 * 1024, /* per write(2), and per look at the space that is left */

@@ -8,7 +8,7 @@
  * certainly worthless is deleted.
  */
 
-#include "capture/sweep.h"
+#include "spool/sweep.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "capture/spool.h"
+#include "spool/spool.h"
 #include "util/err.h"
 #include "util/file.h"
 #include "util/log.h"

@@ -6,7 +6,7 @@
  * stranger: an older or newer daemon, or a person with an editor.
  */
 
-#include "capture/manifest.h"
+#include "spool/manifest.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -50,13 +50,31 @@ static const struct {
 	MEMBER(MEMBER_TEXT, cause),
 	MEMBER(MEMBER_NUMBER, cause_value),
 	MEMBER(MEMBER_UINT, heap_used_bytes),
+	MEMBER(MEMBER_UINT, heap_limit_bytes),
+	MEMBER(MEMBER_UINT, resident_before_bytes),
+	MEMBER(MEMBER_UINT, resident_peak_bytes),
 	MEMBER(MEMBER_INT, started_wall_ms),
 	MEMBER(MEMBER_INT, finished_wall_ms),
 	MEMBER(MEMBER_UINT, duration_ns),
 	MEMBER(MEMBER_UINT, pause_ns),
 	MEMBER(MEMBER_UINT, size_bytes),
+	MEMBER(MEMBER_UINT, redacted_bytes),
+	MEMBER(MEMBER_UINT, compressed_bytes),
 	MEMBER(MEMBER_UINT, file_bytes),
 	MEMBER(MEMBER_TEXT, sha256),
+	MEMBER(MEMBER_TEXT, redact),
+	MEMBER(MEMBER_TEXT, compress),
+	MEMBER(MEMBER_TEXT, encrypt),
+	MEMBER(MEMBER_TEXT, recipients),
+	MEMBER(MEMBER_TEXT, scripts_name),
+	MEMBER(MEMBER_UINT, scripts_bytes),
+	MEMBER(MEMBER_TEXT, scripts_sha256),
+	MEMBER(MEMBER_TEXT, series),
+	MEMBER(MEMBER_INT, series_index),
+	MEMBER(MEMBER_INT, series_count),
+	MEMBER(MEMBER_INT, pinned),
+	MEMBER(MEMBER_TEXT, source),
+	MEMBER(MEMBER_INT, source_mtime_ms),
 };
 
 enum { MEMBERS = sizeof(members) / sizeof(members[0]) };

@@ -5,7 +5,7 @@
  * libcrypto, which uses the SHA instructions of the processor (docs/adr/0006).
  */
 
-#include "capture/digest.h"
+#include "spool/digest.h"
 
 #include <errno.h>
 #include <openssl/evp.h>

@@ -12,7 +12,7 @@
  * second one out.
  */
 
-#include "capture/spool.h"
+#include "spool/spool.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "capture/sweep.h"
+#include "spool/sweep.h"
 #include "util/buf.h"
 #include "util/rand.h"
 #include "util/str.h"
@@ -170,8 +170,10 @@ static int publish_manifest(const struct spool *spool, const struct manifest *ma
 	return r == FILE_E_UNSURE ? 0 : r;
 }
 
-int spool_publish(const struct spool *spool, struct file *file, const struct manifest *manifest)
+int spool_publish(const struct spool *spool, struct file *file, struct file *scripts,
+		  const struct manifest *manifest)
 {
+	(void)scripts;
 	char name[MANIFEST_NAME_MAX];
 	int r;
 

@@ -3,7 +3,7 @@
  * what is not kept leaves no trace.
  */
 
-#include "capture/writer.h"
+#include "spool/writer.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -19,13 +19,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "capture/spool.h"
-#include "scene.h"
+#include "folder.h"
+#include "spool/spool.h"
 #include "util/log.h"
 
 enum { MIB = 1024 * 1024 };
 
-static char dir[SCENE_PATH_MAX / 2];
+static char dir[FOLDER_PATH_MAX / 2];
 static struct spool spool;
 static const struct spool_settings no_limits;
 static const struct writer_limits wide = { .file_max_bytes = 1ull << 40 };
@@ -33,14 +33,14 @@ static const struct writer_limits wide = { .file_max_bytes = 1ull << 40 };
 static void begin(void)
 {
 	log_setup(LEVEL_ERROR, LOG_LOGFMT);
-	scene_dir(dir);
+	folder_new(dir);
 	cr_assert_eq(spool_open(&spool, dir, &no_limits), 0);
 }
 
 static void finish(void)
 {
 	spool_close(&spool);
-	scene_remove(dir);
+	folder_remove(dir);
 }
 
 TestSuite(writer, .init = begin, .fini = finish);
@@ -65,10 +65,10 @@ static int put_bytes(struct writer *writer, size_t size)
 static void sum_of_file(const char *name, char hex[DIGEST_HEX_MAX], size_t *ret_size)
 {
 	struct digest *digest = NULL;
-	char path[SCENE_PATH_MAX], *data;
+	char path[FOLDER_PATH_MAX], *data;
 
 	snprintf(path, sizeof(path), "incoming/%.100s", name);
-	data = scene_read(dir, path, ret_size);
+	data = folder_read(dir, path, ret_size);
 	cr_assert_not_null(data);
 	cr_assert_eq(digest_new(&digest), 0);
 	digest_update(digest, data, *ret_size);
@@ -92,7 +92,7 @@ static void expect_written(size_t size)
 	cr_expect_eq(spool.claimed, size);
 	writer_fini(&writer);
 	cr_expect_eq(spool.claimed, 0);
-	cr_expect_eq(scene_count(dir, "incoming"), 0);
+	cr_expect_eq(folder_count(dir, "incoming"), 0);
 	writer_fini(&writer);
 }
 
@@ -120,7 +120,7 @@ Test(writer, kept)
 	writer_keep(&writer);
 	writer_fini(&writer);
 	cr_expect_eq(spool.claimed, 1000);
-	cr_expect_eq(scene_count(dir, "incoming"), 1);
+	cr_expect_eq(folder_count(dir, "incoming"), 1);
 	file_abort(&file);
 }
 
@@ -144,7 +144,7 @@ static void expect_full(const struct writer_limits *limits, size_t size, const c
 	cr_expect_not_null(strstr(writer.full, why), "%s", writer.full);
 	writer_fini(&writer);
 	cr_expect_eq(spool.claimed, 0);
-	cr_expect_eq(scene_count(dir, "incoming"), 0);
+	cr_expect_eq(folder_count(dir, "incoming"), 0);
 }
 
 static void expect_fits(const struct writer_limits *limits, size_t size)
@@ -214,7 +214,7 @@ static int past_the_file_size_limit(void)
 	if (strcmp(writer.full, "the disk is full") != 0)
 		return 3;
 	writer_fini(&writer);
-	return spool.claimed == 0 && scene_count(dir, "incoming") == 0 ? 0 : 4;
+	return spool.claimed == 0 && folder_count(dir, "incoming") == 0 ? 0 : 4;
 }
 
 Test(writer, past_the_file_size_limit)
@@ -226,7 +226,7 @@ Test(writer, past_the_file_size_limit)
 static int on_a_full_disk(void)
 {
 	static const struct spool_settings limits;
-	char path[SCENE_PATH_MAX];
+	char path[FOLDER_PATH_MAX];
 	struct writer writer;
 	struct spool small;
 	int r;
@@ -245,7 +245,7 @@ static int on_a_full_disk(void)
 	if (r != FILE_E_FULL || strcmp(writer.full, "the disk is full") != 0)
 		return 3;
 	writer_fini(&writer);
-	if (small.claimed != 0 || scene_count(path, "incoming") != 0)
+	if (small.claimed != 0 || folder_count(path, "incoming") != 0)
 		return 4;
 	spool_close(&small);
 	return 0;

@@ -3,7 +3,7 @@
  * refused; and the names of files.
  */
 
-#include "capture/manifest.h"
+#include "spool/manifest.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

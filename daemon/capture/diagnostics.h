@@ -1,0 +1,17 @@
+#pragma once
+
+/*
+ * Diagnostics: what is known of a target without asking it anything, as one JSON document of a few
+ * kilobytes: versions, heap statistics, spaces and recent samples of every isolate, its process and
+ * control group, its command line without secrets, the cause.
+ */
+
+#include "capture/capture.h"
+
+struct buf;
+
+enum { DIAGNOSTICS_BYTES_MAX = 1 << 20 };
+
+/* buf->error. */
+int diagnostics_write(const struct target *target, const struct manifest *manifest,
+		      struct buf *buf);

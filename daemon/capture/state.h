@@ -1,0 +1,34 @@
+#pragma once
+
+/*
+ * State: what captures must not forget when the daemon ends, in one file that is replaced
+ * atomically: the history by which guards judge, the series under way, and the targets whose
+ * capture has begun and not ended.
+ *
+ * The control thread makes the text; a thread of the pool writes it, for that waits for the disk.
+ * It is written before a capture begins, so that no kill lets a rule capture twice.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct captures;
+struct state_file;
+
+/* Fills history and the rest from the file. A file that makes no sense is set aside as
+ * state.json.bad and told. 0, -ENOMEM, -errno. */
+int state_open(struct captures *captures, int dir_fd);
+void state_close(struct captures *captures);
+
+/* Of now; to be freed. *ret_serial orders the texts. 0, -ENOMEM. */
+int state_text(struct captures *captures, char **ret, size_t *ret_size, uint64_t *ret_serial);
+
+/* From any thread. One older than what was written is dropped. 0, FILE_E_*, -errno. */
+int state_write(struct state_file *file, const char *text, size_t size, uint64_t serial);
+
+/* A capture of this target begins (on) or has ended: kept by name. */
+void state_set_open(struct captures *captures, const char *target, bool on);
+
+/* Was a capture of this target cut off by our end? Asked once: it is forgotten. */
+bool state_take_open(struct captures *captures, const char *target);

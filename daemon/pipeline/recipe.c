@@ -1,0 +1,125 @@
+/*
+ * Recipes
+ */
+
+#include "pipeline/recipe.h"
+
+#include <stddef.h>
+
+#define AT(member)     offsetof(struct recipe, member)
+#define CHOICE(member) offsetof(struct recipe_choice, member)
+
+static const char *const redact_levels[] = {
+	[REDACT_NONE] = "none",
+	[REDACT_STRINGS] = "strings",
+	[REDACT_ALL] = "all",
+	NULL,
+};
+
+static const char *const compress_kinds[] = {
+	[COMPRESS_NONE] = "none",
+	[COMPRESS_ZSTD] = "zstd",
+	NULL,
+};
+
+const char *redact_level_name(int level)
+{
+	return redact_levels[level];
+}
+
+const char *compress_kind_name(int kind)
+{
+	return compress_kinds[kind];
+}
+
+const struct option_desc recipe_options[] = {
+	{ .name = "redact",
+	  .type = OPTION_ENUM,
+	  .offset = AT(redact),
+	  .choices = redact_levels,
+	  .def = "strings",
+	  .help = "What is taken out of a snapshot before a byte of it reaches the disk: `strings` "
+		  "blanks the values of strings, `all` also the names of properties that are not "
+		  "in `redact_allow`. Counts and sizes stay as they are." },
+	{ .name = "redact_allow",
+	  .type = OPTION_TEXT_LIST,
+	  .offset = AT(redact_allow),
+	  .help = "Names of properties that `redact: all` keeps, besides those of the language." },
+	{ .name = "compress",
+	  .type = OPTION_ENUM,
+	  .offset = AT(compress),
+	  .choices = compress_kinds,
+	  .def = "zstd",
+	  .help = "How captures are compressed." },
+	{ .name = "compress_level",
+	  .type = OPTION_UINT,
+	  .offset = AT(compress_level),
+	  .min = 1,
+	  .max = 19,
+	  .def = "1",
+	  .help = "The level of zstd; higher is smaller and slower." },
+	{ .name = "encrypt",
+	  .type = OPTION_TEXT_LIST,
+	  .offset = AT(encrypt),
+	  .help = "age recipients (`age1...`) that captures are encrypted to; `heapwatchctl "
+		  "keygen` makes a pair. The daemon holds no key that opens them." },
+	{ 0 },
+};
+
+const struct option_desc recipe_choice_options[] = {
+	{ .name = "redact",
+	  .type = OPTION_ENUM,
+	  .offset = CHOICE(redact),
+	  .present = CHOICE(has_redact),
+	  .choices = redact_levels,
+	  .help = "As `capture.redact`, for this action." },
+	{ .name = "compress",
+	  .type = OPTION_ENUM,
+	  .offset = CHOICE(compress),
+	  .present = CHOICE(has_compress),
+	  .choices = compress_kinds,
+	  .help = "As `capture.compress`, for this action." },
+	{ .name = "encrypt",
+	  .type = OPTION_TEXT_LIST,
+	  .offset = CHOICE(encrypt),
+	  .present = CHOICE(has_encrypt),
+	  .help = "As `capture.encrypt`, for this action; an empty list is no encryption." },
+	{ 0 },
+};
+
+static int copy_list(struct text_list *dst, const struct text_list *src)
+{
+	for (size_t i = 0; i < src->n; i++) {
+		int r = text_list_add(dst, src->items[i]);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int recipe_choose(struct recipe *ret, const struct recipe *defaults,
+		  const struct recipe_choice *choice)
+{
+	static const struct recipe_choice none;
+	int r;
+
+	if (choice == NULL)
+		choice = &none;
+	*ret = (struct recipe){
+		.redact = choice->has_redact ? choice->redact : defaults->redact,
+		.compress = choice->has_compress ? choice->compress : defaults->compress,
+		.compress_level = defaults->compress_level,
+	};
+	r = copy_list(&ret->redact_allow, &defaults->redact_allow);
+	if (r == 0)
+		r = copy_list(&ret->encrypt,
+			      choice->has_encrypt ? &choice->encrypt : &defaults->encrypt);
+	return r;
+}
+
+void recipe_fini(struct recipe *recipe)
+{
+	text_list_fini(&recipe->redact_allow);
+	text_list_fini(&recipe->encrypt);
+}

@@ -1,0 +1,52 @@
+#pragma once
+
+/*
+ * Recipes: which stages a capture passes, as the configuration says it under `capture:` and a
+ * rule's action may say it differently.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "conf/option.h"
+
+/*
+ * What is taken out of a snapshot before it reaches the disk. STRINGS blanks every string value and
+ * keeps the names of classes, functions and properties; ALL replaces also the names of properties
+ * that are not on the allow-list.
+ */
+enum redact_level { REDACT_NONE, REDACT_STRINGS, REDACT_ALL };
+
+enum compress_kind { COMPRESS_NONE, COMPRESS_ZSTD };
+
+enum { RECIPIENTS_MAX = 20 }; /* of one file; more is a mistake */
+
+struct recipe {
+	int redact; /* enum redact_level */
+	int compress; /* enum compress_kind */
+	uint64_t compress_level; /* of zstd, 1 to 19 */
+	struct text_list
+		redact_allow; /* property names kept by REDACT_ALL, besides the built-in ones */
+	struct text_list encrypt; /* age recipients; empty: not encrypted */
+};
+
+/* What an action says differently. Zeroed: nothing. */
+struct recipe_choice {
+	int redact, compress;
+	struct text_list encrypt; /* given and empty: not encrypted */
+	bool has_redact, has_compress, has_encrypt;
+};
+
+/* `redact compress compress_level redact_allow encrypt`, to be included in `capture:`. */
+extern const struct option_desc recipe_options[];
+
+/* `redact compress encrypt`, to be included in an action. */
+extern const struct option_desc recipe_choice_options[];
+
+/* A copy of defaults with what the choice (may be NULL) says differently. -ENOMEM; fini in any
+ * case. */
+int recipe_choose(struct recipe *ret, const struct recipe *defaults,
+		  const struct recipe_choice *choice);
+void recipe_fini(struct recipe *recipe);
+
+const char *redact_level_name(int level); /* "strings" */
+const char *compress_kind_name(int kind);

@@ -1,0 +1,69 @@
+#pragma once
+
+/*
+ * Manifests: all that is known of one capture, in memory as a struct of values, in the spool as
+ * one JSON object beside the capture. The members have the same names in both.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+
+enum { CAPTURE_ID_MAX = 33, SPOOL_NAME_MAX = 224, MANIFEST_BYTES_MAX = 32768 };
+
+struct manifest {
+	char id[CAPTURE_ID_MAX]; /* 32 hex digits */
+	char name[SPOOL_NAME_MAX]; /* file name in ready/ */
+	char kind[24]; /* "snapshot", "diagnostics", "profile" */
+	char target[128], isolate[64], address[128];
+	char runtime[16], runtime_version[32], engine[16], engine_version[48];
+	int64_t pid, target_start_wall_ms;
+	char rule[128]; /* "" when a person asked */
+	char cause[256]; /* "heap_used / heap_limit = 0.83 > 0.8 for 30s" */
+	double cause_value;
+	uint64_t heap_used_bytes, heap_limit_bytes; /* before the capture, 0 unknown */
+	uint64_t resident_before_bytes,
+		resident_peak_bytes; /* of the target's process; 0 unknown */
+	int64_t started_wall_ms, finished_wall_ms;
+	uint64_t duration_ns, pause_ns;
+	uint64_t size_bytes; /* as captured */
+	uint64_t redacted_bytes, compressed_bytes; /* what left these stages; 0: none such */
+	uint64_t file_bytes; /* on disk */
+	char sha256[65]; /* of what is on disk */
+	char redact[16], compress[16]; /* "strings", "zstd"; "none" */
+	char encrypt[16]; /* "age"; "none" */
+	char recipients[1300]; /* age recipients, separated by blanks */
+
+	/* The list of the program's scripts, a file beside the capture that passed the same stages.
+	 */
+	char scripts_name[SPOOL_NAME_MAX]; /* "": none */
+	uint64_t scripts_bytes; /* on disk */
+	char scripts_sha256[65];
+
+	char series[CAPTURE_ID_MAX]; /* the id of the first capture of a series; "": alone */
+	int64_t series_index, series_count; /* 1 of 3 */
+	int64_t pinned; /* 1: vacuum leaves it alone */
+	char source[256]; /* the file a runtime wrote itself and we took over; "": we captured it */
+	int64_t source_mtime_ms;
+};
+
+/* One JSON object and a newline. 0 or the buffer's error. */
+int manifest_write(const struct manifest *manifest, struct buf *buf);
+
+/*
+ * 0; -EBADMSG when it is not a manifest of ours or lacks what a capture is checked by (id, name,
+ * file_bytes, sha256), the reason in err; -ENOMEM. Unknown members are ignored, texts that do not
+ * fit are cut.
+ */
+struct err;
+int manifest_read(const char *data, size_t size, struct manifest *ret, struct err *err);
+
+/*
+ * Name the file after what it holds: TARGET.ISOLATE.STAMP.BYTES.heapsnapshot.zst.age, the ending by
+ * kind and stages, with the id in it when the plain name is taken; and that of its scripts, which
+ * ends in .scripts.json where the capture's ends in .heapsnapshot. Targets may be called anything;
+ * only [A-Za-z0-9._-] goes into the name, and it does not begin with a dot or a dash.
+ */
+void manifest_set_name(struct manifest *manifest, bool with_id);
