@@ -17,6 +17,7 @@
 #include "capture/settings.h"
 #include "loop/loop.h"
 #include "loop/wake.h"
+#include "pipeline/pipeline.h"
 #include "spool/spool.h"
 #include "util/list.h"
 #include "util/metric.h"
@@ -150,6 +151,19 @@ void captures_set(struct captures *captures, const struct capture_settings *sett
  */
 int captures_request(struct captures *captures, const struct capture_request *request,
 		     char ret_id[CAPTURE_ID_MAX], struct err *err);
+
+/*
+ * Take over a file that a runtime wrote by itself: through the stages of the configured recipe into
+ * the spool. fd is the captures' from here on, whatever is returned. manifest has what is known of
+ * the file (kind, target, isolate, source, times); id, name and results are set here. adopted is
+ * called once, later, on the control thread, when the file is safe in the spool (CAPTURE_SUCCEEDED)
+ * or is not (CAPTURE_FAILED); not after captures_fini(). 0; REFUSAL_QUEUE, REFUSAL_SPACE with the
+ * numbers in err, counted and remembered as every refusal; -errno.
+ */
+typedef void capture_adopted_fn(void *owner, const struct capture *capture);
+
+int captures_adopt(struct captures *captures, int fd, const struct manifest *manifest,
+		   enum content content, capture_adopted_fn *adopted, void *owner, struct err *err);
 
 /* The value of the rule was seen on the good side of rearm_*: it may capture again. */
 void captures_rearm(struct captures *captures, const char *target, const char *isolate,

@@ -1,10 +1,49 @@
 #pragma once
 
-/* Series: the captures of a series that are still to come, each asked for anew when it is due. */
+/*
+ * Series: the captures of a series that are still to come, each asked for anew when it is due. The
+ * first one was judged as any capture is; a later one is judged by what protects the target and the
+ * spool, but not by the history of its rule, for a series counts as one capture. A later one that
+ * finds its target busy or away is asked for again at each tick, until twice the spacing has
+ * passed: then the series is given up, visibly, as refused.
+ */
 
 #include "capture/capture.h"
+#include "pipeline/recipe.h"
+
+struct json_writer;
+struct tree;
+
+enum { SERIES_MAX = 256 }; /* under way at once; one more is refused with the first capture */
+
+/* One series under way; all that the later captures need, for rules are replaced by a reload. */
+struct series_plan {
+	struct link link; /* in captures->series */
+	char id[CAPTURE_ID_MAX]; /* of the first capture */
+	char target[128], isolate[64], rule[128], cause[256];
+	double cause_value;
+	uint64_t index, count; /* of the next one: 2 of 3 */
+	uint64_t spacing_ns, due_ns; /* monotonic; in the state file as wall time */
+	bool gc_before, force, has_guards;
+	struct rule_guards guards;
+	struct recipe_choice recipe; /* owned */
+	char asked[CAPTURE_ID_MAX]; /* the capture of the series that was accepted last */
+};
 
 /* The first one has been accepted under this id. -ENOMEM. */
 int series_begin(struct captures *captures, const struct capture_request *request,
 		 const char *target, const char *id);
+
+/* Ask for what is due. The time until there is something to do; UINT64_MAX: nothing to come. */
+uint64_t series_tick(struct captures *captures, uint64_t now_ns);
+
+/* A capture has ended: a series whose first one failed has nothing to be compared with. */
+void series_ended(struct captures *captures, const struct capture *capture);
+
+/* A person deleted its first capture: the others do not come. Was there such a series? */
+bool series_cancel(struct captures *captures, const char *id);
 void series_forget_all(struct captures *captures);
+
+/* As an array of the state file, and back from it; what makes no sense is left out. -ENOMEM. */
+void series_write(const struct captures *captures, struct json_writer *w);
+int series_read(struct captures *captures, const struct tree *array);
