@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "http/route.h"
-#include "net/http_get.h"
+#include "net/http_call.h"
 #include "net/ws.h"
 #include "util/buf.h"
 #include "util/clock.h"

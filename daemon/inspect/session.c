@@ -19,7 +19,7 @@
 #include <string.h>
 #include "inspect/dialect.h"
 #include "json/tree.h"
-#include "net/http_get.h"
+#include "net/http_call.h"
 #include "net/ws.h"
 #include "util/buf.h"
 #include "util/clock.h"
@@ -180,7 +180,7 @@ static int session_get(struct session *session, const char *path, http_done_fn *
 
 	address_format(host, &session->address);
 	snprintf(url, sizeof(url), "http://%s%s", is_unix ? "localhost" : host, path);
-	return http_get(&session->fetch, session->context->http, &request, fn, session);
+	return http_call(&session->fetch, session->context->http, &request, fn, session);
 }
 
 static void found(struct session *session, const struct tree *list)

@@ -97,17 +97,22 @@ static void write_member(struct json_writer *w, enum member_type type, const voi
 	}
 }
 
+void manifest_write_members(const struct manifest *manifest, struct json_writer *w)
+{
+	json_member_uint(w, "version", MANIFEST_VERSION);
+	for (size_t i = 0; i < MEMBERS; i++) {
+		json_write_key(w, members[i].name);
+		write_member(w, members[i].type, (const char *)manifest + members[i].offset);
+	}
+}
+
 int manifest_write(const struct manifest *manifest, struct buf *buf)
 {
 	struct json_writer w;
 
 	json_write_init(&w, buf);
 	json_write_object(&w);
-	json_member_uint(&w, "version", MANIFEST_VERSION);
-	for (size_t i = 0; i < MEMBERS; i++) {
-		json_write_key(&w, members[i].name);
-		write_member(&w, members[i].type, (const char *)manifest + members[i].offset);
-	}
+	manifest_write_members(manifest, &w);
 	json_write_object_end(&w);
 	return buf_puts(buf, "\n");
 }
@@ -174,21 +179,29 @@ static int check(const struct tree *root, const struct manifest *manifest, struc
 	return 0;
 }
 
-int manifest_read(const char *data, size_t size, struct manifest *ret, struct err *err)
+int manifest_from_tree(const struct tree *root, struct manifest *ret, struct err *err)
 {
 	struct manifest manifest = { 0 };
+	int r;
+
+	for (size_t i = 0; i < MEMBERS; i++)
+		read_member(root, i, &manifest);
+	r = check(root, &manifest, err);
+	if (r == 0)
+		*ret = manifest;
+	return r;
+}
+
+int manifest_read(const char *data, size_t size, struct manifest *ret, struct err *err)
+{
 	struct tree *root;
 	int r;
 
 	r = tree_parse(data, size, &root, err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < MEMBERS; i++)
-		read_member(root, i, &manifest);
-	r = check(root, &manifest, err);
+	r = manifest_from_tree(root, ret, err);
 	tree_free(root);
-	if (r == 0)
-		*ret = manifest;
 	return r;
 }
 

@@ -10,6 +10,9 @@
 #include <stdint.h>
 
 struct buf;
+struct err;
+struct json_writer;
+struct tree;
 
 enum { CAPTURE_ID_MAX = 33, SPOOL_NAME_MAX = 224, MANIFEST_BYTES_MAX = 32768 };
 
@@ -52,13 +55,18 @@ struct manifest {
 /* One JSON object and a newline. 0 or the buffer's error. */
 int manifest_write(const struct manifest *manifest, struct buf *buf);
 
+/* Its members, within an object of the caller's. */
+void manifest_write_members(const struct manifest *manifest, struct json_writer *w);
+
 /*
  * 0; -EBADMSG when it is not a manifest of ours or lacks what a capture is checked by (id, name,
  * file_bytes, sha256), the reason in err; -ENOMEM. Unknown members are ignored, texts that do not
  * fit are cut.
  */
-struct err;
 int manifest_read(const char *data, size_t size, struct manifest *ret, struct err *err);
+
+/* The same from an object that may have other members too. */
+int manifest_from_tree(const struct tree *root, struct manifest *ret, struct err *err);
 
 /*
  * Name the file after what it holds: TARGET.ISOLATE.STAMP.BYTES.heapsnapshot.zst.age, the ending by

@@ -29,7 +29,7 @@ ONLY = {
     r"event2/|event\.h$|evutil": "loop/loop.c",
     r"uv\.h$|uv/": "loop/uvloop.c",
     r"libwebsockets|lws": "net/ws.c",
-    r"curl/": "net/http_get.c",
+    r"curl/": "net/http_call.c",
     r"openssl/": "spool/digest.c",
     r"zstd": "pipeline/zstd.c",
     r"sodium": "pipeline/crypto.c",

@@ -10,7 +10,7 @@
 #include "client.h"
 #include "fake_inspector.h"
 #include "loop/uvloop.h"
-#include "net/http_get.h"
+#include "net/http_call.h"
 #include "net/ws.h"
 #include "util/clock.h"
 

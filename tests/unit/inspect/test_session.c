@@ -33,7 +33,7 @@ static bool wire_is_open;
 static char *sent[SENT_MAX];
 static size_t sent_n;
 
-int http_get(struct http_fetch **ret, struct http_client *client,
+int http_call(struct http_fetch **ret, struct http_client *client,
 	     const struct http_request *request, http_done_fn *fn, void *owner)
 {
 	(void)client;

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "loop/loop.h"
-#include "net/http_get.h"
+#include "net/http_call.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/log.h"

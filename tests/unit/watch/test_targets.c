@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/http_get.h"
+#include "net/http_call.h"
 #include "util/clock.h"
 
 static struct loop loop;

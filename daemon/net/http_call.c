@@ -1,23 +1,23 @@
 /*
- * HTTP GET on libcurl
+ * HTTP on libcurl
  *
  * The multi interface in its socket form: curl says which descriptors and which time it waits for,
  * our loop does the waiting. Completions are told at the end of the turn, one per fetch, when no
  * curl function is on the stack: so the one told may cancel others, start new ones or free the
  * client.
  *
- * What a stranger's server may cost is bounded: one deadline over all, a cap on the body and on the
- * headers, no redirects, no compression, no proxy, no HTTP/0.9. The deadline is a timer of ours:
- * curl 7.88 forgets its own when anything else happens to the transfer within the millisecond
- * before it (its time-out of 200 ms for the next address is enough), and then waits for ever. Node
- * leaves the connection open after its answer even when asked to close: curl reads by
- * Content-Length and hangs up itself.
+ * What a stranger's server may cost is bounded: one deadline over all (a stream into a sink may
+ * last, but not stand still), a cap on the body and on the headers, no redirects, no compression,
+ * no proxy, no HTTP/0.9. The deadline is a timer of ours: curl 7.88 forgets its own when anything
+ * else happens to the transfer within the millisecond before it (its time-out of 200 ms for the
+ * next address is enough), and then waits for ever. Node leaves the connection open after its
+ * answer even when asked to close: curl reads by Content-Length and hangs up itself.
  *
  * Names are resolved on curl's own thread. CURLOPT_QUICK_EXIT lets a fetch end while a silent
  * resolver still has that thread; without it curl would wait for it, and the loop with it.
  */
 
-#include "net/http_get.h"
+#include "net/http_call.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -64,6 +64,9 @@ struct http_fetch {
 	size_t header_bytes;
 	uint64_t refresh_ns;
 	CURLcode code;
+	uint64_t timeout_ns;
+	http_sink_fn *sink;
+	int sink_error; /* what the sink returned */
 	http_done_fn *fn;
 	void *owner;
 	char error[CURL_ERROR_SIZE];
@@ -294,6 +297,8 @@ static void on_done(void *owner)
 	curl_easy_getinfo(fetch->easy, CURLINFO_CONNECT_TIME_T, &connect_us);
 	answer.connected = connect_us > 0;
 	answer.r = to_errno(fetch->easy, fetch->code, answer.connected);
+	if (fetch->sink_error != 0)
+		answer.r = fetch->sink_error;
 	answer.reason = reason_of(fetch, answer.r, answer.connected);
 	answer.body = buf_text(&fetch->body);
 	answer.size = fetch->body.size;
@@ -321,8 +326,17 @@ static void on_deadline(void *owner)
 static size_t on_body(char *data, size_t one, size_t size, void *owner)
 {
 	struct http_fetch *fetch = owner;
+	long status = 0;
 
 	(void)one;
+	if (fetch->sink != NULL) {
+		loop_timer_set(&fetch->deadline, fetch->timeout_ns);
+		curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
+	}
+	if (status == 200) {
+		fetch->sink_error = fetch->sink(fetch->owner, data, size);
+		return fetch->sink_error == 0 ? size : 0;
+	}
 	return buf_append(&fetch->body, data, size) == 0 ? size : 0;
 }
 
@@ -382,6 +396,11 @@ static int add_headers(struct http_fetch *fetch, const struct http_request *requ
 
 	if (r == 0)
 		r = add_header(fetch, "Accept", request->accept);
+	if (r == 0 && request->payload != NULL)
+		r = add_header(fetch, "Content-Type", "application/json");
+	/* Nobody is asked whether the body may come. */
+	if (r == 0 && request->payload != NULL)
+		r = add_header(fetch, "Expect", "");
 	if (r == 0 && request->bearer) {
 		char *token;
 
@@ -391,6 +410,22 @@ static int add_headers(struct http_fetch *fetch, const struct http_request *requ
 		free(token);
 	}
 	return r;
+}
+
+/* A body is sent with whatever method; POST without one says Content-Length: 0. */
+static int set_method(CURL *easy, const struct http_request *request)
+{
+	bool post = request->method != NULL && strcmp(request->method, "POST") == 0;
+	const char *payload = request->payload != NULL ? request->payload : post ? "" : NULL;
+
+	if (payload != NULL) {
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)strlen(payload));
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, payload);
+	}
+	if (request->method != NULL &&
+	    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method) != CURLE_OK)
+		return -ENOMEM;
+	return 0;
 }
 
 /* Options whose value may need memory are checked, the others cannot fail. */
@@ -413,17 +448,18 @@ static int set_options(struct http_fetch *fetch, const struct http_request *requ
 	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
 	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, (long)CURL_CONNECT_S);
-	curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)request->body_max);
+	if (request->sink == NULL)
+		curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)request->body_max);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->headers);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, fetch);
-	return 0;
+	return set_method(easy, request);
 }
 
-int http_get(struct http_fetch **ret, struct http_client *client,
-	     const struct http_request *request, http_done_fn *fn, void *owner)
+int http_call(struct http_fetch **ret, struct http_client *client,
+	      const struct http_request *request, http_done_fn *fn, void *owner)
 {
 	struct http_fetch *fetch = calloc(1, sizeof(*fetch));
 	int r;
@@ -431,6 +467,8 @@ int http_get(struct http_fetch **ret, struct http_client *client,
 	if (!fetch)
 		return -ENOMEM;
 	fetch->client = client;
+	fetch->timeout_ns = request->timeout_ns;
+	fetch->sink = request->sink;
 	fetch->fn = fn;
 	fetch->owner = owner;
 	link_init(&fetch->link);

@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * HTTP GET from the control thread: /json/list of inspectors, http_sd. http_get.c is the only file
- * that includes libcurl (multi interface on our loop). No redirects, no proxy, no cookies, a cap on
- * the body, one deadline over everything; the connection is closed afterwards.
+ * HTTP requests of ours, on a loop: /json/list of inspectors, http_sd, and what heapwatchctl asks
+ * of the daemon. http_call.c is the only file that includes libcurl (multi interface on our loop).
+ * No redirects, no proxy, no cookies, a cap on the body, a deadline; the connection is closed
+ * afterwards.
  */
 
 #include <stdbool.h>
@@ -14,14 +15,20 @@ struct http_client;
 struct http_fetch;
 struct loop;
 
+/* Takes a piece of a body; anything but 0 ends the call and becomes the answer's r. */
+typedef int http_sink_fn(void *owner, const void *data, size_t size);
+
 struct http_request {
+	const char *method; /* NULL: GET */
 	const char *url; /* http:// or https:// */
 	const char *unix_socket; /* path, or NULL */
 	const char *host; /* Host header, or NULL for the URL's own */
 	const char *bearer; /* token, or NULL */
 	const char *accept; /* or NULL */
-	uint64_t timeout_ns; /* over all */
-	size_t body_max;
+	const char *payload; /* JSON, borrowed until the end; NULL: none */
+	uint64_t timeout_ns; /* over all; with a sink, from each piece to the next */
+	size_t body_max; /* of what is gathered */
+	http_sink_fn *sink; /* NULL: gather. Gets the body of a 200, any other one is gathered */
 };
 
 struct http_answer {
@@ -42,6 +49,6 @@ int http_client_new(struct http_client **ret, struct loop *loop);
 void http_client_free(struct http_client *client);
 
 /* Calls fn exactly once, never before it returns, unless cancelled. 0 or -errno. */
-int http_get(struct http_fetch **ret, struct http_client *client,
-	     const struct http_request *request, http_done_fn *fn, void *owner);
+int http_call(struct http_fetch **ret, struct http_client *client,
+	      const struct http_request *request, http_done_fn *fn, void *owner);
 void http_cancel(struct http_fetch *fetch);

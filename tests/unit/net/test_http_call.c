@@ -1,5 +1,5 @@
 /*
- * HTTP GET against scripted servers: what is asked, what an answer may look like, and what a bad
+ * HTTP against scripted servers: what is asked, what an answer may look like, and what a bad
  * server may cost. getaddrinfo() is replaced, so that a resolver can stay silent.
  */
 
@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "loop/loop.h"
-#include "net/http_get.h"
+#include "net/http_call.h"
 #include "peer.h"
 #include "util/clock.h"
 
@@ -48,7 +48,7 @@ static void teardown(void)
 	loop_fini(&loop);
 }
 
-TestSuite(http_get, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(http_call, .init = setup, .fini = teardown, .timeout = 60);
 
 static void on_done(void *owner, const struct http_answer *answer)
 {
@@ -88,7 +88,7 @@ static void until(const int *n, int wanted)
 /* Runs the request to its end and a little further. */
 static void get(const struct http_request *request)
 {
-	cr_assert_eq(http_get(&fetch, client, request, on_done, &got), 0);
+	cr_assert_eq(http_call(&fetch, client, request, on_done, &got), 0);
 	cr_assert_eq(got.calls, 0, "not before it returns");
 	until(&got.calls, 1);
 	cr_assert_eq(loop_turn(&loop, 5), 0);
@@ -124,7 +124,7 @@ static void answer_as_node(struct peer *peer)
 	asked->ended = peer_wait_end(peer);
 }
 
-Test(http_get, list_of_node)
+Test(http_call, list_of_node)
 {
 	static struct asked asked;
 	char host[64];
@@ -145,7 +145,7 @@ Test(http_get, list_of_node)
 	cr_assert_not(strcasestr(asked.head, "\r\nAccept-Encoding:"));
 }
 
-Test(http_get, headers_as_asked_over_a_unix_socket)
+Test(http_call, headers_as_asked_over_a_unix_socket)
 {
 	struct address address = { .family = ADDRESS_UNIX };
 	static struct asked asked;
@@ -177,7 +177,7 @@ static void answer_in_chunks(struct peer *peer)
 	asked->ended = peer_wait_end(peer);
 }
 
-Test(http_get, status_and_chunks)
+Test(http_call, status_and_chunks)
 {
 	static struct asked asked;
 
@@ -196,12 +196,149 @@ static void answer_without_length(struct peer *peer)
 	peer_puts(peer, "HTTP/1.0 400 Bad Request\r\n\r\nWebSockets request was expected\r\n");
 }
 
-Test(http_get, body_until_the_end)
+Test(http_call, body_until_the_end)
 {
 	get_from(answer_without_length, NULL);
 	cr_assert_eq(got.r, 0);
 	cr_assert_eq(got.status, 400);
 	cr_assert_str_eq(got.body, "WebSockets request was expected\r\n");
+	server_stop(&server);
+}
+
+/* ---- what heapwatchctl does ---- */
+
+struct told {
+	char head[PEER_HEAD_MAX], body[64];
+};
+
+static void take_body(struct peer *peer)
+{
+	struct told *told = peer->arg;
+	char digits[16] = "0";
+	size_t used = 0, size;
+
+	peer_read_head(peer);
+	memcpy(told->head, peer->head, sizeof(told->head));
+	peer_header(peer, "Content-Length", digits, sizeof(digits));
+	size = strtoul(digits, NULL, 10);
+	while (used < size && used < sizeof(told->body) - 1) {
+		ssize_t n = read(peer->fd, told->body + used, size - used);
+
+		if (n <= 0)
+			break;
+		used += (size_t)n;
+	}
+	peer_puts(peer, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+	peer_wait_end(peer);
+}
+
+Test(http_call, methods_and_payloads)
+{
+	static struct told told;
+	struct http_request request;
+
+	server_start(&server, NULL, take_body, &told);
+	request = request_for(&server.address);
+	request.method = "PATCH";
+	request.payload = "{\"pinned\":true}";
+	get(&request);
+	cr_assert_eq(got.status, 200);
+	server_stop(&server);
+	cr_assert_eq(strncmp(told.head, "PATCH /json/list HTTP/1.1\r\n", 27), 0, "%s", told.head);
+	cr_assert_not_null(strstr(told.head, "Content-Type: application/json"));
+	cr_assert_null(strstr(told.head, "Expect:"));
+	cr_assert_str_eq(told.body, "{\"pinned\":true}");
+}
+
+Test(http_call, post_without_payload)
+{
+	static struct told told;
+	struct http_request request;
+
+	server_start(&server, NULL, take_body, &told);
+	request = request_for(&server.address);
+	request.method = "POST";
+	get(&request);
+	server_stop(&server);
+	cr_assert_eq(strncmp(told.head, "POST ", 5), 0);
+	cr_assert_not_null(strstr(told.head, "Content-Length: 0"));
+}
+
+/* The sink's owner is the call's; what arrived is counted beside it. */
+static size_t sunk;
+static int sink_says;
+
+static int sink(void *owner, const void *data, size_t size)
+{
+	(void)owner;
+	(void)data;
+	sunk += size;
+	return sink_says;
+}
+
+/* More than body_max, in pieces of which each is in time, together longer than the deadline. */
+static void answer_slowly(struct peer *peer)
+{
+	static char piece[BODY_MAX];
+
+	peer_read_head(peer);
+	peer_puts(peer, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+	for (int i = 0; i < 4; i++) {
+		char size[16];
+
+		snprintf(size, sizeof(size), "%zx\r\n", sizeof(piece));
+		peer_puts(peer, size);
+		peer_write(peer, piece, sizeof(piece));
+		peer_puts(peer, "\r\n");
+		poll(NULL, 0, 150);
+	}
+	peer_puts(peer, "0\r\n\r\n");
+	peer_wait_end(peer);
+}
+
+Test(http_call, streams_into_a_sink)
+{
+	struct http_request request;
+
+	sunk = 0;
+	sink_says = 0;
+	server_start(&server, NULL, answer_slowly, NULL);
+	request = request_for(&server.address);
+	request.timeout_ns = 450 * NS_PER_MS;
+	request.sink = sink;
+	get(&request);
+	cr_assert_eq(got.r, 0, "%s", got.reason);
+	cr_assert_eq(got.size, 0);
+	cr_assert_eq(sunk, (size_t)4 * BODY_MAX);
+	server_stop(&server);
+}
+
+Test(http_call, sink_that_has_enough)
+{
+	struct http_request request;
+
+	sink_says = -ENOSPC;
+	server_start(&server, NULL, answer_slowly, NULL);
+	request = request_for(&server.address);
+	request.sink = sink;
+	get(&request);
+	cr_assert_eq(got.r, -ENOSPC);
+	server_stop(&server);
+}
+
+Test(http_call, failures_are_gathered_and_not_sunk)
+{
+	static struct asked asked;
+	struct http_request request;
+
+	sunk = 0;
+	server_start(&server, NULL, answer_in_chunks, &asked);
+	request = request_for(&server.address);
+	request.sink = sink;
+	get(&request);
+	cr_assert_eq(got.status, 404);
+	cr_assert_str_eq(got.body, "not here");
+	cr_assert_eq(sunk, 0);
 	server_stop(&server);
 }
 
@@ -212,7 +349,7 @@ static void answer_nothing_much(struct peer *peer)
 	peer_wait_end(peer);
 }
 
-Test(http_get, empty_body)
+Test(http_call, empty_body)
 {
 	get_from(answer_nothing_much, NULL);
 	cr_assert_eq(got.r, 0);
@@ -229,7 +366,7 @@ static void announce_too_much(struct peer *peer)
 	peer_wait_end(peer);
 }
 
-Test(http_get, announced_body_over_the_cap)
+Test(http_call, announced_body_over_the_cap)
 {
 	get_from(announce_too_much, NULL);
 	cr_assert_eq(got.r, -EFBIG, "%d %s", got.r, got.reason);
@@ -249,7 +386,7 @@ static void send_too_much(struct peer *peer)
 	}
 }
 
-Test(http_get, unannounced_body_over_the_cap)
+Test(http_call, unannounced_body_over_the_cap)
 {
 	get_from(send_too_much, NULL);
 	cr_assert_eq(got.r, -EFBIG, "%d %s", got.r, got.reason);
@@ -268,7 +405,7 @@ static void send_headers_without_end(struct peer *peer)
 	peer_wait_end(peer);
 }
 
-Test(http_get, headers_over_the_cap)
+Test(http_call, headers_over_the_cap)
 {
 	get_from(send_headers_without_end, NULL);
 	cr_assert_eq(got.r, -EFBIG, "%d %s", got.r, got.reason);
@@ -288,7 +425,7 @@ static void trickle(struct peer *peer)
 	}
 }
 
-Test(http_get, one_deadline_over_all)
+Test(http_call, one_deadline_over_all)
 {
 	uint64_t start_ns = clock_mono_ns();
 	struct http_request request;
@@ -310,7 +447,7 @@ static void stay_silent(struct peer *peer)
 	peer_wait_end(peer);
 }
 
-Test(http_get, silent_server)
+Test(http_call, silent_server)
 {
 	struct http_request request;
 
@@ -328,7 +465,7 @@ Test(http_get, silent_server)
  * Around 200 ms curl has a timer of its own on a connection. What is due within the millisecond
  * after it, curl forgets; so curl must not be the one who keeps the deadline.
  */
-Test(http_get, no_answer_to_the_syn)
+Test(http_call, no_answer_to_the_syn)
 {
 	struct http_request request;
 	struct blackhole hole;
@@ -337,7 +474,7 @@ Test(http_get, no_answer_to_the_syn)
 	request = request_for(&hole.address);
 	for (unsigned i = 0; i < MANY; i++) {
 		request.timeout_ns = 198 * NS_PER_MS + i * 100000;
-		cr_assert_eq(http_get(&fetch, client, &request, on_done, &got), 0);
+		cr_assert_eq(http_call(&fetch, client, &request, on_done, &got), 0);
 	}
 	until(&got.calls, MANY);
 	cr_assert_eq(got.r, -ETIMEDOUT);
@@ -346,7 +483,7 @@ Test(http_get, no_answer_to_the_syn)
 	blackhole_close(&hole);
 }
 
-Test(http_get, refused)
+Test(http_call, refused)
 {
 	struct http_request request;
 
@@ -358,7 +495,7 @@ Test(http_get, refused)
 	cr_assert_not(got.connected);
 }
 
-Test(http_get, no_unix_socket)
+Test(http_call, no_unix_socket)
 {
 	struct http_request request = { .url = "http://localhost/",
 					.unix_socket = "/nonexistent/socket",
@@ -375,7 +512,7 @@ static void answer_ssh(struct peer *peer)
 	peer_wait_end(peer);
 }
 
-Test(http_get, no_http)
+Test(http_call, no_http)
 {
 	get_from(answer_ssh, NULL);
 	cr_assert_eq(got.r, -EPROTO, "%d %s", got.r, got.reason);
@@ -388,7 +525,7 @@ static void hang_up(struct peer *peer)
 	peer_read_head(peer);
 }
 
-Test(http_get, hangs_up)
+Test(http_call, hangs_up)
 {
 	get_from(hang_up, NULL);
 	cr_assert_eq(got.r, -ECONNRESET, "%d %s", got.r, got.reason);
@@ -401,7 +538,7 @@ static void stop_in_the_middle(struct peer *peer)
 	peer_puts(peer, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[");
 }
 
-Test(http_get, stops_in_the_middle)
+Test(http_call, stops_in_the_middle)
 {
 	get_from(stop_in_the_middle, NULL);
 	cr_assert_eq(got.r, -ECONNRESET, "%d %s", got.r, got.reason);
@@ -425,7 +562,7 @@ static void redirect(struct peer *peer)
 	peer_wait_end(peer);
 }
 
-Test(http_get, redirects_are_not_followed)
+Test(http_call, redirects_are_not_followed)
 {
 	struct server elsewhere;
 
@@ -437,7 +574,7 @@ Test(http_get, redirects_are_not_followed)
 	cr_assert_eq(server_stop(&elsewhere), 0);
 }
 
-Test(http_get, proxy_of_the_environment_is_not_used)
+Test(http_call, proxy_of_the_environment_is_not_used)
 {
 	struct server proxy;
 	char address[64];
@@ -452,7 +589,7 @@ Test(http_get, proxy_of_the_environment_is_not_used)
 	cr_assert_eq(server_stop(&proxy), 0);
 }
 
-Test(http_get, other_schemes_are_refused)
+Test(http_call, other_schemes_are_refused)
 {
 	struct http_request request = { .url = "file:///etc/hostname",
 					.timeout_ns = NS_PER_S,
@@ -463,27 +600,27 @@ Test(http_get, other_schemes_are_refused)
 	cr_assert_eq(got.size, 0);
 }
 
-Test(http_get, line_breaks_in_headers_are_refused)
+Test(http_call, line_breaks_in_headers_are_refused)
 {
 	struct http_request request = { .url = "http://127.0.0.1:1/",
 					.bearer = "a\r\nX-Other: b",
 					.timeout_ns = NS_PER_S,
 					.body_max = BODY_MAX };
 
-	cr_assert_eq(http_get(&fetch, client, &request, on_done, &got), -EINVAL);
+	cr_assert_eq(http_call(&fetch, client, &request, on_done, &got), -EINVAL);
 }
 
 /* ---- lives ---- */
 
-Test(http_get, cancelled_before_anything_and_in_flight)
+Test(http_call, cancelled_before_anything_and_in_flight)
 {
 	struct http_request request;
 
 	server_start(&server, NULL, stay_silent, NULL);
 	request = request_for(&server.address);
-	cr_assert_eq(http_get(&fetch, client, &request, on_done, &got), 0);
+	cr_assert_eq(http_call(&fetch, client, &request, on_done, &got), 0);
 	http_cancel(fetch);
-	cr_assert_eq(http_get(&fetch, client, &request, on_done, &got), 0);
+	cr_assert_eq(http_call(&fetch, client, &request, on_done, &got), 0);
 	for (int i = 0; i < 5; i++)
 		cr_assert_eq(loop_turn(&loop, 10), 0);
 	http_cancel(fetch);
@@ -506,15 +643,15 @@ static void free_client(void *owner, const struct http_answer *answer)
 }
 
 /* The one told may free the client, with another fetch in flight or done too. */
-Test(http_get, client_freed_by_the_one_told)
+Test(http_call, client_freed_by_the_one_told)
 {
 	static struct asked asked;
 	struct http_request request;
 
 	server_start(&server, NULL, answer_as_node, &asked);
 	request = request_for(&server.address);
-	cr_assert_eq(http_get(&fetch, client, &request, free_client, NULL), 0);
-	cr_assert_eq(http_get(&fetch, client, &request, free_client, NULL), 0);
+	cr_assert_eq(http_call(&fetch, client, &request, free_client, NULL), 0);
+	cr_assert_eq(http_call(&fetch, client, &request, free_client, NULL), 0);
 	until(&second_calls, 1);
 	cr_assert_eq(loop_turn(&loop, 10), 0);
 	cr_assert_eq(second_calls, 1);
@@ -528,17 +665,17 @@ static void get_again(void *owner, const struct http_answer *answer)
 	(void)owner;
 	cr_assert_eq(answer->r, 0);
 	if (++second_calls < 50)
-		cr_assert_eq(http_get(&fetch, client, &request, get_again, NULL), 0);
+		cr_assert_eq(http_call(&fetch, client, &request, get_again, NULL), 0);
 }
 
-Test(http_get, one_after_the_other_from_the_callback)
+Test(http_call, one_after_the_other_from_the_callback)
 {
 	static struct asked asked;
 	struct http_request request;
 
 	server_start(&server, NULL, answer_as_node, &asked);
 	request = request_for(&server.address);
-	cr_assert_eq(http_get(&fetch, client, &request, get_again, NULL), 0);
+	cr_assert_eq(http_call(&fetch, client, &request, get_again, NULL), 0);
 	until(&second_calls, 50);
 	cr_assert_eq(server_stop(&server), 50);
 }
@@ -564,7 +701,7 @@ __attribute__((visibility("default"))) int getaddrinfo(const char *name, const c
 }
 
 /* Neither the time-out nor the clean-up may wait for it. */
-Test(http_get, silent_resolver_does_not_block)
+Test(http_call, silent_resolver_does_not_block)
 {
 	struct http_request request = { .url = "http://targets.example/list",
 					.timeout_ns = 200 * NS_PER_MS,
@@ -577,7 +714,7 @@ Test(http_get, silent_resolver_does_not_block)
 	cr_assert_not(got.connected);
 	cr_assert_eq(__atomic_load_n(&resolving, __ATOMIC_SEQ_CST), 1);
 	cr_assert_lt(loop_take_lag(&loop), 2 * NS_PER_S);
-	cr_assert_eq(http_get(&fetch, client, &request, on_done, &got), 0);
+	cr_assert_eq(http_call(&fetch, client, &request, on_done, &got), 0);
 	while (__atomic_load_n(&resolving, __ATOMIC_SEQ_CST) < 2)
 		cr_assert_eq(loop_turn(&loop, 5), 0);
 	http_cancel(fetch);
