@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+#include "pipeline/age.h"
+
 #define AT(member)     offsetof(struct recipe, member)
 #define CHOICE(member) offsetof(struct recipe_choice, member)
 
@@ -30,6 +32,13 @@ const char *redact_level_name(int level)
 const char *compress_kind_name(int kind)
 {
 	return compress_kinds[kind];
+}
+
+static int check_recipient(const void *value, struct err *err)
+{
+	uint8_t key[CRYPTO_KEY_BYTES];
+
+	return age_recipient_parse(*(char *const *)value, key, err);
 }
 
 const struct option_desc recipe_options[] = {
@@ -61,6 +70,7 @@ const struct option_desc recipe_options[] = {
 	{ .name = "encrypt",
 	  .type = OPTION_TEXT_LIST,
 	  .offset = AT(encrypt),
+	  .check = check_recipient,
 	  .help = "age recipients (`age1...`) that captures are encrypted to; `heapwatchctl "
 		  "keygen` makes a pair. The daemon holds no key that opens them." },
 	{ 0 },
@@ -83,6 +93,7 @@ const struct option_desc recipe_choice_options[] = {
 	  .type = OPTION_TEXT_LIST,
 	  .offset = CHOICE(encrypt),
 	  .present = CHOICE(has_encrypt),
+	  .check = check_recipient,
 	  .help = "As `capture.encrypt`, for this action; an empty list is no encryption." },
 	{ 0 },
 };
