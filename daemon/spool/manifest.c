@@ -117,6 +117,33 @@ int manifest_write(const struct manifest *manifest, struct buf *buf)
 	return buf_puts(buf, "\n");
 }
 
+bool manifest_format(const struct manifest *manifest, const char *member, char *dst, size_t size)
+{
+	const void *value;
+	size_t i = 0;
+
+	while (i < MEMBERS && strcmp(members[i].name, member) != 0)
+		i++;
+	if (i == MEMBERS)
+		return false;
+	value = (const char *)manifest + members[i].offset;
+	switch (members[i].type) {
+	case MEMBER_TEXT:
+		str_copy(dst, size, value);
+		break;
+	case MEMBER_INT:
+		snprintf(dst, size, "%lld", (long long)*(const int64_t *)value);
+		break;
+	case MEMBER_UINT:
+		snprintf(dst, size, "%llu", (unsigned long long)*(const uint64_t *)value);
+		break;
+	case MEMBER_NUMBER:
+		snprintf(dst, size, "%.15g", *(const double *)value);
+		break;
+	}
+	return true;
+}
+
 /* Cut at the border of a character, so that what is written again is what was read. */
 static void copy_text(char *dst, size_t size, const char *text)
 {

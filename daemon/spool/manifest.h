@@ -58,6 +58,9 @@ int manifest_write(const struct manifest *manifest, struct buf *buf);
 /* Its members, within an object of the caller's. */
 void manifest_write_members(const struct manifest *manifest, struct json_writer *w);
 
+/* One member as text, cut to size; false when there is none of this name. */
+bool manifest_format(const struct manifest *manifest, const char *member, char *dst, size_t size);
+
 /*
  * 0; -EBADMSG when it is not a manifest of ours or lacks what a capture is checked by (id, name,
  * file_bytes, sha256), the reason in err; -ENOMEM. Unknown members are ignored, texts that do not

@@ -1,0 +1,23 @@
+#pragma once
+
+/* The commands of heapwatchctl, one file each or a few that belong together. */
+
+#include "ctl/options.h"
+
+struct err;
+struct source;
+
+/* An enum ctl_exit; what is not CTL_OK has its reason in err, unless that is empty. */
+typedef int command_fn(struct source *source, const struct ctl_options *options, struct err *err);
+
+command_fn command_list;
+command_fn command_info;
+command_fn command_export;
+command_fn command_rm;
+command_fn command_pin;
+command_fn command_unpin;
+command_fn command_verify;
+command_fn command_vacuum;
+
+/* The command line, run to its end. version and revision are printed by --version. */
+int ctl_run(int argc, char **argv, const char *version, const char *revision);

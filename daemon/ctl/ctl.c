@@ -1,0 +1,150 @@
+/*
+ * heapwatchctl
+ */
+
+#include "ctl/command.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl/keygen.h"
+#include "ctl/source.h"
+#include "util/err.h"
+#include "util/log.h"
+#include "util/str.h"
+
+enum { ANY_NUMBER = 1000000 };
+
+static const struct command {
+	const char *name;
+	size_t args_min, args_max;
+	command_fn *run;
+} commands[] = {
+	{ "list", 0, ANY_NUMBER, command_list },     { "info", 0, ANY_NUMBER, command_info },
+	{ "export", 1, 1, command_export },          { "rm", 1, ANY_NUMBER, command_rm },
+	{ "pin", 1, ANY_NUMBER, command_pin },       { "unpin", 1, ANY_NUMBER, command_unpin },
+	{ "verify", 0, ANY_NUMBER, command_verify }, { "vacuum", 0, 0, command_vacuum },
+};
+
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static const char usage[] =
+	"usage: heapwatchctl [flags] [command]\n"
+	"\n"
+	"Looks through the heap captures of heapwatchd, and gets them out of its spool.\n"
+	"\n"
+	"  list [MATCH...]        captures, oldest first (default)\n"
+	"  info [ID...]           all that is known of them\n"
+	"  export ID              the capture, decrypted and decompressed\n"
+	"  verify [ID...]         read them and compare with their SHA-256\n"
+	"  pin ID...              vacuum leaves them alone; unpin, or pin --off: no longer\n"
+	"  rm ID...               delete them\n"
+	"  vacuum                 delete the oldest down to the limits of the spool, or those "
+	"given\n"
+	"  keygen                 make a key pair for encrypted captures\n"
+	"\n"
+	"An ID is an id, the first digits (at least 4) of it, or the name of a file. A MATCH is a\n"
+	"target's name, which may have wildcards, or MEMBER=VALUE (rule=, kind=, runtime=, ...).\n"
+	"\n"
+	"  -H --host=URL          the daemon (default: $HEAPWATCH_HOST, else "
+	"http://127.0.0.1:19229;\n"
+	"                         also unix:/run/heapwatch/ctl.sock)\n"
+	"  -D --directory=FOLDER  the spool itself, without a daemon\n"
+	"  -S --since=TIME, -U --until=TIME   captures of that time only (\"yesterday\", -1h)\n"
+	"  -1, -n NUMBER          the newest, the newest so many\n"
+	"  -r --reverse           newest first\n"
+	"  -F --field=MEMBER      print this member of each only\n"
+	"     --json=MODE         short, pretty or off\n"
+	"     --no-pager, --no-legend\n"
+	"  -q --quiet             say nothing but what was asked for\n"
+	"  -o --output=FILE       export: to this file, - is stdout (default: by the capture's "
+	"name)\n"
+	"  -i --identity=FILE     export: key file; may be repeated\n"
+	"     --raw               export: as it is on the disk\n"
+	"     --scripts           export: the list of scripts kept beside it\n"
+	"     --max-use=BYTES --keep-free=BYTES --max-age=SPAN --max-files=NUMBER   of vacuum\n"
+	"  -h --help, --version\n"
+	"\n"
+	"Exit: 0 done; 1 failed, or nothing found; 2 usage; 3 no daemon answers; 4 refused by a "
+	"guard\nor limit.\n";
+
+static const struct command *find(const char *name)
+{
+	const char *names[COMMANDS + 1];
+
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+		names[i] = commands[i].name;
+	}
+	names[COMMANDS] = "keygen";
+	name = str_closest(name, names, COMMANDS + 1);
+	if (name != NULL)
+		fprintf(stderr, "heapwatchctl: no such command; did you mean '%s'?\n", name);
+	else
+		fputs("heapwatchctl: no such command; try: heapwatchctl --help\n", stderr);
+	return NULL;
+}
+
+static int check_args(const struct command *command, const struct ctl_options *options)
+{
+	if (options->args_n < command->args_min) {
+		fprintf(stderr, "heapwatchctl: %s: which capture? (see heapwatchctl list)\n",
+			command->name);
+		return CTL_USAGE;
+	}
+	if (options->args_n > command->args_max) {
+		fprintf(stderr, "heapwatchctl: %s: '%.64s' is too much\n", command->name,
+			options->args[command->args_max]);
+		return CTL_USAGE;
+	}
+	return CTL_OK;
+}
+
+static int run(const struct command *command, const struct ctl_options *options)
+{
+	struct source *source = NULL;
+	struct err err = { .text = "" };
+	int exit = source_open(&source, options, &err);
+
+	if (exit == CTL_OK)
+		exit = command->run(source, options, &err);
+	/* That nothing was found is an answer, which --quiet leaves to the exit. */
+	if (exit != CTL_OK && err.text[0] != '\0' &&
+	    !(options->quiet && exit == CTL_FAILURE && err.code == -ENOENT))
+		fprintf(stderr, "heapwatchctl: %s\n", err.text);
+	source_free(source);
+	return exit;
+}
+
+int ctl_run(int argc, char **argv, const char *version, const char *revision)
+{
+	const struct command *command;
+	struct ctl_options options;
+	int exit;
+
+	/* Who reads may have seen enough. */
+	signal(SIGPIPE, SIG_IGN);
+	log_setup(LEVEL_ERROR, LOG_LOGFMT);
+	/* It has flags of its own. */
+	if (argc > 1 && strcmp(argv[1], "keygen") == 0)
+		return keygen_command(argc - 1, argv + 1);
+	exit = ctl_options_parse(&options, argc, argv);
+	if (exit != CTL_OK)
+		return exit;
+	if (options.help)
+		return fputs(usage, stdout) < 0 || fflush(stdout) != 0 ? CTL_FAILURE : CTL_OK;
+	if (options.version) {
+		printf("heapwatchctl %s (revision %s)\n", version, revision);
+		return fflush(stdout) != 0 ? CTL_FAILURE : CTL_OK;
+	}
+	command = find(options.command);
+	if (command == NULL)
+		return CTL_USAGE;
+	exit = check_args(command, &options);
+	return exit == CTL_OK ? run(command, &options) : exit;
+}

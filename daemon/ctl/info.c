@@ -1,0 +1,157 @@
+/* A capture for a person: all that its manifest knows, in the order in which one asks for it. */
+
+#include "ctl/show.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/source.h"
+#include "util/buf.h"
+#include "util/str.h"
+
+static void label(struct buf *buf, const char *name)
+{
+	buf_printf(buf, "%12s: ", name);
+}
+
+/* Nothing is printed for what is not known. */
+static void line(struct buf *buf, const char *name, const char *text)
+{
+	if (text[0] == '\0')
+		return;
+	label(buf, name);
+	show_text(buf, text);
+	buf_puts(buf, "\n");
+}
+
+static void named(struct buf *buf, const char *name, const char *text, const char *detail)
+{
+	if (text[0] == '\0')
+		return;
+	label(buf, name);
+	show_text(buf, text);
+	if (detail[0] != '\0') {
+		buf_puts(buf, " (");
+		show_text(buf, detail);
+		buf_puts(buf, ")");
+	}
+	buf_puts(buf, "\n");
+}
+
+static void print_program(struct buf *buf, const struct manifest *manifest)
+{
+	char time[SHOW_TIME_MAX], text[128];
+
+	named(buf, "Target", manifest->target, manifest->isolate);
+	line(buf, "Address", manifest->address);
+	snprintf(text, sizeof(text), "%s %s", manifest->engine, manifest->engine_version);
+	if (manifest->runtime[0] != '\0') {
+		label(buf, "Runtime");
+		show_text(buf, manifest->runtime);
+		buf_puts(buf, " ");
+		show_text(buf, manifest->runtime_version);
+		if (manifest->engine[0] != '\0') {
+			buf_puts(buf, " (");
+			show_text(buf, text);
+			buf_puts(buf, ")");
+		}
+		buf_puts(buf, "\n");
+	}
+	if (manifest->pid > 0) {
+		label(buf, "PID");
+		buf_printf(buf, "%lld", (long long)manifest->pid);
+		if (manifest->target_start_wall_ms > 0)
+			buf_printf(buf, ", started %s",
+				   show_time(time, manifest->target_start_wall_ms));
+		buf_puts(buf, "\n");
+	}
+}
+
+static void bytes_line(struct buf *buf, const char *name, uint64_t bytes, const char *word,
+		       uint64_t more)
+{
+	char a[STR_UNIT_MAX], b[STR_UNIT_MAX];
+
+	if (bytes == 0)
+		return;
+	label(buf, name);
+	buf_puts(buf, str_format_bytes(a, bytes));
+	if (more > 0)
+		buf_printf(buf, "%s%s", word, str_format_bytes(b, more));
+	buf_puts(buf, "\n");
+}
+
+static void print_cause(struct buf *buf, const struct manifest *manifest)
+{
+	char time[SHOW_TIME_MAX];
+
+	line(buf, "Kind", manifest->kind);
+	line(buf, "Time", show_time(time, manifest->started_wall_ms));
+	line(buf, "Rule", manifest->rule[0] != '\0' ? manifest->rule : "none, by hand");
+	line(buf, "Cause", manifest->cause);
+	bytes_line(buf, "Heap", manifest->heap_used_bytes, " of ", manifest->heap_limit_bytes);
+	bytes_line(buf, "Resident", manifest->resident_before_bytes, " before, at most ",
+		   manifest->resident_peak_bytes);
+	if (manifest->duration_ns > 0) {
+		label(buf, "Took");
+		buf_printf(buf, "%.1fs, longest pause of the program %.1fs\n",
+			   (double)manifest->duration_ns / 1e9, (double)manifest->pause_ns / 1e9);
+	}
+}
+
+static bool is_used(const char *stage)
+{
+	return stage[0] != '\0' && strcmp(stage, "none") != 0;
+}
+
+static void print_stages(struct buf *buf, const struct manifest *manifest)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s%s%s%s%s",
+		 is_used(manifest->redact) ? "redacted: " : "not redacted",
+		 is_used(manifest->redact) ? manifest->redact : "",
+		 is_used(manifest->compress) ? ", " : "",
+		 is_used(manifest->compress) ? manifest->compress : "",
+		 is_used(manifest->encrypt) ? ", encrypted" : "");
+	line(buf, "Stages", text);
+	line(buf, "Recipients", manifest->recipients);
+}
+
+static void print_file(struct buf *buf, const struct item *item)
+{
+	const struct manifest *manifest = &item->manifest;
+	char text[STR_UNIT_MAX];
+
+	named(buf, "File", manifest->name, presence_name(item->file));
+	bytes_line(buf, "Size", manifest->file_bytes, " on disk, as captured ",
+		   manifest->size_bytes);
+	print_stages(buf, manifest);
+	line(buf, "SHA256", manifest->sha256);
+	if (manifest->scripts_name[0] != '\0')
+		named(buf, "Scripts", manifest->scripts_name,
+		      str_format_bytes(text, manifest->scripts_bytes));
+	if (manifest->series_count > 1) {
+		label(buf, "Series");
+		buf_printf(buf, "%lld of %lld, begun by ", (long long)manifest->series_index,
+			   (long long)manifest->series_count);
+		show_text(buf, manifest->series);
+		buf_puts(buf, "\n");
+	}
+	line(buf, "Source", manifest->source);
+	line(buf, "Pinned", manifest->pinned != 0 ? "yes" : "no");
+}
+
+void show_info(struct buf *buf, const struct item_array *items)
+{
+	for (size_t i = 0; i < items->n; i++) {
+		const struct manifest *manifest = &items->items[i].manifest;
+
+		if (i > 0)
+			buf_puts(buf, "\n");
+		line(buf, "ID", manifest->id);
+		print_program(buf, manifest);
+		print_cause(buf, manifest);
+		print_file(buf, &items->items[i]);
+	}
+}

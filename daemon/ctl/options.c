@@ -1,0 +1,230 @@
+/*
+ * The command line
+ *
+ * Flags may stand before and behind the command, as with systemd's tools. A value that is no value
+ * is a mistake of usage, said with the flag's name.
+ */
+
+#include "ctl/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/clock.h"
+#include "util/str.h"
+#include "util/when.h"
+
+enum flag {
+	FLAG_JSON = 256,
+	FLAG_NO_PAGER,
+	FLAG_NO_LEGEND,
+	FLAG_RAW,
+	FLAG_SCRIPTS,
+	FLAG_OFF,
+	FLAG_MAX_USE,
+	FLAG_KEEP_FREE,
+	FLAG_MAX_AGE,
+	FLAG_MAX_FILES,
+	FLAG_VERSION,
+};
+
+static const char short_flags[] = "hH:D:qo:i:n:1rS:U:F:";
+
+static const struct option long_flags[] = {
+	{ "help", no_argument, NULL, 'h' },
+	{ "host", required_argument, NULL, 'H' },
+	{ "directory", required_argument, NULL, 'D' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "output", required_argument, NULL, 'o' },
+	{ "identity", required_argument, NULL, 'i' },
+	{ "reverse", no_argument, NULL, 'r' },
+	{ "since", required_argument, NULL, 'S' },
+	{ "until", required_argument, NULL, 'U' },
+	{ "field", required_argument, NULL, 'F' },
+	{ "json", required_argument, NULL, FLAG_JSON },
+	{ "no-pager", no_argument, NULL, FLAG_NO_PAGER },
+	{ "no-legend", no_argument, NULL, FLAG_NO_LEGEND },
+	{ "raw", no_argument, NULL, FLAG_RAW },
+	{ "scripts", no_argument, NULL, FLAG_SCRIPTS },
+	{ "off", no_argument, NULL, FLAG_OFF },
+	{ "max-use", required_argument, NULL, FLAG_MAX_USE },
+	{ "keep-free", required_argument, NULL, FLAG_KEEP_FREE },
+	{ "max-age", required_argument, NULL, FLAG_MAX_AGE },
+	{ "max-files", required_argument, NULL, FLAG_MAX_FILES },
+	{ "version", no_argument, NULL, FLAG_VERSION },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int complain(const char *flag, const char *value, const char *wanted)
+{
+	fprintf(stderr, "heapwatchctl: %s: '%.64s' is not %s\n", flag, value, wanted);
+	return CTL_USAGE;
+}
+
+static int take_time(const char *flag, int64_t *ret)
+{
+	if (when_parse(optarg, clock_wall_ms(), ret) == 0)
+		return CTL_OK;
+	return complain(flag, optarg,
+			"a time (\"2026-11-25 10:00\", \"yesterday\", \"-1h\", \"1h ago\", "
+			"2026-11-25T10:00:00Z)");
+}
+
+static int take_json(enum json_mode *ret)
+{
+	static const char *const modes[] = { "off", "short", "pretty" };
+
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		if (strcmp(optarg, modes[i]) == 0) {
+			*ret = (enum json_mode)i;
+			return CTL_OK;
+		}
+	}
+	return complain("--json", optarg, "short, pretty or off");
+}
+
+static int take_bytes(const char *flag, uint64_t *ret, bool *has)
+{
+	*has = true;
+	return str_parse_bytes(optarg, ret) == 0 ? CTL_OK
+						 : complain(flag, optarg, "a size (500MiB, 20GiB)");
+}
+
+static int take_count(const char *flag, uint64_t min, uint64_t *ret)
+{
+	return str_parse_uint(optarg, ret) == 0 && *ret >= min
+		       ? CTL_OK
+		       : complain(flag, optarg, min > 0 ? "a number from 1" : "a number");
+}
+
+static int take_age(struct vacuum_wish *wish)
+{
+	uint64_t ms;
+
+	wish->has_max_age = true;
+	if (when_parse_span(optarg, &ms) < 0 || ms > UINT64_MAX / NS_PER_MS)
+		return complain("--max-age", optarg, "a span of time (2h, 14d)");
+	wish->max_age_ns = ms * NS_PER_MS;
+	return CTL_OK;
+}
+
+static int take_identity(struct ctl_options *options)
+{
+	if (options->identities_n == IDENTITY_FILES_MAX) {
+		fprintf(stderr, "heapwatchctl: --identity: at most %d files\n", IDENTITY_FILES_MAX);
+		return CTL_USAGE;
+	}
+	options->identities[options->identities_n++] = optarg;
+	return CTL_OK;
+}
+
+static int take_vacuum(int flag, struct vacuum_wish *wish)
+{
+	switch (flag) {
+	case FLAG_MAX_USE:
+		return take_bytes("--max-use", &wish->max_use_bytes, &wish->has_max_use);
+	case FLAG_KEEP_FREE:
+		return take_bytes("--keep-free", &wish->keep_free_bytes, &wish->has_keep_free);
+	case FLAG_MAX_FILES:
+		wish->has_max_files = true;
+		return take_count("--max-files", 0, &wish->max_files);
+	case FLAG_MAX_AGE:
+		return take_age(wish);
+	default:
+		fputs("try: heapwatchctl --help\n", stderr);
+		return CTL_USAGE;
+	}
+}
+
+/* A switch, which takes no value; false when it is none. */
+static bool take_switch(int flag, struct ctl_options *options)
+{
+	switch (flag) {
+	case 'h':
+		options->help = true;
+		return true;
+	case FLAG_VERSION:
+		options->version = true;
+		return true;
+	case 'q':
+		options->quiet = true;
+		return true;
+	case 'r':
+		options->reverse = true;
+		return true;
+	case '1':
+		options->count = 1;
+		return true;
+	case FLAG_NO_PAGER:
+		options->pager = false;
+		return true;
+	case FLAG_NO_LEGEND:
+		options->legend = false;
+		return true;
+	case FLAG_RAW:
+		options->raw = true;
+		return true;
+	case FLAG_SCRIPTS:
+		options->scripts = true;
+		return true;
+	case FLAG_OFF:
+		options->off = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int take_flag(int flag, struct ctl_options *options)
+{
+	switch (flag) {
+	case 'H':
+		options->host = optarg;
+		return CTL_OK;
+	case 'D':
+		options->directory = optarg;
+		return CTL_OK;
+	case 'o':
+		options->output = optarg;
+		return CTL_OK;
+	case 'F':
+		options->field = optarg;
+		return CTL_OK;
+	case 'i':
+		return take_identity(options);
+	case 'n':
+		return take_count("-n", 1, &options->count);
+	case 'S':
+		return take_time("--since", &options->since_ms);
+	case 'U':
+		return take_time("--until", &options->until_ms);
+	case FLAG_JSON:
+		return take_json(&options->json);
+	default:
+		return take_vacuum(flag, &options->vacuum);
+	}
+}
+
+int ctl_options_parse(struct ctl_options *ret, int argc, char **argv)
+{
+	const char *host = getenv("HEAPWATCH_HOST");
+	int flag, r = CTL_OK;
+
+	*ret = (struct ctl_options){
+		.host = host != NULL && host[0] != '\0' ? host : "http://127.0.0.1:19229",
+		.pager = true,
+		.legend = true,
+		.command = "list",
+	};
+	optind = 0;
+	while (r == CTL_OK && (flag = getopt_long(argc, argv, short_flags, long_flags, NULL)) >= 0)
+		r = take_switch(flag, ret) ? CTL_OK : take_flag(flag, ret);
+	if (optind < argc)
+		ret->command = argv[optind++];
+	ret->args = argv + optind;
+	ret->args_n = (size_t)(argc - optind);
+	return r;
+}

@@ -1,0 +1,48 @@
+#pragma once
+
+/* The command line of heapwatchctl, in coredumpctl's manners. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* How heapwatchctl ends. */
+enum ctl_exit {
+	CTL_OK,
+	CTL_FAILURE, /* or nothing was found */
+	CTL_USAGE,
+	CTL_UNREACHABLE, /* no daemon answers */
+	CTL_REFUSED, /* by a guard or a limit */
+};
+
+enum json_mode { JSON_OFF, JSON_SHORT, JSON_PRETTY };
+
+enum { IDENTITY_FILES_MAX = 20 };
+
+/* What vacuum is to keep to; the daemon's own limits where it is not said. */
+struct vacuum_wish {
+	uint64_t max_use_bytes, keep_free_bytes, max_files, max_age_ns;
+	bool has_max_use, has_keep_free, has_max_files, has_max_age;
+};
+
+struct ctl_options {
+	const char *host; /* http://..., unix:/... */
+	const char *directory; /* the spool itself, without a daemon; or NULL */
+	enum json_mode json;
+	bool pager, legend, quiet, reverse;
+	bool raw, scripts, off;
+	uint64_t count; /* the newest so many; 0: all */
+	int64_t since_ms, until_ms; /* 0: no limit */
+	const char *field; /* print this member only; or NULL */
+	const char *output; /* "-": stdout; NULL: by the capture's name */
+	const char *identities[IDENTITY_FILES_MAX];
+	size_t identities_n;
+	struct vacuum_wish vacuum;
+	const char *command; /* "list" when none is given */
+	char **args; /* after the command */
+	size_t args_n;
+	bool help, version;
+};
+
+/* CTL_OK; CTL_USAGE, having said why. args point into argv. */
+int ctl_options_parse(struct ctl_options *ret, int argc, char **argv);

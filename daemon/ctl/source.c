@@ -1,0 +1,57 @@
+/*
+ * Sources
+ */
+
+#include "ctl/source.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "util/err.h"
+
+struct item *item_array_add(struct item_array *array)
+{
+	if (array->n == array->capacity) {
+		size_t capacity = array->capacity == 0 ? 16 : 2 * array->capacity;
+		struct item *items = realloc(array->items, capacity * sizeof(*items));
+
+		if (items == NULL)
+			return NULL;
+		array->items = items;
+		array->capacity = capacity;
+	}
+	array->items[array->n] = (struct item){ .file = PRESENCE_ERROR };
+	return &array->items[array->n++];
+}
+
+void item_array_fini(struct item_array *array)
+{
+	free(array->items);
+	*array = (struct item_array){ .items = NULL };
+}
+
+int source_open(struct source **ret, const struct ctl_options *options, struct err *err)
+{
+	if (options->directory != NULL)
+		return source_directory_open(ret, options->directory, err);
+	return source_http_open(ret, options->host, err);
+}
+
+void source_free(struct source *source)
+{
+	if (source != NULL)
+		source->ops->free(source);
+}
+
+int source_fail(struct err *err, int exit, int code, const char *fmt, ...)
+{
+	char text[ERR_TEXT_MAX];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	err_set(err, code, "%s", text);
+	return exit;
+}

@@ -1,0 +1,60 @@
+#pragma once
+
+/*
+ * Where captures come from: the daemon over HTTP, or the folder of the spool itself (-D), which
+ * works with the daemon stopped. What fails is an enum ctl_exit, the reason in err; err->code is
+ * -ENOENT when a capture or its file is not there.
+ */
+
+#include "ctl/options.h"
+#include "spool/manifest.h"
+#include "spool/select.h"
+
+struct err;
+struct source;
+struct stage;
+
+struct item {
+	struct manifest manifest;
+	enum presence file;
+};
+
+struct item_array {
+	struct item *items; /* owned */
+	size_t n, capacity;
+};
+
+/* NULL on -ENOMEM; else the new last item, zeroed. */
+struct item *item_array_add(struct item_array *array);
+void item_array_fini(struct item_array *array);
+
+enum part { PART_CAPTURE, PART_SCRIPTS };
+
+struct source_ops {
+	/* All captures, in any order. */
+	int (*list)(struct source *source, struct item_array *ret, struct err *err);
+
+	/* Put the bytes as they are on the disk into a stage; finishing it is the caller's. */
+	int (*fetch)(struct source *source, const struct manifest *manifest, enum part part,
+		     struct stage *to, struct err *err);
+	int (*remove)(struct source *source, const char *id, struct err *err);
+	int (*pin)(struct source *source, const char *id, bool pinned, struct err *err);
+	int (*vacuum)(struct source *source, const struct vacuum_wish *wish, uint64_t *ret_files,
+		      uint64_t *ret_bytes, struct err *err);
+	void (*free)(struct source *source);
+};
+
+struct source {
+	const struct source_ops *ops;
+};
+
+/* By the options. CTL_OK, or an exit with the reason in err. */
+int source_open(struct source **ret, const struct ctl_options *options, struct err *err);
+void source_free(struct source *source); /* NULL is fine */
+
+int source_http_open(struct source **ret, const char *host, struct err *err);
+int source_directory_open(struct source **ret, const char *path, struct err *err);
+
+/* Fill err (may be NULL) and return the exit. */
+int source_fail(struct err *err, int exit, int code, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
