@@ -20,7 +20,6 @@
 #include "ctl/choose.h"
 #include "ctl/command.h"
 #include "ctl/tap.h"
-#include "ctl/unseal.h"
 #include "pipeline/zstd.h"
 #include "util/err.h"
 #include "util/file.h"
@@ -61,11 +60,6 @@ static int reading_init(struct reading *reading, const struct manifest *manifest
 	if (!options->raw && is(manifest->compress, "zstd")) {
 		r = zstd_expand_new(&reading->expand, next);
 		next = reading->expand;
-	}
-	if (r == 0 && !options->raw && is(manifest->encrypt, "age")) {
-		r = unseal_new(&reading->unseal, options->identities, options->identities_n, next,
-			       err);
-		next = reading->unseal;
 	}
 	if (r == 0)
 		r = tap_init(&reading->tap, next);
