@@ -586,10 +586,21 @@ static const char intro[] =
 	"to the working directory.\n"
 	"- Flags win over the file.\n";
 
+static const char rules_intro[] = "\n"
+				  "# Rule files\n"
+				  "\n"
+				  "The files that `rule_files` names. `conf/rules.d/memory.yaml` "
+				  "is one to begin with. A rule "
+				  "that needs a value the target does not give does not hold.\n";
+
 int schema_print_options(struct buf *buf, bool markdown)
 {
-	if (!markdown)
-		return options_print(settings_table, "", buf);
+	if (!markdown) {
+		options_print(settings_table, "", buf);
+		return options_print(rule_file_options, "", buf);
+	}
 	buf_puts(buf, intro);
-	return options_markdown(settings_table, "", buf);
+	options_markdown(settings_table, "", buf);
+	buf_puts(buf, rules_intro);
+	return options_markdown(rule_file_options, "", buf);
 }

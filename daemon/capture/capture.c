@@ -134,7 +134,8 @@ static void fail(struct captures *captures, struct capture *capture, const char 
 	 * said no.
 	 */
 	if (capture->bytes == 0 && strcmp(reason, "cancelled") != 0)
-		guard_forget(captures, capture->manifest.target, capture->manifest.rule);
+		guard_forget(captures, capture->manifest.target, capture->manifest.rule,
+			     capture->kind);
 	end(captures, capture, CAPTURE_FAILED);
 }
 
@@ -322,7 +323,8 @@ static int accept_request(struct captures *captures, const struct target *target
 	r = rand_hex(capture->id, (CAPTURE_ID_MAX - 1) / 2);
 	if (r == 0 && request->rule != NULL)
 		r = guard_remember(captures, target->spec.name, request->isolate, request->rule,
-				   false);
+				   request->kind,
+				   request->guards != NULL && request->guards->has_rearm);
 	if (r < 0) {
 		free(capture);
 		return r;

@@ -121,7 +121,7 @@ struct captures {
 	struct link counters;
 	struct link history; /* accepted requests of rules, by which guards judge; newest last */
 	struct link series; /* of capture/series.c: those with captures still to come */
-	uint32_t counters_n, history_n;
+	uint32_t counters_n, history_n, unarmed_n;
 	struct state_file *state; /* owned; NULL: nothing survives a restart */
 	struct histogram duration, pause, size;
 	struct loop_wake wake;

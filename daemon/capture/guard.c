@@ -25,12 +25,6 @@ enum {
 	SNAPSHOT_PER_HEAP = 2, /* file bytes per heap byte; seen: 0.05 to 2 */
 };
 
-struct past {
-	struct link link;
-	char target[128], rule[128];
-	uint64_t at_ns;
-};
-
 uint64_t guard_estimate_bytes(uint64_t heap_used_bytes)
 {
 	return SNAPSHOT_BASE_BYTES + SNAPSHOT_PER_HEAP * heap_used_bytes;
@@ -68,9 +62,17 @@ static enum capture_refusal judge_queue(const struct captures *captures, struct 
 					     captures->queue_n);
 }
 
-static bool is_of(const struct past *past, const struct target *target, const char *rule)
+static bool is_of(const struct past *past, const struct target *target,
+		  const struct capture_request *request)
 {
-	return strcmp(past->target, target->spec.name) == 0 && strcmp(past->rule, rule) == 0;
+	return past->kind == request->kind && strcmp(past->target, target->spec.name) == 0 &&
+	       strcmp(past->rule, request->rule) == 0;
+}
+
+/* Time since; one that lies ahead counts as of now. */
+static uint64_t age_of(const struct past *past, uint64_t now_ns)
+{
+	return (int64_t)now_ns > past->at_ns ? now_ns - (uint64_t)past->at_ns : 0;
 }
 
 static enum capture_refusal judge_cooldown(const struct captures *captures,
@@ -84,8 +86,8 @@ static enum capture_refusal judge_cooldown(const struct captures *captures,
 	list_each (link, &captures->history) {
 		const struct past *past = container_of(link, struct past, link);
 
-		if (is_of(past, target, request->rule))
-			since_ns = now_ns - past->at_ns;
+		if (is_of(past, target, request) && age_of(past, now_ns) < since_ns)
+			since_ns = age_of(past, now_ns);
 	}
 	if (since_ns >= cooldown_ns)
 		return REFUSAL_NONE;
@@ -109,7 +111,7 @@ static enum capture_refusal judge_window(const struct captures *captures,
 	list_each (link, &captures->history) {
 		const struct past *past = container_of(link, struct past, link);
 
-		if (is_of(past, target, request->rule) && now_ns - past->at_ns < guards->window_ns)
+		if (is_of(past, target, request) && age_of(past, now_ns) < guards->window_ns)
 			n++;
 	}
 	if (guards->max_captures == 0 || n < guards->max_captures)
@@ -118,6 +120,30 @@ static enum capture_refusal judge_window(const struct captures *captures,
 	return (enum capture_refusal)err_set(
 		err, REFUSAL_MAX_CAPTURES, "max_captures: %llu of %llu in %s",
 		(unsigned long long)n, (unsigned long long)guards->max_captures, window);
+}
+
+static enum capture_refusal judge_rearm(const struct captures *captures,
+					const struct target *target,
+					const struct capture_request *request, uint64_t now_ns,
+					struct err *err)
+{
+	char ago[STR_UNIT_MAX];
+
+	if (!request->guards->has_rearm)
+		return REFUSAL_NONE;
+	list_each (link, &captures->history) {
+		const struct past *past = container_of(link, struct past, link);
+		uint64_t age_ns = age_of(past, now_ns);
+
+		if (!past->unarmed || !is_of(past, target, request) ||
+		    strcmp(past->isolate, request->isolate) != 0)
+			continue;
+		str_format_duration(ago, age_ns - age_ns % NS_PER_S);
+		return (enum capture_refusal)err_set(
+			err, REFUSAL_REARM,
+			"rearm: the value has not been back since the last capture, %s ago", ago);
+	}
+	return REFUSAL_NONE;
 }
 
 /* What the captures waiting and running have yet to write, as far as one can tell. */
@@ -180,10 +206,27 @@ static enum capture_refusal judge_target(const struct target *target,
 	return REFUSAL_NONE;
 }
 
+/* What the rule has done before. A later one of a series is not the rule's doing. */
+static enum capture_refusal judge_history(const struct captures *captures,
+					  const struct target *target,
+					  const struct capture_request *request, struct err *err)
+{
+	uint64_t now_ns = clock_mono_ns();
+	enum capture_refusal refusal;
+
+	if (request->rule == NULL || request->guards == NULL || request->series_id != NULL)
+		return REFUSAL_NONE;
+	refusal = judge_cooldown(captures, target, request, now_ns, err);
+	if (refusal == REFUSAL_NONE)
+		refusal = judge_window(captures, target, request, now_ns, err);
+	if (refusal == REFUSAL_NONE)
+		refusal = judge_rearm(captures, target, request, now_ns, err);
+	return refusal;
+}
+
 enum capture_refusal guard_judge(const struct captures *captures, const struct target *target,
 				 const struct capture_request *request, struct err *err)
 {
-	uint64_t now_ns = clock_mono_ns();
 	enum capture_refusal refusal;
 
 	if (target == NULL)
@@ -191,11 +234,8 @@ enum capture_refusal guard_judge(const struct captures *captures, const struct t
 	refusal = judge_busy(captures, target, err);
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_queue(captures, err);
-	if (refusal == REFUSAL_NONE && request->rule != NULL && request->guards != NULL) {
-		refusal = judge_cooldown(captures, target, request, now_ns, err);
-		if (refusal == REFUSAL_NONE)
-			refusal = judge_window(captures, target, request, now_ns, err);
-	}
+	if (refusal == REFUSAL_NONE)
+		refusal = judge_history(captures, target, request, err);
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_space(captures, target, request, err);
 	if (refusal == REFUSAL_NONE)
@@ -203,49 +243,73 @@ enum capture_refusal guard_judge(const struct captures *captures, const struct t
 	return refusal;
 }
 
+/* ---- history ---- */
+
+static void drop_past(struct captures *captures, struct past *past)
+{
+	link_remove(&past->link);
+	captures->history_n--;
+	captures->unarmed_n -= past->unarmed;
+	free(past);
+}
+
 int guard_remember(struct captures *captures, const char *target, const char *isolate,
-		   const char *rule, bool rearm)
+		   const char *rule, int kind, bool rearm)
 {
 	struct past *past = calloc(1, sizeof(*past));
 
-	(void)isolate;
-	(void)rearm;
 	if (past == NULL)
 		return -ENOMEM;
 	str_copy(past->target, sizeof(past->target), target);
+	str_copy(past->isolate, sizeof(past->isolate), isolate);
 	str_copy(past->rule, sizeof(past->rule), rule);
-	past->at_ns = clock_mono_ns();
+	past->kind = kind;
+	past->unarmed = rearm;
+	past->at_ns = (int64_t)clock_mono_ns();
 	list_append(&captures->history, &past->link);
-	if (++captures->history_n > HISTORY_MAX) {
-		struct link *oldest = captures->history.next;
-
-		link_remove(oldest);
-		free(container_of(oldest, struct past, link));
-		captures->history_n--;
-	}
+	captures->history_n++;
+	captures->unarmed_n += rearm;
+	if (captures->history_n > HISTORY_MAX)
+		drop_past(captures, container_of(captures->history.next, struct past, link));
 	return 0;
 }
 
-void guard_forget(struct captures *captures, const char *target, const char *rule)
+void guard_forget(struct captures *captures, const char *target, const char *rule, int kind)
 {
 	for (struct link *link = captures->history.prev; link != &captures->history;
 	     link = link->prev) {
 		struct past *past = container_of(link, struct past, link);
 
-		if (strcmp(past->target, target) != 0 || strcmp(past->rule, rule) != 0)
+		if (past->kind != kind || strcmp(past->target, target) != 0 ||
+		    strcmp(past->rule, rule) != 0)
 			continue;
-		link_remove(link);
-		free(past);
-		captures->history_n--;
+		drop_past(captures, past);
 		return;
 	}
 }
 
+bool guard_rearm(struct captures *captures, const char *target, const char *isolate,
+		 const char *rule)
+{
+	bool any = false;
+
+	if (captures->unarmed_n == 0)
+		return false;
+	list_each (link, &captures->history) {
+		struct past *past = container_of(link, struct past, link);
+
+		if (!past->unarmed || strcmp(past->target, target) != 0 ||
+		    strcmp(past->isolate, isolate) != 0 || strcmp(past->rule, rule) != 0)
+			continue;
+		past->unarmed = false;
+		captures->unarmed_n--;
+		any = true;
+	}
+	return any;
+}
+
 void guard_forget_all(struct captures *captures)
 {
-	list_each_safe (link, &captures->history) {
-		link_remove(link);
-		free(container_of(link, struct past, link));
-	}
-	captures->history_n = 0;
+	list_each_safe (link, &captures->history)
+		drop_past(captures, container_of(link, struct past, link));
 }

@@ -33,10 +33,27 @@ enum capture_refusal safety_judge(const struct captures *captures, const struct 
 				  const char *isolate, const struct rule_guards *guards, bool fresh,
 				  struct err *err);
 
-/* An accepted request of a rule; -ENOMEM. */
+/*
+ * History: the accepted requests of rules, in captures->history. It goes by names, so that a target
+ * that restarts, or leaves the configuration and comes back, is the same. Times are monotonic here
+ * and become wall time in the state file only: setting the clock ends no cooldown.
+ */
+struct past {
+	struct link link;
+	char target[128], isolate[64], rule[128];
+	int kind; /* enum capture_kind */
+	bool unarmed; /* its rule must see the value on the good side first */
+	int64_t at_ns; /* monotonic; negative: before this boot */
+};
+
+/* An accepted request of a rule; rearm: the rule has rearm_*. -ENOMEM. */
 int guard_remember(struct captures *captures, const char *target, const char *isolate,
-		   const char *rule, bool rearm);
+		   const char *rule, int kind, bool rearm);
 
 /* The newest such request has come to nothing and does not count. */
-void guard_forget(struct captures *captures, const char *target, const char *rule);
+void guard_forget(struct captures *captures, const char *target, const char *rule, int kind);
+
+/* The value was seen on the good side. True when that arms a rule that was not. */
+bool guard_rearm(struct captures *captures, const char *target, const char *isolate,
+		 const char *rule);
 void guard_forget_all(struct captures *captures);

@@ -56,5 +56,11 @@ const struct option_desc capture_options[] = {
 	  .help = "Give up on a capture that grows larger. A snapshot is about as large as the "
 		  "heap; "
 		  "V8's heaps end near 16 GiB." },
+	{ .name = "guards",
+	  .type = OPTION_TABLE,
+	  .offset = AT(guards),
+	  .table = safety_guard_options,
+	  .help = "What protects the targets: for captures that a person asks for, and where the "
+		  "`guards` of a rule do not say otherwise." },
 	{ 0 },
 };

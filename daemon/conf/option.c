@@ -17,6 +17,7 @@
 #include "conf/labels.h"
 #include "conf/option_kind.h"
 #include "conf/option_load.h"
+#include "util/day_times.h"
 #include "util/str.h"
 
 /* Keys of one mapping, for "did you mean". */
@@ -135,6 +136,35 @@ static int load_text_list(const struct option_load *load, const struct option_de
 		if (r < 0)
 			return r;
 	}
+	return 0;
+}
+
+static int load_day_times(const struct option_load *load, const struct option_desc *desc,
+			  const struct node *node, const char *path, struct day_times *times)
+{
+	struct day_times all = { 0 };
+
+	if (node->kind != NODE_LIST)
+		return option_load_scalar(load, desc, node, path, times);
+	if (node->children_n > DAY_TIMES_MAX) {
+		problems_add(load->problems, load->doc->file, node->line, node->column, path,
+			     "%zu times are too many (at most %d)", node->children_n,
+			     DAY_TIMES_MAX);
+		return 0;
+	}
+	for (size_t i = 0; i < node->children_n; i++) {
+		struct day_times one = { 0 };
+		char at[OPTION_PATH_MAX];
+		int r;
+
+		option_path_at(at, path, i);
+		r = option_load_scalar(load, desc, &node->children[i], at, &one);
+		if (r < 0)
+			return r;
+		if (one.n > 0)
+			all.items[all.n++] = one.items[0];
+	}
+	*times = all;
 	return 0;
 }
 
@@ -313,6 +343,8 @@ static int load_value(const struct option_load *load, const struct option_desc *
 			     path, "has no value (give one, or leave the key out)");
 		return 0;
 	}
+	if (desc->type == OPTION_DAY_TIMES)
+		return load_day_times(load, desc, node, path, value);
 	return option_load_scalar(load, desc, node, path, value);
 }
 

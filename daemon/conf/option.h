@@ -28,6 +28,7 @@ enum option_type {
 	OPTION_TEXT, /* char *, owned, NULL when absent and without default */
 	OPTION_ENUM, /* int: index into choices */
 	OPTION_TEXT_LIST, /* struct text_list */
+	OPTION_DAY_TIMES, /* struct day_times: "08:00-09:00", or a list of such */
 	OPTION_LABELS, /* struct labels */
 	OPTION_TABLE, /* struct described by `table`, at offset */
 	OPTION_LIST, /* struct item_list of structs described by `table` */

@@ -16,6 +16,7 @@
 
 #include "conf/labels.h"
 #include "util/clock.h"
+#include "util/day_times.h"
 #include "util/str.h"
 
 char *option_path(char dst[OPTION_PATH_MAX], const char *prefix, const char *name)
@@ -215,6 +216,24 @@ static int parse_enum(const struct option_desc *desc, const char *text, void *va
 	return -EINVAL;
 }
 
+/* One span; a list of them is read by its items. */
+static int parse_day_times(const struct option_desc *desc, const char *text, void *value,
+			   struct err *hint)
+{
+	struct day_times *times = value;
+
+	(void)desc;
+	if (day_span_parse(text, &times->items[0]) < 0)
+		return err_set(hint, -EINVAL, "HH:MM-HH:MM, local time");
+	times->n = 1;
+	return 0;
+}
+
+static bool equal_day_times(const void *a, const void *b)
+{
+	return day_times_equal(a, b);
+}
+
 static bool equal_bool(const void *a, const void *b)
 {
 	const bool *x = a, *y = b;
@@ -266,6 +285,10 @@ static const struct option_kind kinds[] = {
 	[OPTION_ENUM] = { "choice", "a word", NULL, parse_enum, equal_int, NULL },
 	[OPTION_TEXT_LIST] = { "list of texts", "a list of texts", NULL, NULL, equal_text_list,
 			       fini_text_list },
+	[OPTION_DAY_TIMES] = { "times of day", "a time of day",
+			       "examples: 08:00-09:00, "
+			       "22:30-06:00",
+			       parse_day_times, equal_day_times, NULL },
 	[OPTION_LABELS] = { "labels", "labels", NULL, NULL, equal_labels, fini_labels },
 	[OPTION_TABLE] = { "table", "a table", NULL, NULL, NULL, NULL },
 	[OPTION_LIST] = { "list", "a list", NULL, NULL, NULL, NULL },

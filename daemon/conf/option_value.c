@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "conf/option_kind.h"
+#include "util/day_times.h"
 #include "util/str.h"
 
 static const char *kind_of(const struct node *node)
@@ -86,13 +87,19 @@ union scalar {
 	uint64_t number;
 	double real;
 	char *text;
+	struct day_times times;
 };
 
 static const size_t sizes[] = {
-	[OPTION_BOOL] = sizeof(bool),      [OPTION_UINT] = sizeof(uint64_t),
-	[OPTION_BYTES] = sizeof(uint64_t), [OPTION_TIME] = sizeof(uint64_t),
-	[OPTION_RATIO] = sizeof(double),   [OPTION_NUMBER] = sizeof(double),
-	[OPTION_TEXT] = sizeof(char *),    [OPTION_ENUM] = sizeof(int),
+	[OPTION_BOOL] = sizeof(bool),
+	[OPTION_UINT] = sizeof(uint64_t),
+	[OPTION_BYTES] = sizeof(uint64_t),
+	[OPTION_TIME] = sizeof(uint64_t),
+	[OPTION_RATIO] = sizeof(double),
+	[OPTION_NUMBER] = sizeof(double),
+	[OPTION_TEXT] = sizeof(char *),
+	[OPTION_ENUM] = sizeof(int),
+	[OPTION_DAY_TIMES] = sizeof(struct day_times),
 };
 
 static int parse(const struct option_desc *desc, const char *text, union scalar *fresh,

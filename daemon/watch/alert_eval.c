@@ -9,6 +9,7 @@
 #include "watch/alert_group.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -210,13 +211,25 @@ static struct alert *find_alert(const struct evaluation *evaluation, const struc
 	return map_get(&evaluation->alerts->by_key, key);
 }
 
+/* Also without an alert: a capture may be from before a restart. */
+static void tell_rearmed(const struct evaluation *evaluation, const struct target *target,
+			 const struct isolate *isolate, double shown)
+{
+	struct alerts *alerts = evaluation->alerts;
+
+	if (alerts->on_rearmed != NULL && rule_rearms(evaluation->rule, shown))
+		alerts->on_rearmed(alerts->owner, evaluation->rule, target, isolate);
+}
+
 static void evaluate_isolate(const struct evaluation *evaluation, struct target *target,
 			     const struct isolate *isolate)
 {
-	double shown = 0;
+	double shown = NAN; /* compares with nothing while there is no value */
 	enum verdict verdict = judge(evaluation, target, isolate, &shown);
 	struct alert *alert = find_alert(evaluation, target, isolate);
 
+	if (verdict != VERDICT_UNCHANGED)
+		tell_rearmed(evaluation, target, isolate, shown);
 	if (alert == NULL && verdict == VERDICT_TRUE)
 		alert = add_alert(evaluation, target, isolate, shown);
 	if (alert == NULL)

@@ -10,7 +10,18 @@
 
 #include "util/buf.h"
 #include "util/str.h"
+#include "watch/rule_text.h"
 #include "watch/value.h"
+
+/* The table knows what an action owns. */
+static void fini_actions(struct item_list *list)
+{
+	struct rule_action *actions = list->items;
+
+	for (size_t i = 0; i < list->n; i++)
+		options_fini(rule_action_options, &actions[i]);
+	free(actions);
+}
 
 void rule_fini(struct rule *rule)
 {
@@ -20,7 +31,7 @@ void rule_fini(struct rule *rule)
 	matchers_free(rule->matchers);
 	labels_fini(&rule->labels);
 	labels_fini(&rule->annotations);
-	free(rule->actions.items);
+	fini_actions(&rule->actions);
 	*rule = (struct rule){ 0 };
 }
 
@@ -53,6 +64,38 @@ bool rule_holds(const struct rule *rule, double value, double reference, double 
 	}
 	*ret_shown = value;
 	return (rule->has_above && value > rule->above) || (rule->has_below && value < rule->below);
+}
+
+bool rule_rearms(const struct rule *rule, double shown)
+{
+	if (!rule->guards.has_rearm)
+		return false;
+	return rule->has_above ? shown < rule->guards.rearm : shown > rule->guards.rearm;
+}
+
+struct safety_guards safety_choose(const struct safety_guards *defaults,
+				   const struct safety_guards *own)
+{
+	struct safety_guards all = *defaults;
+
+	if (own == NULL)
+		return all;
+	if (own->has_headroom)
+		all.headroom = own->headroom;
+	if (own->has_max_heap)
+		all.max_heap_bytes = own->max_heap_bytes;
+	if (own->has_max_cpu)
+		all.max_cpu = own->max_cpu;
+	if (own->has_min_uptime)
+		all.min_uptime_ns = own->min_uptime_ns;
+	if (own->has_quiet)
+		all.quiet = own->quiet;
+	all.has_headroom |= own->has_headroom;
+	all.has_max_heap |= own->has_max_heap;
+	all.has_max_cpu |= own->has_max_cpu;
+	all.has_min_uptime |= own->has_min_uptime;
+	all.has_quiet |= own->has_quiet;
+	return all;
 }
 
 static bool equal_text(const char *a, const char *b)

@@ -28,6 +28,7 @@
 #include "conf/labels.h"
 #include "conf/option.h"
 #include "pipeline/recipe.h"
+#include "util/day_times.h"
 #include "util/str.h"
 #include "watch/matcher.h"
 
@@ -35,19 +36,12 @@
  * What protects the target. A rule's own wins over `capture.guards`, which also hold for captures
  * that a person asks for. Plain values: may be copied.
  */
-enum { QUIET_HOURS_MAX = 8 };
-
-struct quiet_hours {
-	uint16_t from_min, to_min; /* minutes of the local day; to before from: over midnight */
-};
-
 struct safety_guards {
 	double headroom; /* free memory wanted, in heaps; 0: no guard; by runtime when not given */
 	uint64_t max_heap_bytes; /* 0: no guard */
 	double max_cpu; /* cores in use; 0: no guard */
 	uint64_t min_uptime_ns;
-	struct quiet_hours quiet[QUIET_HOURS_MAX];
-	unsigned quiet_n;
+	struct day_times quiet;
 	bool has_headroom, has_max_heap, has_max_cpu, has_min_uptime, has_quiet;
 };
 
@@ -56,7 +50,7 @@ struct rule_guards {
 	uint64_t cooldown_ns; /* between two captures of one target by this rule */
 	uint64_t max_captures; /* per target in a window; 0: no limit */
 	uint64_t window_ns;
-	bool has_rearm; /* after a capture the value must have been on the good side of it */
+	bool has_rearm; /* after a capture the value must have been beyond it, on the good side */
 	double rearm;
 	struct safety_guards safety;
 };
@@ -121,8 +115,15 @@ int rules_parse(struct rules *rules, const char *text, size_t size, const char *
 		uint64_t default_interval_ns, struct problems *problems);
 void rule_fini(struct rule *rule);
 
+/* What is given in `own` wins over `defaults`. own may be NULL. */
+struct safety_guards safety_choose(const struct safety_guards *defaults,
+				   const struct safety_guards *own);
+
 /* Does the condition hold for these values? reference is used when the rule is relative. */
 bool rule_holds(const struct rule *rule, double value, double reference, double *ret_shown);
+
+/* Is a value as rule_holds() showed it on the good side of rearm_*? False without rearm_*. */
+bool rule_rearms(const struct rule *rule, double shown);
 
 /*
  * Do two rules of one name raise the same alerts? What they say (annotations), when they fire
@@ -137,4 +138,7 @@ int rule_describe(const struct rule *rule, struct buf *buf);
 /* A value of the rule for people, in the unit of what it looks at: "83.1%", "50.1 MiB". */
 char *rule_format_value(const struct rule *rule, double value, char dst[STR_UNIT_MAX]);
 
-extern const struct option_desc rule_options[], rule_group_options[];
+extern const struct option_desc rule_options[], rule_group_options[], rule_file_options[];
+
+/* `headroom max_heap max_cpu min_uptime quiet_hours` of struct safety_guards, to be included. */
+extern const struct option_desc safety_guard_options[];

@@ -9,6 +9,7 @@
 #include "watch/rule_text.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -80,18 +81,22 @@ static void convert_reference(struct place *place, const struct when_text *when,
 			       when->relative_to, when->metric);
 }
 
+/* Of the threshold; not without a metric. */
+static enum value_unit threshold_unit(const struct when_text *when, const struct rule *rule)
+{
+	return when->relative_to != NULL ? VALUE_RATIO : value_at(rule->metric)->unit;
+}
+
 /* The unit is unknown when the metric is: then the threshold is not judged. */
 static void convert_level(struct place *place, const struct when_text *when, const char *text,
 			  struct rule *rule)
 {
 	struct err err = { 0 };
-	enum value_unit unit;
-	double value = 0;
+	double value = NAN; /* what did not pass is compared with nothing */
 
 	if (rule->metric < 0)
 		return;
-	unit = when->relative_to != NULL ? VALUE_RATIO : value_at(rule->metric)->unit;
-	if (threshold_parse(text, unit, &value, &err) < 0)
+	if (threshold_parse(text, threshold_unit(when, rule), &value, &err) < 0)
 		place_complain(place, rule->has_above ? "when.above" : "when.below", "%s",
 			       err.text);
 	rule->above = rule->below = value;
@@ -180,6 +185,77 @@ static void check_label_names(struct place *place, const struct labels *labels)
 	}
 }
 
+/* ---- guards and actions ---- */
+
+/* rearm_* is written as the threshold is, and stands on the good side of it. */
+static void convert_rearm(struct place *place, struct rule_text *text, struct rule *rule)
+{
+	const char *member = rule->has_above ? "guards.rearm_below" : "guards.rearm_above";
+	const char *wrong = rule->has_above ? "guards.rearm_above" : "guards.rearm_below";
+	const char *given = rule->has_above ? text->guards.rearm_below : text->guards.rearm_above;
+	const char *other = rule->has_above ? text->guards.rearm_above : text->guards.rearm_below;
+	double threshold = rule->has_above ? rule->above : rule->below, level = 0;
+	struct err err = { 0 };
+
+	if (rule->threshold_text == NULL)
+		return; /* a complaint already */
+	if (other != NULL)
+		place_complain(place, wrong, "goes with %s; for a rule with %s say %s",
+			       rule->has_above ? "below" : "above",
+			       rule->has_above ? "above" : "below", member + strlen("guards."));
+	if (given == NULL || rule->metric < 0)
+		return;
+	if (threshold_parse(given, threshold_unit(&text->when, rule), &level, &err) < 0)
+		place_complain(place, member, "%s", err.text);
+	else if (rule->has_above ? level > threshold : level < threshold)
+		place_complain(place, member, "%s is %s the threshold (%s)", given,
+			       rule->has_above ? "above" : "below", rule->threshold_text);
+	rule->guards.has_rearm = true;
+	rule->guards.rearm = level;
+}
+
+static void check_action(struct place *place, const struct rule_action *actions, size_t i)
+{
+	const struct rule_action *action = &actions[i];
+	char path[64];
+
+	for (size_t k = 0; k < i; k++) {
+		if (actions[k].kind != action->kind)
+			continue;
+		snprintf(path, sizeof(path), "actions[%zu].capture", i);
+		place_complain(place, path, "the rule takes this capture already");
+		break;
+	}
+	if (action->kind == CAPTURE_KIND_DIAGNOSTICS && action->series.count > 0) {
+		snprintf(path, sizeof(path), "actions[%zu].series", i);
+		place_complain(place, path, "only snapshots come in series");
+	}
+	if (action->kind == CAPTURE_KIND_DIAGNOSTICS && action->recipe.has_redact) {
+		snprintf(path, sizeof(path), "actions[%zu].redact", i);
+		place_complain(place, path, "diagnostics hold nothing to redact");
+	}
+	if (action->recipe.encrypt.n > RECIPIENTS_MAX) {
+		snprintf(path, sizeof(path), "actions[%zu].encrypt", i);
+		place_complain(place, path, "%zu recipients are too many (at most %d)",
+			       action->recipe.encrypt.n, RECIPIENTS_MAX);
+	}
+}
+
+static void convert_guards(struct place *place, struct rule_text *text, struct rule *rule)
+{
+	rule->guards = text->guards.guards;
+	rule->dry_run = text->dry_run;
+	convert_rearm(place, text, rule);
+}
+
+static void convert_actions(struct place *place, struct rule_text *text, struct rule *rule)
+{
+	rule->actions = text->actions;
+	text->actions = (struct item_list){ 0 };
+	for (size_t i = 0; i < rule->actions.n; i++)
+		check_action(place, rule->actions.items, i);
+}
+
 int rule_convert(struct place *place, struct rule_text *text, struct rule *rule)
 {
 	int r;
@@ -196,10 +272,9 @@ int rule_convert(struct place *place, struct rule_text *text, struct rule *rule)
 	rule->name = text->alert;
 	rule->labels = text->labels;
 	rule->annotations = text->annotations;
-	rule->guards = text->guards;
-	rule->actions = text->actions;
 	text->alert = NULL;
 	text->labels = text->annotations = (struct labels){ 0 };
-	text->actions = (struct item_list){ 0 };
+	convert_guards(place, text, rule);
+	convert_actions(place, text, rule);
 	return 0;
 }

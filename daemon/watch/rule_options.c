@@ -6,10 +6,15 @@
 
 #include <stddef.h>
 
+#include <errno.h>
+
 #include "util/clock.h"
+#include "util/err.h"
 
 /* A month: whoever waits longer does not mean an alert. */
 #define WAIT_MAX_NS (30 * 24 * 3600 * NS_PER_S)
+
+#define TIB (1ull << 40)
 
 static const struct option_desc when_options[] = {
 	{
@@ -59,19 +64,80 @@ static const struct option_desc when_options[] = {
 	{ 0 },
 };
 
+static int check_factor(const void *value, struct err *err)
+{
+	const double *number = value;
+
+	if (*number >= 0 && *number <= 1000)
+		return 0;
+	return err_set(err, -EINVAL, "%g is out of range (0 to 1000)", *number);
+}
+
+const struct option_desc safety_guard_options[] = {
+	{
+		.name = "headroom",
+		.type = OPTION_NUMBER,
+		.offset = offsetof(struct safety_guards, headroom),
+		.present = offsetof(struct safety_guards, has_headroom),
+		.check = check_factor,
+		.help = "Take a snapshot only while so many times the used heap are free, in the "
+			"target's control group and on the host: a snapshot takes 2 to 22 times "
+			"the heap in memory, most with many small objects, and the kernel kills "
+			"what goes over its limit. When absent: 22 on V8. 0 is no guard; a "
+			"process that heapwatchd cannot see is captured with 0 only.",
+	},
+	{
+		.name = "max_heap",
+		.type = OPTION_BYTES,
+		.offset = offsetof(struct safety_guards, max_heap_bytes),
+		.present = offsetof(struct safety_guards, has_max_heap),
+		.max = 16 * TIB,
+		.help = "No snapshot of a heap that uses more: the target stands still for as long "
+			"as it takes, about 10 to 20 seconds for each gigabyte. 0 is no guard.",
+	},
+	{
+		.name = "max_cpu",
+		.type = OPTION_NUMBER,
+		.offset = offsetof(struct safety_guards, max_cpu),
+		.present = offsetof(struct safety_guards, has_max_cpu),
+		.check = check_factor,
+		.help = "No snapshot while the process uses more CPU than so many cores (0.8, 2). "
+			"0 is no guard.",
+	},
+	{
+		.name = "min_uptime",
+		.type = OPTION_TIME,
+		.offset = offsetof(struct safety_guards, min_uptime_ns),
+		.present = offsetof(struct safety_guards, has_min_uptime),
+		.max = WAIT_MAX_NS,
+		.help = "No snapshot of a process that has not run for so long: what grows while a "
+			"program starts is no leak.",
+	},
+	{
+		.name = "quiet_hours",
+		.type = OPTION_DAY_TIMES,
+		.offset = offsetof(struct safety_guards, quiet),
+		.present = offsetof(struct safety_guards, has_quiet),
+		.help = "No snapshot at these times of the day, in local time: `08:00-09:00`, or a "
+			"list of such; `22:00-06:00` passes midnight. An empty list is no guard.",
+	},
+	{ 0 },
+};
+
 static const struct option_desc guard_options[] = {
 	{
 		.name = "cooldown",
 		.type = OPTION_TIME,
-		.offset = offsetof(struct rule_guards, cooldown_ns),
+		.offset = offsetof(struct guards_text, guards.cooldown_ns),
 		.max = WAIT_MAX_NS,
 		.def = "30m",
-		.help = "Shortest time between two captures of one target by this rule.",
+		.help = "Shortest time between two captures of one target by this rule, over "
+			"restarts of the target and of heapwatchd. A series counts as one.",
 	},
 	{
 		.name = "max_captures",
 		.type = OPTION_UINT,
-		.offset = offsetof(struct rule_guards, max_captures),
+		.offset = offsetof(struct guards_text, guards.max_captures),
 		.max = 1000,
 		.def = "3",
 		.help = "At most so many captures of one target by this rule in a window; 0 is no "
@@ -80,11 +146,30 @@ static const struct option_desc guard_options[] = {
 	{
 		.name = "window",
 		.type = OPTION_TIME,
-		.offset = offsetof(struct rule_guards, window_ns),
+		.offset = offsetof(struct guards_text, guards.window_ns),
 		.min = 60 * NS_PER_S,
 		.max = WAIT_MAX_NS,
 		.def = "24h",
 		.help = "The window of `max_captures`.",
+	},
+	{
+		.name = "rearm_below",
+		.type = OPTION_TEXT,
+		.offset = offsetof(struct guards_text, rearm_below),
+		.help = "For a rule with `above`: after a capture of an isolate, no other by this "
+			"rule before its value has been below this. Written as `above` is.",
+	},
+	{
+		.name = "rearm_above",
+		.type = OPTION_TEXT,
+		.offset = offsetof(struct guards_text, rearm_above),
+		.help = "The same for a rule with `below`.",
+	},
+	{
+		.name = "safety",
+		.type = OPTION_INCLUDE,
+		.offset = offsetof(struct guards_text, guards.safety),
+		.table = safety_guard_options,
 	},
 	{ 0 },
 };
@@ -95,14 +180,60 @@ static const char *const action_kinds[] = {
 	NULL,
 };
 
-static const struct option_desc action_options[] = {
+static const struct option_desc series_options[] = {
+	{
+		.name = "count",
+		.type = OPTION_UINT,
+		.flags = OPTION_REQUIRED,
+		.offset = offsetof(struct series_settings, count),
+		.min = 1,
+		.max = 20,
+		.help = "How many captures.",
+	},
+	{
+		.name = "spacing",
+		.type = OPTION_TIME,
+		.offset = offsetof(struct series_settings, spacing_ns),
+		.min = 10 * NS_PER_S,
+		.max = 7 * 24 * 3600 * NS_PER_S,
+		.def = "10m",
+		.help = "From the beginning of one to the beginning of the next.",
+	},
+	{
+		.name = "gc_before",
+		.type = OPTION_BOOL,
+		.offset = offsetof(struct series_settings, gc_before),
+		.def = "false",
+		.help = "Have the runtime collect garbage before each, so that only what is held "
+			"differs. It stops the program for some 100 ms per gigabyte more.",
+	},
+	{ 0 },
+};
+
+const struct option_desc rule_action_options[] = {
 	{
 		.name = "capture",
 		.type = OPTION_ENUM,
 		.flags = OPTION_REQUIRED,
 		.offset = offsetof(struct rule_action, kind),
 		.choices = action_kinds,
-		.help = "Take a capture of this kind when the alert begins to fire.",
+		.help = "Take a capture of this kind when the alert begins to fire: `snapshot` is "
+			"the heap, `diagnostics` a few kilobytes of what is known of the target, "
+			"which cost it nothing.",
+	},
+	{
+		.name = "series",
+		.type = OPTION_TABLE,
+		.offset = offsetof(struct rule_action, series),
+		.table = series_options,
+		.help = "Take several snapshots, so that what grows can be told from what is "
+			"large. Each is judged by the guards that protect the target.",
+	},
+	{
+		.name = "recipe",
+		.type = OPTION_INCLUDE,
+		.offset = offsetof(struct rule_action, recipe),
+		.table = recipe_choice_options,
 	},
 	{ 0 },
 };
@@ -147,13 +278,22 @@ const struct option_desc rule_options[] = {
 		.type = OPTION_TABLE,
 		.offset = offsetof(struct rule_text, guards),
 		.table = guard_options,
-		.help = "What keeps the actions of this rule within bounds.",
+		.help = "What keeps the actions of this rule within bounds. What protects the "
+			"target is as in `capture.guards` when absent.",
+	},
+	{
+		.name = "dry_run",
+		.type = OPTION_BOOL,
+		.offset = offsetof(struct rule_text, dry_run),
+		.def = "false",
+		.help = "Judge all guards and tell in the log, the metrics and the API what would "
+			"have been captured, but capture nothing.",
 	},
 	{
 		.name = "actions",
 		.type = OPTION_LIST,
 		.offset = offsetof(struct rule_text, actions),
-		.table = action_options,
+		.table = rule_action_options,
 		.item_size = sizeof(struct rule_action),
 		.help = "What to do when the alert begins to fire.",
 	},

@@ -14,11 +14,17 @@ struct when_text {
 	uint64_t for_ns, keep_firing_for_ns;
 };
 
+struct guards_text {
+	struct rule_guards guards;
+	char *rearm_below, *rearm_above; /* in the unit of the threshold, hence texts */
+};
+
 struct rule_text {
 	char *alert, *match;
 	struct when_text when;
 	struct labels labels, annotations;
-	struct rule_guards guards;
+	struct guards_text guards;
+	bool dry_run;
 	struct item_list actions;
 };
 
@@ -33,7 +39,7 @@ struct file_text {
 	struct item_list groups;
 };
 
-extern const struct option_desc rule_file_options[];
+extern const struct option_desc rule_action_options[];
 
 /* A rule or group being converted: where complaints point, and whether there were any. */
 enum { PLACE_PATH_MAX = 192 };

@@ -10,6 +10,7 @@
 #include "watch/target.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,14 +150,38 @@ static void reopen_later(struct target *target)
 
 /* ---- what the kernel says of the process ---- */
 
-static bool target_read_process(struct target *target)
+bool target_see_process(const struct target *target, struct process_stats *ret)
 {
+	*ret = (struct process_stats){ 0 };
 	if (!target->identified || target->identity.pid <= 0 ||
 	    !address_is_local(&target->spec.address))
 		return false;
-	if (procfs_read(target->identity.pid, target->identity.start_wall_ms, &target->process) < 0)
-		target->process = (struct process_stats){ 0 };
-	return target->process.present;
+	return procfs_read(target->identity.pid, target->identity.start_wall_ms, ret) == 0;
+}
+
+/* Two readings of one process make a rate; the start tells it from one that came after it. */
+static void update_cpu_rate(struct target *target, const struct process_stats *now, uint64_t now_ns)
+{
+	const struct process_stats *before = &target->process;
+	double seconds = (double)(now_ns - target->process_read_ns) / NS_PER_S;
+
+	target->has_cpu_rate = before->present && now->present && seconds > 0 &&
+			       fabs(now->start_seconds - before->start_seconds) < 1 &&
+			       now->cpu_seconds >= before->cpu_seconds;
+	if (target->has_cpu_rate)
+		target->cpu_rate = (now->cpu_seconds - before->cpu_seconds) / seconds;
+}
+
+static bool target_read_process(struct target *target)
+{
+	struct process_stats now;
+	uint64_t now_ns = clock_mono_ns();
+	bool seen = target_see_process(target, &now);
+
+	update_cpu_rate(target, &now, now_ns);
+	target->process = now;
+	target->process_read_ns = now_ns;
+	return seen;
 }
 
 /* Nothing answers although it accepts: stopped by a signal, as far as we can see. */
@@ -326,6 +351,7 @@ static void forget_values(struct target *target)
 		main->last.spaces_n = 0;
 	}
 	target->process = (struct process_stats){ 0 };
+	target->has_cpu_rate = false;
 	target->rss_bytes = 0;
 }
 

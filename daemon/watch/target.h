@@ -83,7 +83,10 @@ struct target {
 
 	struct link isolates;
 	uint32_t isolates_n;
-	struct process_stats process;
+	struct process_stats process; /* as of the last poll */
+	uint64_t process_read_ns; /* monotonic */
+	bool has_cpu_rate;
+	double cpu_rate; /* cores in use between the last two polls */
 	uint64_t rss_bytes; /* as the runtime says; 0 unknown */
 
 	bool up; /* the last poll succeeded */
@@ -131,6 +134,12 @@ struct isolate *target_find_isolate(const struct target *target, const char *nam
 
 /* Poll now, without waiting for the turn; on_polled follows. 0, -EBUSY when one is under way. */
 int target_poll_now(struct target *target);
+
+/*
+ * Its process as the kernel sees it now. False when it cannot be seen: not of this host, in another
+ * pid namespace, or gone.
+ */
+bool target_see_process(const struct target *target, struct process_stats *ret);
 
 /* A capture begins or ends: polls are patient meanwhile. */
 void target_set_capturing(struct target *target, bool capturing);

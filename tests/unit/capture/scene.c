@@ -32,7 +32,8 @@ void scene_init(struct scene *scene)
 			      .queue_max = 4,
 			      .idle_timeout_ns = 10 * NS_PER_S,
 			      .timeout_ns = 60 * NS_PER_S,
-			      .file_max_bytes = 1ull << 30 },
+			      .file_max_bytes = 1ull << 30,
+			      .guards = { .has_headroom = true } }, /* no process to be seen */
 	};
 	log_setup(LEVEL_ERROR, LOG_LOGFMT);
 	folder_new(scene->dir);

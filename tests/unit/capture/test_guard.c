@@ -106,8 +106,10 @@ static uint64_t refusals(const char *target, const char *rule, const char *reaso
 
 Test(guard, names)
 {
-	static const char *const names[] = { "none",         "busy",  "queue", "cooldown",
-					     "max_captures", "space", "target" };
+	static const char *const names[] = { "none",         "busy",    "queue",       "cooldown",
+					     "max_captures", "rearm",   "quiet_hours", "min_uptime",
+					     "max_heap",     "max_cpu", "headroom",    "space",
+					     "target",       "dry_run" };
 
 	for (int i = 0; i < REFUSALS; i++)
 		cr_expect_str_eq(capture_refusal_name((enum capture_refusal)i), names[i]);

@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,9 @@
 #include "util/buf.h"
 #include "util/clock.h"
 #include "watch/value.h"
+
+/* An age recipient: the one the specification shows. */
+#define KEY "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
 
 #define DEFAULT_INTERVAL_NS (15 * NS_PER_S)
 
@@ -45,22 +49,29 @@ static struct rules *parse_good(const char *text)
 
 Test(rule_load, every_key)
 {
-	struct rules *rules =
-		parse_good("groups:\n"
-			   "- name: memory\n"
-			   "  interval: 20s\n"
-			   "  rules:\n"
-			   "  - alert: HeapNearLimit\n"
-			   "    match: '{runtime=\"node\",name=~\"api-.*\"}'\n"
-			   "    when: {metric: heap_used, relative_to: heap_limit, above: 80%,\n"
-			   "           for: 30s, keep_firing_for: 5m}\n"
-			   "    labels: {severity: page, of: '{{ $labels.runtime }}'}\n"
-			   "    annotations: {summary: '{{ $value | humanizePercentage }}'}\n"
-			   "    guards: {cooldown: 1h, max_captures: 5, window: 2h}\n"
-			   "    actions: [{capture: snapshot}]\n");
+	struct rules *rules = parse_good(
+		"groups:\n"
+		"- name: memory\n"
+		"  interval: 20s\n"
+		"  rules:\n"
+		"  - alert: HeapNearLimit\n"
+		"    match: '{runtime=\"node\",name=~\"api-.*\"}'\n"
+		"    when: {metric: heap_used, relative_to: heap_limit, above: 80%,\n"
+		"           for: 30s, keep_firing_for: 5m}\n"
+		"    labels: {severity: page, of: '{{ $labels.runtime }}'}\n"
+		"    annotations: {summary: '{{ $value | humanizePercentage }}'}\n"
+		"    guards: {cooldown: 1h, max_captures: 5, window: 2h, rearm_below: 70%,\n"
+		"             headroom: 3.5, max_heap: 4GiB, max_cpu: 1.5, min_uptime: 10m,\n"
+		"             quiet_hours: ['08:00-09:00', 22:30-06:00]}\n"
+		"    dry_run: true\n"
+		"    actions:\n"
+		"    - {capture: snapshot, redact: all, compress: none, encrypt: [" KEY "],\n"
+		"       series: {count: 3, spacing: 5m, gc_before: true}}\n"
+		"    - capture: diagnostics\n");
 	const struct rule_group *group = &rules->groups[0];
 	const struct rule *rule = &group->rules[0];
 	const struct rule_action *actions = rule->actions.items;
+	const struct safety_guards *safety = &rule->guards.safety;
 
 	cr_assert_eq(rules->groups_n, 1);
 	cr_assert_str_eq(group->name, "memory");
@@ -83,8 +94,30 @@ Test(rule_load, every_key)
 	cr_assert_eq(rule->guards.cooldown_ns, 3600 * NS_PER_S);
 	cr_assert_eq(rule->guards.max_captures, 5);
 	cr_assert_eq(rule->guards.window_ns, 7200 * NS_PER_S);
-	cr_assert_eq(rule->actions.n, 1);
+	cr_assert(rule->guards.has_rearm && rule->dry_run);
+	cr_assert_float_eq(rule->guards.rearm, 0.7, 1e-12);
+	cr_assert(safety->has_headroom && safety->has_max_heap && safety->has_max_cpu);
+	cr_assert(safety->has_min_uptime && safety->has_quiet);
+	cr_assert_float_eq(safety->headroom, 3.5, 1e-12);
+	cr_assert_eq(safety->max_heap_bytes, 4ull << 30);
+	cr_assert_float_eq(safety->max_cpu, 1.5, 1e-12);
+	cr_assert_eq(safety->min_uptime_ns, 600 * NS_PER_S);
+	cr_assert_eq(safety->quiet.n, 2);
+	cr_assert_eq(safety->quiet.items[0].from_min, 8 * 60);
+	cr_assert_eq(safety->quiet.items[1].to_min, 6 * 60);
+	cr_assert_eq(rule->actions.n, 2);
 	cr_assert_eq(actions[0].kind, CAPTURE_KIND_SNAPSHOT);
+	cr_assert_eq(actions[0].series.count, 3);
+	cr_assert_eq(actions[0].series.spacing_ns, 300 * NS_PER_S);
+	cr_assert(actions[0].series.gc_before);
+	cr_assert(actions[0].recipe.has_redact && actions[0].recipe.has_compress);
+	cr_assert_eq(actions[0].recipe.redact, REDACT_ALL);
+	cr_assert_eq(actions[0].recipe.compress, COMPRESS_NONE);
+	cr_assert(actions[0].recipe.has_encrypt && actions[0].recipe.encrypt.n == 1);
+	cr_assert_str_eq(actions[0].recipe.encrypt.items[0], KEY);
+	cr_assert_eq(actions[1].kind, CAPTURE_KIND_DIAGNOSTICS);
+	cr_assert_eq(actions[1].series.count, 0);
+	cr_assert_not(actions[1].recipe.has_redact || actions[1].recipe.has_encrypt);
 	rules_free(rules);
 }
 
@@ -107,6 +140,67 @@ Test(rule_load, defaults)
 	cr_assert_eq(rule->guards.cooldown_ns, 30 * 60 * NS_PER_S);
 	cr_assert_eq(rule->guards.max_captures, 3);
 	cr_assert_eq(rule->guards.window_ns, 24 * 3600 * NS_PER_S);
+	cr_assert_not(rule->guards.has_rearm || rule->dry_run);
+	cr_assert_not(rule->guards.safety.has_headroom || rule->guards.safety.has_max_heap);
+	cr_assert_not(rule->guards.safety.has_max_cpu || rule->guards.safety.has_min_uptime);
+	cr_assert_not(rule->guards.safety.has_quiet);
+	rules_free(rules);
+}
+
+/* What is not said is of the configuration; what is said as "none" is not. */
+Test(rule_load, own_guards_win)
+{
+	struct safety_guards all = { .headroom = 5,
+				     .has_headroom = true,
+				     .max_cpu = 2,
+				     .has_max_cpu = true,
+				     .quiet = { .n = 1 },
+				     .has_quiet = true };
+	struct rules *rules =
+		parse_good("groups:\n"
+			   "- name: g\n"
+			   "  rules:\n"
+			   "  - alert: A\n"
+			   "    when: {metric: heap_used, above: 1GiB}\n"
+			   "    guards: {headroom: 0, max_heap: 1GiB, quiet_hours: []}\n"
+			   "  - alert: B\n"
+			   "    when: {metric: heap_used, above: 1GiB}\n"
+			   "    guards: {quiet_hours: 23:00-24:00}\n");
+	struct safety_guards a = safety_choose(&all, &rules->groups[0].rules[0].guards.safety);
+	struct safety_guards b = safety_choose(&all, &rules->groups[0].rules[1].guards.safety);
+
+	cr_assert(a.has_headroom && a.has_max_heap && a.has_max_cpu && a.has_quiet);
+	cr_assert_float_eq(a.headroom, 0, 0);
+	cr_assert_eq(a.max_heap_bytes, 1 << 30);
+	cr_assert_float_eq(a.max_cpu, 2, 0);
+	cr_assert_eq(a.quiet.n, 0);
+	cr_assert_float_eq(b.headroom, 5, 0);
+	cr_assert(!b.has_max_heap && b.quiet.n == 1);
+	cr_assert_eq(b.quiet.items[0].to_min, 24 * 60);
+	a = safety_choose(&all, NULL);
+	cr_assert_float_eq(a.headroom, 5, 0);
+	rules_free(rules);
+}
+
+Test(rule_load, rearm)
+{
+	struct rules *rules = parse_good("groups:\n"
+					 "- name: g\n"
+					 "  rules:\n"
+					 "  - alert: A\n"
+					 "    when: {metric: heap_used, above: 1GiB}\n"
+					 "    guards: {rearm_below: 512MiB}\n"
+					 "  - alert: B\n"
+					 "    when: {metric: heap_used, below: 1MiB}\n"
+					 "    guards: {rearm_above: 1MiB}\n"
+					 "  - alert: C\n"
+					 "    when: {metric: heap_used, below: 1MiB}\n");
+	const struct rule *rule = rules->groups[0].rules;
+
+	cr_expect(rule_rearms(&rule[0], (512 << 20) - 1) && !rule_rearms(&rule[0], 512 << 20));
+	cr_expect(rule_rearms(&rule[1], (1 << 20) + 1) && !rule_rearms(&rule[1], 1 << 20));
+	cr_expect(!rule_rearms(&rule[0], NAN) && !rule_rearms(&rule[1], NAN));
+	cr_expect(!rule_rearms(&rule[2], 1e9) && !rule_rearms(&rule[2], 0));
 	rules_free(rules);
 }
 
@@ -333,8 +427,8 @@ Test(rule_load, bad_actions_and_guards)
 {
 	static const struct bad cases[] = {
 		{ RULE WHEN "    actions: [{capture: snapshots}]\n",
-		  "r.yaml:6:25: " AT ".actions[0].capture: 'snapshots' is not one of snapshot (did "
-		  "you mean 'snapshot'?)\n" },
+		  "r.yaml:6:25: " AT ".actions[0].capture: 'snapshots' is not one of snapshot, "
+		  "diagnostics (did you mean 'snapshot'?)\n" },
 		{ RULE WHEN "    actions: [{}]\n",
 		  "r.yaml:6:15: " AT ".actions[0]: missing required key 'capture'\n" },
 		{ RULE WHEN "    actions: {capture: snapshot}\n",
@@ -350,6 +444,118 @@ Test(rule_load, bad_actions_and_guards)
 	};
 
 	EXPECT_ALL(cases);
+}
+
+Test(rule_load, bad_rearm)
+{
+	static const struct bad cases[] = {
+		{ RULE WHEN "    guards: {rearm_above: 1GiB}\n",
+		  "r.yaml:6:27: " AT ".guards.rearm_above: goes with below; for a rule with above "
+		  "say rearm_below\n" },
+		{ RULE "    when: {metric: heap_used, below: 1GiB}\n"
+		       "    guards: {rearm_below: 2GiB}\n",
+		  "r.yaml:6:27: " AT ".guards.rearm_below: goes with above; for a rule with below "
+		  "say rearm_above\n" },
+		{ RULE WHEN "    guards: {rearm_below: 2GiB}\n",
+		  "r.yaml:6:27: " AT ".guards.rearm_below: 2GiB is above the threshold (1GiB)\n" },
+		{ RULE "    when: {metric: heap_used, below: 1GiB}\n"
+		       "    guards: {rearm_above: 1MiB}\n",
+		  "r.yaml:6:27: " AT ".guards.rearm_above: 1MiB is below the threshold (1GiB)\n" },
+		{ RULE WHEN "    guards: {rearm_below: 70%}\n",
+		  "r.yaml:6:27: " AT
+		  ".guards.rearm_below: '70%' of what? a share needs relative_to\n" },
+		{ RULE "    when: {metric: heap_used, relative_to: heap_limit, above: 80%}\n"
+		       "    guards: {rearm_below: 70}\n",
+		  "r.yaml:6:27: " AT
+		  ".guards.rearm_below: '70' is more than the whole (did you mean '70%'?)\n" },
+		{ RULE "    when: {metric: heap_used, relative_to: heap_limit, above: 80}\n"
+		       "    guards: {rearm_below: 70%}\n",
+		  "r.yaml:5:63: " AT
+		  ".when.above: '80' is more than the whole (did you mean '80%'?)\n" },
+	};
+
+	EXPECT_ALL(cases);
+}
+
+Test(rule_load, bad_safety_guards)
+{
+	static const struct bad cases[] = {
+		{ RULE WHEN "    guards: {headroom: much}\n",
+		  "r.yaml:6:24: " AT ".guards.headroom: 'much' is not a number\n" },
+		{ RULE WHEN "    guards: {headroom: -1}\n",
+		  "r.yaml:6:24: " AT ".guards.headroom: -1 is out of range (0 to 1000)\n" },
+		{ RULE WHEN "    guards: {max_heap: 4 GiB}\n",
+		  "r.yaml:6:24: " AT
+		  ".guards.max_heap: '4 GiB' is not a size (examples: 64KiB, 512MiB, 2GiB)\n" },
+		{ RULE WHEN "    guards: {max_cpu: 5000}\n",
+		  "r.yaml:6:23: " AT ".guards.max_cpu: 5000 is out of range (0 to 1000)\n" },
+		{ RULE WHEN "    guards: {min_uptime: 10}\n",
+		  "r.yaml:6:26: " AT ".guards.min_uptime: '10' is not a duration (examples: "
+		  "500ms, 10s, 1h30m) (which unit? did you mean '10s'?)\n" },
+		{ RULE WHEN "    guards: {quiet_hours: 8-9}\n",
+		  "r.yaml:6:27: " AT ".guards.quiet_hours: '8-9' is not a time of day (examples: "
+		  "08:00-09:00, 22:30-06:00) (HH:MM-HH:MM, local time)\n" },
+		{ RULE WHEN "    guards: {quiet_hours: ['08:00-09:00', '10:00-10:00']}\n",
+		  "r.yaml:6:43: " AT ".guards.quiet_hours[1]: '10:00-10:00' is not a time of day "
+		  "(examples: 08:00-09:00, 22:30-06:00) (HH:MM-HH:MM, local time)\n" },
+		{ RULE WHEN "    guards: {quiet_hours: {from: 8}}\n",
+		  "r.yaml:6:27: " AT ".guards.quiet_hours: expected a time of day, got a table\n" },
+		{ RULE WHEN "    guards: {quiet_hours: [1, 2, 3, 4, 5, 6, 7, 8, 9]}\n",
+		  "r.yaml:6:27: " AT ".guards.quiet_hours: 9 times are too many (at most 8)\n" },
+		{ RULE WHEN "    guards: {quiet_hours: }\n",
+		  "r.yaml:6:14: " AT
+		  ".guards.quiet_hours: has no value (give one, or leave the key out)\n" },
+		{ RULE WHEN "    dry_run: yes\n",
+		  "r.yaml:6:14: " AT
+		  ".dry_run: 'yes' is not true or false (did you mean 'true'?)\n" },
+		{ RULE WHEN "    guards: {dry_run: true}\n",
+		  "r.yaml:6:14: " AT ".guards: unknown key 'dry_run'\n" },
+	};
+
+	EXPECT_ALL(cases);
+}
+
+#define ACTION RULE WHEN "    actions:\n    - "
+
+Test(rule_load, bad_actions)
+{
+	static const struct bad cases[] = {
+		{ ACTION "{capture: snapshot, series: {spacing: 10m}}\n",
+		  "r.yaml:7:35: " AT ".actions[0].series: missing required key 'count'\n" },
+		{ ACTION "{capture: snapshot, series: {count: 0}}\n",
+		  "r.yaml:7:43: " AT ".actions[0].series.count: '0' is out of range (1 to 20)\n" },
+		{ ACTION "{capture: snapshot, series: {count: 21}}\n",
+		  "r.yaml:7:43: " AT ".actions[0].series.count: '21' is out of range (1 to 20)\n" },
+		{ ACTION "{capture: snapshot, series: {count: 2, spacing: 9s}}\n",
+		  "r.yaml:7:55: " AT
+		  ".actions[0].series.spacing: '9s' is out of range (10s to 7d)\n" },
+		{ ACTION "{capture: snapshot, redact: some}\n",
+		  "r.yaml:7:35: " AT ".actions[0].redact: 'some' is not one of none, strings, all "
+				     "(did you mean 'none'?)\n" },
+		{ ACTION "{capture: snapshot, encrypt: [" KEY ", ops]}\n",
+		  "r.yaml:7:101: " AT
+		  ".actions[0].encrypt[1]: 'ops' is no age recipient (age1...)\n" },
+		{ ACTION "capture: snapshot\n    - {capture: snapshot, redact: all}\n",
+		  "r.yaml:8:17: " AT ".actions[1].capture: the rule takes this capture already\n" },
+		{ ACTION "{capture: diagnostics, series: {count: 2}}\n",
+		  "r.yaml:7:38: " AT ".actions[0].series: only snapshots come in series\n" },
+		{ ACTION "{capture: diagnostics, redact: all}\n",
+		  "r.yaml:7:38: " AT ".actions[0].redact: diagnostics hold nothing to redact\n" },
+	};
+
+	EXPECT_ALL(cases);
+}
+
+/* Half-read rules own lists in lists: this is for the leak sanitizer. */
+Test(rule_load, recipients_are_freed_with_what_is_wrong)
+{
+	char text[2048] = RULE WHEN "    actions: [{capture: snapshot, encrypt: [" KEY;
+
+	for (int i = 1; i < 21; i++)
+		strcat(text, "," KEY);
+	strcat(text, "]}]\n");
+	expect(text,
+	       "r.yaml:6:44: " AT ".actions[0].encrypt: 21 recipients are too many (at most 20)\n");
 }
 
 Test(rule_load, bad_names_and_shapes)
