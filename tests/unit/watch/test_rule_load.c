@@ -531,10 +531,10 @@ Test(rule_load, bad_actions)
 		  ".actions[0].series.spacing: '9s' is out of range (10s to 7d)\n" },
 		{ ACTION "{capture: snapshot, redact: some}\n",
 		  "r.yaml:7:35: " AT ".actions[0].redact: 'some' is not one of none, strings, all "
-				     "(did you mean 'none'?)\n" },
+		  "(did you mean 'none'?)\n" },
 		{ ACTION "{capture: snapshot, encrypt: [" KEY ", ops]}\n",
 		  "r.yaml:7:101: " AT
-		  ".actions[0].encrypt[1]: 'ops' is no age recipient (age1...)\n" },
+		  ".actions[0].encrypt[1]: not an age recipient: it begins with \"age1\"\n" },
 		{ ACTION "capture: snapshot\n    - {capture: snapshot, redact: all}\n",
 		  "r.yaml:8:17: " AT ".actions[1].capture: the rule takes this capture already\n" },
 		{ ACTION "{capture: diagnostics, series: {count: 2}}\n",
