@@ -51,8 +51,8 @@ static int check_kind(const char *text, struct err *err)
 	if (strncasecmp(text, "AGE-SECRET-KEY-", 15) == 0)
 		return err_set(err, -EINVAL,
 			       "this is a secret key; the recipient that belongs to it is wanted "
-			       "(age1..., `age-keygen -y` prints it), and the key is known now to "
-			       "whoever can read this");
+			       "(age1..., after \"# public key:\"), and whoever could read this "
+			       "has the key");
 	if (str_has_prefix(text, "ssh-"))
 		return err_set(err, -EINVAL, "SSH keys are not supported, only age1...");
 	if (str_has_prefix(text, "age1pq1") || str_has_prefix(text, "age1tag"))
@@ -81,8 +81,9 @@ int age_recipient_parse(const char *text, uint8_t ret[CRYPTO_KEY_BYTES], struct 
 	int r;
 
 	r = crypto_setup();
-	if (r == 0)
-		r = check_kind(text, err);
+	if (r < 0)
+		return err_set(err, r, "libsodium does not start");
+	r = check_kind(text, err);
 	if (r < 0)
 		return r;
 	r = bech32_decode(text, prefix, ret, CRYPTO_KEY_BYTES, &size, &reason);
@@ -289,7 +290,7 @@ int age_seal_new(struct stage **ret, const struct text_list *recipients, struct 
 
 	r = crypto_setup();
 	if (r < 0)
-		return r;
+		return err_set(err, r, "libsodium does not start");
 	header.seal = calloc(1, sizeof(*header.seal));
 	if (header.seal == NULL)
 		return -ENOMEM;

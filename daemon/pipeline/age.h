@@ -18,7 +18,6 @@ enum {
 	AGE_FILE_KEY_BYTES = 16,
 	AGE_NONCE_BYTES = 16, /* of the payload */
 	AGE_RECIPIENT_MAX = 63, /* "age1..." is 62 characters */
-	AGE_IDENTITY_MAX = 75, /* "AGE-SECRET-KEY-1..." is 74 */
 };
 
 #define AGE_VERSION_LINE "age-encryption.org/v1\n"

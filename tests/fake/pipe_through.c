@@ -120,7 +120,7 @@ static void pump(struct pipeline *pipeline, size_t piece)
 		err(1, "stdin");
 	if (r == 0)
 		r = pipeline_finish(pipeline);
-	if (r < 0)
+	if (r != 0)
 		errx(1, "%s: %s", pipeline_error(pipeline), strerror(-r));
 	free(buffer);
 }
