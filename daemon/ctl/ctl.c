@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ctl/keygen.h"
 #include "ctl/source.h"
 #include "util/err.h"
 #include "util/log.h"
@@ -129,6 +130,9 @@ int ctl_run(int argc, char **argv, const char *version, const char *revision)
 	/* Who reads may have seen enough. */
 	signal(SIGPIPE, SIG_IGN);
 	log_setup(LEVEL_ERROR, LOG_LOGFMT);
+	/* It has flags of its own. */
+	if (argc > 1 && strcmp(argv[1], "keygen") == 0)
+		return keygen_command(argc - 1, argv + 1);
 	exit = ctl_options_parse(&options, argc, argv);
 	if (exit != CTL_OK)
 		return exit;

@@ -20,6 +20,7 @@
 #include "ctl/choose.h"
 #include "ctl/command.h"
 #include "ctl/tap.h"
+#include "ctl/unseal.h"
 #include "pipeline/zstd.h"
 #include "util/err.h"
 #include "util/file.h"
@@ -30,6 +31,7 @@ enum { PATH_BYTES_MAX = 4096 };
 /* What is read back, and what it passes. */
 struct reading {
 	struct tap tap;
+	struct identities identities;
 	struct stage *unseal, *expand; /* owned, or NULL */
 	struct outlet outlet;
 };
@@ -41,11 +43,22 @@ static void reading_fini(struct reading *reading)
 		reading->unseal->ops->free(reading->unseal);
 	if (reading->expand != NULL)
 		reading->expand->ops->free(reading->expand);
+	identities_fini(&reading->identities);
 }
 
 static bool is(const char *stage, const char *name)
 {
 	return strcmp(stage, name) == 0;
+}
+
+static int add_unseal(struct reading *reading, const struct ctl_options *options,
+		      struct stage *next, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < options->identities_n && r == 0; i++)
+		r = identities_read(&reading->identities, options->identities[i], err);
+	return r == 0 ? unseal_new(&reading->unseal, &reading->identities, next, err) : r;
 }
 
 /* From the end to the beginning: each is made with the one after it. */
@@ -60,6 +73,10 @@ static int reading_init(struct reading *reading, const struct manifest *manifest
 	if (!options->raw && is(manifest->compress, "zstd")) {
 		r = zstd_expand_new(&reading->expand, next);
 		next = reading->expand;
+	}
+	if (r == 0 && !options->raw && is(manifest->encrypt, "age")) {
+		r = add_unseal(reading, options, next, err);
+		next = reading->unseal;
 	}
 	if (r == 0)
 		r = tap_init(&reading->tap, next);

@@ -6,17 +6,19 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "pipeline/bech32.h"
 #include "util/err.h"
-#include "util/file.h"
 #include "util/str.h"
 
 #define PREFIX "age-secret-key-"
 
-enum { FILE_MAX = 1 << 20 };
+enum { FILE_MAX = 256 << 10 };
 
 /* ---- one ---- */
 
@@ -87,8 +89,9 @@ static int add(struct identities *identities, const char *text, struct err *err)
 	return identity_parse(text, identities->secrets[identities->n++], err);
 }
 
-static int read_lines(struct identities *identities, const char *path, char *text, struct err *err)
+static int add_lines(struct identities *identities, const char *path, char *text, struct err *err)
 {
+	size_t before = identities->n;
 	char *rest = text, *line;
 	int number = 0;
 
@@ -106,29 +109,66 @@ static int read_lines(struct identities *identities, const char *path, char *tex
 		if (r < 0)
 			return err_set(err, r, "%s:%d: %s", path, number, reason.text);
 	}
-	if (identities->n == 0)
+	if (identities->n == before)
 		return err_set(err, -EINVAL, "%s: no identity in it", path);
 	return 0;
 }
 
-int identities_read(struct identities *ret, const char *path, struct err *err)
+/* All of it, or -errno; -EFBIG when it is more than max. */
+static ssize_t read_all(int fd, char *dst, size_t max)
 {
+	size_t size = 0;
+
+	for (;;) {
+		ssize_t n = read(fd, dst + size, max - size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return (ssize_t)size;
+		size += (size_t)n;
+		if (size == max)
+			return -EFBIG;
+	}
+}
+
+static int read_text(const char *path, char text[FILE_MAX], size_t *ret_size)
+{
+	bool is_stdin = strcmp(path, "-") == 0;
+	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read_all(fd, text, FILE_MAX - 1);
+	if (!is_stdin)
+		close(fd);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	*ret_size = (size_t)n;
+	return 0;
+}
+
+int identities_read(struct identities *identities, const char *path, struct err *err)
+{
+	char *text = malloc(FILE_MAX);
 	size_t size;
-	char *text;
 	int r;
 
-	*ret = (struct identities){ 0 };
-	r = file_read(path, FILE_MAX, &text, &size);
+	if (text == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	r = read_text(path, text, &size);
 	if (r < 0)
-		return err_set(err, r, "%s: %s", path, strerror(-r));
-	if (memchr(text, '\0', size) != NULL)
+		err_set(err, r, "%s: %s", path, strerror(-r));
+	else if (memchr(text, '\0', size) != NULL)
 		r = err_set(err, -EINVAL, "%s: not a text file", path);
 	else
-		r = read_lines(ret, path, text, err);
-	crypto_wipe(text, size);
+		r = add_lines(identities, path, text, err);
+	crypto_wipe(text, FILE_MAX);
 	free(text);
-	if (r < 0)
-		identities_fini(ret);
 	return r;
 }
 
