@@ -1,7 +1,7 @@
 /*
  * Chrome DevTools Protocol, polling half: Node.js.
  *
- * What is said to a target is the closed list of requests in this file and cdp_snapshot.c
+ * What is said to a target is the closed list of requests in this file and in cdp_snapshot.c
  * (docs/RUNTIMES.md repeats it for operators). Nothing that costs the target stays enabled. Two
  * things make an attached client harmless to a Node that wants to exit: on the main session we ask
  * to be told (NodeRuntime.notifyWhenWaitingForDisconnect) and leave at once; on worker sessions we
@@ -587,6 +587,19 @@ static bool cdp_enough(struct session *session)
 	return true;
 }
 
+/* The answers say nothing, so nobody waits for them. */
+static int cdp_settle(struct session *session)
+{
+	struct cdp *cdp = cdp_of(session);
+	int32_t unused;
+	int r;
+
+	r = session_ask(session, "HeapProfiler.disable", NULL, NULL);
+	for (size_t i = 0; r == 0 && i < cdp->workers_n; i++)
+		r = ask_worker(session, &cdp->workers[i], "HeapProfiler.disable", NULL, &unused);
+	return r;
+}
+
 static void cdp_forget(struct session *session)
 {
 	free(cdp_of(session)->workers);
@@ -600,6 +613,7 @@ const struct dialect dialect_cdp = {
 	.poll = cdp_poll,
 	.message = cdp_message,
 	.enough = cdp_enough,
+	.settle = cdp_settle,
 	.forget = cdp_forget,
 	.download_size = sizeof(struct cdp_snapshot),
 	.snapshot_begin = cdp_snapshot_begin,

@@ -21,6 +21,7 @@
 #include "inspect/dialect.h"
 #include "util/buf.h"
 #include "util/clock.h"
+#include "util/str.h"
 
 enum {
 	SCAN_BUFFER_BYTES = 65536, /* a piece of a snapshot is at most this */
@@ -46,6 +47,22 @@ static uint64_t time_left(const struct download *download)
 	uint64_t now = clock_mono_ns();
 
 	return now < download->deadline_ns ? download->deadline_ns - now : 0;
+}
+
+void download_expect(struct download *download)
+{
+	if (download->request->start_ns > 0 && !download->leaving)
+		download->start_deadline_ns = clock_mono_ns() + download->request->start_ns;
+}
+
+void download_began(struct download *download)
+{
+	download->start_deadline_ns = 0;
+}
+
+static bool start_is_overdue(const struct download *download)
+{
+	return download->start_deadline_ns != 0 && clock_mono_ns() >= download->start_deadline_ns;
 }
 
 int download_compose(struct download *download, struct buf *buf, const char *method,
@@ -96,9 +113,11 @@ int download_piece(struct download *download, enum download_part part, const cha
 {
 	if (size == 0 || download->leaving)
 		return 0;
-	if (download->stats->bytes == 0)
-		download->stats->first_byte_ns = clock_mono_ns() - download->started_ns;
-	download->stats->bytes += size;
+	if (part == DOWNLOAD_SNAPSHOT) {
+		if (download->stats->bytes == 0)
+			download->stats->first_byte_ns = clock_mono_ns() - download->started_ns;
+		download->stats->bytes += size;
+	}
 	return download->request->sink(download->request->owner, part, data, size);
 }
 
@@ -204,17 +223,40 @@ static int receive(struct download *download, uint64_t idle_ns)
 	return -ETIMEDOUT;
 }
 
+/* How long to wait for bytes; 0 when a deadline has passed. */
+static uint64_t patience(const struct download *download, uint64_t idle_ns)
+{
+	uint64_t left = least(time_left(download), idle_ns), now;
+
+	if (download->start_deadline_ns == 0)
+		return left;
+	now = clock_mono_ns();
+	return now < download->start_deadline_ns ? least(left, download->start_deadline_ns - now)
+						 : 0;
+}
+
+static int blocked(struct download *download)
+{
+	char limit[STR_UNIT_MAX];
+
+	return err_set(download->err, DOWNLOAD_E_BUSY,
+		       "the program's event loop is blocked: it did not begin within %s",
+		       str_format_duration(limit, download->request->start_ns));
+}
+
 /* Until the dialect is done, an event failed, or the time is over. */
 static int receive_all(struct download *download, uint64_t idle_ns)
 {
 	while (!download->done) {
-		uint64_t left = time_left(download);
-		int r = left == 0 ? -ETIMEDOUT : receive(download, least(left, idle_ns));
+		uint64_t left = patience(download, idle_ns);
+		int r = left == 0 ? -ETIMEDOUT : receive(download, left);
 
 		if (download->result != 0)
 			return download->result;
 		if (download->done)
 			return 0;
+		if (r == -ETIMEDOUT && time_left(download) > 0 && start_is_overdue(download))
+			return blocked(download);
 		if (r != 0)
 			return receive_failure(download, r);
 	}
@@ -233,6 +275,7 @@ static void leave(struct download *download)
 	download->leaving = true;
 	download->result = 0;
 	download->done = true;
+	download->start_deadline_ns = 0;
 	download->wire.cancel_fd = -1;
 	download->deadline_ns = clock_mono_ns() + LEAVE_TIMEOUT_NS;
 	r = download->request->dialect->snapshot_finish(download);

@@ -34,10 +34,11 @@ struct download_request {
 	struct address address;
 	char path[256]; /* of the WebSocket */
 	char isolate[64]; /* "main", "worker:3" */
+	char engine_version[48]; /* as struct identity has it; "" when not known */
 	uint64_t connect_ns;
 	uint64_t idle_ns; /* longest silence */
 	uint64_t total_ns;
-	uint64_t start_ns; /* from the request until the target is seen to work on it */
+	uint64_t start_ns; /* from a request until the target is seen to work on it; 0: no limit */
 	bool scripts; /* list the scripts too */
 	bool collect_garbage; /* before the snapshot */
 	int cancel_fd; /* readable: give up */
@@ -82,6 +83,7 @@ struct download {
 	int32_t next_id;
 	uint64_t started_ns;
 	uint64_t deadline_ns; /* of the phase: total_ns, then that of the last words */
+	uint64_t start_deadline_ns; /* for what the target has not begun; 0: none */
 	int result; /* of the events: not 0 ends the phase */
 	bool broken; /* the wire can say no more */
 	bool skip; /* the rest of the message under way is not scanned */
@@ -97,6 +99,12 @@ int download_ask(struct download *download, const char *method, const char *para
 /* The same message into buf instead, for a dialect that wraps one message in another. */
 int download_compose(struct download *download, struct buf *buf, const char *method,
 		     const char *params, int32_t *ret_id);
+
+/* A request goes out that the target must begin within start_ns, or the download is given up. */
+void download_expect(struct download *download);
+
+/* It has begun. */
+void download_began(struct download *download);
 
 /* Bytes of a part, in order. To be returned from the event when it is not 0. */
 int download_piece(struct download *download, enum download_part part, const char *data,

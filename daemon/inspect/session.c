@@ -438,6 +438,28 @@ void session_set_patient(struct session *session, bool patient)
 	session->patient = patient;
 }
 
+/* Workers are known once the session is greeted. */
+static void settle(struct session *session)
+{
+	int r;
+
+	if (!session->unsettled ||
+	    (session->state != SESSION_IDLE && session->state != SESSION_POLLING))
+		return;
+	session->unsettled = false;
+	if (session->dialect->settle == NULL)
+		return;
+	r = session->dialect->settle(session);
+	if (r < 0)
+		session_fail(session, SESSION_END_LOST, "cannot send: %s", strerror(-r));
+}
+
+void session_settle(struct session *session)
+{
+	session->unsettled = true;
+	settle(session);
+}
+
 /* ---- for dialects ---- */
 
 int session_ask(struct session *session, const char *method, const char *params, int32_t *ret_id)
@@ -476,7 +498,9 @@ void session_ready(struct session *session)
 		return;
 	end_look(session);
 	session_enter(session, SESSION_IDLE);
-	session->events->identified(session->owner, &session->identity);
+	settle(session);
+	if (session->state == SESSION_IDLE)
+		session->events->identified(session->owner, &session->identity);
 }
 
 void session_sample(struct session *session, const char *isolate, const struct sample *sample)

@@ -24,7 +24,8 @@ MAY_SAY = {
     "NodeRuntime.enable", "NodeRuntime.notifyWhenWaitingForDisconnect", "NodeWorker.enable",
     "NodeWorker.sendMessageToWorker", "Runtime.getHeapUsage", "Runtime.evaluate",
     "Runtime.globalLexicalScopeNames",
-    "HeapProfiler.takeHeapSnapshot", "HeapProfiler.disable",
+    "HeapProfiler.takeHeapSnapshot", "HeapProfiler.collectGarbage", "HeapProfiler.disable",
+    "Debugger.setSkipAllPauses", "Debugger.enable", "Debugger.resume", "Debugger.disable",
 }
 
 

@@ -65,6 +65,7 @@ static struct download_request request_to(uint16_t port, const char *isolate)
 	struct download_request request = {
 		.dialect = &dialect_cdp,
 		.address = { .family = ADDRESS_INET, .host = "127.0.0.1", .port = port },
+		.engine_version = "13.6.233.17-node.28",
 		.connect_ns = 5 * SECOND,
 		.idle_ns = 10 * SECOND,
 		.total_ns = 60 * SECOND,
@@ -118,8 +119,13 @@ static void check_requests(struct fake_inspector *fake)
 	static const char *const known[] = {
 		"NodeRuntime.enable",
 		"NodeRuntime.notifyWhenWaitingForDisconnect",
+		"HeapProfiler.collectGarbage",
 		"HeapProfiler.takeHeapSnapshot",
 		"HeapProfiler.disable",
+		"Debugger.setSkipAllPauses",
+		"Debugger.enable",
+		"Debugger.resume",
+		"Debugger.disable",
 		"NodeWorker.enable",
 		"NodeWorker.sendMessageToWorker",
 	};

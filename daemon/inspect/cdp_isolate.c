@@ -1,0 +1,128 @@
+/*
+ * A worker's session is found by its title, because what NodeWorker calls workerId is counted anew
+ * on every connection and the title holds the thread's own id. sendMessageToWorker is answered at
+ * once and says nothing about what it carried.
+ */
+
+#include "inspect/cdp_isolate.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "inspect/cdp_message.h"
+#include "inspect/download.h"
+#include "json/write.h"
+#include "util/buf.h"
+#include "util/str.h"
+
+enum { RELAY_MAX_BYTES = 1024 };
+
+static const char relay_method[] = "NodeWorker.sendMessageToWorker";
+static const char attached_method[] = "NodeWorker.attachedToWorker";
+static const char detached_method[] = "NodeWorker.detachedFromWorker";
+
+int cdp_isolate_parse(struct cdp_isolate *isolate, const char *text)
+{
+	static const char prefix[] = "worker:";
+	const char *digits;
+	size_t n;
+
+	if (strcmp(text, "main") == 0)
+		return 0;
+	if (!str_has_prefix(text, prefix))
+		return -EINVAL;
+	digits = text + sizeof(prefix) - 1;
+	n = strspn(digits, "0123456789");
+	if (n == 0 || digits[n] != '\0' ||
+	    !str_copy(isolate->worker, sizeof(isolate->worker), digits))
+		return -EINVAL;
+	return 0;
+}
+
+int cdp_refused(struct download *download, const char *method, const struct cdp_message *message)
+{
+	return err_set(download->err, DOWNLOAD_E_REFUSED, "%s: %s", method,
+		       message->text[0] != '\0' ? message->text : "refused without a reason");
+}
+
+static int relay(struct download *download, const struct cdp_isolate *isolate, const char *method,
+		 const char *params, int32_t *ret_id)
+{
+	struct buf inner, outer;
+	int r;
+
+	buf_init(&inner, RELAY_MAX_BYTES);
+	buf_init(&outer, RELAY_MAX_BYTES);
+	r = download_compose(download, &inner, method, params, ret_id);
+	if (r == 0) {
+		buf_puts(&outer, "{\"sessionId\":");
+		json_quote(&outer, isolate->session, strlen(isolate->session));
+		buf_puts(&outer, ",\"message\":");
+		json_quote(&outer, inner.data, inner.size);
+		r = buf_puts(&outer, "}");
+	}
+	if (r == 0)
+		r = download_ask(download, relay_method, buf_text(&outer), NULL);
+	buf_fini(&inner);
+	buf_fini(&outer);
+	return r;
+}
+
+int cdp_isolate_ask(struct download *download, const struct cdp_isolate *isolate,
+		    const char *method, const char *params, int32_t *ret_id)
+{
+	if (isolate->worker[0] != '\0')
+		return relay(download, isolate, method, params, ret_id);
+	return download_ask(download, method, params, ret_id);
+}
+
+int cdp_isolate_attach(struct download *download, struct cdp_isolate *isolate)
+{
+	return download_ask(download, "NodeWorker.enable", "{\"waitForDebuggerOnStart\":false}",
+			    &isolate->workers_id);
+}
+
+/* "[worker 3] name" is the title of thread 3. */
+static bool is_our_worker(const struct cdp_isolate *isolate, const char *title)
+{
+	static const char prefix[] = "[worker ";
+	size_t n = strlen(isolate->worker);
+
+	if (!str_has_prefix(title, prefix))
+		return false;
+	title += sizeof(prefix) - 1;
+	return strncmp(title, isolate->worker, n) == 0 && title[n] == ']';
+}
+
+/* All workers there are have been announced before enable is answered. */
+static int workers_enabled(struct download *download, const struct cdp_isolate *isolate,
+			   const struct cdp_message *message)
+{
+	if (message->failed)
+		return cdp_refused(download, "NodeWorker.enable", message);
+	if (isolate->session[0] == '\0')
+		return err_set(download->err, DOWNLOAD_E_REFUSED, "there is no worker thread %s",
+			       isolate->worker);
+	return CDP_ATTACHED;
+}
+
+int cdp_isolate_message(struct download *download, struct cdp_isolate *isolate,
+			const struct cdp_message *message)
+{
+	if (message->has_id && message->id == isolate->workers_id)
+		return download->leaving ? 0 : workers_enabled(download, isolate, message);
+	/* All that is asked of the main thread after that is to pass something on. */
+	if (message->has_id)
+		return message->failed && message->id > isolate->workers_id &&
+				       message->id <= download->next_id
+			       ? cdp_refused(download, relay_method, message)
+			       : 0;
+	if (strcmp(message->method, attached_method) == 0 && isolate->session[0] == '\0' &&
+	    is_our_worker(isolate, message->title))
+		str_copy(isolate->session, sizeof(isolate->session), message->session);
+	if (strcmp(message->method, detached_method) == 0 && isolate->session[0] != '\0' &&
+	    strcmp(message->session, isolate->session) == 0)
+		return err_set(download->err, DOWNLOAD_E_LOST, "the worker thread ended");
+	return 0;
+}

@@ -1,0 +1,36 @@
+#pragma once
+
+/*
+ * The isolate that is captured: the main one, spoken to directly, or a worker thread's, spoken to
+ * through the main one. Whoever asks need not know which.
+ */
+
+#include <stdint.h>
+
+struct cdp_message;
+struct download;
+
+struct cdp_isolate {
+	char worker[16]; /* thread id in digits; "" is the main isolate */
+	char session[64]; /* of that worker, once attached */
+	int32_t workers_id; /* of NodeWorker.enable */
+};
+
+/* "main", "worker:3"; -EINVAL when it is no isolate of ours. */
+int cdp_isolate_parse(struct cdp_isolate *isolate, const char *text);
+
+/* Send a request to the isolate; its id is of the isolate's own stream of messages. */
+int cdp_isolate_ask(struct download *download, const struct cdp_isolate *isolate,
+		    const char *method, const char *params, int32_t *ret_id);
+
+/* Attach to the worker. */
+int cdp_isolate_attach(struct download *download, struct cdp_isolate *isolate);
+
+/* CDP_ATTACHED: the worker can be spoken to. Failures are told in download->err. */
+enum { CDP_ATTACHED = 100 };
+
+/* What the main thread says about its workers. */
+int cdp_isolate_message(struct download *download, struct cdp_isolate *isolate,
+			const struct cdp_message *message);
+
+int cdp_refused(struct download *download, const char *method, const struct cdp_message *message);
