@@ -64,14 +64,20 @@ static bool split(const char *pattern, char key[KEY_MAX], const char **ret_glob)
 	return true;
 }
 
+/* Names may have brackets in them, as IPv6 addresses do. */
+static bool fits(const char *glob, const char *text)
+{
+	return strcmp(glob, text) == 0 || fnmatch(glob, text, 0) == 0;
+}
+
 bool select_matches(const struct manifest *manifest, const char *pattern)
 {
 	char key[KEY_MAX], value[VALUE_MAX];
 	const char *glob;
 
 	if (!split(pattern, key, &glob))
-		return fnmatch(pattern, manifest->target, 0) == 0;
-	return manifest_format(manifest, key, value, sizeof(value)) && fnmatch(glob, value, 0) == 0;
+		return fits(pattern, manifest->target);
+	return manifest_format(manifest, key, value, sizeof(value)) && fits(glob, value);
 }
 
 bool select_is_pattern(const char *pattern)
