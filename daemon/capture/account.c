@@ -41,26 +41,27 @@ void account_fini(struct captures *captures)
 	captures->counters_n = 0;
 }
 
-static struct capture_counter *row_find(const struct captures *captures, const char *target,
-					const char *rule, const char *reason)
+static struct capture_counter *row_find(const struct captures *captures, int kind,
+					const char *target, const char *rule, const char *reason)
 {
 	list_each (link, &captures->counters) {
 		struct capture_counter *row = container_of(link, struct capture_counter, link);
 
-		if (strcmp(row->target, target) == 0 && strcmp(row->rule, rule) == 0 &&
-		    strcmp(row->reason, reason) == 0)
+		if (row->kind == kind && strcmp(row->target, target) == 0 &&
+		    strcmp(row->rule, rule) == 0 && strcmp(row->reason, reason) == 0)
 			return row;
 	}
 	return NULL;
 }
 
-static struct capture_counter *row_add(struct captures *captures, const char *target,
+static struct capture_counter *row_add(struct captures *captures, int kind, const char *target,
 				       const char *rule, const char *reason)
 {
 	struct capture_counter *row = calloc(1, sizeof(*row));
 
 	if (row == NULL)
 		return NULL;
+	row->kind = kind;
 	str_copy(row->target, sizeof(row->target), target);
 	str_copy(row->rule, sizeof(row->rule), rule);
 	str_copy(row->reason, sizeof(row->reason), reason);
@@ -70,17 +71,17 @@ static struct capture_counter *row_add(struct captures *captures, const char *ta
 }
 
 /* NULL when memory is out: then this one is not counted. */
-static struct capture_counter *row_of(struct captures *captures, const char *target,
+static struct capture_counter *row_of(struct captures *captures, int kind, const char *target,
 				      const char *rule, const char *reason)
 {
-	struct capture_counter *row = row_find(captures, target, rule, reason);
+	struct capture_counter *row = row_find(captures, kind, target, rule, reason);
 
 	if (row != NULL)
 		return row;
 	if (captures->counters_n < COUNTERS_MAX)
-		return row_add(captures, target, rule, reason);
-	row = row_find(captures, "", "", reason);
-	return row != NULL ? row : row_add(captures, "", "", reason);
+		return row_add(captures, kind, target, rule, reason);
+	row = row_find(captures, kind, "", "", reason);
+	return row != NULL ? row : row_add(captures, kind, "", "", reason);
 }
 
 static const char *rule_of(const struct capture_request *request)
@@ -94,7 +95,8 @@ void account_refused(struct captures *captures, const char *target,
 {
 	struct refused *refused = &captures->refused[captures->refused_n++ % REFUSED_MAX];
 	const char *reason = capture_refusal_name(refusal);
-	struct capture_counter *row = row_of(captures, target, rule_of(request), reason);
+	struct capture_counter *row =
+		row_of(captures, request->kind, target, rule_of(request), reason);
 	const struct log_field fields[] = {
 		{ "target", target }, { "isolate", request->isolate }, { "rule", request->rule },
 		{ "reason", reason }, { "cause", request->cause },
@@ -137,27 +139,38 @@ static void log_done(const struct capture *capture)
 		  manifest->target, about, took);
 }
 
-void account_succeeded(struct captures *captures, const struct capture *capture)
+/* How much a snapshot took of its target and of the disk. */
+static void observe(struct captures *captures, const struct capture *capture)
 {
 	const struct manifest *manifest = &capture->manifest;
-	struct capture_counter *row = row_of(captures, manifest->target, manifest->rule, "");
 	uint64_t whole_ns = clock_mono_ns() - capture->requested_ns;
 
-	if (row != NULL)
-		row->succeeded++;
-	row = row_of(captures, manifest->target, "", "");
-	if (row != NULL)
-		row->last_wall_ms = manifest->finished_wall_ms;
 	histogram_observe(&captures->duration, (double)whole_ns / NS_PER_S);
 	histogram_observe(&captures->pause, (double)manifest->pause_ns / NS_PER_S);
 	histogram_observe(&captures->size, (double)manifest->size_bytes);
+}
+
+void account_succeeded(struct captures *captures, const struct capture *capture)
+{
+	const struct manifest *manifest = &capture->manifest;
+	struct capture_counter *row =
+		row_of(captures, capture->kind, manifest->target, manifest->rule, "");
+
+	if (row != NULL)
+		row->succeeded++;
+	row = row_of(captures, capture->kind, manifest->target, "", "");
+	if (row != NULL)
+		row->last_wall_ms = manifest->finished_wall_ms;
+	if (capture->kind == CAPTURE_KIND_SNAPSHOT && capture->adopted == NULL)
+		observe(captures, capture);
 	log_done(capture);
 }
 
 void account_failed(struct captures *captures, const struct capture *capture)
 {
 	const struct manifest *manifest = &capture->manifest;
-	struct capture_counter *row = row_of(captures, manifest->target, "", capture->reason);
+	struct capture_counter *row =
+		row_of(captures, capture->kind, manifest->target, "", capture->reason);
 	const struct log_field fields[] = {
 		{ "target", manifest->target },
 		{ "isolate", manifest->isolate },

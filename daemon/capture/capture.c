@@ -16,15 +16,22 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "capture/account.h"
 #include "capture/guard.h"
 #include "capture/job.h"
+#include "capture/series.h"
+#include "capture/state.h"
+#include "capture/step.h"
 #include "util/clock.h"
 #include "util/err.h"
+#include "util/log.h"
 #include "util/rand.h"
 #include "util/str.h"
 #include "watch/target.h"
+
+#pragma weak session_settle
 
 enum { ENDED_MAX = 32 }; /* remembered for the API and the page */
 
@@ -55,6 +62,12 @@ static const char *const step_names[] = {
 	[CAPTURE_FAILED] = "failed",
 };
 
+static const char *const kind_names[] = {
+	[CAPTURE_KIND_SNAPSHOT] = "snapshot",
+	[CAPTURE_KIND_DIAGNOSTICS] = "diagnostics",
+	[CAPTURE_KIND_PROFILE] = "profile",
+};
+
 const char *capture_refusal_name(enum capture_refusal refusal)
 {
 	return refusal_names[refusal];
@@ -65,10 +78,47 @@ const char *capture_step_name(enum capture_step step)
 	return step_names[step];
 }
 
+const char *capture_kind_name(int kind)
+{
+	return kind_names[kind];
+}
+
+/* ---- one capture ---- */
+
+int capture_new(struct capture **ret)
+{
+	struct capture *capture = calloc(1, sizeof(*capture));
+	int r;
+
+	if (capture == NULL)
+		return -ENOMEM;
+	link_init(&capture->link);
+	capture->file_fd = -1;
+	capture->requested_ns = clock_mono_ns();
+	r = rand_hex(capture->id, (CAPTURE_ID_MAX - 1) / 2);
+	if (r < 0) {
+		capture_free(capture);
+		return r;
+	}
+	str_copy(capture->manifest.id, sizeof(capture->manifest.id), capture->id);
+	*ret = capture;
+	return 0;
+}
+
+void capture_free(struct capture *capture)
+{
+	link_remove(&capture->link);
+	capture_job_free(capture->job);
+	if (capture->file_fd >= 0)
+		close(capture->file_fd);
+	free(capture->text);
+	recipe_fini(&capture->recipe);
+	free(capture);
+}
+
 /* ---- steps ---- */
 
-/* The one place where a capture changes its list. */
-static void enter(struct captures *captures, struct capture *capture, enum capture_step step)
+void step_enter(struct captures *captures, struct capture *capture, enum capture_step step)
 {
 	if (!list_empty(&capture->link)) {
 		link_remove(&capture->link);
@@ -92,195 +142,87 @@ static void enter(struct captures *captures, struct capture *capture, enum captu
 	}
 }
 
-static void capture_free(struct capture *capture)
-{
-	link_remove(&capture->link);
-	capture_job_free(capture->job);
-	free(capture);
-}
-
-static void set_capturing(struct captures *captures, const struct capture *capture, bool on)
-{
-	struct target *target = targets_find(captures->targets, capture->target_id);
-
-	if (target != NULL && target->capturing != on)
-		target_set_capturing(target, on);
-}
-
 static void end(struct captures *captures, struct capture *capture, enum capture_step step)
 {
 	capture_job_free(capture->job);
 	capture->job = NULL;
-	enter(captures, capture, step);
-	if (step == CAPTURE_SUCCEEDED)
-		account_succeeded(captures, capture);
-	else
-		account_failed(captures, capture);
+	step_enter(captures, capture, step);
+	series_ended(captures, capture);
+	if (capture->adopted != NULL)
+		capture->adopted(capture->adopted_owner, capture);
 	if (captures->on_done != NULL)
 		captures->on_done(captures->owner, capture);
 	while (captures->ended_n > ENDED_MAX) {
 		capture_free(container_of(captures->ended.next, struct capture, link));
 		captures->ended_n--;
 	}
+	captures->unsaved = true;
 }
 
-static void fail(struct captures *captures, struct capture *capture, const char *reason,
-		 const char *text)
+void step_succeed(struct captures *captures, struct capture *capture)
+{
+	account_succeeded(captures, capture);
+	end(captures, capture, CAPTURE_SUCCEEDED);
+}
+
+static void explain(struct capture *capture, const char *reason, const char *text)
 {
 	str_copy(capture->reason, sizeof(capture->reason), reason);
 	str_copy(capture->error, sizeof(capture->error), text);
+}
+
+/* A series counts as one, and by its first. */
+static void forget(struct captures *captures, const struct capture *capture)
+{
+	const struct manifest *manifest = &capture->manifest;
+
+	if (manifest->series_index <= 1)
+		guard_forget(captures, manifest->target, manifest->rule, capture->kind);
+}
+
+void step_fail(struct captures *captures, struct capture *capture, const char *reason,
+	       const char *text)
+{
+	explain(capture, reason, text);
 	/*
 	 * What gave no byte left nothing to look at: the rule may try again. Not so when a person
 	 * said no.
 	 */
 	if (capture->bytes == 0 && strcmp(reason, "cancelled") != 0)
-		guard_forget(captures, capture->manifest.target, capture->manifest.rule,
-			     capture->kind);
+		forget(captures, capture);
+	account_failed(captures, capture);
 	end(captures, capture, CAPTURE_FAILED);
 }
 
-/* ---- beginning ---- */
-
-static void describe_target(struct manifest *manifest, const struct target *target)
+void step_refuse(struct captures *captures, struct capture *capture, enum capture_refusal refusal,
+		 const char *text)
 {
-	const struct identity *identity = &target->identity;
-	char address[ADDRESS_TEXT_MAX];
-
-	address_format(address, &target->spec.address);
-	str_copy(manifest->target, sizeof(manifest->target), target->spec.name);
-	str_copy(manifest->address, sizeof(manifest->address), address);
-	str_copy(manifest->runtime, sizeof(manifest->runtime), identity->runtime);
-	str_copy(manifest->runtime_version, sizeof(manifest->runtime_version),
-		 identity->runtime_version);
-	str_copy(manifest->engine, sizeof(manifest->engine), identity->engine);
-	str_copy(manifest->engine_version, sizeof(manifest->engine_version),
-		 identity->engine_version);
-	manifest->pid = identity->pid;
-	manifest->target_start_wall_ms = identity->start_wall_ms;
-	manifest->heap_used_bytes = guard_heap_used_bytes(target, manifest->isolate);
-}
-
-static void describe_request(struct manifest *manifest, const struct capture_request *request)
-{
-	str_copy(manifest->kind, sizeof(manifest->kind), "snapshot");
-	str_copy(manifest->isolate, sizeof(manifest->isolate), request->isolate);
-	str_copy(manifest->rule, sizeof(manifest->rule),
-		 request->rule != NULL ? request->rule : "");
-	str_copy(manifest->cause, sizeof(manifest->cause),
-		 request->cause != NULL ? request->cause : "");
-	manifest->cause_value = request->cause_value;
-}
-
-static bool name_is_taken(const struct captures *captures, const struct capture *self)
-{
-	list_each (link, &captures->running) {
-		const struct capture *other = container_of(link, struct capture, link);
-
-		if (other != self && strcmp(other->manifest.name, self->manifest.name) == 0)
-			return true;
-	}
-	return spool_find_name(captures->spool, self->manifest.name) != NULL;
-}
-
-static int make_job(struct captures *captures, struct capture *capture, const struct target *target)
-{
-	const struct capture_settings *settings = captures->settings;
-	const struct spool_settings *limits = &captures->spool->limits;
-	const struct writer_limits writer = {
-		.file_max_bytes = settings->file_max_bytes,
-		.max_use_bytes = limits->max_use_bytes,
-		.keep_free_bytes = limits->keep_free_bytes,
-	};
-	struct download_request request = {
-		.dialect = target->session.dialect,
-		.address = target->session.address,
-		.connect_ns = target->spec.poll.timeout_ns,
-		.idle_ns = settings->idle_timeout_ns,
-		.total_ns = settings->timeout_ns,
+	const struct manifest *manifest = &capture->manifest;
+	const struct capture_request request = {
+		.kind = capture->kind,
+		.isolate = manifest->isolate,
+		.rule = manifest->rule[0] != '\0' ? manifest->rule : NULL,
+		.cause = manifest->cause,
 	};
 
-	str_copy(request.path, sizeof(request.path), target->session.path);
-	str_copy(request.isolate, sizeof(request.isolate), capture->manifest.isolate);
-	return capture_job_new(&capture->job, captures->spool, &writer, &request,
-			       &capture->manifest);
+	explain(capture, capture_refusal_name(refusal), text);
+	forget(captures, capture);
+	account_refused(captures, manifest->target, &request, refusal, text);
+	end(captures, capture, CAPTURE_FAILED);
 }
 
-static void begin(struct captures *captures, struct capture *capture)
+/* ---- the motor ---- */
+
+static void set_tick(struct captures *captures)
 {
-	struct target *target = targets_find(captures->targets, capture->target_id);
-	int r;
+	uint64_t wait_ns = series_tick(captures, clock_mono_ns());
 
-	if (target == NULL || target->state != TARGET_UP || target->session.path[0] == '\0') {
-		fail(captures, capture, "target",
-		     target == NULL ? "the target is gone" : "the target is no longer up");
-		return;
-	}
-	describe_target(&capture->manifest, target);
-	capture->manifest.started_wall_ms = clock_wall_ms();
-	manifest_set_name(&capture->manifest, false);
-	if (name_is_taken(captures, capture))
-		manifest_set_name(&capture->manifest, true);
-	r = make_job(captures, capture, target);
-	if (r == 0)
-		r = capture_pool_submit(captures->pool, &capture->job->pool_job,
-					captures->settings->threads);
-	if (r < 0) {
-		fail(captures, capture, "error", strerror(-r));
-		return;
-	}
-	enter(captures, capture, CAPTURE_RUNNING);
-	set_capturing(captures, capture, true);
-}
-
-/* ---- what comes back ---- */
-
-static struct capture *capture_with(const struct captures *captures, const struct capture_job *job)
-{
-	list_each (link, &captures->running) {
-		struct capture *capture = container_of(link, struct capture, link);
-
-		if (capture->job == job)
-			return capture;
-	}
-	return NULL;
-}
-
-static void downloaded(struct captures *captures, struct capture *capture)
-{
-	struct manifest *manifest = &capture->job->entry->manifest;
-	const struct target *target;
-	int r;
-
-	set_capturing(captures, capture, false);
-	target = targets_find(captures->targets, capture->target_id);
-	if (target != NULL && target->capture_pause_ns > manifest->pause_ns)
-		manifest->pause_ns = target->capture_pause_ns;
-	capture->manifest = *manifest;
-	capture->bytes = manifest->size_bytes;
-	capture->job->phase = JOB_PUBLISH;
-	r = capture_pool_submit(captures->pool, &capture->job->pool_job,
-				captures->settings->threads);
-	if (r < 0)
-		fail(captures, capture, "error", strerror(-r));
-}
-
-static void came_back(struct captures *captures, struct capture_job *job)
-{
-	struct capture *capture = capture_with(captures, job);
-
-	if (job->result != 0) {
-		capture->bytes = atomic_load(&job->bytes);
-		set_capturing(captures, capture, false);
-		fail(captures, capture, capture_job_reason(job->result), job->err.text);
-		return;
-	}
-	if (job->phase == JOB_DOWNLOAD) {
-		downloaded(captures, capture);
-		return;
-	}
-	spool_add(captures->spool, job->entry);
-	job->entry = NULL;
-	end(captures, capture, CAPTURE_SUCCEEDED);
+	if (captures->running_n > 0 || captures->queue_n > 0)
+		wait_ns = TICK_NS;
+	if (wait_ns == UINT64_MAX)
+		loop_timer_clear(&captures->tick);
+	else
+		loop_timer_set(&captures->tick, wait_ns < TICK_NS ? TICK_NS : wait_ns);
 }
 
 static void on_wake(void *owner)
@@ -289,75 +231,23 @@ static void on_wake(void *owner)
 	struct pool_job *done;
 
 	while ((done = capture_pool_take(captures->pool)) != NULL)
-		came_back(captures, container_of(done, struct capture_job, pool_job));
-	while (!list_empty(&captures->queue) && captures->running_n < captures->settings->threads)
-		begin(captures, container_of(captures->queue.next, struct capture, link));
-	if (captures->running_n > 0 && !captures->tick.armed)
-		loop_timer_set(&captures->tick, TICK_NS);
+		done->done(captures, done);
+	begin_all(captures);
+	save_soon(captures);
+	if (!captures->tick.armed)
+		set_tick(captures);
 }
 
 static void on_tick(void *owner)
 {
 	struct captures *captures = owner;
 
-	list_each (link, &captures->running) {
-		struct capture *capture = container_of(link, struct capture, link);
-
-		capture->bytes = atomic_load_explicit(&capture->job->bytes, memory_order_relaxed);
-	}
-	if (captures->running_n > 0)
-		loop_timer_set(&captures->tick, TICK_NS);
+	list_each (link, &captures->running)
+		finish_watch(captures, container_of(link, struct capture, link));
+	set_tick(captures);
 }
 
-/* ---- asking ---- */
-
-static int accept_request(struct captures *captures, const struct target *target,
-			  const struct capture_request *request, char ret_id[CAPTURE_ID_MAX])
-{
-	struct capture *capture = calloc(1, sizeof(*capture));
-	int r;
-
-	if (capture == NULL)
-		return -ENOMEM;
-	link_init(&capture->link);
-	r = rand_hex(capture->id, (CAPTURE_ID_MAX - 1) / 2);
-	if (r == 0 && request->rule != NULL)
-		r = guard_remember(captures, target->spec.name, request->isolate, request->rule,
-				   request->kind,
-				   request->guards != NULL && request->guards->has_rearm);
-	if (r < 0) {
-		free(capture);
-		return r;
-	}
-	capture->target_id = target->id;
-	capture->requested_ns = clock_mono_ns();
-	str_copy(capture->manifest.id, sizeof(capture->manifest.id), capture->id);
-	describe_request(&capture->manifest, request);
-	describe_target(&capture->manifest, target);
-	enter(captures, capture, CAPTURE_WAITING);
-	if (ret_id != NULL)
-		str_copy(ret_id, CAPTURE_ID_MAX, capture->id);
-	loop_wake_up(&captures->wake);
-	return 0;
-}
-
-int captures_request(struct captures *captures, const struct capture_request *request,
-		     char ret_id[CAPTURE_ID_MAX], struct err *err)
-{
-	const struct target *target = targets_find(captures->targets, request->target_id);
-	struct capture_request whole = *request;
-	enum capture_refusal refusal;
-	struct err why = { 0 };
-
-	if (whole.isolate == NULL)
-		whole.isolate = "main";
-	refusal = guard_judge(captures, target, &whole, &why);
-	if (refusal == REFUSAL_NONE)
-		return accept_request(captures, target, &whole, ret_id);
-	account_refused(captures, target != NULL ? target->spec.name : "", &whole, refusal,
-			why.text);
-	return err_set(err, (int)refusal, "%s", why.text);
-}
+/* ---- looking and cancelling ---- */
 
 static struct capture *find_in(const struct link *list, const char *id)
 {
@@ -393,13 +283,34 @@ int captures_cancel(struct captures *captures, const char *id)
 	if (capture == NULL)
 		return -ENOENT;
 	if (capture->step == CAPTURE_WAITING) {
-		fail(captures, capture, "cancelled", "cancelled");
+		step_fail(captures, capture, "cancelled", "cancelled");
 		return 0;
 	}
 	if (capture->step != CAPTURE_RUNNING || capture->job->phase != JOB_DOWNLOAD)
 		return -EALREADY;
 	capture_job_cancel(capture->job);
 	return 0;
+}
+
+/* ---- what others tell ---- */
+
+void captures_rearm(struct captures *captures, const char *target, const char *isolate,
+		    const char *rule)
+{
+	if (!guard_rearm(captures, target, isolate, rule))
+		return;
+	captures->unsaved = true;
+	loop_wake_up(&captures->wake);
+}
+
+void captures_target_up(struct captures *captures, struct target *target)
+{
+	if (captures->state == NULL || !state_take_open(captures, target->spec.name))
+		return;
+	if (session_settle != NULL)
+		session_settle(&target->session);
+	captures->unsaved = true;
+	loop_wake_up(&captures->wake);
 }
 
 /* ---- the whole ---- */
@@ -413,7 +324,6 @@ void captures_set(struct captures *captures, const struct capture_settings *sett
 int captures_init(struct captures *captures, struct loop *loop, struct targets *targets,
 		  struct spool *spool, const struct capture_settings *settings, int state_dir_fd)
 {
-	(void)state_dir_fd;
 	int r;
 
 	*captures = (struct captures){
@@ -426,14 +336,19 @@ int captures_init(struct captures *captures, struct loop *loop, struct targets *
 	link_init(&captures->running);
 	link_init(&captures->ended);
 	link_init(&captures->history);
+	link_init(&captures->series);
 	account_init(captures);
 	r = loop_wake_init(&captures->wake, loop, on_wake, captures);
 	if (r == 0)
 		r = loop_timer_init(&captures->tick, loop, on_tick, captures);
 	if (r == 0)
 		r = capture_pool_new(&captures->pool, &captures->wake);
+	if (r == 0 && state_dir_fd >= 0)
+		r = state_open(captures, state_dir_fd);
 	if (r < 0)
 		captures_fini(captures);
+	else
+		loop_wake_up(&captures->wake); /* for the series that were read */
 	return r;
 }
 
@@ -451,7 +366,7 @@ static void stop_threads(struct captures *captures)
 		const struct capture *capture = container_of(link, struct capture, link);
 
 		capture_job_cancel(capture->job);
-		set_capturing(captures, capture, false);
+		finish_hold(captures, capture, false);
 	}
 	capture_pool_stop(captures->pool);
 	do {
@@ -465,13 +380,17 @@ void captures_fini(struct captures *captures)
 {
 	if (captures->loop == NULL)
 		return;
-	if (captures->pool != NULL)
+	if (captures->pool != NULL) {
 		stop_threads(captures);
+		save_now(captures);
+	}
+	state_close(captures);
 	loop_timer_fini(&captures->tick);
 	loop_wake_fini(&captures->wake);
 	free_all(&captures->queue);
 	free_all(&captures->running);
 	free_all(&captures->ended);
+	series_forget_all(captures);
 	guard_forget_all(captures);
 	account_fini(captures);
 	captures->loop = NULL;

@@ -77,6 +77,12 @@ struct capture {
 	struct rule_guards guards; /* a copy: rules are replaced by a reload */
 	bool has_guards;
 	struct recipe recipe; /* owned */
+	enum content content;
+	char *text; /* owned until its job has it: diagnostics */
+	size_t text_size;
+	int file_fd; /* owned until its job has it: adopted; else -1 */
+	void (*adopted)(void *owner, const struct capture *capture);
+	void *adopted_owner;
 	uint64_t requested_ns; /* monotonic */
 	uint64_t bytes; /* so far; updated about once a second */
 	char reason[16]; /* of the failure, in one word: "timeout", as in the metric */
@@ -95,15 +101,16 @@ struct refused {
 };
 
 /*
- * Counters by labels, for /metrics, a row for each set of labels: successes by target and rule
- * (reason ""), failures by target and reason (rule ""), refusals by all three, the time of the last
- * success by target (rule and reason ""). "" as a rule is a person. What comes when COUNTERS_MAX
- * rows are there is counted by its reason only.
+ * Counters by labels, for /metrics, a row for each set of labels and kind: successes by target and
+ * rule (reason ""), failures by target and reason (rule ""), refusals by all three, the time of the
+ * last success by target (rule and reason ""). "" as a rule is a person. What comes when
+ * COUNTERS_MAX rows are there is counted by its kind and reason only.
  */
 enum { COUNTERS_MAX = 8192 };
 
 struct capture_counter {
 	struct link link;
+	int kind; /* enum capture_kind */
 	char target[128], rule[128], reason[32];
 	uint64_t succeeded, failed, refused;
 	int64_t last_wall_ms; /* of the last success; 0: none, or not such a row */
@@ -123,11 +130,14 @@ struct captures {
 	struct link series; /* of capture/series.c: those with captures still to come */
 	uint32_t counters_n, history_n, unarmed_n;
 	struct state_file *state; /* owned; NULL: nothing survives a restart */
+	bool unsaved; /* the state has changed since it was last handed to a thread */
+	struct save_job *saving; /* owned: a thread has it */
 	struct histogram duration, pause, size;
 	struct loop_wake wake;
 	struct loop_timer tick;
 	struct capture_pool *pool; /* owned */
 	/* Set by the root; may be NULL. */
+	const char *version; /* of the daemon */
 	void (*on_done)(void *owner, const struct capture *capture);
 	void *owner;
 };
@@ -144,7 +154,7 @@ void captures_fini(struct captures *captures);
 void captures_set(struct captures *captures, const struct capture_settings *settings);
 
 /*
- * Ask for a snapshot. 0 and the id in ret_id (may be NULL); or a capture_refusal with the numbers
+ * Ask for a capture. 0 and the id in ret_id (may be NULL); or a capture_refusal with the numbers
  * in err, counted and remembered; or -errno. It starts in a later turn of the loop. A request that
  * was accepted counts for cooldown and max_captures even if the capture fails: what they limit is
  * how often a target is stopped.
@@ -180,3 +190,4 @@ int captures_cancel(struct captures *captures, const char *id);
 
 const char *capture_refusal_name(enum capture_refusal refusal); /* "cooldown": the reason label */
 const char *capture_step_name(enum capture_step step);
+const char *capture_kind_name(int kind); /* "snapshot": as manifests have it */

@@ -1,71 +1,192 @@
 /*
  * Jobs
  *
- * The download ends with a synced file under a temporary name. It is not published in the same
- * breath because the manifest tells how long the target stood still, which only the control thread
- * has measured.
+ * The making ends with a synced file under a temporary name. It is not published in the same breath
+ * because the manifest tells how long the target stood still, which only the control thread has
+ * measured.
+ *
+ * The state file is written first: a daemon that is killed in the middle of a capture must know
+ * afterwards that it has asked for it, or a rule would stop its target again at every start.
  */
 
 #include "capture/job.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "capture/state.h"
 #include "util/clock.h"
 #include "util/log.h"
 
-/* What the disk says, in the words of a download: its positive codes mean other things there. */
-static int disk_failure(struct capture_job *job, int r)
+enum { READ_BYTES = 64 * 1024 };
+
+/* What one of the files complained about comes first: the source only passed it on. */
+static int failure(struct capture_job *job, int r)
 {
+	const struct job_file *file = job->scripts.err.code != 0 ? &job->scripts : &job->main;
+
 	if (r == 0)
 		return 0;
-	if (r == FILE_E_FULL)
-		return err_set(&job->err, -ENOSPC, "%s",
-			       job->main.writer.full != NULL ? job->main.writer.full
-							     : "the disk is full");
-	return err_set(&job->err, r, "cannot write: %s", strerror(-r));
+	if (file->err.code != 0) {
+		job->err = file->err;
+		job->reason = file->reason;
+		return file->err.code;
+	}
+	if (job->reason == NULL)
+		job->reason = capture_job_reason(r);
+	if (job->err.text[0] == '\0')
+		err_set(&job->err, r, "%s", r < 0 ? strerror(-r) : "it failed");
+	return r;
+}
+
+static int put_scripts(struct capture_job *job, const char *data, size_t size)
+{
+	struct job_file *file = &job->scripts;
+	int r = 0;
+
+	if (!file->open)
+		r = job_file_open(file, job->spool, &job->limits, job->recipe, CONTENT_OWN);
+	return r < 0 ? r : job_file_put(file, data, size);
 }
 
 static int on_bytes(void *owner, enum download_part part, const char *data, size_t size)
 {
 	struct capture_job *job = owner;
 
-	(void)part;
+	if (part == DOWNLOAD_SCRIPTS)
+		return put_scripts(job, data, size);
 	atomic_fetch_add_explicit(&job->bytes, size, memory_order_relaxed);
-	return disk_failure(job, writer_put(&job->main.writer, data, size));
+	return job_file_put(&job->main, data, size);
 }
 
-static int download(struct capture_job *job)
+static int run_download(struct capture_job *job)
 {
 	struct manifest *manifest = &job->entry->manifest;
-	struct download_stats stats;
-	uint64_t started_ns = clock_mono_ns();
-	int r;
+	struct download_stats stats = { 0 };
+	int r = download_run(&job->request, &stats, &job->err);
 
-	r = disk_failure(job, writer_open(&job->main.writer, job->spool, &job->limits));
-	if (r == 0)
-		r = download_run(&job->request, &stats, &job->err);
-	if (r == 0)
-		r = disk_failure(job, writer_finish(&job->main.writer, manifest->sha256));
-	if (r != 0) {
-		writer_fini(&job->main.writer);
-		return r;
-	}
-	manifest->size_bytes = stats.bytes;
-	manifest->file_bytes = job->main.writer.file.size;
-	manifest->finished_wall_ms = clock_wall_ms();
-	manifest->duration_ns = clock_mono_ns() - started_ns;
 	/* V8 does nothing else meanwhile; the control thread may have seen a longer one. */
 	manifest->pause_ns = stats.busy_ns;
+	return r;
+}
+
+static bool is_cancelled(const struct capture_job *job)
+{
+	struct pollfd pollfd = { .fd = job->cancel_fd, .events = POLLIN };
+
+	return poll(&pollfd, 1, 0) > 0;
+}
+
+static int read_some(struct capture_job *job, char *block, size_t *ret)
+{
+	ssize_t n;
+
+	if (is_cancelled(job))
+		return err_set(&job->err, -ECANCELED, "cancelled");
+	do {
+		n = read(job->source_fd, block, READ_BYTES);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_set(&job->err, -errno, "cannot read the file: %s", strerror(errno));
+	*ret = (size_t)n;
+	return 0;
+}
+
+static int run_file(struct capture_job *job)
+{
+	char *block = malloc(READ_BYTES);
+	size_t n = 1;
+	int r = block == NULL ? -ENOMEM : 0;
+
+	while (r == 0 && n > 0) {
+		r = read_some(job, block, &n);
+		if (r == 0 && n > 0)
+			r = on_bytes(job, DOWNLOAD_SNAPSHOT, block, n);
+	}
+	free(block);
+	return r;
+}
+
+static int run_source(struct capture_job *job)
+{
+	switch (job->source) {
+	case JOB_FROM_TARGET:
+		return run_download(job);
+	case JOB_FROM_TEXT:
+		return on_bytes(job, DOWNLOAD_SNAPSHOT, job->text, job->text_size);
+	default:
+		return run_file(job);
+	}
+}
+
+static int write_state(struct capture_job *job)
+{
+	int r;
+
+	if (job->state_text == NULL || job->state == NULL)
+		return 0;
+	r = state_write(job->state, job->state_text, job->state_size, job->state_serial);
+	if (r == 0 || r == FILE_E_UNSURE)
+		return 0;
+	job->reason = r == FILE_E_FULL ? "space" : "error";
+	if (r == FILE_E_FULL)
+		r = -ENOSPC;
+	return err_set(&job->err, r, "cannot note it in the state file: %s", strerror(-r));
+}
+
+static int finish_files(struct capture_job *job)
+{
+	struct manifest *manifest = &job->entry->manifest;
+	struct job_file_sizes sizes;
+	int r = job_file_finish(&job->main, manifest->sha256);
+
+	if (r == 0 && job->scripts.open)
+		r = job_file_finish(&job->scripts, manifest->scripts_sha256);
+	if (r < 0)
+		return r;
+	job_file_measure(&job->main, job->recipe, &sizes);
+	manifest->size_bytes = atomic_load_explicit(&job->bytes, memory_order_relaxed);
+	manifest->redacted_bytes = sizes.redacted;
+	manifest->compressed_bytes = sizes.compressed;
+	manifest->file_bytes = sizes.file;
+	if (job->scripts.open)
+		manifest->scripts_bytes = job->scripts.writer.file.size;
+	else
+		manifest->scripts_name[0] = '\0';
+	return 0;
+}
+
+static int make(struct capture_job *job)
+{
+	struct manifest *manifest = &job->entry->manifest;
+	uint64_t started_ns = clock_mono_ns();
+	int r = write_state(job);
+
+	if (r == 0)
+		r = job_file_open(&job->main, job->spool, &job->limits, job->recipe, job->content);
+	if (r == 0)
+		r = run_source(job);
+	if (r == 0)
+		r = finish_files(job);
+	if (r != 0) {
+		r = failure(job, r);
+		job_file_fini(&job->main);
+		job_file_fini(&job->scripts);
+		return r;
+	}
+	manifest->finished_wall_ms = clock_wall_ms();
+	manifest->duration_ns = clock_mono_ns() - started_ns;
 	return 0;
 }
 
 static int publish(struct capture_job *job)
 {
-	int r = spool_publish(job->spool, &job->main.writer.file, NULL, &job->entry->manifest);
+	struct file *scripts = job->scripts.open ? &job->scripts.writer.file : NULL;
+	int r = spool_publish(job->spool, &job->main.writer.file, scripts, &job->entry->manifest);
 
 	if (r == FILE_E_UNSURE)
 		log_warn("capture",
@@ -74,22 +195,26 @@ static int publish(struct capture_job *job)
 			 job->entry->manifest.name);
 	if (r == 0 || r == FILE_E_UNSURE) {
 		writer_keep(&job->main.writer);
+		if (scripts != NULL)
+			writer_keep(&job->scripts.writer);
 		r = 0;
 	}
-	writer_fini(&job->main.writer);
-	return disk_failure(job, r);
+	r = failure(job, job_file_disk(&job->main, r));
+	job_file_fini(&job->main);
+	job_file_fini(&job->scripts);
+	return r;
 }
 
 static void run(struct pool_job *pool_job)
 {
 	struct capture_job *job = container_of(pool_job, struct capture_job, pool_job);
 
-	job->result = job->phase == JOB_DOWNLOAD ? download(job) : publish(job);
+	job->result = job->phase == JOB_DOWNLOAD ? make(job) : publish(job);
 }
 
 int capture_job_new(struct capture_job **ret, struct spool *spool,
-		    const struct writer_limits *limits, const struct download_request *request,
-		    const struct manifest *manifest)
+		    const struct writer_limits *limits, const struct recipe *recipe,
+		    enum content content, const struct manifest *manifest)
 {
 	struct capture_job *job = calloc(1, sizeof(*job));
 	int r;
@@ -100,7 +225,9 @@ int capture_job_new(struct capture_job **ret, struct spool *spool,
 	job->pool_job.run = run;
 	job->spool = spool;
 	job->limits = *limits;
-	job->request = *request;
+	job->recipe = recipe;
+	job->content = content;
+	job->source_fd = -1;
 	job->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r = job->cancel_fd < 0 ? -errno : 0;
 	job->entry = calloc(1, sizeof(*job->entry));
@@ -112,20 +239,44 @@ int capture_job_new(struct capture_job **ret, struct spool *spool,
 	}
 	link_init(&job->entry->link);
 	job->entry->manifest = *manifest;
+	*ret = job;
+	return 0;
+}
+
+void capture_job_from_target(struct capture_job *job, const struct download_request *request)
+{
+	job->source = JOB_FROM_TARGET;
+	job->request = *request;
 	job->request.cancel_fd = job->cancel_fd;
 	job->request.sink = on_bytes;
 	job->request.owner = job;
-	*ret = job;
-	return 0;
+}
+
+void capture_job_from_text(struct capture_job *job, char *text, size_t size)
+{
+	job->source = JOB_FROM_TEXT;
+	job->text = text;
+	job->text_size = size;
+}
+
+void capture_job_from_file(struct capture_job *job, int fd)
+{
+	job->source = JOB_FROM_FILE;
+	job->source_fd = fd;
 }
 
 void capture_job_free(struct capture_job *job)
 {
 	if (job == NULL)
 		return;
-	writer_fini(&job->main.writer);
+	job_file_fini(&job->main);
+	job_file_fini(&job->scripts);
 	if (job->cancel_fd >= 0)
 		close(job->cancel_fd);
+	if (job->source_fd >= 0)
+		close(job->source_fd);
+	free(job->state_text);
+	free(job->text);
 	free(job->entry);
 	free(job);
 }
@@ -145,6 +296,8 @@ const char *capture_job_reason(int result)
 		return "refused";
 	case DOWNLOAD_E_EXITING:
 		return "exiting";
+	case DOWNLOAD_E_BUSY:
+		return "blocked";
 	case DOWNLOAD_E_LOST:
 	case -ECONNRESET:
 		return "lost";

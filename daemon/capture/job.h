@@ -3,18 +3,19 @@
 /*
  * Jobs: one capture as its thread sees it. All it needs is copied in before it starts; while it
  * runs the control thread only reads `bytes` and writes to the cancel descriptor. It runs twice:
- * the download, and, when the control thread has added what only it knows, the publication.
+ * the making, and, when the control thread has added what only it knows, the publication.
  */
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "capture/job_file.h"
 #include "capture/pool.h"
 #include "inspect/download.h"
-#include "pipeline/pipeline.h"
 #include "spool/spool.h"
-#include "spool/writer.h"
 #include "util/err.h"
+
+struct state_file;
 
 enum job_phase { JOB_DOWNLOAD, JOB_PUBLISH };
 
@@ -23,14 +24,6 @@ enum job_source {
 	JOB_FROM_TARGET, /* request */
 	JOB_FROM_TEXT, /* text: diagnostics */
 	JOB_FROM_FILE, /* source_fd: adopted */
-};
-
-/* One file being made: its stages and where they end. */
-struct job_file {
-	struct stage end; /* hands on to the writer */
-	struct pipeline pipeline;
-	struct writer writer;
-	bool open;
 };
 
 struct capture_job {
@@ -47,20 +40,31 @@ struct capture_job {
 	struct state_file *state; /* borrowed */
 	struct spool *spool; /* borrowed */
 	struct writer_limits limits;
-	struct recipe recipe; /* owned */
+	const struct recipe *recipe; /* borrowed: the capture outlives its job */
 	enum content content;
 	struct spool_entry *entry; /* owned until it is added to the spool */
 	struct job_file main, scripts;
 	int cancel_fd; /* owned; also in request */
 	_Atomic uint64_t bytes;
-	int result; /* of the last phase: 0; download_result; -ENOSPC; -errno */
+	int result; /* of the last phase: 0; download_result; -errno */
+	const char *reason; /* of the failure, in one word */
 	struct err err;
 };
 
-/* The manifest says what is captured; request lacks only cancel, sink and owner. 0 or -errno. */
+/*
+ * The manifest says what is captured; the source is set by one of the following. 0 or -errno.
+ * Recipe and spool are borrowed.
+ */
 int capture_job_new(struct capture_job **ret, struct spool *spool,
-		    const struct writer_limits *limits, const struct download_request *request,
-		    const struct manifest *manifest);
+		    const struct writer_limits *limits, const struct recipe *recipe,
+		    enum content content, const struct manifest *manifest);
+
+/* request lacks only cancel, sink and owner. */
+void capture_job_from_target(struct capture_job *job, const struct download_request *request);
+
+/* Both are the job's from here on. */
+void capture_job_from_text(struct capture_job *job, char *text, size_t size);
+void capture_job_from_file(struct capture_job *job, int fd);
 
 /* Not while a thread has it. What was not published is deleted. NULL is fine. */
 void capture_job_free(struct capture_job *job);
@@ -68,5 +72,5 @@ void capture_job_free(struct capture_job *job);
 /* From the control thread while it runs; a publication is not cancelled. */
 void capture_job_cancel(struct capture_job *job);
 
-/* The failure in one word, for the reason label: "timeout". */
+/* The failure of a download in one word, for the reason label: "timeout". */
 const char *capture_job_reason(int result);

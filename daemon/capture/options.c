@@ -25,6 +25,14 @@ const struct option_desc capture_options[] = {
 	  .help = "Captures at once, each on a thread of its own. One is bound by its target and "
 		  "by "
 		  "the disk, so more than a few only share the disk." },
+	{ .name = "per_host",
+	  .type = OPTION_UINT,
+	  .offset = AT(per_host),
+	  .min = 1,
+	  .max = 64,
+	  .def = "2",
+	  .help = "Snapshots at once of targets with one host address: each takes several times "
+		  "the heap in memory there." },
 	{ .name = "queue",
 	  .type = OPTION_UINT,
 	  .offset = AT(queue_max),
@@ -32,6 +40,14 @@ const struct option_desc capture_options[] = {
 	  .max = 10000,
 	  .def = "64",
 	  .help = "Captures that may wait for a thread; one more is refused, visibly." },
+	{ .name = "start_timeout",
+	  .type = OPTION_TIME,
+	  .offset = AT(start_timeout_ns),
+	  .min = NS_PER_S,
+	  .max = 24 * HOUR_NS,
+	  .def = "1m",
+	  .help = "Give up when the target has not begun for so long: its event loop is blocked, "
+		  "and the snapshot would surprise it whenever that ends." },
 	{ .name = "idle_timeout",
 	  .type = OPTION_TIME,
 	  .offset = AT(idle_timeout_ns),
@@ -62,5 +78,20 @@ const struct option_desc capture_options[] = {
 	  .table = safety_guard_options,
 	  .help = "What protects the targets: for captures that a person asks for, and where the "
 		  "`guards` of a rule do not say otherwise." },
+	{ .name = "scripts",
+	  .type = OPTION_BOOL,
+	  .offset = AT(scripts),
+	  .def = "true",
+	  .help = "Keep the list of the program's scripts beside a snapshot, by which functions "
+		  "in it are told the names of their files." },
+	{ .name = "diagnostics",
+	  .type = OPTION_BOOL,
+	  .offset = AT(diagnostics),
+	  .def = "true",
+	  .help = "Before each snapshot, and where what protects the target forbids it, write "
+		  "what is known already: versions, heap statistics and spaces, recent samples, "
+		  "process and control group, command line without secrets. A few kilobytes, "
+		  "for which the target is not asked." },
+	{ .name = "recipe", .type = OPTION_INCLUDE, .offset = AT(recipe), .table = recipe_options },
 	{ 0 },
 };

@@ -14,6 +14,7 @@ struct loop_wake;
 struct pool_job {
 	struct link link;
 	void (*run)(struct pool_job *job); /* on a thread of the pool */
+	void (*done)(void *owner, struct pool_job *job); /* for whoever takes it back */
 };
 
 /* wake is woken when a job is done; it must outlive the pool. 0 or -errno. */

@@ -1,0 +1,201 @@
+/*
+ * The beginning of captures
+ *
+ * Between the request and now the target may have grown, another program may have taken the memory,
+ * the quiet hours may have come: the guards judge again, on what the kernel says at this moment.
+ * Two captures at once on one host are two programs that stand still and want several times their
+ * heap; hence the limit by host, while captures of other hosts may overtake.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include "capture/guard.h"
+#include "capture/job.h"
+#include "capture/state.h"
+#include "capture/step.h"
+#include "util/clock.h"
+#include "util/str.h"
+#include "watch/target.h"
+
+static bool name_is_taken(const struct captures *captures, const struct capture *self)
+{
+	list_each (link, &captures->running) {
+		const struct capture *other = container_of(link, struct capture, link);
+
+		if (other != self && strcmp(other->manifest.name, self->manifest.name) == 0)
+			return true;
+	}
+	return spool_find_name(captures->spool, self->manifest.name) != NULL;
+}
+
+static void set_name(struct captures *captures, struct capture *capture)
+{
+	if (capture->manifest.started_wall_ms == 0 || capture->file_fd < 0)
+		capture->manifest.started_wall_ms = clock_wall_ms();
+	manifest_set_name(&capture->manifest, false);
+	if (name_is_taken(captures, capture))
+		manifest_set_name(&capture->manifest, true);
+}
+
+static int make_job(struct captures *captures, struct capture *capture)
+{
+	const struct spool_settings *limits = &captures->spool->limits;
+	const struct writer_limits writer = {
+		.file_max_bytes = captures->settings->file_max_bytes,
+		.max_use_bytes = limits->max_use_bytes,
+		.keep_free_bytes = limits->keep_free_bytes,
+	};
+
+	int r = capture_job_new(&capture->job, captures->spool, &writer, &capture->recipe,
+				capture->content, &capture->manifest);
+
+	if (r == 0)
+		capture->job->pool_job.done = finish_phase;
+	return r;
+}
+
+static void set_source(struct captures *captures, struct capture *capture,
+		       const struct target *target)
+{
+	const struct capture_settings *settings = captures->settings;
+	struct download_request request;
+
+	if (capture->text != NULL) {
+		capture_job_from_text(capture->job, capture->text, capture->text_size);
+		capture->text = NULL;
+		return;
+	}
+	if (capture->file_fd >= 0) {
+		capture_job_from_file(capture->job, capture->file_fd);
+		capture->file_fd = -1;
+		return;
+	}
+	request = (struct download_request){
+		.dialect = target->session.dialect,
+		.address = target->session.address,
+		.connect_ns = target->spec.poll.timeout_ns,
+		.idle_ns = settings->idle_timeout_ns,
+		.total_ns = settings->timeout_ns,
+		.start_ns = settings->start_timeout_ns,
+		.scripts = settings->scripts,
+		.collect_garbage = capture->gc_before,
+	};
+	str_copy(request.path, sizeof(request.path), target->session.path);
+	str_copy(request.isolate, sizeof(request.isolate), capture->manifest.isolate);
+	capture_job_from_target(capture->job, &request);
+}
+
+/* What must be on the disk before the target is asked for anything. */
+static int note_state(struct captures *captures, struct capture *capture)
+{
+	struct capture_job *job = capture->job;
+
+	if (captures->state == NULL)
+		return 0;
+	state_set_open(captures, capture->manifest.target, true);
+	job->state = captures->state;
+	return state_text(captures, &job->state_text, &job->state_size, &job->state_serial);
+}
+
+static void start(struct captures *captures, struct capture *capture, const struct target *target)
+{
+	int r;
+
+	set_name(captures, capture);
+	r = make_job(captures, capture);
+	if (r == 0) {
+		set_source(captures, capture, target);
+		if (target != NULL)
+			r = note_state(captures, capture);
+	}
+	if (r == 0)
+		r = capture_pool_submit(captures->pool, &capture->job->pool_job,
+					captures->settings->threads + POOL_THREADS_SPARE);
+	if (r < 0) {
+		step_fail(captures, capture, "error", strerror(-r));
+		return;
+	}
+	step_enter(captures, capture, CAPTURE_RUNNING);
+	finish_hold(captures, capture, true);
+}
+
+static void begin_of_target(struct captures *captures, struct capture *capture)
+{
+	const struct target *target = targets_find(captures->targets, capture->target_id);
+	struct manifest *manifest = &capture->manifest;
+	enum capture_refusal refusal;
+	struct err why = { 0 };
+
+	if (target == NULL || target->state != TARGET_UP || target->session.path[0] == '\0') {
+		step_fail(captures, capture, "target",
+			  target == NULL ? "the target is gone" : "the target is no longer up");
+		return;
+	}
+	refusal = guard_judge_again(captures, target, capture, &why);
+	if (refusal != REFUSAL_NONE) {
+		step_refuse(captures, capture, refusal, why.text);
+		return;
+	}
+	describe_target(manifest, target);
+	start(captures, capture, target);
+	if (capture->step == CAPTURE_RUNNING)
+		finish_watch(captures, capture);
+}
+
+/* ---- which ---- */
+
+static bool is_of_target(const struct capture *capture)
+{
+	return capture->kind == CAPTURE_KIND_SNAPSHOT && capture->adopted == NULL;
+}
+
+static bool same_host(const struct captures *captures, const struct capture *a,
+		      const struct capture *b)
+{
+	const struct target *one = targets_find(captures->targets, a->target_id);
+	const struct target *two = targets_find(captures->targets, b->target_id);
+
+	return one != NULL && two != NULL &&
+	       strcmp(one->spec.address.host, two->spec.address.host) == 0;
+}
+
+static bool may_begin(const struct captures *captures, const struct capture *capture)
+{
+	const struct capture_settings *settings = captures->settings;
+	uint64_t all = 0, host = 0;
+
+	if (capture->kind == CAPTURE_KIND_DIAGNOSTICS)
+		return true; /* a few kilobytes, for which nobody is asked */
+	list_each (link, &captures->running) {
+		const struct capture *other = container_of(link, struct capture, link);
+
+		all += other->kind != CAPTURE_KIND_DIAGNOSTICS;
+		host += is_of_target(other) && same_host(captures, capture, other);
+	}
+	return all < settings->threads &&
+	       (!is_of_target(capture) || settings->per_host == 0 || host < settings->per_host);
+}
+
+static struct capture *next_to_begin(const struct captures *captures)
+{
+	list_each (link, &captures->queue) {
+		struct capture *capture = container_of(link, struct capture, link);
+
+		if (may_begin(captures, capture))
+			return capture;
+	}
+	return NULL;
+}
+
+void begin_all(struct captures *captures)
+{
+	struct capture *capture;
+
+	while ((capture = next_to_begin(captures)) != NULL) {
+		if (is_of_target(capture))
+			begin_of_target(captures, capture);
+		else
+			start(captures, capture, NULL);
+	}
+}

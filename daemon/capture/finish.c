@@ -1,0 +1,156 @@
+/*
+ * What comes back from the threads
+ *
+ * First the download, whole and synced: the control thread adds to its manifest what only it has
+ * seen, how long the target stood still and how large it grew. Then the publication, after which
+ * the capture is in the spool, and vacuum may make room for the next one.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include "capture/job.h"
+#include "capture/state.h"
+#include "capture/step.h"
+#include "spool/vacuum.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/str.h"
+#include "watch/procfs.h"
+#include "watch/target.h"
+
+#pragma weak vacuum_run
+#pragma weak session_settle
+
+void finish_hold(struct captures *captures, const struct capture *capture, bool on)
+{
+	struct target *target = targets_find(captures->targets, capture->target_id);
+
+	if (capture->kind == CAPTURE_KIND_SNAPSHOT && target != NULL && target->capturing != on)
+		target_set_capturing(target, on);
+}
+
+/* The process may not be ours to see; then its size stays unknown. */
+static void watch_resident(struct capture *capture)
+{
+	struct manifest *manifest = &capture->manifest;
+	struct process_stats stats;
+
+	if (capture->job->source != JOB_FROM_TARGET || manifest->pid <= 0 ||
+	    procfs_read(manifest->pid, manifest->target_start_wall_ms, &stats) < 0 ||
+	    !stats.present)
+		return;
+	if (manifest->resident_before_bytes == 0)
+		manifest->resident_before_bytes = stats.resident_bytes;
+	if (stats.resident_bytes > manifest->resident_peak_bytes)
+		manifest->resident_peak_bytes = stats.resident_bytes;
+}
+
+void finish_watch(struct captures *captures, struct capture *capture)
+{
+	(void)captures;
+	if (capture->job->phase != JOB_DOWNLOAD)
+		return;
+	capture->bytes = atomic_load_explicit(&capture->job->bytes, memory_order_relaxed);
+	watch_resident(capture);
+}
+
+static struct capture *capture_with(const struct captures *captures, const struct capture_job *job)
+{
+	list_each (link, &captures->running) {
+		struct capture *capture = container_of(link, struct capture, link);
+
+		if (capture->job == job)
+			return capture;
+	}
+	return NULL;
+}
+
+/* The target has been left. Whether our last words reached it, only its next session can say. */
+static void leave_target(struct captures *captures, struct capture *capture)
+{
+	struct target *target = targets_find(captures->targets, capture->target_id);
+
+	if (capture->job->source != JOB_FROM_TARGET)
+		return;
+	finish_hold(captures, capture, false);
+	if (captures->state != NULL)
+		state_set_open(captures, capture->manifest.target, false);
+	captures->unsaved = true;
+	if (capture->job->result != 0 && target != NULL && session_settle != NULL)
+		session_settle(&target->session);
+}
+
+static void made(struct captures *captures, struct capture *capture)
+{
+	struct manifest *manifest = &capture->job->entry->manifest;
+	const struct target *target = targets_find(captures->targets, capture->target_id);
+	int r;
+
+	finish_watch(captures, capture);
+	if (target != NULL && target->capture_pause_ns > manifest->pause_ns &&
+	    capture->job->source == JOB_FROM_TARGET)
+		manifest->pause_ns = target->capture_pause_ns;
+	manifest->resident_before_bytes = capture->manifest.resident_before_bytes;
+	manifest->resident_peak_bytes = capture->manifest.resident_peak_bytes;
+	leave_target(captures, capture);
+	capture->manifest = *manifest;
+	capture->job->phase = JOB_PUBLISH;
+	r = capture_pool_submit(captures->pool, &capture->job->pool_job,
+				captures->settings->threads + POOL_THREADS_SPARE);
+	if (r < 0)
+		step_fail(captures, capture, "error", strerror(-r));
+}
+
+static void failed(struct captures *captures, struct capture *capture)
+{
+	const struct capture_job *job = capture->job;
+
+	if (job->phase == JOB_DOWNLOAD) {
+		capture->bytes = atomic_load(&job->bytes);
+		leave_target(captures, capture);
+	}
+	step_fail(captures, capture, job->reason, job->err.text);
+}
+
+/* Diagnostics are no reason to delete the snapshot of yesterday while that of today is coming. */
+static bool may_vacuum(const struct captures *captures, const struct capture *capture)
+{
+	return capture->kind != CAPTURE_KIND_DIAGNOSTICS ||
+	       (captures->queue_n == 0 && captures->running_n == 1);
+}
+
+static void make_room(struct captures *captures, const struct capture *capture)
+{
+	struct vacuum_result result = { 0 };
+	int r;
+
+	if (!may_vacuum(captures, capture) || vacuum_run == NULL)
+		return;
+	r = vacuum_run(captures->spool, &captures->spool->limits, capture->manifest.file_bytes,
+		       clock_wall_ms(), &result);
+	if (r < 0)
+		log_error("spool", "cannot delete what is over the limits: %s", strerror(-r));
+}
+
+static void published(struct captures *captures, struct capture *capture)
+{
+	spool_add(captures->spool, capture->job->entry);
+	capture->job->entry = NULL;
+	make_room(captures, capture);
+	step_succeed(captures, capture);
+}
+
+void finish_phase(void *owner, struct pool_job *pool_job)
+{
+	struct captures *captures = owner;
+	struct capture_job *job = container_of(pool_job, struct capture_job, pool_job);
+	struct capture *capture = capture_with(captures, job);
+
+	if (job->result != 0)
+		failed(captures, capture);
+	else if (job->phase == JOB_DOWNLOAD)
+		made(captures, capture);
+	else
+		published(captures, capture);
+}

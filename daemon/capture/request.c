@@ -1,0 +1,375 @@
+/*
+ * Asking for captures
+ *
+ * What is accepted is copied whole, because rules, settings and the target may all be other ones
+ * when it begins. Diagnostics go into the queue before their snapshot, with the text they were made
+ * of at this moment; they are taken too when what protects the target says no to the snapshot, for
+ * they are all the evidence there will be.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "capture/account.h"
+#include "capture/diagnostics.h"
+#include "capture/guard.h"
+#include "capture/series.h"
+#include "capture/step.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/str.h"
+#include "watch/target.h"
+
+void describe_target(struct manifest *manifest, const struct target *target)
+{
+	const struct identity *identity = &target->identity;
+	const struct isolate *isolate = target_find_isolate(target, manifest->isolate);
+	char address[ADDRESS_TEXT_MAX];
+
+	address_format(address, &target->spec.address);
+	str_copy(manifest->target, sizeof(manifest->target), target->spec.name);
+	str_copy(manifest->address, sizeof(manifest->address), address);
+	str_copy(manifest->runtime, sizeof(manifest->runtime), identity->runtime);
+	str_copy(manifest->runtime_version, sizeof(manifest->runtime_version),
+		 identity->runtime_version);
+	str_copy(manifest->engine, sizeof(manifest->engine), identity->engine);
+	str_copy(manifest->engine_version, sizeof(manifest->engine_version),
+		 identity->engine_version);
+	manifest->pid = identity->pid;
+	manifest->target_start_wall_ms = identity->start_wall_ms;
+	manifest->heap_used_bytes = guard_heap_used_bytes(target, manifest->isolate);
+	manifest->heap_limit_bytes = 0;
+	if (isolate != NULL && sample_has(&isolate->last, SAMPLE_HEAP_LIMIT))
+		manifest->heap_limit_bytes = isolate->last.value[SAMPLE_HEAP_LIMIT];
+}
+
+static void join(char *dst, size_t size, const struct text_list *list)
+{
+	size_t used = 0;
+
+	dst[0] = '\0';
+	for (size_t i = 0; i < list->n; i++) {
+		size_t more = strlen(list->items[i]) + (used > 0);
+
+		if (used + more >= size)
+			return;
+		if (used > 0)
+			dst[used++] = ' ';
+		memcpy(dst + used, list->items[i], more - (used > 0));
+		used += strlen(list->items[i]);
+		dst[used] = '\0';
+	}
+}
+
+/* Only snapshots have something to be taken out. */
+static void describe_recipe(struct manifest *manifest, const struct recipe *recipe,
+			    enum content content)
+{
+	int level = content == CONTENT_V8_SNAPSHOT ? recipe->redact : REDACT_NONE;
+
+	str_copy(manifest->redact, sizeof(manifest->redact), redact_level_name(level));
+	str_copy(manifest->compress, sizeof(manifest->compress),
+		 compress_kind_name(recipe->compress));
+	str_copy(manifest->encrypt, sizeof(manifest->encrypt),
+		 recipe->encrypt.n > 0 ? "age" : "none");
+	join(manifest->recipients, sizeof(manifest->recipients), &recipe->encrypt);
+}
+
+static void describe_request(struct manifest *manifest, const struct capture_request *request)
+{
+	str_copy(manifest->kind, sizeof(manifest->kind), capture_kind_name(request->kind));
+	str_copy(manifest->isolate, sizeof(manifest->isolate), request->isolate);
+	str_copy(manifest->rule, sizeof(manifest->rule),
+		 request->rule != NULL ? request->rule : "");
+	str_copy(manifest->cause, sizeof(manifest->cause),
+		 request->cause != NULL ? request->cause : "");
+	manifest->cause_value = request->cause_value;
+}
+
+static bool is_series(const struct capture_request *request)
+{
+	return request->series != NULL && request->series->count > 1;
+}
+
+static void describe_series(struct manifest *manifest, const struct capture_request *request)
+{
+	if (!is_series(request))
+		return;
+	str_copy(manifest->series, sizeof(manifest->series),
+		 request->series_id != NULL ? request->series_id : manifest->id);
+	manifest->series_index = request->series_id != NULL ? request->series_index : 1;
+	manifest->series_count = (int64_t)request->series->count;
+}
+
+/* ---- what a request becomes ---- */
+
+static enum content content_of(int kind)
+{
+	if (kind == CAPTURE_KIND_SNAPSHOT)
+		return CONTENT_V8_SNAPSHOT;
+	return kind == CAPTURE_KIND_PROFILE ? CONTENT_V8_PROFILE : CONTENT_OWN;
+}
+
+static int compose(struct captures *captures, const struct target *target,
+		   const struct capture_request *request, struct capture **ret)
+{
+	struct capture *capture = NULL;
+	int r = capture_new(&capture);
+
+	if (r < 0)
+		return r;
+	capture->target_id = target->id;
+	capture->kind = request->kind;
+	capture->content = content_of(request->kind);
+	capture->force = request->force;
+	capture->gc_before =
+		request->gc_before || (is_series(request) && request->series->gc_before);
+	capture->has_guards = request->guards != NULL;
+	if (request->guards != NULL)
+		capture->guards = *request->guards;
+	r = recipe_choose(&capture->recipe, &captures->settings->recipe, request->recipe);
+	if (r < 0) {
+		capture_free(capture);
+		return r;
+	}
+	describe_request(&capture->manifest, request);
+	describe_target(&capture->manifest, target);
+	describe_recipe(&capture->manifest, &capture->recipe, capture->content);
+	describe_series(&capture->manifest, request);
+	*ret = capture;
+	return 0;
+}
+
+static int write_text(struct capture *capture, const struct target *target,
+		      const struct diagnostics_context *context)
+{
+	struct buf buf;
+	int r;
+
+	buf_init(&buf, DIAGNOSTICS_BYTES_MAX);
+	r = diagnostics_write(target, &capture->manifest, context, &buf);
+	if (r == 0)
+		capture->text = buf_take(&buf, &capture->text_size);
+	buf_fini(&buf);
+	return r;
+}
+
+/* Into the queue, with what is known at this moment. */
+static int queue_diagnostics(struct captures *captures, const struct target *target,
+			     const struct capture_request *request,
+			     const struct diagnostics_context *context, char ret_id[CAPTURE_ID_MAX])
+{
+	struct capture_request own = *request;
+	struct capture *capture = NULL;
+	int r;
+
+	own.kind = CAPTURE_KIND_DIAGNOSTICS;
+	own.series = NULL;
+	r = compose(captures, target, &own, &capture);
+	if (r < 0)
+		return r;
+	r = write_text(capture, target, context);
+	if (r < 0) {
+		capture_free(capture);
+		return r;
+	}
+	step_enter(captures, capture, CAPTURE_WAITING);
+	if (ret_id != NULL)
+		str_copy(ret_id, CAPTURE_ID_MAX, capture->id);
+	loop_wake_up(&captures->wake);
+	return 0;
+}
+
+static void precede(struct captures *captures, const struct target *target,
+		    const struct capture_request *request, const char *id, const char *refusal)
+{
+	const struct diagnostics_context context = { .capture_id = id,
+						     .refusal = refusal,
+						     .version = captures->version };
+	int r;
+
+	if (request->kind != CAPTURE_KIND_SNAPSHOT || !captures->settings->diagnostics)
+		return;
+	r = queue_diagnostics(captures, target, request, &context, NULL);
+	if (r < 0)
+		log_error("capture", "no diagnostics of %s: %s", target->spec.name, strerror(-r));
+}
+
+/* ---- judging and accepting ---- */
+
+static int remember(struct captures *captures, const struct target *target,
+		    const struct capture_request *request)
+{
+	/* A series counts as one. */
+	if (request->rule == NULL || request->series_id != NULL)
+		return 0;
+	captures->unsaved = true;
+	return guard_remember(captures, target->spec.name, request->isolate, request->rule,
+			      request->kind, request->guards != NULL && request->guards->has_rearm);
+}
+
+static int accept_snapshot(struct captures *captures, const struct target *target,
+			   const struct capture_request *request, char ret_id[CAPTURE_ID_MAX])
+{
+	struct capture *capture = NULL;
+	int r = compose(captures, target, request, &capture);
+
+	if (r < 0)
+		return r;
+	if (is_series(request) && request->series_id == NULL)
+		r = series_begin(captures, request, target->spec.name, capture->id);
+	if (r < 0) {
+		capture_free(capture);
+		return r;
+	}
+	precede(captures, target, request, capture->id, NULL);
+	step_enter(captures, capture, CAPTURE_WAITING);
+	if (ret_id != NULL)
+		str_copy(ret_id, CAPTURE_ID_MAX, capture->id);
+	loop_wake_up(&captures->wake);
+	return 0;
+}
+
+static int accept_request(struct captures *captures, const struct target *target,
+			  const struct capture_request *request, char ret_id[CAPTURE_ID_MAX])
+{
+	const struct diagnostics_context alone = { .version = captures->version };
+	int r = remember(captures, target, request);
+
+	if (r < 0)
+		return r;
+	if (request->kind == CAPTURE_KIND_DIAGNOSTICS)
+		r = queue_diagnostics(captures, target, request, &alone, ret_id);
+	else
+		r = accept_snapshot(captures, target, request, ret_id);
+	if (r < 0 && request->rule != NULL && request->series_id == NULL)
+		guard_forget(captures, target->spec.name, request->rule, request->kind);
+	return r;
+}
+
+/* The target itself is well enough to be looked at, but not to be stopped. */
+static bool protects(enum capture_refusal refusal)
+{
+	return refusal == REFUSAL_QUIET_HOURS || refusal == REFUSAL_MIN_UPTIME ||
+	       refusal == REFUSAL_MAX_HEAP || refusal == REFUSAL_MAX_CPU ||
+	       refusal == REFUSAL_HEADROOM || refusal == REFUSAL_SPACE;
+}
+
+/* A rule asks again at each evaluation: its diagnostics have a cooldown too, of their own. */
+static void instead(struct captures *captures, const struct target *target,
+		    const struct capture_request *request, const char *refusal)
+{
+	struct capture_request own = *request;
+
+	own.kind = CAPTURE_KIND_DIAGNOSTICS;
+	if (guard_judge(captures, target, &own, NULL) == REFUSAL_NONE &&
+	    remember(captures, target, &own) == 0)
+		precede(captures, target, request, NULL, refusal);
+}
+
+int request_quietly(struct captures *captures, const struct capture_request *request,
+		    char ret_id[CAPTURE_ID_MAX], struct err *err)
+{
+	const struct target *target = targets_find(captures->targets, request->target_id);
+	enum capture_refusal refusal = guard_judge(captures, target, request, err);
+
+	if (refusal != REFUSAL_NONE)
+		return (int)refusal;
+	return accept_request(captures, target, request, ret_id);
+}
+
+int captures_request(struct captures *captures, const struct capture_request *request,
+		     char ret_id[CAPTURE_ID_MAX], struct err *err)
+{
+	const struct target *target = targets_find(captures->targets, request->target_id);
+	struct capture_request whole = *request;
+	struct err why = { 0 };
+	int r;
+
+	if (whole.isolate == NULL)
+		whole.isolate = "main";
+	r = request_quietly(captures, &whole, ret_id, &why);
+	if (r <= 0)
+		return r;
+	account_refused(captures, target != NULL ? target->spec.name : "", &whole,
+			(enum capture_refusal)r, why.text);
+	if (protects((enum capture_refusal)r) && !whole.dry_run &&
+	    whole.kind == CAPTURE_KIND_SNAPSHOT && captures->settings->diagnostics)
+		instead(captures, target, &whole, why.text);
+	return err_set(err, r, "%s", why.text);
+}
+
+/* ---- adoption ---- */
+
+static enum capture_refusal judge_adoption(const struct captures *captures, uint64_t bytes,
+					   struct err *err)
+{
+	char about[STR_UNIT_MAX];
+
+	if (captures->queue_n >= captures->settings->queue_max)
+		return (enum capture_refusal)err_set(
+			err, REFUSAL_QUEUE, "queue: %u captures wait already", captures->queue_n);
+	if (spool_room(captures->spool, 1, bytes) == 0)
+		return REFUSAL_NONE;
+	return (enum capture_refusal)err_set(err, REFUSAL_SPACE,
+					     "space: the spool has no room for a file of %s",
+					     str_format_bytes(about, bytes));
+}
+
+static int adopt(struct captures *captures, int fd, const struct manifest *manifest,
+		 enum content content, capture_adopted_fn *adopted, void *owner)
+{
+	struct capture *capture = NULL;
+	int r = capture_new(&capture);
+
+	if (r < 0)
+		return r;
+	r = recipe_choose(&capture->recipe, &captures->settings->recipe, NULL);
+	if (r < 0) {
+		capture_free(capture);
+		return r;
+	}
+	capture->manifest = *manifest;
+	str_copy(capture->manifest.id, sizeof(capture->manifest.id), capture->id);
+	capture->kind =
+		content == CONTENT_V8_PROFILE ? CAPTURE_KIND_PROFILE : CAPTURE_KIND_SNAPSHOT;
+	capture->content = content;
+	capture->file_fd = fd;
+	capture->adopted = adopted;
+	capture->adopted_owner = owner;
+	describe_recipe(&capture->manifest, &capture->recipe, content);
+	step_enter(captures, capture, CAPTURE_WAITING);
+	loop_wake_up(&captures->wake);
+	return 0;
+}
+
+int captures_adopt(struct captures *captures, int fd, const struct manifest *manifest,
+		   enum content content, capture_adopted_fn *adopted, void *owner, struct err *err)
+{
+	const struct capture_request request = { .isolate = manifest->isolate,
+						 .cause = manifest->cause };
+	enum capture_refusal refusal;
+	struct err why = { 0 };
+	struct stat stat;
+	int r;
+
+	if (fstat(fd, &stat) < 0) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	refusal = judge_adoption(captures, (uint64_t)stat.st_size, &why);
+	if (refusal == REFUSAL_NONE) {
+		r = adopt(captures, fd, manifest, content, adopted, owner);
+		if (r < 0)
+			close(fd);
+		return r;
+	}
+	close(fd);
+	account_refused(captures, manifest->target, &request, refusal, why.text);
+	return err_set(err, (int)refusal, "%s", why.text);
+}

@@ -1,0 +1,211 @@
+/*
+ * Series
+ *
+ * What a series needs is copied when it begins: the rule that began it may be another one by the
+ * time the last capture is due, and what was promised about redaction and encryption must hold for
+ * all of them. The spacing runs from one beginning to the next, by the clock that does not jump; in
+ * the state file it is wall time, for that is all that survives the daemon.
+ */
+
+#include "capture/series.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/account.h"
+#include "capture/step.h"
+#include "util/clock.h"
+#include "util/err.h"
+#include "util/log.h"
+#include "util/str.h"
+#include "watch/target.h"
+
+#define PATIENCE_SPACINGS 2
+
+static void plan_free(struct series_plan *plan)
+{
+	link_remove(&plan->link);
+	text_list_fini(&plan->recipe.encrypt);
+	free(plan);
+}
+
+static int copy_recipe(struct recipe_choice *dst, const struct recipe_choice *src)
+{
+	int r = 0;
+
+	if (src == NULL)
+		return 0;
+	*dst = *src;
+	dst->encrypt = (struct text_list){ 0 };
+	for (size_t i = 0; r == 0 && i < src->encrypt.n; i++)
+		r = text_list_add(&dst->encrypt, src->encrypt.items[i]);
+	return r;
+}
+
+int series_begin(struct captures *captures, const struct capture_request *request,
+		 const char *target, const char *id)
+{
+	struct series_plan *plan = calloc(1, sizeof(*plan));
+
+	if (plan == NULL)
+		return -ENOMEM;
+	link_init(&plan->link);
+	if (copy_recipe(&plan->recipe, request->recipe) < 0) {
+		plan_free(plan);
+		return -ENOMEM;
+	}
+	str_copy(plan->id, sizeof(plan->id), id);
+	str_copy(plan->target, sizeof(plan->target), target);
+	str_copy(plan->isolate, sizeof(plan->isolate), request->isolate);
+	str_copy(plan->rule, sizeof(plan->rule), request->rule != NULL ? request->rule : "");
+	str_copy(plan->cause, sizeof(plan->cause), request->cause != NULL ? request->cause : "");
+	plan->cause_value = request->cause_value;
+	plan->index = 2;
+	plan->count = request->series->count;
+	plan->spacing_ns = request->series->spacing_ns;
+	plan->due_ns = clock_mono_ns() + plan->spacing_ns;
+	plan->gc_before = request->gc_before || request->series->gc_before;
+	plan->force = request->force;
+	plan->has_guards = request->guards != NULL;
+	if (plan->has_guards)
+		plan->guards = *request->guards;
+	list_append(&captures->series, &plan->link);
+	return 0;
+}
+
+/* ---- asking for the later ones ---- */
+
+static struct capture_request request_of(const struct captures *captures,
+					 const struct series_plan *plan,
+					 const struct series_settings *settings)
+{
+	const struct target *target = targets_find_name(captures->targets, plan->target);
+
+	return (struct capture_request){
+		.target_id = target != NULL ? target->id : 0,
+		.kind = CAPTURE_KIND_SNAPSHOT,
+		.isolate = plan->isolate,
+		.rule = plan->rule[0] != '\0' ? plan->rule : NULL,
+		.cause = plan->cause,
+		.cause_value = plan->cause_value,
+		.guards = plan->has_guards ? &plan->guards : NULL,
+		.recipe = &plan->recipe,
+		.series = settings,
+		.force = plan->force,
+		.gc_before = plan->gc_before,
+		.series_id = plan->id,
+		.series_index = (int64_t)plan->index,
+	};
+}
+
+static void next(struct captures *captures, struct series_plan *plan, uint64_t now_ns)
+{
+	captures->unsaved = true;
+	plan->index++;
+	plan->due_ns = now_ns + plan->spacing_ns;
+	if (plan->index > plan->count)
+		plan_free(plan);
+}
+
+static bool may_pass(int refusal)
+{
+	return refusal == REFUSAL_BUSY || refusal == REFUSAL_TARGET || refusal == REFUSAL_QUEUE ||
+	       refusal == REFUSAL_SPACE || refusal < 0;
+}
+
+static void give_up(struct captures *captures, struct series_plan *plan, const char *text)
+{
+	log_warn("capture", "the series %s of %s ends before %llu of %llu: %s", plan->id,
+		 plan->target, (unsigned long long)plan->index, (unsigned long long)plan->count,
+		 text);
+	captures->unsaved = true;
+	plan_free(plan);
+}
+
+/*
+ * Quietly asked: a target that is away for an hour is not refused a thousand times. What decides is
+ * told: a guard that will not change its mind soon takes this one capture, patience at its end the
+ * series.
+ */
+static void ask(struct captures *captures, struct series_plan *plan, uint64_t now_ns)
+{
+	const struct series_settings settings = { .count = plan->count,
+						  .spacing_ns = plan->spacing_ns,
+						  .gc_before = plan->gc_before };
+	const struct capture_request request = request_of(captures, plan, &settings);
+	bool late = now_ns - plan->due_ns >= PATIENCE_SPACINGS * plan->spacing_ns;
+	struct err err = { .text = "" };
+	int r = request_quietly(captures, &request, plan->asked, &err);
+
+	if (r == 0) {
+		next(captures, plan, now_ns);
+		return;
+	}
+	if (may_pass(r) && !late)
+		return;
+	if (r > 0)
+		account_refused(captures, plan->target, &request, (enum capture_refusal)r,
+				err.text);
+	if (may_pass(r))
+		give_up(captures, plan, r > 0 ? err.text : strerror(-r));
+	else
+		next(captures, plan, now_ns);
+}
+
+uint64_t series_tick(struct captures *captures, uint64_t now_ns)
+{
+	uint64_t wait_ns = UINT64_MAX;
+
+	list_each_safe (link, &captures->series) {
+		struct series_plan *plan = container_of(link, struct series_plan, link);
+
+		if (plan->due_ns <= now_ns)
+			ask(captures, plan, now_ns);
+	}
+	list_each (link, &captures->series) {
+		const struct series_plan *plan = container_of(link, struct series_plan, link);
+		uint64_t left_ns = plan->due_ns > now_ns ? plan->due_ns - now_ns : 0;
+
+		if (left_ns < wait_ns)
+			wait_ns = left_ns;
+	}
+	return wait_ns;
+}
+
+/* ---- ends ---- */
+
+static struct series_plan *find(const struct captures *captures, const char *id)
+{
+	list_each (link, &captures->series) {
+		struct series_plan *plan = container_of(link, struct series_plan, link);
+
+		if (strcmp(plan->id, id) == 0)
+			return plan;
+	}
+	return NULL;
+}
+
+void series_ended(struct captures *captures, const struct capture *capture)
+{
+	struct series_plan *plan = find(captures, capture->id);
+
+	if (plan != NULL && capture->step == CAPTURE_FAILED)
+		give_up(captures, plan, "its first capture failed");
+}
+
+bool series_cancel(struct captures *captures, const char *id)
+{
+	struct series_plan *plan = find(captures, id);
+
+	if (plan == NULL)
+		return false;
+	give_up(captures, plan, "cancelled");
+	return true;
+}
+
+void series_forget_all(struct captures *captures)
+{
+	list_each_safe (link, &captures->series)
+		plan_free(container_of(link, struct series_plan, link));
+}

@@ -1,0 +1,46 @@
+#pragma once
+
+/*
+ * Steps: what capture.c (the lists), request.c (asking), begin.c and finish.c (the two ends of a
+ * run) have in common.
+ */
+
+#include "capture/capture.h"
+
+struct pool_job;
+
+/* Threads besides those of captures, for what is small and must not wait: saving, publishing. */
+enum { POOL_THREADS_SPARE = 1 };
+
+/* Zeroed but for an id, and on no list. 0 or -errno. */
+int capture_new(struct capture **ret);
+void capture_free(struct capture *capture);
+
+/* The one place where a capture changes its list. */
+void step_enter(struct captures *captures, struct capture *capture, enum capture_step step);
+
+/* An ended capture is counted and told; what was refused at its beginning is counted as that. */
+void step_succeed(struct captures *captures, struct capture *capture);
+void step_fail(struct captures *captures, struct capture *capture, const char *reason,
+	       const char *text);
+void step_refuse(struct captures *captures, struct capture *capture, enum capture_refusal refusal,
+		 const char *text);
+
+/* request.c: as captures_request(), but a refusal is neither counted nor told. */
+int request_quietly(struct captures *captures, const struct capture_request *request,
+		    char ret_id[CAPTURE_ID_MAX], struct err *err);
+
+/* request.c: what is known of a target as it is now. */
+void describe_target(struct manifest *manifest, const struct target *target);
+
+/* begin.c: start what may start, in the order it was asked for. */
+void begin_all(struct captures *captures);
+
+/* finish.c */
+void finish_phase(void *owner, struct pool_job *pool_job); /* of a job; owner: the captures */
+void finish_watch(struct captures *captures, struct capture *capture); /* once a second */
+void finish_hold(struct captures *captures, const struct capture *capture, bool on);
+
+/* save.c: the state file, written by a thread; several changes at once are one text. */
+void save_soon(struct captures *captures);
+void save_now(struct captures *captures); /* the threads have ended */
