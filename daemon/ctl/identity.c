@@ -48,7 +48,7 @@ int identity_parse(const char *text, uint8_t ret[CRYPTO_KEY_BYTES], struct err *
 {
 	char prefix[BECH32_PREFIX_MAX];
 	struct err reason;
-	size_t size;
+	size_t size = 0;
 	int r;
 
 	r = crypto_setup();
@@ -155,7 +155,7 @@ static int read_text(const char *path, char text[FILE_MAX], size_t *ret_size)
 int identities_read(struct identities *identities, const char *path, struct err *err)
 {
 	char *text = malloc(FILE_MAX);
-	size_t size;
+	size_t size = 0;
 	int r;
 
 	if (text == NULL)
