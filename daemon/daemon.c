@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "http/route.h"
@@ -36,6 +38,8 @@ static void on_polled(void *owner, struct target *target)
 {
 	struct daemon *daemon = owner;
 
+	if (target->up)
+		captures_target_up(&daemon->captures, target);
 	probe_polled(&daemon->view, target->id);
 }
 
@@ -85,8 +89,28 @@ static void on_released(void *owner)
 	loop_defer(&daemon->loop, &daemon->reclaim);
 }
 
+/* These may be over at the next evaluation; the others have said how long they last. */
+static bool may_pass(int refusal)
+{
+	switch (refusal) {
+	case REFUSAL_BUSY:
+	case REFUSAL_QUEUE:
+	case REFUSAL_QUIET_HOURS:
+	case REFUSAL_MIN_UPTIME:
+	case REFUSAL_MAX_HEAP:
+	case REFUSAL_MAX_CPU:
+	case REFUSAL_HEADROOM:
+	case REFUSAL_SPACE:
+	case REFUSAL_TARGET:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* True unless it should be asked for again while the alert fires. */
-static bool capture_for(struct daemon *daemon, const struct alert *alert)
+static bool capture_for(struct daemon *daemon, const struct alert *alert,
+			const struct rule_action *action)
 {
 	char cause[256] = "", value[STR_UNIT_MAX];
 	struct buf text;
@@ -101,17 +125,21 @@ static bool capture_for(struct daemon *daemon, const struct alert *alert)
 	r = captures_request(&daemon->captures,
 			     &(struct capture_request){
 				     .target_id = alert->target_id,
+				     .kind = action->kind,
 				     .isolate = alert->isolate,
 				     .rule = alert->rule->name,
 				     .cause = cause,
 				     .cause_value = alert->value,
 				     .guards = &alert->rule->guards,
+				     .recipe = &action->recipe,
+				     .series = &action->series,
+				     .dry_run = alert->rule->dry_run,
 			     },
 			     NULL, &err);
 	if (r < 0)
 		log_error("capture", "cannot ask for a capture of %s: %s", alert->target,
 			  strerror(-r));
-	return r != REFUSAL_TARGET && r != REFUSAL_BUSY && r != REFUSAL_QUEUE && r != REFUSAL_SPACE;
+	return !may_pass(r);
 }
 
 static bool on_firing(void *owner, const struct alert *alert, struct target *target)
@@ -123,10 +151,20 @@ static bool on_firing(void *owner, const struct alert *alert, struct target *tar
 	/* The refusal has been told; a target that is still not up need not be asked again. */
 	if (alert->asked && target->state != TARGET_UP)
 		return false;
-	for (size_t i = 0; i < alert->rule->actions.n; i++)
-		if (actions[i].kind == CAPTURE_KIND_SNAPSHOT)
-			done &= capture_for(daemon, alert);
+	for (size_t i = 0; i < alert->rule->actions.n; i++) {
+		/* What costs the target nothing was taken, or told why not, the first time. */
+		if (!alert->asked || actions[i].kind != CAPTURE_KIND_DIAGNOSTICS)
+			done &= capture_for(daemon, alert, &actions[i]);
+	}
 	return done;
+}
+
+static void on_rearmed(void *owner, const struct rule *rule, const struct target *target,
+		       const struct isolate *isolate)
+{
+	struct daemon *daemon = owner;
+
+	captures_rearm(&daemon->captures, target->spec.name, isolate->name, rule->name);
 }
 
 static void on_heartbeat(void *owner)
@@ -313,6 +351,25 @@ static int open_spool(struct daemon *daemon, const struct settings *settings)
 	return r;
 }
 
+/* What must not be forgotten over restarts. */
+static int open_state(struct daemon *daemon, const struct settings *settings)
+{
+	char path[4096];
+	int r = 0;
+
+	if (snprintf(path, sizeof(path), "%s/state", settings->storage.path) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		r = -errno;
+	if (r == 0) {
+		daemon->state_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		r = daemon->state_fd < 0 ? -errno : 0;
+	}
+	if (r < 0)
+		log_error("capture", "cannot open the folder %s: %s", path, strerror(-r));
+	return r;
+}
+
 static int start_loop(struct daemon *daemon)
 {
 	struct loop *loop = &daemon->loop;
@@ -365,10 +422,12 @@ static int start_watch(struct daemon *daemon, const struct settings *settings)
 	if (r == 0)
 		r = alerts_init(&daemon->alerts, &daemon->loop, &daemon->targets);
 	daemon->alerts.on_firing = on_firing;
+	daemon->alerts.on_rearmed = on_rearmed;
 	daemon->alerts.owner = daemon;
 	if (r == 0)
 		r = captures_init(&daemon->captures, &daemon->loop, &daemon->targets,
-				  &daemon->spool, &settings->capture, -1);
+				  &daemon->spool, &settings->capture, daemon->state_fd);
+	daemon->captures.version = VERSION;
 	return r;
 }
 
@@ -414,12 +473,14 @@ static int daemon_start(struct daemon *daemon, struct settings *settings, struct
 	if (r == 0)
 		r = open_spool(daemon, settings);
 	if (r == 0)
+		r = open_state(daemon, settings);
+	if (r == 0)
 		r = start_watch(daemon, settings);
 	if (r == 0)
 		r = start_http(daemon, settings);
 	if (r < 0) {
 		rules_free(rules);
-		settings_free(settings);
+		daemon->settings = settings; /* the parts that have started hold on to it */
 		return r;
 	}
 	return apply(daemon, settings, rules);
@@ -438,6 +499,8 @@ static void daemon_stop(struct daemon *daemon)
 	daemon->targets.on_released = NULL;
 	loop_deferred_cancel(&daemon->reclaim);
 	targets_fini(&daemon->targets);
+	if (daemon->state_fd >= 0)
+		close(daemon->state_fd);
 	spool_close(&daemon->spool);
 	ws_context_free(daemon->ws);
 	http_client_free(daemon->http_client);
@@ -479,9 +542,21 @@ int daemon_check(const struct flags *flags)
 	return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/*
+ * What targets hold in their memory passes through ours in clear, and so do the secrets of our
+ * configuration: none of it may end in a core on some disk, nor be read by a debugger of our user.
+ */
+static void keep_memory_private(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+		log_warn("daemon", "cannot forbid cores of this process: %s", strerror(errno));
+}
+
 int daemon_main(const struct flags *flags)
 {
-	struct daemon daemon = { .flags = flags };
+	struct daemon daemon = { .flags = flags, .state_fd = -1 };
 	struct settings *settings = NULL;
 	struct rules *rules = NULL;
 	struct problems problems;
@@ -494,6 +569,7 @@ int daemon_main(const struct flags *flags)
 	if (r < 0)
 		return EXIT_FAILURE;
 	log_setup((enum log_level)settings->log.level, (enum log_format)settings->log.format);
+	keep_memory_private();
 	daemon.spool =
 		(struct spool){ .dir_fd = -1, .incoming_fd = -1, .ready_fd = -1, .corrupt_fd = -1 };
 	r = daemon_start(&daemon, settings, rules);

@@ -3,7 +3,6 @@
 /* Everything the process owns, by value where it can be, in the order it is started. */
 
 #include "capture/capture.h"
-#include "spool/spool.h"
 #include "http/server.h"
 #include "http/view.h"
 #include "inspect/session.h"
@@ -11,6 +10,7 @@
 #include "loop/uvloop.h"
 #include "schema.h"
 #include "service.h"
+#include "spool/spool.h"
 #include "watch/alert.h"
 #include "watch/discover.h"
 #include "watch/target.h"
@@ -27,6 +27,7 @@ struct daemon {
 	struct ws_context *ws;
 	struct session_context inspectors;
 	struct spool spool;
+	int state_fd; /* owned */
 	struct targets targets;
 	struct discovery discovery;
 	struct alerts alerts;

@@ -31,8 +31,6 @@
 #include "util/str.h"
 #include "watch/target.h"
 
-#pragma weak session_settle
-
 enum { ENDED_MAX = 32 }; /* remembered for the API and the page */
 
 #define TICK_NS NS_PER_S
@@ -307,8 +305,7 @@ void captures_target_up(struct captures *captures, struct target *target)
 {
 	if (captures->state == NULL || !state_take_open(captures, target->spec.name))
 		return;
-	if (session_settle != NULL)
-		session_settle(&target->session);
+	session_settle(&target->session);
 	captures->unsaved = true;
 	loop_wake_up(&captures->wake);
 }

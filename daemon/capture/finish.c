@@ -20,7 +20,6 @@
 #include "watch/target.h"
 
 #pragma weak vacuum_run
-#pragma weak session_settle
 
 void finish_hold(struct captures *captures, const struct capture *capture, bool on)
 {
@@ -77,7 +76,7 @@ static void leave_target(struct captures *captures, struct capture *capture)
 	if (captures->state != NULL)
 		state_set_open(captures, capture->manifest.target, false);
 	captures->unsaved = true;
-	if (capture->job->result != 0 && target != NULL && session_settle != NULL)
+	if (capture->job->result != 0 && target != NULL)
 		session_settle(&target->session);
 }
 
