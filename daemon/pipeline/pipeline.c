@@ -15,16 +15,6 @@
 #include "util/err.h"
 #include "util/str.h"
 
-#if !__has_include("pipeline/redact.c")
-/* Fails closed: what should be redacted is not written at all. */
-int redact_new(struct stage **ret, enum redact_level level, const struct text_list *allow,
-	       struct stage *next)
-{
-	(void)ret, (void)level, (void)allow, (void)next;
-	return -ENOSYS;
-}
-#endif
-
 /* Before all others so far. r: what making it gave. */
 static int add_first(struct pipeline *pipeline, struct stage *stage, int r)
 {
