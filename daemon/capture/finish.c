@@ -19,8 +19,6 @@
 #include "watch/procfs.h"
 #include "watch/target.h"
 
-#pragma weak vacuum_run
-
 void finish_hold(struct captures *captures, const struct capture *capture, bool on)
 {
 	struct target *target = targets_find(captures->targets, capture->target_id);
@@ -124,7 +122,7 @@ static void make_room(struct captures *captures, const struct capture *capture)
 	struct vacuum_result result = { 0 };
 	int r;
 
-	if (!may_vacuum(captures, capture) || vacuum_run == NULL)
+	if (!may_vacuum(captures, capture))
 		return;
 	r = vacuum_run(captures->spool, &captures->spool->limits, capture->manifest.file_bytes,
 		       clock_wall_ms(), &result);

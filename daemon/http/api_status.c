@@ -58,7 +58,7 @@ int api_spool(struct http_exchange *exchange)
 	json_member_uint(w, "max_use_bytes", spool->limits.max_use_bytes);
 	json_member_uint(w, "keep_free_bytes", spool->limits.keep_free_bytes);
 	json_member_uint(w, "max_files", spool->limits.max_files);
-	json_member_uint(w, "removed", spool->removed);
+	json_member_uint(w, "removed", spool_removed(spool));
 	json_write_object_end(w);
 	return api_finish(&answer, exchange, 200);
 }

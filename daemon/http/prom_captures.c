@@ -6,6 +6,8 @@
 
 #include "http/prom_parts.h"
 
+#include <stdio.h>
+
 #include "capture/capture.h"
 #include "http/view.h"
 #include "watch/target.h"
@@ -154,6 +156,10 @@ void prom_write_spool(struct exposition_writer *w, const struct http_view *view)
 		sample_uint(w, no_labels, NULL, available);
 	write_files(w, spool);
 	exposition_family(w, METRIC_SPOOL_REMOVED);
-	/* Nothing but a person's request removes a capture in this version. */
-	sample_uint(w, no_labels, "reason=\"api\"", spool->removed);
+	for (enum spool_reason i = SPOOL_MAX_AGE; i < SPOOL_REASONS; i++) {
+		char label[32];
+
+		snprintf(label, sizeof(label), "reason=\"%s\"", spool_reason_name(i));
+		sample_uint(w, no_labels, label, spool->removed[i]);
+	}
 }

@@ -189,6 +189,21 @@ static bool is_hex(const char *text, size_t size)
 	return strlen(text) == size && strspn(text, "0123456789abcdef") == size;
 }
 
+static int check_scripts(const struct manifest *manifest, struct err *err)
+{
+	if (manifest->scripts_name[0] == '\0') {
+		if (manifest->scripts_bytes != 0)
+			return err_set(err, -EBADMSG, "scripts_bytes without scripts_name");
+		return 0;
+	}
+	if (strchr(manifest->scripts_name, '/') != NULL ||
+	    strcmp(manifest->scripts_name, manifest->name) == 0)
+		return err_set(err, -EBADMSG, "scripts_name is no file name of its own");
+	if (!is_hex(manifest->scripts_sha256, sizeof(manifest->scripts_sha256) - 1))
+		return err_set(err, -EBADMSG, "scripts_sha256 is not 64 hex digits");
+	return 0;
+}
+
 static int check(const struct tree *root, const struct manifest *manifest, struct err *err)
 {
 	uint64_t n;
@@ -203,7 +218,7 @@ static int check(const struct tree *root, const struct manifest *manifest, struc
 		return err_set(err, -EBADMSG, "file_bytes is missing");
 	if (!is_hex(manifest->sha256, sizeof(manifest->sha256) - 1))
 		return err_set(err, -EBADMSG, "sha256 is not 64 hex digits");
-	return 0;
+	return check_scripts(manifest, err);
 }
 
 int manifest_from_tree(const struct tree *root, struct manifest *ret, struct err *err)
@@ -249,14 +264,48 @@ static void sanitise(char *dst, size_t size, const char *text)
 	dst[n] = '\0';
 }
 
+static const char *kind_ending(const char *kind)
+{
+	if (strcmp(kind, "diagnostics") == 0)
+		return "diagnostics.json";
+	return strcmp(kind, "profile") == 0 ? "heapprofile" : "heapsnapshot";
+}
+
 void manifest_set_name(struct manifest *manifest, bool with_id)
 {
 	char target[NAME_TARGET_MAX + 1], isolate[NAME_ISOLATE_MAX + 1], stamp[CLOCK_TEXT_MAX];
+	char stem[SPOOL_NAME_MAX], suffix[16];
 
 	sanitise(target, sizeof(target), manifest->target);
 	sanitise(isolate, sizeof(isolate), manifest->isolate);
 	clock_format_stamp(stamp, manifest->started_wall_ms);
-	snprintf(manifest->name, sizeof(manifest->name), "%s.%s.%s.%llu%s%s.heapsnapshot", target,
-		 isolate, stamp, (unsigned long long)manifest->heap_used_bytes, with_id ? "." : "",
+	snprintf(stem, sizeof(stem), "%s.%s.%s.%llu%s%s", target, isolate, stamp,
+		 (unsigned long long)manifest->heap_used_bytes, with_id ? "." : "",
 		 with_id ? manifest->id : "");
+	snprintf(suffix, sizeof(suffix), "%s%s",
+		 strcmp(manifest->compress, "zstd") == 0 ? ".zst" : "",
+		 strcmp(manifest->encrypt, "age") == 0 ? ".age" : "");
+	snprintf(manifest->name, sizeof(manifest->name), "%.190s.%s%s", stem,
+		 kind_ending(manifest->kind), suffix);
+	manifest->scripts_name[0] = '\0';
+	if (strcmp(manifest->kind, "snapshot") == 0)
+		snprintf(manifest->scripts_name, sizeof(manifest->scripts_name),
+			 "%.190s.scripts.json%s", stem, suffix);
+}
+
+bool manifest_is_diagnostics(const struct manifest *manifest)
+{
+	return strcmp(manifest->kind, "diagnostics") == 0;
+}
+
+uint64_t manifest_disk_bytes(const struct manifest *manifest)
+{
+	return manifest->file_bytes + manifest->scripts_bytes;
+}
+
+void manifest_drop_scripts(struct manifest *manifest)
+{
+	memset(manifest->scripts_name, 0, sizeof(manifest->scripts_name));
+	memset(manifest->scripts_sha256, 0, sizeof(manifest->scripts_sha256));
+	manifest->scripts_bytes = 0;
 }

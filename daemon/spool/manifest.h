@@ -73,8 +73,18 @@ int manifest_from_tree(const struct tree *root, struct manifest *ret, struct err
 
 /*
  * Name the file after what it holds: TARGET.ISOLATE.STAMP.BYTES.heapsnapshot.zst.age, the ending by
- * kind and stages, with the id in it when the plain name is taken; and that of its scripts, which
- * ends in .scripts.json where the capture's ends in .heapsnapshot. Targets may be called anything;
- * only [A-Za-z0-9._-] goes into the name, and it does not begin with a dot or a dash.
+ * kind, compress and encrypt, which are set before; with the id in it when the plain name is taken.
+ * A snapshot also gets the name of its list of scripts, which ends in .scripts.json where the
+ * capture's ends in .heapsnapshot: whoever has no such list drops it. Targets may be called
+ * anything; only [A-Za-z0-9._-] goes into the name, and it does not begin with a dot or a dash.
  */
 void manifest_set_name(struct manifest *manifest, bool with_id);
+
+/* A few kilobytes that cost the target nothing, of which there may be many. */
+bool manifest_is_diagnostics(const struct manifest *manifest);
+
+/* What the capture takes in the spool, its list of scripts with it; manifests are not counted. */
+uint64_t manifest_disk_bytes(const struct manifest *manifest);
+
+/* There is no list of scripts beside it. */
+void manifest_drop_scripts(struct manifest *manifest);

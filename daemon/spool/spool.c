@@ -1,12 +1,8 @@
 /*
  * Spool
  *
- * What needs care here is who may wait for the disk. fsync of a directory takes as long as the file
- * system's journal does, so publishing is done by whoever may wait, with nothing but descriptors
- * that never change while the spool is open. Freeing the blocks of a gigabyte takes a file system
- * a sixth of a second: what is removed is renamed into incoming/, gone for every reader at once,
- * and unlinked by a thread of its own. Removing does not sync: if a crash brings a removed capture
- * back, it is whole and listed again.
+ * The index and the accounts, which are the control thread's. Removing does not sync: if a crash
+ * brings a removed capture back, it is whole and listed again.
  *
  * Two daemons on one spool would empty each other's incoming/; a lock on the directory keeps the
  * second one out.
@@ -16,7 +12,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,13 +20,26 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "spool/bury.h"
+#include "spool/publish.h"
 #include "spool/sweep.h"
-#include "util/buf.h"
-#include "util/rand.h"
+#include "util/log.h"
 #include "util/str.h"
 
-enum { DIRECTORY_MODE = 0750, BURY_STACK_BYTES = 65536 };
-enum { MANIFEST_NAME_MAX = SPOOL_NAME_MAX + 8 };
+enum { DIRECTORY_MODE = 0750 };
+enum { FILES_PER_CAPTURE = 3 }; /* itself, its manifest, its list of scripts */
+
+static const char *const reason_names[] = {
+	[SPOOL_STAYS] = "stays",         [SPOOL_MAX_AGE] = "max_age",
+	[SPOOL_MAX_FILES] = "max_files", [SPOOL_MAX_USE] = "max_use",
+	[SPOOL_KEEP_FREE] = "keep_free", [SPOOL_API] = "api",
+};
+_Static_assert(sizeof(reason_names) / sizeof(reason_names[0]) == SPOOL_REASONS, "a name each");
+
+const char *spool_reason_name(enum spool_reason reason)
+{
+	return reason_names[reason];
+}
 
 static int open_directory(int at_fd, const char *name, int *ret)
 {
@@ -58,6 +66,15 @@ static int open_directories(struct spool *spool)
 	return r;
 }
 
+uint64_t spool_removed(const struct spool *spool)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < SPOOL_REASONS; i++)
+		n += spool->removed[i];
+	return n;
+}
+
 int spool_open(struct spool *spool, const char *path, const struct spool_settings *limits)
 {
 	int r;
@@ -72,6 +89,8 @@ int spool_open(struct spool *spool, const char *path, const struct spool_setting
 	link_init(&spool->ready);
 	r = str_copy(spool->path, sizeof(spool->path), path) ? open_directories(spool)
 							     : -ENAMETOOLONG;
+	if (r == 0)
+		r = graves_new(&spool->graves);
 	if (r == 0)
 		r = spool_sweep(spool);
 	if (r < 0)
@@ -94,19 +113,31 @@ void spool_close(struct spool *spool)
 		link_remove(link);
 		free(container_of(link, struct spool_entry, link));
 	}
+	graves_free(spool->graves);
+	spool->graves = NULL;
 	close_fd(&spool->corrupt_fd);
 	close_fd(&spool->ready_fd);
 	close_fd(&spool->incoming_fd);
 	close_fd(&spool->dir_fd);
 }
 
-uint64_t spool_available_bytes(const struct spool *spool)
+int spool_available(const struct spool *spool, uint64_t *ret_bytes, uint64_t *ret_inodes)
 {
 	struct statvfs fs;
 
 	if (fstatvfs(spool->ready_fd, &fs) < 0)
-		return 0;
-	return (uint64_t)fs.f_bavail * fs.f_frsize;
+		return -errno;
+	*ret_bytes = (uint64_t)fs.f_bavail * fs.f_frsize + graves_bytes(spool->graves);
+	/* A file system that makes inodes as they are needed says 0 of 0. */
+	*ret_inodes = fs.f_files == 0 ? UINT64_MAX : (uint64_t)fs.f_favail;
+	return 0;
+}
+
+uint64_t spool_available_bytes(const struct spool *spool)
+{
+	uint64_t bytes, inodes;
+
+	return spool_available(spool, &bytes, &inodes) < 0 ? 0 : bytes;
 }
 
 static bool fits(uint64_t used, uint64_t more, uint64_t max)
@@ -114,15 +145,24 @@ static bool fits(uint64_t used, uint64_t more, uint64_t max)
 	return max == 0 || (used <= max && more <= max - used);
 }
 
+static bool disk_has_room(const struct spool *spool, uint64_t files, uint64_t bytes)
+{
+	uint64_t keep = spool->limits.keep_free_bytes, available, inodes;
+
+	if (spool_available(spool, &available, &inodes) < 0)
+		return true; /* writing will tell */
+	return available >= keep && available - keep >= bytes &&
+	       inodes / FILES_PER_CAPTURE >= files;
+}
+
 int spool_room(const struct spool *spool, uint64_t files, uint64_t bytes)
 {
 	const struct spool_settings *limits = &spool->limits;
-	uint64_t available = spool_available_bytes(spool);
+	uint64_t used = atomic_load(&spool->claimed), goes = atomic_load(&spool->reclaimable);
 
-	if (!fits(spool->files, files, limits->max_files) ||
-	    !fits(atomic_load(&spool->claimed), bytes, limits->max_use_bytes))
-		return SPOOL_E_FULL;
-	if (available < limits->keep_free_bytes || available - limits->keep_free_bytes < bytes)
+	if (!fits(spool->pinned, files, limits->max_files) ||
+	    !fits(used > goes ? used - goes : 0, bytes, limits->max_use_bytes) ||
+	    !disk_has_room(spool, files, bytes))
 		return SPOOL_E_FULL;
 	return 0;
 }
@@ -130,8 +170,9 @@ int spool_room(const struct spool *spool, uint64_t files, uint64_t bytes)
 bool spool_claim(struct spool *spool, uint64_t bytes, uint64_t max_use_bytes)
 {
 	uint64_t used = atomic_fetch_add(&spool->claimed, bytes);
+	uint64_t goes = atomic_load(&spool->reclaimable);
 
-	if (fits(used, bytes, max_use_bytes))
+	if (fits(used > goes ? used - goes : 0, bytes, max_use_bytes))
 		return true;
 	atomic_fetch_sub(&spool->claimed, bytes);
 	return false;
@@ -142,58 +183,25 @@ void spool_release(struct spool *spool, uint64_t bytes)
 	atomic_fetch_sub(&spool->claimed, bytes);
 }
 
-static void manifest_name(char dst[MANIFEST_NAME_MAX], const char *name)
+/* The accounts of what is in ready/: with an entry, or (count -1) without it. */
+static void account(struct spool *spool, const struct manifest *manifest, uint64_t count)
 {
-	snprintf(dst, MANIFEST_NAME_MAX, "%s.json", name);
-}
+	uint64_t bytes = manifest_disk_bytes(manifest);
 
-static int publish_manifest(const struct spool *spool, const struct manifest *manifest,
-			    const char *name)
-{
-	struct file file;
-	struct buf buf;
-	int r;
-
-	buf_init(&buf, MANIFEST_BYTES_MAX);
-	r = manifest_write(manifest, &buf);
-	if (r == 0)
-		r = file_begin(&file, spool->incoming_fd, MANIFEST_BYTES_MAX);
-	if (r == 0) {
-		r = file_write(&file, buf.data, buf.size);
-		if (r == 0)
-			r = file_commit(&file, spool->ready_fd, name);
-		else
-			file_abort(&file);
-	}
-	buf_fini(&buf);
-	/* The capture's own commit syncs the same directory again. */
-	return r == FILE_E_UNSURE ? 0 : r;
-}
-
-int spool_publish(const struct spool *spool, struct file *file, struct file *scripts,
-		  const struct manifest *manifest)
-{
-	(void)scripts;
-	char name[MANIFEST_NAME_MAX];
-	int r;
-
-	manifest_name(name, manifest->name);
-	r = publish_manifest(spool, manifest, name);
-	if (r != 0) {
-		file_abort(file);
-		return r;
-	}
-	r = file_commit(file, spool->ready_fd, manifest->name);
-	if (r != 0 && r != FILE_E_UNSURE)
-		unlinkat(spool->ready_fd, name, 0);
-	return r;
+	spool->files += count;
+	spool->bytes += count * bytes;
+	if (manifest_is_diagnostics(manifest))
+		spool->diagnostics += count;
+	else if (manifest->pinned)
+		spool->pinned += count;
+	else
+		atomic_fetch_add(&spool->reclaimable, count * bytes);
 }
 
 void spool_add(struct spool *spool, struct spool_entry *entry)
 {
 	list_append(&spool->ready, &entry->link);
-	spool->bytes += entry->manifest.file_bytes;
-	spool->files++;
+	account(spool, &entry->manifest, 1);
 }
 
 const struct spool_entry *spool_find(const struct spool *spool, const char *id)
@@ -218,88 +226,107 @@ const struct spool_entry *spool_find_name(const struct spool *spool, const char 
 	return NULL;
 }
 
-/* A file that has been renamed away and is to be unlinked. */
-struct grave {
-	int dir_fd; /* owned */
-	char name[32];
-};
-
-static void *bury(void *owner)
+const struct spool_entry *spool_newest(const struct spool *spool, bool diagnostics)
 {
-	struct grave *grave = owner;
+	for (struct link *at = spool->ready.prev; at != &spool->ready; at = at->prev) {
+		const struct spool_entry *entry = container_of(at, struct spool_entry, link);
 
-	unlinkat(grave->dir_fd, grave->name, 0);
-	close(grave->dir_fd);
-	free(grave);
+		if (manifest_is_diagnostics(&entry->manifest) == diagnostics)
+			return entry;
+	}
 	return NULL;
 }
 
-/* Without a thread it is done here and now: late is better than never. */
-static void bury_later(struct grave *grave)
+static void log_removed(const struct manifest *manifest, const char *reason)
 {
-	pthread_attr_t attr;
-	pthread_t thread;
-	bool started = false;
+	char size[24], about[STR_UNIT_MAX];
+	const struct log_field fields[] = {
+		{ "target", manifest->target }, { "isolate", manifest->isolate },
+		{ "kind", manifest->kind },     { "capture_id", manifest->id },
+		{ "filename", manifest->name }, { "size", size },
+		{ "reason", reason },
+	};
 
-	if (pthread_attr_init(&attr) == 0) {
-		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-		pthread_attr_setstacksize(&attr, BURY_STACK_BYTES);
-		started = pthread_create(&thread, &attr, bury, grave) == 0;
-		pthread_attr_destroy(&attr);
-	}
-	if (!started)
-		bury(grave);
+	snprintf(size, sizeof(size), "%llu", (unsigned long long)manifest_disk_bytes(manifest));
+	str_format_bytes(about, manifest_disk_bytes(manifest));
+	log_event(LEVEL_INFO, "spool", LOG_ID_CAPTURE_REMOVED, fields,
+		  sizeof(fields) / sizeof(fields[0]), "%s deleted (%s, %s)", manifest->name, about,
+		  reason);
 }
 
-/* incoming/ is emptied at every start, so that a crash in between costs nothing. */
-static int drop(const struct spool *spool, const char *name)
+/* The capture goes first: what a crash leaves are companions, which the next start sweeps. */
+static int remove_files(struct spool *spool, const struct manifest *manifest)
 {
-	struct grave *grave = malloc(sizeof(*grave));
-	char digits[17];
-	int r;
+	char name[MANIFEST_NAME_MAX];
+	int r = graves_bury(spool->graves, spool->ready_fd, manifest->name, spool->incoming_fd);
 
-	if (grave == NULL)
-		return -ENOMEM;
-	r = rand_hex(digits, 8);
-	if (r < 0) {
-		free(grave);
+	if (r < 0 && r != -ENOENT)
 		return r;
-	}
-	snprintf(grave->name, sizeof(grave->name), ".#%s", digits);
-	grave->dir_fd = fcntl(spool->incoming_fd, F_DUPFD_CLOEXEC, 0);
-	if (r == 0 && grave->dir_fd < 0)
-		r = -errno;
-	if (r == 0 && renameat(spool->ready_fd, name, grave->dir_fd, grave->name) < 0)
-		r = -errno;
-	if (r == 0) {
-		bury_later(grave);
-		return 0;
-	}
-	if (grave->dir_fd >= 0)
-		close(grave->dir_fd);
-	free(grave);
-	return r;
+	if (manifest->scripts_name[0] != '\0')
+		unlinkat(spool->ready_fd, manifest->scripts_name, 0);
+	publish_manifest_name(name, manifest->name);
+	unlinkat(spool->ready_fd, name, 0);
+	return 0;
 }
 
-/* The capture goes first: what a crash leaves is a manifest, which the next start sweeps. */
-int spool_remove(struct spool *spool, const char *id)
+int spool_remove_for(struct spool *spool, const char *id, enum spool_reason reason)
 {
 	struct spool_entry *entry = (struct spool_entry *)spool_find(spool, id);
-	char name[MANIFEST_NAME_MAX];
 	int r;
 
 	if (entry == NULL)
 		return -ENOENT;
-	r = drop(spool, entry->manifest.name);
-	if (r < 0 && r != -ENOENT)
+	r = remove_files(spool, &entry->manifest);
+	if (r < 0)
 		return r;
-	manifest_name(name, entry->manifest.name);
-	unlinkat(spool->ready_fd, name, 0);
-	spool->bytes -= entry->manifest.file_bytes;
-	spool_release(spool, entry->manifest.file_bytes);
-	spool->files--;
-	spool->removed++;
+	log_removed(&entry->manifest, spool_reason_name(reason));
+	account(spool, &entry->manifest, (uint64_t)-1);
+	spool_release(spool, manifest_disk_bytes(&entry->manifest));
+	spool->removed[reason]++;
 	link_remove(&entry->link);
 	free(entry);
+	return 0;
+}
+
+int spool_remove(struct spool *spool, const char *id)
+{
+	return spool_remove_for(spool, id, SPOOL_API);
+}
+
+/* In one step: a capture under way that is refused bytes for a moment has failed. */
+static void account_pin(struct spool *spool, const struct manifest *manifest)
+{
+	uint64_t bytes = manifest_disk_bytes(manifest);
+
+	if (manifest_is_diagnostics(manifest))
+		return;
+	if (manifest->pinned) {
+		spool->pinned++;
+		atomic_fetch_sub(&spool->reclaimable, bytes);
+	} else {
+		spool->pinned--;
+		atomic_fetch_add(&spool->reclaimable, bytes);
+	}
+}
+
+int spool_pin(struct spool *spool, const char *id, bool pinned)
+{
+	struct spool_entry *entry = (struct spool_entry *)spool_find(spool, id);
+	struct manifest changed;
+	int r;
+
+	if (entry == NULL)
+		return -ENOENT;
+	if ((entry->manifest.pinned != 0) == pinned)
+		return 0;
+	changed = entry->manifest;
+	changed.pinned = pinned;
+	r = publish_manifest(spool, &changed);
+	if (r != 0 && r != FILE_E_UNSURE)
+		return r;
+	if (r == FILE_E_UNSURE)
+		log_warn("spool", "%s: the pin may be lost if the power fails now", changed.name);
+	entry->manifest.pinned = pinned;
+	account_pin(spool, &changed);
 	return 0;
 }

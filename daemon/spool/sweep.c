@@ -1,11 +1,15 @@
 /*
  * Sweep
  *
- * After a crash ready/ may hold a manifest whose capture was never renamed, temporary files, and
+ * After a crash ready/ may hold companions whose capture was never renamed, temporary files, and
  * whatever people or other programs put there. Nothing of it is believed: a capture is listed when
  * its manifest can be read, names it and agrees with its size. All else is set aside in corrupt/
  * for a person to look at, for it may be the only trace of a leak; only what is certainly ours and
  * certainly worthless is deleted.
+ *
+ * A list of scripts that is missing or of another size does not take its capture with it: that is
+ * the evidence, whole, and opens without the list. The list goes to corrupt/ and the manifest is
+ * written anew without it, so that what stays in ready/ matches again.
  */
 
 #include "spool/sweep.h"
@@ -20,6 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "spool/publish.h"
 #include "spool/spool.h"
 #include "util/err.h"
 #include "util/file.h"
@@ -29,6 +34,9 @@
 
 static const char temporary[] = ".#"; /* as util/file.c names what is not whole */
 static const char manifest_end[] = ".json";
+static const char scripts_end[] = ".scripts.json";
+static const char diagnostics_end[] = ".diagnostics.json";
+static const char snapshot_end[] = ".heapsnapshot";
 
 struct names {
 	char **items; /* owned, each owned */
@@ -92,6 +100,49 @@ static bool ends_with(const char *text, const char *end)
 	return n > m && strcmp(text + n - m, end) == 0;
 }
 
+enum role { ROLE_CAPTURE, ROLE_SCRIPTS, ROLE_MANIFEST };
+
+/* The name without the endings that stages add. */
+static size_t stem_size(const char *name)
+{
+	static const char *const endings[] = { ".age", ".zst" };
+	size_t size = strlen(name);
+
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		if (size > 4 && strncmp(name + size - 4, endings[i], 4) == 0)
+			size -= 4;
+	}
+	return size;
+}
+
+static bool stem_ends_with(const char *name, const char *end)
+{
+	size_t n = stem_size(name), m = strlen(end);
+
+	return n > m && strncmp(name + n - m, end, m) == 0;
+}
+
+/* What is none of ours is judged as a capture, which it then fails to be. */
+static enum role role_of(const char *name)
+{
+	if (stem_ends_with(name, scripts_end))
+		return ROLE_SCRIPTS;
+	if (stem_ends_with(name, diagnostics_end))
+		return ROLE_CAPTURE;
+	return ends_with(name, manifest_end) ? ROLE_MANIFEST : ROLE_CAPTURE;
+}
+
+/* The name of the list of scripts of a snapshot whose manifest cannot be asked; "": none. */
+static void scripts_beside(const char *capture, char dst[NAME_MAX + 16])
+{
+	size_t n = stem_size(capture), m = strlen(snapshot_end);
+
+	dst[0] = '\0';
+	if (stem_ends_with(capture, snapshot_end))
+		snprintf(dst, NAME_MAX + 16, "%.*s%s%s", (int)(n - m), capture, scripts_end,
+			 capture + n);
+}
+
 static void discard(int dir_fd, const char *directory, const char *name)
 {
 	if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
@@ -113,10 +164,12 @@ static int sweep_incoming(struct spool *spool)
 /* A name that is taken in corrupt/ already gets random digits at its end. */
 static void set_aside(struct spool *spool, const char *name, const char *why)
 {
+	const struct log_field fields[] = { { "filename", name }, { "reason", why } };
 	char other[NAME_MAX + 1], digits[9] = "";
 	int r;
 
-	log_warn("spool", "ready/%s goes to corrupt/: %s", name, why);
+	log_event(LEVEL_WARN, "spool", LOG_ID_CAPTURE_CORRUPT, fields,
+		  sizeof(fields) / sizeof(fields[0]), "ready/%s goes to corrupt/: %s", name, why);
 	r = renameat2(spool->ready_fd, name, spool->corrupt_fd, name, RENAME_NOREPLACE);
 	if (r < 0 && errno != ENOENT && rand_hex(digits, 4) == 0) {
 		snprintf(other, sizeof(other), "%.200s.%s", name, digits);
@@ -176,10 +229,41 @@ static int judge(const struct spool *spool, const char *name, struct manifest *r
 	return 0;
 }
 
+/* The size of a regular file; -1 when there is none of this name. */
+static int64_t size_of(const struct spool *spool, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(spool->ready_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+		return -1;
+	return st.st_size;
+}
+
+static void check_scripts(struct spool *spool, struct manifest *manifest)
+{
+	int64_t size;
+	int r;
+
+	if (manifest->scripts_name[0] == '\0')
+		return;
+	size = size_of(spool, manifest->scripts_name);
+	if (size >= 0 && (uint64_t)size == manifest->scripts_bytes)
+		return;
+	log_warn("spool", "%s stays without its list of scripts, which %s", manifest->name,
+		 size < 0 ? "is missing" : "is of another size than the manifest says");
+	if (exists(spool, manifest->scripts_name))
+		set_aside(spool, manifest->scripts_name, "its manifest says another size");
+	manifest_drop_scripts(manifest);
+	r = publish_manifest(spool, manifest);
+	if (r != 0)
+		log_warn("spool", "the manifest of %s cannot be written anew: %s", manifest->name,
+			 r < 0 ? strerror(-r) : "the disk is full");
+}
+
 static int sweep_capture(struct spool *spool, const char *name)
 {
 	struct spool_entry *entry = calloc(1, sizeof(*entry));
-	char manifest_name[NAME_MAX + 8];
+	char manifest_name[NAME_MAX + 8], scripts[NAME_MAX + 16];
 	struct err err = { 0 };
 	int r;
 
@@ -187,7 +271,8 @@ static int sweep_capture(struct spool *spool, const char *name)
 		return -ENOMEM;
 	r = judge(spool, name, &entry->manifest, &err);
 	if (r == 0) {
-		spool_claim(spool, entry->manifest.file_bytes, 0);
+		check_scripts(spool, &entry->manifest);
+		spool_claim(spool, manifest_disk_bytes(&entry->manifest), 0);
 		spool_add(spool, entry);
 		return 0;
 	}
@@ -198,7 +283,21 @@ static int sweep_capture(struct spool *spool, const char *name)
 	snprintf(manifest_name, sizeof(manifest_name), "%s%s", name, manifest_end);
 	if (exists(spool, manifest_name))
 		set_aside(spool, manifest_name, "its capture went there");
+	scripts_beside(name, scripts);
+	if (scripts[0] != '\0' && exists(spool, scripts))
+		set_aside(spool, scripts, "its capture went there");
 	return 0;
+}
+
+static bool is_listed_scripts(const struct spool *spool, const char *name)
+{
+	list_each (link, &spool->ready) {
+		const struct spool_entry *entry = container_of(link, struct spool_entry, link);
+
+		if (strcmp(entry->manifest.scripts_name, name) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* A manifest whose capture was never renamed is worthless; what only looks like one is not ours. */
@@ -212,10 +311,23 @@ static void sweep_manifest(struct spool *spool, const char *name)
 	capture[strlen(capture) - strlen(manifest_end)] = '\0';
 	if (exists(spool, capture) || !exists(spool, name))
 		return;
-	if (read_manifest(spool, name, &manifest, &err) == 0 && strcmp(manifest.name, capture) == 0)
-		discard(spool->ready_fd, "ready", name);
-	else
+	if (read_manifest(spool, name, &manifest, &err) < 0 ||
+	    strcmp(manifest.name, capture) != 0) {
 		set_aside(spool, name, "it is no manifest of a capture");
+		return;
+	}
+	/* The manifest goes last: it is what makes the list of scripts certainly ours. */
+	if (manifest.scripts_name[0] != '\0' && role_of(manifest.scripts_name) == ROLE_SCRIPTS &&
+	    !is_listed_scripts(spool, manifest.scripts_name))
+		discard(spool->ready_fd, "ready", manifest.scripts_name);
+	discard(spool->ready_fd, "ready", name);
+}
+
+/* After the manifests, which took theirs with them. */
+static void sweep_scripts(struct spool *spool, const char *name)
+{
+	if (!is_listed_scripts(spool, name) && exists(spool, name))
+		set_aside(spool, name, "no capture has this list of scripts");
 }
 
 static bool is_directory(const struct spool *spool, const char *name)
@@ -230,6 +342,9 @@ static int by_age(const void *a, const void *b)
 	const struct manifest *x = &(*(struct spool_entry *const *)a)->manifest;
 	const struct manifest *y = &(*(struct spool_entry *const *)b)->manifest;
 
+	/* As they came: what was adopted began long before it came. */
+	if (x->finished_wall_ms != y->finished_wall_ms)
+		return x->finished_wall_ms < y->finished_wall_ms ? -1 : 1;
 	if (x->started_wall_ms != y->started_wall_ms)
 		return x->started_wall_ms < y->started_wall_ms ? -1 : 1;
 	return strcmp(x->name, y->name);
@@ -256,27 +371,41 @@ static int sort(struct spool *spool)
 	return 0;
 }
 
+static int sweep_name(struct spool *spool, const char *name, enum role role)
+{
+	if (str_has_prefix(name, temporary) || is_directory(spool, name))
+		return 0;
+	switch (role) {
+	case ROLE_CAPTURE:
+		return sweep_capture(spool, name);
+	case ROLE_MANIFEST:
+		sweep_manifest(spool, name);
+		return 0;
+	case ROLE_SCRIPTS:
+		sweep_scripts(spool, name);
+		return 0;
+	}
+	return 0;
+}
+
 static int sweep_ready(struct spool *spool)
 {
+	static const enum role order[] = { ROLE_CAPTURE, ROLE_MANIFEST, ROLE_SCRIPTS };
 	struct names names = { 0 };
 	int r;
 
 	r = names_list(&names, spool->ready_fd);
 	for (size_t i = 0; r == 0 && i < names.n; i++) {
-		const char *name = names.items[i];
-
-		if (is_directory(spool, name))
-			log_warn("spool", "ready/%s is a directory; left alone", name);
-		else if (str_has_prefix(name, temporary))
-			discard(spool->ready_fd, "ready", name);
-		else if (!ends_with(name, manifest_end))
-			r = sweep_capture(spool, name);
+		if (is_directory(spool, names.items[i]))
+			log_warn("spool", "ready/%s is a directory; left alone", names.items[i]);
+		else if (str_has_prefix(names.items[i], temporary))
+			discard(spool->ready_fd, "ready", names.items[i]);
 	}
-	for (size_t i = 0; r == 0 && i < names.n; i++) {
-		const char *name = names.items[i];
-
-		if (ends_with(name, manifest_end) && !is_directory(spool, name))
-			sweep_manifest(spool, name);
+	for (size_t k = 0; k < sizeof(order) / sizeof(order[0]); k++) {
+		for (size_t i = 0; r == 0 && i < names.n; i++) {
+			if (role_of(names.items[i]) == order[k])
+				r = sweep_name(spool, names.items[i], order[k]);
+		}
 	}
 	names_fini(&names);
 	return r;

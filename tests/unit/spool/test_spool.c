@@ -52,6 +52,7 @@ static struct manifest manifest_of(unsigned i, const char *content)
 	snprintf(manifest.id, sizeof(manifest.id), "%032x", i);
 	snprintf(manifest.target, sizeof(manifest.target), "t%u", i);
 	manifest_set_name(&manifest, false);
+	manifest_drop_scripts(&manifest);
 	return manifest;
 }
 
@@ -236,7 +237,7 @@ Test(spool, removed)
 	cr_expect_eq(spool.files, 1);
 	cr_expect_eq(spool.bytes, 3);
 	cr_expect_eq(spool.claimed, 3);
-	cr_expect_eq(spool.removed, 1);
+	cr_expect_eq(spool.removed[SPOOL_API], 1);
 	cr_expect_null(spool_find(&spool, gone.id));
 	cr_expect_eq(spool_remove(&spool, gone.id), -ENOENT);
 	cr_expect_not_null(spool_find(&spool, keep.id));
@@ -481,23 +482,29 @@ Test(spool, the_name_is_a_folder)
 
 Test(spool, room)
 {
+	struct manifest manifest;
 	struct spool spool;
 	uint64_t available;
 
 	open_spool(&spool);
-	put(&spool, 1, "12345");
+	manifest = put(&spool, 1, "12345");
 	cr_expect_eq(spool_room(&spool, 1, 1), 0);
 
-	spool.limits = (struct spool_settings){ .max_use_bytes = 10 };
-	cr_expect_eq(spool_room(&spool, 1, 5), 0);
-	cr_expect_eq(spool_room(&spool, 1, 6), SPOOL_E_FULL);
+	/* All that is there could go, so a capture may take its place. */
+	spool.limits = (struct spool_settings){ .max_use_bytes = 10, .max_files = 1 };
+	cr_expect_eq(spool_room(&spool, 1, 10), 0);
+	cr_expect_eq(spool_room(&spool, 1, 11), SPOOL_E_FULL);
+	cr_expect_eq(spool_room(&spool, 2, 10), SPOOL_E_FULL);
 	cr_expect_eq(spool_room(&spool, 1, UINT64_MAX), SPOOL_E_FULL);
+
+	cr_assert_eq(spool_pin(&spool, manifest.id, true), 0);
+	cr_expect_eq(spool_room(&spool, 0, 5), 0);
+	cr_expect_eq(spool_room(&spool, 0, 6), SPOOL_E_FULL);
+	cr_expect_eq(spool_room(&spool, 1, 0), SPOOL_E_FULL);
+	spool.limits.max_files = 2;
+	cr_expect_eq(spool_room(&spool, 1, 5), 0);
 	spool.limits.max_use_bytes = 4;
 	cr_expect_eq(spool_room(&spool, 1, 0), SPOOL_E_FULL);
-
-	spool.limits = (struct spool_settings){ .max_files = 2 };
-	cr_expect_eq(spool_room(&spool, 1, 1), 0);
-	cr_expect_eq(spool_room(&spool, 2, 1), SPOOL_E_FULL);
 
 	available = spool_available_bytes(&spool);
 	spool.limits = (struct spool_settings){ .keep_free_bytes = available / 2 };
