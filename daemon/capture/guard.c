@@ -20,7 +20,6 @@
 #include "watch/target.h"
 
 enum {
-	HISTORY_MAX = 8192, /* accepted requests remembered: about 2 MiB when full */
 	SNAPSHOT_BASE_BYTES = 16 * 1024 * 1024, /* the runtime's own objects make 4 to 7 MB */
 	SNAPSHOT_PER_HEAP = 2, /* file bytes per heap byte; seen: 0.05 to 2 */
 };

@@ -38,6 +38,8 @@ enum capture_refusal safety_judge(const struct captures *captures, const struct 
  * that restarts, or leaves the configuration and comes back, is the same. Times are monotonic here
  * and become wall time in the state file only: setting the clock ends no cooldown.
  */
+enum { HISTORY_MAX = 8192 }; /* requests remembered: about 3 MiB when full */
+
 struct past {
 	struct link link;
 	char target[128], isolate[64], rule[128];

@@ -7,6 +7,21 @@
  *
  * The control thread makes the text; a thread of the pool writes it, for that waits for the disk.
  * It is written before a capture begins, so that no kill lets a rule capture twice.
+ *
+ * state.json, times in milliseconds since 1970:
+ *
+ * {
+ *   "version": 1,
+ *   "written_ms": 1769903999000,
+ *   "history": [{"target": "api", "isolate": "main", "rule": "HeapNearLimit",
+ *                "kind": "snapshot", "at_ms": 1769903990000, "unarmed": false}],
+ *   "open": ["api"],
+ *   "series": [...]                          capture/series.h
+ * }
+ *
+ * History is kept by wall time there, for no other clock survives: what lies ahead of the clock of
+ * the reader counts as just now, so that a clock that was put back makes cooldowns longer, never
+ * shorter. Names are those of targets and rules, nothing of what they hold.
  */
 
 #include <stdbool.h>
@@ -16,12 +31,19 @@
 struct captures;
 struct state_file;
 
-/* Fills history and the rest from the file. A file that makes no sense is set aside as
- * state.json.bad and told. 0, -ENOMEM, -errno. */
+enum { STATE_VERSION = 1, STATE_BYTES_MAX = 32 << 20 };
+
+/*
+ * Fills history and the rest from the file. One that cannot be read or makes no sense is set aside
+ * as state.json.bad and told. dir_fd is borrowed. 0, -ENOMEM.
+ */
 int state_open(struct captures *captures, int dir_fd);
 void state_close(struct captures *captures);
 
-/* Of now; to be freed. *ret_serial orders the texts. 0, -ENOMEM. */
+/*
+ * Of now; to be freed. *ret_serial orders the texts. 0, -ENOMEM, -E2BIG. Not without a state file,
+ * as state_write().
+ */
 int state_text(struct captures *captures, char **ret, size_t *ret_size, uint64_t *ret_serial);
 
 /* From any thread. One older than what was written is dropped. 0, FILE_E_*, -errno. */

@@ -200,8 +200,13 @@ static int read_all(int fd, size_t max, char **ret, size_t *ret_size)
 
 int file_read(const char *path, size_t max, char **ret, size_t *ret_size)
 {
+	return file_read_at(AT_FDCWD, path, max, ret, ret_size);
+}
+
+int file_read_at(int dir_fd, const char *name, size_t max, char **ret, size_t *ret_size)
+{
 	/* O_NONBLOCK: a FIFO put in the place of a file must not stop the daemon. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	int r;
 
 	if (fd < 0)

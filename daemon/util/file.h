@@ -44,3 +44,4 @@ int file_replace(int dir_fd, const char *name, const void *data, size_t size);
 /* Read a whole file of at most max bytes; *ret is zero-terminated, free() it. -EFBIG when larger.
  */
 int file_read(const char *path, size_t max, char **ret, size_t *ret_size);
+int file_read_at(int dir_fd, const char *name, size_t max, char **ret, size_t *ret_size);
