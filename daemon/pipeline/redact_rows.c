@@ -41,10 +41,12 @@ int redact_marks_grow(struct redact *redact, uint64_t index)
 /* 1 when the entry must not be named here: 0 is named instead. */
 static inline int use_name(struct redact *redact, struct name_rule rule, uint64_t index)
 {
+	if (rule.use == NAME_IGNORE) /* the index of an element, which names no string */
+		return 0;
 	if (index > redact->index_max)
 		redact->index_max = index;
-	if (rule.use == NAME_BLANK || rule.use == NAME_IGNORE)
-		return rule.use == NAME_BLANK;
+	if (rule.use == NAME_BLANK)
+		return 1;
 	if (index >= redact->marks_n) {
 		int r = redact_marks_grow(redact, index);
 
