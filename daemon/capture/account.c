@@ -161,6 +161,9 @@ void account_succeeded(struct captures *captures, const struct capture *capture)
 	row = row_of(captures, capture->kind, manifest->target, "", "");
 	if (row != NULL)
 		row->last_wall_ms = manifest->finished_wall_ms;
+	captures->input_bytes[capture->kind] += manifest->size_bytes;
+	captures->output_bytes[capture->kind] += manifest->file_bytes;
+	captures->adopted_n += capture->adopted != NULL;
 	if (capture->kind == CAPTURE_KIND_SNAPSHOT && capture->adopted == NULL)
 		observe(captures, capture);
 	log_done(capture);

@@ -132,7 +132,9 @@ struct captures {
 	struct state_file *state; /* owned; NULL: nothing survives a restart */
 	bool unsaved; /* the state has changed since it was last handed to a thread */
 	struct save_job *saving; /* owned: a thread has it */
-	struct histogram duration, pause, size;
+	struct histogram duration, pause, size; /* of snapshots that we took */
+	uint64_t input_bytes[CAPTURE_KINDS], output_bytes[CAPTURE_KINDS];
+	uint64_t adopted_n;
 	struct loop_wake wake;
 	struct loop_timer tick;
 	struct capture_pool *pool; /* owned */

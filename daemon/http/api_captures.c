@@ -12,11 +12,9 @@
 #include <unistd.h>
 
 #include "capture/capture.h"
+#include "capture/series.h"
 #include "http/server.h"
 #include "http/view.h"
-#include "json/tree.h"
-#include "util/err.h"
-#include "watch/target.h"
 
 /* ---- one capture ---- */
 
@@ -26,14 +24,46 @@ static void member_known(struct json_writer *w, const char *key, const char *tex
 		json_member_string(w, key, text);
 }
 
+static void member_bytes(struct json_writer *w, const char *key, uint64_t bytes)
+{
+	if (bytes > 0)
+		json_member_uint(w, key, bytes);
+}
+
+/* What it passed on its way to the disk. */
+static void write_recipe(struct json_writer *w, const struct manifest *manifest)
+{
+	member_known(w, "redact", manifest->redact);
+	member_known(w, "compress", manifest->compress);
+	member_known(w, "encrypt", manifest->encrypt);
+	member_known(w, "recipients", manifest->recipients);
+}
+
+static void write_series(struct json_writer *w, const struct manifest *manifest)
+{
+	if (manifest->series[0] == '\0')
+		return;
+	json_member_string(w, "series", manifest->series);
+	json_member_uint(w, "series_index", (uint64_t)manifest->series_index);
+	json_member_uint(w, "series_count", (uint64_t)manifest->series_count);
+}
+
 static void write_result(struct json_writer *w, const struct manifest *manifest)
 {
 	api_member_seconds(w, "duration_seconds", manifest->duration_ns);
 	api_member_seconds(w, "pause_seconds", manifest->pause_ns);
 	json_member_uint(w, "size_bytes", manifest->size_bytes);
+	member_bytes(w, "redacted_bytes", manifest->redacted_bytes);
+	member_bytes(w, "compressed_bytes", manifest->compressed_bytes);
 	json_member_uint(w, "file_bytes", manifest->file_bytes);
 	json_member_string(w, "sha256", manifest->sha256);
 	json_member_string(w, "name", manifest->name);
+	if (manifest->scripts_name[0] != '\0') {
+		json_member_string(w, "scripts_name", manifest->scripts_name);
+		json_member_uint(w, "scripts_bytes", manifest->scripts_bytes);
+		json_member_string(w, "scripts_sha256", manifest->scripts_sha256);
+	}
+	json_member_bool(w, "pinned", manifest->pinned != 0);
 }
 
 static void write_manifest(struct json_writer *w, const struct manifest *manifest)
@@ -50,8 +80,13 @@ static void write_manifest(struct json_writer *w, const struct manifest *manifes
 		json_member_uint(w, "pid", (uint64_t)manifest->pid);
 	json_member_string(w, "rule", manifest->rule);
 	member_known(w, "cause", manifest->cause);
-	if (manifest->heap_used_bytes > 0)
-		json_member_uint(w, "heap_used_bytes", manifest->heap_used_bytes);
+	member_bytes(w, "heap_used_bytes", manifest->heap_used_bytes);
+	member_bytes(w, "heap_limit_bytes", manifest->heap_limit_bytes);
+	member_bytes(w, "resident_before_bytes", manifest->resident_before_bytes);
+	member_bytes(w, "resident_peak_bytes", manifest->resident_peak_bytes);
+	write_recipe(w, manifest);
+	write_series(w, manifest);
+	member_known(w, "source", manifest->source);
 	if (manifest->started_wall_ms > 0)
 		api_member_time(w, "started", manifest->started_wall_ms, NULL);
 	if (manifest->finished_wall_ms > 0)
@@ -208,6 +243,8 @@ int api_capture_delete(struct http_exchange *exchange)
 	int r;
 
 	r = spool_remove(view->spool, id);
+	if (r == 0)
+		series_cancel(view->captures, id);
 	if (r == -ENOENT) {
 		r = captures_cancel(view->captures, id);
 		cancelled = r == 0;
@@ -222,105 +259,4 @@ int api_capture_delete(struct http_exchange *exchange)
 	json_member_string(&answer.json, "result", cancelled ? "cancelled" : "deleted");
 	json_write_object_end(&answer.json);
 	return api_finish(&answer, exchange, cancelled ? 202 : 200);
-}
-
-/* ---- by hand ---- */
-
-static int answer_refused(struct http_exchange *exchange, int refusal, const struct err *err)
-{
-	switch (refusal) {
-	case REFUSAL_BUSY:
-	case REFUSAL_TARGET:
-		return http_answer_error(exchange, 409, "conflict", "%s", err->text);
-	case REFUSAL_COOLDOWN:
-	case REFUSAL_MAX_CAPTURES:
-		return http_answer_error(exchange, 429, "guard", "%s", err->text);
-	default:
-		return http_answer_error(exchange, 429, "limit", "%s", err->text);
-	}
-}
-
-static int answer_accepted(struct http_exchange *exchange, const char *id)
-{
-	char location[64 + CAPTURE_ID_MAX];
-	struct api_answer answer;
-
-	snprintf(location, sizeof(location), "/api/v1/captures/%s", id);
-	http_set_header(exchange, "Location", location);
-	api_begin(&answer);
-	json_write_object(&answer.json);
-	json_member_string(&answer.json, "id", id);
-	json_write_object_end(&answer.json);
-	return api_finish(&answer, exchange, 202);
-}
-
-/* What the body or the query asks for. The body is freed by the caller, the texts point into it. */
-struct wish {
-	struct tree *body;
-	const char *isolate, *kind;
-};
-
-static int read_wish(struct http_exchange *exchange, struct wish *wish, struct err *err)
-{
-	const char *isolate = http_argument(exchange, "isolate");
-	const char *kind = http_argument(exchange, "kind");
-	size_t size;
-	const char *text = http_body(exchange, &size);
-	int r;
-
-	*wish = (struct wish){ .isolate = isolate != NULL ? isolate : "main",
-			       .kind = kind != NULL ? kind : "snapshot" };
-	if (size == 0)
-		return 0;
-	r = tree_parse(text, size, &wish->body, err);
-	if (r < 0)
-		return r;
-	if (!tree_is_object(wish->body))
-		return err_set(err, -EBADMSG, "not an object");
-	tree_string(wish->body, "isolate", &wish->isolate);
-	tree_string(wish->body, "kind", &wish->kind);
-	return 0;
-}
-
-static int request_capture(struct http_exchange *exchange, const struct target *target,
-			   const struct wish *wish)
-{
-	const struct http_view *view = http_server_owner(exchange->server);
-	const struct capture_request request = {
-		.target_id = target->id,
-		.isolate = wish->isolate,
-		.cause = "asked for by hand",
-	};
-	struct err err = { .text = "" };
-	char id[CAPTURE_ID_MAX];
-	int r;
-
-	if (strcmp(wish->kind, "snapshot") != 0)
-		return http_answer_error(exchange, 400, NULL, "kind: only \"snapshot\" is known");
-	if (strcmp(wish->isolate, "main") != 0 &&
-	    target_find_isolate(target, wish->isolate) == NULL)
-		return http_answer_error(exchange, 404, NULL, "the target has no such isolate");
-	r = captures_request(view->captures, &request, id, &err);
-	if (r < 0)
-		return r;
-	return r > 0 ? answer_refused(exchange, r, &err) : answer_accepted(exchange, id);
-}
-
-int api_capture_request(struct http_exchange *exchange)
-{
-	const struct http_view *view = http_server_owner(exchange->server);
-	const struct target *target = targets_find_name(view->targets, exchange->params[0]);
-	struct err err = { .text = "" };
-	struct wish wish;
-	int r;
-
-	if (target == NULL)
-		return http_answer_error(exchange, 404, NULL, "no target has this name");
-	r = read_wish(exchange, &wish, &err);
-	if (r == 0)
-		r = request_capture(exchange, target, &wish);
-	else if (r == -EBADMSG)
-		r = http_answer_error(exchange, 400, NULL, "body is no JSON object: %s", err.text);
-	tree_free(wish.body);
-	return r;
 }

@@ -12,7 +12,7 @@
 #include "http/view.h"
 #include "watch/target.h"
 
-/* The only kind of this version. */
+/* Pauses and sizes are of snapshots: nothing else takes long or much. */
 #define KIND "snapshot"
 
 static const struct label_text no_labels = { "", 0 };
@@ -32,7 +32,10 @@ static void write_done(struct exposition_writer *w, const struct http_view *view
 	list_each (at, &view->captures->counters) {
 		const struct capture_counter *row = container_of(at, struct capture_counter, link);
 		const struct prom_label labels[] = {
-			{ "target", row->target }, { "kind", KIND }, { "rule", row->rule }, { NULL }
+			{ "target", row->target },
+			{ "kind", capture_kind_name(row->kind) },
+			{ "rule", row->rule },
+			{ NULL },
 		};
 
 		if (row->succeeded > 0 && is_shown(view, row))
@@ -48,7 +51,7 @@ static void write_failed(struct exposition_writer *w, const struct http_view *vi
 	list_each (at, &view->captures->counters) {
 		const struct capture_counter *row = container_of(at, struct capture_counter, link);
 		const struct prom_label labels[] = { { "target", row->target },
-						     { "kind", KIND },
+						     { "kind", capture_kind_name(row->kind) },
 						     { "reason", row->reason },
 						     { NULL } };
 
@@ -89,7 +92,7 @@ static void write_last(struct exposition_writer *w, const struct http_view *view
 			continue;
 		buf_clear(&labels);
 		label_append(&labels, 0, "target", row->target);
-		label_append(&labels, 0, "kind", KIND);
+		label_append(&labels, 0, "kind", capture_kind_name(row->kind));
 		if (labels.error == 0)
 			sample_ms(w, (struct label_text){ labels.data, labels.size }, NULL,
 				  row->last_wall_ms);
@@ -102,6 +105,18 @@ static void write_histogram(struct exposition_writer *w, enum metric_id id,
 {
 	exposition_family(w, id);
 	sample_histogram(w, kind_label, histogram);
+}
+
+static void write_bytes(struct exposition_writer *w, enum metric_id id,
+			const uint64_t bytes[CAPTURE_KINDS])
+{
+	exposition_family(w, id);
+	for (int kind = 0; kind < CAPTURE_KINDS; kind++) {
+		char label[32];
+
+		snprintf(label, sizeof(label), "kind=\"%s\"", capture_kind_name(kind));
+		sample_uint(w, no_labels, label, bytes[kind]);
+	}
 }
 
 void prom_write_captures(struct exposition_writer *w, const struct http_view *view)
@@ -119,6 +134,10 @@ void prom_write_captures(struct exposition_writer *w, const struct http_view *vi
 	write_histogram(w, METRIC_CAPTURE_DURATION, &captures->duration);
 	write_histogram(w, METRIC_CAPTURE_PAUSE, &captures->pause);
 	write_histogram(w, METRIC_CAPTURE_SIZE, &captures->size);
+	write_bytes(w, METRIC_CAPTURE_INPUT, captures->input_bytes);
+	write_bytes(w, METRIC_CAPTURE_OUTPUT, captures->output_bytes);
+	exposition_family(w, METRIC_CAPTURES_ADOPTED);
+	sample_uint(w, no_labels, NULL, captures->adopted_n);
 	write_last(w, view);
 }
 

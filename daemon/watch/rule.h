@@ -55,7 +55,12 @@ struct rule_guards {
 	struct safety_guards safety;
 };
 
-enum capture_kind { CAPTURE_KIND_SNAPSHOT, CAPTURE_KIND_DIAGNOSTICS, CAPTURE_KIND_PROFILE };
+enum capture_kind {
+	CAPTURE_KIND_SNAPSHOT,
+	CAPTURE_KIND_DIAGNOSTICS,
+	CAPTURE_KIND_PROFILE,
+	CAPTURE_KINDS,
+};
 
 /* Several captures, so that what grew can be told from what is large. */
 struct series_settings {

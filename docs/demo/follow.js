@@ -43,8 +43,9 @@ async function look() {
     once(alert.labels.alertname + alert.state, `alert ${alert.labels.alertname} is ${alert.state}`);
   }
   for (const capture of (await api('captures')).ready) {
-    once(capture.name, `snapshot ${capture.name} is in the spool; ` +
-      'open it in Chrome: DevTools, Memory, Load');
+    const how = capture.name.endsWith('.zst') ? 'after zstd -d open it' : 'open it';
+    once(capture.name, `${capture.kind} ${capture.name} is in the spool` +
+      (capture.kind === 'snapshot' ? `; ${how} in Chrome: DevTools, Memory, Load` : ''));
   }
 }
 

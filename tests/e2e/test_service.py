@@ -197,7 +197,7 @@ def test_lives_under_a_real_systemd(request):
           lambda: box.run("journalctl", "-u", "heapwatchd", "--no-pager")[1])
     assert 'heapwatch_target_process_resident_memory_bytes{target="app"}' in box.get("/metrics")
     ready = box.root / "var/lib/heapwatch"
-    until(lambda: list(ready.rglob("ready/*.heapsnapshot")),
+    until(lambda: list(ready.rglob("ready/*.heapsnapshot*")),
           lambda: box.run("journalctl", "-u", "heapwatchd", "--no-pager")[1])
 
     # Fields, message ids and the catalog.

@@ -14,6 +14,9 @@ from .wait import LIMIT_S, until
 # Fast enough that a test need not wait, slow enough for sanitizers on a busy machine.
 POLL = {"interval": "500ms", "timeout": "500ms", "backoff_max": "500ms"}
 
+# Snapshots as they came, alone: for tests that compare them or count files.
+PLAIN = {"redact": "none", "compress": "none", "diagnostics": False}
+
 
 def program():
     path = os.environ.get("HEAPWATCHD", "")
@@ -140,8 +143,9 @@ class Daemon:
     # ---- spool ----
 
     def ready(self):
-        """Captures in ready/, oldest first."""
-        return sorted(self.storage.rglob("ready/*.heapsnapshot"))
+        """Snapshots in ready/, whatever they are sealed with, oldest first."""
+        return sorted(path for path in self.storage.rglob("ready/*.heapsnapshot*")
+                      if path.suffix != ".json")
 
     def incoming(self):
         """Captures that are being written."""
@@ -174,8 +178,8 @@ class Daemon:
 
 
 def static_config(targets, rules=None, **sections):
-    """A configuration that watches {name: address}."""
-    config = {"poll": dict(POLL),
+    """A configuration that watches {name: address}, with plain captures."""
+    config = {"poll": dict(POLL), "capture": dict(PLAIN),
               "targets": [{"name": n, "address": a} for n, a in targets.items()]}
     config.update(sections)
     return config

@@ -1,0 +1,267 @@
+/*
+ * Wishes
+ */
+
+#include "http/api_wish.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "capture/capture.h"
+#include "http/server.h"
+#include "json/tree.h"
+#include "pipeline/age.h"
+#include "util/clock.h"
+#include "util/err.h"
+#include "util/str.h"
+
+enum { SERIES_COUNT_MAX = 20, RECIPIENT_WORD_MAX = 256 };
+
+#define SPACING_DEFAULT_NS (10 * 60 * NS_PER_S)
+#define SPACING_MIN_NS     NS_PER_S
+#define SPACING_MAX_NS     (7 * 24 * 3600 * NS_PER_S)
+
+static const char *const names[] = { "kind",   "isolate",   "redact", "compress", "encrypt",
+				     "series", "gc_before", "force",  "dry_run" };
+
+enum { NAMES = sizeof(names) / sizeof(names[0]) };
+
+/* From the body, else from the query; NULL: not given. -EINVAL when it is no text. */
+static int read_text(struct http_exchange *exchange, const struct wish *wish, const char *name,
+		     const char **ret, struct err *err)
+{
+	if (wish->body != NULL && tree_get(wish->body, name) != NULL) {
+		if (tree_string(wish->body, name, ret))
+			return 0;
+		return err_set(err, -EINVAL, "%s: expected a text", name);
+	}
+	*ret = http_argument(exchange, name);
+	return 0;
+}
+
+static int read_bool(struct http_exchange *exchange, const struct wish *wish, const char *name,
+		     bool *ret, struct err *err)
+{
+	const char *text;
+
+	if (wish->body != NULL && tree_get(wish->body, name) != NULL) {
+		if (tree_bool(wish->body, name, ret))
+			return 0;
+		return err_set(err, -EINVAL, "%s: expected true or false", name);
+	}
+	text = http_argument(exchange, name);
+	if (text == NULL || strcmp(text, "false") == 0)
+		return 0;
+	*ret = true;
+	return strcmp(text, "true") == 0
+		       ? 0
+		       : err_set(err, -EINVAL, "%s: expected true or false", name);
+}
+
+static int read_kind(struct http_exchange *exchange, struct wish *wish, struct err *err)
+{
+	const char *text = NULL;
+	int r = read_text(exchange, wish, "kind", &text, err);
+
+	if (r < 0 || text == NULL)
+		return r;
+	for (int kind = CAPTURE_KIND_SNAPSHOT; kind <= CAPTURE_KIND_DIAGNOSTICS; kind++) {
+		if (strcmp(text, capture_kind_name(kind)) == 0) {
+			wish->kind = kind;
+			return 0;
+		}
+	}
+	return err_set(err, -EINVAL, "kind: expected \"snapshot\" or \"diagnostics\"");
+}
+
+static int read_choice(struct http_exchange *exchange, struct wish *wish, const char *name,
+		       struct err *err)
+{
+	const char *text = NULL;
+	struct err why = { .text = "" };
+	int r = read_text(exchange, wish, name, &text, err);
+
+	if (r < 0 || text == NULL)
+		return r;
+	r = options_set(recipe_choice_options, &wish->recipe, name, text, &why);
+	return r == -EINVAL ? err_set(err, r, "%s: %s", name, why.text) : r;
+}
+
+/* ---- encrypt: an array of recipients, or in the query a list with commas ---- */
+
+static int add_recipient(struct wish *wish, const char *text, struct err *err)
+{
+	uint8_t key[CRYPTO_KEY_BYTES];
+	struct err why = { .text = "" };
+
+	if (age_recipient_parse(text, key, &why) < 0)
+		return err_set(err, -EINVAL, "encrypt: %s", why.text);
+	if (wish->recipe.encrypt.n == RECIPIENTS_MAX)
+		return err_set(err, -EINVAL, "encrypt: at most %d recipients", RECIPIENTS_MAX);
+	return text_list_add(&wish->recipe.encrypt, text);
+}
+
+static int add_array(struct wish *wish, const struct tree *list, struct err *err)
+{
+	int r = 0;
+
+	if (!tree_is_array(list))
+		return err_set(err, -EINVAL, "encrypt: expected an array of recipients");
+	for (size_t i = 0; r == 0 && i < tree_size(list); i++) {
+		const char *text;
+
+		if (!tree_string(tree_at(list, i), NULL, &text))
+			return err_set(err, -EINVAL, "encrypt: expected an array of recipients");
+		r = add_recipient(wish, text, err);
+	}
+	return r;
+}
+
+static int add_words(struct wish *wish, const char *text, struct err *err)
+{
+	int r = 0;
+
+	while (r == 0 && *text != '\0') {
+		char word[RECIPIENT_WORD_MAX];
+		size_t n = strcspn(text, ",");
+
+		if (n >= sizeof(word))
+			return err_set(err, -EINVAL, "encrypt: a recipient is too long");
+		memcpy(word, text, n);
+		word[n] = '\0';
+		r = add_recipient(wish, word, err);
+		text += n + (text[n] == ',');
+	}
+	return r;
+}
+
+static int read_encrypt(struct http_exchange *exchange, struct wish *wish, struct err *err)
+{
+	const struct tree *list = wish->body != NULL ? tree_get(wish->body, "encrypt") : NULL;
+	const char *words = http_argument(exchange, "encrypt");
+
+	wish->recipe.has_encrypt = list != NULL || words != NULL;
+	if (list != NULL)
+		return add_array(wish, list, err);
+	return words != NULL ? add_words(wish, words, err) : 0;
+}
+
+/* ---- series: {"count": 3, "spacing": "10m", "gc_before": true}, or in the query the count ---- */
+
+static int check_series(struct series_settings *series, const char *spacing, struct err *err)
+{
+	if (series->count < 1 || series->count > SERIES_COUNT_MAX)
+		return err_set(err, -EINVAL, "series: expected a count of 1 to %d",
+			       SERIES_COUNT_MAX);
+	series->spacing_ns = SPACING_DEFAULT_NS;
+	if (spacing != NULL && str_parse_duration(spacing, &series->spacing_ns) < 0)
+		return err_set(err, -EINVAL, "series.spacing: '%.40s' is no duration (10m)",
+			       spacing);
+	if (series->spacing_ns < SPACING_MIN_NS || series->spacing_ns > SPACING_MAX_NS)
+		return err_set(err, -EINVAL, "series.spacing: expected 1s to 7d");
+	return 0;
+}
+
+static int read_series_member(struct wish *wish, const struct tree *table, struct err *err)
+{
+	const char *spacing = NULL;
+
+	for (void *it = tree_first(table); it != NULL; it = tree_next(table, it))
+		if (strcmp(tree_name(it), "count") != 0 && strcmp(tree_name(it), "spacing") != 0 &&
+		    strcmp(tree_name(it), "gc_before") != 0)
+			return err_set(err, -EINVAL, "series: unknown member '%.40s'",
+				       tree_name(it));
+	if (!tree_is_object(table) || !tree_uint(table, "count", &wish->series.count))
+		return err_set(err, -EINVAL, "series: expected an object with a count");
+	if (tree_get(table, "spacing") != NULL && !tree_string(table, "spacing", &spacing))
+		return err_set(err, -EINVAL, "series.spacing: expected a text as \"10m\"");
+	if (tree_get(table, "gc_before") != NULL &&
+	    !tree_bool(table, "gc_before", &wish->series.gc_before))
+		return err_set(err, -EINVAL, "series.gc_before: expected true or false");
+	return check_series(&wish->series, spacing, err);
+}
+
+static int read_series(struct http_exchange *exchange, struct wish *wish, struct err *err)
+{
+	const struct tree *table = wish->body != NULL ? tree_get(wish->body, "series") : NULL;
+	const char *count = http_argument(exchange, "series");
+
+	if (table != NULL)
+		return read_series_member(wish, table, err);
+	if (count == NULL)
+		return 0;
+	if (str_parse_uint(count, &wish->series.count) < 0)
+		wish->series.count = 0;
+	return check_series(&wish->series, http_argument(exchange, "spacing"), err);
+}
+
+/* ---- the whole ---- */
+
+static int check_names(const struct tree *body, struct err *err)
+{
+	for (void *it = tree_first(body); it != NULL; it = tree_next(body, it)) {
+		size_t i = 0;
+
+		while (i < NAMES && strcmp(names[i], tree_name(it)) != 0)
+			i++;
+		if (i == NAMES)
+			return err_set(err, -EINVAL, "unknown member '%.40s'", tree_name(it));
+	}
+	return 0;
+}
+
+static int read_body(struct http_exchange *exchange, struct wish *wish, struct err *err)
+{
+	struct err why = { .text = "" };
+	size_t size;
+	const char *text = http_body(exchange, &size);
+	int r;
+
+	if (size == 0)
+		return 0;
+	r = tree_parse(text, size, &wish->body, &why);
+	if (r == -EBADMSG)
+		return err_set(err, -EINVAL, "body is no JSON object: %s", why.text);
+	if (r < 0)
+		return r;
+	if (!tree_is_object(wish->body))
+		return err_set(err, -EINVAL, "body is no JSON object: not an object");
+	return check_names(wish->body, err);
+}
+
+int wish_read(struct http_exchange *exchange, struct wish *wish, struct err *err)
+{
+	int r;
+
+	*wish = (struct wish){ .kind = CAPTURE_KIND_SNAPSHOT };
+	r = read_body(exchange, wish, err);
+	if (r == 0)
+		r = read_kind(exchange, wish, err);
+	if (r == 0)
+		r = read_text(exchange, wish, "isolate", &wish->isolate, err);
+	if (r == 0)
+		r = read_choice(exchange, wish, "redact", err);
+	if (r == 0)
+		r = read_choice(exchange, wish, "compress", err);
+	if (r == 0)
+		r = read_encrypt(exchange, wish, err);
+	if (r == 0)
+		r = read_series(exchange, wish, err);
+	if (r == 0)
+		r = read_bool(exchange, wish, "gc_before", &wish->gc_before, err);
+	if (r == 0)
+		r = read_bool(exchange, wish, "force", &wish->force, err);
+	if (r == 0)
+		r = read_bool(exchange, wish, "dry_run", &wish->dry_run, err);
+	if (r == 0 && wish->kind != CAPTURE_KIND_SNAPSHOT && wish->series.count > 1)
+		r = err_set(err, -EINVAL, "series: of snapshots only");
+	if (wish->isolate == NULL)
+		wish->isolate = "main";
+	return r;
+}
+
+void wish_fini(struct wish *wish)
+{
+	tree_free(wish->body);
+	text_list_fini(&wish->recipe.encrypt);
+}
