@@ -156,7 +156,7 @@ static int finish_files(struct capture_job *job)
 	if (job->scripts.open)
 		manifest->scripts_bytes = job->scripts.writer.file.size;
 	else
-		manifest->scripts_name[0] = '\0';
+		manifest_drop_scripts(manifest);
 	return 0;
 }
 
