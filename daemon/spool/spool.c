@@ -135,7 +135,7 @@ int spool_available(const struct spool *spool, uint64_t *ret_bytes, uint64_t *re
 
 uint64_t spool_available_bytes(const struct spool *spool)
 {
-	uint64_t bytes, inodes;
+	uint64_t bytes = 0, inodes = 0;
 
 	return spool_available(spool, &bytes, &inodes) < 0 ? 0 : bytes;
 }
