@@ -1,9 +1,26 @@
-// Load a .heapsnapshot with MemLab:  node memlab.js FILE [CLASS...]
+// Load a .heapsnapshot with MemLab:  node memlab.js FILE [--sizes] [CLASS...]
 //   ->  {"nodes":N,"edges":N,"classes":{"CLASS":N}}
+// --sizes adds "sizes", a digest of every node's id, self size, retained size and dominator, and
+// "self", the sum of all self sizes.
 'use strict';
-const { config, utils } = require('@memlab/core');
+const crypto = require('node:crypto');
+const { analysis, config, utils } = require('@memlab/core');
 
-async function main(file, classes) {
+function sizes(snapshot) {
+  const all = new Float64Array(snapshot.nodes.length * 4);
+  let at = 0;
+  let self = 0;
+  analysis.preparePathFinder(snapshot);
+  snapshot.nodes.forEach(node => {
+    all.set([node.id, node.self_size, node.retainedSize, node.dominatorNode?.id ?? -1], at);
+    at += 4;
+    self += node.self_size;
+  });
+  return { self, sizes: crypto.createHash('sha256').update(all).digest('hex') };
+}
+
+async function main(file, rest) {
+  const classes = rest.filter(word => word !== '--sizes');
   config.muteConsole = true;
   const snapshot = await utils.getSnapshotFromFile(file, { buildNodeIdIndex: true });
   const found = Object.fromEntries(classes.map(name => [name, 0]));
@@ -13,7 +30,11 @@ async function main(file, classes) {
     }
   });
   console.log(JSON.stringify({
-    nodes: snapshot.nodes.length, edges: snapshot.edges.length, classes: found }));
+    nodes: snapshot.nodes.length,
+    edges: snapshot.edges.length,
+    classes: found,
+    ...(rest.includes('--sizes') ? sizes(snapshot) : {}),
+  }));
 }
 
 main(process.argv[2], process.argv.slice(3)).catch(error => {
