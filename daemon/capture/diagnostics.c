@@ -14,9 +14,6 @@
 #include "watch/target.h"
 #include "watch/value.h"
 
-#pragma weak procfs_command
-#pragma weak procfs_available_bytes
-
 enum {
 	ISOLATES_WRITTEN_MAX = 64, /* at most about 8 KiB each */
 	POINTS_WRITTEN_MAX = 120,
@@ -89,7 +86,7 @@ static void write_command(struct json_writer *w, int64_t pid)
 {
 	char command[COMMAND_BYTES_MAX];
 
-	if (procfs_command != NULL && procfs_command(pid, command, sizeof(command)) == 0)
+	if (procfs_command(pid, command, sizeof(command)) == 0)
 		json_member_string(w, "command", command);
 }
 
@@ -126,7 +123,7 @@ static void write_process(struct json_writer *w, const struct target *target)
 		write_command(w, target->identity.pid);
 		write_cgroup(w, process);
 	}
-	if (procfs_available_bytes != NULL && procfs_available_bytes(&available) == 0)
+	if (procfs_available_bytes(&available) == 0)
 		json_member_uint(w, "host_available_bytes", available);
 	json_write_object_end(w);
 }

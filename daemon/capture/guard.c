@@ -4,15 +4,17 @@
  * A snapshot stops its target for seconds and takes several times the heap in memory, so every
  * guard errs on the side of no. Those of a rule judge by the history of accepted requests, kept by
  * the target's name: a target that restarts, or leaves the configuration and comes back, is the
- * same to them.
+ * same to them. What protects the target is safety.c's.
  */
 
 #include "capture/guard.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/diagnostics.h"
 #include "inspect/dialect.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -29,12 +31,18 @@ uint64_t guard_estimate_bytes(uint64_t heap_used_bytes)
 	return SNAPSHOT_BASE_BYTES + SNAPSHOT_PER_HEAP * heap_used_bytes;
 }
 
+/* Diagnostics and adopted files ask nothing of their target. */
+static bool stops_target(const struct capture *capture)
+{
+	return capture->kind != CAPTURE_KIND_DIAGNOSTICS && capture->adopted == NULL;
+}
+
 static const struct capture *capture_of(const struct link *list, uint64_t target_id)
 {
 	list_each (link, list) {
 		const struct capture *capture = container_of(link, struct capture, link);
 
-		if (capture->target_id == target_id)
+		if (capture->target_id == target_id && stops_target(capture))
 			return capture;
 	}
 	return NULL;
@@ -145,16 +153,25 @@ static enum capture_refusal judge_rearm(const struct captures *captures,
 	return REFUSAL_NONE;
 }
 
-/* What the captures waiting and running have yet to write, as far as one can tell. */
-static uint64_t promised_bytes(const struct link *list)
+/* What a capture will be, as far as one can tell. */
+static uint64_t expected_bytes(const struct capture *capture)
+{
+	if (capture->kind == CAPTURE_KIND_DIAGNOSTICS)
+		return DIAGNOSTICS_BYTES_MAX;
+	return guard_estimate_bytes(capture->manifest.heap_used_bytes);
+}
+
+/* What the captures of a list but `self` (may be NULL) have yet to write. */
+static uint64_t promised_bytes(const struct link *list, const struct capture *self)
 {
 	uint64_t bytes = 0;
 
 	list_each (link, list) {
 		const struct capture *capture = container_of(link, struct capture, link);
-		uint64_t all = guard_estimate_bytes(capture->manifest.heap_used_bytes);
+		uint64_t all = expected_bytes(capture);
 
-		bytes += all > capture->bytes ? all - capture->bytes : 0;
+		if (capture != self && all > capture->bytes)
+			bytes += all - capture->bytes;
 	}
 	return bytes;
 }
@@ -168,29 +185,41 @@ uint64_t guard_heap_used_bytes(const struct target *target, const char *isolate_
 	return isolate->last.value[SAMPLE_HEAP_USED];
 }
 
-static enum capture_refusal judge_space(const struct captures *captures,
-					const struct target *target,
-					const struct capture_request *request, struct err *err)
+static enum capture_refusal refuse_space(const struct spool *spool, uint64_t need, struct err *err)
 {
-	const struct spool *spool = captures->spool;
-	uint64_t need = guard_estimate_bytes(guard_heap_used_bytes(target, request->isolate));
-	char about[STR_UNIT_MAX], used[STR_UNIT_MAX], max[STR_UNIT_MAX], free_bytes[STR_UNIT_MAX];
+	char about[STR_UNIT_MAX], used[STR_UNIT_MAX], max[STR_UNIT_MAX], left[STR_UNIT_MAX];
+	uint64_t bytes = 0, inodes = 0;
+	char nodes[48] = "";
 
-	need += promised_bytes(&captures->queue) + promised_bytes(&captures->running);
-	if (spool_room(spool, 1 + captures->queue_n + captures->running_n, need) == 0)
-		return REFUSAL_NONE;
+	(void)spool_available(spool, &bytes, &inodes);
+	if (inodes != UINT64_MAX)
+		snprintf(nodes, sizeof(nodes), " and %llu inodes", (unsigned long long)inodes);
 	str_format_bytes(about, need);
 	str_format_bytes(used, spool->bytes);
 	str_format_bytes(max, spool->limits.max_use_bytes);
-	str_format_bytes(free_bytes, spool_available_bytes(spool));
+	str_format_bytes(left, bytes);
 	return (enum capture_refusal)err_set(
 		err, REFUSAL_SPACE,
-		"space: about %s needed; the spool has %llu files with %s of %s, the disk %s free",
-		about, (unsigned long long)spool->files, used, max, free_bytes);
+		"space: about %s needed; the spool has %llu files with %s of %s, the disk %s%s "
+		"free",
+		about, (unsigned long long)spool->files, used, max, left, nodes);
 }
 
-static enum capture_refusal judge_target(const struct target *target,
-					 const struct capture_request *request, struct err *err)
+/* Room for bytes more, besides what the captures accepted before will take. */
+static enum capture_refusal judge_space(const struct captures *captures, uint64_t bytes,
+					const struct capture *self, struct err *err)
+{
+	uint64_t files = 1 + captures->queue_n + captures->running_n - (self != NULL);
+	uint64_t need = bytes + promised_bytes(&captures->queue, self) +
+			promised_bytes(&captures->running, self);
+
+	if (spool_room(captures->spool, files, need) == 0)
+		return REFUSAL_NONE;
+	return refuse_space(captures->spool, need, err);
+}
+
+static enum capture_refusal judge_target(const struct target *target, const char *isolate,
+					 struct err *err)
 {
 	if (target->state != TARGET_UP)
 		return (enum capture_refusal)err_set(err, REFUSAL_TARGET, "target: it is %s",
@@ -198,10 +227,9 @@ static enum capture_refusal judge_target(const struct target *target,
 	if (target->session.path[0] == '\0' || target->session.dialect->snapshot_begin == NULL)
 		return (enum capture_refusal)err_set(err, REFUSAL_TARGET,
 						     "target: its inspector offers no snapshots");
-	if (strcmp(request->isolate, "main") != 0 &&
-	    target_find_isolate(target, request->isolate) == NULL)
-		return (enum capture_refusal)err_set(
-			err, REFUSAL_TARGET, "target: it has no isolate %s", request->isolate);
+	if (strcmp(isolate, "main") != 0 && target_find_isolate(target, isolate) == NULL)
+		return (enum capture_refusal)err_set(err, REFUSAL_TARGET,
+						     "target: it has no isolate %s", isolate);
 	return REFUSAL_NONE;
 }
 
@@ -223,22 +251,86 @@ static enum capture_refusal judge_history(const struct captures *captures,
 	return refusal;
 }
 
+/* A target that cannot be captured has nothing to be protected from; space is told before it. */
+static enum capture_refusal judge_snapshot(const struct captures *captures,
+					   const struct target *target,
+					   const struct capture_request *request, struct err *err)
+{
+	uint64_t bytes = guard_estimate_bytes(guard_heap_used_bytes(target, request->isolate));
+	enum capture_refusal refusal = REFUSAL_NONE;
+
+	if (!request->force && judge_target(target, request->isolate, NULL) == REFUSAL_NONE)
+		refusal = safety_judge(captures, target, request->isolate, request->guards, false,
+				       err);
+	if (refusal == REFUSAL_NONE)
+		refusal = judge_space(captures, bytes, NULL, err);
+	if (refusal == REFUSAL_NONE)
+		refusal = judge_target(target, request->isolate, err);
+	return refusal;
+}
+
+static enum capture_refusal judge_diagnostics(const struct captures *captures,
+					      const struct target *target, struct err *err)
+{
+	enum capture_refusal refusal = judge_space(captures, DIAGNOSTICS_BYTES_MAX, NULL, err);
+
+	if (refusal == REFUSAL_NONE && !target->identified)
+		refusal = (enum capture_refusal)err_set(err, REFUSAL_TARGET,
+							"target: nothing is known of it, it is %s",
+							target_state_name(target->state));
+	return refusal;
+}
+
+static enum capture_refusal judge_dry_run(const struct target *target,
+					  const struct capture_request *request, struct err *err)
+{
+	if (!request->dry_run)
+		return REFUSAL_NONE;
+	return (enum capture_refusal)err_set(
+		err, REFUSAL_DRY_RUN, "dry_run: would have captured %s of %s (isolate %s)",
+		request->kind == CAPTURE_KIND_DIAGNOSTICS ? "diagnostics" : "a snapshot",
+		target->spec.name, request->isolate);
+}
+
 enum capture_refusal guard_judge(const struct captures *captures, const struct target *target,
 				 const struct capture_request *request, struct err *err)
 {
-	enum capture_refusal refusal;
+	bool stops = request->kind != CAPTURE_KIND_DIAGNOSTICS;
+	enum capture_refusal refusal = REFUSAL_NONE;
 
 	if (target == NULL)
 		return (enum capture_refusal)err_set(err, REFUSAL_TARGET, "target: there is none");
-	refusal = judge_busy(captures, target, err);
+	if (stops)
+		refusal = judge_busy(captures, target, err);
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_queue(captures, err);
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_history(captures, target, request, err);
 	if (refusal == REFUSAL_NONE)
-		refusal = judge_space(captures, target, request, err);
+		refusal = stops ? judge_snapshot(captures, target, request, err)
+				: judge_diagnostics(captures, target, err);
 	if (refusal == REFUSAL_NONE)
-		refusal = judge_target(target, request, err);
+		refusal = judge_dry_run(target, request, err);
+	return refusal;
+}
+
+enum capture_refusal guard_judge_again(const struct captures *captures, const struct target *target,
+				       const struct capture *capture, struct err *err)
+{
+	const char *isolate = capture->manifest.isolate;
+	enum capture_refusal refusal = REFUSAL_NONE;
+	uint64_t bytes;
+
+	if (target == NULL)
+		return (enum capture_refusal)err_set(err, REFUSAL_TARGET, "target: there is none");
+	bytes = guard_estimate_bytes(guard_heap_used_bytes(target, isolate));
+	if (!capture->force && judge_target(target, isolate, NULL) == REFUSAL_NONE)
+		refusal = safety_judge(captures, target, isolate,
+				       capture->has_guards ? &capture->guards : NULL, true, err);
+	if (refusal == REFUSAL_NONE)
+		refusal = judge_space(captures, bytes, capture, err);
+	if (refusal == REFUSAL_NONE)
+		refusal = judge_target(target, isolate, err);
 	return refusal;
 }
 

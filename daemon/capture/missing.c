@@ -1,8 +1,7 @@
 /*
- * What series_state.c and guard.c do not have yet.
+ * What series_state.c does not have yet.
  */
 
-#include "capture/guard.h"
 #include "capture/series.h"
 #include "json/write.h"
 
@@ -20,15 +19,4 @@ WEAK int series_read(struct captures *captures, const struct tree *array)
 	(void)captures;
 	(void)array;
 	return 0;
-}
-
-WEAK enum capture_refusal guard_judge_again(const struct captures *captures,
-					    const struct target *target,
-					    const struct capture *capture, struct err *err)
-{
-	(void)captures;
-	(void)target;
-	(void)capture;
-	(void)err;
-	return REFUSAL_NONE;
 }

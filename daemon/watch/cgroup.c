@@ -25,18 +25,19 @@
 #include "util/str.h"
 #include "watch/procfs.h"
 
-enum { PATH_MAX_BYTES = 4096, LEVELS_MAX = 32 };
+enum { PATH_MAX_BYTES = 4096, LEVELS_MAX = 32, STAT_BYTES_MAX = 16384 };
 
 /* Version 1 writes "no limit" as the largest whole number of pages. */
 static const uint64_t unlimited_bytes = 1ull << 62;
 
 struct layout {
 	const char *subdirectory, *usage, *limit;
+	const char *reclaimable; /* in memory.stat, with that of the groups below */
 };
 
 static const struct layout version_1 = { "/memory", "memory.usage_in_bytes",
-					 "memory.limit_in_bytes" };
-static const struct layout version_2 = { "", "memory.current", "memory.max" };
+					 "memory.limit_in_bytes", "total_inactive_file " };
+static const struct layout version_2 = { "", "memory.current", "memory.max", "inactive_file " };
 
 struct group {
 	const struct layout *layout;
@@ -65,20 +66,44 @@ int cgroup_read_file(const char *path, char *dst, size_t size)
 	return 0;
 }
 
+static int read_member(struct group *group, const char *name, char *dst, size_t dst_size)
+{
+	size_t size = strlen(group->path);
+	int r = -ENAMETOOLONG;
+
+	if (snprintf(group->path + size, sizeof(group->path) - size, "/%s", name) <
+	    (int)(sizeof(group->path) - size))
+		r = cgroup_read_file(group->path, dst, dst_size);
+	group->path[size] = '\0';
+	return r;
+}
+
+/* 0 when the kernel does not say. */
+static uint64_t read_reclaimable(struct group *group)
+{
+	const char *name = group->layout->reclaimable;
+	char text[STAT_BYTES_MAX];
+	uint64_t bytes = 0;
+
+	if (read_member(group, "memory.stat", text, sizeof(text)) < 0)
+		return 0;
+	for (char *line = text; line != NULL; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (!str_has_prefix(line, name))
+			continue;
+		line += strlen(name);
+		line[strcspn(line, "\n")] = '\0';
+		return str_parse_uint(line, &bytes) == 0 ? bytes : 0;
+	}
+	return 0;
+}
+
 /* 0; 1 when it says "max" or as good as; -errno. */
 static int read_bytes(struct group *group, const char *name, uint64_t *ret)
 {
-	size_t size = strlen(group->path);
 	char text[64];
-	int r;
+	int r = read_member(group, name, text, sizeof(text));
 
-	if (snprintf(group->path + size, sizeof(group->path) - size, "/%s", name) >=
-	    (int)(sizeof(group->path) - size)) {
-		group->path[size] = '\0';
-		return -ENAMETOOLONG;
-	}
-	r = cgroup_read_file(group->path, text, sizeof(text));
-	group->path[size] = '\0';
 	if (r < 0)
 		return r;
 	text[strcspn(text, "\n")] = '\0';
@@ -211,6 +236,7 @@ static void walk(struct group *group, struct process_stats *stats)
 			stats->has_cgroup = stats->has_cgroup_limit = true;
 			stats->cgroup_limit_bytes = bytes;
 			stats->cgroup_usage_bytes = usage;
+			stats->cgroup_reclaimable_bytes = read_reclaimable(group);
 		}
 		if (!go_up(group))
 			return;

@@ -17,10 +17,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "util/file.h"
+#include "util/str.h"
 #include "watch/cgroup.h"
+#include "watch/command.h"
 
 /* Both sides round; a pid used again within two seconds is beyond any check. */
 static const double start_tolerance_seconds = 2;
+
+/* The kernel takes 2 MiB of arguments on most machines; who passes more is not described. */
+enum { COMMAND_BYTES_MAX = 4 << 20 };
 
 static const char *proc_root = "/proc", *cgroup_root = "/sys/fs/cgroup";
 
@@ -97,4 +103,40 @@ int procfs_read(int64_t pid, int64_t start_wall_ms, struct process_stats *ret)
 	cgroup_read(proc_root, cgroup_root, pid, &stats);
 	*ret = stats;
 	return 0;
+}
+
+int procfs_available_bytes(uint64_t *ret)
+{
+	static const char name[] = "MemAvailable:";
+	char path[512], text[8192];
+	const char *at;
+	char *end;
+	int r;
+
+	snprintf(path, sizeof(path), "%s/meminfo", proc_root);
+	r = cgroup_read_file(path, text, sizeof(text));
+	if (r < 0)
+		return r;
+	at = strstr(text, name);
+	if (at == NULL || (at != text && at[-1] != '\n'))
+		return -ENOENT;
+	at += strlen(name);
+	at += strspn(at, " ");
+	*ret = strtoull(at, &end, 10) * 1024;
+	return end != at && str_has_prefix(end, " kB") ? 0 : -EBADMSG;
+}
+
+int procfs_command(int64_t pid, char *dst, size_t size)
+{
+	char path[512], *args = NULL;
+	size_t n = 0;
+	int r;
+
+	snprintf(path, sizeof(path), "%s/%" PRId64 "/cmdline", proc_root, pid);
+	r = file_read(path, COMMAND_BYTES_MAX, &args, &n);
+	if (r < 0)
+		return r == -ENOENT ? -ESRCH : r;
+	command_describe(args, n, dst, size);
+	free(args);
+	return n == 0 ? -ESRCH : 0;
 }

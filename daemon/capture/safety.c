@@ -1,0 +1,266 @@
+/*
+ * What protects the target
+ *
+ * A snapshot stops the program and takes several times its heap in memory, so what is not known
+ * counts as no: a guard that was asked for and cannot be judged refuses, and says how to go on
+ * without it.
+ *
+ * How much memory a snapshot takes was measured on V8 by what the heap holds: 2.3 to 2.5 times the
+ * used heap with long strings, 12 to 13 with small arrays, 19.5 to 22 with small linked objects.
+ * Nobody knows beforehand which it is, so the worst counts. Free is what both the host and the
+ * control group can still give; page cache that can go is not in the way.
+ */
+
+#include "capture/guard.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "util/clock.h"
+#include "util/err.h"
+#include "util/str.h"
+#include "watch/target.h"
+
+/* Shorter spans make a rate of clock ticks. */
+static const double cpu_span_min_seconds = 1;
+
+/* In heaps, by engine; others as the worst of them. */
+static const struct {
+	const char *engine;
+	double heaps;
+} needs[] = { { "v8", 22 } };
+static const double needs_unknown = 22;
+
+/* All that is judged. */
+struct subject {
+	const struct target *target;
+	const char *isolate;
+	struct process_stats process;
+	bool seen; /* the process */
+	uint64_t heap_used; /* 0: unknown */
+	bool has_cpu;
+	double cpu;
+};
+
+static double engine_needs(const struct target *target)
+{
+	for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
+		if (strcmp(target->identity.engine, needs[i].engine) == 0)
+			return needs[i].heaps;
+	}
+	return needs_unknown;
+}
+
+/* Since the last poll when that is long enough ago, else between the two before. */
+static void take_cpu(struct subject *subject)
+{
+	const struct target *target = subject->target;
+	const struct process_stats *before = &target->process;
+	double seconds = (double)(clock_mono_ns() - target->process_read_ns) / NS_PER_S;
+
+	subject->has_cpu = subject->seen && target->has_cpu_rate;
+	subject->cpu = target->cpu_rate;
+	if (!subject->seen || !before->present || seconds < cpu_span_min_seconds ||
+	    subject->process.cpu_seconds < before->cpu_seconds)
+		return;
+	subject->has_cpu = true;
+	subject->cpu = (subject->process.cpu_seconds - before->cpu_seconds) / seconds;
+}
+
+static struct subject look(const struct target *target, const char *isolate, bool fresh)
+{
+	struct subject subject = {
+		.target = target,
+		.isolate = isolate,
+		.heap_used = guard_heap_used_bytes(target, isolate),
+		.process = target->process,
+		.seen = target->process.present,
+	};
+
+	if (fresh)
+		subject.seen = target_see_process(target, &subject.process);
+	take_cpu(&subject);
+	return subject;
+}
+
+static enum capture_refusal judge_quiet(const struct safety_guards *guards, struct err *err)
+{
+	unsigned minute = day_minute(clock_wall_ms());
+	const struct day_span *span = day_times_find(&guards->quiet, minute);
+	char text[DAY_SPAN_TEXT_MAX];
+
+	if (span == NULL)
+		return REFUSAL_NONE;
+	return (enum capture_refusal)err_set(err, REFUSAL_QUIET_HOURS,
+					     "quiet_hours: it is %02u:%02u, quiet is %s",
+					     minute / 60, minute % 60, day_span_format(text, span));
+}
+
+/* The kernel's word first; 0: unknown. */
+static int64_t start_ms(const struct subject *subject)
+{
+	if (subject->seen)
+		return (int64_t)(subject->process.start_seconds * 1000);
+	return subject->target->identity.start_wall_ms;
+}
+
+static enum capture_refusal judge_uptime(const struct safety_guards *guards,
+					 const struct subject *subject, struct err *err)
+{
+	int64_t now_ms = clock_wall_ms(), from_ms = start_ms(subject);
+	char up[STR_UNIT_MAX], wanted[STR_UNIT_MAX];
+	uint64_t up_ns;
+
+	if (guards->min_uptime_ns == 0)
+		return REFUSAL_NONE;
+	str_format_duration(wanted, guards->min_uptime_ns);
+	if (from_ms <= 0)
+		return (enum capture_refusal)err_set(
+			err, REFUSAL_MIN_UPTIME,
+			"min_uptime: when the target started is not known (%s wanted)", wanted);
+	/* A start ahead of the clock is one of just now. */
+	up_ns = now_ms > from_ms ? (uint64_t)(now_ms - from_ms) * NS_PER_MS : 0;
+	if (up_ns >= guards->min_uptime_ns)
+		return REFUSAL_NONE;
+	str_format_duration(up, up_ns - up_ns % NS_PER_S);
+	return (enum capture_refusal)err_set(err, REFUSAL_MIN_UPTIME, "min_uptime: up for %s of %s",
+					     up, wanted);
+}
+
+static enum capture_refusal judge_heap(const struct safety_guards *guards,
+				       const struct subject *subject, struct err *err)
+{
+	char used[STR_UNIT_MAX], max[STR_UNIT_MAX];
+
+	if (guards->max_heap_bytes == 0)
+		return REFUSAL_NONE;
+	str_format_bytes(max, guards->max_heap_bytes);
+	if (subject->heap_used == 0)
+		return (enum capture_refusal)err_set(
+			err, REFUSAL_MAX_HEAP,
+			"max_heap: what the heap uses is not known (at most %s)", max);
+	if (subject->heap_used <= guards->max_heap_bytes)
+		return REFUSAL_NONE;
+	str_format_bytes(used, subject->heap_used);
+	return (enum capture_refusal)err_set(err, REFUSAL_MAX_HEAP,
+					     "max_heap: the heap uses %s, at most %s", used, max);
+}
+
+static enum capture_refusal judge_cpu(const struct safety_guards *guards,
+				      const struct subject *subject, struct err *err)
+{
+	if (!(guards->max_cpu > 0))
+		return REFUSAL_NONE;
+	if (!subject->seen)
+		return (enum capture_refusal)err_set(
+			err, REFUSAL_MAX_CPU, "max_cpu: the process cannot be seen (at most %.4g)",
+			guards->max_cpu);
+	if (!subject->has_cpu)
+		return (enum capture_refusal)err_set(err, REFUSAL_MAX_CPU,
+						     "max_cpu: not known before the second poll");
+	if (subject->cpu <= guards->max_cpu)
+		return REFUSAL_NONE;
+	return (enum capture_refusal)err_set(err, REFUSAL_MAX_CPU,
+					     "max_cpu: %.2f cores in use, at most %.4g",
+					     subject->cpu, guards->max_cpu);
+}
+
+/* ---- headroom ---- */
+
+/* What the control group can still give; UINT64_MAX: as much as the host. */
+static uint64_t group_free(const struct process_stats *process)
+{
+	uint64_t held;
+
+	if (!process->has_cgroup_limit)
+		return UINT64_MAX;
+	held = process->cgroup_usage_bytes > process->cgroup_reclaimable_bytes
+		       ? process->cgroup_usage_bytes - process->cgroup_reclaimable_bytes
+		       : 0;
+	return process->cgroup_limit_bytes > held ? process->cgroup_limit_bytes - held : 0;
+}
+
+/* "limit 2 GiB, 900 MiB used" */
+static void describe_group(char *dst, size_t size, const struct process_stats *process)
+{
+	char limit[STR_UNIT_MAX], used[STR_UNIT_MAX], cache[STR_UNIT_MAX];
+
+	if (!process->has_cgroup_limit) {
+		snprintf(dst, size, "no limit");
+		return;
+	}
+	str_format_bytes(limit, process->cgroup_limit_bytes);
+	str_format_bytes(used, process->cgroup_usage_bytes);
+	str_format_bytes(cache, process->cgroup_reclaimable_bytes);
+	if (process->cgroup_reclaimable_bytes > 0)
+		snprintf(dst, size, "limit %s, %s used, %s of it cache", limit, used, cache);
+	else
+		snprintf(dst, size, "limit %s, %s used", limit, used);
+}
+
+static enum capture_refusal refuse_headroom(const struct subject *subject, double heaps,
+					    double need, uint64_t host, struct err *err)
+{
+	char heap[STR_UNIT_MAX], all[STR_UNIT_MAX], left[STR_UNIT_MAX], of_host[STR_UNIT_MAX];
+	uint64_t of_group = group_free(&subject->process);
+	char group[128];
+
+	describe_group(group, sizeof(group), &subject->process);
+	str_format_bytes(heap, subject->heap_used);
+	str_format_bytes(all, need < 1e18 ? (uint64_t)need : (uint64_t)1e18);
+	str_format_bytes(left, of_group < host ? of_group : host);
+	str_format_bytes(of_host, host);
+	return (enum capture_refusal)err_set(
+		err, REFUSAL_HEADROOM,
+		"headroom: a snapshot may take %.4g x %s = %s, %s are free (control group: %s; "
+		"host: %s available)",
+		heaps, heap, all, left, group, of_host);
+}
+
+static enum capture_refusal judge_headroom(const struct safety_guards *guards,
+					   const struct subject *subject, struct err *err)
+{
+	double heaps = guards->has_headroom ? guards->headroom : engine_needs(subject->target);
+	double need = heaps * (double)subject->heap_used;
+	uint64_t of_group = group_free(&subject->process), host = 0;
+
+	if (!(heaps > 0))
+		return REFUSAL_NONE;
+	if (!subject->seen)
+		return (enum capture_refusal)err_set(
+			err, REFUSAL_HEADROOM,
+			"headroom: the process cannot be seen, so nobody knows what is free for "
+			"it; let heapwatchd see it, or set headroom: 0");
+	if (subject->heap_used == 0)
+		return (enum capture_refusal)err_set(
+			err, REFUSAL_HEADROOM,
+			"headroom: what the heap uses is not known; headroom: 0 captures anyway");
+	if (procfs_available_bytes(&host) < 0)
+		return (enum capture_refusal)err_set(
+			err, REFUSAL_HEADROOM,
+			"headroom: what the host has free is not known; headroom: 0 captures "
+			"anyway");
+	if (need <= (double)(of_group < host ? of_group : host))
+		return REFUSAL_NONE;
+	return refuse_headroom(subject, heaps, need, host, err);
+}
+
+enum capture_refusal safety_judge(const struct captures *captures, const struct target *target,
+				  const char *isolate, const struct rule_guards *guards, bool fresh,
+				  struct err *err)
+{
+	const struct safety_guards all =
+		safety_choose(&captures->settings->guards, guards != NULL ? &guards->safety : NULL);
+	struct subject subject = look(target, isolate, fresh);
+	enum capture_refusal refusal = judge_quiet(&all, err);
+
+	if (refusal == REFUSAL_NONE)
+		refusal = judge_uptime(&all, &subject, err);
+	if (refusal == REFUSAL_NONE)
+		refusal = judge_heap(&all, &subject, err);
+	if (refusal == REFUSAL_NONE)
+		refusal = judge_cpu(&all, &subject, err);
+	if (refusal == REFUSAL_NONE)
+		refusal = judge_headroom(&all, &subject, err);
+	return refusal;
+}
