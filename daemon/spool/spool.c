@@ -147,7 +147,7 @@ static bool fits(uint64_t used, uint64_t more, uint64_t max)
 
 static bool disk_has_room(const struct spool *spool, uint64_t files, uint64_t bytes)
 {
-	uint64_t keep = spool->limits.keep_free_bytes, available, inodes;
+	uint64_t keep = spool->limits.keep_free_bytes, available = 0, inodes = 0;
 
 	if (spool_available(spool, &available, &inodes) < 0)
 		return true; /* writing will tell */
