@@ -213,11 +213,9 @@ static int no_key(struct unseal *unseal)
 	if (unseal->has_passphrase)
 		return fail(unseal, -ENOKEY,
 			    "age: sealed with a passphrase, not to recipients; `age -d` opens it");
-	return fail(
-		unseal, -ENOKEY,
-		"age: sealed to %u X25519 recipient%s; none of the %zu identit%s given opens it",
-		unseal->recipients, unseal->recipients == 1 ? "" : "s", unseal->identities->n,
-		unseal->identities->n == 1 ? "y" : "ies");
+	return fail(unseal, -ENOKEY,
+		    "age: sealed to %u X25519 recipient%s; no key given opens it (%zu tried)",
+		    unseal->recipients, unseal->recipients == 1 ? "" : "s", unseal->identities->n);
 }
 
 /* The MAC is over everything up to its own mark; text is what stands behind the mark. */

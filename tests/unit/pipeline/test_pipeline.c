@@ -64,6 +64,8 @@ Test(pipeline, the_recipe_says_which_stages)
 	expect_stages(&scene, CONTENT_V8_SNAPSHOT, "zstd collect ");
 	scene_init(&scene, REDACT_NONE, COMPRESS_NONE, RECIPIENT);
 	expect_stages(&scene, CONTENT_V8_SNAPSHOT, "age collect ");
+	scene_init(&scene, REDACT_STRINGS, COMPRESS_ZSTD, RECIPIENT);
+	expect_stages(&scene, CONTENT_V8_SNAPSHOT, "redact zstd age collect ");
 }
 
 /* A profile has no values to redact, and our own files none either. */
@@ -94,6 +96,18 @@ Test(pipeline, counts_what_enters_each_stage)
 	cr_assert_eq(scene.end.stage.bytes, scene.end.data.size);
 	cr_assert_str_eq(pipeline_error(&scene.pipeline), "");
 	scene_fini(&scene);
+}
+
+Test(pipeline, says_why_it_failed)
+{
+	struct scene scene;
+
+	scene_init(&scene, REDACT_STRINGS, COMPRESS_ZSTD, RECIPIENT);
+	cr_assert_eq(start(&scene, CONTENT_V8_SNAPSHOT), 0);
+	cr_assert_eq(feed(scene.pipeline.first, "no snapshot", 11, 11), -EBADMSG);
+	cr_assert_str_neq(pipeline_error(&scene.pipeline), "");
+	scene_fini(&scene);
+	cr_assert_str_eq(pipeline_error(&scene.pipeline), "", "also when it is gone");
 }
 
 /* What a full disk gives, positive or negative, is not lost on the way. */

@@ -1,0 +1,302 @@
+"""What the daemon seals, the tools of others open, and the other way round: Debian's age, age-keygen
+and zstd against our stages, our keys, and captures of real programs."""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from lab import daemon as heapwatchd
+from lab.wait import until
+
+KIB, MIB = 1 << 10, 1 << 20
+SCALE = float(os.environ.get("HEAPWATCH_TEST_SCALE", "0.1"))
+BIG_BYTES = round(1e9 * SCALE)
+SIZES = (0, 1, 63, 64 * KIB - 1, 64 * KIB, 64 * KIB + 1, 128 * KIB - 1, 128 * KIB, 128 * KIB + 1,
+         MIB - 1, MIB, MIB + 1)
+KEY_FILE = (r"# created: \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)\n"
+            r"# public key: (age1[02-9ac-hj-np-z]{58})\nAGE-SECRET-KEY-1[02-9AC-HJ-NP-Z]{58}\n")
+CLEAR = b'"node_fields"'  # stands in every snapshot, whatever is redacted
+
+
+def built(name):
+    path = Path(heapwatchd.program()).parents[1] / name
+    assert os.access(path, os.X_OK), f"{path} is missing: run tests/run.sh"
+    return str(path)
+
+
+def run(*argv, data=b"", **options):
+    return subprocess.run([str(a) for a in argv], input=data, capture_output=True, timeout=120,
+                          **options)
+
+
+def output(*argv, data=b""):
+    done = run(*argv, data=data)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+def refusal(*argv, data=b""):
+    done = run(*argv, data=data)
+    assert done.returncode == 1, (done.returncode, done.stderr)
+    return done.stderr.decode()
+
+
+def recipient_of(key):
+    return output("age-keygen", "-y", key).decode().strip()
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory):
+    """Files of three identities by age-keygen."""
+    folder = tmp_path_factory.mktemp("keys")
+    paths = [folder / f"key{i}" for i in range(3)]
+    for path in paths:
+        output("age-keygen", "-o", path)
+    return paths
+
+
+def sealed(data, *recipients, level=0):
+    flags = [flag for recipient in recipients for flag in ("-e", recipient)]
+    return output(built("tests/fake/pipe_through"), "-z", level, *flags, data=data)
+
+
+def opened(data, *keys, expand=False):
+    return output(built("tests/fake/open_through"), *(["-z"] if expand else []), *keys, data=data)
+
+
+def text_of(size):
+    """Neither noise nor monotony."""
+    return (b"".join(b",%d,%d\n" % (i, i * i % 997) for i in range(size // 6 + 1)))[:size]
+
+
+# ---- our stages and their tools ----
+
+@pytest.mark.parametrize("level, sizes", [(0, SIZES), (1, SIZES), (19, SIZES[-1:])])
+def test_age_and_zstd_open_what_we_seal(keys, level, sizes):
+    recipients = [recipient_of(key) for key in keys[:2]]
+    for size in sizes:
+        data = text_of(size)
+        body = sealed(data, *recipients, level=level)
+        assert data[:64] not in body or size < 63
+        for key in keys[:2]:
+            plain = output("age", "-d", "-i", key, data=body)
+            if level:
+                plain = output("zstd", "-dc", data=plain)
+            assert plain == data, f"{size} bytes"
+
+
+def test_zstd_says_our_frames_have_a_checksum(tmp_path):
+    file = tmp_path / "a.zst"
+    file.write_bytes(sealed(text_of(MIB), level=1))
+    assert b"XXH64" in output("zstd", "-lv", file)
+    assert file.stat().st_size < MIB / 2
+
+
+def test_we_open_what_age_and_zstd_seal(keys):
+    recipients = [flag for key in keys for flag in ("-r", recipient_of(key))]
+    for size in SIZES:
+        data = text_of(size)
+        body = output("age", *recipients, data=data)
+        packed = output("age", *recipients, data=output("zstd", "-c", data=data))
+        for key in keys:
+            assert opened(body, key) == data, f"{size} bytes"
+            assert opened(packed, key, expand=True) == data, f"{size} bytes"
+
+
+def test_a_stranger_opens_nothing(keys):
+    body = sealed(b"secret", recipient_of(keys[0]))
+    assert "no identity matched" in refusal("age", "-d", "-i", keys[1], data=body)
+    assert "no key given opens it" in refusal(built("tests/fake/open_through"), keys[1], keys[2],
+                                             data=body)
+    assert opened(body, *keys) == b"secret"
+
+
+def test_kinds_of_age_files_we_do_not_open_say_so(keys):
+    armored = output("age", "-a", "-r", recipient_of(keys[0]), data=b"x")
+    assert "armored" in refusal(built("tests/fake/open_through"), keys[0], data=armored)
+
+
+@pytest.mark.first
+def test_a_gigabyte_in_constant_memory(keys, tmp_path):
+    """1 GB at scale 1, half of it noise; nobody on the way may hold it."""
+    block, given, got = text_of(MIB // 2), hashlib.sha256(), hashlib.sha256()
+
+    def start(*argv, stdin):
+        return subprocess.Popen([str(a) for a in argv], stdin=stdin, stdout=subprocess.PIPE)
+
+    first = start(built("tests/fake/pipe_through"), "-z", 1, "-e", recipient_of(keys[0]), "-e",
+                  recipient_of(keys[1]), stdin=subprocess.PIPE)
+    second = start("age", "-d", "-i", keys[1], stdin=first.stdout)
+    third = start("zstd", "-dc", stdin=second.stdout)
+    first.stdout.close()
+    second.stdout.close()
+
+    def write():
+        left = BIG_BYTES
+        with first.stdin:
+            while left > 0:
+                piece = (block + os.urandom(MIB // 2))[:left]
+                given.update(piece)
+                first.stdin.write(piece)
+                left -= len(piece)
+
+    peak = 0
+    writer = threading.Thread(target=write)
+    writer.start()
+    with third.stdout:
+        while piece := third.stdout.read(MIB):
+            got.update(piece)
+            status = Path(f"/proc/{first.pid}/status").read_text()
+            if found := re.search(r"VmRSS:\s+(\d+)", status):  # none once it has ended
+                peak = max(peak, int(found[1]) * KIB)
+    writer.join()
+    assert [p.wait(60) for p in (first, second, third)] == [0, 0, 0]
+    assert given.hexdigest() == got.hexdigest()
+    assert 0 < peak < 64 * MIB  # the sanitizer's own included
+
+
+# ---- keys ----
+
+def ctl():
+    return built("daemon/heapwatchctl")
+
+
+def test_keys_of_ours_are_keys_of_age(tmp_path):
+    key = tmp_path / "key"
+    done = run(ctl(), "keygen", "-o", key, umask=0)
+    assert done.returncode == 0 and done.stdout == b"", done.stderr
+    assert key.stat().st_mode & 0o777 == 0o600
+    match = re.fullmatch(KEY_FILE, key.read_text())
+    assert match, key.read_text()
+    assert done.stderr.decode() == f"Public key: {match[2]}\n"
+    assert recipient_of(key) == match[2]
+    body = output("age", "-r", match[2], data=b"theirs")
+    assert output("age", "-d", "-i", key, data=body) == opened(body, key) == b"theirs"
+    assert output("age", "-d", "-i", key, data=sealed(b"ours", match[2])) == b"ours"
+
+
+def test_keys_are_told_in_the_words_of_age_keygen():
+    ours, theirs = run(ctl(), "keygen"), run("age-keygen")
+    for done in (ours, theirs):
+        match = re.fullmatch(KEY_FILE, done.stdout.decode())
+        assert match and done.stderr.decode() == f"Public key: {match[2]}\n"
+    assert ours.stdout.splitlines()[0][:21] == theirs.stdout.splitlines()[0][:21]  # the same day
+    assert run(ctl(), "keygen").stdout.splitlines()[2] != ours.stdout.splitlines()[2]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/St_Johns"])
+def test_keys_say_when_as_rfc_3339(zone):
+    done = run(ctl(), "keygen", env=dict(os.environ, TZ=zone))
+    assert re.fullmatch(KEY_FILE, done.stdout.decode()), done.stdout
+
+
+def test_an_older_key_is_never_replaced(tmp_path):
+    key = tmp_path / "key"
+    output(ctl(), "keygen", "-o", key)
+    before = key.read_bytes()
+    assert "exists" in refusal(ctl(), "keygen", "-o", key)
+    assert key.read_bytes() == before
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "elsewhere")
+    assert "exists" in refusal(ctl(), "keygen", "-o", link)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_keygen_tells_what_it_cannot_do(tmp_path):
+    assert "No such file" in refusal(ctl(), "keygen", "-o", tmp_path / "nowhere" / "key")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([ctl(), "keygen"], stdout=full, stderr=subprocess.PIPE, timeout=60)
+    assert done.returncode == 1 and b"No space" in done.stderr and b"Public" not in done.stderr
+    assert run(ctl(), "keygen", "surplus").returncode == 2
+    assert run(ctl(), "keygen", "--nonsense").returncode == 2
+    assert b"Usage" in output(ctl(), "keygen", "--help")
+
+
+# ---- the daemon ----
+
+def symbols(program):
+    return set(output("nm", program).decode().split())
+
+
+def test_the_daemon_has_no_opening_half():
+    halves = {"unseal_new", "identities_read", "identity_parse", "keygen_command"}
+    assert halves <= symbols(ctl())  # where they are, nm sees them
+    assert not halves & symbols(heapwatchd.program())
+    assert "age_seal_new" in symbols(heapwatchd.program())
+
+
+def test_a_recipient_that_is_none_is_named_with_its_place(tmp_path, keys):
+    secret = keys[0].read_text().split("\n")[2]
+    config = tmp_path / "heapwatchd.yaml"
+    config.write_text(f"capture:\n  encrypt:\n    - {recipient_of(keys[0])}\n    - {secret}\n"
+                      "    - age1nobody\n")
+    done = run(heapwatchd.program(), "--check", f"--config.file={config}")
+    said = (done.stdout + done.stderr).decode()
+    assert done.returncode == 1
+    assert f"{config}:4:7: capture.encrypt[1]: this is a secret key" in said
+    assert f"{config}:5:7: capture.encrypt[2]: not an age recipient" in said
+    assert secret not in said and secret[20:40] not in said
+
+
+def files_of(storage):
+    """Every file of the spool with its bytes; those that come and go in between are left out."""
+    for path in storage.rglob("*"):
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+            yield path, path.read_bytes()
+
+
+def captures_of(daemon, ending):
+    return [p for p in daemon.storage.rglob(f"ready/*{ending}")]
+
+
+@pytest.mark.parametrize("redact", ["none", "strings"])
+def test_a_sealed_capture_is_never_on_disk_in_clear(keys, start_node, watch, redact):
+    node = start_node(24, "heap", 50000, 20)
+    recipients = [recipient_of(key) for key in keys[:2]]
+    daemon = watch(app=node.address,
+                   sections={"capture": {"redact": redact, "encrypt": recipients}})
+    daemon.wait_up("app")
+    seen = []  # sizes in incoming/: looking has to have happened while it was written
+
+    def looking():
+        for path, body in files_of(daemon.storage):
+            assert CLEAR not in body and b'{"snapshot"' not in body, path
+            if "incoming" in path.parts and body and not body.startswith(b'{"version"'):
+                assert body.startswith(b"age-encryption.org/v1\n"), path
+                seen.append(len(body))  # the others are manifests, which tell nothing of a heap
+        return captures_of(daemon, ".heapsnapshot.zst.age")
+
+    answer = daemon.post("/api/v1/targets/app/captures", b'{"kind": "snapshot"}',
+                         {"Content-Type": "application/json"})
+    assert answer.status == 202, answer.text
+    (capture,) = until(looking, lambda: f"a capture; log:\n{daemon.tail()}", 60.0, step_s=0.001)
+    assert seen
+    daemon.process.stop()
+    looking()
+    check_sealed(capture, recipients, keys)
+    assert keys[0].read_text().split("\n")[2].encode() not in b"".join(
+        body for _, body in files_of(daemon.home))
+
+
+def check_sealed(capture, recipients, keys):
+    manifest = json.loads(capture.with_name(capture.name + ".json").read_text())
+    body = capture.read_bytes()
+    assert manifest["encrypt"] == "age" and manifest["compress"] == "zstd"
+    assert manifest["recipients"].split() == recipients
+    assert manifest["file_bytes"] == len(body)
+    assert manifest["sha256"] == hashlib.sha256(body).hexdigest()
+    for key in keys[:2]:
+        packed = output("age", "-d", "-i", key, data=body)
+        assert manifest["compressed_bytes"] == len(packed)
+        plain = output("zstd", "-dc", data=packed)
+        assert len(plain) == (manifest["redacted_bytes"] or manifest["size_bytes"])
+        assert CLEAR in plain and json.loads(plain)["snapshot"]["node_count"] > 50000
+    assert opened(body, keys[1], expand=True) == plain
+    assert "no identity matched" in refusal("age", "-d", "-i", keys[2], data=body)
