@@ -123,6 +123,22 @@ static int answer_part(struct http_connection *c, int fd, uint64_t file_size)
 	return server_send_file(c, verdict == RANGE_PART ? 206 : 200, fd, range.first, range.size);
 }
 
+int http_answer_stream(struct http_exchange *exchange, const char *content_type, const char *name,
+		       uint64_t about, http_read_fn *read, void (*free)(void *owner), void *owner)
+{
+	int r = exchange->connection->status != 0 ? -EINVAL : 0;
+
+	if (r == 0)
+		r = set_disposition(exchange, name);
+	if (r == 0)
+		r = http_set_header(exchange, "Content-Type", content_type);
+	if (r < 0) {
+		free(owner);
+		return r;
+	}
+	return server_send_stream(exchange->connection, about, read, free, owner);
+}
+
 int http_answer_file(struct http_exchange *exchange, int fd, const char *content_type,
 		     const char *name)
 {

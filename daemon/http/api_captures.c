@@ -6,15 +6,17 @@
 #include "http/api.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "capture/capture.h"
 #include "capture/series.h"
 #include "http/server.h"
 #include "http/view.h"
+#include "spool/select.h"
+#include "util/clock.h"
+#include "util/str.h"
+#include "util/when.h"
 
 /* ---- one capture ---- */
 
@@ -48,24 +50,6 @@ static void write_series(struct json_writer *w, const struct manifest *manifest)
 	json_member_uint(w, "series_count", (uint64_t)manifest->series_count);
 }
 
-static void write_result(struct json_writer *w, const struct manifest *manifest)
-{
-	api_member_seconds(w, "duration_seconds", manifest->duration_ns);
-	api_member_seconds(w, "pause_seconds", manifest->pause_ns);
-	json_member_uint(w, "size_bytes", manifest->size_bytes);
-	member_bytes(w, "redacted_bytes", manifest->redacted_bytes);
-	member_bytes(w, "compressed_bytes", manifest->compressed_bytes);
-	json_member_uint(w, "file_bytes", manifest->file_bytes);
-	json_member_string(w, "sha256", manifest->sha256);
-	json_member_string(w, "name", manifest->name);
-	if (manifest->scripts_name[0] != '\0') {
-		json_member_string(w, "scripts_name", manifest->scripts_name);
-		json_member_uint(w, "scripts_bytes", manifest->scripts_bytes);
-		json_member_string(w, "scripts_sha256", manifest->scripts_sha256);
-	}
-	json_member_bool(w, "pinned", manifest->pinned != 0);
-}
-
 static void write_manifest(struct json_writer *w, const struct manifest *manifest)
 {
 	member_known(w, "kind", manifest->kind);
@@ -93,13 +77,20 @@ static void write_manifest(struct json_writer *w, const struct manifest *manifes
 		api_member_time(w, "finished", manifest->finished_wall_ms, NULL);
 }
 
-static void write_ready(struct json_writer *w, const struct manifest *manifest)
+/* All of the manifest, and what is easier to read of it. */
+static void write_ready(struct json_writer *w, const struct spool *spool,
+			const struct manifest *manifest)
 {
 	json_write_object(w);
-	json_member_string(w, "id", manifest->id);
 	json_member_string(w, "state", capture_step_name(CAPTURE_SUCCEEDED));
-	write_manifest(w, manifest);
-	write_result(w, manifest);
+	json_member_string(w, "file", presence_name(select_presence(spool->ready_fd, manifest)));
+	manifest_write_members(manifest, w);
+	if (manifest->started_wall_ms > 0)
+		api_member_time(w, "started", manifest->started_wall_ms, NULL);
+	if (manifest->finished_wall_ms > 0)
+		api_member_time(w, "finished", manifest->finished_wall_ms, NULL);
+	api_member_seconds(w, "duration_seconds", manifest->duration_ns);
+	api_member_seconds(w, "pause_seconds", manifest->pause_ns);
 	json_write_object_end(w);
 }
 
@@ -141,11 +132,66 @@ static void write_list(struct json_writer *w, const struct link *list, bool only
 	}
 }
 
-/* Newest first, as a person looks for it. */
-static void write_spool(struct json_writer *w, const struct spool *spool)
+/* What the query wants to see of the spool. */
+struct filter {
+	const char *match, *kind;
+	int64_t since_ms, until_ms;
+	uint64_t limit;
+};
+
+static int read_time(const struct http_exchange *exchange, const char *name, int64_t *ret)
 {
-	for (const struct link *at = spool->ready.prev; at != &spool->ready; at = at->prev)
-		write_ready(w, &container_of(at, const struct spool_entry, link)->manifest);
+	const char *text = http_argument(exchange, name);
+
+	return text != NULL ? when_parse(text, clock_wall_ms(), ret) : 0;
+}
+
+/* 0, or -EINVAL with the name of the argument that is wrong. */
+static int read_filter(const struct http_exchange *exchange, struct filter *ret, const char **wrong)
+{
+	const char *limit = http_argument(exchange, "limit");
+
+	*ret = (struct filter){ .match = http_argument(exchange, "match"),
+				.kind = http_argument(exchange, "kind"),
+				.until_ms = INT64_MAX,
+				.limit = UINT64_MAX };
+	*wrong = "since";
+	if (read_time(exchange, "since", &ret->since_ms) < 0)
+		return -EINVAL;
+	*wrong = "until";
+	if (read_time(exchange, "until", &ret->until_ms) < 0)
+		return -EINVAL;
+	*wrong = "limit";
+	if (limit != NULL && str_parse_uint(limit, &ret->limit) < 0)
+		return -EINVAL;
+	*wrong = "match";
+	return ret->match == NULL || select_is_pattern(ret->match) ? 0 : -EINVAL;
+}
+
+static bool passes(const struct filter *filter, const struct manifest *manifest)
+{
+	return (filter->match == NULL || select_matches(manifest, filter->match)) &&
+	       (filter->kind == NULL || strcmp(filter->kind, manifest->kind) == 0) &&
+	       manifest->started_wall_ms >= filter->since_ms &&
+	       manifest->started_wall_ms <= filter->until_ms;
+}
+
+/* Newest first, as a person looks for it. */
+static void write_spool(struct json_writer *w, const struct spool *spool,
+			const struct filter *filter)
+{
+	uint64_t left = filter->limit;
+
+	for (const struct link *at = spool->ready.prev; at != &spool->ready && left > 0;
+	     at = at->prev) {
+		const struct manifest *manifest =
+			&container_of(at, const struct spool_entry, link)->manifest;
+
+		if (!passes(filter, manifest))
+			continue;
+		write_ready(w, spool, manifest);
+		left--;
+	}
 }
 
 static void write_all_refused(struct json_writer *w, const struct captures *captures)
@@ -161,7 +207,11 @@ int api_captures(struct http_exchange *exchange)
 	const struct http_view *view = http_server_owner(exchange->server);
 	struct api_answer answer;
 	struct json_writer *w = &answer.json;
+	struct filter filter;
+	const char *wrong;
 
+	if (read_filter(exchange, &filter, &wrong) < 0)
+		return http_answer_error(exchange, 400, NULL, "%s: this is none", wrong);
 	api_begin(&answer);
 	json_write_object(w);
 	json_write_key(w, "running");
@@ -171,7 +221,7 @@ int api_captures(struct http_exchange *exchange)
 	json_write_array_end(w);
 	json_write_key(w, "ready");
 	json_write_array(w);
-	write_spool(w, view->spool);
+	write_spool(w, view->spool, &filter);
 	json_write_array_end(w);
 	json_write_key(w, "failed");
 	json_write_array(w);
@@ -202,37 +252,13 @@ int api_capture(struct http_exchange *exchange)
 		return answer_unknown(exchange);
 	api_begin(&answer);
 	if (entry != NULL)
-		write_ready(&answer.json, &entry->manifest);
+		write_ready(&answer.json, view->spool, &entry->manifest);
 	else
 		write_capture(&answer.json, capture);
 	return api_finish(&answer, exchange, 200);
 }
 
-/* ---- files ---- */
-
-int api_capture_file(struct http_exchange *exchange)
-{
-	const struct http_view *view = http_server_owner(exchange->server);
-	const struct spool_entry *entry = spool_find(view->spool, exchange->params[0]);
-	const struct capture *capture = captures_find(view->captures, exchange->params[0]);
-	char tag[sizeof(entry->manifest.sha256) + 3];
-	int fd;
-
-	if (entry == NULL && capture != NULL && capture->step != CAPTURE_SUCCEEDED)
-		return http_answer_error(exchange, 409, NULL, "the capture is not complete");
-	if (entry == NULL)
-		return answer_unknown(exchange);
-	fd = openat(view->spool->ready_fd, entry->manifest.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
-		return http_answer_error(exchange, 404, NULL,
-					 "the file of this capture is gone from the spool");
-	if (fd < 0)
-		return -errno;
-	/* By it a download is taken up again only when the file is the same. */
-	snprintf(tag, sizeof(tag), "\"%s\"", entry->manifest.sha256);
-	http_set_header(exchange, "ETag", tag);
-	return http_answer_file(exchange, fd, "application/octet-stream", entry->manifest.name);
-}
+/* ---- the end of one ---- */
 
 int api_capture_delete(struct http_exchange *exchange)
 {

@@ -109,3 +109,7 @@ void connection_cut(struct http_connection *connection);
 int server_send(struct http_connection *connection, int status, char *data, size_t size);
 int server_send_file(struct http_connection *connection, int status, int fd, uint64_t first,
 		     uint64_t size);
+
+/* Chunked. owner is taken, also on failure. */
+int server_send_stream(struct http_connection *connection, uint64_t about, http_read_fn *read,
+		       void (*free)(void *owner), void *owner);

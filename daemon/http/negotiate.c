@@ -194,3 +194,15 @@ bool negotiate_gzip(const char *accept_encoding)
 	}
 	return (named >= 0 ? named : any) > 0;
 }
+
+bool negotiate_zstd(const char *accept_encoding)
+{
+	struct range range;
+	int q = 0;
+
+	while (accept_encoding != NULL && next_range(&accept_encoding, &range)) {
+		if (strcasecmp(range.type, "zstd") == 0)
+			q = range.q;
+	}
+	return q > 0;
+}

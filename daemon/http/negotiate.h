@@ -16,3 +16,6 @@ struct exposition_choice negotiate_exposition(const char *accept);
 
 /* accept_encoding NULL: no. */
 bool negotiate_gzip(const char *accept_encoding);
+
+/* Only when it is named: who says "*" rarely means zstd. */
+bool negotiate_zstd(const char *accept_encoding);

@@ -40,13 +40,21 @@ const struct route http_routes[] = {
 	  "argument or a member of a JSON body. 409 when the target is busy or not up, 429 when a "
 	  "limit refuses it (the text says which, with numbers)." },
 	{ "GET", "/api/v1/captures", api_captures,
-	  "Captures `running` (and waiting), `ready` in the spool, `failed`, and `refused` with "
-	  "the "
-	  "reason. Newest first." },
+	  "Captures `running` (and waiting), `ready` in the spool with all of their manifests, "
+	  "`failed`, and `refused` with the reason. Newest first. Of the spool only those that "
+	  "fit `match` (a glob of the target, or MEMBER=GLOB), `kind`, `since`, `until` and "
+	  "`limit`." },
 	{ "GET", "/api/v1/captures/:id", api_capture, "One capture." },
 	{ "GET", "/api/v1/captures/:id/file", api_capture_file,
-	  "The file, as an attachment. Range and If-Range are understood; the ETag is its "
-	  "SHA-256." },
+	  "The capture as an attachment. What zstd compressed goes out with `Content-Encoding: "
+	  "zstd` to who accepts that, expanded to others (without length and Range); what is "
+	  "encrypted goes out as it is. `raw=1`: as it is on the disk in any case; then the ETag "
+	  "is its SHA-256. Range and If-Range are understood." },
+	{ "GET", "/api/v1/captures/:id/scripts", api_capture_scripts,
+	  "The list of the program's scripts kept beside a snapshot, in the same manner. 404 when "
+	  "there is none." },
+	{ "PATCH", "/api/v1/captures/:id", api_capture_change,
+	  "`{\"pinned\":true}`: vacuum leaves the capture alone, until `false`." },
 	{ "DELETE", "/api/v1/captures/:id", api_capture_delete,
 	  "Delete a capture from the spool (200), or cancel one that runs (202)." },
 	{ "GET", "/api/v1/rules", api_rules,
@@ -59,6 +67,11 @@ const struct route http_routes[] = {
 	{ "GET", "/api/v1/status/runtimeinfo", api_runtimeinfo,
 	  "Start, readiness, last reload, lag of the event loop." },
 	{ "GET", "/api/v1/status/spool", api_spool, "Space and limits of the spool." },
+	{ "POST", "/api/v1/spool/vacuum", api_spool_vacuum,
+	  "Delete the oldest captures down to the limits of the spool, or to `max_use_bytes`, "
+	  "`keep_free_bytes`, `max_files` and `max_age_seconds` of a JSON body: what was "
+	  "`removed`, how many `bytes`, and what is still over the limits because it is "
+	  "protected." },
 	{ NULL, NULL, NULL, NULL },
 };
 
@@ -71,7 +84,8 @@ int routes_markdown(struct buf *buf)
 		 "`bad_data` (400, 405, 413),\n`forbidden` (403), `not_found` (404), `conflict` "
 		 "(409), `guard` and `limit` (429), `internal` (500) and\n`unavailable` (503). "
 		 "Everywhere else errors are one line of text. Times are RFC 3339 in UTC.\n\n"
-		 "Every GET answers HEAD as well. POST, PUT and DELETE are refused (403) when a "
+		 "Every GET answers HEAD as well. POST, PUT, PATCH and DELETE are refused (403) "
+		 "when a "
 		 "browser sends them\nfrom another origin. On loopback the Host header must be "
 		 "`localhost`, an address, or the host of\n`web.external_url`.\n\n"
 		 "| method | path | what it does |\n|---|---|---|\n");

@@ -50,6 +50,7 @@ enum {
 	/* Who takes an answer slower than 1 Mbit/s is a slow reader. */
 	ANSWER_BYTES_PER_S_MIN = 128 * 1024,
 	DRAIN_STEP_MS = 20,
+	STREAM_BLOCK_BYTES = 64 * 1024,
 };
 
 #define IDLE_NS   (60 * NS_PER_S) /* between two scrapes of a kept-alive connection */
@@ -373,6 +374,53 @@ int server_send_file(struct http_connection *c, int status, int fd, uint64_t fir
 		close(fd);
 	c->answer_bytes = size;
 	return finish(c, status, response);
+}
+
+/* What the library asks for the bytes of a body. */
+struct stream {
+	http_read_fn *read;
+	void (*free)(void *owner);
+	void *owner; /* owned */
+};
+
+static ssize_t on_read(void *cls, uint64_t at, char *dst, size_t size)
+{
+	const struct stream *stream = cls;
+	ssize_t n = stream->read(stream->owner, dst, size);
+
+	(void)at;
+	if (n < 0)
+		log_warn("http", "a download broke off: %s", strerror((int)-n));
+	if (n == 0)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	return n < 0 ? MHD_CONTENT_READER_END_WITH_ERROR : n;
+}
+
+static void on_read_end(void *cls)
+{
+	struct stream *stream = cls;
+
+	stream->free(stream->owner);
+	free(stream);
+}
+
+int server_send_stream(struct http_connection *c, uint64_t about, http_read_fn *read,
+		       void (*free_owner)(void *owner), void *owner)
+{
+	struct stream *stream = malloc(sizeof(*stream));
+	struct MHD_Response *response;
+
+	if (stream == NULL) {
+		free_owner(owner);
+		return -ENOMEM;
+	}
+	*stream = (struct stream){ read, free_owner, owner };
+	response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES, on_read,
+						     stream, on_read_end);
+	if (response == NULL)
+		on_read_end(stream);
+	c->answer_bytes = about;
+	return finish(c, 200, response);
 }
 
 const char *http_argument(const struct http_exchange *exchange, const char *name)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include "http/settings.h"
 #include "loop/loop.h"
 #include "util/buf.h"
@@ -79,6 +80,15 @@ int http_answer_error(struct http_exchange *exchange, int status, const char *ty
 /* A file, with Range; fd is taken. name is what the client should save it as. */
 int http_answer_file(struct http_exchange *exchange, int fd, const char *content_type,
 		     const char *name);
+
+/*
+ * A body that is made while it is sent. read gives at most size bytes: how many, 0 at the end,
+ * -errno to break off; it is called on the control thread and must not take long. owner is taken
+ * and given to free, also on failure. about: how many bytes there will be, for the deadline.
+ */
+typedef ssize_t http_read_fn(void *owner, void *dst, size_t size);
+int http_answer_stream(struct http_exchange *exchange, const char *content_type, const char *name,
+		       uint64_t about, http_read_fn *read, void (*free)(void *owner), void *owner);
 
 /* Plain text. */
 int http_answer_text(struct http_exchange *exchange, int status, const char *text);

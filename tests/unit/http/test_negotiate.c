@@ -96,3 +96,13 @@ Test(negotiate, gzip)
 		cr_expect_eq(negotiate_gzip(codings[i].accept), codings[i].gzip,
 			     "Accept-Encoding: %s", codings[i].accept);
 }
+
+Test(negotiate, zstd)
+{
+	cr_expect(negotiate_zstd("gzip, deflate, br, zstd"));
+	cr_expect(negotiate_zstd("ZSTD;q=0.1"));
+	cr_expect_not(negotiate_zstd("zstd;q=0"));
+	cr_expect_not(negotiate_zstd("gzip, *"));
+	cr_expect_not(negotiate_zstd(""));
+	cr_expect_not(negotiate_zstd(NULL));
+}

@@ -1,0 +1,63 @@
+# bash completion for heapwatchctl                         -*- shell-script -*-
+
+# Ids and targets are asked of whatever source the line so far names.
+_heapwatchctl_field() {
+	local source=() i
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		-H | --host | -D | --directory) source+=("${COMP_WORDS[i]}" "${COMP_WORDS[i + 1]}") ;;
+		esac
+	done
+	heapwatchctl "${source[@]}" -q --no-pager -F "$1" 2>/dev/null
+}
+
+_heapwatchctl() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' i
+	local commands='list info export verify pin unpin rm vacuum keygen'
+	local flags='--host --directory --since --until --reverse --field --json --no-pager
+		--no-legend --quiet --output --identity --raw --scripts --off --max-use --keep-free
+		--max-age --max-files --help --version'
+	local members='id name kind target isolate address runtime runtime_version engine
+		engine_version pid rule cause heap_used_bytes heap_limit_bytes started_wall_ms
+		duration_ns pause_ns size_bytes file_bytes sha256 redact compress encrypt recipients
+		scripts_name series pinned source'
+
+	COMPREPLY=()
+	case $prev in
+	-o | --output | -i | --identity)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return ;;
+	-D | --directory)
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		return ;;
+	-F | --field)
+		mapfile -t COMPREPLY < <(compgen -W "$members" -- "$cur")
+		return ;;
+	--json)
+		mapfile -t COMPREPLY < <(compgen -W 'short pretty off' -- "$cur")
+		return ;;
+	-S | --since | -U | --until)
+		mapfile -t COMPREPLY < <(compgen -W 'today yesterday -1h -1d' -- "$cur")
+		return ;;
+	-H | --host | -n | --max-use | --keep-free | --max-age | --max-files)
+		return ;;
+	esac
+	if [[ $cur == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur")
+		return
+	fi
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		if [[ " $commands " == *" ${COMP_WORDS[i]} "* ]]; then
+			command=${COMP_WORDS[i]}
+			break
+		fi
+	done
+	case $command in
+	'') mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
+	list) mapfile -t COMPREPLY < <(compgen -W "$(_heapwatchctl_field target)" -- "$cur") ;;
+	info | export | verify | pin | unpin | rm)
+		mapfile -t COMPREPLY < <(compgen -W "$(_heapwatchctl_field id)" -- "$cur") ;;
+	esac
+}
+
+complete -F _heapwatchctl heapwatchctl
