@@ -165,27 +165,6 @@ static int lock(const struct source_directory *directory, struct spool *ret, str
 	return CTL_OK;
 }
 
-/*
- * What was removed lies in incoming/ until a thread has unlinked it, which need not come to its end
- * before the process does. The lock is ours: whatever lies there is garbage.
- */
-static void unlock(struct spool *spool)
-{
-	int fd = openat(spool->incoming_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	const struct dirent *entry;
-
-	while (dir != NULL && (entry = readdir(dir)) != NULL) {
-		if (entry->d_name[0] == '.' && entry->d_name[1] == '#')
-			unlinkat(spool->incoming_fd, entry->d_name, 0);
-	}
-	if (dir != NULL)
-		closedir(dir);
-	else if (fd >= 0)
-		close(fd);
-	spool_close(spool);
-}
-
 static int outcome(int r, const char *id, struct err *err)
 {
 	if (r == 0)
@@ -204,7 +183,7 @@ static int directory_remove(struct source *source, const char *id, struct err *e
 	if (exit != CTL_OK)
 		return exit;
 	exit = outcome(spool_remove(&spool, id), id, err);
-	unlock(&spool);
+	spool_close(&spool);
 	return exit;
 }
 
@@ -216,7 +195,7 @@ static int directory_pin(struct source *source, const char *id, bool pinned, str
 	if (exit != CTL_OK)
 		return exit;
 	exit = outcome(spool_pin(&spool, id, pinned), id, err);
-	unlock(&spool);
+	spool_close(&spool);
 	return exit;
 }
 
@@ -240,7 +219,7 @@ static int directory_vacuum(struct source *source, const struct vacuum_wish *wis
 	if (wish->has_max_age)
 		limits.max_age_ns = wish->max_age_ns;
 	r = vacuum_run(&spool, &limits, 0, clock_wall_ms(), &result);
-	unlock(&spool);
+	spool_close(&spool);
 	*ret_files = result.removed;
 	*ret_bytes = result.bytes;
 	return r < 0 ? source_fail(err, CTL_FAILURE, r, "vacuum: %s", strerror(-r)) : CTL_OK;
