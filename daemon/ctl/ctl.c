@@ -133,6 +133,7 @@ int ctl_run(int argc, char **argv, const char *version, const char *revision)
 	/* It has flags of its own. */
 	if (argc > 1 && strcmp(argv[1], "keygen") == 0)
 		return keygen_command(argc - 1, argv + 1);
+	argv[0] = program_invocation_short_name; /* as getopt calls us in what it says */
 	exit = ctl_options_parse(&options, argc, argv);
 	if (exit != CTL_OK)
 		return exit;
