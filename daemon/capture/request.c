@@ -20,6 +20,7 @@
 #include "capture/step.h"
 #include "util/buf.h"
 #include "util/clock.h"
+#include "util/err.h"
 #include "util/log.h"
 #include "util/str.h"
 #include "watch/target.h"
@@ -279,6 +280,9 @@ int request_quietly(struct captures *captures, const struct capture_request *req
 
 	if (refusal != REFUSAL_NONE)
 		return (int)refusal;
+	if (is_series(request) && request->series_id == NULL && series_full(captures))
+		return err_set(err, REFUSAL_QUEUE, "queue: %d series are under way already",
+			       SERIES_MAX);
 	return accept_request(captures, target, request, ret_id);
 }
 

@@ -43,6 +43,15 @@ static int copy_recipe(struct recipe_choice *dst, const struct recipe_choice *sr
 	return r;
 }
 
+bool series_full(const struct captures *captures)
+{
+	unsigned n = 0;
+
+	list_each (link, &captures->series)
+		n++;
+	return n >= SERIES_MAX;
+}
+
 int series_begin(struct captures *captures, const struct capture_request *request,
 		 const char *target, const char *id)
 {

@@ -34,6 +34,8 @@ struct series_plan {
 int series_begin(struct captures *captures, const struct capture_request *request,
 		 const char *target, const char *id);
 
+bool series_full(const struct captures *captures);
+
 /* Ask for what is due. The time until there is something to do; UINT64_MAX: nothing to come. */
 uint64_t series_tick(struct captures *captures, uint64_t now_ns);
 

@@ -1,14 +1,267 @@
 /*
- * Series in the state file. What is read is judged as the work of a stranger: a plan that lacks
- * what says how its captures are to be sealed is not resumed.
+ * Series in the state file
+ *
+ *   {"id": "0123...", "target": "api", "isolate": "main", "rule": "HeapNearLimit", "cause": "...",
+ *    "cause_value": 0.83, "index": 2, "count": 3, "spacing_ms": 600000, "due_ms": 1769903990000,
+ *    "gc_before": true, "force": false, "redact": "strings", "compress": "zstd",
+ *    "encrypt": ["age1..."], "guards": {...}}
+ *
+ * redact, compress and encrypt are there when the series was asked for with them, guards when its
+ * rule has some. A plan with a member that makes no sense is left out whole: a series that is not
+ * resumed is better than one that is sealed or judged otherwise than was said.
  */
+
+#include "capture/series.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "capture/series.h"
 #include "json/tree.h"
 #include "json/write.h"
+#include "pipeline/age.h"
 #include "util/clock.h"
+#include "util/err.h"
+#include "util/log.h"
 #include "util/str.h"
+
+enum { COUNT_MAX = 1000, DAY_MINUTES = 24 * 60 };
+
+#define SPACING_MAX_MS (31ull * 24 * 3600 * 1000)
+
+/* ---- writing ---- */
+
+static void write_recipe(struct json_writer *w, const struct recipe_choice *recipe)
+{
+	if (recipe->has_redact)
+		json_member_string(w, "redact", redact_level_name(recipe->redact));
+	if (recipe->has_compress)
+		json_member_string(w, "compress", compress_kind_name(recipe->compress));
+	if (!recipe->has_encrypt)
+		return;
+	json_write_key(w, "encrypt");
+	json_write_array(w);
+	for (size_t i = 0; i < recipe->encrypt.n; i++)
+		json_write_string(w, recipe->encrypt.items[i]);
+	json_write_array_end(w);
+}
+
+static void write_quiet(struct json_writer *w, const struct day_times *quiet)
+{
+	json_write_key(w, "quiet_minutes");
+	json_write_array(w);
+	for (unsigned i = 0; i < quiet->n; i++) {
+		json_write_uint(w, quiet->items[i].from_min);
+		json_write_uint(w, quiet->items[i].to_min);
+	}
+	json_write_array_end(w);
+}
+
+static void write_guards(struct json_writer *w, const struct safety_guards *guards)
+{
+	json_write_key(w, "guards");
+	json_write_object(w);
+	if (guards->has_headroom)
+		json_member_double(w, "headroom", guards->headroom);
+	if (guards->has_max_heap)
+		json_member_uint(w, "max_heap_bytes", guards->max_heap_bytes);
+	if (guards->has_max_cpu)
+		json_member_double(w, "max_cpu", guards->max_cpu);
+	if (guards->has_min_uptime)
+		json_member_uint(w, "min_uptime_ms", guards->min_uptime_ns / NS_PER_MS);
+	if (guards->has_quiet)
+		write_quiet(w, &guards->quiet);
+	json_write_object_end(w);
+}
+
+static int64_t due_wall_ms(const struct series_plan *plan)
+{
+	int64_t left_ns = (int64_t)(plan->due_ns - clock_mono_ns());
+
+	return clock_wall_ms() + left_ns / (int64_t)NS_PER_MS;
+}
+
+static void write_plan(struct json_writer *w, const struct series_plan *plan)
+{
+	json_write_object(w);
+	json_member_string(w, "id", plan->id);
+	json_member_string(w, "target", plan->target);
+	json_member_string(w, "isolate", plan->isolate);
+	json_member_string(w, "rule", plan->rule);
+	json_member_string(w, "cause", plan->cause);
+	json_member_double(w, "cause_value", plan->cause_value);
+	json_member_uint(w, "index", plan->index);
+	json_member_uint(w, "count", plan->count);
+	json_member_uint(w, "spacing_ms", plan->spacing_ns / NS_PER_MS);
+	json_write_key(w, "due_ms");
+	json_write_int(w, due_wall_ms(plan));
+	json_member_bool(w, "gc_before", plan->gc_before);
+	json_member_bool(w, "force", plan->force);
+	write_recipe(w, &plan->recipe);
+	if (plan->has_guards)
+		write_guards(w, &plan->guards.safety);
+	json_write_object_end(w);
+}
+
+void series_write(const struct captures *captures, struct json_writer *w)
+{
+	json_write_array(w);
+	list_each (link, &captures->series)
+		write_plan(w, container_of(link, struct series_plan, link));
+	json_write_array_end(w);
+}
+
+/* ---- reading ---- */
+
+static bool read_text(const struct tree *node, const char *name, char *dst, size_t size)
+{
+	const char *text;
+
+	return tree_string(node, name, &text) && str_copy(dst, size, text);
+}
+
+static bool read_choice(const struct tree *node, const char *name, struct recipe_choice *recipe)
+{
+	const char *text;
+
+	if (tree_get(node, name) == NULL)
+		return true;
+	return tree_string(node, name, &text) &&
+	       options_set(recipe_choice_options, recipe, name, text, NULL) == 0;
+}
+
+static bool read_encrypt(const struct tree *node, struct recipe_choice *recipe)
+{
+	const struct tree *list = tree_get(node, "encrypt");
+	uint8_t key[CRYPTO_KEY_BYTES];
+
+	if (list == NULL)
+		return true;
+	recipe->has_encrypt = true;
+	if (!tree_is_array(list) || tree_size(list) > RECIPIENTS_MAX)
+		return false;
+	for (size_t i = 0; i < tree_size(list); i++) {
+		const char *text;
+
+		if (!tree_string(tree_at(list, i), NULL, &text) ||
+		    age_recipient_parse(text, key, NULL) < 0 ||
+		    text_list_add(&recipe->encrypt, text) < 0)
+			return false;
+	}
+	return true;
+}
+
+static bool read_quiet(const struct tree *list, struct day_times *quiet)
+{
+	size_t n = tree_size(list);
+
+	if (!tree_is_array(list) || n % 2 != 0 || n / 2 > DAY_TIMES_MAX)
+		return false;
+	for (size_t i = 0; i < n; i += 2) {
+		uint64_t from, to;
+
+		if (!tree_uint(tree_at(list, i), NULL, &from) ||
+		    !tree_uint(tree_at(list, i + 1), NULL, &to) || from > DAY_MINUTES ||
+		    to > DAY_MINUTES)
+			return false;
+		quiet->items[quiet->n++] =
+			(struct day_span){ .from_min = (uint16_t)from, .to_min = (uint16_t)to };
+	}
+	return true;
+}
+
+/* Absent is fine, of another type is not. */
+static bool read_number(const struct tree *node, const char *name, double *ret, bool *ret_has)
+{
+	*ret_has = tree_get(node, name) != NULL;
+	return !*ret_has || (tree_double(node, name, ret) && *ret >= 0);
+}
+
+static bool read_amount(const struct tree *node, const char *name, uint64_t *ret, bool *ret_has)
+{
+	*ret_has = tree_get(node, name) != NULL;
+	return !*ret_has || tree_uint(node, name, ret);
+}
+
+static bool read_guards(const struct tree *node, struct series_plan *plan)
+{
+	const struct tree *table = tree_get(node, "guards");
+	struct safety_guards *guards = &plan->guards.safety;
+	uint64_t uptime_ms = 0;
+
+	if (table == NULL)
+		return true;
+	plan->has_guards = true;
+	if (!tree_is_object(table) ||
+	    !read_number(table, "headroom", &guards->headroom, &guards->has_headroom) ||
+	    !read_number(table, "max_cpu", &guards->max_cpu, &guards->has_max_cpu) ||
+	    !read_amount(table, "max_heap_bytes", &guards->max_heap_bytes, &guards->has_max_heap) ||
+	    !read_amount(table, "min_uptime_ms", &uptime_ms, &guards->has_min_uptime) ||
+	    uptime_ms > UINT64_MAX / NS_PER_MS)
+		return false;
+	guards->min_uptime_ns = uptime_ms * NS_PER_MS;
+	guards->has_quiet = tree_get(table, "quiet_minutes") != NULL;
+	return !guards->has_quiet || read_quiet(tree_get(table, "quiet_minutes"), &guards->quiet);
+}
+
+/* What fell due while nobody was here is due now, with one spacing of patience left. */
+static void set_due(struct series_plan *plan, int64_t due_ms)
+{
+	uint64_t now_ns = clock_mono_ns();
+	int64_t left_ms = due_ms - clock_wall_ms();
+	int64_t spacing_ms = (int64_t)(plan->spacing_ns / NS_PER_MS);
+
+	if (left_ms < -spacing_ms)
+		left_ms = -spacing_ms;
+	if (left_ms > spacing_ms)
+		left_ms = spacing_ms; /* the clock was put back */
+	if (left_ms < 0 && now_ns < (uint64_t)-left_ms * NS_PER_MS)
+		plan->due_ns = 0;
+	else
+		plan->due_ns = now_ns + (uint64_t)(left_ms * (int64_t)NS_PER_MS);
+}
+
+static bool read_plan(const struct tree *node, struct series_plan *plan)
+{
+	uint64_t spacing_ms;
+	int64_t due_ms;
+
+	if (!read_text(node, "id", plan->id, sizeof(plan->id)) ||
+	    !read_text(node, "target", plan->target, sizeof(plan->target)) ||
+	    !read_text(node, "isolate", plan->isolate, sizeof(plan->isolate)) ||
+	    !read_text(node, "rule", plan->rule, sizeof(plan->rule)) ||
+	    !read_text(node, "cause", plan->cause, sizeof(plan->cause)) ||
+	    !tree_double(node, "cause_value", &plan->cause_value) ||
+	    !tree_uint(node, "index", &plan->index) || !tree_uint(node, "count", &plan->count) ||
+	    !tree_uint(node, "spacing_ms", &spacing_ms) || !tree_int(node, "due_ms", &due_ms) ||
+	    !tree_bool(node, "gc_before", &plan->gc_before) ||
+	    !tree_bool(node, "force", &plan->force))
+		return false;
+	if (plan->index < 2 || plan->index > plan->count || plan->count > COUNT_MAX ||
+	    spacing_ms == 0 || spacing_ms > SPACING_MAX_MS)
+		return false;
+	plan->spacing_ns = spacing_ms * NS_PER_MS;
+	set_due(plan, due_ms);
+	return read_choice(node, "redact", &plan->recipe) &&
+	       read_choice(node, "compress", &plan->recipe) && read_encrypt(node, &plan->recipe) &&
+	       read_guards(node, plan);
+}
+
+int series_read(struct captures *captures, const struct tree *array)
+{
+	for (size_t i = 0; i < tree_size(array); i++) {
+		struct series_plan *plan = calloc(1, sizeof(*plan));
+
+		if (plan == NULL)
+			return -ENOMEM;
+		link_init(&plan->link);
+		if (i < SERIES_MAX && read_plan(tree_at(array, i), plan)) {
+			list_append(&captures->series, &plan->link);
+			continue;
+		}
+		log_error("capture", "a series of the state file makes no sense: it ends");
+		text_list_fini(&plan->recipe.encrypt);
+		free(plan);
+	}
+	return 0;
+}
