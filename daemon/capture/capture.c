@@ -232,7 +232,8 @@ static void on_wake(void *owner)
 		done->done(captures, done);
 	begin_all(captures);
 	save_soon(captures);
-	if (!captures->tick.armed)
+	/* One that waits for a series may be hours away. */
+	if (!captures->tick.armed || captures->tick.due_ns > captures->loop->now_ns + TICK_NS)
 		set_tick(captures);
 }
 

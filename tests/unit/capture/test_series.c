@@ -1,0 +1,324 @@
+/*
+ * Series: the later captures come when they are due, are given up visibly when they cannot, and are
+ * not forgotten when the daemon ends.
+ */
+
+#include "capture/series.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake_inspector.h"
+#include "json/tree.h"
+#include "json/write.h"
+#include "scene.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/err.h"
+#include "util/log.h"
+
+static const char text[] = "{\"snapshot\":{\"meta\":{}},\"nodes\":[1,2,3],\"strings\":[]}";
+
+#define SPACING_NS (600 * NS_PER_S)
+
+static const struct fake_script script = { .snapshot = text, .snapshot_size = sizeof(text) - 1 };
+static const struct series_settings three = { .count = 3, .spacing_ns = SPACING_NS };
+static struct scene scene;
+static struct fake_inspector *fake;
+static struct target *target;
+
+static void begin(void)
+{
+	scene_init(&scene);
+	fake = fake_start(&script);
+	target = scene_target(&scene, "a", fake_port(fake), 7);
+}
+
+static void finish(void)
+{
+	fake_stop(fake);
+	scene_fini(&scene);
+}
+
+TestSuite(series, .init = begin, .fini = finish);
+
+static void ask(char id[CAPTURE_ID_MAX])
+{
+	const struct capture_request request = {
+		.target_id = target->id, .rule = "r", .cause = "heap_used > 1", .series = &three
+	};
+	struct err err = { .text = "" };
+
+	cr_assert_eq(captures_request(&scene.captures, &request, id, &err), 0, "%s", err.text);
+	cr_assert(scene_settle(&scene));
+}
+
+static uint64_t tick(uint64_t now_ns)
+{
+	uint64_t wait_ns = series_tick(&scene.captures, now_ns);
+
+	cr_assert(scene_settle(&scene));
+	return wait_ns;
+}
+
+static const struct manifest *nth(unsigned n)
+{
+	list_each (link, &scene.spool.ready)
+		if (n-- == 0)
+			return &container_of(link, struct spool_entry, link)->manifest;
+	return NULL;
+}
+
+Test(series, each_is_taken_when_it_is_due)
+{
+	char id[CAPTURE_ID_MAX];
+	uint64_t now_ns;
+
+	ask(id);
+	now_ns = clock_mono_ns();
+	cr_expect_gt(tick(now_ns), SPACING_NS - 60 * NS_PER_S);
+	cr_expect_eq(scene.spool.files, 1, "nothing is due");
+	cr_expect_eq(tick(now_ns + SPACING_NS), SPACING_NS);
+	cr_expect_eq(scene.spool.files, 2);
+	cr_expect_eq(tick(now_ns + SPACING_NS), SPACING_NS, "the next is not due");
+	cr_expect_eq(tick(now_ns + 2 * SPACING_NS), UINT64_MAX, "it was the last");
+	cr_expect_eq(scene.spool.files, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		cr_expect_str_eq(nth(i)->series, id);
+		cr_expect_eq(nth(i)->series_index, i + 1);
+		cr_expect_eq(nth(i)->series_count, 3);
+		cr_expect_str_eq(nth(i)->rule, "r");
+		cr_expect_str_eq(nth(i)->cause, "heap_used > 1");
+	}
+	cr_expect_eq(scene.captures.history_n, 1, "a series counts as one");
+}
+
+Test(series, waits_for_a_target_that_is_away_and_gives_up_in_the_end)
+{
+	char id[CAPTURE_ID_MAX];
+	uint64_t now_ns;
+
+	ask(id);
+	now_ns = clock_mono_ns();
+	target->state = TARGET_DOWN;
+	cr_expect_eq(tick(now_ns + SPACING_NS), 0, "again at the next tick");
+	cr_expect_eq(scene.captures.refused_n, 0, "quietly");
+	target->state = TARGET_UP;
+	tick(now_ns + SPACING_NS + NS_PER_S);
+	cr_expect_eq(scene.spool.files, 2);
+	target->state = TARGET_DOWN;
+	tick(now_ns + 3 * SPACING_NS);
+	cr_expect_eq(scene.captures.refused_n, 0);
+	cr_expect_eq(tick(now_ns + 5 * SPACING_NS), UINT64_MAX);
+	cr_expect_eq(scene.captures.refused_n, 1);
+	cr_expect_eq(scene.captures.refused[0].reason, REFUSAL_TARGET);
+	cr_expect_eq(scene.spool.files, 2);
+}
+
+Test(series, leaves_out_what_a_guard_forbids)
+{
+	static const struct rule_guards guards = {
+		.safety = { .has_max_heap = true, .max_heap_bytes = 100, .has_headroom = true }
+	};
+	const struct capture_request request = { .target_id = target->id,
+						 .guards = &guards,
+						 .series = &three };
+	char id[CAPTURE_ID_MAX];
+	uint64_t now_ns = clock_mono_ns();
+
+	cr_assert_eq(captures_request(&scene.captures, &request, id, NULL), 0);
+	cr_assert(scene_settle(&scene));
+	target_find_isolate(target, "main")->last.value[SAMPLE_HEAP_USED] = 101;
+	tick(now_ns + SPACING_NS + NS_PER_S);
+	cr_expect_eq(scene.captures.refused_n, 1);
+	cr_expect_eq(scene.captures.refused[0].reason, REFUSAL_MAX_HEAP);
+	target_find_isolate(target, "main")->last.value[SAMPLE_HEAP_USED] = 99;
+	tick(now_ns + 2 * SPACING_NS + 2 * NS_PER_S);
+	cr_expect_eq(scene.spool.files, 2);
+	cr_expect_eq(nth(1)->series_index, 3);
+}
+
+Test(series, ends_with_its_first_capture)
+{
+	const struct fake_script refuses = { .refuse = "no" };
+	struct fake_inspector *other = fake_start(&refuses);
+	const struct capture_request request = {
+		.target_id = scene_target(&scene, "b", fake_port(other), 7)->id, .series = &three
+	};
+	char id[CAPTURE_ID_MAX];
+
+	cr_assert_eq(captures_request(&scene.captures, &request, id, NULL), 0);
+	cr_expect(!list_empty(&scene.captures.series));
+	cr_assert(scene_settle(&scene));
+	cr_expect(list_empty(&scene.captures.series));
+	fake_stop(other);
+}
+
+Test(series, a_person_ends_it)
+{
+	char id[CAPTURE_ID_MAX];
+
+	ask(id);
+	cr_expect(!series_cancel(&scene.captures, "0123"));
+	cr_expect(series_cancel(&scene.captures, id));
+	cr_expect(list_empty(&scene.captures.series));
+}
+
+Test(series, only_so_many)
+{
+	const struct capture_request request = { .target_id = target->id, .series = &three };
+	struct err err = { .text = "" };
+
+	for (unsigned i = 0; i < SERIES_MAX; i++)
+		cr_assert_eq(series_begin(&scene.captures,
+					  &(struct capture_request){ .isolate = "main",
+								     .series = &three },
+					  "a", "0123"),
+			     0);
+	cr_expect_eq(captures_request(&scene.captures, &request, NULL, &err), REFUSAL_QUEUE);
+	cr_expect_not_null(strstr(err.text, "series"), "%s", err.text);
+}
+
+/* ---- over a restart ---- */
+
+static struct tree *written(void)
+{
+	struct tree *root = NULL;
+	struct json_writer w;
+	struct buf buf;
+
+	buf_init(&buf, 1 << 20);
+	json_write_init(&w, &buf);
+	series_write(&scene.captures, &w);
+	cr_assert_eq(tree_parse(buf.data, buf.size, &root, NULL), 0);
+	buf_fini(&buf);
+	return root;
+}
+
+Test(series, is_resumed_as_it_was)
+{
+	static const char recipient[] =
+		"age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+	const struct rule_guards guards = {
+		.safety = { .has_headroom = true,
+			    .has_max_heap = true,
+			    .max_heap_bytes = 1 << 30,
+			    .has_min_uptime = true,
+			    .min_uptime_ns = 5 * NS_PER_S,
+			    .has_quiet = true,
+			    .quiet = { .n = 1, .items = { { .from_min = 1320, .to_min = 360 } } } },
+	};
+	struct recipe_choice recipe = { .has_redact = true,
+					.redact = REDACT_ALL,
+					.has_encrypt = true };
+	const struct capture_request request = { .isolate = "main",
+						 .rule = "r",
+						 .cause = "c",
+						 .cause_value = 0.5,
+						 .guards = &guards,
+						 .recipe = &recipe,
+						 .series = &three,
+						 .gc_before = true };
+	const struct series_plan *plan;
+	struct tree *root;
+
+	cr_assert_eq(text_list_add(&recipe.encrypt, recipient), 0);
+	cr_assert_eq(series_begin(&scene.captures, &request, "a", "0123"), 0);
+	text_list_fini(&recipe.encrypt);
+	root = written();
+	series_forget_all(&scene.captures);
+	cr_assert_eq(series_read(&scene.captures, root), 0);
+	tree_free(root);
+	cr_assert(!list_empty(&scene.captures.series));
+	plan = container_of(scene.captures.series.next, struct series_plan, link);
+	cr_expect_str_eq(plan->id, "0123");
+	cr_expect_str_eq(plan->target, "a");
+	cr_expect_str_eq(plan->rule, "r");
+	cr_expect_eq(plan->index, 2);
+	cr_expect_eq(plan->count, 3);
+	cr_expect_eq(plan->spacing_ns, SPACING_NS);
+	cr_expect_leq(plan->due_ns, clock_mono_ns() + SPACING_NS);
+	cr_expect_gt(plan->due_ns, clock_mono_ns() + SPACING_NS - 60 * NS_PER_S);
+	cr_expect(plan->gc_before && !plan->force && plan->has_guards);
+	cr_expect(plan->guards.safety.has_headroom && !plan->guards.safety.has_max_cpu);
+	cr_expect_eq(plan->guards.safety.max_heap_bytes, 1 << 30);
+	cr_expect_eq(plan->guards.safety.min_uptime_ns, 5 * NS_PER_S);
+	cr_expect(day_times_equal(&plan->guards.safety.quiet, &guards.safety.quiet));
+	cr_expect(plan->recipe.has_redact && !plan->recipe.has_compress);
+	cr_expect_eq(plan->recipe.redact, REDACT_ALL);
+	cr_assert_eq(plan->recipe.encrypt.n, 1);
+	cr_expect_str_eq(plan->recipe.encrypt.items[0], recipient);
+}
+
+/* A series that would be sealed otherwise than was said is not resumed. */
+Test(series, what_makes_no_sense_is_left_out)
+{
+	static const char fixed[] =
+		"{\"id\":\"1\",\"target\":\"a\",\"isolate\":\"main\",\"rule\":\"\","
+		"\"cause\":\"\",\"cause_value\":0,\"due_ms\":0,"
+		"\"gc_before\":false,\"force\":false";
+	static const char times[] = "\"index\":2,\"count\":3,\"spacing_ms\":1000";
+	static const struct {
+		const char *times, *more;
+		unsigned n;
+	} cases[] = {
+		{ times, "", 1 },
+		{ times, ",\"redact\":\"all\"", 1 },
+		{ times, ",\"redact\":\"most\"", 0 },
+		{ times, ",\"redact\":1", 0 },
+		{ times, ",\"encrypt\":[]", 1 },
+		{ times, ",\"encrypt\":[\"age1nobody\"]", 0 },
+		{ times, ",\"encrypt\":\"age1nobody\"", 0 },
+		{ times, ",\"guards\":{}", 1 },
+		{ times, ",\"guards\":[]", 0 },
+		{ times, ",\"guards\":{\"headroom\":-1}", 0 },
+		{ times, ",\"guards\":{\"headroom\":\"3\"}", 0 },
+		{ times, ",\"guards\":{\"quiet_minutes\":[1]}", 0 },
+		{ times, ",\"guards\":{\"quiet_minutes\":[1,99999]}", 0 },
+		{ "\"index\":1,\"count\":3,\"spacing_ms\":1000", "", 0 },
+		{ "\"index\":4,\"count\":3,\"spacing_ms\":1000", "", 0 },
+		{ "\"index\":2,\"count\":100000000,\"spacing_ms\":1000", "", 0 },
+		{ "\"index\":2,\"count\":3,\"spacing_ms\":0", "", 0 },
+		{ "\"index\":2,\"count\":3", "", 0 },
+	};
+
+	log_setup(LEVEL_ERROR + 1, LOG_LOGFMT);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct tree *root = NULL;
+		char json[1024];
+		unsigned n = 0;
+
+		snprintf(json, sizeof(json), "[%s,%s%s}]", fixed, cases[i].times, cases[i].more);
+		cr_assert_eq(tree_parse(json, strlen(json), &root, NULL), 0, "%s", json);
+		cr_assert_eq(series_read(&scene.captures, root), 0);
+		list_each (link, &scene.captures.series)
+			n++;
+		cr_expect_eq(n, cases[i].n, "%s", json);
+		series_forget_all(&scene.captures);
+		tree_free(root);
+	}
+}
+
+Test(series, what_fell_due_in_between_has_patience_left)
+{
+	struct tree *root = NULL;
+	const struct series_plan *plan;
+	static const char json[] =
+		"[{\"id\":\"1\",\"target\":\"a\",\"isolate\":\"main\",\"rule\":\"\",\"cause\":\"\","
+		"\"cause_value\":0,\"index\":2,\"count\":3,\"spacing_ms\":60000,\"due_ms\":1000,"
+		"\"gc_before\":false,\"force\":false}]";
+
+	cr_assert_eq(tree_parse(json, strlen(json), &root, NULL), 0);
+	cr_assert_eq(series_read(&scene.captures, root), 0);
+	tree_free(root);
+	plan = container_of(scene.captures.series.next, struct series_plan, link);
+	cr_expect_leq(plan->due_ns, clock_mono_ns());
+	target->state = TARGET_CONNECTING;
+	cr_expect_eq(tick(clock_mono_ns()), 0, "not given up at once");
+	target->state = TARGET_UP;
+	tick(clock_mono_ns());
+	cr_expect_eq(scene.spool.files, 1);
+}
