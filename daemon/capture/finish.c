@@ -16,7 +16,6 @@
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/str.h"
-#include "watch/procfs.h"
 #include "watch/target.h"
 
 void finish_hold(struct captures *captures, const struct capture *capture, bool on)
@@ -28,14 +27,14 @@ void finish_hold(struct captures *captures, const struct capture *capture, bool 
 }
 
 /* The process may not be ours to see; then its size stays unknown. */
-static void watch_resident(struct capture *capture)
+static void watch_resident(struct captures *captures, struct capture *capture)
 {
+	const struct target *target = targets_find(captures->targets, capture->target_id);
 	struct manifest *manifest = &capture->manifest;
 	struct process_stats stats;
 
-	if (capture->job->source != JOB_FROM_TARGET || manifest->pid <= 0 ||
-	    procfs_read(manifest->pid, manifest->target_start_wall_ms, &stats) < 0 ||
-	    !stats.present)
+	if (capture->job->source != JOB_FROM_TARGET || target == NULL ||
+	    !target_see_process(target, &stats))
 		return;
 	if (manifest->resident_before_bytes == 0)
 		manifest->resident_before_bytes = stats.resident_bytes;
@@ -45,11 +44,10 @@ static void watch_resident(struct capture *capture)
 
 void finish_watch(struct captures *captures, struct capture *capture)
 {
-	(void)captures;
 	if (capture->job->phase != JOB_DOWNLOAD)
 		return;
 	capture->bytes = atomic_load_explicit(&capture->job->bytes, memory_order_relaxed);
-	watch_resident(capture);
+	watch_resident(captures, capture);
 }
 
 static struct capture *capture_with(const struct captures *captures, const struct capture_job *job)

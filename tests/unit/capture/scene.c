@@ -38,6 +38,7 @@ void scene_init(struct scene *scene)
 	log_setup(LEVEL_ERROR, LOG_LOGFMT);
 	folder_new(scene->dir);
 	link_init(&scene->targets.list);
+	map_init(&scene->targets.by_name);
 	must(loop_init(&scene->loop) == 0, "loop");
 	scene->targets.context.loop = &scene->loop;
 	must(spool_open(&scene->spool, scene->dir, &scene->limits) == 0, "spool");
@@ -52,6 +53,7 @@ void scene_fini(struct scene *scene)
 	spool_close(&scene->spool);
 	list_each_safe (link, &scene->targets.list)
 		scene_drop(container_of(link, struct target, link));
+	map_fini(&scene->targets.by_name);
 	loop_fini(&scene->loop);
 	folder_remove(scene->dir);
 }
@@ -76,6 +78,8 @@ struct target *scene_target(struct scene *scene, const char *name, uint16_t port
 	target->identity.pid = 4711;
 	str_copy(target->identity.runtime, sizeof(target->identity.runtime), "node");
 	list_append(&scene->targets.list, &target->link);
+	/* By its name the first one is found. */
+	must(map_put(&scene->targets.by_name, target->spec.name, target) != -ENOMEM, "map");
 	if (heap_used > 0)
 		scene_isolate(target, "main", heap_used);
 	return target;
@@ -95,6 +99,8 @@ struct isolate *scene_isolate(struct target *target, const char *name, uint64_t 
 void scene_drop(struct target *target)
 {
 	link_remove(&target->link);
+	if (map_get(&target->targets->by_name, target->spec.name) == target)
+		map_remove(&target->targets->by_name, target->spec.name);
 	list_each_safe (link, &target->isolates) {
 		link_remove(link);
 		free(container_of(link, struct isolate, link));

@@ -195,9 +195,11 @@ Test(request, diagnostics_come_before_their_snapshot)
 Test(request, diagnostics_alone_ask_the_target_nothing)
 {
 	struct target *target = scene_target(&scene, "a", fake_port(fake), 7);
-	const struct capture *capture = ask(&(struct capture_request){
-		.target_id = target->id, .kind = CAPTURE_KIND_DIAGNOSTICS });
+	const struct capture *capture;
 
+	target->identified = true;
+	capture = ask(&(struct capture_request){ .target_id = target->id,
+						 .kind = CAPTURE_KIND_DIAGNOSTICS });
 	cr_assert(scene_settle(&scene));
 	cr_expect_eq(capture->step, CAPTURE_SUCCEEDED);
 	cr_expect_str_eq(capture->manifest.kind, "diagnostics");
