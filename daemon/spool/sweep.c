@@ -179,11 +179,12 @@ static void set_aside(struct spool *spool, const char *name, const char *why)
 		log_warn("spool", "cannot move ready/%s: %s", name, strerror(errno));
 }
 
+/* Only a clear no is a no: what the disk does not want to tell today may be there tomorrow. */
 static bool exists(const struct spool *spool, const char *name)
 {
 	struct stat st;
 
-	return fstatat(spool->ready_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return fstatat(spool->ready_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
 static int read_manifest(const struct spool *spool, const char *name, struct manifest *ret,
@@ -202,7 +203,16 @@ static int read_manifest(const struct spool *spool, const char *name, struct man
 	return r;
 }
 
-/* Is this file a capture that can be vouched for? 0; -EBADMSG with the reason in err; -ENOMEM. */
+/* A failure that says nothing about the file. */
+static bool is_ours(int r)
+{
+	return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
+/*
+ * Is this file a capture that can be vouched for? 0; -EBADMSG with the reason in err; another
+ * -errno, with a text too, when the disk does not let us see.
+ */
 static int judge(const struct spool *spool, const char *name, struct manifest *ret, struct err *err)
 {
 	char manifest_name[NAME_MAX + 8];
@@ -210,7 +220,7 @@ static int judge(const struct spool *spool, const char *name, struct manifest *r
 	int r;
 
 	if (fstatat(spool->ready_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_set(err, -EBADMSG, "%s", strerror(errno));
+		return err_set(err, -errno, "%s", strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, -EBADMSG, "it is no regular file");
 	snprintf(manifest_name, sizeof(manifest_name), "%s%s", name, manifest_end);
@@ -218,7 +228,7 @@ static int judge(const struct spool *spool, const char *name, struct manifest *r
 		return err_set(err, -EBADMSG, "it has no manifest");
 	r = read_manifest(spool, manifest_name, ret, err);
 	if (r < 0)
-		return r == -ENOMEM ? r : -EBADMSG;
+		return r == -EFBIG || r == -ENOENT ? -EBADMSG : r;
 	if (strcmp(ret->name, name) != 0)
 		return err_set(err, -EBADMSG, "its manifest is of another file");
 	if (ret->file_bytes != (uint64_t)st.st_size)
@@ -229,14 +239,14 @@ static int judge(const struct spool *spool, const char *name, struct manifest *r
 	return 0;
 }
 
-/* The size of a regular file; -1 when there is none of this name. */
+/* The size of a regular file; -ENOENT when there is none of this name; -errno. */
 static int64_t size_of(const struct spool *spool, const char *name)
 {
 	struct stat st;
 
-	if (fstatat(spool->ready_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
-		return -1;
-	return st.st_size;
+	if (fstatat(spool->ready_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) ? st.st_size : -ENOENT;
 }
 
 static void check_scripts(struct spool *spool, struct manifest *manifest)
@@ -247,7 +257,8 @@ static void check_scripts(struct spool *spool, struct manifest *manifest)
 	if (manifest->scripts_name[0] == '\0')
 		return;
 	size = size_of(spool, manifest->scripts_name);
-	if (size >= 0 && (uint64_t)size == manifest->scripts_bytes)
+	if ((size < 0 && size != -ENOENT) ||
+	    (size >= 0 && (uint64_t)size == manifest->scripts_bytes))
 		return;
 	log_warn("spool", "%s stays without its list of scripts, which %s", manifest->name,
 		 size < 0 ? "is missing" : "is of another size than the manifest says");
@@ -260,7 +271,8 @@ static void check_scripts(struct spool *spool, struct manifest *manifest)
 			 r < 0 ? strerror(-r) : "the disk is full");
 }
 
-static int sweep_capture(struct spool *spool, const char *name)
+/* What cannot be judged stays where it is, unlisted, for the next start to look at. */
+static int sweep_capture(struct spool *spool, const char *name, bool *unsure)
 {
 	struct spool_entry *entry = calloc(1, sizeof(*entry));
 	char manifest_name[NAME_MAX + 8], scripts[NAME_MAX + 16];
@@ -277,8 +289,15 @@ static int sweep_capture(struct spool *spool, const char *name)
 		return 0;
 	}
 	free(entry);
-	if (r != -EBADMSG)
+	if (is_ours(r))
 		return r;
+	if (r != -EBADMSG) {
+		if (r != -ENOENT)
+			log_warn("spool", "ready/%s is left alone and not listed: %s", name,
+				 err.text);
+		*unsure = true;
+		return 0;
+	}
 	set_aside(spool, name, err.text);
 	snprintf(manifest_name, sizeof(manifest_name), "%s%s", name, manifest_end);
 	if (exists(spool, manifest_name))
@@ -301,26 +320,30 @@ static bool is_listed_scripts(const struct spool *spool, const char *name)
 }
 
 /* A manifest whose capture was never renamed is worthless; what only looks like one is not ours. */
-static void sweep_manifest(struct spool *spool, const char *name)
+static int sweep_manifest(struct spool *spool, const char *name)
 {
 	char capture[NAME_MAX + 1];
 	struct manifest manifest;
 	struct err err = { 0 };
+	int r;
 
 	str_copy(capture, sizeof(capture), name);
 	capture[strlen(capture) - strlen(manifest_end)] = '\0';
 	if (exists(spool, capture) || !exists(spool, name))
-		return;
-	if (read_manifest(spool, name, &manifest, &err) < 0 ||
-	    strcmp(manifest.name, capture) != 0) {
+		return 0;
+	r = read_manifest(spool, name, &manifest, &err);
+	if (r < 0 && r != -EBADMSG && r != -EFBIG)
+		return is_ours(r) ? r : 0;
+	if (r < 0 || strcmp(manifest.name, capture) != 0) {
 		set_aside(spool, name, "it is no manifest of a capture");
-		return;
+		return 0;
 	}
 	/* The manifest goes last: it is what makes the list of scripts certainly ours. */
 	if (manifest.scripts_name[0] != '\0' && role_of(manifest.scripts_name) == ROLE_SCRIPTS &&
 	    !is_listed_scripts(spool, manifest.scripts_name))
 		discard(spool->ready_fd, "ready", manifest.scripts_name);
 	discard(spool->ready_fd, "ready", name);
+	return 0;
 }
 
 /* After the manifests, which took theirs with them. */
@@ -371,18 +394,19 @@ static int sort(struct spool *spool)
 	return 0;
 }
 
-static int sweep_name(struct spool *spool, const char *name, enum role role)
+static int sweep_name(struct spool *spool, const char *name, enum role role, bool *unsure)
 {
 	if (str_has_prefix(name, temporary) || is_directory(spool, name))
 		return 0;
 	switch (role) {
 	case ROLE_CAPTURE:
-		return sweep_capture(spool, name);
+		return sweep_capture(spool, name, unsure);
 	case ROLE_MANIFEST:
-		sweep_manifest(spool, name);
-		return 0;
+		return sweep_manifest(spool, name);
 	case ROLE_SCRIPTS:
-		sweep_scripts(spool, name);
+		/* It may be of a capture that could not be judged. */
+		if (!*unsure)
+			sweep_scripts(spool, name);
 		return 0;
 	}
 	return 0;
@@ -392,6 +416,7 @@ static int sweep_ready(struct spool *spool)
 {
 	static const enum role order[] = { ROLE_CAPTURE, ROLE_MANIFEST, ROLE_SCRIPTS };
 	struct names names = { 0 };
+	bool unsure = false;
 	int r;
 
 	r = names_list(&names, spool->ready_fd);
@@ -404,7 +429,7 @@ static int sweep_ready(struct spool *spool)
 	for (size_t k = 0; k < sizeof(order) / sizeof(order[0]); k++) {
 		for (size_t i = 0; r == 0 && i < names.n; i++) {
 			if (role_of(names.items[i]) == order[k])
-				r = sweep_name(spool, names.items[i], order[k]);
+				r = sweep_name(spool, names.items[i], order[k], &unsure);
 		}
 	}
 	names_fini(&names);
