@@ -47,8 +47,10 @@ static void put(struct line *line, const char *text, size_t size, const char *af
 {
 	size_t more = size + strlen(after) + (line->used > 0);
 
-	if (line->used + more >= line->size)
+	if (line->used + more >= line->size) {
+		line->size = 0; /* nor what comes after it */
 		return;
+	}
 	if (line->used > 0)
 		line->dst[line->used++] = ' ';
 	for (size_t i = 0; i < size; i++) {

@@ -242,6 +242,125 @@ Test(guard, cooldown_is_told_before_max_captures)
 	cr_expect_eq(ask(shop, "r", &guards, &err), REFUSAL_COOLDOWN);
 }
 
+/* ---- rearm ---- */
+
+static const struct rule_guards until_back = { .has_rearm = true };
+
+Test(guard, rearm)
+{
+	struct err err = { 0 };
+
+	cr_assert_eq(ask_alone(shop, "r", &until_back, &err), 0);
+	pass(90 * SECOND);
+	expect_refused(ask(shop, "r", &until_back, &err), &err, REFUSAL_REARM,
+		       "rearm: the value has not been back since the last capture, 1m30s ago");
+	cr_expect_eq(ask_alone(shop, "s", &until_back, &err), 0, "another rule");
+	captures_rearm(&scene.captures, "shop", "worker:1", "r");
+	captures_rearm(&scene.captures, "other", "main", "r");
+	cr_expect_eq(ask(shop, "r", &until_back, &err), REFUSAL_REARM);
+	captures_rearm(&scene.captures, "shop", "main", "r");
+	cr_expect_eq(ask_alone(shop, "r", &until_back, &err), 0);
+	cr_expect_eq(ask(shop, "r", &until_back, &err), REFUSAL_REARM);
+}
+
+Test(guard, rearm_is_of_the_isolate)
+{
+	struct capture_request request = {
+		.target_id = shop->id, .isolate = "worker:3", .rule = "r", .guards = &until_back
+	};
+	char id[CAPTURE_ID_MAX];
+	struct err err = { 0 };
+
+	scene_isolate(shop, "worker:3", 1000);
+	cr_assert_eq(ask_alone(shop, "r", &until_back, &err), 0);
+	cr_assert_eq(captures_request(&scene.captures, &request, id, &err), 0);
+	cr_assert_eq(captures_cancel(&scene.captures, id), 0);
+	cr_expect_eq(captures_request(&scene.captures, &request, id, &err), REFUSAL_REARM);
+}
+
+/* A reload has taken rearm_below away. */
+Test(guard, rearm_that_is_no_longer_asked_for)
+{
+	const struct rule_guards none = { 0 };
+	struct err err = { 0 };
+
+	cr_assert_eq(ask_alone(shop, "r", &until_back, &err), 0);
+	cr_expect_eq(ask_alone(shop, "r", &none, &err), 0);
+}
+
+Test(guard, rearm_goes_with_what_came_to_nothing)
+{
+	struct err err = { 0 };
+
+	cr_assert_eq(ask_alone(shop, "r", &until_back, &err), 0);
+	cr_expect_eq(scene.captures.unarmed_n, 1);
+	guard_forget(&scene.captures, "shop", "r", CAPTURE_KIND_DIAGNOSTICS);
+	cr_expect_eq(scene.captures.unarmed_n, 1);
+	guard_forget(&scene.captures, "shop", "r", CAPTURE_KIND_SNAPSHOT);
+	cr_expect(scene.captures.unarmed_n == 0 && scene.captures.history_n == 0);
+	cr_expect_eq(ask_alone(shop, "r", &until_back, &err), 0);
+}
+
+/* ---- kinds ---- */
+
+/* A rule may take both: neither is in the other's way. */
+Test(guard, diagnostics_and_snapshots_are_judged_apart)
+{
+	struct capture_request request = { .target_id = shop->id,
+					   .kind = CAPTURE_KIND_DIAGNOSTICS,
+					   .rule = "r",
+					   .guards = &half_hour };
+	struct err err = { 0 };
+
+	shop->identified = true;
+	cr_expect_eq(captures_request(&scene.captures, &request, NULL, &err), 0, "%s", err.text);
+	cr_expect_eq(captures_request(&scene.captures, &request, NULL, &err), REFUSAL_COOLDOWN);
+	request.kind = CAPTURE_KIND_SNAPSHOT;
+	cr_expect_eq(captures_request(&scene.captures, &request, NULL, &err), 0, "%s", err.text);
+	request.kind = CAPTURE_KIND_DIAGNOSTICS;
+	request.rule = "s";
+	scene.settings.queue_max = 10;
+	cr_expect_eq(captures_request(&scene.captures, &request, NULL, &err), 0,
+		     "while a snapshot waits: %s", err.text);
+}
+
+/* The first of a series was judged; the later ones are the same capture to its rule. */
+Test(guard, later_ones_of_a_series)
+{
+	const struct rule_guards strict = {
+		.cooldown_ns = HOUR, .max_captures = 1, .window_ns = HOUR, .has_rearm = true
+	};
+	struct capture_request request = {
+		.target_id = shop->id, .isolate = "main", .rule = "r", .guards = &strict
+	};
+	struct err err = { 0 };
+
+	cr_assert_eq(ask_alone(shop, "r", &strict, &err), 0);
+	cr_expect_eq(guard_judge(&scene.captures, shop, &request, &err), REFUSAL_COOLDOWN);
+	request.series_id = "0123";
+	request.series_index = 2;
+	cr_expect_eq(guard_judge(&scene.captures, shop, &request, &err), REFUSAL_NONE);
+	shop->state = TARGET_DOWN;
+	cr_expect_eq(guard_judge(&scene.captures, shop, &request, &err), REFUSAL_TARGET);
+}
+
+Test(guard, dry_run)
+{
+	const struct capture_request request = { .target_id = shop->id,
+						 .isolate = "main",
+						 .rule = "r",
+						 .guards = &half_hour,
+						 .dry_run = true };
+	struct err err = { 0 };
+
+	expect_refused(captures_request(&scene.captures, &request, NULL, &err), &err,
+		       REFUSAL_DRY_RUN,
+		       "dry_run: would have captured a snapshot of shop (isolate main)");
+	cr_expect_eq(scene.captures.history_n, 0, "it does not count");
+	cr_expect_eq(scene.captures.queue_n, 0);
+	cr_expect_eq(refusals("shop", "r", "dry_run"), 1);
+}
+
 Test(guard, space)
 {
 	struct err err = { 0 };

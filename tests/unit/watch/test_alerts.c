@@ -48,6 +48,17 @@ static void on_resolved(void *owner, const struct alert *alert)
 	note('R', alert);
 }
 
+static void on_rearmed(void *owner, const struct rule *rule, const struct target *target,
+		       const struct isolate *isolate)
+{
+	size_t used = strlen(events);
+
+	cr_assert_eq(owner, &events);
+	cr_assert(rule->guards.has_rearm);
+	snprintf(events + used, sizeof(events) - used, "A %s/%s ", target->spec.name,
+		 isolate->name);
+}
+
 static void expect_events(const char *expected)
 {
 	cr_assert_str_eq(events, expected);
@@ -162,6 +173,7 @@ static void set_up(void)
 	alerts.on_firing = on_firing;
 	firing_is_done = true;
 	alerts.on_resolved = on_resolved;
+	alerts.on_rearmed = on_rearmed;
 	alerts.owner = &events;
 }
 
@@ -455,6 +467,53 @@ Test(alerts, below)
 	tick(1015, main, 19);
 	expect_state(ALERT_FIRING);
 	cr_assert_float_eq(only_alert()->value, 19 * MIB, 1);
+}
+
+/* Told at each evaluation that sees the value beyond rearm_below, with and without an alert. */
+Test(alerts, rearm)
+{
+	struct target *target = add_target("api");
+	struct isolate *main = add_isolate(target, "main");
+
+	set_rules(HEAD NEAR "}\n    guards: {rearm_below: 70%}\n");
+	tick(1000, main, 75);
+	expect_events("");
+	tick(1015, main, 70);
+	expect_events("");
+	tick(1030, main, 69);
+	expect_events("A api/main ");
+	tick(1045, main, 90);
+	expect_events("F api/main ");
+	tick(1060, main, 75);
+	expect_events("R api/main ");
+	tick(1075, main, 10);
+	expect_events("A api/main ");
+	/* What is not known, is stale, or is being captured is not on the good side. */
+	main->last.present &= ~(1u << SAMPLE_HEAP_USED);
+	alerts_evaluate(&alerts, 0);
+	sample(main, 10);
+	main->last.value[SAMPLE_HEAP_LIMIT] = 0;
+	alerts_evaluate(&alerts, 0);
+	sample(main, 10);
+	target->capturing = true;
+	alerts_evaluate(&alerts, 0);
+	target->capturing = false;
+	set_time(2000);
+	alerts_evaluate(&alerts, 0);
+	expect_events("");
+}
+
+Test(alerts, rearm_of_rules_with_below)
+{
+	struct isolate *main = add_isolate(add_target("api"), "main");
+
+	set_rules(HEAD "    when: {metric: heap_used, below: 20MiB}\n"
+		       "    guards: {rearm_above: 30MiB}\n");
+	tick(1000, main, 25);
+	tick(1015, main, 30);
+	expect_events("");
+	tick(1030, main, 31);
+	expect_events("A api/main ");
 }
 
 /* ---- captures ---- */

@@ -406,3 +406,58 @@ Test(procfs_tree, endless_paths)
 	put("proc/7/cgroup", line);
 	expect_no_cgroup();
 }
+
+/* ---- what can still be given ---- */
+
+Test(procfs_tree, reclaimable_of_the_group_that_limits)
+{
+	struct process_stats stats;
+
+	put("proc/7/stat", STAT);
+	put("proc/7/cgroup", "0::/pod/app\n");
+	put("cgroup/pod/memory.max", "2000\n");
+	put("cgroup/pod/memory.current", "1500\n");
+	put("cgroup/pod/memory.stat", "anon 1\nfile 2\ninactive_file 300\nactive_file 4\n");
+	put("cgroup/pod/app/memory.max", "max\n");
+	put("cgroup/pod/app/memory.current", "1400\n");
+	put("cgroup/pod/app/memory.stat", "inactive_file 200\n");
+	stats = read_7();
+	cr_assert_eq(stats.cgroup_limit_bytes, 2000);
+	cr_assert_eq(stats.cgroup_usage_bytes, 1500);
+	cr_assert_eq(stats.cgroup_reclaimable_bytes, 300);
+	put("cgroup/pod/memory.stat", "anon 1\nsome_inactive_file 9\ninactive_file x\n");
+	cr_assert_eq(read_7().cgroup_reclaimable_bytes, 0);
+}
+
+Test(procfs_tree, reclaimable_in_version_1)
+{
+	put("proc/7/stat", STAT);
+	put("proc/7/cgroup", "4:memory:/app\n0::/\n");
+	put("cgroup/memory/app/memory.limit_in_bytes", "2000\n");
+	put("cgroup/memory/app/memory.usage_in_bytes", "1500\n");
+	put("cgroup/memory/app/memory.stat", "inactive_file 1\ntotal_inactive_file 250\n");
+	cr_assert_eq(read_7().cgroup_reclaimable_bytes, 250);
+}
+
+Test(procfs_tree, available)
+{
+	uint64_t bytes = 1;
+
+	cr_assert_eq(procfs_available_bytes(&bytes), -ENOENT);
+	put("proc/meminfo", "MemTotal:       24683520 kB\nMemFree:        1 kB\n"
+			    "MemAvailable:   23943168 kB\nBuffers: 2 kB\n");
+	cr_assert_eq(procfs_available_bytes(&bytes), 0);
+	cr_assert_eq(bytes, 23943168ull * 1024);
+	put("proc/meminfo", "MemTotal: 5 kB\nNotMemAvailable: 7 kB\n");
+	cr_assert_lt(procfs_available_bytes(&bytes), 0);
+	put("proc/meminfo", "MemAvailable: lots\n");
+	cr_assert_lt(procfs_available_bytes(&bytes), 0);
+}
+
+Test(procfs, available_here)
+{
+	uint64_t bytes = 0;
+
+	cr_assert_eq(procfs_available_bytes(&bytes), 0);
+	cr_assert_gt(bytes, 1 << 20);
+}
