@@ -24,21 +24,27 @@ static bool is_of(const struct manifest *manifest, const struct alert *alert)
 	       strcmp(manifest->isolate, alert->isolate) == 0;
 }
 
-/* The newest in the spool that this alert has asked for; NULL when there is none. */
+/*
+ * The newest in the spool that this alert has asked for, a snapshot before diagnostics; NULL when
+ * there is none.
+ */
 static const struct manifest *find_ready(const struct spool *spool, const struct alert *alert)
 {
 	const struct link *at = spool->ready.prev;
+	const struct manifest *diagnostics = NULL;
 
 	for (int i = 0; i < SEARCH_MAX && at != &spool->ready; i++, at = at->prev) {
 		const struct manifest *manifest =
 			&container_of(at, const struct spool_entry, link)->manifest;
 
 		if (manifest->started_wall_ms < alert->active_since_wall_ms)
-			return NULL;
-		if (is_of(manifest, alert))
+			break;
+		if (is_of(manifest, alert) && !manifest_is_diagnostics(manifest))
 			return manifest;
+		if (is_of(manifest, alert) && diagnostics == NULL)
+			diagnostics = manifest;
 	}
-	return NULL;
+	return diagnostics;
 }
 
 /* Waiting, running or failed. */
@@ -84,7 +90,8 @@ static void write_evidence(struct buf *buf, const struct http_view *view, const 
 		capture = find_capture(&view->captures->ended, alert);
 	buf_puts(buf, " <span class=why>");
 	if (ready != NULL) {
-		page_download(buf, ready, "heap snapshot");
+		page_download(buf, ready,
+			      manifest_is_diagnostics(ready) ? "diagnostics" : "heap snapshot");
 		buf_puts(buf, ", ");
 		html_bytes(buf, ready->file_bytes);
 	} else if (capture != NULL) {

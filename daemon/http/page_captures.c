@@ -2,6 +2,8 @@
 
 #include "http/page.h"
 
+#include <string.h>
+
 #include "capture/capture.h"
 #include "http/view.h"
 #include "util/clock.h"
@@ -58,9 +60,30 @@ void page_download(struct buf *buf, const struct manifest *manifest, const char 
 	buf_printf(buf, "/file\" download>%s</a>", text);
 }
 
+/* "snapshot 2 of 3, redacted, encrypted": what whoever opens it will see. */
+static void write_marks(struct buf *buf, const struct manifest *manifest)
+{
+	buf_puts(buf, " <span class=why>");
+	html_text(buf, manifest->kind);
+	if (manifest->series_count > 1)
+		buf_printf(buf, " %lld of %lld", (long long)manifest->series_index,
+			   (long long)manifest->series_count);
+	if (strcmp(manifest->redact, "strings") == 0 || strcmp(manifest->redact, "all") == 0)
+		buf_puts(buf, ", redacted");
+	if (strcmp(manifest->encrypt, "age") == 0)
+		buf_puts(buf, ", encrypted");
+	if (manifest->pinned != 0)
+		buf_puts(buf, ", pinned");
+	if (manifest->source[0] != '\0')
+		buf_puts(buf, ", adopted");
+	buf_puts(buf, "</span>");
+}
+
 static void write_ready(struct buf *buf, const struct manifest *manifest)
 {
-	buf_puts(buf, "<tr><td><span class=\"pill ok\">ready</span></td>");
+	buf_puts(buf, "<tr><td><span class=\"pill ok\">ready</span>");
+	write_marks(buf, manifest);
+	buf_puts(buf, "</td>");
 	write_subject(buf, manifest);
 	buf_puts(buf, "<td class=num data-l=Size>");
 	html_bytes(buf, manifest->file_bytes);

@@ -35,10 +35,14 @@ const struct route http_routes[] = {
 	{ "GET", "/api/v1/targets/:name", api_target,
 	  "One target with heap spaces and its recent past. Slashes in a name are written %2F." },
 	{ "POST", "/api/v1/targets/:name/captures", api_capture_request,
-	  "Ask for a heap snapshot: 202 with `id` and Location. `isolate` (default `main`) as a "
-	  "query "
-	  "argument or a member of a JSON body. 409 when the target is busy or not up, 429 when a "
-	  "limit refuses it (the text says which, with numbers)." },
+	  "Ask for a capture: 202 with `id` and Location. As members of a JSON body or as query "
+	  "arguments: `kind` (`snapshot`, `diagnostics`), `isolate` (default `main`), `redact`, "
+	  "`compress` and `encrypt` (an array of recipients; in the query with commas between) as "
+	  "in `capture`, `series` (an object with `count`, `spacing`, `gc_before`; in the query "
+	  "the count, and `spacing`), `gc_before`, `force` (what protects the target does not "
+	  "judge), `dry_run` (200 with `text` when all guards agree). 400 names what it does not "
+	  "understand. 409 when the target is busy or not up (`conflict`), or a guard protects it "
+	  "(`guard`); 429 when a limit refuses it. The text says which, with numbers." },
 	{ "GET", "/api/v1/captures", api_captures,
 	  "Captures `running` (and waiting), `ready` in the spool with all of their manifests, "
 	  "`failed`, and `refused` with the reason. Newest first. Of the spool only those that "
