@@ -23,12 +23,14 @@
  * V8 tracking object ids, which costs the program most of its allocation speed:
  * HeapProfiler.disable ends that. It needs no enable before it.
  *
- * Debugger.enable tells the scripts. It slows promises while it is on, so it is switched off at
- * once, but for V8 before 11.5: that looks up the line of every function in its script's text anew,
- * minutes with large scripts, unless a debugger has made it keep the table of lines. Skipping all
- * pauses is said first, so that there is no moment in which a `debugger` statement stops the
- * program. What V8 still tells us then is a pause that somebody else has made, which stays, and the
- * one it makes when memory runs out, which is resumed.
+ * Debugger.enable tells the scripts. It slows promises while it is on, so it is switched off before
+ * the snapshot. It also makes V8 before 11.5 keep a table of where the lines of each script begin,
+ * for good: without, a snapshot searches the script's text anew for every function, which takes
+ * minutes where large scripts are loaded.
+ *
+ * Skipping all pauses is said first, so that there is no moment in which a `debugger` statement
+ * stops the program. What V8 still tells us then is a pause that somebody else has made, which
+ * stays, and the one it makes when memory runs out, which is resumed.
  *
  * The answer that ends a step is told by its id alone, because runtimes disagree about what else is
  * in it.
@@ -61,7 +63,7 @@ static int ask(struct download *download, const char *method, const char *params
 
 /* ---- the steps ---- */
 
-/* V8 before 11.5, or one that we do not know. */
+/* V8 before 11.5, or one that we do not know: see above. */
 static bool needs_debugger(const struct download *download)
 {
 	const char *version = download->request->engine_version;
@@ -125,7 +127,7 @@ static int scripts_answered(struct download *download)
 
 	if (download->request->scripts)
 		r = cdp_scripts_end(download, &state->scripts);
-	if (r == 0 && !needs_debugger(download))
+	if (r == 0)
 		r = debugger_off(download, NULL);
 	return r != 0 ? r : ask_garbage(download);
 }

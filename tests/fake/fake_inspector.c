@@ -327,7 +327,7 @@ static bool take_snapshot(struct conn *conn, int id)
 		return false;
 	if (script->exiting)
 		shutdown(conn->fake->fd, SHUT_RDWR);
-	if (script->silent || script->exiting)
+	if (script->silent || script->busy || script->exiting)
 		return true;
 	if (!sayf(conn, "{\"method\":\"HeapProfiler.reportHeapSnapshotProgress\",\"params\":{"
 			"\"done\":1,\"total\":4}}"))
@@ -351,11 +351,39 @@ static int id_of(const char *message)
 	return at != NULL ? atoi(at + 5) : 0;
 }
 
+/* Each line of the script is a message of the isolate. */
+static bool say_lines(struct conn *conn, const char *lines)
+{
+	while (lines != NULL && *lines != '\0') {
+		size_t size = strcspn(lines, "\n");
+
+		if (!say(conn, lines, size))
+			return false;
+		lines += size + (lines[size] == '\n');
+	}
+	return true;
+}
+
+static bool on_debugger(struct conn *conn, const char *message, int id)
+{
+	if (conn->script->no_debugger)
+		return sayf(conn,
+			    "{\"id\":%d,\"error\":{\"code\":-32601,\"message\":\"wasn't found\"}}",
+			    id);
+	if (strstr(message, "Debugger.enable") != NULL && !say_lines(conn, conn->script->scripts))
+		return false;
+	return sayf(conn, "{\"id\":%d,\"result\":{\"debuggerId\":\"1.2\"}}", id);
+}
+
 /* A request to the isolate. */
 static bool on_isolate(struct conn *conn, const char *message)
 {
 	int id = id_of(message);
 
+	if (strstr(message, "Debugger.") != NULL)
+		return on_debugger(conn, message, id);
+	if (strstr(message, "HeapProfiler.collectGarbage") != NULL)
+		return conn->script->busy || sayf(conn, "{\"id\":%d,\"result\":{}}", id);
 	if (strstr(message, "HeapProfiler.takeHeapSnapshot") != NULL)
 		return take_snapshot(conn, id);
 	if (strstr(message, "HeapProfiler.disable") != NULL && conn->script->deaf)

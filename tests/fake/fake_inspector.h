@@ -23,6 +23,10 @@ struct fake_script {
 	const char *refuse; /* answer with this error instead */
 	const char *before; /* a message of its own before the chunks */
 	const char *middle; /* and after the first of them */
+	const char
+		*scripts; /* what Debugger.enable tells before its answer: messages, one a line */
+	bool no_debugger; /* it has no such domain */
+	bool busy; /* never begin: neither garbage nor snapshot */
 	bool silent; /* never answer */
 	bool exiting; /* and close the port, as a program does that waits for us to leave */
 	bool endless; /* begin again after the last chunk, until it is told something */

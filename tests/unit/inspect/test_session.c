@@ -34,7 +34,7 @@ static char *sent[SENT_MAX];
 static size_t sent_n;
 
 int http_call(struct http_fetch **ret, struct http_client *client,
-	     const struct http_request *request, http_done_fn *fn, void *owner)
+	      const struct http_request *request, http_done_fn *fn, void *owner)
 {
 	(void)client;
 	cr_assert_not(fetching);
