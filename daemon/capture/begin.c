@@ -83,6 +83,8 @@ static void set_source(struct captures *captures, struct capture *capture,
 	};
 	str_copy(request.path, sizeof(request.path), target->session.path);
 	str_copy(request.isolate, sizeof(request.isolate), capture->manifest.isolate);
+	str_copy(request.engine_version, sizeof(request.engine_version),
+		 capture->manifest.engine_version);
 	capture_job_from_target(capture->job, &request);
 }
 
