@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import statistics
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -164,6 +165,110 @@ def test_captures_survive_a_restart_and_halves_do_not(captured, start_daemon):
     assert entry["name"] == snapshot.name and not half.exists()
 
 
+# ---- what a capture is made of by default, and what a person may ask for ----
+
+@pytest.fixture
+def usual(start_daemon, start_node):
+    """(node, daemon) with captures as they are when nothing is configured but a roomy headroom."""
+    node = start_node(22, "heap", COUNT, 1)
+    config = static_config({"app": node.address}, capture={"guards": {"headroom": 0}})
+    daemon = start_daemon(config)
+    daemon.wait_up("app")
+    return node, daemon
+
+
+def wait_listed(daemon, n, kind="snapshot"):
+    """The manifests of n captures of a kind, oldest first."""
+    def listed():
+        return [m for m in reversed(daemon.api("/captures")["ready"]) if m["kind"] == kind]
+    until(lambda: len(listed()) >= n, lambda: f"{n} of {kind}; log:\n{daemon.tail()}", 60)
+    return listed()
+
+
+def unpacked(path):
+    return subprocess.run(["zstd", "-dcq", str(path)], check=True, capture_output=True).stdout
+
+
+def test_by_default_redacted_compressed_with_diagnostics_and_scripts(usual):
+    node, daemon = usual
+    assert ask(daemon, "app").status == 202
+    (snapshot,), (diagnostics,) = wait_listed(daemon, 1), wait_listed(daemon, 1, "diagnostics")
+    assert snapshot["redact"] == "strings" and snapshot["compress"] == "zstd"
+    assert snapshot["encrypt"] == "none" and snapshot["name"].endswith(".heapsnapshot.zst")
+    assert snapshot["size_bytes"] > snapshot["redacted_bytes"] > snapshot["file_bytes"] > 0
+    assert snapshot["compressed_bytes"] == snapshot["file_bytes"]
+    assert snapshot["resident_peak_bytes"] >= snapshot["resident_before_bytes"] > MIB
+    ready = daemon.storage / "spool" / "ready"
+    assert json.loads(unpacked(ready / snapshot["name"]))["snapshot"]["node_count"] > COUNT
+
+    scripts = json.loads(unpacked(ready / snapshot["scripts_name"]))
+    assert any(script["url"].endswith("heap.js") for script in scripts)
+    assert all(script["scriptId"] for script in scripts)
+
+    told = json.loads(unpacked(ready / diagnostics["name"]))
+    assert told["capture"] == snapshot["id"] and told["cause"] == "asked for by hand"
+    assert told["process"]["pid"] == node.pid and "heap.js" in told["process"]["command"]
+    (main,) = told["isolates"]
+    assert main["values"]["heap_used"] == snapshot["heap_used_bytes"]
+    assert len(main["spaces"]) > 3 and main["recent"]
+
+
+def test_diagnostics_alone_do_not_stop_the_target(usual):
+    _, daemon = usual
+    assert ask(daemon, "app", kind="diagnostics").status == 202
+    (diagnostics,) = wait_listed(daemon, 1, "diagnostics")
+    assert diagnostics["file_bytes"] < 100000 and daemon.ready() == []
+    assert daemon.value("heapwatch_capture_pause_seconds_count", kind="snapshot") == 0
+
+
+def test_a_guard_refuses_and_leaves_diagnostics(start_daemon, start_node):
+    node = start_node(22, "idle")
+    config = static_config({"app": node.address}, capture={"guards": {"headroom": 0, "max_heap": "1MiB"}})
+    daemon = start_daemon(config)
+    daemon.wait_up("app")
+    refused = ask(daemon, "app")
+    assert refused.status == 409 and refused.json()["errorType"] == "guard"
+    assert "max_heap" in refused.text
+    (diagnostics,) = wait_listed(daemon, 1, "diagnostics")
+    told = json.loads(unpacked(daemon.storage / "spool" / "ready" / diagnostics["name"]))
+    assert told["refused"] == refused.json()["error"] and daemon.ready() == []
+    assert ask(daemon, "app", dry_run=True, force=True).status == 200
+    assert daemon.ready() == []
+    assert ask(daemon, "app", force=True).status == 202
+    wait_listed(daemon, 1)
+
+
+def test_series_goes_on_after_a_restart(usual, start_daemon):
+    _, daemon = usual
+    assert ask(daemon, "app", series={"count": 3, "spacing": "4s", "gc_before": True}).status == 202
+    (first,) = wait_listed(daemon, 1)
+    daemon.process.kill()
+    again = start_daemon(daemon.config_file.read_text(), home=daemon.home)
+    taken = wait_listed(again, 3)
+    assert [m["series_index"] for m in taken] == [1, 2, 3]
+    assert {m["series"] for m in taken} == {first["id"]}
+    assert again.process.running()
+
+
+def test_deleting_the_first_ends_its_series(usual):
+    _, daemon = usual
+    assert ask(daemon, "app", series={"count": 3, "spacing": "2s"}).status == 202
+    (first,) = wait_listed(daemon, 1)
+    assert daemon.get(f"/api/v1/captures/{first['id']}", method="DELETE").status == 200
+    daemon.process.wait_line("the series .* ends")
+    state = json.loads((daemon.storage / "state" / "state.json").read_text())
+    until(lambda: json.loads((daemon.storage / "state" / "state.json").read_text())["series"] == [],
+          f"no series in {state}")
+
+
+def test_what_passes_through_leaves_no_core(usual):
+    _, daemon = usual
+    limits = Path(f"/proc/{daemon.process.pid}/limits").read_text()
+    (line,) = [row for row in limits.splitlines() if row.startswith("Max core file size")]
+    assert line.split()[4:6] == ["0", "0"]
+    assert (daemon.storage / "state").stat().st_mode & 0o077 == 0
+
+
 @pytest.fixture
 def quick_daemon(monkeypatch):
     """The daemon without sanitizers, whose memory and speed are its own."""
@@ -183,7 +288,8 @@ def test_a_big_capture_costs_no_memory_and_nobody_their_turn(quick_daemon, watch
     """1 GB at HEAPWATCH_TEST_SCALE=1, a tenth of it by default."""
     big = start_node(24, "heap", COUNT, BIG_STRINGS_MIB, BIG_REFERENCES_M)
     other = start_node(22, "idle")
-    daemon = watch(big=big.address, other=other.address)
+    plain = {"redact": "none", "compress": "none", "guards": {"headroom": 0}}
+    daemon = watch(big=big.address, other=other.address, sections={"capture": plain})
     daemon.wait_up("big")
     daemon.wait_up("other")
     daemon.get("/metrics")

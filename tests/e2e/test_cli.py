@@ -115,6 +115,21 @@ def test_two_daemons_do_not_share_a_spool(start_daemon, nursery):
     assert str(first.storage) in process.output()
 
 
+@pytest.mark.parametrize("blocked", ["", "storage", "storage/spool", "storage/spool/ready",
+                                     "storage/state"])
+def test_a_storage_that_cannot_be_is_an_error_that_names_it(nursery, tmp_path, blocked):
+    """A file stands where a folder should be; whatever had started by then is taken down."""
+    path = tmp_path / blocked / "file" if blocked == "" else tmp_path / blocked
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("in the way")
+    storage = path / "storage" if blocked == "" else tmp_path / "storage"
+    process = nursery.start([program(), f"--storage.path={storage}",
+                             "--web.listen-address=127.0.0.1:0"])
+    assert process.wait_exit() == 1
+    assert str(storage) in process.output() and "cannot start" in process.output()
+    assert path.read_text() == "in the way"
+
+
 @pytest.mark.parametrize("signal", [2, 15], ids=["SIGINT", "SIGTERM"])
 def test_stops_cleanly(start_node, start_daemon, signal):
     app = start_node(24, "workers", 2)
