@@ -13,6 +13,7 @@
 #include "json/write.h"
 #include "util/buf.h"
 #include "util/str.h"
+#include "util/url.h"
 
 /* A script is some 400 bytes: this is more than a hundred thousand of them. */
 #define LIST_MAX_BYTES (64ull << 20)
@@ -22,11 +23,21 @@ enum {
 	SCRIPT_MAX_BYTES = 8 * (CDP_URL_MAX + CDP_URL_MAX / 2),
 };
 
+/* Queries may hold tokens and data: URLs whole programs; neither names a file. */
+static void member_url(struct json_writer *w, const char *name, const char *url)
+{
+	char text[CDP_URL_MAX + 1];
+	size_t n = strnlen(url, CDP_URL_MAX);
+
+	text[url_strip(text, url, n, true)] = '\0';
+	json_member_string(w, name, text);
+}
+
 static void compose(struct json_writer *w, const struct cdp_message *message)
 {
 	json_write_object(w);
 	json_member_string(w, "scriptId", message->script_id);
-	json_member_string(w, "url", message->url);
+	member_url(w, "url", message->url);
 	json_write_key(w, "startLine");
 	json_write_int(w, message->start_line);
 	json_write_key(w, "startColumn");
@@ -41,7 +52,7 @@ static void compose(struct json_writer *w, const struct cdp_message *message)
 	json_write_int(w, message->length);
 	if (message->source_map_url[0] != '\0' && !message->source_map_cut &&
 	    !str_has_prefix(message->source_map_url, "data:"))
-		json_member_string(w, "sourceMapURL", message->source_map_url);
+		member_url(w, "sourceMapURL", message->source_map_url);
 	json_write_object_end(w);
 }
 

@@ -11,6 +11,7 @@
 
 #include "pipeline/redact_parts.h"
 #include "util/str.h"
+#include "util/url.h"
 
 enum { FUNCTION_NAME_MAX = 64, CLASS_NAME_MAX = 128, ALLOWED_MAX = 256 };
 
@@ -212,56 +213,12 @@ static bool may_be_pair(struct span text)
 	       find(text, ") -> value (") != NULL;
 }
 
-/* ---- URLs ---- */
+/* ---- URLs, elements ---- */
 
-/* Bytes of "user:password@" at the start of an authority. */
-static size_t user_size(struct span text)
+static bool cut_url(struct redact *redact, struct span text, bool whole)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < text.size && strchr("/?# ", text.data[i]) == NULL; i++) {
-		if (text.data[i] == '@')
-			n = i + 1;
-	}
-	return n;
-}
-
-/* Everything but who logs in, what is asked for, and what data: URLs carry. */
-static bool cut_url(struct redact *redact, struct span text)
-{
-	size_t size = text.size;
-	bool in_url = false;
-
-	redact->name_size = 0;
-	while (text.size > 0 && !(in_url && (*text.data == '?' || *text.data == '#'))) {
-		if (begins(text, "://")) {
-			in_url = true;
-			add(redact, text.data, 3);
-			text = after(text, 3);
-			text = after(text, user_size(text));
-			continue;
-		}
-		add(redact, text.data++, 1);
-		text.size--;
-	}
-	return redact->name_size == size;
-}
-
-/* Where the URL begins that holds its data itself: "data:" that is no end of a word. */
-static const char *find_data(struct span text)
-{
-	const char *at = text.size == 0 ? NULL : memmem(text.data, text.size, "data:", 5);
-
-	if (at == NULL || at == text.data)
-		return at;
-	return is_letter(at[-1]) || is_digit(at[-1]) ? NULL : at;
-}
-
-static bool cut_data(struct redact *redact, struct span text, const char *at)
-{
-	redact->name_size = 0;
-	add(redact, text.data, (size_t)(at - text.data) + 5);
-	return false;
+	redact->name_size = url_strip(redact->name, text.data, text.size, whole);
+	return redact->name_size == text.size && memcmp(redact->name, text.data, text.size) == 0;
 }
 
 /* Elements of a page: "<div id=x>" is "<div>", as the class that DevTools makes of it. */
@@ -378,9 +335,10 @@ static bool is_plain(struct span text)
 	return is_made_of(text.data, text.size, "_$ .,/()[]-+*!&;='>|^~`{}");
 }
 
+/* The name of a script may be a path with a query that is no URL. */
 static bool judge(struct redact *redact, unsigned marks, struct span text)
 {
-	const char *data;
+	bool is_code = (marks & NAMED_BY_CODE) != 0 && memchr(text.data, '?', text.size) != NULL;
 
 	if (is_plain(text))
 		return true;
@@ -388,11 +346,8 @@ static bool judge(struct redact *redact, unsigned marks, struct span text)
 		return drop(redact);
 	if (memchr(text.data, '@', text.size) != NULL && may_be_pair(text))
 		return mask_pair(redact, text);
-	data = find_data(text);
-	if (data != NULL)
-		return cut_data(redact, text, data);
-	if (find(text, "://") != NULL)
-		return cut_url(redact, text);
+	if (is_code || find(text, "://") != NULL || find(text, "data:") != NULL)
+		return cut_url(redact, text, is_code);
 	if ((marks & NAMED_BY_NATIVE) != 0 && (begins(text, "<") || begins(text, "Detached <")))
 		return cut_element(redact, text);
 	return true;

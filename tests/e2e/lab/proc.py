@@ -21,6 +21,7 @@ class Process:
         self.argv = [str(a) for a in argv]
         self.lines = []
         self.exited_at = None
+        self.ended = None  # how, as waitid() tells
         self._news = threading.Condition()
         self._child = subprocess.Popen(
             WITH_US + self.argv, env=env, cwd=cwd, pass_fds=pass_fds, start_new_session=True,
@@ -40,7 +41,7 @@ class Process:
         stream.close()
 
     def _reap(self):
-        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        self.ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         now = time.monotonic()
         self._child.wait()
         with self._news:

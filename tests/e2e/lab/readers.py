@@ -33,3 +33,15 @@ def devtools(path, name):
 def memlab(path, name):
     found = _run(node.binary(24), OLD_SPACE, TESTS / "devtools" / "memlab.js", path, name)
     return found["nodes"], found["edges"], found["classes"][name]
+
+
+def devtools_sizes(path):
+    """What DevTools computes for all nodes: counts, and a digest of self and retained sizes."""
+    bundle = os.environ["HEAPWATCH_DEVTOOLS"]
+    return _run(node.binary(24), OLD_SPACE, TESTS / "devtools" / "load.mjs", bundle, path,
+                "--sizes")
+
+
+def memlab_sizes(path):
+    """The same of MemLab."""
+    return _run(node.binary(24), OLD_SPACE, TESTS / "devtools" / "memlab.js", path, "--sizes")

@@ -2,7 +2,8 @@
 // Plants secrets wherever a heap snapshot could show one, each with a name of its own, and says
 // which: `planted {"values": {place: text}, "keys": {place: text}}`. A value is something that no
 // level of redaction may let through; a key is the name of a property, which `strings` keeps.
-// `secrets.js FILE` also writes a heap snapshot, numbers' texts included, to the file.
+// A symbol's description is a value, unless it is the name of a property.
+//   secrets.js [MEBIBYTES of secrets more] [FILE for a heap snapshot with the texts of numbers]
 const vm = require('node:vm');
 const v8 = require('node:v8');
 
@@ -38,9 +39,8 @@ held.push(new Map([[secret('mapkey'), secret('mapvalue')]]));
 held.push(new Set([secret('setitem')]));
 held.push({ [key('own')]: 1, nested: { [key('nested')]: true } });
 held.push(Object.assign(Object.create(null), { [key('dictionary')]: {} }));
-held.push({ [secret('both')]: secret('other'), keeper: values.both });
-keys.both = values.both; // the value of one property and the name of another
-delete values.both;
+const both = key('both'); // the value of one property and the name of another
+held.push({ [both]: secret('other'), keeper: both });
 
 // The names of ephemeron edges are made of their keys and values.
 const weak = new WeakMap();
@@ -71,8 +71,8 @@ const flat = Buffer.from(`${'.'.repeat(40)}${secret('sliced')}${'.'.repeat(40)}`
 held.push(flat.slice(30, -30));
 held.push(Buffer.from(secret('buffer')).toString('latin1'));
 held.push(new RegExp(secret('regexp')));
-held.push(Symbol(secret('symbol')), Symbol.for(secret('registered')));
-held.push({ [Symbol(secret('symbolkey'))]: 1 });
+held.push(Symbol(secret('symbolic')), Symbol.for(secret('registered')));
+held.push({ [Symbol(key('described'))]: 1 });
 const error = new Error(secret('error'));
 held.push(error, error.stack);
 held.push(new URL(`https://user:${secret('url').toLowerCase()}@example.com/?q=1`));
@@ -80,9 +80,7 @@ held.push(JSON.parse(`{"token":"${secret('json')}"}`));
 process.env.SECRET_OF_TEST = secret('env');
 held.push(process.env.SECRET_OF_TEST);
 held.push(new String(secret('boxed')));
-held.push(12345678.90625, { n: 987654321.4375 }, [1234567.03125]);
-values.heapnumber = '12345678.90625';
-held.push(12345678901234567890123n);
+held.push(24691357.8125 / 2); // nowhere as a text
 
 // Source text: a comment, a constant, the name of the file.
 const source = `/* ${secret('comment')} */ (function hidden() { return '${secret('constant')}'; })`;
@@ -92,8 +90,8 @@ held.push(vm.runInThisContext(source, {
 held.push(new Function(`return "${secret('dynamic')}"; // ${secret('dynamiccomment')}`));
 held.push(held[held.length - 2]());
 
-// Names that were computed from data: functions and classes.
-held.push({ [secret('functionname', '/a b?')]() {} });
+// Names that were computed from data.
+held.push({ [key('method') + '/a b?']() {} });
 held.push(Object.defineProperty(() => 1, 'name', { value: secret('definedname', ' =') }));
 
 // A context whose global has a URL for a name.
@@ -101,11 +99,13 @@ held.push(vm.createContext({ [key('sandbox')]: 1 }, { name: `http://h/?${secret(
 held.push(new Promise(() => {}), new WeakRef(new Holder(secret('weakref'))));
 held.push(function* walk() { yield secret('generator'); }());
 held[held.length - 1].next();
+for (let i = 0; i < Number(process.argv[2] || 0) * 1024; i++) {
+  held.push(Buffer.alloc(1000, `zq${'value'}more${i}`).toString('latin1'));
+}
 globalThis.held = held;
 
-if (process.argv[2]) {
-  const options = { exposeInternals: true, exposeNumericValues: true };
-  v8.writeHeapSnapshot(process.argv[2], options);
+if (process.argv[3]) {
+  v8.writeHeapSnapshot(process.argv[3], { exposeNumericValues: true });
 }
 console.log(`planted ${JSON.stringify({ values, keys })}`);
 console.log('ready');

@@ -163,8 +163,9 @@ Test(redact, index_0_stays_where_it_is_a_name)
 
 Test(redact, numbers_of_elements_name_nothing)
 {
-	expect(REDACT_STRINGS, DOCUMENT("9,1,1,0,2", "1,2,0,4,2,0", "\"<dummy>\",\"\",\"secret\""),
-	       DOCUMENT("9,1,1,0,2", "1,2,0,4,2,0", "\"(redacted)\",\"\",\"\""));
+	expect(REDACT_STRINGS,
+	       DOCUMENT("9,1,1,0,2", "1,2,0,4,4294967295,0", "\"<dummy>\",\"\",\"secret\""),
+	       DOCUMENT("9,1,1,0,2", "1,2,0,4,4294967295,0", "\"(redacted)\",\"\",\"\""));
 }
 
 Test(redact, names_of_edges_stay_at_strings)
@@ -238,6 +239,7 @@ Test(redact, urls_lose_what_may_be_a_token)
 	expect_name(REDACT_STRINGS, 4, "x data:secret", "x data:");
 	expect_name(REDACT_STRINGS, 4, "blob:nodedata:1", "blob:nodedata:1");
 	expect_name(REDACT_STRINGS, 5, "what?", "what?");
+	expect_name(REDACT_STRINGS, 4, "a.js?token=1", "a.js");
 	expect_name(REDACT_ALL, 4, "file:///a.js?token=1", "file:///a.js");
 }
 

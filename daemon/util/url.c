@@ -1,0 +1,59 @@
+/*
+ * URLs
+ */
+
+#include "util/url.h"
+
+#include <string.h>
+
+static bool is_word(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* Bytes of "user:password@" at the start of an authority. */
+static size_t user_size(const char *text, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < size && memchr("/?# ", text[i], 4) == NULL; i++) {
+		if (text[i] == '@')
+			n = i + 1;
+	}
+	return n;
+}
+
+static bool begins(const char *text, size_t size, const char *with)
+{
+	size_t n = strlen(with);
+
+	return size >= n && memcmp(text, with, n) == 0;
+}
+
+/* "data:" that is not the end of a word, as in blob:nodedata:. */
+static bool is_data(const char *text, size_t at, size_t size)
+{
+	return begins(text + at, size - at, "data:") && (at == 0 || !is_word(text[at - 1]));
+}
+
+size_t url_strip(char *dst, const char *text, size_t size, bool whole)
+{
+	size_t n = 0, at = 0;
+
+	while (at < size && !(whole && (text[at] == '?' || text[at] == '#'))) {
+		if (is_data(text, at, size)) {
+			memcpy(dst + n, text + at, 5);
+			return n + 5;
+		}
+		if (begins(text + at, size - at, "://")) {
+			whole = true;
+			memcpy(dst + n, text + at, 3);
+			n += 3;
+			at += 3;
+			at += user_size(text + at, size - at);
+			continue;
+		}
+		dst[n++] = text[at++];
+	}
+	return n;
+}

@@ -1,0 +1,14 @@
+#pragma once
+
+/* URLs as names of files: without what may be a secret in them. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Copies text without who logs in ("user:password@"), without what stands behind a path (from "?"
+ * or "#" on), and without what a data: URL carries. Text around a URL stays, up to the first of
+ * these cuts. whole: all of the text is a URL or a path; otherwise only behind "://" is anything
+ * cut. dst: size bytes, not terminated; returns how many were written.
+ */
+size_t url_strip(char *dst, const char *text, size_t size, bool whole);

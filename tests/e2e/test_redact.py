@@ -1,0 +1,189 @@
+"""Redaction: of secrets planted in every place a snapshot could show, none reaches the disk, and
+what remains is the same to all who compute from it."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from lab import cdp, readers
+from lab.wait import until
+
+LEVELS = ("strings", "all")
+VALUE, KEY = "zqvalue", "zqkey"  # how secrets.js begins each value and each name
+NUMBER = "12345678.90625"
+FILLER_MIB = 2
+
+
+def as_v8_writes(text):
+    """7-bit JSON, as V8 has it: astral characters lose their upper bits, lone surrogates are ???."""
+    short = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
+    done = []
+    for c in text:
+        code = ord(c)
+        if 0xD800 <= code < 0xE000:
+            done.append("???")
+        elif c in short:
+            done.append(short[c])
+        else:
+            done.append(c if 32 <= code < 127 else f"\\u{code & 0xFFFF:04X}")
+    return "".join(done).encode()
+
+
+def forms(text):
+    """Every way in which the text could stand in a file."""
+    quoted = json.dumps(text)[1:-1].encode()
+    found = {as_v8_writes(text), as_v8_writes(text).lower(), quoted, quoted.upper(),
+             text.encode("utf-8", "surrogatepass"), text.encode("utf-16-le", "surrogatepass")}
+    return found | {form.replace(b"\\", b"\\\\") for form in found}
+
+
+def marks(word):
+    return {form for text in (word, word.upper()) for form in forms(text)}
+
+
+def leaks(body, wanted):
+    return sorted(form for form in wanted if form in body)
+
+
+class Planted:
+    """A running secrets.js and what it has planted."""
+
+    def __init__(self, start_node, major, dump=None):
+        self.node = start_node(major, "secrets", FILLER_MIB, *([dump] if dump else []))
+        heard = self.node.process.wait_line(r"^planted (.*)")
+        found = json.loads(heard[1])
+        self.values, self.keys = found["values"], found["keys"]
+        self.never = marks(VALUE).union(*map(forms, self.values.values()))
+
+    def assert_all_in(self, plain):
+        missing = [place for place, text in {**self.values, **self.keys}.items()
+                   if as_v8_writes(text) not in plain]
+        assert not missing, "the plain snapshot does not show what was planted"
+
+
+def keys_of(level):
+    """What a level says of the names of properties that were planted."""
+    return marks(KEY) if level == "all" else set()
+
+
+def over_inspector(node):
+    with cdp.Client(node.port, limit_s=60) as client:
+        client.call("HeapProfiler.takeHeapSnapshot", reportProgress=False, captureNumericValue=True)
+        client.call("HeapProfiler.disable")
+        return "".join(event["params"]["chunk"] for event in client.events
+                       if event["method"] == "HeapProfiler.addHeapSnapshotChunk").encode()
+
+
+def redacted(level, plain, to):
+    tool = Path(os.environ["HEAPWATCHD"]).parents[1] / "tests" / "fake" / "pipe_through"
+    done = subprocess.run([tool, "-r", level], input=plain, capture_output=True, timeout=120,
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    to.write_bytes(done.stdout)
+    return done.stdout
+
+
+def test_no_secret_passes_and_every_reader_computes_the_same(start_node, major, tmp_path):
+    written = tmp_path / "plain.heapsnapshot"
+    planted = Planted(start_node, major, written)
+    for way, plain in (("written", written.read_bytes()), ("sent", over_inspector(planted.node))):
+        planted.assert_all_in(plain)
+        assert NUMBER.encode() in plain
+        for level in LEVELS:
+            body = redacted(level, plain, tmp_path / f"{way}-{level}.heapsnapshot")
+            assert leaks(body, planted.never | keys_of(level) | {NUMBER.encode()}) == []
+            json.loads(body)
+            if level == "strings":
+                kept = [as_v8_writes(key) in body for key in planted.keys.values()]
+                assert all(kept), "names of properties stay"
+    for sizes in (readers.devtools_sizes, readers.memlab_sizes):
+        wanted = sizes(written)
+        for level in LEVELS:
+            assert sizes(tmp_path / f"written-{level}.heapsnapshot") == wanted
+
+
+class Watcher:
+    """Reads every file of a folder over and over while something goes on; the marks that all
+    secrets begin with are enough for that, and `all_forms` is for the last look."""
+
+    def __init__(self, folder, wanted, all_forms):
+        self.folder, self.wanted, self.all_forms = folder, wanted, all_forms
+        self.leaks, self.partial, self._done = set(), 0, threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def look(self, wanted=None):
+        for path in self.folder.rglob("*"):
+            try:
+                body = path.read_bytes() if path.is_file() else b""
+            except FileNotFoundError:
+                continue  # renamed or removed meanwhile
+            self.leaks |= {(path.name, form) for form in leaks(body, wanted or self.wanted)}
+            self.partial += path.parent.name == "incoming" and len(body) > 0
+
+    def _run(self):
+        while not self._done.is_set():
+            self.look()
+            self._done.wait(0.02)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._done.set()
+        self._thread.join()
+        self.look(self.wanted | self.all_forms)
+
+
+@pytest.mark.parametrize("major,level", ((20, "all"), (22, "strings"), (24, "strings"), (24, "all"),
+                                         (26, "all")))
+def test_no_secret_is_ever_in_the_storage_folder(start_node, watch, major, level):
+    planted = Planted(start_node, major)
+    daemon = watch(app=planted.node.address,
+                   sections={"capture": {"redact": level, "compress": "none"}})
+    daemon.wait_up("app")
+    with Watcher(daemon.home, marks(VALUE) | keys_of(level), planted.never) as watcher:
+        snapshot = daemon.capture("app")
+    assert watcher.leaks == set()
+    assert watcher.partial > 0, "nothing was seen in the making"
+    assert leaks(daemon.process.output().encode(), planted.never) == []
+    manifest = json.loads(snapshot.with_name(snapshot.name + ".json").read_text())
+    assert manifest["redact"] == level
+    assert b"Holder" in snapshot.read_bytes(), "names of classes stay"
+
+
+@pytest.fixture
+def cores_wanted():
+    """Limits as of a machine that keeps cores: what is not dumped was prevented by the daemon."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_CORE, before)
+
+
+@pytest.mark.parametrize("number", (signal.SIGABRT, signal.SIGSEGV), ids=lambda n: n.name)
+def test_a_daemon_that_crashes_leaves_no_core(start_node, watch, cores_wanted, monkeypatch, number):
+    """Without sanitizers, which have ways of their own with these signals."""
+    monkeypatch.setenv("HEAPWATCHD", os.environ["HEAPWATCHD_RELEASE"])
+    planted = Planted(start_node, 24)
+    daemon = watch(app=planted.node.address,
+                   sections={"capture": {"redact": "strings", "compress": "none"}})
+    daemon.wait_up("app")
+    limits = Path(f"/proc/{daemon.process.pid}/limits").read_text()
+    (core,) = [line.split()[4:6] for line in limits.splitlines() if "core file size" in line]
+    assert core == ["0", "0"]
+    daemon.post("/api/v1/targets/app/captures", b'{"kind": "snapshot"}',
+                {"Content-Type": "application/json"})
+    until(lambda: any(path.stat().st_size for path in daemon.incoming()), "bytes", step_s=0.001)
+    daemon.process.signal(number)
+    assert daemon.process.wait_exit() == -number
+    assert daemon.process.ended.si_code == os.CLD_KILLED, "it was dumped"
+    watcher = Watcher(daemon.home, marks(VALUE), planted.never)
+    watcher.look(planted.never)
+    assert watcher.leaks == set() and watcher.partial > 0
