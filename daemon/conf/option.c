@@ -122,6 +122,12 @@ static int load_text_list(const struct option_load *load, const struct option_de
 		option_complain_kind(load, node, path, "a list of texts ([a, b], or - a)");
 		return 0;
 	}
+	if (desc->max > 0 && node->children_n > desc->max) {
+		problems_add(load->problems, load->doc->file, node->line, node->column, path,
+			     "%zu are too many, at most %llu", node->children_n,
+			     (unsigned long long)desc->max);
+		return 0;
+	}
 	item.type = OPTION_TEXT;
 	text_list_fini(list);
 	for (size_t i = 0; i < node->children_n; i++) {

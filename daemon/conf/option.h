@@ -61,7 +61,7 @@ struct option_desc {
 	unsigned flags;
 	size_t offset;
 	size_t present; /* offset of a bool set when the key was given; 0: none (never offset 0) */
-	uint64_t min, max; /* UINT, BYTES, TIME; max 0: no bound */
+	uint64_t min, max; /* UINT, BYTES, TIME; of a TEXT_LIST max items; max 0: no bound */
 	const char *def; /* as one would write it, a list as "a, b"; NULL: zero, empty */
 	const char *const *choices; /* ENUM, NULL-terminated */
 	const struct option_desc *table; /* TABLE, LIST */

@@ -2,7 +2,7 @@
 
 /*
  * age v1, the half that opens, as a stage: whoever has an identity gets the plain bytes back. The
- * daemon does not link it (docs/adr/0008): a daemon that is taken over opens no old capture.
+ * daemon does not link it (docs/adr/0007): a daemon that is taken over opens no old capture.
  *
  * Every chunk is authenticated before its bytes go on. That none is missing at the end is known
  * only when stage_finish() gives 0: until then what came out may be a part, and after a failure it

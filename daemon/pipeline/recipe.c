@@ -70,6 +70,7 @@ const struct option_desc recipe_options[] = {
 	{ .name = "encrypt",
 	  .type = OPTION_TEXT_LIST,
 	  .offset = AT(encrypt),
+	  .max = RECIPIENTS_MAX,
 	  .check = check_recipient,
 	  .help = "age recipients (`age1...`) that captures are encrypted to; `heapwatchctl "
 		  "keygen` makes a pair. The daemon holds no key that opens them." },
@@ -93,6 +94,7 @@ const struct option_desc recipe_choice_options[] = {
 	  .type = OPTION_TEXT_LIST,
 	  .offset = CHOICE(encrypt),
 	  .present = CHOICE(has_encrypt),
+	  .max = RECIPIENTS_MAX,
 	  .check = check_recipient,
 	  .help = "As `capture.encrypt`, for this action; an empty list is no encryption." },
 	{ 0 },

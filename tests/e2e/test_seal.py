@@ -243,6 +243,9 @@ def test_a_recipient_that_is_none_is_named_with_its_place(tmp_path, keys):
     assert f"{config}:4:7: capture.encrypt[1]: this is a secret key" in said
     assert f"{config}:5:7: capture.encrypt[2]: not an age recipient" in said
     assert secret not in said and secret[20:40] not in said
+    config.write_text(f"capture:\n  encrypt: [{', '.join([recipient_of(keys[0])] * 21)}]\n")
+    done = run(heapwatchd.program(), "--check", f"--config.file={config}")
+    assert done.returncode == 1 and b":2:12: capture.encrypt: 21 are too many" in done.stdout + done.stderr
 
 
 def files_of(storage):
