@@ -239,6 +239,7 @@ static int apply(struct daemon *daemon, struct settings *settings, struct rules 
 	daemon->view.web = &settings->web;
 	targets_set_limits(&daemon->targets, &settings->watch);
 	captures_set(&daemon->captures, &settings->capture);
+	adoption_set(daemon->adoption);
 	daemon->spool.limits = settings->spool;
 	r = http_server_set(daemon->server, &settings->web);
 	/* Always, for it holds on to the settings that are freed below. */
@@ -428,6 +429,8 @@ static int start_watch(struct daemon *daemon, const struct settings *settings)
 		r = captures_init(&daemon->captures, &daemon->loop, &daemon->targets,
 				  &daemon->spool, &settings->capture, daemon->state_fd);
 	daemon->captures.version = VERSION;
+	if (r == 0)
+		r = adoption_new(&daemon->adoption, &daemon->captures);
 	return r;
 }
 
@@ -492,6 +495,7 @@ static void daemon_stop(struct daemon *daemon)
 	http_server_free(daemon->server);
 	if (daemon->captures.loop != NULL)
 		captures_fini(&daemon->captures);
+	adoption_free(daemon->adoption);
 	discovery_fini(&daemon->discovery);
 	if (daemon->alerts.loop != NULL)
 		alerts_fini(&daemon->alerts);

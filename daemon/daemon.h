@@ -2,6 +2,7 @@
 
 /* Everything the process owns, by value where it can be, in the order it is started. */
 
+#include "capture/adopt.h"
 #include "capture/capture.h"
 #include "http/server.h"
 #include "http/view.h"
@@ -32,6 +33,7 @@ struct daemon {
 	struct discovery discovery;
 	struct alerts alerts;
 	struct captures captures;
+	struct adoption *adoption; /* owned */
 	struct http_view view;
 	struct http_server *server;
 	struct service service;

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "capture/state.h"
+#include "json/scan.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -96,17 +97,40 @@ static int read_some(struct capture_job *job, char *block, size_t *ret)
 	return 0;
 }
 
+static int ignore_event(void *owner, const struct json_event *event)
+{
+	(void)owner;
+	(void)event;
+	return 0;
+}
+
+/* Whoever wrote it may have been killed in the middle, which without redaction no stage would see.
+ */
+static int scan_failure(struct capture_job *job, const struct json_scan *scan, int r)
+{
+	if (r == 0)
+		return 0;
+	return err_set(&job->err, r, "not whole: no valid JSON at byte %llu",
+		       (unsigned long long)scan->offset);
+}
+
 static int run_file(struct capture_job *job)
 {
-	char *block = malloc(READ_BYTES);
+	char *block = malloc(READ_BYTES), text[1024];
+	struct json_scan scan;
 	size_t n = 1;
 	int r = block == NULL ? -ENOMEM : 0;
 
+	json_scan_init(&scan, text, sizeof(text), ignore_event, NULL);
 	while (r == 0 && n > 0) {
 		r = read_some(job, block, &n);
 		if (r == 0 && n > 0)
+			r = scan_failure(job, &scan, json_scan_feed(&scan, block, n));
+		if (r == 0 && n > 0)
 			r = on_bytes(job, DOWNLOAD_SNAPSHOT, block, n);
 	}
+	if (r == 0)
+		r = scan_failure(job, &scan, json_scan_end(&scan));
 	free(block);
 	return r;
 }

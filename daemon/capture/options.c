@@ -93,5 +93,12 @@ const struct option_desc capture_options[] = {
 		  "process and control group, command line without secrets. A few kilobytes, "
 		  "for which the target is not asked." },
 	{ .name = "recipe", .type = OPTION_INCLUDE, .offset = AT(recipe), .table = recipe_options },
+	{ .name = "adopt",
+	  .type = OPTION_LIST,
+	  .offset = AT(adopt),
+	  .table = adopt_options,
+	  .item_size = sizeof(struct adopt_settings),
+	  .help = "Directories from which snapshots and profiles that runtimes write by themselves "
+		  "are taken over into the spool." },
 	{ 0 },
 };

@@ -31,4 +31,5 @@ struct capture_settings {
 	struct item_list adopt; /* struct adopt_settings */
 };
 
+extern const struct option_desc adopt_options[];
 extern const struct option_desc capture_options[];

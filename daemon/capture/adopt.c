@@ -1,0 +1,589 @@
+/*
+ * Adoption
+ *
+ * A directory is watched by inotify and listed at intervals as well: inotify is a help, not a need.
+ * Each file of interest has a record with its state. A file is seen when its writer creates it, and
+ * its target is looked up then, for a process that is out of memory is gone when the file is whole.
+ */
+
+#include "capture/adopt.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "capture/adopt_file.h"
+#include "capture/step.h"
+#include "util/clock.h"
+#include "util/err.h"
+#include "util/log.h"
+#include "util/str.h"
+#include "watch/target.h"
+
+#define RESCAN_NS (10 * NS_PER_S)
+#define SOON_NS   (20 * NS_PER_MS) /* events come in bursts */
+
+enum { FOUND_MAX = 1000 }; /* of one directory */
+
+enum found_state {
+	FOUND_WAITS, /* until it is whole */
+	FOUND_TAKEN, /* by captures, which will call back */
+	FOUND_LEFT, /* refused, or adopted and kept: until it changes */
+};
+
+/* A file of interest. */
+struct found {
+	struct link link;
+	struct folder *folder; /* borrowed */
+	char name[NAME_MAX + 1];
+	struct adopt_name parsed;
+	struct adopt_stamp stamp;
+	uint64_t since_ns; /* when it was first seen like this */
+	uint64_t target_id; /* 0: unknown */
+	enum found_state state;
+	bool closed; /* by its writer */
+	bool seen; /* in this scan */
+};
+
+struct folder {
+	struct link link;
+	struct adoption *adoption; /* borrowed */
+	char path[PATH_MAX], target[128]; /* as configured */
+	bool keep;
+	uint64_t settle_ns;
+	int fd, watch; /* -1: none */
+	struct link files;
+	unsigned files_n, taken_n;
+	bool told; /* that it cannot be read */
+	bool wanted; /* by the settings as they are now */
+};
+
+struct adoption {
+	struct captures *captures; /* borrowed */
+	struct link folders;
+	int inotify_fd; /* owned; -1: none */
+	struct loop_fd events;
+	struct loop_timer scan;
+};
+
+/* ---- telling ---- */
+
+static void path_of(const struct found *found, char dst[PATH_MAX])
+{
+	snprintf(dst, PATH_MAX, "%.3800s/%.255s", found->folder->path, found->name);
+}
+
+static const char *target_name(const struct found *found)
+{
+	const struct target *target =
+		targets_find(found->folder->adoption->captures->targets, found->target_id);
+
+	if (target != NULL)
+		return target->spec.name;
+	return found->folder->target[0] != '\0' ? found->folder->target : "unknown";
+}
+
+static void leave(struct found *found, const char *why)
+{
+	char path[PATH_MAX];
+	const struct log_field fields[] = {
+		{ "target", target_name(found) },
+		{ "source", path },
+		{ "reason", why },
+	};
+
+	path_of(found, path);
+	log_event(LEVEL_WARN, "adopt", LOG_ID_CAPTURE_ADOPT_FAILED, fields,
+		  sizeof(fields) / sizeof(fields[0]), "%s is not taken over: %s", path, why);
+	found->state = FOUND_LEFT;
+}
+
+static void tell_adopted(const struct found *found, const struct capture *capture)
+{
+	char path[PATH_MAX];
+	const struct log_field fields[] = {
+		{ "target", capture->manifest.target }, { "isolate", capture->manifest.isolate },
+		{ "kind", capture->manifest.kind },     { "capture_id", capture->id },
+		{ "filename", capture->manifest.name }, { "source", path },
+	};
+
+	path_of(found, path);
+	log_event(LEVEL_INFO, "adopt", LOG_ID_CAPTURE_ADOPTED, fields,
+		  sizeof(fields) / sizeof(fields[0]), "%s taken over as %s", path,
+		  capture->manifest.name);
+}
+
+/* ---- one file ---- */
+
+static struct target *target_of(const struct folder *folder, const struct adopt_name *parsed)
+{
+	struct targets *targets = folder->adoption->captures->targets;
+	struct target *only = NULL;
+
+	if (folder->target[0] != '\0')
+		return targets_find_name(targets, folder->target);
+	list_each (link, &targets->list) {
+		struct target *target = container_of(link, struct target, link);
+
+		if (parsed->pid == 0 || target->identity.pid != parsed->pid)
+			continue;
+		if (only != NULL)
+			return NULL; /* two containers, each with such a pid */
+		only = target;
+	}
+	return only;
+}
+
+static void find_target(struct found *found)
+{
+	const struct target *target = target_of(found->folder, &found->parsed);
+
+	if (target != NULL && found->target_id == 0)
+		found->target_id = target->id;
+}
+
+static void found_free(struct found *found)
+{
+	found->folder->files_n--;
+	link_remove(&found->link);
+	free(found);
+}
+
+static void delete_original(struct found *found)
+{
+	char path[PATH_MAX];
+	int r;
+
+	found->state = FOUND_LEFT;
+	if (found->folder->keep)
+		return;
+	r = adopt_delete(found->folder->fd, found->name, &found->stamp);
+	path_of(found, path);
+	if (r < 0 && r != -ENOENT)
+		log_warn("adopt", "%s was taken over but cannot be deleted: %s", path,
+			 r == -ESTALE ? "it has changed since" : strerror(-r));
+}
+
+/* Of the program that is still there: what its own snapshot left on is switched off. */
+static void settle_target(const struct found *found)
+{
+	struct target *target =
+		targets_find(found->folder->adoption->captures->targets, found->target_id);
+
+	if (target != NULL && !found->parsed.profile &&
+	    (found->parsed.pid == 0 || target->identity.pid == found->parsed.pid))
+		session_settle(&target->session);
+}
+
+static void folder_free_if_done(struct folder *folder);
+
+static void on_adopted(void *owner, const struct capture *capture)
+{
+	struct found *found = owner;
+
+	found->folder->taken_n--;
+	if (capture->step == CAPTURE_SUCCEEDED) {
+		tell_adopted(found, capture);
+		delete_original(found);
+	} else if (strcmp(capture->reason, "space") == 0 ||
+		   strcmp(capture->reason, "cancelled") == 0) {
+		found->state = FOUND_WAITS; /* the next scan asks again */
+	} else {
+		leave(found, capture->error);
+	}
+	folder_free_if_done(found->folder);
+}
+
+/* Was it taken over before we were started? */
+static bool is_in_spool(const struct found *found, const char *path)
+{
+	const struct spool *spool = found->folder->adoption->captures->spool;
+
+	list_each (link, &spool->ready) {
+		const struct manifest *manifest =
+			&container_of(link, const struct spool_entry, link)->manifest;
+
+		if (manifest->source_mtime_ms == found->stamp.mtime_ns / 1000000 &&
+		    manifest->size_bytes == (uint64_t)found->stamp.size &&
+		    strcmp(manifest->source, path) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void describe(const struct found *found, const char *path, struct manifest *manifest)
+{
+	const struct target *target =
+		targets_find(found->folder->adoption->captures->targets, found->target_id);
+	int64_t mtime_ms = found->stamp.mtime_ns / 1000000;
+
+	*manifest = (struct manifest){ .source_mtime_ms = mtime_ms, .started_wall_ms = mtime_ms };
+	str_copy(manifest->kind, sizeof(manifest->kind),
+		 found->parsed.profile ? "profile" : "snapshot");
+	if (found->parsed.thread > 0)
+		snprintf(manifest->isolate, sizeof(manifest->isolate), "worker:%" PRId64,
+			 found->parsed.thread);
+	else
+		str_copy(manifest->isolate, sizeof(manifest->isolate), "main");
+	str_copy(manifest->target, sizeof(manifest->target), target_name(found));
+	if (target != NULL)
+		describe_target(manifest, target);
+	if (found->parsed.pid != 0 && manifest->pid != found->parsed.pid) {
+		manifest->pid = found->parsed.pid;
+		manifest->target_start_wall_ms = 0;
+		manifest->heap_used_bytes = 0;
+	}
+	str_copy(manifest->cause, sizeof(manifest->cause), "written by the runtime itself");
+	str_copy(manifest->source, sizeof(manifest->source), path);
+}
+
+static void offer(struct found *found, int fd)
+{
+	struct captures *captures = found->folder->adoption->captures;
+	char path[PATH_MAX], source[sizeof(((struct manifest *)0)->source)];
+	struct manifest manifest;
+	struct err err = { 0 };
+	int r;
+
+	path_of(found, path);
+	str_copy(source, sizeof(source), path);
+	if (is_in_spool(found, source)) {
+		close(fd);
+		delete_original(found);
+		return;
+	}
+	describe(found, source, &manifest);
+	r = captures_adopt(captures, fd, &manifest,
+			   found->parsed.profile ? CONTENT_V8_PROFILE : CONTENT_V8_SNAPSHOT,
+			   on_adopted, found, &err);
+	if (r == 0) {
+		found->state = FOUND_TAKEN;
+		found->folder->taken_n++;
+		settle_target(found);
+	} else if (r < 0) {
+		log_error("adopt", "%s cannot be taken over now: %s", path, strerror(-r));
+	}
+	/* Refused for want of space or of a place in the queue: told, and asked again later. */
+}
+
+static void take(struct found *found)
+{
+	struct adopt_stamp stamp;
+	struct err err = { 0 };
+	int fd, r = adopt_open(found->folder->fd, found->name, &fd, &stamp, &err);
+
+	if (r < 0) {
+		leave(found, err.text);
+		return;
+	}
+	if (!adopt_same(&stamp, &found->stamp)) {
+		close(fd); /* the next scan sees it as it is */
+		return;
+	}
+	r = adopt_look_at_end(fd, stamp.size, &err);
+	if (r < 0) {
+		close(fd);
+		leave(found, err.text);
+		return;
+	}
+	offer(found, fd);
+}
+
+/* ---- one directory ---- */
+
+static struct found *found_find(const struct folder *folder, const char *name)
+{
+	list_each (link, &folder->files) {
+		struct found *found = container_of(link, struct found, link);
+
+		if (strcmp(found->name, name) == 0)
+			return found;
+	}
+	return NULL;
+}
+
+static struct found *found_new(struct folder *folder, const char *name,
+			       const struct adopt_name *parsed)
+{
+	struct found *found;
+
+	if (folder->files_n >= FOUND_MAX)
+		return NULL;
+	found = calloc(1, sizeof(*found));
+	if (found == NULL)
+		return NULL;
+	found->folder = folder;
+	found->parsed = *parsed;
+	str_copy(found->name, sizeof(found->name), name);
+	list_append(&folder->files, &found->link);
+	folder->files_n++;
+	return found;
+}
+
+static void look(struct folder *folder, const char *name, uint64_t now_ns)
+{
+	struct adopt_stamp stamp;
+	struct adopt_name parsed;
+	struct found *found;
+	struct stat st;
+
+	if (!adopt_parse(name, &parsed) || fstatat(folder->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	found = found_find(folder, name);
+	if (found == NULL)
+		found = found_new(folder, name, &parsed);
+	if (found == NULL)
+		return;
+	found->seen = true;
+	find_target(found);
+	stamp = adopt_stamp_of(&st);
+	if (found->since_ns == 0 || !adopt_same(&stamp, &found->stamp)) {
+		found->stamp = stamp;
+		found->since_ns = now_ns;
+		if (found->state == FOUND_LEFT)
+			found->state = FOUND_WAITS;
+	}
+	if (found->state == FOUND_WAITS && (found->closed || !S_ISREG(st.st_mode) ||
+					    now_ns - found->since_ns >= folder->settle_ns))
+		take(found);
+	found->closed = false;
+}
+
+static void list_files(struct folder *folder, uint64_t now_ns)
+{
+	int fd = openat(folder->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *item;
+
+	if (dir == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	list_each (link, &folder->files)
+		container_of(link, struct found, link)->seen = false;
+	while ((item = readdir(dir)) != NULL)
+		look(folder, item->d_name, now_ns);
+	closedir(dir);
+	list_each_safe (link, &folder->files) {
+		struct found *found = container_of(link, struct found, link);
+
+		if (!found->seen && found->state != FOUND_TAKEN)
+			found_free(found);
+	}
+}
+
+/* Before each listing, so that nothing is lost between the two; the path may be another folder. */
+static bool reach(struct folder *folder)
+{
+	const uint32_t mask = IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR;
+	int fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0) {
+		if (!folder->told)
+			log_warn("adopt", "%s cannot be looked into: %s", folder->path,
+				 strerror(errno));
+		folder->told = true;
+		return false;
+	}
+	folder->told = false;
+	if (folder->fd >= 0)
+		close(folder->fd);
+	folder->fd = fd;
+	if (folder->adoption->inotify_fd >= 0)
+		folder->watch = inotify_add_watch(folder->adoption->inotify_fd, folder->path, mask);
+	return true;
+}
+
+static void scan(void *owner)
+{
+	struct adoption *adoption = owner;
+	uint64_t now_ns = clock_mono_ns();
+
+	list_each_safe (link, &adoption->folders) {
+		struct folder *folder = container_of(link, struct folder, link);
+
+		if (folder->wanted && reach(folder))
+			list_files(folder, now_ns);
+	}
+	if (!list_empty(&adoption->folders))
+		loop_timer_set(&adoption->scan, RESCAN_NS);
+}
+
+/* ---- events ---- */
+
+static void on_event(struct adoption *adoption, const struct inotify_event *event)
+{
+	struct adopt_name parsed;
+
+	if (event->len == 0 || !adopt_parse(event->name, &parsed))
+		return;
+	list_each (link, &adoption->folders) {
+		struct folder *folder = container_of(link, struct folder, link);
+		struct found *found;
+
+		if (folder->watch != event->wd)
+			continue;
+		found = found_find(folder, event->name);
+		if (found == NULL)
+			found = found_new(folder, event->name, &parsed);
+		if (found == NULL)
+			continue;
+		find_target(found);
+		if (event->mask & (IN_CLOSE_WRITE | IN_MOVED_TO))
+			found->closed = true;
+	}
+}
+
+static void on_events(void *owner, int fd, unsigned what)
+{
+	struct adoption *adoption = owner;
+	_Alignas(struct inotify_event) char buffer[4096];
+	ssize_t n;
+
+	(void)what;
+	while ((n = read(fd, buffer, sizeof(buffer))) > 0) {
+		for (ssize_t at = 0; at < n;) {
+			const struct inotify_event *event = (const void *)(buffer + at);
+
+			on_event(adoption, event);
+			at += (ssize_t)(sizeof(*event) + event->len);
+		}
+	}
+	loop_timer_set(&adoption->scan, SOON_NS);
+}
+
+static int start_events(struct adoption *adoption)
+{
+	int r;
+
+	adoption->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (adoption->inotify_fd < 0) {
+		log_warn("adopt", "no inotify: %s; looking at intervals", strerror(errno));
+		return 0;
+	}
+	r = loop_fd_init(&adoption->events, adoption->captures->loop, adoption->inotify_fd,
+			 on_events, adoption);
+	return r < 0 ? r : loop_fd_want(&adoption->events, LOOP_READ);
+}
+
+/* ---- life ---- */
+
+static void folder_free(struct folder *folder)
+{
+	list_each_safe (link, &folder->files)
+		found_free(container_of(link, struct found, link));
+	if (folder->watch >= 0)
+		inotify_rm_watch(folder->adoption->inotify_fd, folder->watch);
+	if (folder->fd >= 0)
+		close(folder->fd);
+	link_remove(&folder->link);
+	free(folder);
+}
+
+/* No longer in the settings, and nothing of it is under way. */
+static void folder_free_if_done(struct folder *folder)
+{
+	if (!folder->wanted && folder->taken_n == 0)
+		folder_free(folder);
+}
+
+static struct folder *folder_find(const struct adoption *adoption, const char *path)
+{
+	list_each (link, &adoption->folders) {
+		struct folder *folder = container_of(link, struct folder, link);
+
+		if (strcmp(folder->path, path) == 0)
+			return folder;
+	}
+	return NULL;
+}
+
+static struct folder *folder_new(struct adoption *adoption, const char *path)
+{
+	struct folder *folder = calloc(1, sizeof(*folder));
+
+	if (folder == NULL)
+		return NULL;
+	folder->adoption = adoption;
+	folder->fd = folder->watch = -1;
+	link_init(&folder->files);
+	str_copy(folder->path, sizeof(folder->path), path);
+	list_append(&adoption->folders, &folder->link);
+	return folder;
+}
+
+static void want(struct adoption *adoption, const struct adopt_settings *settings)
+{
+	struct folder *folder = folder_find(adoption, settings->directory);
+
+	if (folder == NULL)
+		folder = folder_new(adoption, settings->directory);
+	if (folder == NULL) {
+		log_error("adopt", "out of memory: %s is not watched", settings->directory);
+		return;
+	}
+	folder->wanted = true;
+	folder->keep = settings->keep;
+	folder->settle_ns = settings->settle_ns;
+	str_copy(folder->target, sizeof(folder->target),
+		 settings->target != NULL ? settings->target : "");
+}
+
+void adoption_set(struct adoption *adoption)
+{
+	const struct item_list *list = &adoption->captures->settings->adopt;
+	const struct adopt_settings *items = list->items;
+
+	list_each (link, &adoption->folders)
+		container_of(link, struct folder, link)->wanted = false;
+	for (size_t i = 0; i < list->n; i++)
+		want(adoption, &items[i]);
+	list_each_safe (link, &adoption->folders)
+		folder_free_if_done(container_of(link, struct folder, link));
+	if (list_empty(&adoption->folders))
+		loop_timer_clear(&adoption->scan);
+	else
+		loop_timer_set(&adoption->scan, SOON_NS);
+}
+
+int adoption_new(struct adoption **ret, struct captures *captures)
+{
+	struct adoption *adoption = calloc(1, sizeof(*adoption));
+	int r;
+
+	if (adoption == NULL)
+		return -ENOMEM;
+	adoption->captures = captures;
+	adoption->inotify_fd = -1;
+	link_init(&adoption->folders);
+	r = loop_timer_init(&adoption->scan, captures->loop, scan, adoption);
+	if (r == 0)
+		r = start_events(adoption);
+	if (r < 0) {
+		adoption_free(adoption);
+		return r;
+	}
+	*ret = adoption;
+	return 0;
+}
+
+void adoption_free(struct adoption *adoption)
+{
+	if (adoption == NULL)
+		return;
+	list_each_safe (link, &adoption->folders)
+		folder_free(container_of(link, struct folder, link));
+	loop_timer_fini(&adoption->scan);
+	loop_fd_fini(&adoption->events);
+	if (adoption->inotify_fd >= 0)
+		close(adoption->inotify_fd);
+	free(adoption);
+}
