@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "ctl/keygen.h"
+#include "ctl/show.h"
 #include "ctl/source.h"
+#include "util/buf.h"
 #include "util/err.h"
 #include "util/log.h"
 #include "util/str.h"
@@ -105,6 +107,17 @@ static int check_args(const struct command *command, const struct ctl_options *o
 	return CTL_OK;
 }
 
+/* The reason may quote what a target or a stranger's server calls itself. */
+static void complain(const struct err *err)
+{
+	struct buf buf;
+
+	buf_init(&buf, sizeof(err->text));
+	show_text(&buf, err->text);
+	fprintf(stderr, "heapwatchctl: %s\n", buf_text(&buf) != NULL ? buf_text(&buf) : "failed");
+	buf_fini(&buf);
+}
+
 static int run(const struct command *command, const struct ctl_options *options)
 {
 	struct source *source = NULL;
@@ -116,7 +129,7 @@ static int run(const struct command *command, const struct ctl_options *options)
 	/* That nothing was found is an answer, which --quiet leaves to the exit. */
 	if (exit != CTL_OK && err.text[0] != '\0' &&
 	    !(options->quiet && exit == CTL_FAILURE && err.code == -ENOENT))
-		fprintf(stderr, "heapwatchctl: %s\n", err.text);
+		complain(&err);
 	source_free(source);
 	return exit;
 }

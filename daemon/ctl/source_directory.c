@@ -62,23 +62,38 @@ static int read_manifest(const struct source_directory *directory, const char *n
 	return r;
 }
 
-/* What is no manifest is not ours to judge: the list of scripts of a plain capture is one. */
+/* A capture that cannot be listed is not passed over in silence. */
+static void complain(const struct source_directory *directory, const char *name, size_t length,
+		     const struct err *why)
+{
+	char capture[NAME_MAX_BYTES];
+
+	snprintf(capture, sizeof(capture), "%.*s", (int)length, name);
+	if (faccessat(directory->ready_fd, capture, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		fprintf(stderr, "heapwatchctl: %s is not listed: its manifest cannot be read: %s\n",
+			capture, why->text);
+}
+
+/* Not all that is named so is a manifest: plain diagnostics and lists of scripts are JSON too. */
 static int take_file(const struct source_directory *directory, const char *name,
 		     struct item_array *ret, struct err *err)
 {
-	struct manifest manifest;
+	struct err why = { .text = "it is of another capture" };
+	struct manifest manifest = { .name = "" };
 	struct item *item;
 	size_t length;
 	int r;
 
 	if (!is_manifest(name, &length))
 		return CTL_OK;
-	r = read_manifest(directory, name, &manifest, NULL);
+	r = read_manifest(directory, name, &manifest, &why);
 	if (r == -EACCES)
 		return source_fail(err, CTL_FAILURE, r, "%s/ready/%s: %s", directory->path, name,
 				   strerror(-r));
-	if (r < 0 || strlen(manifest.name) != length || strncmp(manifest.name, name, length) != 0)
+	if (r < 0 || strlen(manifest.name) != length || strncmp(manifest.name, name, length) != 0) {
+		complain(directory, name, length, &why);
 		return CTL_OK;
+	}
 	item = item_array_add(ret);
 	if (item == NULL)
 		return source_fail(err, CTL_FAILURE, -ENOMEM, "out of memory");

@@ -9,10 +9,12 @@ import re
 import subprocess
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from lab import ctl as lab_ctl
 from lab import daemon as lab_daemon
 from lab import listener, node, proc, readers
 from lab.ctl import Ctl
@@ -239,11 +241,17 @@ def test_no_capture_on_a_terminal(scene):
 
 def test_scripts(ctl, scene):
     entry = scene.entries[0]
-    if not entry["scripts_name"]:
-        assert "scripts" in ctl("export", "--scripts", entry["id"], exit=1).stderr
-        return
-    scripts = json.loads(ctl("export", "--scripts", entry["id"], "-o", "-").stdout)
-    assert any(script["url"].endswith("heap.js") for script in scripts)
+    text = ctl("export", "--scripts", entry["id"], "-o", "-").stdout
+    assert text.encode() == plain(scene.ready / entry["scripts_name"])
+    assert any(script["url"].endswith("heap.js") for script in json.loads(text))
+
+
+def test_scripts_that_were_not_kept(copy, scene):
+    entry = scene.entries[0]
+    path = copy.ready / (entry["name"] + ".json")
+    path.write_text(json.dumps(dict(json.loads(path.read_text()), scripts_name="", scripts_bytes=0,
+                                    scripts_sha256="")))
+    assert "no list of scripts" in copy.ctl("export", "--scripts", entry["id"], exit=1).stderr
 
 
 # ---- the daemon's side of downloads ----
@@ -301,6 +309,12 @@ def test_verify_and_export_find_damage(copy, scene, how, tmp_path):
     assert not out.exists() and not list(tmp_path.glob(".#*"))
 
 
+def test_verify_reads_the_scripts_too(copy, scene):
+    damage(copy.ready / scene.entries[1]["scripts_name"], "damaged")
+    (found,) = copy.ctl.json("verify", scene.entries[1]["id"], exit=1)
+    assert found["result"] == "damaged"
+
+
 # ---- changes ----
 
 def test_changes_over_http(group, nodes, tmp_path):
@@ -349,6 +363,14 @@ def test_changes_without_a_daemon(copy, scene):
 def test_storage_folder_will_do(copy):
     assert len(Ctl("-D", copy.spool.parent).json("list")) == 3
     assert "no spool" in Ctl("-D", copy.ready)(exit=1).stderr
+
+
+def test_manifest_that_cannot_be_read(copy, scene):
+    name = scene.entries[0]["name"]
+    (copy.ready / (name + ".json")).write_text("{")
+    done = copy.ctl("list", "--no-legend")
+    assert len(done.stdout.splitlines()) == 2
+    assert f"{name} is not listed" in done.stderr
 
 
 # ---- encrypted ----
@@ -461,7 +483,40 @@ def test_pager(scene):
 
 def test_reader_that_has_seen_enough(scene):
     flags = " ".join(scene.http.flags)
-    from lab.ctl import binary
-    done = subprocess.run(f"set -o pipefail; {binary()} {flags} list --json=pretty | head -1",
+    done = subprocess.run(f"set -o pipefail; {lab_ctl.binary()} {flags} list --json=pretty | head -1",
                           shell=True, executable="/bin/bash", capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout == "[\n" and done.stderr == ""
+
+
+# ---- what comes with it ----
+
+def completed(scene, *words):
+    """What bash offers for the last word."""
+    top = Path(__file__).resolve().parents[2]
+    line = " ".join(f"'{word}'" for word in ("heapwatchctl", *words))
+    script = (f"PATH={os.path.dirname(lab_ctl.binary())}:$PATH; "
+              f"source {top}/docs/completion/heapwatchctl.bash; COMP_WORDS=({line}); "
+              f"COMP_CWORD={len(words)}; _heapwatchctl; printf '%s\\n' \"${{COMPREPLY[@]}}\"")
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def test_completion(scene):
+    wanted = sorted(entry["id"] for entry in scene.entries)
+    assert sorted(completed(scene, "-D", scene.spool, "info", "")) == wanted
+    assert completed(scene, "-D", scene.spool, "list", "web") == ["web-1"]
+    assert completed(scene, "ex") == ["export"]
+    assert completed(scene, "--json", "p") == ["pretty"]
+    assert completed(scene, "list", "--no-p") == ["--no-pager"]
+
+
+def test_manual_and_help_know_every_flag():
+    top = Path(__file__).resolve().parents[2]
+    manual = (top / "docs/man/heapwatchctl.1").read_text()
+    completion = (top / "docs/completion/heapwatchctl.bash").read_text()
+    flags = set(re.findall(r"--([a-z-]+)", Ctl()("--help").stdout))
+    assert len(flags) > 20
+    for flag in flags:
+        assert f"Fl -{flag}" in manual, flag
+        assert f"--{flag}" in completion, flag
