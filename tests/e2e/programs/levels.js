@@ -1,0 +1,19 @@
+// Each SIGUSR2 goes to the next of the levels in argv: so many MiB of buffers. Starts with the
+// first. Needs --expose-gc.
+'use strict';
+const levels = process.argv.slice(2).map(Number);
+let at = 0;
+let kept = null;
+const take = () => {
+  kept = null;
+  globalThis.gc();
+  kept = Buffer.alloc(levels[at % levels.length] << 20, 1);
+  at += 1;
+};
+process.on('SIGUSR2', () => {
+  take();
+  console.log(`level ${kept.length >> 20}`);
+});
+take();
+setInterval(() => {}, 1 << 30);
+console.log('ready');

@@ -1,0 +1,209 @@
+"""Guards: every refusal is told with its name and its numbers wherever a person may look, what was
+captured is remembered over every kind of end, and what has changed since is judged again."""
+
+import json
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab.daemon import PLAIN, static_config
+from lab.wait import until
+
+MIB = 1 << 20
+SUPPRESSED = "31fd108702744bada8dd92bf931fce5c"
+HIGH = {"metric": "heap_used", "above": "1MiB"}
+OPEN = {"cooldown": "0", "max_captures": 0, "headroom": 0}
+TAKE = [{"capture": "snapshot"}]
+
+
+def rule(name, when=None, guards=None, **more):
+    return {"alert": name, "when": when or HIGH, "guards": dict(OPEN, **(guards or {})),
+            "actions": TAKE, **more}
+
+
+@pytest.fixture
+def ruled(start_daemon, tmp_path):
+    """ruled({name: node}, rule...) -> Daemon with these rules, evaluated every second."""
+    def start(targets, *rules, home=None, **extra):
+        path = tmp_path / "rules.yaml"
+        path.write_text(yaml.safe_dump({"groups": [
+            {"name": "memory", "interval": "1s", "rules": list(rules)}]}, sort_keys=False))
+        config = static_config({n: t.address for n, t in targets.items()},
+                               rule_files=[str(path)], **extra)
+        daemon = start_daemon(config, **({"home": home} if home else {}))
+        for name in targets:
+            daemon.wait_up(name)
+        return daemon
+    return start
+
+
+def refused(daemon, name):
+    return [entry for entry in daemon.api("/captures")["refused"] if entry["rule"] == name]
+
+
+def expect_told(daemon, name, target, reason, numbers):
+    """In the metric, the log, the list of refusals and the state of the rule."""
+    daemon.wait_value("heapwatch_captures_suppressed_total", lambda n: n >= 1, target=target,
+                      rule=name, reason=reason)
+    entry = refused(daemon, name)[0]
+    assert entry["reason"] == reason and re.search(numbers, entry["text"]), entry
+    daemon.process.wait_line(rf"capture of {target} suppressed: {numbers}.*reason={reason}")
+    (group,) = daemon.api("/rules")["groups"]
+    (mine,) = [r for r in group["rules"] if r["name"] == name]
+    assert reason in json.dumps(mine), mine
+
+
+def test_every_guard_says_no_and_with_which_numbers(ruled, start_node):
+    heap, busy = start_node(24, "heap", 1000, 40), start_node(22, "spin")
+    daemon = ruled(
+        {"heap": heap, "busy": busy},
+        rule("Room", guards={"headroom": 1000}, match='{target="heap"}'),
+        rule("Size", guards={"max_heap": "1MiB"}, match='{target="heap"}'),
+        rule("Young", guards={"min_uptime": "30d"}, match='{target="heap"}'),
+        rule("Cpu", dict(HIGH, **{"for": "3s"}), {"max_cpu": 0.1}, match='{target="busy"}'),
+        rule("Quiet", guards={"quiet_hours": "00:00-24:00"}, match='{target="heap"}'),
+        rule("Try", match='{target="heap"}', dry_run=True))
+    size = r"[\d.]+ [KMG]?i?B"
+    expect_told(daemon, "Room", "heap", "headroom",
+                rf"headroom: a snapshot may take 1000 x {size} = {size}, {size} are free "
+                rf"\(control group: .*; host: {size} available\)")
+    expect_told(daemon, "Size", "heap", "max_heap",
+                rf"max_heap: the heap uses {size}, at most 1 MiB")
+    expect_told(daemon, "Young", "heap", "min_uptime", r"min_uptime: up for \S+ of 30d")
+    expect_told(daemon, "Cpu", "busy", "max_cpu",
+                r"max_cpu: [\d.]+ cores in use, at most 0.1")
+    expect_told(daemon, "Quiet", "heap", "quiet_hours",
+                r"quiet_hours: it is \d\d:\d\d, quiet is 00:00-24:00")
+    expect_told(daemon, "Try", "heap", "dry_run",
+                r"dry_run: would have captured a snapshot of heap \(isolate main\)")
+    assert daemon.ready() == [] and daemon.incoming() == []
+    assert daemon.value("heapwatch_captures_total", target="heap") in (None, 0)
+
+
+def memory_group(nursery_pid, limit):
+    """A control group of our own with a memory limit and the process in it; None where we may
+    not make one."""
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if "memory" in controllers.split(","):
+            place, name = Path("/sys/fs/cgroup/memory" + path), "memory.limit_in_bytes"
+        elif controllers == "":
+            place, name = Path("/sys/fs/cgroup" + path), "memory.max"
+        else:
+            continue
+        group = place / f"heapwatch-test-{os.getpid()}"
+        try:
+            group.mkdir()
+            (group / name).write_text(str(limit))
+            (group / "cgroup.procs").write_text(str(nursery_pid))
+            return group
+        except OSError:
+            if group.is_dir():
+                group.rmdir()
+    return None
+
+
+def test_headroom_looks_at_the_control_group(ruled, start_node):
+    """In the place where a snapshot would get the program killed. Where groups cannot be made, the
+    memory of the host stands for it."""
+    app = start_node(24, "heap", 1000, 40)
+    group = memory_group(app.pid, 400 * MIB)
+    guards = {"headroom": 22} if group else {"headroom": 1000}
+    told = r"control group: limit 400 MiB, " if group else r"headroom: "
+    try:
+        daemon = ruled({"app": app}, rule("Room", guards=guards))
+        expect_told(daemon, "Room", "app", "headroom", rf".*{told}.*")
+        assert daemon.ready() == []
+    finally:
+        app.process.kill()
+        if group:
+            until(lambda: group.rmdir() is None or True, "the group to go")
+
+
+LEVELS = {"metric": "array_buffers", "above": "20MiB"}
+
+
+def level(app, daemon, mib):
+    app.nudge(rf"^level {mib}$")
+    daemon.wait_value("heapwatch_array_buffers_bytes",
+                      lambda v: mib * MIB <= v < (mib + 4) * MIB, target="app", isolate="main")
+
+
+def test_captures_again_only_when_the_value_was_back(ruled, start_node):
+    app = start_node(24, "levels", 0, 50, 15, 50, 0, 50, flags=["--expose-gc"])
+    daemon = ruled({"app": app}, rule("Buffers", LEVELS, {"rearm_below": "10MiB"}))
+    level(app, daemon, 50)
+    daemon.wait_capture(1)
+    level(app, daemon, 15)
+    until(lambda: daemon.api("/alerts")["alerts"] == [], "the alert to go")
+    level(app, daemon, 50)
+    expect_told(daemon, "Buffers", "app", "rearm",
+                r"rearm: the value has not been back since the last capture, \S+ ago")
+    assert len(daemon.ready()) == 1
+    level(app, daemon, 0)
+    until(lambda: daemon.api("/alerts")["alerts"] == [], "the alert to go")
+    level(app, daemon, 50)
+    daemon.wait_capture(2)
+
+
+def test_cooldown_survives_a_kill_amid_the_capture(ruled, start_node):
+    """Of the daemon as soon as the target has been asked; and of the target after that."""
+    app = start_node(24, "levels", 0, 50, flags=["--expose-gc"])
+    buffers = rule("Buffers", LEVELS, {"cooldown": "1h"})
+    daemon = ruled({"app": app}, buffers)
+    app.process.wait_line("Debugger attached")
+    app.nudge("^level 50$")
+    until(lambda: daemon.incoming() or daemon.ready(), "the capture to begin", step_s=0.001)
+    daemon.process.kill()
+    kept = len(daemon.ready())
+    again = ruled({"app": app}, buffers, home=daemon.home)
+    expect_told(again, "Buffers", "app", "cooldown", r"cooldown: \S+ left of 1h")
+    app.process.kill()
+    until(lambda: again.api("/alerts")["alerts"] == [], "the alert to go")
+    later = start_node(24, "levels", 50, flags=["--expose-gc"], port=app.port)
+    again.wait_up("app")
+    again.wait_value("heapwatch_captures_suppressed_total", lambda n: n >= 2, target="app",
+                     rule="Buffers", reason="cooldown")
+    assert len(again.ready()) == kept
+    assert later.process.running()
+
+
+def test_a_state_file_of_no_use_is_set_aside(ruled, start_node):
+    app = start_node(24, "idle")
+    daemon = ruled({"app": app})
+    assert daemon.process.stop() == 0
+    state = daemon.storage / "state" / "state.json"
+    assert json.loads(state.read_text())["version"] == 1
+    state.write_text("{")
+    again = ruled({"app": app}, home=daemon.home)
+    again.process.wait_line("state file is of no use")
+    assert (state.parent / "state.json.bad").read_text() == "{"
+
+
+def test_what_changed_while_it_waited_is_judged_again(watch, start_node):
+    first, second = start_node(24, "heap", 1000, 10), start_node(22, "idle")
+    sections = {"capture": dict(PLAIN, threads=1)}
+    daemon = watch(first=first.address, second=second.address, sections=sections)
+    daemon.wait_up("first")
+    daemon.wait_up("second")
+    # The first one holds the only thread, for it is stopped.
+    first.process.signal(signal.SIGSTOP)
+    daemon.capture("first", wait=False)
+    daemon.wait_value("heapwatch_captures_in_progress", 1)
+    daemon.capture("second", wait=False)
+    sections["capture"]["guards"] = {"quiet_hours": "00:00-24:00"}
+    daemon.configure(static_config({"first": first.address, "second": second.address},
+                                   **sections))
+    daemon.process.signal(signal.SIGHUP)
+    daemon.process.wait_line("configuration loaded again")
+    first.process.signal(signal.SIGCONT)
+    expect = {"target": "second", "rule": "", "reason": "quiet_hours"}
+    daemon.wait_value("heapwatch_captures_suppressed_total", 1, **expect)
+    entries = daemon.api("/captures")["refused"]
+    assert entries[0].items() >= expect.items(), entries
+    daemon.wait_capture(1)
+    assert len(daemon.ready()) == 1 and daemon.ready()[0].name.startswith("first.")
