@@ -119,6 +119,28 @@ static uint64_t captures_by(const struct captures *captures, const struct rule *
 	return n;
 }
 
+/* Those the rule gives itself; the others are as in capture.guards. */
+static void write_safety(struct json_writer *w, const struct safety_guards *safety)
+{
+	char text[DAY_SPAN_TEXT_MAX];
+
+	if (safety->has_headroom)
+		json_member_double(w, "headroom", safety->headroom);
+	if (safety->has_max_heap)
+		json_member_uint(w, "maxHeapBytes", safety->max_heap_bytes);
+	if (safety->has_max_cpu)
+		json_member_double(w, "maxCpu", safety->max_cpu);
+	if (safety->has_min_uptime)
+		api_member_seconds(w, "minUptime", safety->min_uptime_ns);
+	if (!safety->has_quiet)
+		return;
+	json_write_key(w, "quietHours");
+	json_write_array(w);
+	for (unsigned i = 0; i < safety->quiet.n; i++)
+		json_write_string(w, day_span_format(text, &safety->quiet.items[i]));
+	json_write_array_end(w);
+}
+
 static void write_guards(struct json_writer *w, const struct rule_guards *guards)
 {
 	json_write_key(w, "guards");
@@ -126,6 +148,9 @@ static void write_guards(struct json_writer *w, const struct rule_guards *guards
 	api_member_seconds(w, "cooldown", guards->cooldown_ns);
 	json_member_uint(w, "maxCaptures", guards->max_captures);
 	api_member_seconds(w, "window", guards->window_ns);
+	if (guards->has_rearm)
+		json_member_double(w, "rearm", guards->rearm);
+	write_safety(w, &guards->safety);
 	json_write_object_end(w);
 }
 
@@ -163,6 +188,7 @@ static void write_rule(struct json_writer *w, const struct http_view *view, size
 	json_member_string(w, "match", rule->match_text);
 	json_member_uint(w, "evaluations", alerts_evaluations(view->alerts, g, r));
 	write_guards(w, &rule->guards);
+	json_member_bool(w, "dryRun", rule->dry_run);
 	json_member_uint(w, "captures", captures_by(view->captures, rule));
 	write_suppressed(w, view->captures, rule);
 	json_write_object_end(w);

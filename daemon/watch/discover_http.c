@@ -138,7 +138,8 @@ static void refresh(void *owner)
 	r = read_token(http, &token);
 	if (r == 0) {
 		request.bearer = token;
-		r = http_call(&http->fetch, http->source.discovery->http, &request, on_answer, http);
+		r = http_call(&http->fetch, http->source.discovery->http, &request, on_answer,
+			      http);
 		if (r < 0)
 			source_part_failed(&http->source, &http->part, "cannot be asked: %s",
 					   strerrordesc_np(-r));
