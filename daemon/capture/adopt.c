@@ -71,6 +71,7 @@ struct adoption {
 	int inotify_fd; /* owned; -1: none */
 	struct loop_fd events;
 	struct loop_timer scan;
+	uint64_t next_ns; /* from this scan to the next one */
 };
 
 /* ---- telling ---- */
@@ -327,6 +328,17 @@ static struct found *found_new(struct folder *folder, const char *name,
 	return found;
 }
 
+/* A file that was there before us is looked at again when it may have settled. */
+static void look_again(struct found *found, uint64_t now_ns)
+{
+	struct adoption *adoption = found->folder->adoption;
+	uint64_t due_ns = found->since_ns + found->folder->settle_ns;
+
+	if (found->state == FOUND_WAITS && due_ns > now_ns &&
+	    due_ns - now_ns + SOON_NS < adoption->next_ns)
+		adoption->next_ns = due_ns - now_ns + SOON_NS;
+}
+
 static void look(struct folder *folder, const char *name, uint64_t now_ns)
 {
 	struct adopt_stamp stamp;
@@ -354,6 +366,7 @@ static void look(struct folder *folder, const char *name, uint64_t now_ns)
 					    now_ns - found->since_ns >= folder->settle_ns))
 		take(found);
 	found->closed = false;
+	look_again(found, now_ns);
 }
 
 static void list_files(struct folder *folder, uint64_t now_ns)
@@ -407,6 +420,7 @@ static void scan(void *owner)
 	struct adoption *adoption = owner;
 	uint64_t now_ns = clock_mono_ns();
 
+	adoption->next_ns = RESCAN_NS;
 	list_each_safe (link, &adoption->folders) {
 		struct folder *folder = container_of(link, struct folder, link);
 
@@ -414,7 +428,7 @@ static void scan(void *owner)
 			list_files(folder, now_ns);
 	}
 	if (!list_empty(&adoption->folders))
-		loop_timer_set(&adoption->scan, RESCAN_NS);
+		loop_timer_set(&adoption->scan, adoption->next_ns);
 }
 
 /* ---- events ---- */

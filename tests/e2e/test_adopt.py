@@ -251,6 +251,7 @@ def test_a_directory_that_comes_and_goes(adopting, directory):
     reload(daemon)
     (directory / "a.heapsnapshot").write_text('{"snapshot":{}}')
     wait_spooled(daemon)
+    wait_empty(directory, daemon)
     text = daemon.config_file.read_text()
     daemon.configure(text[:text.index("  adopt:")] + text[text.index("targets:"):])
     reload(daemon)
