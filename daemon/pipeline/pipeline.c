@@ -49,7 +49,7 @@ static int add_zstd(struct pipeline *pipeline, const struct recipe *recipe)
 	return add_first(pipeline, stage, r);
 }
 
-/* A profile names functions and files, which every level keeps; our own files hold no secret. */
+/* A profile has no values to blank (docs/SECURITY.md); our own files hold no secret. */
 static int add_redact(struct pipeline *pipeline, const struct recipe *recipe, enum content content)
 {
 	struct stage *stage = NULL;

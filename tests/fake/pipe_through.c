@@ -9,12 +9,12 @@
  */
 
 #include <err.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "pipeline/pipeline.h"
+#include "through.h"
 #include "util/err.h"
 
 enum { PIECE_BYTES = 256 << 10 };
@@ -24,32 +24,6 @@ struct arguments {
 	enum content content;
 	size_t piece;
 };
-
-static int write_all(struct stage *stage, const void *data, size_t size)
-{
-	const char *from = data;
-
-	(void)stage;
-	while (size > 0) {
-		ssize_t n = write(STDOUT_FILENO, from, size);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			from += n;
-			size -= (size_t)n;
-		}
-	}
-	return 0;
-}
-
-static int finish(struct stage *stage)
-{
-	(void)stage;
-	return 0;
-}
-
-static const struct stage_ops out_ops = { .name = "file", .put = write_all, .finish = finish };
 
 static int redact_level_of(const char *name)
 {
@@ -108,36 +82,21 @@ static void read_arguments(struct arguments *arguments, int argc, char **argv)
 		errx(2, "see the comment of pipe_through.c");
 }
 
-static void pump(struct pipeline *pipeline, size_t piece)
-{
-	char *buffer = malloc(piece);
-	ssize_t n = 0;
-	int r = buffer == NULL ? -ENOMEM : 0;
-
-	while (r == 0 && (n = read(STDIN_FILENO, buffer, piece)) > 0)
-		r = pipeline_put(pipeline, buffer, (size_t)n);
-	if (n < 0)
-		err(1, "stdin");
-	if (r == 0)
-		r = pipeline_finish(pipeline);
-	if (r != 0)
-		errx(1, "%s: %s", pipeline_error(pipeline), strerror(-r));
-	free(buffer);
-}
-
 int main(int argc, char **argv)
 {
 	struct arguments arguments = { .piece = PIECE_BYTES };
-	struct stage end = { .ops = &out_ops };
 	struct pipeline pipeline;
 	struct err reason = { 0 };
 	int r;
 
 	read_arguments(&arguments, argc, argv);
-	r = pipeline_init(&pipeline, &arguments.recipe, arguments.content, &end, &reason);
+	r = pipeline_init(&pipeline, &arguments.recipe, arguments.content, through_stdout(),
+			  &reason);
 	if (r < 0)
 		errx(1, "%s: %s", reason.text, strerror(-r));
-	pump(&pipeline, arguments.piece);
+	r = through_pump(pipeline.first, arguments.piece);
+	if (r != 0)
+		errx(1, "%s: %s", pipeline_error(&pipeline), strerror(-r));
 	pipeline_fini(&pipeline);
 	recipe_fini(&arguments.recipe);
 	return 0;
