@@ -115,6 +115,8 @@ static void start(struct captures *captures, struct capture *capture, const stru
 		r = capture_pool_submit(captures->pool, &capture->job->pool_job,
 					captures->settings->threads + POOL_THREADS_SPARE);
 	if (r < 0) {
+		if (target != NULL)
+			state_set_open(captures, capture->manifest.target, false);
 		step_fail(captures, capture, "error", strerror(-r));
 		return;
 	}

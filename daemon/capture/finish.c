@@ -122,8 +122,8 @@ static void make_room(struct captures *captures, const struct capture *capture)
 
 	if (!may_vacuum(captures, capture))
 		return;
-	r = vacuum_run(captures->spool, &captures->spool->limits, capture->manifest.file_bytes,
-		       clock_wall_ms(), &result);
+	r = vacuum_run(captures->spool, &captures->spool->limits,
+		       manifest_disk_bytes(&capture->manifest), clock_wall_ms(), &result);
 	if (r < 0)
 		log_error("spool", "cannot delete what is over the limits: %s", strerror(-r));
 }
