@@ -244,6 +244,7 @@ static void on_tick(void *owner)
 	list_each (link, &captures->running)
 		finish_watch(captures, container_of(link, struct capture, link));
 	set_tick(captures);
+	save_soon(captures);
 }
 
 /* ---- looking and cancelling ---- */
@@ -283,6 +284,7 @@ int captures_cancel(struct captures *captures, const char *id)
 		return -ENOENT;
 	if (capture->step == CAPTURE_WAITING) {
 		step_fail(captures, capture, "cancelled", "cancelled");
+		loop_wake_up(&captures->wake); /* which saves it */
 		return 0;
 	}
 	if (capture->step != CAPTURE_RUNNING || capture->job->phase != JOB_DOWNLOAD)

@@ -210,6 +210,7 @@ bool series_cancel(struct captures *captures, const char *id)
 	if (plan == NULL)
 		return false;
 	give_up(captures, plan, "cancelled");
+	loop_wake_up(&captures->wake); /* which saves it */
 	return true;
 }
 

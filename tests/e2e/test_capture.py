@@ -252,13 +252,13 @@ def test_series_goes_on_after_a_restart(usual, start_daemon):
 
 def test_deleting_the_first_ends_its_series(usual):
     _, daemon = usual
-    assert ask(daemon, "app", series={"count": 3, "spacing": "2s"}).status == 202
+    assert ask(daemon, "app", series={"count": 3, "spacing": "10m"}).status == 202
     (first,) = wait_listed(daemon, 1)
     assert daemon.get(f"/api/v1/captures/{first['id']}", method="DELETE").status == 200
     daemon.process.wait_line("the series .* ends")
-    state = json.loads((daemon.storage / "state" / "state.json").read_text())
-    until(lambda: json.loads((daemon.storage / "state" / "state.json").read_text())["series"] == [],
-          f"no series in {state}")
+    state = daemon.storage / "state" / "state.json"
+    until(lambda: json.loads(state.read_text())["series"] == [],
+          lambda: f"no series in {state.read_text()}")
 
 
 def test_what_passes_through_leaves_no_core(usual):
