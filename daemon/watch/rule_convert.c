@@ -234,11 +234,6 @@ static void check_action(struct place *place, const struct rule_action *actions,
 		snprintf(path, sizeof(path), "actions[%zu].redact", i);
 		place_complain(place, path, "diagnostics hold nothing to redact");
 	}
-	if (action->recipe.encrypt.n > RECIPIENTS_MAX) {
-		snprintf(path, sizeof(path), "actions[%zu].encrypt", i);
-		place_complain(place, path, "%zu recipients are too many (at most %d)",
-			       action->recipe.encrypt.n, RECIPIENTS_MAX);
-	}
 }
 
 static void convert_guards(struct place *place, struct rule_text *text, struct rule *rule)

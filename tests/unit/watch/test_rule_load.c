@@ -554,8 +554,7 @@ Test(rule_load, recipients_are_freed_with_what_is_wrong)
 	for (int i = 1; i < 21; i++)
 		strcat(text, "," KEY);
 	strcat(text, "]}]\n");
-	expect(text,
-	       "r.yaml:6:44: " AT ".actions[0].encrypt: 21 recipients are too many (at most 20)\n");
+	expect(text, "r.yaml:6:44: " AT ".actions[0].encrypt: 21 are too many, at most 20\n");
 }
 
 Test(rule_load, bad_names_and_shapes)
