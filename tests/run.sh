@@ -73,6 +73,7 @@ run_suites() {
 	side=$!
 	(cd "$top/tests/e2e" && $pytest -n 4 --basetemp "$out/tmp" --junitxml "$out/e2e.xml" . 2>&1) || :
 	(cd "$top/tests/page" && $pytest --basetemp "$out/tmp" --junitxml "$out/page.xml" . 2>&1) || :
+	(cd "$top/tests/fault" && $pytest -n 2 --basetemp "$out/tmp" --junitxml "$out/fault.xml" . 2>&1) || :
 	wait $side
 	rm -rf "$out/tmp" # snapshots, by the gigabyte at full scale
 }

@@ -15,7 +15,7 @@ from pathlib import Path
 
 SYNTHESIS = re.compile(r"Tested: .*?(\d+).*?Passing: .*?(\d+).*?Failing: .*?(\d+).*?Crashing: .*?(\d+)")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-SUITES = ("style.xml", "e2e.xml", "page.xml")
+SUITES = ("style.xml", "e2e.xml", "page.xml", "fault.xml")
 
 
 class Tally:

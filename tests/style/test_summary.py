@@ -32,6 +32,7 @@ def total(tmp_path, capsys):
         if e2e is not None:
             (tmp_path / "e2e.xml").write_text(JUNIT.format(more=e2e))
         (tmp_path / "page.xml").write_text("<testsuites/>")
+        (tmp_path / "fault.xml").write_text("<testsuites/>")
         (tmp_path / "sanitizer").mkdir()
         for name in reports:
             (tmp_path / "sanitizer" / name).write_text("leak of 1 byte")

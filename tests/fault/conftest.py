@@ -1,0 +1,60 @@
+"""Fixtures of the fault campaigns. The processes, targets and daemons are those of tests/e2e."""
+
+import os
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
+
+from lab import node, proc  # noqa: E402
+
+SCALE = float(os.environ.get("HEAPWATCH_TEST_SCALE", "0.1"))
+
+
+@pytest.fixture
+def nursery():
+    group = proc.Nursery()
+    yield group
+    group.close()
+
+
+@pytest.fixture
+def start_node(nursery):
+    """start_node(major, program, *arguments) -> Node"""
+    def start(*args, **options):
+        return node.Node(nursery, *args, **options)
+    return start
+
+
+@pytest.fixture
+def share():
+    """share(n): so many of a campaign's n as HEAPWATCH_TEST_SCALE lets run."""
+    return lambda n: max(1, round(n * SCALE))
+
+
+@pytest.fixture
+def dice(request):
+    """The same throws in every run of a test, others with HEAPWATCH_TEST_SEED."""
+    return random.Random(f"{os.environ.get('HEAPWATCH_TEST_SEED', '')} {request.node.nodeid}")
+
+
+@pytest.fixture
+def release(monkeypatch):
+    """The daemon that people get, without sanitizers."""
+    path = os.environ.get("HEAPWATCHD_RELEASE", "")
+    assert os.access(path, os.X_OK), "HEAPWATCHD_RELEASE must name the release build"
+    monkeypatch.setenv("HEAPWATCHD", path)
+    return path
+
+
+@pytest.fixture
+def shim():
+    """The library that makes calls fail (shim.c), of the build with the tests."""
+    build = Path(os.environ["HEAPWATCHD"]).parents[1]
+    path = build / "tests" / "fault" / "fault_shim.so"
+    assert path.exists(), f"{path} is missing: run tests/run.sh"
+    return path

@@ -1,0 +1,159 @@
+"""What must hold of a storage folder whatever has happened to the daemon, checked from outside.
+
+P1: a capture in ready/ is whole, has its manifest and is what that says. P2: what the daemon has
+told anybody to be there is there after a crash. Besides: halves are gone after a start, nothing is
+put into corrupt/, the state file can be read, and no name begins to live or die otherwise."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+TEMPORARY = ".#"
+
+
+def _listed(folder):
+    try:
+        return set(os.listdir(folder))
+    except FileNotFoundError:
+        return set()
+
+
+class Storage:
+    """A storage folder over all the lives of the daemons in it."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.spool = self.path / "spool"
+        self.ready, self.incoming = self.spool / "ready", self.spool / "incoming"
+        self.corrupt = self.spool / "corrupt"
+        self.acknowledged = {}  # name -> (sha256, when finished)
+        self.removing = set()  # names somebody asked to remove: may be there or not
+        self.lost = 0
+        self._sums = {}  # (name, inode, size, mtime) -> sha256
+
+    # ---- what the daemon said ----
+
+    def acknowledge(self, entries):
+        """Captures of the API's list: from now on they must not vanish."""
+        for entry in entries:
+            self.acknowledged.setdefault(entry["name"], (entry["sha256"], entry.get("finished", "")))
+
+    def let_go(self, name):
+        """Somebody asks for its removal."""
+        self.removing.add(name)
+
+    # ---- what is on the disk ----
+
+    def _sum(self, name):
+        stat = (self.ready / name).stat()
+        key = (name, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        if key not in self._sums:
+            with open(self.ready / name, "rb") as file:
+                self._sums[key] = hashlib.file_digest(file, "sha256").hexdigest()
+        return stat.st_size, self._sums[key]
+
+    def _file_problems(self, name, size, digest):
+        try:
+            found = self._sum(name)
+        except FileNotFoundError:
+            return [f"{name} is not there"]
+        if found != (size, digest):
+            return [f"{name} has {found[0]} bytes, {found[1]}; its manifest says {size}, {digest}"]
+        return []
+
+    def _manifest(self, name):
+        return json.loads((self.ready / (name + ".json")).read_text())
+
+    def captures(self, names=None):
+        """{name: manifest} of the manifests in ready/ whose capture is there."""
+        names = _listed(self.ready) if names is None else names
+        found = {}
+        for name in names:
+            if name + ".json" in names and not name.startswith(TEMPORARY):
+                found[name] = self._manifest(name)
+        return found
+
+    def whole(self):
+        """P1, at any moment when no daemon runs: problems as texts."""
+        problems, names = [], _listed(self.ready)
+        captures = self.captures(names)
+        scripts = {m.get("scripts_name") for m in captures.values()} - {None, ""}
+        for name, manifest in captures.items():
+            if manifest["name"] != name:
+                problems.append(f"the manifest of {name} is of {manifest['name']}")
+            problems += self._file_problems(name, manifest["file_bytes"], manifest["sha256"])
+            if manifest.get("scripts_name"):
+                problems += self._file_problems(manifest["scripts_name"], manifest["scripts_bytes"],
+                                                manifest["scripts_sha256"])
+        for name in names - set(captures) - scripts:
+            if not name.startswith(TEMPORARY) and ".json" not in name:
+                problems.append(f"{name} is in ready/ without a manifest")
+        return problems
+
+    def halves(self):
+        """What a daemon that ended left unfinished, {path: inode}; none of it may outlive the next
+        start."""
+        names = _listed(self.ready)
+        captures = self.captures(names)
+        scripts = {m.get("scripts_name") for m in captures.values()}
+        known = set(captures) | {name + ".json" for name in captures} | scripts
+        paths = [f"incoming/{name}" for name in _listed(self.incoming)]
+        paths += [f"ready/{name}" for name in names - known]
+        return {path: inode for path in paths if (inode := self._inode(path))}
+
+    def _inode(self, path):
+        try:
+            return (self.spool / path).lstat().st_ino
+        except FileNotFoundError:
+            return None
+
+    def _gone(self):
+        present = set(self.captures())
+        return [name for name in self.acknowledged
+                if name not in present and name not in self.removing]
+
+    def _lost(self, max_files):
+        """P2: of what was acknowledged, what is neither there nor removed by request. With max_files
+        the oldest may have been vacuumed, as long as so many are left."""
+        gone = self._gone()
+        if not gone or not max_files:
+            return gone
+        kept = [self.acknowledged[name] for name in self.captures() if name in self.acknowledged]
+        oldest_kept = min((finished for _, finished in kept), default="")
+        if len(self.captures()) < max_files - 1:
+            return gone
+        return [name for name in gone if self.acknowledged[name][1] > oldest_kept]
+
+    def _state_problems(self):
+        path = self.path / "state" / "state.json"
+        if not path.exists():
+            return []
+        try:
+            json.loads(path.read_text())
+        except ValueError as error:
+            return [f"state.json: {error}"]
+        return []
+
+    def after_kill(self):
+        """Nothing runs here now. Problems, and the halves that the next start has to sweep."""
+        return self.whole() + self._state_problems(), self.halves()
+
+    def after_start(self, halves, listed, max_files=0):
+        """A daemon has started on what after_kill() saw and lists these captures."""
+        problems = [f"{half} outlived the start" for half, inode in halves.items()
+                    if self._inode(half) == inode]
+        problems += [f"corrupt/{name}" for name in _listed(self.corrupt)]
+        problems += self._state_problems()
+        if (self.path / "state" / "state.json.bad").exists():
+            problems.append("the state was set aside")
+        lost = self._lost(max_files)
+        self.lost += len(lost)
+        problems += [f"{name} was acknowledged and is lost" for name in lost]
+        names = {entry["name"] for entry in listed}
+        for name in self.acknowledged:
+            if name not in names and (self.ready / name).exists():
+                problems.append(f"{name} is in ready/ and not listed")
+        for name in self._gone():  # each is told once
+            del self.acknowledged[name]
+        return problems

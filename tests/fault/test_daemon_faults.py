@@ -1,0 +1,174 @@
+"""Every call by which a whole daemon touches its files during captures of real Nodes fails: the
+capture fails with its reason, the daemon goes on, polls, answers, and the next capture succeeds."""
+
+import errno
+import os
+import threading
+import time
+
+import pytest
+
+import faults
+from faults import ERRORS, SPACE, fault_of
+from invariants import Storage
+from lab import node
+from lab.daemon import Daemon, static_config
+from lab.wait import until
+
+FAULTS = 400  # at full scale
+ANSWER_S = 1.0
+CAPTURE_S = 60.0
+PROBE_S = 0.05
+POLL_S = 0.2
+LEAST_POLLS = 0.5  # of those due, of a target that nothing happens to
+# What a file keeps when deleting it fails; the next start deletes it.
+LEAVES_FILES = ("unlink",)
+
+
+class Probe(threading.Thread):
+    """Asks the daemon how it is all the time and keeps the slowest answers."""
+
+    def __init__(self, daemon):
+        super().__init__(daemon=True)
+        self.daemon_under_test, self.slowest, self.failures = daemon, 0.0, []
+        self._over = threading.Event()
+
+    def run(self):
+        while not self._over.is_set():
+            for path in ("/-/healthy", "/metrics"):
+                began = time.monotonic()
+                try:
+                    answer = self.daemon_under_test.get(path)
+                    if answer.status != 200:
+                        self.failures.append(f"{path}: {answer.status}")
+                except OSError as error:
+                    self.failures.append(f"{path}: {error}")
+                self.slowest = max(self.slowest, time.monotonic() - began)
+            self._over.wait(PROBE_S)
+
+    def end(self):
+        self._over.set()
+        self.join()
+
+
+class Victim:
+    """A daemon with the shim, and targets to capture one after the other."""
+
+    def __init__(self, nursery, home, targets, quiet, shim, environment):
+        self.home, self.names = home, list(targets)
+        self.storage = Storage(home / "storage")
+        addresses = {name: target.address for name, target in targets.items()}
+        addresses["quiet"] = quiet.address
+        home.mkdir()
+        self.faults = faults.Faults(home / "control", self.storage.path)
+        self.config = static_config(
+            addresses, spool={"keep_free": "0", "max_files": 8},
+            poll={"interval": f"{round(POLL_S * 1000)}ms", "timeout": "200ms",
+                  "backoff_max": "200ms"},
+            capture={"guards": {"headroom": 0}})
+        self.daemon = Daemon(nursery, home, self.config, flags=["--log.level=info"],
+                             env=dict(environment, LD_PRELOAD=str(shim),
+                                      **self.faults.environment()))
+        for name in addresses:
+            self.daemon.wait_up(name)
+
+    def polls(self):
+        return self.daemon.value("heapwatch_polls_total", target="quiet")
+
+    def capture(self, name):
+        """(state, reason, all that the API says), or ("refused", kind, text)"""
+        answer = None
+
+        def taken():
+            nonlocal answer
+            answer = self.daemon.post(f"/api/v1/targets/{name}/captures", b'{"kind": "snapshot"}',
+                                      {"Content-Type": "application/json"})
+            return answer.status != 409
+        until(taken, lambda: f"{name}: {answer.text}")
+        if answer.status != 202:
+            return "refused", answer.status, answer.text
+        path = f"/captures/{answer.json()['data']['id']}"
+        ended = until(lambda: (c := self.daemon.api(path))["state"] in ("succeeded", "failed") and c,
+                      lambda: f"the end of {self.daemon.api(path)}", CAPTURE_S)
+        return ended["state"], ended.get("reason"), ended
+
+    def settle(self):
+        """Also diagnostics, and what is being deleted."""
+        until(lambda: not self.daemon.api("/captures")["running"], "all captures to end")
+
+    def strike(self, name, fault):
+        """Problems, as texts."""
+        self.faults.arm(**fault)
+        state, reason, ended = self.capture(name)
+        self.settle()
+        self.faults.disarm()
+        what, problems = f"{fault} at {self.faults.what}", []
+        if state == "failed" and fault.get("error") in SPACE and reason != "space":
+            problems.append(f"{what}: {ended}")
+        again, _, ended = self.capture(name)
+        if again != "succeeded":
+            problems.append(f"{what}: and then, without faults: {ended}")
+        self.settle()
+        if fault["kinds"][0] not in LEAVES_FILES:
+            until(lambda: not os.listdir(self.storage.incoming),
+                  lambda: f"{what}: {os.listdir(self.storage.incoming)} in incoming/")
+        return problems
+
+    def baseline(self, name):
+        self.faults.arm("count")
+        state, _, told = self.capture(name)
+        assert state == "succeeded", f"{told}\n{self.daemon.tail()}"
+        self.settle()
+        return self.faults.calls()
+
+
+@pytest.fixture(params=["release", "sanitized"])
+def build(request, shim):
+    """What to run, and what else its environment needs."""
+    if request.param == "release":
+        request.getfixturevalue("release")
+        return 0.8, {}
+    options = os.environ.get("ASAN_OPTIONS", "")
+    return 0.2, {"ASAN_OPTIONS": f"{options}:verify_asan_link_order=0".lstrip(":")}
+
+
+def test_every_call_of_a_daemon_fails(build, nursery, tmp_path, start_node, shim, dice, share,
+                                      record_property):
+    part, environment = build
+    targets = {f"node{major}": start_node(major, "idle") for major in node.MAJORS}
+    victim = Victim(nursery, tmp_path / "daemon", targets, start_node(24, "idle"), shim,
+                    environment)
+    victim.capture("node24")
+    calls = victim.baseline("node24")
+    chosen = [fault_of(kind, dice.choice(ERRORS[kind]), dice.randint(1, calls[kind]),
+                       dice.random() < 0.3)
+              for kind in dice.choices([k for k in calls if ERRORS[k]], k=share(FAULTS * part))]
+    for fault in chosen:
+        if fault.get("error") == errno.EINTR:
+            fault["sticky"] = False
+    probe, polls, began = Probe(victim.daemon), victim.polls(), time.monotonic()
+    probe.start()
+    problems, fired = [], 0
+    for i, fault in enumerate(chosen):
+        problems += victim.strike(victim.names[i % len(victim.names)], fault)
+        fired += victim.faults.fired > 0
+    probe.end()
+    polled = (victim.polls() - polls) / (time.monotonic() - began) * POLL_S
+    record_property("faults", fired)
+    record_property("slowest answer", round(probe.slowest, 3))
+    assert not problems, "\n".join([f"{len(problems)} of {len(chosen)}:", *problems[:20]])
+    assert victim.daemon.process.running()
+    assert not probe.failures and probe.slowest < ANSWER_S, (probe.failures, probe.slowest)
+    assert polled > LEAST_POLLS
+    check_restart(victim, nursery)
+
+
+def check_restart(victim, nursery):
+    listed = victim.daemon.api("/captures")["ready"]
+    victim.storage.acknowledge(listed)
+    victim.daemon.process.stop()
+    problems, halves = victim.storage.after_kill()
+    assert not problems
+    again = Daemon(nursery, victim.home, victim.config)
+    assert not victim.storage.after_start(halves, again.api("/captures")["ready"])
+    victim.faults.close()

@@ -1,0 +1,266 @@
+"""SIGKILL of the daemon at random moments of captures of real Nodes, restarted at once on the same
+storage: nothing half, nothing lost, nothing forgotten, and the targets as fast as before."""
+
+import json
+import signal
+import statistics
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pytest
+import yaml
+
+from invariants import Storage
+from keys import public_key
+from lab import node
+from lab.daemon import Daemon, static_config
+from lab.wait import until
+from tap import Tap
+from watching import Watch
+
+POLL = {"interval": "100ms", "timeout": "100ms", "backoff_max": "100ms"}
+KEPT_MAX = 12  # captures in the spool before the older ones are removed, by request
+THREADS = 4  # captures at once
+LOOK_S = 0.03  # at what the daemon says, while waiting for the moment
+RULE_S = 3.0  # a rule that may has acted by then
+COOLDOWN_S = 3
+FAST_SHARE = 0.75  # of the speed of allocation before: what tracked object ids leave is a third
+
+PLAIN = {"redact": "none", "compress": "none", "scripts": False, "diagnostics": False}
+SEALED = {"redact": "strings", "compress": "zstd", "scripts": True, "diagnostics": True}
+SERIES = {"count": 3, "spacing": "10s"}
+
+
+@dataclass
+class Kind:
+    kills: int
+    capture: dict
+    events: int  # of the file system in one capture, about
+    spool: dict = field(default_factory=dict)
+    rule: dict = None  # what a rule that always holds has besides; None: persons ask
+    encrypted: bool = True
+    sanitized: bool = False
+
+
+KINDS = {
+    "plain": Kind(600, PLAIN, 8, encrypted=False),
+    "sealed": Kind(500, SEALED, 20),
+    "vacuum": Kind(400, dict(SEALED, diagnostics=False), 20,
+                   spool={"max_files": 5, "keep_first": False, "keep_last": False,
+                          "keep_max": False, "keep_ramp_up": 0}),
+    "rules": Kind(200, SEALED, 20, rule={"guards": {"cooldown": f"{COOLDOWN_S}s"}}),
+    "series": Kind(100, SEALED, 20, rule={
+        "guards": {"cooldown": "20s"}, "actions": [{"capture": "snapshot", "series": SERIES}]}),
+    "sanitized": Kind(200, SEALED, 20, sanitized=True),
+}
+
+
+class Campaign:
+    """One storage, the same targets, many daemons."""
+
+    def __init__(self, kind, nursery, home, addresses, dice):
+        self.kind, self.nursery, self.home, self.dice = kind, nursery, home, dice
+        self.targets = sorted(addresses)
+        self.storage = Storage(home / "storage")
+        self.kills = Counter()
+        self.capture_s = []  # how long each took
+        self.expected_s = 0.0  # what is under way takes
+        self.events_max = kind.events
+        self.running = False  # when we last looked
+        self.config = self._configure(addresses)
+        self.daemon = self.watch = None
+        self.halves = {}
+
+    def _configure(self, addresses):
+        kind = self.kind
+        capture = dict(kind.capture, threads=THREADS, per_host=THREADS, guards={"headroom": 0})
+        if kind.encrypted:
+            capture["encrypt"] = [public_key()]
+        sections = {"poll": POLL, "capture": capture, "spool": dict(kind.spool, keep_free="0")}
+        if kind.rule is not None:
+            rule = {"alert": "Always", "when": {"metric": "heap_used", "above": "1KiB"},
+                    "actions": [{"capture": "snapshot"}], **kind.rule}
+            self.home.mkdir(parents=True, exist_ok=True)
+            rules = self.home / "rules.yaml"
+            rules.write_text(yaml.safe_dump(
+                {"groups": [{"name": "all", "interval": "1s", "rules": [rule]}]}))
+            sections["rule_files"] = [str(rules)]
+        return static_config(addresses, **sections)
+
+    # ---- a life of the daemon ----
+
+    def start(self):
+        self.daemon = Daemon(self.nursery, self.home, self.config, flags=["--log.level=info"])
+        listed = self.daemon.api("/captures")["ready"]
+        self.must_be_fine(self.storage.after_start(
+            self.halves, listed, self.kind.spool.get("max_files", 0)))
+        self.storage.acknowledge(listed)
+        if self.watch is None:
+            self.watch = Watch(self.storage.incoming, self.storage.ready)
+
+    def must_be_fine(self, problems):
+        assert not problems, "\n".join([f"after {self.kills} kills:", *problems,
+                                        self.daemon.tail()])
+
+    def wait_up(self):
+        def seen():
+            return self.daemon.api("/targets")["activeTargets"]
+        until(lambda: all(t["health"] == "up" for t in seen()),
+              lambda: "all targets up: " + json.dumps(
+                  [(t["labels"]["target"], t["lastError"]) for t in seen()]) + self.daemon.tail())
+
+    def look(self):
+        """What the daemon says it has, now."""
+        found = self.daemon.api("/captures")
+        self.running = bool(found["running"])
+        self.capture_s += [
+            entry["duration_seconds"] for entry in found["ready"]
+            if entry["name"] not in self.storage.acknowledged and entry["kind"] == "snapshot"]
+        self.storage.acknowledge(found["ready"])
+        return found["ready"]
+
+    def ask(self, wanted):
+        """A person asks for captures of so many targets, as soon as one is there."""
+        def some():
+            asked = 0
+            for name in self.dice.sample(self.targets, wanted):
+                answer = self.daemon.post(f"/api/v1/targets/{name}/captures",
+                                          b'{"kind": "snapshot"}',
+                                          {"Content-Type": "application/json"})
+                asked += answer.status == 202
+            return asked
+        asked = until(some, lambda: f"a target that can be captured:\n{self.daemon.tail()}")
+        if self.capture_s:
+            self.expected_s = statistics.mean(self.capture_s[-20:]) * (1 + asked) / 2
+        self.events_max = self.kind.events * asked
+
+    def wait_for_rule(self):
+        until_s = time.monotonic() + RULE_S
+        while not self.running and time.monotonic() < until_s:
+            self.watch.wait(min(until_s, time.monotonic() + LOOK_S))
+            self.look()
+        if self.capture_s:
+            self.expected_s = statistics.mean(self.capture_s[-20:])
+        self.events_max = self.kind.events
+
+    def first_captures(self):
+        """Undisturbed, so that we know how long they take."""
+        self.wait_up()
+        if self.kind.rule is None:
+            self.ask(len(self.targets))
+        until(lambda: {e["target"] for e in self.look() if e["kind"] == "snapshot"} ==
+              set(self.targets), lambda: f"captures:\n{self.daemon.tail()}", 120)
+
+    # ---- moments ----
+
+    def any_time(self):
+        until_s = time.monotonic() + self.dice.uniform(0, self.expected_s)
+        while time.monotonic() < until_s:
+            if self.watch.wait(until_s):
+                self.look()
+
+    def around_an_event(self):
+        """Within 5 ms of a creation, a write's end, a rename or a removal."""
+        left = self.dice.randint(1, self.events_max)
+        until_s = time.monotonic() + 2 * self.expected_s
+        while left > 0 and time.monotonic() < until_s:
+            events = self.watch.wait(min(until_s, time.monotonic() + LOOK_S))
+            left -= len(events)
+            if not events:
+                self.look()
+                if not self.running:
+                    break
+        time.sleep(self.dice.uniform(0, 0.005))
+
+    def when_told(self):
+        """Right after the daemon has told of a new capture."""
+        known = len(self.storage.acknowledged)
+        until_s = time.monotonic() + 2 * self.expected_s
+        while len(self.storage.acknowledged) == known and time.monotonic() < until_s:
+            self.watch.wait(min(until_s, time.monotonic() + LOOK_S))
+            self.look()
+
+    # ---- a kill ----
+
+    def cycle(self):
+        if self.kind.rule is None:
+            self.ask(self.dice.randint(1, 3))
+        else:
+            self.wait_for_rule()
+        self.watch.take()
+        self.dice.choice((self.any_time, self.any_time, self.around_an_event,
+                          self.around_an_event, self.when_told))()
+        self.daemon.process.kill()
+        problems, self.halves = self.storage.after_kill()
+        self.kills["all"] += 1
+        self.kills["with files under way"] += bool(self.halves)
+        self.must_be_fine(problems)
+        self.start()
+        self.prune()
+
+    def prune(self):
+        """So that the disk does not fill: a person removes what is old."""
+        if "max_files" in self.kind.spool or len(self.storage.captures()) <= KEPT_MAX:
+            return
+        for entry in self.look()[3:]:
+            self.storage.let_go(entry["name"])
+            self.daemon.get(f"/api/v1/captures/{entry['id']}", method="DELETE")
+
+
+class Targets:
+    """Idle Nodes of three majors, and one that allocates and can tell how fast."""
+
+    def __init__(self, start_node):
+        self._start = start_node
+        self.nodes = {f"node{major}": start_node(major, "idle") for major in (20, 22, 26)}
+        self.nodes["alloc"] = start_node(24, "alloc", flags=node.STEADY)
+        self.crashes = 0
+
+    def revive(self):
+        """No kill of the daemon may end a target. One thing we cannot keep from it: a Node whose
+        client vanishes while it streams a snapshot writes to the closed socket now and then and
+        dies of SIGSEGV (docs/RUNTIMES.md)."""
+        for name, target in self.nodes.items():
+            if target.process.running():
+                continue
+            assert target.process.wait_exit() == -signal.SIGSEGV, \
+                f"{name} ended\n{target.process.output()[-3000:]}"
+            self.crashes += 1
+            flags = node.STEADY if name == "alloc" else ()
+            self.nodes[name] = self._start(target.major, target.program, flags=flags,
+                                           port=target.port)
+
+
+def check_cooldown(taps):
+    """No kill lets a rule capture again at once. The request is on its way for a moment."""
+    for name, tap in taps.items():
+        gaps = [b - a for a, b in zip(tap.asked, tap.asked[1:])]
+        assert min(gaps, default=COOLDOWN_S) > COOLDOWN_S / 2, f"{name}: {gaps}"
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_kill(name, nursery, tmp_path, start_node, dice, share, request, record_property):
+    kind = KINDS[name]
+    if not kind.sanitized:
+        request.getfixturevalue("release")
+    targets = Targets(start_node)
+    speed = node.allocation_speed(targets.nodes["alloc"])
+    taps = {name: Tap(target.port) for name, target in targets.nodes.items()} if kind.rule else {}
+    campaign = Campaign(kind, nursery, tmp_path / "daemon",
+                        {name: t.address for name, t in (taps or targets.nodes).items()}, dice)
+    campaign.start()
+    campaign.first_captures()
+    for _ in range(share(kind.kills)):
+        campaign.cycle()
+        targets.revive()
+    campaign.wait_up()
+    for what, n in campaign.kills.items():
+        record_property(f"kills, {what}", n)
+    record_property("Nodes that died of a client's end", targets.crashes)
+    record_property("captures acknowledged", len(campaign.storage.acknowledged))
+    record_property("requests for snapshots", sum(len(tap.asked) for tap in taps.values()))
+    if name == "rules":
+        check_cooldown(taps)
+    assert node.allocates_at_least(targets.nodes["alloc"], FAST_SHARE * speed), \
+        f"{node.allocation_speed(targets.nodes['alloc'])} objects per ms, {speed} before"

@@ -1,0 +1,180 @@
+"""A real Node is killed, stopped, cut off or runs out of memory in every phase of its capture: the
+capture ends in time and says why, or is whole; nothing stays behind, and nobody else waits."""
+
+import json
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from invariants import Storage
+from lab import node
+from lab.daemon import Daemon, static_config
+from lab.wait import until
+from tap import PHASES, Tap
+
+SLOTS = 5  # targets in trouble at once
+ROUNDS = 4  # of every fault in every phase on every major, at full scale
+THINGS, STRINGS_MIB = 2000, 1  # the heap: building takes long enough to be met
+GROW = ("--max-old-space-size=64",)
+DEADLINE_S = 5  # of silence, the least that can be configured
+SLACK_S = 10  # on a busy machine
+CUT_OFF = {"lost", "unreachable", "exiting"}
+POLLS_PER_S = 2
+LEAST_POLLS = 0.5  # of those due, of a target that nothing happens to
+
+# What a fault in a phase may come to. None is success: all of the snapshot was there already.
+REASONS = {"kill": CUT_OFF, "cut": CUT_OFF, "oom": CUT_OFF, "stop": {"timeout", "blocked"}}
+LATE = ("streaming", "last words", "publish")
+FAULTS = tuple(REASONS)
+
+
+class Slot:
+    """An address that is watched, and a Node behind it that something happens to."""
+
+    def __init__(self, campaign, number):
+        self.campaign, self.name = campaign, f"slot{number}"
+        self.tap = Tap()
+        self.node = None
+
+    def begin(self, major):
+        if self.node is not None and self.node.major == major and self.node.process.running():
+            return
+        if self.node is not None:
+            self.node.process.kill()
+        self.node = node.Node(self.campaign.nursery, major, "grow", THINGS, STRINGS_MIB, flags=GROW)
+        self.tap.to = self.node.port
+
+    # ---- what happens to it ----
+
+    def kill(self):
+        self.node.process.kill()
+
+    def stop(self):
+        self.node.process.signal(signal.SIGSTOP)
+
+    def cut(self):
+        self.tap.cut()
+
+    def oom(self):
+        """It grows in one go past its limit and is aborted by V8; in the end, for it may be in the
+        middle of its snapshot."""
+        self.node.process.signal(signal.SIGUSR2)
+
+    # ---- one case ----
+
+    def capture(self):
+        """Asks until it is taken; (state, reason, seconds) of the capture."""
+        daemon = self.campaign.daemon
+        answer = until(lambda: (a := daemon.post(
+            f"/api/v1/targets/{self.name}/captures", json.dumps({"kind": "snapshot"}).encode(),
+            {"Content-Type": "application/json"})).status == 202 and a,
+            lambda: f"{self.name} can be captured: {daemon.target(self.name)}", 60)
+        began, path = time.monotonic(), f"/captures/{answer.json()['data']['id']}"
+        ended = until(lambda: (c := daemon.api(path))["state"] in ("succeeded", "failed") and c,
+                      lambda: f"the end of {daemon.api(path)}", 60)
+        return ended["state"], ended.get("reason"), time.monotonic() - began, ended
+
+    def case(self, major, fault, phase):
+        """Problems, as texts."""
+        what, problems = f"Node {major}: {fault}, {phase}", []
+        self.begin(major)
+        self.campaign.daemon.wait_up(self.name, 60)
+        self.tap.arm(phase, getattr(self, fault))
+        state, reason, seconds, ended = self.capture()
+        if self.tap.armed() and phase != "publish":
+            problems.append(f"{what}: it was not hit: {state} {reason}")
+        if state == "failed" and reason not in REASONS[fault]:
+            problems.append(f"{what}: {reason}: {ended['error']}")
+        if state == "succeeded" and fault != "oom" and phase not in LATE:
+            problems.append(f"{what}: succeeded")
+        if seconds > DEADLINE_S + SLACK_S:
+            problems.append(f"{what}: it took {seconds:.1f} s")
+        self.recover(fault)
+        state, reason, _, ended = self.capture()
+        if state != "succeeded":
+            problems.append(f"{what}: and then {reason}: {ended['error']}")
+        return problems
+
+    def recover(self, fault):
+        """The same target is there again, or its successor."""
+        until(lambda: not self.tap.armed() or fault != "publish", "the fault")
+        self.tap.arm(None, None)
+        if fault == "stop":
+            self.node.process.signal(signal.SIGCONT)
+        elif fault != "cut":
+            self.node.process.wait_exit(60)
+            self.begin(self.node.major)
+        daemon, pid = self.campaign.daemon, self.node.pid
+        until(lambda: (t := daemon.target(self.name))["state"] == "up" and t["pid"] == pid,
+              lambda: f"{self.name} is up again: {daemon.target(self.name)}", 60)
+
+
+class Campaign:
+    def __init__(self, nursery, home, quiet):
+        self.nursery = nursery
+        self.slots = [Slot(self, i) for i in range(SLOTS)]
+        addresses = {slot.name: slot.tap.address for slot in self.slots}
+        addresses["quiet"] = quiet.address
+        config = static_config(
+            addresses, spool={"keep_free": "0"},
+            capture={"threads": SLOTS, "per_host": SLOTS, "guards": {"headroom": 0},
+                     "idle_timeout": f"{DEADLINE_S}s", "start_timeout": f"{DEADLINE_S}s"})
+        for slot in self.slots:
+            slot.begin(24)
+        self.daemon = Daemon(nursery, home, config, flags=["--log.level=info"])
+        self.storage = Storage(home / "storage")
+
+    def threads(self):
+        return len(os.listdir(f"/proc/{self.daemon.process.pid}/task"))
+
+    def polls(self):
+        return self.daemon.value("heapwatch_polls_total", target="quiet")
+
+    def run(self, cases):
+        """As many at a time as there are slots."""
+        free = list(self.slots)
+
+        def one(case):
+            slot = free.pop()
+            try:
+                return slot.case(*case)
+            except AssertionError as error:
+                return [f"{case}: {error}"]
+            finally:
+                free.append(slot)
+        with ThreadPoolExecutor(SLOTS) as pool:
+            return [problem for problems in pool.map(one, cases) for problem in problems]
+
+
+@pytest.fixture
+def campaign(release, nursery, tmp_path, start_node):
+    made = Campaign(nursery, tmp_path / "daemon", start_node(24, "idle"))
+    yield made
+    for slot in made.slots:
+        slot.tap.close()
+
+
+def test_trouble_in_every_phase(campaign, dice, share, record_property):
+    daemon = campaign.daemon
+    cases = [(major, fault, phase) for major in node.MAJORS for fault in FAULTS
+             for phase in PHASES] * ROUNDS
+    chosen = dice.sample(cases, share(len(cases)))
+    for slot in campaign.slots:
+        daemon.wait_up(slot.name, 60)
+    assert campaign.run([(24, "cut", "building")] * SLOTS) == []  # all threads are there now
+    threads, polls, began = campaign.threads(), campaign.polls(), time.monotonic()
+    problems = campaign.run(chosen)
+    polled = (campaign.polls() - polls) / (time.monotonic() - began) / POLLS_PER_S
+    record_property("target faults", len(chosen))
+    assert not problems, "\n".join(problems)
+    assert campaign.threads() <= threads
+    assert polled > LEAST_POLLS
+    assert sum(v for _, v in daemon.values("heapwatch_poll_failures_total", target="quiet")) == 0
+    assert os.listdir(campaign.storage.incoming) == []
+    daemon.process.stop()
+    problems, halves = campaign.storage.after_kill()
+    assert problems == [] and halves == {}
