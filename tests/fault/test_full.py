@@ -13,7 +13,6 @@ import pytest
 
 import snapshots
 from invariants import Storage
-from lab import node
 from lab.daemon import Daemon, static_config
 from lab.wait import until
 from watching import Watch
