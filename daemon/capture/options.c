@@ -92,6 +92,12 @@ const struct option_desc capture_options[] = {
 		  "what is known already: versions, heap statistics and spaces, recent samples, "
 		  "process and control group, command line without secrets. A few kilobytes, "
 		  "for which the target is not asked." },
+	{ .name = "allow_weaker",
+	  .type = OPTION_BOOL,
+	  .offset = AT(allow_weaker),
+	  .def = "false",
+	  .help = "A request over HTTP may ask for less redaction, or for other recipients, than "
+		  "is configured here. Otherwise it may only ask for more." },
 	{ .name = "recipe", .type = OPTION_INCLUDE, .offset = AT(recipe), .table = recipe_options },
 	{ .name = "adopt",
 	  .type = OPTION_LIST,

@@ -26,6 +26,7 @@ struct capture_settings {
 	uint64_t file_max_bytes; /* of one capture */
 	bool scripts; /* keep the list of scripts beside a snapshot */
 	bool diagnostics; /* take them before each snapshot */
+	bool allow_weaker; /* requests over HTTP may redact less and seal for others */
 	struct recipe recipe;
 	struct safety_guards guards; /* where a rule does not say, and for persons */
 	struct item_list adopt; /* struct adopt_settings */

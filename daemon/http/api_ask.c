@@ -86,9 +86,17 @@ static int request_capture(struct http_exchange *exchange, const struct target *
 		.force = wish->force,
 		.dry_run = wish->dry_run,
 	};
+	const struct capture_settings *settings = view->captures->settings;
+	const char *weaker = recipe_weakens(&settings->recipe, &wish->recipe);
 	struct err err = { .text = "" };
 	char id[CAPTURE_ID_MAX];
 	int r;
+
+	if (weaker != NULL && !settings->allow_weaker)
+		return http_answer_error(exchange, 403, NULL,
+					 "%s: the configuration asks for more (capture.%s); "
+					 "capture.allow_weaker would allow it",
+					 weaker, weaker);
 
 	if (strcmp(wish->isolate, "main") != 0 &&
 	    target_find_isolate(target, wish->isolate) == NULL)

@@ -41,7 +41,9 @@ const struct route http_routes[] = {
 	  "in `capture`, `series` (an object with `count`, `spacing`, `gc_before`; in the query "
 	  "the count, and `spacing`), `gc_before`, `force` (what protects the target does not "
 	  "judge), `dry_run` (200 with `text` when all guards agree). 400 names what it does not "
-	  "understand. 409 when the target is busy or not up (`conflict`), or a guard protects it "
+	  "understand. 403 for less redaction or other recipients than configured, unless "
+	  "`capture.allow_weaker`. 409 when the target is busy or not up (`conflict`), or a guard "
+	  "protects it "
 	  "(`guard`); 429 when a limit refuses it. The text says which, with numbers." },
 	{ "GET", "/api/v1/captures", api_captures,
 	  "Captures `running` (and waiting), `ready` in the spool with all of their manifests, "

@@ -5,6 +5,7 @@
 #include "pipeline/recipe.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "pipeline/age.h"
 
@@ -129,6 +130,26 @@ int recipe_choose(struct recipe *ret, const struct recipe *defaults,
 		r = copy_list(&ret->encrypt,
 			      choice->has_encrypt ? &choice->encrypt : &defaults->encrypt);
 	return r;
+}
+
+static bool same_list(const struct text_list *a, const struct text_list *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->items[i], b->items[i]) != 0)
+			return false;
+	return true;
+}
+
+const char *recipe_weakens(const struct recipe *defaults, const struct recipe_choice *choice)
+{
+	if (choice->has_redact && choice->redact < defaults->redact)
+		return "redact";
+	if (choice->has_encrypt && defaults->encrypt.n > 0 &&
+	    !same_list(&choice->encrypt, &defaults->encrypt))
+		return "encrypt";
+	return NULL;
 }
 
 void recipe_fini(struct recipe *recipe)

@@ -46,6 +46,11 @@ extern const struct option_desc recipe_choice_options[];
  * case. */
 int recipe_choose(struct recipe *ret, const struct recipe *defaults,
 		  const struct recipe_choice *choice);
+/*
+ * Would the choice take less out, or seal for others, than the defaults? The name of the option
+ * that does; NULL when none.
+ */
+const char *recipe_weakens(const struct recipe *defaults, const struct recipe_choice *choice);
 void recipe_fini(struct recipe *recipe);
 
 const char *redact_level_name(int level); /* "strings" */

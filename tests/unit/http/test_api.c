@@ -237,6 +237,8 @@ static const struct {
 	{ "POST", "/api/v1/targets/gone/captures?force=maybe", "", 400, "bad_data" },
 	{ "POST", "/api/v1/targets/gone/captures", "{\"dry_run\":\"yes\"}", 400, "bad_data" },
 	{ "POST", "/api/v1/targets/gone/captures", "{\"isolate\":\"worker:9\"}", 404, "not_found" },
+	{ "POST", "/api/v1/targets/gone/captures", "{\"redact\":\"none\"}", 403, "forbidden" },
+	{ "POST", "/api/v1/targets/gone/captures?redact=all", "", 409, "conflict" },
 	{ "POST", "/api/v1/targets/gone/captures", "{}", 409, "conflict" },
 	{ "POST", "/api/v1/targets/gone/captures", "", 409, "conflict" },
 };
@@ -248,6 +250,7 @@ Test(api, refusals)
 	/* A spool on a disk with room. */
 	cr_assert_geq(folder, 0);
 	scene.spool.ready_fd = folder;
+	scene.capture_settings.recipe.redact = REDACT_STRINGS;
 	view_add_target(&scene, "gone", "127.0.0.1:9230")->state = TARGET_DOWN;
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
 		const struct tree *all =
@@ -268,7 +271,7 @@ Test(api, refusals)
 	cr_expect_eq(client_status(&client), 429);
 	done();
 	/* Those that were asked for and refused are shown. */
-	cr_expect_eq(tree_size(tree_get(get("/api/v1/captures"), "refused")), 3);
+	cr_expect_eq(tree_size(tree_get(get("/api/v1/captures"), "refused")), 4);
 	done();
 	account_fini(&scene.captures);
 	close(folder);

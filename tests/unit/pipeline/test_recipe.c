@@ -25,3 +25,23 @@ Test(recipe, what_an_action_says_wins)
 	recipe_fini(&recipe);
 	recipe_fini(&defaults);
 }
+
+Test(recipe, less_than_configured_is_told)
+{
+	struct recipe defaults = { .redact = REDACT_STRINGS };
+	struct recipe_choice choice = { .redact = REDACT_ALL, .has_redact = true };
+
+	cr_assert_null(recipe_weakens(&defaults, &choice));
+	choice.redact = REDACT_NONE;
+	cr_assert_str_eq(recipe_weakens(&defaults, &choice), "redact");
+	choice = (struct recipe_choice){ .has_encrypt = true };
+	cr_assert_null(recipe_weakens(&defaults, &choice));
+	cr_assert_eq(text_list_add(&defaults.encrypt, "age1x"), 0);
+	cr_assert_str_eq(recipe_weakens(&defaults, &choice), "encrypt");
+	cr_assert_eq(text_list_add(&choice.encrypt, "age1x"), 0);
+	cr_assert_null(recipe_weakens(&defaults, &choice));
+	cr_assert_eq(text_list_add(&choice.encrypt, "age1y"), 0);
+	cr_assert_str_eq(recipe_weakens(&defaults, &choice), "encrypt");
+	text_list_fini(&choice.encrypt);
+	recipe_fini(&defaults);
+}
