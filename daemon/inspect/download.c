@@ -35,6 +35,13 @@ enum {
 #define LEAVE_TIMEOUT_NS (2 * NS_PER_S)
 
 /*
+ * A snapshot that is given up while it streams is heard out: Node 20 and 22, when they have more to
+ * write to a client that is gone, now and then die of it. Silence ends it as above, this in any
+ * case.
+ */
+#define LEAVE_STREAM_NS (20 * NS_PER_S)
+
+/*
  * A program that was told to exit just before we asked waits for us to leave, and its snapshot
  * never begins (Node 22 and later). It has closed its inspector's port by then, which is how we
  * know: while nothing comes we knock, at first after this time, then ever more rarely.
@@ -277,7 +284,8 @@ static void leave(struct download *download)
 	download->done = true;
 	download->start_deadline_ns = 0;
 	download->wire.cancel_fd = -1;
-	download->deadline_ns = clock_mono_ns() + LEAVE_TIMEOUT_NS;
+	download->deadline_ns =
+		clock_mono_ns() + (download->stats->bytes > 0 ? LEAVE_STREAM_NS : LEAVE_TIMEOUT_NS);
 	r = download->request->dialect->snapshot_finish(download);
 	if (r == 0)
 		receive_all(download, LEAVE_TIMEOUT_NS);

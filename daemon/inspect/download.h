@@ -63,7 +63,8 @@ struct download_stats {
 /*
  * 0; a download_result; -ECONNREFUSED, -ETIMEDOUT, -ECANCELED, -EPROTO, the sink's own. Text in
  * err. However it ends, what costs the target while it is on is switched off first, for which a
- * wire that still stands is given two seconds.
+ * wire that still stands is given two seconds of silence, and the rest of a snapshot that was given
+ * up twenty in all.
  */
 int download_run(const struct download_request *request, struct download_stats *stats,
 		 struct err *err);
