@@ -159,6 +159,16 @@ static bool on_firing(void *owner, const struct alert *alert, struct target *tar
 	return done;
 }
 
+/* A guard changed its mind while the capture waited: the alert asks again. */
+static void on_captured(void *owner, const struct capture *capture)
+{
+	struct daemon *daemon = owner;
+
+	if (capture->refused)
+		alerts_ask_again(&daemon->alerts, capture->target_id, capture->manifest.isolate,
+				 capture->manifest.rule);
+}
+
 static void on_rearmed(void *owner, const struct rule *rule, const struct target *target,
 		       const struct isolate *isolate)
 {
@@ -429,6 +439,8 @@ static int start_watch(struct daemon *daemon, const struct settings *settings)
 		r = captures_init(&daemon->captures, &daemon->loop, &daemon->targets,
 				  &daemon->spool, &settings->capture, daemon->state_fd);
 	daemon->captures.version = VERSION;
+	daemon->captures.on_done = on_captured;
+	daemon->captures.owner = daemon;
 	if (r == 0)
 		r = adoption_new(&daemon->adoption, &daemon->captures);
 	return r;

@@ -17,6 +17,9 @@
 #include "util/log.h"
 #include "util/str.h"
 
+/* A rule that is refused again within this time is not told again, only counted. */
+enum { STORY_MS = 10 * 60 * 1000 };
+
 static const double duration_bounds[] = { 1, 2.5, 5, 10, 30, 60, 120, 300, 600 };
 static const double pause_bounds[] = { 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120 };
 static const double size_bounds[] = { 1048576,    10485760,   104857600,  524288000,
@@ -89,11 +92,63 @@ static const char *rule_of(const struct capture_request *request)
 	return request->rule != NULL ? request->rule : "";
 }
 
+static struct refused *refused_at(struct captures *captures, uint64_t nth)
+{
+	return &captures->refused[nth % REFUSED_MAX];
+}
+
+static bool is_story(const struct refused *refused, const char *target,
+		     const struct capture_request *request, enum capture_refusal refusal)
+{
+	return refused->reason == refusal && strcmp(refused->target, target) == 0 &&
+	       strcmp(refused->isolate, request->isolate) == 0 &&
+	       strcmp(refused->rule, rule_of(request)) == 0;
+}
+
+/* The entry of the same story, which becomes the newest; NULL: there is none. */
+static struct refused *refused_again(struct captures *captures, const char *target,
+				     const struct capture_request *request,
+				     enum capture_refusal refusal)
+{
+	uint64_t end = captures->refused_n, nth = end > REFUSED_MAX ? end - REFUSED_MAX : 0;
+	struct refused story;
+
+	while (nth < end && !is_story(refused_at(captures, nth), target, request, refusal))
+		nth++;
+	if (nth == end)
+		return NULL;
+	story = *refused_at(captures, nth);
+	for (; nth + 1 < end; nth++)
+		*refused_at(captures, nth) = *refused_at(captures, nth + 1);
+	*refused_at(captures, nth) = story;
+	return refused_at(captures, nth);
+}
+
+/* The entry of this refusal: that of the same story when a rule asks again, else the oldest's
+ * place. */
+static struct refused *refused_entry(struct captures *captures, const char *target,
+				     const struct capture_request *request,
+				     enum capture_refusal refusal)
+{
+	struct refused *refused = NULL;
+
+	if (request->rule != NULL)
+		refused = refused_again(captures, target, request, refusal);
+	if (refused != NULL && clock_wall_ms() - refused->wall_ms < STORY_MS)
+		return refused;
+	refused = refused_at(captures, captures->refused_n++);
+	*refused = (struct refused){ .reason = refusal };
+	str_copy(refused->target, sizeof(refused->target), target);
+	str_copy(refused->isolate, sizeof(refused->isolate), request->isolate);
+	str_copy(refused->rule, sizeof(refused->rule), rule_of(request));
+	return refused;
+}
+
 void account_refused(struct captures *captures, const char *target,
 		     const struct capture_request *request, enum capture_refusal refusal,
 		     const char *text)
 {
-	struct refused *refused = &captures->refused[captures->refused_n++ % REFUSED_MAX];
+	struct refused *refused = refused_entry(captures, target, request, refusal);
 	const char *reason = capture_refusal_name(refusal);
 	struct capture_counter *row =
 		row_of(captures, request->kind, target, rule_of(request), reason);
@@ -101,14 +156,16 @@ void account_refused(struct captures *captures, const char *target,
 		{ "target", target }, { "isolate", request->isolate }, { "rule", request->rule },
 		{ "reason", reason }, { "cause", request->cause },
 	};
+	int64_t now_ms = clock_wall_ms();
 
 	if (row != NULL)
 		row->refused++;
-	*refused = (struct refused){ .wall_ms = clock_wall_ms(), .reason = refusal };
-	str_copy(refused->target, sizeof(refused->target), target);
-	str_copy(refused->isolate, sizeof(refused->isolate), request->isolate);
-	str_copy(refused->rule, sizeof(refused->rule), rule_of(request));
+	refused->wall_ms = now_ms;
+	refused->times++;
 	str_copy(refused->text, sizeof(refused->text), text);
+	if (refused->told_wall_ms != 0 && now_ms - refused->told_wall_ms < STORY_MS)
+		return;
+	refused->told_wall_ms = now_ms;
 	log_event(LEVEL_INFO, "capture", LOG_ID_CAPTURE_SUPPRESSED, fields,
 		  sizeof(fields) / sizeof(fields[0]), "capture of %s suppressed: %s", target, text);
 }

@@ -204,6 +204,7 @@ void step_refuse(struct captures *captures, struct capture *capture, enum captur
 	};
 
 	explain(capture, capture_refusal_name(refusal), text);
+	capture->refused = true;
 	forget(captures, capture);
 	account_refused(captures, manifest->target, &request, refusal, text);
 	end(captures, capture, CAPTURE_FAILED);

@@ -85,6 +85,7 @@ struct capture {
 	void *adopted_owner;
 	uint64_t requested_ns; /* monotonic */
 	uint64_t bytes; /* so far; updated about once a second */
+	bool refused; /* by a guard, right before it would have begun */
 	char reason[16]; /* of the failure, in one word: "timeout", as in the metric */
 	char error[256]; /* why it failed */
 	struct capture_job *job; /* owned while running */
@@ -94,7 +95,9 @@ struct capture {
 enum { REFUSED_MAX = 64 };
 
 struct refused {
-	int64_t wall_ms;
+	int64_t wall_ms; /* of the last time */
+	int64_t told_wall_ms; /* when the journal last had it */
+	uint64_t times; /* in a row: a rule asks again while it holds, and that is one story */
 	char target[128], isolate[64], rule[128];
 	enum capture_refusal reason;
 	char text[192]; /* the numbers: "cooldown: 12m left of 30m" */

@@ -117,6 +117,7 @@ static void write_refused(struct json_writer *w, const struct refused *refused)
 	json_member_string(w, "rule", refused->rule);
 	json_member_string(w, "reason", capture_refusal_name(refused->reason));
 	json_member_string(w, "text", refused->text);
+	json_member_uint(w, "times", refused->times);
 	json_write_object_end(w);
 }
 

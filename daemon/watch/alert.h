@@ -98,6 +98,10 @@ int alerts_set_rules(struct alerts *alerts, struct rules *rules);
 /* Evaluate one group now; the timers do this by themselves. */
 void alerts_evaluate(struct alerts *alerts, size_t group);
 
+/* What on_firing had asked for came to nothing: it is called again while the alert fires. */
+void alerts_ask_again(struct alerts *alerts, uint64_t target_id, const char *isolate,
+		      const char *rule);
+
 /* A target is going away: its alerts end. */
 void alerts_forget_target(struct alerts *alerts, uint64_t target_id);
 

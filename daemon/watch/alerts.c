@@ -197,6 +197,18 @@ int64_t alerts_last_evaluation(const struct alerts *alerts, size_t group, uint64
 	return alerts->timers[group].last_wall_ms;
 }
 
+void alerts_ask_again(struct alerts *alerts, uint64_t target_id, const char *isolate,
+		      const char *rule)
+{
+	list_each (at, &alerts->list) {
+		struct alert *alert = container_of(at, struct alert, link);
+
+		if (alert->target_id == target_id && strcmp(alert->isolate, isolate) == 0 &&
+		    strcmp(alert->rule->name, rule) == 0)
+			alert->acted = false;
+	}
+}
+
 void alerts_forget_target(struct alerts *alerts, uint64_t target_id)
 {
 	list_each_safe (at, &alerts->list) {

@@ -430,14 +430,24 @@ Test(guard, the_newest_refusals_are_kept)
 	struct err err = { 0 };
 
 	shop->state = TARGET_DOWN;
-	for (int i = 0; i < REFUSED_MAX; i++)
-		ask(shop, "old", NULL, &err);
-	cr_expect_str_eq(scene.captures.refused[0].rule, "old");
+	for (int i = 0; i < REFUSED_MAX; i++) {
+		char rule[16];
+
+		snprintf(rule, sizeof(rule), "old%d", i);
+		ask(shop, rule, NULL, &err);
+	}
+	cr_expect_str_eq(scene.captures.refused[0].rule, "old0");
 	ask(shop, "new", NULL, &err);
 	cr_expect_eq(scene.captures.refused_n, REFUSED_MAX + 1);
 	cr_expect_str_eq(scene.captures.refused[0].rule, "new");
-	cr_expect_str_eq(scene.captures.refused[1].rule, "old");
-	cr_expect_eq(refusals("shop", "old", "target"), REFUSED_MAX);
+	cr_expect_str_eq(scene.captures.refused[1].rule, "old1");
+	/* Told again, it is the newest, also where the ring has turned. */
+	ask(shop, "old1", NULL, &err);
+	cr_expect_eq(scene.captures.refused_n, REFUSED_MAX + 1);
+	cr_expect_str_eq(scene.captures.refused[0].rule, "old1");
+	cr_expect_str_eq(scene.captures.refused[1].rule, "old2");
+	cr_expect_str_eq(scene.captures.refused[REFUSED_MAX - 1].rule, "new");
+	cr_expect_eq(refusals("shop", "old1", "target"), 2);
 }
 
 /* However many names there are, the rows have an end, and nothing is lost in the sum. */
@@ -457,4 +467,28 @@ Test(guard, counters_are_bounded)
 	cr_expect_eq(scene.captures.counters_n, COUNTERS_MAX + 1);
 	cr_expect_eq(sum, COUNTERS_MAX + 50);
 	cr_expect_eq(refusals("", "", "target"), 50);
+}
+
+/* A rule asks again at each evaluation: one entry, the newest, with the last numbers. */
+Test(guard, a_rule_refused_again_is_one_story)
+{
+	struct target *other = scene_target(&scene, "other", PORT, 1);
+	struct err err = { .text = "" };
+
+	shop->state = other->state = TARGET_DOWN;
+	for (int i = 0; i < 3; i++) {
+		ask_alone(shop, "r", NULL, &err);
+		ask_alone(other, "r", NULL, &err);
+	}
+	cr_expect_eq(scene.captures.refused_n, 2);
+	cr_expect_str_eq(scene.captures.refused[1].target, "other");
+	cr_expect_eq(scene.captures.refused[0].times, 3);
+	ask_alone(shop, "r", NULL, &err);
+	cr_expect_str_eq(scene.captures.refused[1].target, "shop");
+	cr_expect_eq(scene.captures.refused[1].times, 4);
+	cr_expect_eq(refusals("shop", "r", "target"), 4);
+	/* A person gets an answer each time. */
+	ask_alone(shop, NULL, NULL, &err);
+	ask_alone(shop, NULL, NULL, &err);
+	cr_expect_eq(scene.captures.refused_n, 4);
 }

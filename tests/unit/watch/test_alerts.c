@@ -248,6 +248,12 @@ Test(alerts, firing_asks_again_until_it_is_done)
 	expect_events("F api/main ");
 	tick(1060, main, 90);
 	expect_events("");
+	alerts_ask_again(&alerts, only_alert()->target_id, "main", "of another rule");
+	tick(1075, main, 90);
+	expect_events("");
+	alerts_ask_again(&alerts, only_alert()->target_id, "main", only_alert()->rule->name);
+	tick(1090, main, 90);
+	expect_events("F api/main ");
 }
 
 Test(alerts, pending_that_ends_tells_nobody)
