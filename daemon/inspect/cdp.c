@@ -619,5 +619,6 @@ const struct dialect dialect_cdp = {
 	.snapshot_begin = cdp_snapshot_begin,
 	.snapshot_event = cdp_snapshot_event,
 	.snapshot_message_end = cdp_snapshot_message_end,
+	.snapshot_overdue = cdp_snapshot_overdue,
 	.snapshot_finish = cdp_snapshot_finish,
 };

@@ -12,6 +12,7 @@
  *   Debugger.disable
  *   HeapProfiler.collectGarbage                                  where it is asked for
  *   HeapProfiler.takeHeapSnapshot {"reportProgress":true}
+ *   Runtime.getHeapUsage                                         if it does not seem to begin
  *   HeapProfiler.disable
  *
  * and NodeWorker.sendMessageToWorker, which carries those from Debugger on to a worker: there each
@@ -31,6 +32,11 @@
  * Skipping all pauses is said first, so that there is no moment in which a `debugger` statement
  * stops the program. What V8 still tells us then is a pause that somebody else has made, which
  * stays, and the one it makes when memory runs out, which is resumed.
+ *
+ * A program whose event loop is blocked by its own JavaScript does not begin a snapshot from
+ * V8 11.5 on, and one with a large heap is long silent before it says that it has begun. Leaving
+ * helps the first; the second would only pay for nothing. The first answers a question meanwhile,
+ * the second answers nothing.
  *
  * The answer that ends a step is told by its id alone, because runtimes disagree about what else is
  * in it.
@@ -90,6 +96,7 @@ static int ask_snapshot(struct download *download)
 	struct cdp_snapshot *state = download->state;
 
 	state->asked_ns = clock_mono_ns();
+	state->look_id = 0;
 	return ask(download, take_method, "{\"reportProgress\":true}", &state->snapshot_id);
 }
 
@@ -155,6 +162,8 @@ static int answered(struct download *download, const struct cdp_message *message
 		return 0;
 	if (message->id == state->snapshot_id)
 		return snapshot_answered(download, message);
+	if (message->id == state->look_id)
+		return download_blocked(download);
 	if (message->id == state->debugger_id) {
 		state->debugger_id = 0; /* an answer counts once */
 		return scripts_answered(download);
@@ -167,9 +176,17 @@ static int answered(struct download *download, const struct cdp_message *message
 	return ask_snapshot(download);
 }
 
+static void began(struct download *download)
+{
+	struct cdp_snapshot *state = download->state;
+
+	state->look_id = 0;
+	download_began(download);
+}
+
 static void progress(struct download *download, const struct cdp_message *message)
 {
-	download_began(download);
+	began(download);
 	if (download->request->progress == NULL || message->total <= 0 || message->done < 0)
 		return;
 	download->request->progress(download->request->owner,
@@ -209,7 +226,7 @@ static int chunk(struct download *download, const struct cdp_message *message,
 			       "a message has its params before its method");
 	if (strcmp(message->method, chunk_method) != 0)
 		return 0;
-	download_began(download);
+	began(download);
 	if (event->size > 0)
 		state->last = event->text[event->size - 1];
 	return download_piece(download, DOWNLOAD_SNAPSHOT, event->text, event->size);
@@ -306,6 +323,17 @@ int cdp_snapshot_begin(struct download *download)
 	if (state->isolate.worker[0] != '\0')
 		return cdp_isolate_attach(download, &state->isolate);
 	return ask_scripts(download);
+}
+
+/* Whoever does not even tell its scripts runs no JavaScript at all. */
+int cdp_snapshot_overdue(struct download *download)
+{
+	struct cdp_snapshot *state = download->state;
+
+	if (state->collect_id == 0 && state->snapshot_id == 0)
+		return download_blocked(download);
+	return cdp_isolate_ask(download, &state->isolate, "Runtime.getHeapUsage", NULL,
+			       &state->look_id);
 }
 
 int cdp_snapshot_finish(struct download *download)

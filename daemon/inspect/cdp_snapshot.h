@@ -22,6 +22,7 @@ struct cdp_snapshot {
 	struct cdp_scripts scripts;
 	uint64_t asked_ns; /* for the snapshot */
 	int32_t debugger_id, collect_id, snapshot_id; /* of the requests, 0 before */
+	int32_t look_id; /* of the look at a request that is overdue */
 	int32_t last_id; /* of the last words */
 	bool debugger_on; /* the Debugger domain is to be switched off */
 	char last; /* byte of the snapshot */
@@ -30,4 +31,5 @@ struct cdp_snapshot {
 int cdp_snapshot_begin(struct download *download);
 int cdp_snapshot_event(struct download *download, const struct json_event *event);
 int cdp_snapshot_message_end(struct download *download);
+int cdp_snapshot_overdue(struct download *download);
 int cdp_snapshot_finish(struct download *download);

@@ -47,6 +47,8 @@ struct dialect {
 	int (*snapshot_begin)(struct download *download);
 	int (*snapshot_event)(struct download *download, const struct json_event *event);
 	int (*snapshot_message_end)(struct download *download);
+	/* A request is overdue: look whether the target is at work on it; 0 is to wait on. */
+	int (*snapshot_overdue)(struct download *download);
 	int (*snapshot_finish)(struct download *download); /* last words; also after a failure */
 };
 

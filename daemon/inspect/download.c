@@ -143,6 +143,9 @@ static int on_text(void *owner, const char *data, size_t size, bool last)
 	struct download *download = owner;
 	int r = 0;
 
+	/* What is heard after a failure would only be answered. */
+	if (download->result != 0)
+		download->skip = true;
 	if (!download->skip) {
 		r = json_scan_feed(&download->scan, data, size);
 		if (r == 0 && last)
@@ -242,7 +245,7 @@ static uint64_t patience(const struct download *download, uint64_t idle_ns)
 						 : 0;
 }
 
-static int blocked(struct download *download)
+int download_blocked(struct download *download)
 {
 	char limit[STR_UNIT_MAX];
 
@@ -262,8 +265,13 @@ static int receive_all(struct download *download, uint64_t idle_ns)
 			return download->result;
 		if (download->done)
 			return 0;
-		if (r == -ETIMEDOUT && time_left(download) > 0 && start_is_overdue(download))
-			return blocked(download);
+		if (r == -ETIMEDOUT && time_left(download) > 0 && start_is_overdue(download)) {
+			download_began(download); /* it is overdue once */
+			r = download->request->dialect->snapshot_overdue(download);
+			if (r != 0)
+				return r;
+			continue;
+		}
 		if (r != 0)
 			return receive_failure(download, r);
 	}

@@ -101,11 +101,14 @@ int download_ask(struct download *download, const char *method, const char *para
 int download_compose(struct download *download, struct buf *buf, const char *method,
 		     const char *params, int32_t *ret_id);
 
-/* A request goes out that the target must begin within start_ns, or the download is given up. */
+/* A request goes out that the target must begin within start_ns; then it is overdue. */
 void download_expect(struct download *download);
 
 /* It has begun. */
 void download_began(struct download *download);
+
+/* DOWNLOAD_E_BUSY, with its text. */
+int download_blocked(struct download *download);
 
 /* Bytes of a part, in order. To be returned from the event when it is not 0. */
 int download_piece(struct download *download, enum download_part part, const char *data,

@@ -316,6 +316,13 @@ static bool is_spoken_to(const struct conn *conn)
 	return recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
 }
 
+static void wait_word(const struct conn *conn)
+{
+	char byte;
+
+	(void)!recv(conn->fd, &byte, 1, MSG_PEEK);
+}
+
 static bool take_snapshot(struct conn *conn, int id)
 {
 	const struct fake_script *script = conn->script;
@@ -329,6 +336,8 @@ static bool take_snapshot(struct conn *conn, int id)
 		shutdown(conn->fake->fd, SHUT_RDWR);
 	if (script->silent || script->busy || script->exiting)
 		return true;
+	if (script->slow)
+		wait_word(conn);
 	if (!sayf(conn, "{\"method\":\"HeapProfiler.reportHeapSnapshotProgress\",\"params\":{"
 			"\"done\":1,\"total\":4}}"))
 		return false;
@@ -370,6 +379,8 @@ static bool on_debugger(struct conn *conn, const char *message, int id)
 		return sayf(conn,
 			    "{\"id\":%d,\"error\":{\"code\":-32601,\"message\":\"wasn't found\"}}",
 			    id);
+	if (conn->script->mute && strstr(message, "Debugger.enable") != NULL)
+		return true;
 	if (strstr(message, "Debugger.enable") != NULL && !say_lines(conn, conn->script->scripts))
 		return false;
 	return sayf(conn, "{\"id\":%d,\"result\":{\"debuggerId\":\"1.2\"}}", id);

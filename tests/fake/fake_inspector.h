@@ -27,6 +27,8 @@ struct fake_script {
 		*scripts; /* what Debugger.enable tells before its answer: messages, one a line */
 	bool no_debugger; /* it has no such domain */
 	bool busy; /* never begin: neither garbage nor snapshot */
+	bool slow; /* begin only when it is told something more, and answer that after */
+	bool mute; /* answer nothing about scripts */
 	bool silent; /* never answer */
 	bool exiting; /* and close the port, as a program does that waits for us to leave */
 	bool endless; /* begin again after the last chunk, until it is told something */

@@ -130,6 +130,7 @@ static void check_requests(struct fake_inspector *fake)
 		"Debugger.enable",
 		"Debugger.resume",
 		"Debugger.disable",
+		"Runtime.getHeapUsage",
 		"NodeWorker.enable",
 		"NodeWorker.sendMessageToWorker",
 	};
@@ -909,6 +910,41 @@ Test(busy, snapshot_does_not_begin)
 Test(busy, garbage_is_not_collected)
 {
 	expect_busy(&(struct fake_script){ SMALL, .busy = true }, with_garbage, 0);
+}
+
+/* Nothing is answered at all: no JavaScript runs, and nothing has been begun. */
+Test(busy, scripts_are_not_told)
+{
+	expect_busy(&(struct fake_script){ SMALL, .mute = true }, with_a_start, 0);
+}
+
+/* It is at work, or it would have answered the look. */
+Test(busy, not_while_it_answers_nothing)
+{
+	const struct fake_script script = { SMALL, .slow = true };
+	struct fake_inspector *fake = fake_start(&script);
+	struct result result = download_with(fake, &script, with_a_start);
+
+	cr_expect_eq(result.r, 0, "%s", result.err.text);
+	cr_expect(is_all(&result, small, sizeof(small) - 1));
+	cr_expect_eq(fake_heard(fake, "Runtime.getHeapUsage"), 1);
+	result_fini(&result);
+	fake_stop(fake);
+}
+
+Test(scripts, an_exit_meanwhile_is_left_at_once)
+{
+	static const char event[] =
+		"{\"method\":\"NodeRuntime.waitingForDisconnect\",\"params\":{}}";
+	const struct fake_script script = { SMALL, .scripts = event };
+	struct fake_inspector *fake = fake_start(&script);
+	struct result result = download_with(fake, &script, with_scripts);
+
+	cr_expect_eq(result.r, DOWNLOAD_E_EXITING, "%s", result.err.text);
+	cr_expect_eq(fake_heard(fake, "takeHeapSnapshot"), 0);
+	cr_expect_eq(fake_heard(fake, "Debugger.disable"), 0);
+	result_fini(&result);
+	fake_stop(fake);
 }
 
 /* What has begun may take its time: only the longest silence bounds it. */

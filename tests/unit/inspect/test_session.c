@@ -102,6 +102,12 @@ int cdp_snapshot_message_end(struct download *download)
 	return -ENOSYS;
 }
 
+int cdp_snapshot_overdue(struct download *download)
+{
+	(void)download;
+	return -ENOSYS;
+}
+
 int cdp_snapshot_finish(struct download *download)
 {
 	(void)download;
