@@ -17,7 +17,7 @@ ROUNDS = 3
 EXIT_LIMIT_S = 0.1
 IDLE_SHARE_LIMIT = 0.002  # of a core, at the default interval
 DEFAULT_INTERVAL_S = 5
-TRACKED = 3  # allocation is that many times slower and more while object ids are tracked
+LEVEL = 0.8  # of the speed before; while object ids are tracked it is less than half
 
 # All that the daemon may ever say to a Node (docs/RUNTIMES.md).
 MAY_SAY = {
@@ -103,9 +103,9 @@ def test_allocation_is_as_fast_after_a_capture_as_before(start_node, watch, majo
     daemon = watch(app=node.address)
     daemon.wait_up("app")
     daemon.capture("app")
-    assert allocates_at_least(node, before / TRACKED), "while the daemon stays attached"
+    assert allocates_at_least(node, before * LEVEL), "while the daemon stays attached"
     assert daemon.process.stop() == 0
-    assert allocates_at_least(node, before / TRACKED), "after it left"
+    assert allocates_at_least(node, before * LEVEL), "after it left"
     free = max(before, allocation_speed(node))
     assert globals_of(node) == names
     # The bench does notice what it is there for.
@@ -124,7 +124,7 @@ def test_allocation_is_as_fast_after_the_daemon_died_in_a_capture(start_node, wa
           step_s=0.001)
     daemon.process.kill()
     assert not daemon.ready(), "the capture was over before the daemon died: no proof"
-    assert allocates_at_least(node, before / TRACKED)
+    assert allocates_at_least(node, before * LEVEL)
     node.process.signal(signal.SIGTERM)
     assert node.process.wait_exit(2) == -signal.SIGTERM
 

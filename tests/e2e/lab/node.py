@@ -62,8 +62,8 @@ STEADY = ("--no-allocation-site-pretenuring", "--min-semi-space-size=16", "--max
 
 
 def allocation_speed(node, tries=5, enough=None):
-    """Objects per millisecond of alloc.js, the best of some tries: a busy machine only slows. Stops
-    as soon as it is enough."""
+    """Objects per millisecond of CPU time of alloc.js, the best of some tries: a busy machine only
+    slows. Stops as soon as it is enough."""
     best = 0.0
     for _ in range(tries):
         best = max(best, float(node.nudge(r"^speed (\S+)")[1]))
