@@ -73,15 +73,20 @@ int job_file_open(struct job_file *file, struct spool *spool, const struct write
 	return r;
 }
 
+/* One that has failed, perhaps at its beginning, stays failed: a source may put on regardless. */
 int job_file_put(struct job_file *file, const void *data, size_t size)
 {
+	if (file->err.code != 0)
+		return file->err.code;
 	return stage_failure(file, pipeline_put(&file->pipeline, data, size));
 }
 
 int job_file_finish(struct job_file *file, char sha256[DIGEST_HEX_MAX])
 {
-	int r = stage_failure(file, pipeline_finish(&file->pipeline));
+	int r = file->err.code;
 
+	if (r == 0)
+		r = stage_failure(file, pipeline_finish(&file->pipeline));
 	return r < 0 ? r : job_file_disk(file, writer_finish(&file->writer, sha256));
 }
 

@@ -150,14 +150,19 @@ def test_every_call_of_a_daemon_fails(build, nursery, tmp_path, start_node, shim
     probe.start()
     problems, fired = [], 0
     for i, fault in enumerate(chosen):
-        problems += victim.strike(victim.names[i % len(victim.names)], fault)
+        try:
+            problems += victim.strike(victim.names[i % len(victim.names)], fault)
+        except (OSError, AssertionError) as error:
+            problems.append(f"{fault} at {victim.faults.what}: {error}\n{victim.daemon.tail()}")
+            break
         fired += victim.faults.fired > 0
     probe.end()
+    assert victim.daemon.process.running(), "\n".join(
+        [f"the daemon ended: {victim.daemon.process.wait_exit()}", *problems])
     polled = (victim.polls() - polls) / (time.monotonic() - began) * POLL_S
     record_property("faults", fired)
     record_property("slowest answer", round(probe.slowest, 3))
     assert not problems, "\n".join([f"{len(problems)} of {len(chosen)}:", *problems[:20]])
-    assert victim.daemon.process.running()
     assert not probe.failures and probe.slowest < ANSWER_S, (probe.failures, probe.slowest)
     assert polled > LEAST_POLLS
     check_restart(victim, nursery)
