@@ -151,11 +151,11 @@ class Daemon:
         """Captures that are being written."""
         return list(self.storage.rglob("incoming/*"))
 
-    def capture(self, target, isolate="main", wait=True, limit_s=60.0):
+    def capture(self, target, isolate="main", wait=True, limit_s=60.0, **wishes):
         """Ask for a snapshot as a person would; returns its file once it is in ready/."""
         before = set(self.ready())
         answer = self.post(f"/api/v1/targets/{target}/captures",
-                           json.dumps({"kind": "snapshot", "isolate": isolate}).encode(),
+                           json.dumps({"kind": "snapshot", "isolate": isolate, **wishes}).encode(),
                            {"Content-Type": "application/json"})
         assert answer.status == 202, (answer.status, answer.text)
         if not wait:

@@ -1,0 +1,43 @@
+// Allocates steadily, half of the time, beside a heap of argv[2] MiB of strings. On SIGUSR2 it prints
+// since the last time: milliseconds, how often it could run (ticks a second), the objects it made per
+// millisecond of its own time, and the longest time it stood still.
+'use strict';
+const STRING_BYTES = 1000;
+const BURST_MS = 5;
+const kept = globalThis.kept = [];
+for (let i = 0; i < Number(process.argv[2] || 0) * (1 << 20) / STRING_BYTES; i++) {
+  kept.push(Buffer.alloc(STRING_BYTES, `${i} `).toString('latin1'));
+}
+const ring = globalThis.ring = new Array(1 << 16).fill(null);
+let at = 0;
+let objects = 0;
+let busyMs = 0;
+let ticks = 0;
+let longestMs = 0;
+let since = performance.now();
+let last = since;
+function burst() {
+  const start = performance.now();
+  longestMs = Math.max(longestMs, start - last - BURST_MS);
+  let now;
+  do {
+    for (let i = 0; i < 256; i++) {
+      at = (at + 1) & (ring.length - 1);
+      ring[at] = { i, pair: [at, i] };
+    }
+    objects += 256;
+    now = performance.now();
+  } while (now - start < BURST_MS);
+  busyMs += now - start;
+  ticks++;
+  last = now;
+}
+setInterval(burst, 2 * BURST_MS);
+process.on('SIGUSR2', () => {
+  const spanMs = performance.now() - since;
+  console.log(`pulse ${spanMs.toFixed(1)} ${(ticks * 1000 / spanMs).toFixed(1)} ` +
+    `${(objects / busyMs).toFixed(1)} ${longestMs.toFixed(1)}`);
+  objects = busyMs = ticks = longestMs = 0;
+  since = last = performance.now();
+});
+console.log('ready');
