@@ -3,6 +3,7 @@ paused, nothing is released that somebody else has paused, and what was given up
 
 import collections
 import json
+import signal
 
 
 from lab import cdp
@@ -115,7 +116,7 @@ def test_who_stands_at_a_breakpoint_is_left_there(start_node, watch, major):
 def test_what_was_given_up_is_not_paid_for_later(start_node, watch, major):
     """From Node 22 on a snapshot waits for the event loop; when we have left it waits no more. Node
     20 takes it at once, in the middle of the program's own JavaScript."""
-    node = start_node(major, "stall", HELD, 6000)
+    node = start_node(major, "stall", HELD, 5000)
     daemon = watch(app=node.address, sections=capturing(start_timeout="1s"))
     daemon.wait_up("app")
     node.nudge("^busy")
@@ -156,7 +157,7 @@ def test_a_cancelled_capture_leaves_no_trace(start_node, watch, major):
 def test_what_a_killed_daemon_may_have_left_is_switched_off(start_node, watch, tmp_path, major):
     """Tracking that no session of ours has begun and none has ended: the next daemon sends the word,
     because the last one died in a capture."""
-    node = start_node(major, "alloc", HELD, flags=[
+    node = start_node(major, "alloc", HELD // 3, flags=[
         *STEADY, "--heapsnapshot-signal=SIGHUP", f"--diagnostic-dir={tmp_path}"])
     before = allocation_speed(node)
     home = tmp_path / "home"
@@ -168,8 +169,11 @@ def test_what_a_killed_daemon_may_have_left_is_switched_off(start_node, watch, t
     assert not daemon.ready(), "the capture was over before the daemon died: no proof"
     assert allocates_at_least(node, before * LEVEL), "the connection's end switches it off"
 
-    node.process.signal(1)
+    node.process.signal(signal.SIGHUP)
     until(lambda: list(tmp_path.glob("*.heapsnapshot")), "a snapshot of its own", limit_s=60)
+    mark = node.process.mark()
+    node.process.signal(signal.SIGUSR2)
+    node.process.wait_line("^speed", since=mark, limit_s=60)  # it is over
     bystander = watch(app=node.address, home=tmp_path / "bystander")
     bystander.wait_up("app")
     assert allocation_speed(node) < before / 2, "a daemon that knows of nothing leaves it on"
