@@ -214,6 +214,22 @@ static int directory_pin(struct source *source, const char *id, bool pinned, str
 	return exit;
 }
 
+/*
+ * The limits of the spool are those of the daemon's configuration, which is not known here: what is
+ * not given is no limit, unless nothing is given, which asks for the defaults.
+ */
+static void set_limits(struct spool_settings *limits, const struct vacuum_wish *wish)
+{
+	if (!wish->has_max_use && !wish->has_keep_free && !wish->has_max_files &&
+	    !wish->has_max_age)
+		return;
+	limits->max_use_bytes = wish->has_max_use ? wish->max_use_bytes : 0;
+	limits->keep_free_bytes = wish->has_keep_free ? wish->keep_free_bytes : 0;
+	limits->max_files = wish->has_max_files ? wish->max_files : 0;
+	limits->max_age_ns = wish->has_max_age ? wish->max_age_ns : 0;
+	limits->max_diagnostics = 0;
+}
+
 static int directory_vacuum(struct source *source, const struct vacuum_wish *wish,
 			    uint64_t *ret_files, uint64_t *ret_bytes, struct err *err)
 {
@@ -225,14 +241,7 @@ static int directory_vacuum(struct source *source, const struct vacuum_wish *wis
 	if (exit != CTL_OK)
 		return exit;
 	limits = spool.limits;
-	if (wish->has_max_use)
-		limits.max_use_bytes = wish->max_use_bytes;
-	if (wish->has_keep_free)
-		limits.keep_free_bytes = wish->keep_free_bytes;
-	if (wish->has_max_files)
-		limits.max_files = wish->max_files;
-	if (wish->has_max_age)
-		limits.max_age_ns = wish->max_age_ns;
+	set_limits(&limits, wish);
 	r = vacuum_run(&spool, &limits, 0, clock_wall_ms(), &result);
 	spool_close(&spool);
 	*ret_files = result.removed;
