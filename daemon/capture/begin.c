@@ -4,7 +4,8 @@
  * Between the request and now the target may have grown, another program may have taken the memory,
  * the quiet hours may have come: the guards judge again, on what the kernel says at this moment.
  * Two captures at once on one host are two programs that stand still and want several times their
- * heap; hence the limit by host, while captures of other hosts may overtake.
+ * heap; hence the limit by host, and one that does not fit beside those that run waits for them,
+ * while captures of other hosts may overtake.
  */
 
 #include <errno.h>
@@ -164,6 +165,13 @@ static bool same_host(const struct captures *captures, const struct capture *a,
 	       strcmp(one->spec.address.host, two->spec.address.host) == 0;
 }
 
+static bool fits_beside_others(const struct captures *captures, const struct capture *capture)
+{
+	const struct target *target = targets_find(captures->targets, capture->target_id);
+
+	return target == NULL || safety_fits_beside(captures, target, capture);
+}
+
 static bool may_begin(const struct captures *captures, const struct capture *capture)
 {
 	const struct capture_settings *settings = captures->settings;
@@ -177,8 +185,12 @@ static bool may_begin(const struct captures *captures, const struct capture *cap
 		all += other->kind != CAPTURE_KIND_DIAGNOSTICS;
 		host += is_of_target(other) && same_host(captures, capture, other);
 	}
-	return all < settings->threads &&
-	       (!is_of_target(capture) || settings->per_host == 0 || host < settings->per_host);
+	if (all >= settings->threads)
+		return false;
+	if (!is_of_target(capture))
+		return true;
+	return (settings->per_host == 0 || host < settings->per_host) &&
+	       fits_beside_others(captures, capture);
 }
 
 static struct capture *next_to_begin(const struct captures *captures)

@@ -34,6 +34,14 @@ enum capture_refusal safety_judge(const struct captures *captures, const struct 
 				  struct err *err);
 
 /*
+ * Is there memory for this snapshot besides what those that are running may still take? They have
+ * it only later, so the kernel's word alone would let two begin that fit one by one. True where
+ * headroom does not judge, or is to refuse by itself.
+ */
+bool safety_fits_beside(const struct captures *captures, const struct target *target,
+			const struct capture *capture);
+
+/*
  * History: the accepted requests of rules, in captures->history. It goes by names, so that a target
  * that restarts, or leaves the configuration and comes back, is the same. Times are monotonic here
  * and become wall time in the state file only: setting the clock ends no cooldown.

@@ -245,6 +245,67 @@ static enum capture_refusal judge_headroom(const struct safety_guards *guards,
 	return refuse_headroom(subject, heaps, need, host, err);
 }
 
+/* ---- several at once ---- */
+
+static struct safety_guards guards_of(const struct captures *captures,
+				      const struct capture *capture)
+{
+	return safety_choose(&captures->settings->guards,
+			     capture->has_guards ? &capture->guards.safety : NULL);
+}
+
+/* What a running one may take, less what it has taken. */
+static double yet_to_take(const struct captures *captures, const struct capture *capture,
+			  const struct target *target)
+{
+	const struct safety_guards guards = guards_of(captures, capture);
+	const struct manifest *manifest = &capture->manifest;
+	double heaps = guards.has_headroom ? guards.headroom : engine_needs(target);
+	double left = heaps * (double)manifest->heap_used_bytes;
+
+	if (manifest->resident_peak_bytes > manifest->resident_before_bytes)
+		left -= (double)(manifest->resident_peak_bytes - manifest->resident_before_bytes);
+	return left > 0 ? left : 0;
+}
+
+/* One group has one limit and, where one host runs them, one address. */
+static bool may_share_group(const struct target *a, const struct target *b)
+{
+	return a->process.has_cgroup_limit && b->process.has_cgroup_limit &&
+	       a->process.cgroup_limit_bytes == b->process.cgroup_limit_bytes &&
+	       strcmp(a->spec.address.host, b->spec.address.host) == 0;
+}
+
+bool safety_fits_beside(const struct captures *captures, const struct target *target,
+			const struct capture *capture)
+{
+	const struct safety_guards guards = guards_of(captures, capture);
+	double heaps = guards.has_headroom ? guards.headroom : engine_needs(target);
+	double need, of_host = 0, of_group = 0;
+	struct subject subject;
+	uint64_t host = 0;
+
+	list_each (link, &captures->running) {
+		const struct capture *other = container_of(link, struct capture, link);
+		const struct target *its = targets_find(captures->targets, other->target_id);
+
+		if (other->kind != CAPTURE_KIND_SNAPSHOT || other->adopted != NULL || its == NULL ||
+		    !its->process.present)
+			continue;
+		of_host += yet_to_take(captures, other, its);
+		if (may_share_group(target, its))
+			of_group += yet_to_take(captures, other, its);
+	}
+	if (capture->force || !(heaps > 0) || !(of_host > 0))
+		return true;
+	subject = look(target, capture->manifest.isolate, true);
+	need = heaps * (double)subject.heap_used;
+	if (!subject.seen || procfs_available_bytes(&host) < 0)
+		return true;
+	return need + of_host <= (double)host &&
+	       (!(of_group > 0) || need + of_group <= (double)group_free(&subject.process));
+}
+
 enum capture_refusal safety_judge(const struct captures *captures, const struct target *target,
 				  const char *isolate, const struct rule_guards *guards, bool fresh,
 				  struct err *err)

@@ -4,6 +4,7 @@
  */
 
 #include "capture/guard.h"
+#include "capture/step.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -365,6 +366,39 @@ Test(safety, judged_again_on_fresh_figures)
 	shop->state = TARGET_BLOCKED;
 	cr_expect_eq(guard_judge_again(&scene.captures, shop, capture, &err), REFUSAL_TARGET);
 	cr_expect_eq(guard_judge_again(&scene.captures, NULL, capture, &err), REFUSAL_TARGET);
+}
+
+/* 22 x 400 MiB each, of which the kernel knows nothing before they are taken. */
+Test(safety, a_second_one_fits_beside_the_first_or_waits)
+{
+	struct target *cart = scene_target(&scene, "cart", PORT, 400 * MIB);
+	struct capture *first;
+	char id[CAPTURE_ID_MAX];
+	struct err err = { 0 };
+
+	cart->identified = true;
+	snprintf(cart->identity.engine, sizeof(cart->identity.engine), "v8");
+	target_see_process(cart, &cart->process);
+	cr_assert_eq(ask(false, false, &err, id), 0, "%s", err.text);
+	first = (struct capture *)captures_find(&scene.captures, id);
+	cr_expect(safety_fits_beside(&scene.captures, cart, first), "nothing runs");
+	step_enter(&scene.captures, first, CAPTURE_RUNNING);
+	cr_expect_not(safety_fits_beside(&scene.captures, cart, first));
+	first->force = true;
+	cr_expect(safety_fits_beside(&scene.captures, cart, first));
+	first->force = false;
+	put_available(20 * GIB);
+	cr_expect(safety_fits_beside(&scene.captures, cart, first));
+	put_group(10 * GIB, 900 * MIB, 0);
+	target_see_process(cart, &cart->process);
+	poll();
+	cr_expect_not(safety_fits_beside(&scene.captures, cart, first), "of one group");
+	put_group(64 * GIB, 900 * MIB, 0);
+	put_available(10 * GIB);
+	first->manifest.resident_before_bytes = 100 * MIB;
+	first->manifest.resident_peak_bytes = 8100 * MIB;
+	cr_expect(safety_fits_beside(&scene.captures, cart, first), "it has taken most of it");
+	step_enter(&scene.captures, first, CAPTURE_WAITING);
 }
 
 /* What is down has nothing to be protected from: it is told what it is. */
