@@ -72,6 +72,8 @@ static int run_download(struct capture_job *job)
 
 	/* V8 does nothing else meanwhile; the control thread may have seen a longer one. */
 	manifest->pause_ns = stats.busy_ns;
+	job->stopped = stats.asked && r != DOWNLOAD_E_REFUSED && r != DOWNLOAD_E_BUSY &&
+		       r != DOWNLOAD_E_EXITING;
 	return r;
 }
 

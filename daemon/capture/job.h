@@ -46,6 +46,7 @@ struct capture_job {
 	struct job_file main, scripts;
 	int cancel_fd; /* owned; also in request */
 	_Atomic uint64_t bytes;
+	bool stopped; /* the target may have stood still, whatever came of it */
 	int result; /* of the last phase: 0; download_result; -errno */
 	const char *reason; /* of the failure, in one word */
 	struct err err;

@@ -97,6 +97,7 @@ static int ask_snapshot(struct download *download)
 
 	state->asked_ns = clock_mono_ns();
 	state->look_id = 0;
+	download->stats->asked = true;
 	return ask(download, take_method, "{\"reportProgress\":true}", &state->snapshot_id);
 }
 

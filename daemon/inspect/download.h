@@ -58,6 +58,7 @@ struct download_stats {
 	uint64_t first_byte_ns; /* connect to the first byte */
 	uint64_t busy_ns; /* request for the snapshot to its answer, as the dialect saw it */
 	uint64_t scripts; /* how many were listed */
+	bool asked; /* for the snapshot: from then on the target may stand still for it */
 };
 
 /*

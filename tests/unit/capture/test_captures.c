@@ -236,19 +236,22 @@ static void turn_until_running(const struct capture *capture, struct fake_inspec
 	cr_assert(fake_await(fake, "takeHeapSnapshot", 1));
 }
 
-/* A rule whose capture came to nothing may ask again; one whose capture brought bytes may not. */
+/*
+ * A rule whose capture came to nothing may ask again; one whose capture brought bytes may not, nor
+ * one whose target was lost while it may have stood still.
+ */
 Test(captures, what_gave_nothing_does_not_count_for_the_cooldown)
 {
 	static const struct rule_guards guards = { .cooldown_ns = 1800 * NS_PER_S };
+	static const char *const names[] = { "a", "b", "c" };
 	const struct fake_script refuses = { TEXT, .refuse = "no" },
-				 breaks = { TEXT, .gone = true };
-	const struct fake_script *const scripts[] = { &refuses, &breaks };
-	const int again[] = { 0, REFUSAL_COOLDOWN };
+				 breaks = { TEXT, .gone = true }, dies = { TEXT, .before = "}" };
+	const struct fake_script *const scripts[] = { &refuses, &breaks, &dies };
+	const int again[] = { 0, REFUSAL_COOLDOWN, REFUSAL_COOLDOWN };
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		struct fake_inspector *fake = fake_start(scripts[i]);
-		struct target *target =
-			scene_target(&scene, i == 0 ? "a" : "b", fake_port(fake), 1);
+		struct target *target = scene_target(&scene, names[i], fake_port(fake), 1);
 		const struct capture_request request = { .target_id = target->id,
 							 .rule = "r",
 							 .guards = &guards };
