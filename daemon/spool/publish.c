@@ -90,13 +90,14 @@ static void set_attributes(int fd, const struct manifest *manifest)
 	attribute(fd, "sha256", manifest->sha256);
 }
 
-/* What is visible without its capture is taken back, in the order in which the sweep needs it. */
-static void take_back(const struct spool *spool, const struct manifest *manifest)
+void publish_take_back(const struct spool *spool, const struct manifest *manifest)
 {
 	char name[MANIFEST_NAME_MAX];
 
-	if (manifest->scripts_name[0] != '\0')
-		unlinkat(spool->ready_fd, manifest->scripts_name, 0);
+	if (manifest->scripts_name[0] != '\0' &&
+	    unlinkat(spool->ready_fd, manifest->scripts_name, 0) < 0 && errno != ENOENT &&
+	    errno != EISDIR)
+		return;
 	publish_manifest_name(name, manifest->name);
 	unlinkat(spool->ready_fd, name, 0);
 }
@@ -127,6 +128,6 @@ int spool_publish(const struct spool *spool, struct file *file, struct file *scr
 			file_abort(scripts);
 	}
 	if (r != 0 && r != FILE_E_UNSURE && agree)
-		take_back(spool, manifest);
+		publish_take_back(spool, manifest);
 	return r;
 }

@@ -257,15 +257,11 @@ static void log_removed(const struct manifest *manifest, const char *reason)
 /* The capture goes first: what a crash leaves are companions, which the next start sweeps. */
 static int remove_files(struct spool *spool, const struct manifest *manifest)
 {
-	char name[MANIFEST_NAME_MAX];
 	int r = graves_bury(spool->graves, spool->ready_fd, manifest->name, spool->incoming_fd);
 
 	if (r < 0 && r != -ENOENT)
 		return r;
-	if (manifest->scripts_name[0] != '\0')
-		unlinkat(spool->ready_fd, manifest->scripts_name, 0);
-	publish_manifest_name(name, manifest->name);
-	unlinkat(spool->ready_fd, name, 0);
+	publish_take_back(spool, manifest);
 	return 0;
 }
 

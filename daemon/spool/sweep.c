@@ -143,10 +143,12 @@ static void scripts_beside(const char *capture, char dst[NAME_MAX + 16])
 			 capture + n);
 }
 
-static void discard(int dir_fd, const char *directory, const char *name)
+static bool discard(int dir_fd, const char *directory, const char *name)
 {
-	if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
-		log_warn("spool", "cannot delete %s/%s: %s", directory, name, strerror(errno));
+	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
+		return true;
+	log_warn("spool", "cannot delete %s/%s: %s", directory, name, strerror(errno));
+	return false;
 }
 
 static int sweep_incoming(struct spool *spool)
@@ -320,7 +322,7 @@ static bool is_listed_scripts(const struct spool *spool, const char *name)
 }
 
 /* A manifest whose capture was never renamed is worthless; what only looks like one is not ours. */
-static int sweep_manifest(struct spool *spool, const char *name)
+static int sweep_manifest(struct spool *spool, const char *name, bool *unsure)
 {
 	char capture[NAME_MAX + 1];
 	struct manifest manifest;
@@ -332,17 +334,21 @@ static int sweep_manifest(struct spool *spool, const char *name)
 	if (exists(spool, capture) || !exists(spool, name))
 		return 0;
 	r = read_manifest(spool, name, &manifest, &err);
-	if (r < 0 && r != -EBADMSG && r != -EFBIG)
+	if (r < 0 && r != -EBADMSG && r != -EFBIG) {
+		*unsure = true;
 		return is_ours(r) ? r : 0;
+	}
 	if (r < 0 || strcmp(manifest.name, capture) != 0) {
 		set_aside(spool, name, "it is no manifest of a capture");
 		return 0;
 	}
 	/* The manifest goes last: it is what makes the list of scripts certainly ours. */
 	if (manifest.scripts_name[0] != '\0' && role_of(manifest.scripts_name) == ROLE_SCRIPTS &&
-	    !is_listed_scripts(spool, manifest.scripts_name))
-		discard(spool->ready_fd, "ready", manifest.scripts_name);
-	discard(spool->ready_fd, "ready", name);
+	    !is_listed_scripts(spool, manifest.scripts_name) &&
+	    !discard(spool->ready_fd, "ready", manifest.scripts_name))
+		*unsure = true;
+	else
+		discard(spool->ready_fd, "ready", name);
 	return 0;
 }
 
@@ -402,7 +408,7 @@ static int sweep_name(struct spool *spool, const char *name, enum role role, boo
 	case ROLE_CAPTURE:
 		return sweep_capture(spool, name, unsure);
 	case ROLE_MANIFEST:
-		return sweep_manifest(spool, name);
+		return sweep_manifest(spool, name, unsure);
 	case ROLE_SCRIPTS:
 		/* It may be of a capture that could not be judged. */
 		if (!*unsure)

@@ -7,6 +7,7 @@
  *
  *   open                                the spool: sweeps, lists
  *   file PATH REDACT LEVEL [RECIPIENT]  a capture of a file, as adopted ones are
+ *   pair PATH REDACT LEVEL [RECIPIENT]  the same with a list of scripts beside it
  *   text BYTES LEVEL [RECIPIENT]        a capture of a text, as diagnostics are
  *   vacuum ROOM_BYTES
  *   pin | unpin | remove                the newest
@@ -41,7 +42,7 @@
 #include "util/rand.h"
 #include "util/str.h"
 
-enum { WORDS_MAX = 8, FILE_MAX_MIB = 64, LINE_MAX_BYTES = 1024 };
+enum { WORDS_MAX = 8, FILE_MAX_MIB = 64, LINE_MAX_BYTES = 1024, SCRIPTS_BYTES = 5000 };
 
 static struct spool spool;
 static struct spool_settings limits;
@@ -124,10 +125,9 @@ static void run(struct capture_job *job, enum job_phase phase)
 	job->pool_job.run(&job->pool_job);
 }
 
-/* As capture.c does it: make, publish, list. */
-static void take(struct capture_job *job)
+/* As finish.c does it: publish, list. */
+static void publish(struct capture_job *job)
 {
-	run(job, JOB_DOWNLOAD);
 	if (job->result == 0)
 		run(job, JOB_PUBLISH);
 	if (job->result != 0) {
@@ -138,6 +138,12 @@ static void take(struct capture_job *job)
 	fflush(stdout);
 	spool_add(&spool, job->entry);
 	job->entry = NULL;
+}
+
+static void take(struct capture_job *job)
+{
+	run(job, JOB_DOWNLOAD);
+	publish(job);
 }
 
 static int job_new(struct capture_job **ret, const struct recipe *recipe, enum content content,
@@ -169,6 +175,65 @@ static void capture_file(char *const words[], int n)
 		close(fd);
 		trouble(r, "no job");
 	}
+	capture_job_free(job);
+	recipe_fini(&recipe);
+}
+
+/* As job.c does it for what comes from a target. */
+static int make_pair(struct capture_job *job, int fd)
+{
+	static char block[65536];
+	struct manifest *manifest = &job->entry->manifest;
+	struct job_file_sizes sizes;
+	ssize_t n = 0;
+	int r;
+
+	r = job_file_open(&job->main, &spool, &writer_limits, job->recipe, job->content);
+	if (r == 0)
+		r = job_file_open(&job->scripts, &spool, &writer_limits, job->recipe, CONTENT_OWN);
+	while (r == 0 && (n = read(fd, block, sizeof(block))) > 0) {
+		job->bytes += (uint64_t)n;
+		r = job_file_put(&job->main, block, (size_t)n);
+	}
+	if (r == 0)
+		r = job_file_put(&job->scripts, block, SCRIPTS_BYTES);
+	if (r == 0)
+		r = job_file_finish(&job->main, manifest->sha256);
+	if (r == 0)
+		r = job_file_finish(&job->scripts, manifest->scripts_sha256);
+	if (r < 0)
+		return r;
+	job_file_measure(&job->main, job->recipe, &sizes);
+	manifest->size_bytes = job->bytes;
+	manifest->redacted_bytes = sizes.redacted;
+	manifest->compressed_bytes = sizes.compressed;
+	manifest->file_bytes = sizes.file;
+	manifest->scripts_bytes = job->scripts.writer.file.size;
+	manifest->finished_wall_ms = manifest->started_wall_ms;
+	return 0;
+}
+
+static void capture_pair(char *const words[], int n)
+{
+	struct capture_job *job = NULL;
+	struct recipe recipe;
+	int r, fd = open(words[1], O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		err(2, "%s", words[1]);
+	r = recipe_of(&recipe, words[2], words[3], n > 4 ? words[4] : NULL);
+	if (r == 0)
+		r = job_new(&job, &recipe, CONTENT_V8_SNAPSHOT, "snapshot");
+	if (r < 0) {
+		trouble(r, "no job");
+	} else {
+		r = make_pair(job, fd);
+		if (r < 0)
+			printf("failed %d %s\n", r, strerror(-r));
+		else
+			publish(job);
+	}
+	close(fd);
 	capture_job_free(job);
 	recipe_fini(&recipe);
 }
@@ -335,15 +400,11 @@ static const struct {
 	bool always; /* also when the spool is not open */
 	int words;
 } commands[] = {
-	{ "calm", calm, true, 1 },
-	{ "open", open_spool, true, 1 },
-	{ "close", close_spool, true, 1 },
-	{ "file", capture_file, false, 4 },
-	{ "text", capture_text, false, 3 },
-	{ "vacuum", vacuum, false, 2 },
-	{ "pin", pin, false, 1 },
-	{ "unpin", pin, false, 1 },
-	{ "remove", remove_newest, false, 1 },
+	{ "calm", calm, true, 1 },          { "open", open_spool, true, 1 },
+	{ "close", close_spool, true, 1 },  { "file", capture_file, false, 4 },
+	{ "pair", capture_pair, false, 4 }, { "text", capture_text, false, 3 },
+	{ "vacuum", vacuum, false, 2 },     { "pin", pin, false, 1 },
+	{ "unpin", pin, false, 1 },         { "remove", remove_newest, false, 1 },
 	{ "verify", verify, false, 1 },
 };
 

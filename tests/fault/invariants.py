@@ -92,7 +92,7 @@ class Storage:
         return problems
 
     def halves(self):
-        """What a daemon that ended left unfinished, {path: inode}; none of it may outlive the next
+        """What a daemon that ended left unfinished, {path: identity}; none of it may outlive the next
         start."""
         names = _listed(self.ready)
         captures = self.captures(names)
@@ -100,11 +100,12 @@ class Storage:
         known = set(captures) | {name + ".json" for name in captures} | scripts
         paths = [f"incoming/{name}" for name in _listed(self.incoming)]
         paths += [f"ready/{name}" for name in names - known]
-        return {path: inode for path in paths if (inode := self._inode(path))}
+        return {path: identity for path in paths if (identity := self._identity(path))}
 
-    def _inode(self, path):
+    def _identity(self, path):
         try:
-            return (self.spool / path).lstat().st_ino
+            stat = (self.spool / path).lstat()
+            return stat.st_ino, stat.st_ctime_ns
         except FileNotFoundError:
             return None
 
@@ -141,8 +142,8 @@ class Storage:
 
     def after_start(self, halves, listed, max_files=0):
         """A daemon has started on what after_kill() saw and lists these captures."""
-        problems = [f"{half} outlived the start" for half, inode in halves.items()
-                    if self._inode(half) == inode]
+        problems = [f"{half} outlived the start" for half, identity in halves.items()
+                    if self._identity(half) == identity]
         problems += [f"corrupt/{name}" for name in _listed(self.corrupt)]
         problems += self._state_problems()
         if (self.path / "state" / "state.json.bad").exists():

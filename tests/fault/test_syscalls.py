@@ -33,7 +33,8 @@ class Scenario:
 SCENARIOS = {
     "plain": Scenario("open; file {large} none 0; verify"),
     "sealed": Scenario("open; file {small} strings 1 {recipient}; text 5000 1 {recipient}"),
-    "vacuum": Scenario("open; file {small} none 1; file {small} none 1; file {small} none 1; vacuum 0",
+    "pairs": Scenario("open; pair {small} strings 1 {recipient}; pair {small} none 0; remove; verify"),
+    "vacuum": Scenario("open; pair {small} none 1; file {small} none 1; pair {small} none 1; vacuum 0",
                        max_files=2),
     "pinned": Scenario("open; file {small} none 1; pin; text 5000 1; vacuum 0; remove; unpin; remove",
                        max_files=1),
@@ -75,7 +76,7 @@ class Driver:
             self.faults.disarm()
             self._template = self.home / "template"
             code, answers, complaint = self.run(
-                SCENARIOS["plain"], "open; file {small} none 1; file {small} strings 0; close")
+                SCENARIOS["plain"], "open; file {small} none 1; pair {small} strings 0; close")
             assert code == 0 and answers[1][0] == answers[2][0] == "ready", complaint
             ready = self.folder / "ready"
             (first, *_) = sorted(ready.glob("*.zst"))
