@@ -124,15 +124,15 @@ static struct refused *refused_again(struct captures *captures, const char *targ
 	return refused_at(captures, nth);
 }
 
-/* The entry of this refusal: that of the same story when a rule asks again, else the oldest's
- * place. */
+/* The entry of this refusal: that of the same story when a rule asks again, or adoption (it asks no
+ * target); else the oldest's place. */
 static struct refused *refused_entry(struct captures *captures, const char *target,
 				     const struct capture_request *request,
 				     enum capture_refusal refusal)
 {
 	struct refused *refused = NULL;
 
-	if (request->rule != NULL)
+	if (request->rule != NULL || request->target_id == 0)
 		refused = refused_again(captures, target, request, refusal);
 	if (refused != NULL && clock_wall_ms() - refused->wall_ms < STORY_MS)
 		return refused;

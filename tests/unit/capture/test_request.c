@@ -320,6 +320,10 @@ Test(request, adopts_nothing_without_room)
 				    CONTENT_V8_SNAPSHOT, on_adopted, NULL, &err),
 		     REFUSAL_SPACE);
 	cr_expect_eq(strncmp(err.text, "space: ", 7), 0, "%s", err.text);
-	cr_expect_eq(scene.captures.refused_n, 1);
+	cr_expect_eq(captures_adopt(&scene.captures, file_with(text), &manifest,
+				    CONTENT_V8_SNAPSHOT, on_adopted, NULL, &err),
+		     REFUSAL_SPACE);
+	cr_expect_eq(scene.captures.refused_n, 1, "asked every ten seconds, told once");
+	cr_expect_eq(scene.captures.refused[0].times, 2);
 	cr_expect_eq(adopted.n, 0);
 }
