@@ -181,15 +181,14 @@ static void forget(struct captures *captures, const struct capture *capture)
 void step_fail(struct captures *captures, struct capture *capture, const char *reason,
 	       const char *text)
 {
-	bool stopped = capture->job != NULL && capture->job->stopped;
-
+	capture->stopped = capture->job != NULL && capture->job->stopped;
 	explain(capture, reason, text);
 	/*
 	 * What gave no byte left nothing to look at: the rule may try again. Not so when a person
 	 * said no, nor when the target may have stood still for it: most of that time no byte
 	 * comes, and it is then that a snapshot takes the memory of which a program dies.
 	 */
-	if (capture->bytes == 0 && !stopped && strcmp(reason, "cancelled") != 0)
+	if (capture->bytes == 0 && !capture->stopped && strcmp(reason, "cancelled") != 0)
 		forget(captures, capture);
 	account_failed(captures, capture);
 	end(captures, capture, CAPTURE_FAILED);
@@ -200,6 +199,7 @@ void step_refuse(struct captures *captures, struct capture *capture, enum captur
 {
 	const struct manifest *manifest = &capture->manifest;
 	const struct capture_request request = {
+		.target_id = capture->target_id,
 		.kind = capture->kind,
 		.isolate = manifest->isolate,
 		.rule = manifest->rule[0] != '\0' ? manifest->rule : NULL,

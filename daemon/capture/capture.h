@@ -86,6 +86,7 @@ struct capture {
 	uint64_t requested_ns; /* monotonic */
 	uint64_t bytes; /* so far; updated about once a second */
 	bool refused; /* by a guard, right before it would have begun */
+	bool stopped; /* it failed, and the target may have stood still for it */
 	char reason[16]; /* of the failure, in one word: "timeout", as in the metric */
 	char error[256]; /* why it failed */
 	struct capture_job *job; /* owned while running */

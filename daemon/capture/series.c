@@ -195,12 +195,23 @@ static struct series_plan *find(const struct captures *captures, const char *id)
 	return NULL;
 }
 
+/* The program died of it, most likely, or stood still for as long as is allowed. */
+static bool did_harm(const struct capture *capture)
+{
+	return capture->stopped &&
+	       (strcmp(capture->reason, "lost") == 0 || strcmp(capture->reason, "timeout") == 0);
+}
+
 void series_ended(struct captures *captures, const struct capture *capture)
 {
-	struct series_plan *plan = find(captures, capture->id);
+	struct series_plan *plan = find(captures, capture->manifest.series);
 
-	if (plan != NULL && capture->step == CAPTURE_FAILED)
+	if (plan == NULL || capture->step != CAPTURE_FAILED)
+		return;
+	if (strcmp(plan->id, capture->id) == 0)
 		give_up(captures, plan, "its first capture failed");
+	else if (did_harm(capture))
+		give_up(captures, plan, capture->error);
 }
 
 bool series_cancel(struct captures *captures, const char *id)

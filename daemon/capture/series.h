@@ -39,7 +39,10 @@ bool series_full(const struct captures *captures);
 /* Ask for what is due. The time until there is something to do; UINT64_MAX: nothing to come. */
 uint64_t series_tick(struct captures *captures, uint64_t now_ns);
 
-/* A capture has ended: a series whose first one failed has nothing to be compared with. */
+/*
+ * A capture has ended: a series whose first one failed has nothing to be compared with, and one
+ * that has cost its target the life is not gone on with.
+ */
 void series_ended(struct captures *captures, const struct capture *capture);
 
 /* A person deleted its first capture: the others do not come. Was there such a series? */

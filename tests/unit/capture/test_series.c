@@ -157,6 +157,22 @@ Test(series, ends_with_its_first_capture)
 	fake_stop(other);
 }
 
+Test(series, ends_when_its_target_is_lost)
+{
+	const struct fake_script dies = { text, sizeof(text) - 1, .chunk = 10, .gone = true };
+	struct fake_inspector *other = fake_start(&dies);
+	char id[CAPTURE_ID_MAX];
+	uint64_t now_ns;
+
+	ask(id);
+	now_ns = clock_mono_ns();
+	target->session.address.port = fake_port(other);
+	tick(now_ns + SPACING_NS);
+	cr_expect_eq(scene.spool.files, 1);
+	cr_expect(list_empty(&scene.captures.series));
+	fake_stop(other);
+}
+
 Test(series, a_person_ends_it)
 {
 	char id[CAPTURE_ID_MAX];
