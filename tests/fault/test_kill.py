@@ -49,9 +49,11 @@ KINDS = {
     "vacuum": Kind(400, dict(SEALED, diagnostics=False), 20,
                    spool={"max_files": 5, "keep_first": False, "keep_last": False,
                           "keep_max": False, "keep_ramp_up": 0}),
-    "rules": Kind(200, SEALED, 20, rule={"guards": {"cooldown": f"{COOLDOWN_S}s"}}),
+    "rules": Kind(200, SEALED, 20, rule={
+        "guards": {"cooldown": f"{COOLDOWN_S}s", "max_captures": 0}}),
     "series": Kind(100, SEALED, 20, rule={
-        "guards": {"cooldown": "20s"}, "actions": [{"capture": "snapshot", "series": SERIES}]}),
+        "guards": {"cooldown": "20s", "max_captures": 0},
+        "actions": [{"capture": "snapshot", "series": SERIES}]}),
     "sanitized": Kind(200, SEALED, 20, sanitized=True),
 }
 
