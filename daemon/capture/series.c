@@ -30,16 +30,23 @@ static void plan_free(struct series_plan *plan)
 	free(plan);
 }
 
-static int copy_recipe(struct recipe_choice *dst, const struct recipe_choice *src)
+/* The whole recipe of today, so that a reload does not change it under the series. */
+static int keep_recipe(struct recipe_choice *dst, const struct recipe *defaults,
+		       const struct recipe_choice *choice)
 {
-	int r = 0;
+	struct recipe whole;
+	int r = recipe_choose(&whole, defaults, choice);
 
-	if (src == NULL)
-		return 0;
-	*dst = *src;
-	dst->encrypt = (struct text_list){ 0 };
-	for (size_t i = 0; r == 0 && i < src->encrypt.n; i++)
-		r = text_list_add(&dst->encrypt, src->encrypt.items[i]);
+	*dst = (struct recipe_choice){
+		.redact = whole.redact,
+		.compress = whole.compress,
+		.encrypt = whole.encrypt,
+		.has_redact = true,
+		.has_compress = true,
+		.has_encrypt = true,
+	};
+	whole.encrypt = (struct text_list){ 0 };
+	recipe_fini(&whole);
 	return r;
 }
 
@@ -60,7 +67,7 @@ int series_begin(struct captures *captures, const struct capture_request *reques
 	if (plan == NULL)
 		return -ENOMEM;
 	link_init(&plan->link);
-	if (copy_recipe(&plan->recipe, request->recipe) < 0) {
+	if (keep_recipe(&plan->recipe, &captures->settings->recipe, request->recipe) < 0) {
 		plan_free(plan);
 		return -ENOMEM;
 	}

@@ -356,7 +356,7 @@ static int sweep_manifest(struct spool *spool, const char *name, bool *unsure)
 static void sweep_scripts(struct spool *spool, const char *name)
 {
 	if (!is_listed_scripts(spool, name) && exists(spool, name))
-		set_aside(spool, name, "no capture has this list of scripts");
+		discard(spool->ready_fd, "ready", name);
 }
 
 static bool is_directory(const struct spool *spool, const char *name)

@@ -17,7 +17,7 @@ ROUNDS = 3
 EXIT_LIMIT_S = 0.1
 IDLE_SHARE_LIMIT = 0.002  # of a core, at the default interval
 DEFAULT_INTERVAL_S = 5
-LEVEL = 0.8  # of the speed before; while object ids are tracked it is less than half
+LEVEL = 0.55  # of the speed before; while object ids are tracked it is less than half
 
 # All that the daemon may ever say to a Node (docs/RUNTIMES.md).
 MAY_SAY = {

@@ -25,7 +25,7 @@ THREADS = 4  # captures at once
 LOOK_S = 0.03  # at what the daemon says, while waiting for the moment
 RULE_S = 3.0  # a rule that may has acted by then
 COOLDOWN_S = 3
-FAST_SHARE = 0.75  # of the speed of allocation before: what tracked object ids leave is a third
+FAST_SHARE = 0.55  # of the speed of allocation before: what tracked object ids leave is a third
 
 PLAIN = {"redact": "none", "compress": "none", "scripts": False, "diagnostics": False}
 SEALED = {"redact": "strings", "compress": "zstd", "scripts": True, "diagnostics": True}

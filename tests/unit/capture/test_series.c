@@ -263,7 +263,7 @@ Test(series, is_resumed_as_it_was)
 	cr_expect_eq(plan->guards.safety.max_heap_bytes, 1 << 30);
 	cr_expect_eq(plan->guards.safety.min_uptime_ns, 5 * NS_PER_S);
 	cr_expect(day_times_equal(&plan->guards.safety.quiet, &guards.safety.quiet));
-	cr_expect(plan->recipe.has_redact && !plan->recipe.has_compress);
+	cr_expect(plan->recipe.has_redact && plan->recipe.has_compress);
 	cr_expect_eq(plan->recipe.redact, REDACT_ALL);
 	cr_assert_eq(plan->recipe.encrypt.n, 1);
 	cr_expect_str_eq(plan->recipe.encrypt.items[0], recipient);
