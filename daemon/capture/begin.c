@@ -15,6 +15,7 @@
 #include "capture/job.h"
 #include "capture/state.h"
 #include "capture/step.h"
+#include "inspect/runtime.h"
 #include "util/clock.h"
 #include "util/str.h"
 #include "watch/target.h"
@@ -73,7 +74,7 @@ static void set_source(struct captures *captures, struct capture *capture,
 		return;
 	}
 	request = (struct download_request){
-		.dialect = target->session.dialect,
+		.dialect = target->session.runtime->dialect,
 		.address = target->session.address,
 		.connect_ns = target->spec.poll.timeout_ns,
 		.idle_ns = settings->idle_timeout_ns,
@@ -82,7 +83,8 @@ static void set_source(struct captures *captures, struct capture *capture,
 		.scripts = settings->scripts,
 		.collect_garbage = capture->gc_before,
 	};
-	str_copy(request.path, sizeof(request.path), target->session.path);
+	str_copy(request.path, sizeof(request.path),
+		 session_path(&target->session, capture->manifest.isolate));
 	str_copy(request.isolate, sizeof(request.isolate), capture->manifest.isolate);
 	str_copy(request.engine_version, sizeof(request.engine_version),
 		 capture->manifest.engine_version);
@@ -112,17 +114,18 @@ static void start(struct captures *captures, struct capture *capture, const stru
 		if (target != NULL)
 			r = note_state(captures, capture);
 	}
+	finish_hold(captures, capture, true);
 	if (r == 0)
 		r = capture_pool_submit(captures->pool, &capture->job->pool_job,
 					captures->settings->threads + POOL_THREADS_SPARE);
 	if (r < 0) {
+		finish_hold(captures, capture, false);
 		if (target != NULL)
 			state_set_open(captures, capture->manifest.target, false);
 		step_fail(captures, capture, "error", strerror(-r));
 		return;
 	}
 	step_enter(captures, capture, CAPTURE_RUNNING);
-	finish_hold(captures, capture, true);
 }
 
 static void begin_of_target(struct captures *captures, struct capture *capture)
@@ -132,7 +135,8 @@ static void begin_of_target(struct captures *captures, struct capture *capture)
 	enum capture_refusal refusal;
 	struct err why = { 0 };
 
-	if (target == NULL || target->state != TARGET_UP || target->session.path[0] == '\0') {
+	if (target == NULL || target->state != TARGET_UP ||
+	    session_path(&target->session, manifest->isolate) == NULL) {
 		step_fail(captures, capture, "target",
 			  target == NULL ? "the target is gone" : "the target is no longer up");
 		return;

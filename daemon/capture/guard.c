@@ -16,6 +16,7 @@
 
 #include "capture/diagnostics.h"
 #include "inspect/dialect.h"
+#include "inspect/runtime.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/str.h"
@@ -224,7 +225,8 @@ static enum capture_refusal judge_target(const struct target *target, const char
 	if (target->state != TARGET_UP)
 		return (enum capture_refusal)err_set(err, REFUSAL_TARGET, "target: it is %s",
 						     target_state_name(target->state));
-	if (target->session.path[0] == '\0' || target->session.dialect->snapshot_begin == NULL)
+	if (session_path(&target->session, isolate) == NULL ||
+	    target->session.runtime->dialect->snapshot_begin == NULL)
 		return (enum capture_refusal)err_set(err, REFUSAL_TARGET,
 						     "target: its inspector offers no snapshots");
 	if (strcmp(isolate, "main") != 0 && target_find_isolate(target, isolate) == NULL)

@@ -286,6 +286,13 @@ int request_quietly(struct captures *captures, const struct capture_request *req
 	return accept_request(captures, target, request, ret_id);
 }
 
+static const char *default_isolate(const struct target *target)
+{
+	const struct isolate *isolate = target != NULL ? target_main_isolate(target) : NULL;
+
+	return isolate != NULL ? isolate->name : "main";
+}
+
 int captures_request(struct captures *captures, const struct capture_request *request,
 		     char ret_id[CAPTURE_ID_MAX], struct err *err)
 {
@@ -295,7 +302,7 @@ int captures_request(struct captures *captures, const struct capture_request *re
 	int r;
 
 	if (whole.isolate == NULL)
-		whole.isolate = "main";
+		whole.isolate = default_isolate(target);
 	r = request_quietly(captures, &whole, ret_id, &why);
 	if (r <= 0)
 		return r;

@@ -98,7 +98,7 @@ static int request_capture(struct http_exchange *exchange, const struct target *
 					 "capture.allow_weaker would allow it",
 					 weaker, weaker);
 
-	if (strcmp(wish->isolate, "main") != 0 &&
+	if (wish->isolate != NULL && strcmp(wish->isolate, "main") != 0 &&
 	    target_find_isolate(target, wish->isolate) == NULL)
 		return http_answer_error(exchange, 404, NULL, "the target has no such isolate");
 	r = captures_request(view->captures, &request, id, &err);

@@ -255,8 +255,6 @@ int wish_read(struct http_exchange *exchange, struct wish *wish, struct err *err
 		r = read_bool(exchange, wish, "dry_run", &wish->dry_run, err);
 	if (r == 0 && wish->kind != CAPTURE_KIND_SNAPSHOT && wish->series.count > 1)
 		r = err_set(err, -EINVAL, "series: of snapshots only");
-	if (wish->isolate == NULL)
-		wish->isolate = "main";
 	return r;
 }
 

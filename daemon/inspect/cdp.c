@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "inspect/cdp_snapshot.h"
+#include "inspect/channel.h"
 #include "inspect/dialect.h"
 #include "inspect/session.h"
 #include "json/tree.h"
@@ -90,9 +91,9 @@ struct cdp {
 	enum session_activity activity;
 };
 
-static struct cdp *cdp_of(struct session *session)
+static struct cdp *cdp_of(struct channel *channel)
 {
-	return session->dialect_state;
+	return channel->dialect_state;
 }
 
 /* ---- finding ---- */
@@ -105,54 +106,56 @@ static bool path_of_url(const char *url, char *dst, size_t size)
 	return path != NULL && str_copy(dst, size, path);
 }
 
-static int cdp_found(struct session *session, const struct tree *version, const struct tree *list,
-		     struct err *err)
+static int found_entry(struct session *session, const struct tree *entry, struct err *err)
 {
 	struct identity *identity = &session->identity;
-	const struct tree *entry = tree_at(list, 0);
-	const char *browser, *text;
+	const char *text;
+	char path[256];
 
-	if (!tree_string(version, "Browser", &browser) || !tree_is_array(list))
-		return -EPROTO;
-	if (!str_has_prefix(browser, "node.js/v"))
-		return err_set(err, -ENOENT, "the inspector of \"%.60s\" is not supported",
-			       browser);
 	if (entry == NULL || !tree_string(entry, "webSocketDebuggerUrl", &text) ||
-	    !path_of_url(text, session->path, sizeof(session->path)))
+	    !path_of_url(text, path, sizeof(path)))
 		return err_set(err, -ENOENT, "/json/list names nothing to connect to");
-	str_copy(identity->runtime, sizeof(identity->runtime), "node");
-	str_copy(identity->engine, sizeof(identity->engine), "v8");
-	str_copy(identity->runtime_version, sizeof(identity->runtime_version),
-		 browser + strlen("node.js/v"));
 	if (tree_string(entry, "id", &text))
 		str_copy(identity->inspector_id, sizeof(identity->inspector_id), text);
 	if (tree_string(entry, "title", &text))
 		str_copy(identity->title, sizeof(identity->title), text);
-	return 0;
+	return session_offer(session, "", path);
+}
+
+static int cdp_found(struct session *session, const char *text, size_t size, struct err *err)
+{
+	struct tree *list;
+	int r;
+
+	if (tree_parse(text, size, &list, NULL) < 0)
+		return -EPROTO;
+	r = tree_is_array(list) ? found_entry(session, tree_at(list, 0), err) : -EPROTO;
+	tree_free(list);
+	return r;
 }
 
 /* ---- greeting ---- */
 
-static int ask_evaluate(struct session *session, const char *expression, int32_t *ret_id)
+static int ask_evaluate(struct channel *channel, const char *expression, int32_t *ret_id)
 {
 	char params[EVALUATE_MAX];
 
 	snprintf(params, sizeof(params),
 		 "{\"expression\":\"%s\",\"returnByValue\":true,\"silent\":true}", expression);
-	return session_ask(session, "Runtime.evaluate", params, ret_id);
+	return channel_ask(channel, "Runtime.evaluate", params, ret_id);
 }
 
-static int cdp_hello(struct session *session)
+static int cdp_hello(struct channel *channel)
 {
-	struct cdp *cdp = cdp_of(session);
+	struct cdp *cdp = cdp_of(channel);
 	int r;
 
-	r = session_ask(session, "NodeRuntime.enable", NULL, NULL);
+	r = channel_ask(channel, "NodeRuntime.enable", NULL, NULL);
 	if (r == 0)
-		r = session_ask(session, "NodeRuntime.notifyWhenWaitingForDisconnect",
+		r = channel_ask(channel, "NodeRuntime.notifyWhenWaitingForDisconnect",
 				"{\"enabled\":true}", NULL);
 	if (r == 0)
-		r = session_ask(session, "NodeWorker.enable", "{\"waitForDebuggerOnStart\":false}",
+		r = channel_ask(channel, "NodeWorker.enable", "{\"waitForDebuggerOnStart\":false}",
 				NULL);
 	if (r < 0)
 		return r;
@@ -160,10 +163,10 @@ static int cdp_hello(struct session *session)
 	 * A program that began to exit between our connection and our wish to be told will not
 	 * tell. It has no context left, which either request shows (context_is_gone()).
 	 */
-	if (!session->limits.evaluate)
-		return session_ask(session, "Runtime.globalLexicalScopeNames", NULL,
+	if (!channel->session->limits.evaluate)
+		return channel_ask(channel, "Runtime.globalLexicalScopeNames", NULL,
 				   &cdp->ready_id);
-	r = ask_evaluate(session, expression_identity, &cdp->identity_id);
+	r = ask_evaluate(channel, expression_identity, &cdp->identity_id);
 	cdp->ready_id = cdp->identity_id;
 	return r;
 }
@@ -182,10 +185,10 @@ static uint64_t default_young_bytes(const char *v8_version)
 	return major == 13 ? 192ull * MIB : 96ull * MIB;
 }
 
-static void got_identity(struct session *session, const struct tree *value)
+static void got_identity(struct channel *channel, const struct tree *value)
 {
-	struct cdp *cdp = cdp_of(session);
-	struct identity *identity = &session->identity;
+	struct cdp *cdp = cdp_of(channel);
+	struct identity *identity = &channel->session->identity;
 	const char *text;
 	uint64_t semi = 0, old = 0;
 	double start;
@@ -312,7 +315,7 @@ static void poll_begin(struct poll *poll)
 }
 
 /* {"id":N,"method":...} as text, wrapped for a worker. */
-static int ask_worker(struct session *session, const struct worker *worker, const char *method,
+static int ask_worker(struct channel *channel, const struct worker *worker, const char *method,
 		      const char *expression, int32_t *ret_id)
 {
 	struct buf inner, params;
@@ -320,7 +323,7 @@ static int ask_worker(struct session *session, const struct worker *worker, cons
 
 	buf_init(&inner, EVALUATE_MAX);
 	buf_init(&params, 4 * EVALUATE_MAX);
-	*ret_id = ++session->next_id;
+	*ret_id = ++channel->next_id;
 	buf_printf(&inner, "{\"id\":%d,\"method\":\"%s\"", *ret_id, method);
 	if (expression != NULL)
 		buf_printf(&inner,
@@ -336,13 +339,13 @@ static int ask_worker(struct session *session, const struct worker *worker, cons
 	if (r == 0)
 		r = buf_puts(&params, "}");
 	if (r == 0)
-		r = session_ask(session, "NodeWorker.sendMessageToWorker", buf_text(&params), NULL);
+		r = channel_ask(channel, "NodeWorker.sendMessageToWorker", buf_text(&params), NULL);
 	buf_fini(&inner);
 	buf_fini(&params);
 	return r;
 }
 
-static int poll_worker(struct session *session, struct worker *worker)
+static int poll_worker(struct channel *channel, struct worker *worker)
 {
 	int r;
 
@@ -352,57 +355,57 @@ static int poll_worker(struct session *session, struct worker *worker)
 		return 0;
 	}
 	poll_begin(&worker->poll);
-	r = ask_worker(session, worker, "Runtime.getHeapUsage", NULL, &worker->poll.usage_id);
-	if (r == 0 && session->limits.evaluate)
-		r = ask_worker(session, worker, "Runtime.evaluate", expression_values,
+	r = ask_worker(channel, worker, "Runtime.getHeapUsage", NULL, &worker->poll.usage_id);
+	if (r == 0 && channel->session->limits.evaluate)
+		r = ask_worker(channel, worker, "Runtime.evaluate", expression_values,
 			       &worker->poll.values_id);
 	return r;
 }
 
-static int cdp_poll(struct session *session)
+static int cdp_poll(struct channel *channel)
 {
-	struct cdp *cdp = cdp_of(session);
+	struct cdp *cdp = cdp_of(channel);
 	int r;
 
 	poll_begin(&cdp->main);
 	cdp->activity = ACTIVITY_UNKNOWN;
-	r = session_ask(session, "Runtime.getHeapUsage", NULL, &cdp->main.usage_id);
+	r = channel_ask(channel, "Runtime.getHeapUsage", NULL, &cdp->main.usage_id);
 	/* A program held by --inspect-brk cannot say who it is yet. */
-	if (r == 0 && session->limits.evaluate && session->identity.pid == 0)
-		r = ask_evaluate(session, expression_identity, &cdp->identity_id);
-	if (r == 0 && session->limits.evaluate)
-		r = ask_evaluate(session, expression_values, &cdp->main.values_id);
+	if (r == 0 && channel->session->limits.evaluate && channel->session->identity.pid == 0)
+		r = ask_evaluate(channel, expression_identity, &cdp->identity_id);
+	if (r == 0 && channel->session->limits.evaluate)
+		r = ask_evaluate(channel, expression_values, &cdp->main.values_id);
 	for (size_t i = 0; r == 0 && i < cdp->workers_n; i++)
-		r = poll_worker(session, &cdp->workers[i]);
+		r = poll_worker(channel, &cdp->workers[i]);
 	return r;
 }
 
-static void publish(struct session *session, const char *isolate, struct poll *poll)
+static void publish(struct channel *channel, const char *isolate, struct poll *poll)
 {
 	poll->sample.mono_ns = clock_mono_ns();
 	poll->sample.wall_ms = clock_wall_ms();
 	if (sample_has(&poll->sample, SAMPLE_HEAP_USED))
-		session_sample(session, isolate, &poll->sample);
+		session_sample(channel->session, isolate, &poll->sample);
 }
 
 /* The state may be gone when this returns. */
-static void finish_if_complete(struct session *session)
+static void finish_if_complete(struct channel *channel)
 {
-	struct cdp *cdp = cdp_of(session);
+	struct cdp *cdp = cdp_of(channel);
 
-	if (session->state != SESSION_POLLING || poll_outstanding(&cdp->main))
+	if (channel->state != CHANNEL_POLLING || poll_outstanding(&cdp->main))
 		return;
-	for (size_t i = 0; !session->late && i < cdp->workers_n; i++)
+	for (size_t i = 0; !channel->session->late && i < cdp->workers_n; i++)
 		if (poll_outstanding(&cdp->workers[i].poll) && !cdp->workers[i].poll.overdue)
 			return;
-	session_polled(session, cdp->activity, cdp->rss_bytes);
+	channel_polled(channel, cdp->activity, cdp->rss_bytes);
 }
 
 /* True when the answer was one of this poll's. */
-static bool poll_answer(struct session *session, struct poll *poll, int64_t id,
+static bool poll_answer(struct channel *channel, struct poll *poll, int64_t id,
 			const struct tree *answer, bool is_main)
 {
-	struct cdp *cdp = cdp_of(session);
+	struct cdp *cdp = cdp_of(channel);
 	const struct tree *value;
 
 	if (id == poll->usage_id) {
@@ -449,9 +452,9 @@ static void name_worker(struct worker *worker, const struct tree *params)
 		snprintf(worker->isolate, sizeof(worker->isolate), "worker:%.40s", worker_id);
 }
 
-static int worker_attached(struct session *session, const struct tree *params)
+static int worker_attached(struct channel *channel, const struct tree *params)
 {
-	struct cdp *cdp = cdp_of(session);
+	struct cdp *cdp = cdp_of(channel);
 	struct worker *workers, *worker;
 	const char *session_id;
 
@@ -459,7 +462,7 @@ static int worker_attached(struct session *session, const struct tree *params)
 	    strlen(session_id) >= sizeof(worker->session_id))
 		return -EPROTO;
 	/* main is an isolate too */
-	if (cdp->workers_n + 1 >= session->limits.isolates_max)
+	if (cdp->workers_n + 1 >= channel->session->limits.isolates_max)
 		return 0;
 	workers = realloc(cdp->workers, (cdp->workers_n + 1) * sizeof(*workers));
 	if (workers == NULL)
@@ -472,9 +475,9 @@ static int worker_attached(struct session *session, const struct tree *params)
 	return 0;
 }
 
-static int worker_detached(struct session *session, const struct tree *params)
+static int worker_detached(struct channel *channel, const struct tree *params)
 {
-	struct cdp *cdp = cdp_of(session);
+	struct cdp *cdp = cdp_of(channel);
 	struct worker *worker;
 	const char *session_id;
 
@@ -483,15 +486,15 @@ static int worker_detached(struct session *session, const struct tree *params)
 	worker = find_worker(cdp, session_id);
 	if (worker == NULL)
 		return 0;
-	session_isolate_gone(session, worker->isolate);
+	session_isolate_gone(channel->session, worker->isolate);
 	*worker = cdp->workers[--cdp->workers_n];
-	finish_if_complete(session);
+	finish_if_complete(channel);
 	return 0;
 }
 
-static int worker_said(struct session *session, const struct tree *params)
+static int worker_said(struct channel *channel, const struct tree *params)
 {
-	struct cdp *cdp = cdp_of(session);
+	struct cdp *cdp = cdp_of(channel);
 	struct worker *worker = NULL;
 	const char *session_id, *text;
 	struct tree *message;
@@ -503,11 +506,11 @@ static int worker_said(struct session *session, const struct tree *params)
 	    tree_parse(text, strlen(text), &message, NULL) < 0)
 		return 0;
 	if (tree_int(message, "id", &id) &&
-	    poll_answer(session, &worker->poll, id, message, false) &&
+	    poll_answer(channel, &worker->poll, id, message, false) &&
 	    !poll_outstanding(&worker->poll)) {
-		publish(session, worker->isolate, &worker->poll);
+		publish(channel, worker->isolate, &worker->poll);
 		tree_free(message);
-		finish_if_complete(session);
+		finish_if_complete(channel);
 		return 0;
 	}
 	tree_free(message);
@@ -516,18 +519,18 @@ static int worker_said(struct session *session, const struct tree *params)
 
 /* ---- messages ---- */
 
-static int cdp_event(struct session *session, const char *method, const struct tree *params)
+static int cdp_event(struct channel *channel, const char *method, const struct tree *params)
 {
 	if (strcmp(method, "NodeRuntime.waitingForDisconnect") == 0) {
-		session_fail(session, SESSION_END_EXITING, "the program wants to exit");
+		channel_fail(channel, SESSION_END_EXITING, "the program wants to exit");
 		return 0;
 	}
 	if (strcmp(method, "NodeWorker.attachedToWorker") == 0)
-		return worker_attached(session, params);
+		return worker_attached(channel, params);
 	if (strcmp(method, "NodeWorker.detachedFromWorker") == 0)
-		return worker_detached(session, params);
+		return worker_detached(channel, params);
 	if (strcmp(method, "NodeWorker.receivedMessageFromWorker") == 0)
-		return worker_said(session, params);
+		return worker_said(channel, params);
 	return 0;
 }
 
@@ -540,69 +543,69 @@ static bool context_is_gone(const struct tree *answer)
 	       str_has_prefix(text, "Cannot find context");
 }
 
-static int cdp_answer(struct session *session, int64_t id, const struct tree *answer)
+static int cdp_answer(struct channel *channel, int64_t id, const struct tree *answer)
 {
-	struct cdp *cdp = cdp_of(session);
+	struct cdp *cdp = cdp_of(channel);
 
 	if ((id == cdp->main.values_id || id == cdp->identity_id || id == cdp->ready_id) &&
 	    context_is_gone(answer)) {
-		session_fail(session, SESSION_END_EXITING, "the program is exiting");
+		channel_fail(channel, SESSION_END_EXITING, "the program is exiting");
 		return 0;
 	}
 	if (id == cdp->identity_id)
-		got_identity(session, tree_get(answer, "result.result.value"));
+		got_identity(channel, tree_get(answer, "result.result.value"));
 	if (id == cdp->ready_id) {
-		session_ready(session);
+		channel_ready(channel);
 		return 0;
 	}
 	if (id == cdp->identity_id)
 		return 0;
-	if (!poll_answer(session, &cdp->main, id, answer, true) || poll_outstanding(&cdp->main))
+	if (!poll_answer(channel, &cdp->main, id, answer, true) || poll_outstanding(&cdp->main))
 		return 0;
-	publish(session, "main", &cdp->main);
-	finish_if_complete(session);
+	publish(channel, "main", &cdp->main);
+	finish_if_complete(channel);
 	return 0;
 }
 
 /* A reply is recognised by its id alone: some runtimes repeat the method beside it. */
-static int cdp_message(struct session *session, const struct tree *message)
+static int cdp_message(struct channel *channel, const struct tree *message)
 {
 	const char *method;
 	int64_t id;
 
 	if (tree_int(message, "id", &id))
-		return id > 0 ? cdp_answer(session, id, message) : 0;
+		return id > 0 ? cdp_answer(channel, id, message) : 0;
 	if (tree_string(message, "method", &method))
-		return cdp_event(session, method, tree_get(message, "params"));
+		return cdp_event(channel, method, tree_get(message, "params"));
 	return 0;
 }
 
-static bool cdp_enough(struct session *session)
+static bool cdp_enough(struct channel *channel)
 {
-	struct cdp *cdp = cdp_of(session);
+	struct cdp *cdp = cdp_of(channel);
 
 	if (poll_outstanding(&cdp->main))
 		return false;
-	finish_if_complete(session);
+	finish_if_complete(channel);
 	return true;
 }
 
 /* The answers say nothing, so nobody waits for them. */
-static int cdp_settle(struct session *session)
+static int cdp_settle(struct channel *channel)
 {
-	struct cdp *cdp = cdp_of(session);
+	struct cdp *cdp = cdp_of(channel);
 	int32_t unused;
 	int r;
 
-	r = session_ask(session, "HeapProfiler.disable", NULL, NULL);
+	r = channel_ask(channel, "HeapProfiler.disable", NULL, NULL);
 	for (size_t i = 0; r == 0 && i < cdp->workers_n; i++)
-		r = ask_worker(session, &cdp->workers[i], "HeapProfiler.disable", NULL, &unused);
+		r = ask_worker(channel, &cdp->workers[i], "HeapProfiler.disable", NULL, &unused);
 	return r;
 }
 
-static void cdp_forget(struct session *session)
+static void cdp_forget(struct channel *channel)
 {
-	free(cdp_of(session)->workers);
+	free(cdp_of(channel)->workers);
 }
 
 const struct dialect dialect_cdp = {

@@ -4,8 +4,8 @@
  * Dialects
  *
  * A dialect knows how one family of runtimes speaks: how it is found, greeted, polled, captured. It
- * holds no descriptor and no timer and never blocks; it turns messages into session_*() calls and
- * back. To add a runtime, add one file and one line in dialect_all[].
+ * holds no descriptor and no timer and never blocks; it turns messages into session_*() and
+ * channel_*() calls and back. Which runtime speaks which is in inspect/runtime.c.
  *
  * The polling half lives on the control thread and sees whole small messages. The capture half
  * lives on a capture thread and sees a stream of JSON events, because one message may be gigabytes.
@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct channel;
 struct download;
 struct err;
 struct json_event;
@@ -22,25 +23,25 @@ struct session;
 struct tree;
 
 struct dialect {
-	const char *name; /* "cdp"; the word in the configuration */
-	size_t state_size; /* of the polling half, in the session */
+	const char *name; /* "cdp"; the `protocol` label */
+	size_t state_size; /* of the polling half, in each channel */
 
 	/*
-	 * Is this inspector ours, by its /json/version and /json/list? Then fill session->path and
-	 * ->identity: 0. -ENOENT: ours, but nothing to attach to, the reason is in err. -EPROTO:
-	 * not ours.
+	 * What can be connected to, by the runtime's list: text as it came, zero-terminated, NULL
+	 * for a runtime without one. Call session_offer() for each and fill session->identity: 0.
+	 * -ENOENT: nothing to connect to, the reason is in err. -EPROTO: not ours.
 	 */
-	int (*found)(struct session *session, const struct tree *version, const struct tree *list,
-		     struct err *err);
-	int (*hello)(struct session *session); /* connected; ends with session_ready() */
-	int (*poll)(struct session *session); /* ends with session_polled() */
-	/* One message. Not 0 ends the session as a protocol error. */
-	int (*message)(struct session *session, const struct tree *message);
-	bool (*enough)(struct session *session); /* overdue: end the poll with what has come? */
+	int (*found)(struct session *session, const char *list, size_t size, struct err *err);
+	int (*hello)(struct channel *channel); /* connected; ends with channel_ready() */
+	int (*poll)(struct channel *channel); /* ends with channel_polled() */
+	/* One message. Not 0 ends the channel as a protocol error. */
+	int (*message)(struct channel *channel, const struct tree *message);
+	/* Overdue: end the poll with what has come? May be NULL: no. */
+	bool (*enough)(struct channel *channel);
 	/* Switch off what a capture may have left on in any isolate; may be NULL. */
-	int (*settle)(struct session *session);
-	void (*bye)(struct session *session); /* last words before we close; may be NULL */
-	void (*forget)(struct session *session); /* free what the state holds; may be NULL */
+	int (*settle)(struct channel *channel);
+	void (*bye)(struct channel *channel); /* last words before we close; may be NULL */
+	void (*forget)(struct channel *channel); /* free what the state holds; may be NULL */
 
 	/* Capture half; see inspect/download.h. snapshot_begin sends the first request. */
 	size_t download_size;
@@ -53,7 +54,3 @@ struct dialect {
 };
 
 extern const struct dialect dialect_cdp;
-
-/* NULL-terminated. */
-extern const struct dialect *const dialect_all[];
-const struct dialect *dialect_find(const char *name);

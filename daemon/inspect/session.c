@@ -1,6 +1,10 @@
 /*
  * The life of one conversation: CLOSED -> FINDING -> CONNECTING -> GREETING -> IDLE <-> POLLING.
  *
+ * Most runtimes have one channel, and what becomes of it becomes of the session. Of a runtime that
+ * has many, a channel that ends is only gone until the list names it again, and a poll is over when
+ * those have answered that can.
+ *
  * session_enter() is the only place where the state changes, and it arms the deadline of the state
  * it enters. Whatever ends a session goes through session_fail(), which lets go of everything at
  * once but tells the owner at the end of the turn, when no callback of ours is on the stack.
@@ -17,25 +21,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "inspect/channel.h"
 #include "inspect/dialect.h"
+#include "inspect/runtime.h"
+#include "inspect/session_find.h"
 #include "json/tree.h"
 #include "net/http_call.h"
-#include "net/ws.h"
-#include "util/buf.h"
 #include "util/clock.h"
-#include "util/err.h"
 #include "util/str.h"
-
-enum {
-	/* A list of a hundred pages is some 60 KB; more than this is no inspector. */
-	LIST_BYTES_MAX = 1 << 20,
-	/* Heap statistics are under 8 KB; events we did not ask for are drained beyond this. */
-	MESSAGE_BYTES_MAX = 1 << 20,
-	SEND_QUEUE_MAX = 256 << 10,
-	/* Ids must be int32 (workerd drops the connection otherwise) and stay below the 1e8 that
-	 * wrangler's own requests begin with. */
-	ID_MAX = 90000000,
-};
 
 /* An overdue poll is looked at again after a poll time-out, then ever more rarely up to this. */
 #define LOOK_MAX_NS (30 * NS_PER_S)
@@ -100,20 +94,20 @@ static void session_enter(struct session *session, enum session_state state)
 		loop_timer_set(&session->deadline, state_deadline_ns(session, state));
 }
 
-static void session_drop(struct session *session)
+static struct channel *channel_of(struct link *link)
+{
+	return container_of(link, struct channel, link);
+}
+
+static void session_drop(struct session *session, bool bye)
 {
 	if (session->fetch != NULL)
 		http_cancel(session->fetch);
 	session->fetch = NULL;
-	ws_close(session->ws);
-	session->ws = NULL;
+	list_each (link, &session->channels)
+		channel_close(channel_of(link), bye);
 	tree_free(session->version);
 	session->version = NULL;
-	if (session->dialect != NULL && session->dialect->forget != NULL &&
-	    session->dialect_state != NULL)
-		session->dialect->forget(session);
-	free(session->dialect_state);
-	session->dialect_state = NULL;
 	session_enter(session, SESSION_CLOSED);
 }
 
@@ -134,188 +128,164 @@ void session_fail(struct session *session, enum session_end end, const char *fmt
 	vsnprintf(session->end_reason, sizeof(session->end_reason), fmt, args);
 	va_end(args);
 	session->end = end;
-	session_drop(session);
+	session_drop(session, false);
 	loop_defer(session->context->loop, &session->ending);
 }
 
 void session_close(struct session *session)
 {
 	loop_deferred_cancel(&session->ending);
-	if (session->state == SESSION_CLOSED)
-		return;
-	if (session->ws != NULL && session->state >= SESSION_GREETING &&
-	    session->dialect->bye != NULL)
-		session->dialect->bye(session);
-	session_drop(session);
+	if (session->state != SESSION_CLOSED)
+		session_drop(session, true);
 }
 
-/* ---- finding ---- */
+/* ---- channels ---- */
 
-static enum session_end end_of_answer(const struct http_answer *answer)
+static unsigned channels_in(const struct session *session, enum channel_state state)
 {
-	switch (answer->r) {
-	case -ECONNREFUSED:
-	case -ENOENT: /* of a unix socket */
-		return SESSION_END_REFUSED;
-	case -ETIMEDOUT:
-		return answer->connected ? SESSION_END_SILENT : SESSION_END_UNREACHABLE;
-	case -EHOSTUNREACH:
-	case -ENETUNREACH:
-		return SESSION_END_UNREACHABLE;
-	default:
-		return SESSION_END_NOT_INSPECTOR;
+	unsigned n = 0;
+
+	list_each (link, &session->channels)
+		n += channel_of(link)->state == state;
+	return n;
+}
+
+/* Those of the list that are not connected. */
+static void open_channels(struct session *session)
+{
+	list_each (link, &session->channels) {
+		struct channel *channel = channel_of(link);
+		int r = channel->state == CHANNEL_CLOSED ? channel_open(channel) : 0;
+
+		if (r < 0)
+			session_channel_ended(channel, SESSION_END_LOST, strerror(-r));
+		if (session->state == SESSION_CLOSED)
+			return;
 	}
 }
 
-static int session_get(struct session *session, const char *path, http_done_fn *fn)
-{
-	char host[ADDRESS_TEXT_MAX], url[ADDRESS_TEXT_MAX + 64];
-	bool is_unix = session->address.family == ADDRESS_UNIX;
-	struct http_request request = {
-		.url = url,
-		.unix_socket = is_unix ? session->address.host : NULL,
-		.timeout_ns = session->limits.connect_ns,
-		.body_max = LIST_BYTES_MAX,
-	};
+static void poll_channels(struct session *session);
 
-	address_format(host, &session->address);
-	snprintf(url, sizeof(url), "http://%s%s", is_unix ? "localhost" : host, path);
-	return http_call(&session->fetch, session->context->http, &request, fn, session);
-}
-
-static void found(struct session *session, const struct tree *list)
+void session_found(struct session *session)
 {
-	struct err err = { 0 };
-	int r = session->dialect->found(session, session->version, list, &err);
-	if (r == -ENOENT) {
-		session_fail(session, SESSION_END_NOT_INSPECTOR, "%s", err.text);
+	if (session->state == SESSION_POLLING) {
+		poll_channels(session);
 		return;
 	}
-	if (r < 0)
-		session_fail(session, SESSION_END_NOT_INSPECTOR,
-			     "/json/list is not that of a known runtime");
-}
-
-static void session_connect(struct session *session);
-
-/* NULL (and the session has failed) unless the answer is a JSON document. */
-static struct tree *answer_document(struct session *session, const struct http_answer *answer,
-				    const char *path)
-{
-	struct tree *document = NULL;
-
-	session->fetch = NULL;
-	session->bytes_in += answer->size;
-	if (answer->r < 0) {
-		enum session_end end = end_of_answer(answer);
-
-		session_fail(session, end, "%s",
-			     end == SESSION_END_REFUSED ? "connection refused" : answer->reason);
-		return NULL;
-	}
-	if (answer->status != 200) {
-		session_fail(session, SESSION_END_NOT_INSPECTOR, "%s answered HTTP status %ld",
-			     path, answer->status);
-		return NULL;
-	}
-	if (tree_parse(answer->body, answer->size, &document, NULL) < 0)
-		session_fail(session, SESSION_END_NOT_INSPECTOR, "%s is not JSON", path);
-	return document;
-}
-
-static void got_list(void *owner, const struct http_answer *answer)
-{
-	struct session *session = owner;
-	struct tree *list = answer_document(session, answer, "/json/list");
-
-	if (list == NULL)
-		return;
-	found(session, list);
-	tree_free(list);
-	if (session->state == SESSION_FINDING)
-		session_connect(session);
-}
-
-static void got_version(void *owner, const struct http_answer *answer)
-{
-	struct session *session = owner;
-	int r;
-
-	session->version = answer_document(session, answer, "/json/version");
-	if (session->version == NULL)
-		return;
-	r = session_get(session, "/json/list", got_list);
-	if (r < 0)
-		session_fail(session, SESSION_END_LOST, "cannot ask for /json/list: %s",
-			     strerror(-r));
-}
-
-/* ---- the connection ---- */
-
-static void on_ws_open(void *owner)
-{
-	struct session *session = owner;
-	int r;
-
-	session_enter(session, SESSION_GREETING);
-	r = session->dialect->hello(session);
-	if (r < 0)
-		session_fail(session, SESSION_END_LOST, "cannot send: %s", strerror(-r));
-}
-
-static void on_ws_message(void *owner, const char *data, size_t size)
-{
-	struct session *session = owner;
-	struct tree *message;
-
-	session->bytes_in += size;
-	/* What is too large or not JSON is nothing we asked for; it must not end the session. */
-	if (data == NULL || tree_parse(data, size, &message, NULL) < 0)
-		return;
-	if (session->dialect->message(session, message) < 0)
-		session_fail(session, SESSION_END_PROTOCOL, "an answer that makes no sense");
-	tree_free(message);
-}
-
-static void on_ws_closed(void *owner, int r, const char *reason)
-{
-	struct session *session = owner;
-	enum session_end end = SESSION_END_LOST;
-
-	session->ws = NULL;
-	if (session->state == SESSION_CONNECTING) {
-		if (r == -ECONNREFUSED)
-			end = SESSION_END_REFUSED;
-		else if (r == -EPROTO)
-			end = SESSION_END_NOT_INSPECTOR;
-		else if (r == -ETIMEDOUT)
-			end = SESSION_END_SILENT;
-	}
-	session_fail(session, end, "%s", reason);
-}
-
-static const struct ws_events ws_events = {
-	.open = on_ws_open,
-	.message = on_ws_message,
-	.closed = on_ws_closed,
-};
-
-static void session_connect(struct session *session)
-{
-	struct ws_limits limits = {
-		.connect_ns = session->limits.connect_ns,
-		.message_max = MESSAGE_BYTES_MAX,
-		.send_queue_max = SEND_QUEUE_MAX,
-	};
-	int r;
-
 	tree_free(session->version);
 	session->version = NULL;
 	session_enter(session, SESSION_CONNECTING);
-	r = ws_open(&session->ws, session->context->ws, &session->address, session->path, &limits,
-		    &ws_events, session);
-	if (r < 0)
-		session_fail(session, SESSION_END_LOST, "cannot connect: %s", strerror(-r));
+	if (session->channels_n == 0)
+		session_enter(session, SESSION_GREETING);
+	else
+		open_channels(session);
+	session_channel_greeted(session);
+}
+
+static void end_look(struct session *session)
+{
+	if (session->fetch != NULL)
+		http_cancel(session->fetch);
+	session->fetch = NULL;
+}
+
+/* Workers are known once the session is greeted. */
+static void settle(struct session *session)
+{
+	const struct dialect *dialect;
+
+	if (!session->unsettled ||
+	    (session->state != SESSION_IDLE && session->state != SESSION_POLLING))
+		return;
+	session->unsettled = false;
+	dialect = session->runtime->dialect;
+	list_each (link, &session->channels) {
+		struct channel *channel = channel_of(link);
+		int r = 0;
+
+		if (dialect->settle != NULL && channel_is_greeted(channel))
+			r = dialect->settle(channel);
+		if (r < 0)
+			channel_fail(channel, SESSION_END_LOST, "cannot send: %s", strerror(-r));
+	}
+}
+
+static void session_ready(struct session *session)
+{
+	end_look(session);
+	session_enter(session, SESSION_IDLE);
+	settle(session);
+	if (session->state == SESSION_IDLE)
+		session->events->identified(session->owner, &session->identity);
+}
+
+void session_channel_opened(struct session *session)
+{
+	if (session->state == SESSION_CONNECTING)
+		session_enter(session, SESSION_GREETING);
+}
+
+void session_channel_greeted(struct session *session)
+{
+	if (session->state == SESSION_GREETING && channels_in(session, CHANNEL_CONNECTING) == 0 &&
+	    channels_in(session, CHANNEL_GREETING) == 0)
+		session_ready(session);
+}
+
+/* The owner may close the session in `polled`. */
+static void finish_poll(struct session *session)
+{
+	end_look(session);
+	list_each (link, &session->channels)
+		channel_of(link)->overdue = channel_of(link)->state == CHANNEL_POLLING;
+	session_enter(session, SESSION_IDLE);
+	session->events->polled(session->owner, session->activity, session->rss_bytes);
+}
+
+static void finish_if_answered(struct session *session)
+{
+	if (session->state != SESSION_POLLING || session->asking)
+		return;
+	list_each (link, &session->channels) {
+		const struct channel *channel = channel_of(link);
+
+		if (channel->state == CHANNEL_POLLING && !channel->overdue && !session->late)
+			return;
+	}
+	finish_poll(session);
+}
+
+void session_channel_polled(struct session *session, enum session_activity activity,
+			    uint64_t rss_bytes)
+{
+	if (session->state != SESSION_POLLING)
+		return;
+	session->answered++;
+	if (session->activity != ACTIVITY_RUNNING)
+		session->activity = activity;
+	session->rss_bytes += rss_bytes;
+	if (session->late)
+		end_look(session);
+	finish_if_answered(session);
+}
+
+void session_channel_ended(struct channel *channel, enum session_end end, const char *reason)
+{
+	struct session *session = channel->session;
+
+	if (session->state == SESSION_CLOSED)
+		return;
+	if (!session->runtime->many) {
+		session_fail(session, end, "%s", reason);
+		return;
+	}
+	session_isolate_gone(session, channel->isolate);
+	if (session->state == SESSION_CONNECTING && channels_in(session, CHANNEL_CONNECTING) == 0)
+		session_fail(session, end, "%s", reason);
+	else if (session->state == SESSION_GREETING)
+		session_channel_greeted(session);
+	else
+		finish_if_answered(session);
 }
 
 /* ---- deadlines ---- */
@@ -341,7 +311,23 @@ static void session_look(struct session *session)
 	session->looks++;
 	loop_timer_set(&session->deadline, delay < LOOK_MAX_NS ? delay : LOOK_MAX_NS);
 	if (!session->patient && session->fetch == NULL)
-		(void)session_get(session, "/json/version", got_look);
+		(void)find_get(session, "/json/version", got_look);
+}
+
+/* Some answer and some do not: those that do are the poll. */
+static bool enough(struct session *session)
+{
+	const struct dialect *dialect = session->runtime->dialect;
+
+	list_each_safe (link, &session->channels) {
+		if (channel_of(link)->state == CHANNEL_POLLING && dialect->enough != NULL &&
+		    dialect->enough(channel_of(link)) && session->state != SESSION_POLLING)
+			return true;
+	}
+	if (session->answered == 0)
+		return false;
+	finish_poll(session);
+	return true;
 }
 
 static void on_deadline(void *owner)
@@ -358,13 +344,15 @@ static void on_deadline(void *owner)
 		break;
 	case SESSION_POLLING:
 		session->late = true;
-		if (!session->patient && session->dialect->enough(session))
-			break;
-		session_look(session);
+		if (session->patient || !enough(session))
+			session_look(session);
 		break;
 	case SESSION_GREETING:
 		session->late = true;
-		session_look(session);
+		if (channels_in(session, CHANNEL_IDLE) > 0)
+			session_ready(session);
+		else
+			session_look(session);
 		break;
 	default:
 		break;
@@ -374,16 +362,22 @@ static void on_deadline(void *owner)
 /* ---- for the owner ---- */
 
 int session_init(struct session *session, const struct session_context *context,
-		 const struct dialect *dialect, const struct session_events *events, void *owner)
+		 const struct session_events *events, void *owner)
 {
 	*session = (struct session){
 		.context = context,
-		.dialect = dialect,
 		.events = events,
 		.owner = owner,
 	};
+	link_init(&session->channels);
 	loop_deferred_init(&session->ending, session_ended, session);
 	return loop_timer_init(&session->deadline, context->loop, on_deadline, session);
+}
+
+static void forget_channels(struct session *session)
+{
+	list_each_safe (link, &session->channels)
+		channel_free(channel_of(link));
 }
 
 void session_fini(struct session *session)
@@ -391,12 +385,13 @@ void session_fini(struct session *session)
 	if (session->context == NULL)
 		return;
 	session_close(session);
+	forget_channels(session);
 	loop_timer_fini(&session->deadline);
 	session->context = NULL;
 }
 
 int session_open(struct session *session, const struct address *address,
-		 const struct session_limits *limits)
+		 const struct runtime *runtime, const struct session_limits *limits)
 {
 	int r;
 
@@ -405,31 +400,62 @@ int session_open(struct session *session, const struct address *address,
 	session->address = *address;
 	session->limits = *limits;
 	session->identity = (struct identity){ 0 };
-	session->path[0] = '\0';
-	session->next_id = 0;
-	session->dialect_state = calloc(1, session->dialect->state_size);
-	if (session->dialect_state == NULL)
-		return -ENOMEM;
-	r = session_get(session, "/json/version", got_version);
-	if (r < 0) {
-		free(session->dialect_state);
-		session->dialect_state = NULL;
-		return r;
-	}
+	session->wanted = runtime;
 	session_enter(session, SESSION_FINDING);
-	return 0;
+	r = find_begin(session);
+	if (r < 0)
+		session_enter(session, SESSION_CLOSED);
+	return r;
+}
+
+/* Those that have been too long about it are left; the next list may name them again. */
+static void drop_stuck(struct session *session)
+{
+	uint64_t now_ns = clock_mono_ns();
+
+	list_each (link, &session->channels) {
+		struct channel *channel = channel_of(link);
+
+		if ((channel->state == CHANNEL_CONNECTING || channel->state == CHANNEL_GREETING ||
+		     channel->overdue) &&
+		    now_ns - channel->since_ns > LOOK_MAX_NS)
+			channel_fail(channel, SESSION_END_SILENT, "no answer");
+	}
+}
+
+static void poll_channels(struct session *session)
+{
+	int r;
+
+	session->asking = true;
+	open_channels(session);
+	list_each (link, &session->channels) {
+		struct channel *channel = channel_of(link);
+
+		r = channel->state == CHANNEL_IDLE ? channel_poll(channel) : 0;
+		if (r < 0)
+			channel_fail(channel, SESSION_END_LOST, "cannot send: %s", strerror(-r));
+		if (session->state != SESSION_POLLING)
+			break;
+	}
+	session->asking = false;
+	finish_if_answered(session);
 }
 
 int session_poll(struct session *session)
 {
-	int r;
-
 	if (session->state != SESSION_IDLE)
 		return -EBUSY;
+	if (session->runtime->many)
+		drop_stuck(session);
 	session_enter(session, SESSION_POLLING);
-	r = session->dialect->poll(session);
-	if (r < 0)
-		session_fail(session, SESSION_END_LOST, "cannot send: %s", strerror(-r));
+	session->activity = ACTIVITY_UNKNOWN;
+	session->rss_bytes = 0;
+	session->answered = 0;
+	if (session->runtime->many && session->runtime->list_path != NULL)
+		find_again(session);
+	else
+		poll_channels(session);
 	return 0;
 }
 
@@ -438,69 +464,23 @@ void session_set_patient(struct session *session, bool patient)
 	session->patient = patient;
 }
 
-/* Workers are known once the session is greeted. */
-static void settle(struct session *session)
+const char *session_path(const struct session *session, const char *isolate)
 {
-	int r;
+	list_each (link, &session->channels) {
+		const struct channel *channel = channel_of(link);
+		size_t size = strlen(channel->isolate);
 
-	if (!session->unsettled ||
-	    (session->state != SESSION_IDLE && session->state != SESSION_POLLING))
-		return;
-	session->unsettled = false;
-	if (session->dialect->settle == NULL)
-		return;
-	r = session->dialect->settle(session);
-	if (r < 0)
-		session_fail(session, SESSION_END_LOST, "cannot send: %s", strerror(-r));
+		if (size == 0 || (strncmp(isolate, channel->isolate, size) == 0 &&
+				  (isolate[size] == '\0' || isolate[size] == '/')))
+			return channel->path;
+	}
+	return NULL;
 }
 
 void session_settle(struct session *session)
 {
 	session->unsettled = true;
 	settle(session);
-}
-
-/* ---- for dialects ---- */
-
-int session_ask(struct session *session, const char *method, const char *params, int32_t *ret_id)
-{
-	struct buf text;
-	int r;
-
-	if (session->ws == NULL)
-		return -ENOTCONN;
-	session->next_id = session->next_id < ID_MAX ? session->next_id + 1 : 1;
-	if (ret_id != NULL)
-		*ret_id = session->next_id;
-	buf_init(&text, SEND_QUEUE_MAX);
-	buf_printf(&text, "{\"id\":%d,\"method\":\"%s\"", session->next_id, method);
-	if (params != NULL)
-		buf_printf(&text, ",\"params\":%s", params);
-	r = buf_puts(&text, "}");
-	if (r == 0)
-		r = ws_send(session->ws, text.data, text.size);
-	if (r == 0)
-		session->bytes_out += text.size;
-	buf_fini(&text);
-	return r;
-}
-
-static void end_look(struct session *session)
-{
-	if (session->fetch != NULL)
-		http_cancel(session->fetch);
-	session->fetch = NULL;
-}
-
-void session_ready(struct session *session)
-{
-	if (session->state != SESSION_GREETING)
-		return;
-	end_look(session);
-	session_enter(session, SESSION_IDLE);
-	settle(session);
-	if (session->state == SESSION_IDLE)
-		session->events->identified(session->owner, &session->identity);
 }
 
 void session_sample(struct session *session, const char *isolate, const struct sample *sample)
@@ -511,13 +491,4 @@ void session_sample(struct session *session, const char *isolate, const struct s
 void session_isolate_gone(struct session *session, const char *isolate)
 {
 	session->events->isolate_gone(session->owner, isolate);
-}
-
-void session_polled(struct session *session, enum session_activity activity, uint64_t rss_bytes)
-{
-	if (session->state != SESSION_POLLING)
-		return;
-	end_look(session);
-	session_enter(session, SESSION_IDLE);
-	session->events->polled(session->owner, activity, rss_bytes);
 }

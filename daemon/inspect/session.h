@@ -3,8 +3,9 @@
 /*
  * Sessions
  *
- * One conversation with one inspector on the control thread: find it over HTTP, connect, greet,
- * poll. The target owns it. Every change of state goes through one function, which arms the
+ * The conversation with one inspector on the control thread: find it over HTTP, connect, greet,
+ * poll. It has a channel (inspect/channel.h) for each connection the runtime wants, and joins what
+ * they say. The target owns it. Every change of state goes through one function, which arms the
  * deadline of the state it enters; a state without a deadline does not exist. Results go up by the
  * events below.
  *
@@ -16,19 +17,20 @@
 #include "inspect/sample.h"
 #include "loop/loop.h"
 #include "net/address.h"
+#include "util/list.h"
 
-struct dialect;
+struct channel;
 struct http_client;
 struct http_fetch;
+struct runtime;
 struct tree;
-struct ws;
 struct ws_context;
 
 enum session_state {
 	SESSION_CLOSED,
-	SESSION_FINDING, /* GET /json/list */
-	SESSION_CONNECTING, /* TCP and WebSocket upgrade */
-	SESSION_GREETING, /* the dialect's first words */
+	SESSION_FINDING, /* what runtime it is, and where it can be connected to */
+	SESSION_CONNECTING, /* no channel is up yet */
+	SESSION_GREETING, /* the dialect's first words on each channel */
 	SESSION_IDLE, /* waits for session_poll() */
 	SESSION_POLLING,
 	SESSION_STATES,
@@ -88,36 +90,43 @@ struct session_context {
 struct session {
 	enum session_state state;
 	const struct session_context *context; /* borrowed */
-	const struct dialect *dialect;
+	const struct runtime *wanted; /* by configuration; NULL: whatever it is */
+	const struct runtime *runtime; /* NULL until it is recognised, kept while closed */
 	const struct session_events *events;
 	void *owner;
 	struct address address;
 	struct session_limits limits;
-	char path[256]; /* of the WebSocket, once found */
 	struct identity identity;
+	struct link channels; /* kept while closed */
+	uint32_t channels_n;
 	struct loop_timer deadline;
 	struct loop_deferred ending;
 	enum session_end end;
 	char end_reason[160];
 	struct http_fetch *fetch;
-	struct ws *ws;
-	int32_t next_id;
 	uint64_t bytes_in, bytes_out; /* payload since init, all connections */
-	struct tree *version; /* owned, between the two GETs */
+	struct tree *version; /* owned; /json/version while it is being found */
+	const struct runtime *const *candidate; /* the one without /json/version to be tried */
+	enum session_activity activity; /* joined of the channels in this poll */
+	uint64_t rss_bytes;
+	unsigned answered; /* channels that have been polled in this poll */
 	unsigned looks; /* at an overdue poll */
 	bool late; /* the poll is overdue */
+	bool asking; /* the channels are being asked: the poll cannot be over yet */
 	bool unsettled; /* session_settle() was asked and not yet done */
 	bool patient; /* a capture holds the target: a poll may take as long as it wants */
-	void *dialect_state; /* owned, dialect->state_size bytes, zeroed at each open */
 };
 
 int session_init(struct session *session, const struct session_context *context,
-		 const struct dialect *dialect, const struct session_events *events, void *owner);
+		 const struct session_events *events, void *owner);
 void session_fini(struct session *session);
 
-/* Start to connect. Events follow later, never before it returns. 0 or -errno. */
+/*
+ * Start to connect, to the runtime of that kind, or to whatever it is when NULL. Events follow
+ * later, never before it returns. 0 or -errno.
+ */
 int session_open(struct session *session, const struct address *address,
-		 const struct session_limits *limits);
+		 const struct runtime *runtime, const struct session_limits *limits);
 
 /* Ask for samples. Only in SESSION_IDLE (-EBUSY otherwise). */
 int session_poll(struct session *session);
@@ -138,16 +147,29 @@ void session_set_patient(struct session *session, bool patient);
 const char *session_state_name(enum session_state state);
 const char *session_end_name(enum session_end end);
 
+/* The path to an isolate's WebSocket, also while closed; NULL when it was never found. */
+const char *session_path(const struct session *session, const char *isolate);
+
 /* ---- for dialects ---- */
 
-/* Send {"id":N,"method":METHOD,"params":PARAMS}; params is JSON text or NULL. *ret_id may be NULL.
+/*
+ * From dialect->found: here something can be connected to. isolate is what its isolates are named
+ * by, "" when it leads to all of them. Over limits.isolates_max nothing is added. 0 or -ENOMEM.
  */
-int session_ask(struct session *session, const char *method, const char *params, int32_t *ret_id);
-void session_ready(struct session *session);
+int session_offer(struct session *session, const char *isolate, const char *path);
 void session_sample(struct session *session, const char *isolate, const struct sample *sample);
 void session_isolate_gone(struct session *session, const char *isolate);
 
-/* The owner may close the session in this call: the dialect's state may be gone when it returns. */
-void session_polled(struct session *session, enum session_activity activity, uint64_t rss_bytes);
+/* Everything ends: the program goes, or nothing it says makes sense. */
 void session_fail(struct session *session, enum session_end end, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* ---- for channels ---- */
+
+void session_channel_opened(struct session *session);
+void session_channel_greeted(struct session *session);
+void session_channel_polled(struct session *session, enum session_activity activity,
+			    uint64_t rss_bytes);
+
+/* The channel is closed. */
+void session_channel_ended(struct channel *channel, enum session_end end, const char *reason);

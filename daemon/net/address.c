@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "net/upgrade.h"
 #include "util/err.h"
 #include "util/str.h"
 
@@ -100,8 +101,8 @@ static int parse_inet(struct address *address, char *text, struct err *err)
 	return parse_port(address, colon + 1, err);
 }
 
-/* Cuts "ws://" and a lone final slash; a path is an error. */
-static int cut_url(char *text, struct err *err)
+/* Cuts "ws://" and the path, which goes to the address unless it is a lone slash. */
+static int cut_url(struct address *address, char *text, struct err *err)
 {
 	const char *rest = text;
 	size_t size;
@@ -114,12 +115,13 @@ static int cut_url(char *text, struct err *err)
 	size = strlen(rest);
 	memmove(text, rest, size + 1);
 	slash = strchr(text, '/');
-	if (slash && slash[1] != '\0')
-		return err_set(err, -EINVAL,
-			       "'%s': leave out the path, targets are found at the address itself",
-			       text);
-	if (slash)
-		*slash = '\0';
+	if (slash == NULL)
+		return 0;
+	if (slash[1] != '\0' &&
+	    (!upgrade_path_valid(slash) || !str_copy(address->path, sizeof(address->path), slash)))
+		return err_set(err, -EINVAL, "'%s' is no path of a WebSocket (at most %d bytes)",
+			       slash, ADDRESS_PATH_MAX - 1);
+	*slash = '\0';
 	return 0;
 }
 
@@ -134,7 +136,7 @@ int address_parse(struct address *address, const char *text, struct err *err)
 	} else if (!str_copy(copy, sizeof(copy), text)) {
 		r = err_set(err, -EINVAL, "the address is too long");
 	} else {
-		r = cut_url(copy, err);
+		r = cut_url(&parsed, copy, err);
 		if (r == 0)
 			r = copy[0] == '[' ? parse_bracketed(&parsed, copy, err)
 					   : parse_inet(&parsed, copy, err);
@@ -144,33 +146,35 @@ int address_parse(struct address *address, const char *text, struct err *err)
 	return r;
 }
 
+static char *format(char dst[ADDRESS_TEXT_MAX], const struct address *address, const char *path)
+{
+	bool is_v6 = address->family == ADDRESS_INET6;
+
+	snprintf(dst, ADDRESS_TEXT_MAX, "%s%s%s:%u%s", is_v6 ? "[" : "", address->host,
+		 is_v6 ? "]" : "", address->port, path);
+	return dst;
+}
+
 char *address_format(char dst[ADDRESS_TEXT_MAX], const struct address *address)
 {
-	switch (address->family) {
-	case ADDRESS_INET:
-		snprintf(dst, ADDRESS_TEXT_MAX, "%s:%u", address->host, address->port);
-		break;
-	case ADDRESS_INET6:
-		snprintf(dst, ADDRESS_TEXT_MAX, "[%s]:%u", address->host, address->port);
-		break;
-	case ADDRESS_UNIX:
-		snprintf(dst, ADDRESS_TEXT_MAX, "unix:%s", address->host);
-		break;
-	}
+	if (address->family != ADDRESS_UNIX)
+		return format(dst, address, address->path);
+	snprintf(dst, ADDRESS_TEXT_MAX, "unix:%s", address->host);
 	return dst;
 }
 
 char *address_host_header(char dst[ADDRESS_TEXT_MAX], const struct address *address)
 {
 	if (address->family != ADDRESS_UNIX)
-		return address_format(dst, address);
+		return format(dst, address, "");
 	str_copy(dst, ADDRESS_TEXT_MAX, "localhost");
 	return dst;
 }
 
 bool address_equal(const struct address *a, const struct address *b)
 {
-	return a->family == b->family && a->port == b->port && strcmp(a->host, b->host) == 0;
+	return a->family == b->family && a->port == b->port && strcmp(a->host, b->host) == 0 &&
+	       strcmp(a->path, b->path) == 0;
 }
 
 bool address_is_local(const struct address *address)

@@ -2,8 +2,9 @@
 
 /*
  * Where an inspector listens. Written as host:port, [v6]:port, a bare port (loopback),
- * ws://host:port, http://host:port, unix:/path. The host must be numeric or "localhost" for
+ * ws://host:port/path, http://host:port, unix:/path. The host must be numeric or "localhost" for
  * inspectors: their DNS-rebinding guard refuses names, and a resolver must never block the loop.
+ * The path is that of a WebSocket which cannot be discovered (Bun's); where it can, none is needed.
  */
 
 #include <stdbool.h>
@@ -14,20 +15,21 @@ struct err;
 
 enum address_family { ADDRESS_INET, ADDRESS_INET6, ADDRESS_UNIX };
 
-enum { ADDRESS_HOST_MAX = 108, ADDRESS_TEXT_MAX = 128 };
+enum { ADDRESS_HOST_MAX = 108, ADDRESS_PATH_MAX = 128, ADDRESS_TEXT_MAX = 256 };
 
 struct address {
 	enum address_family family;
 	char host[ADDRESS_HOST_MAX]; /* numeric, without brackets; or the path of a unix socket */
 	uint16_t port;
+	char path[ADDRESS_PATH_MAX]; /* "/path"; "" for none */
 };
 
 int address_parse(struct address *address, const char *text, struct err *err);
 
-/* "127.0.0.1:9229", "[::1]:9229", "unix:/path". */
+/* "127.0.0.1:9229", "[::1]:9229/path", "unix:/path". */
 char *address_format(char dst[ADDRESS_TEXT_MAX], const struct address *address);
 
-/* What an inspector takes as Host header: the same, but "localhost" for a unix socket. */
+/* What an inspector takes as Host header: without the path, "localhost" for a unix socket. */
 char *address_host_header(char dst[ADDRESS_TEXT_MAX], const struct address *address);
 
 bool address_equal(const struct address *a, const struct address *b);

@@ -260,7 +260,7 @@ static void evaluate_rule(const struct evaluation *evaluation)
 		list_each (i, &target->isolates) {
 			const struct isolate *isolate = container_of(i, struct isolate, link);
 
-			if (!of_target || strcmp(isolate->name, "main") == 0)
+			if (!of_target || isolate == target_main_isolate(target))
 				evaluate_isolate(evaluation, target, isolate);
 		}
 	}

@@ -42,6 +42,8 @@ static void fill_poll(struct poll_settings *poll, const struct target_settings *
 		poll->policy = target->poll.policy;
 	if (target->has_evaluate)
 		poll->evaluate = target->poll.evaluate;
+	if (target->has_runtime)
+		poll->runtime = target->poll.runtime;
 	if (poll->timeout_ns > poll->interval_ns)
 		poll->timeout_ns = poll->interval_ns;
 }

@@ -38,6 +38,15 @@ struct isolate *target_need_isolate(struct target *target, const char *name)
 	return isolate;
 }
 
+struct isolate *target_main_isolate(const struct target *target)
+{
+	struct isolate *isolate = target_find_isolate(target, "main");
+
+	if (isolate == NULL && !list_empty(&target->isolates))
+		isolate = container_of(target->isolates.next, struct isolate, link);
+	return isolate;
+}
+
 void target_drop_isolate(struct target *target, struct isolate *isolate)
 {
 	link_remove(&isolate->link);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "inspect/runtime.h"
 #include "net/address.h"
 #include "util/clock.h"
 #include "util/str.h"
@@ -169,6 +170,12 @@ const struct option_desc poll_options[] = {
 	  .help = "Whether the fixed, documented expressions may be evaluated in the target. "
 		  "Without "
 		  "them there is no heap limit, no RSS, no heap spaces and no identity." },
+	{ .name = "runtime",
+	  .type = OPTION_ENUM,
+	  .offset = POLL(runtime),
+	  .choices = runtime_words,
+	  .def = "auto",
+	  .help = "What runs there. With auto it is recognised by what its inspector answers." },
 	{ 0 },
 };
 
@@ -227,6 +234,12 @@ const struct option_desc target_options[] = {
 	  .present = TARGET(has_evaluate),
 	  .choices = evaluate_modes,
 	  .help = "Default: poll.evaluate." },
+	{ .name = "runtime",
+	  .type = OPTION_ENUM,
+	  .offset = TPOLL(runtime),
+	  .present = TARGET(has_runtime),
+	  .choices = runtime_words,
+	  .help = "Default: poll.runtime." },
 	{ 0 },
 };
 

@@ -19,6 +19,7 @@ struct poll_settings {
 	uint64_t backoff_max_ns; /* between tries to reach a target that is down */
 	int policy; /* enum poll_policy */
 	int evaluate; /* enum evaluate_mode */
+	int runtime; /* index in runtime_words */
 };
 
 /* One entry of `targets:`; what is not given comes from `poll:`. */
@@ -27,7 +28,7 @@ struct target_settings {
 	char *address; /* required */
 	struct labels labels;
 	struct poll_settings poll;
-	bool has_interval, has_timeout, has_backoff_max, has_policy, has_evaluate;
+	bool has_interval, has_timeout, has_backoff_max, has_policy, has_evaluate, has_runtime;
 };
 
 struct file_sd_settings {

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "inspect/dialect.h"
+#include "inspect/runtime.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/str.h"
@@ -268,6 +269,15 @@ static void on_isolate_gone(void *owner, const char *name)
 		target_drop_isolate(target, isolate);
 }
 
+static bool leaves_after_poll(const struct target *target)
+{
+	const struct runtime *runtime = target->session.runtime;
+
+	if (target->spec.poll.policy != POLICY_AUTO)
+		return target->spec.poll.policy == POLICY_PER_POLL;
+	return runtime != NULL && runtime->per_poll;
+}
+
 static void on_polled(void *owner, enum session_activity activity, uint64_t rss_bytes)
 {
 	struct target *target = owner;
@@ -278,7 +288,7 @@ static void on_polled(void *owner, enum session_activity activity, uint64_t rss_
 	target_read_process(target);
 	if (target->poll_started_ns > stale_ns)
 		target_drop_workers(target, target->poll_started_ns - stale_ns);
-	if (target->spec.poll.policy == POLICY_PER_POLL)
+	if (leaves_after_poll(target))
 		session_close(&target->session);
 	else if (target->reopen)
 		reopen_later(target);
@@ -303,7 +313,7 @@ static void on_late(void *owner, enum session_end why, const char *reason)
 		target_enter(target, TARGET_BLOCKED, reason);
 	else
 		enter_silent(target);
-	if (target->reopen || target->spec.poll.policy == POLICY_PER_POLL)
+	if (target->reopen || leaves_after_poll(target))
 		reopen_later(target);
 	attempt_failed(target,
 		       why == SESSION_END_BLOCKED ? TARGET_FAILURE_BLOCKED : TARGET_FAILURE_TIMEOUT,
@@ -397,7 +407,8 @@ static void target_open(struct target *target)
 	int r;
 
 	attempt_begin(target);
-	r = session_open(&target->session, &target->spec.address, &limits);
+	r = session_open(&target->session, &target->spec.address,
+			 runtime_of_word(target->spec.poll.runtime), &limits);
 	if (r < 0) {
 		target_enter(target, TARGET_DOWN, strerror(-r));
 		attempt_failed(target, TARGET_FAILURE_LOST, strerror(-r));
@@ -405,11 +416,19 @@ static void target_open(struct target *target)
 	}
 }
 
+/* It bears one client at a time: while a capture is connected, nobody polls. */
+static bool is_alone(const struct target *target)
+{
+	return target->session.runtime != NULL && target->session.runtime->alone;
+}
+
 static void on_timer(void *owner)
 {
 	struct target *target = owner;
 
 	schedule_poll(target);
+	if (target->capturing && is_alone(target))
+		return;
 	switch (target->session.state) {
 	case SESSION_CLOSED:
 		target_open(target);
@@ -448,6 +467,10 @@ void target_set_capturing(struct target *target, bool capturing)
 
 	if (capturing) {
 		target->capture_pause_ns = 0;
+		if (is_alone(target)) {
+			target->polling = false;
+			session_close(&target->session);
+		}
 		target_enter(target, TARGET_CAPTURING, "a snapshot is being taken");
 	} else {
 		if (target->session.state == SESSION_POLLING &&
@@ -482,8 +505,7 @@ int target_new(struct target **ret, struct targets *targets, const struct target
 	address_format(target->address, &spec->address);
 	r = target_spec_copy(&target->spec, spec);
 	if (r == 0)
-		r = session_init(&target->session, &targets->context, &dialect_cdp, &session_events,
-				 target);
+		r = session_init(&target->session, &targets->context, &session_events, target);
 	if (r == 0)
 		r = loop_timer_init(&target->timer, targets->context.loop, on_timer, target);
 	if (r == 0)
@@ -513,7 +535,8 @@ int target_update(struct target *target, const struct target_spec *spec)
 {
 	struct target_spec copy;
 	bool again = target->spec.poll.policy != spec->poll.policy ||
-		     target->spec.poll.evaluate != spec->poll.evaluate;
+		     target->spec.poll.evaluate != spec->poll.evaluate ||
+		     target->spec.poll.runtime != spec->poll.runtime;
 	int r = target_spec_copy(&copy, spec);
 
 	if (r < 0)
@@ -547,8 +570,8 @@ const char *target_label(const struct target *target, const char *name)
 		return target->address;
 	if (target->identified && strcmp(name, "engine_version") == 0)
 		return identity->engine_version;
-	if (strcmp(name, "protocol") == 0)
-		return target->session.dialect->name;
+	if (target->session.runtime != NULL && strcmp(name, "protocol") == 0)
+		return target->session.runtime->dialect->name;
 	if (target->identified && strcmp(name, "runtime") == 0)
 		return identity->runtime;
 	if (target->identified && strcmp(name, "runtime_version") == 0)

@@ -132,6 +132,12 @@ struct target *targets_find(const struct targets *targets, uint64_t id);
 struct target *targets_find_name(const struct targets *targets, const char *name);
 struct isolate *target_find_isolate(const struct target *target, const char *name);
 
+/*
+ * The isolate that is meant where none is named: "main" where there is one, else the first that
+ * appeared. NULL while none is known.
+ */
+struct isolate *target_main_isolate(const struct target *target);
+
 /* Poll now, without waiting for the turn; on_polled follows. 0, -EBUSY when one is under way. */
 int target_poll_now(struct target *target);
 

@@ -10,7 +10,8 @@
 #include <string.h>
 
 #include "fake_inspector.h"
-#include "inspect/dialect.h"
+#include "inspect/channel.h"
+#include "inspect/runtime.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/str.h"
@@ -72,9 +73,10 @@ struct target *scene_target(struct scene *scene, const char *name, uint16_t port
 	target->spec.address =
 		(struct address){ .family = ADDRESS_INET, .host = "127.0.0.1", .port = port };
 	target->spec.poll.timeout_ns = 5 * NS_PER_S;
-	target->session.dialect = &dialect_cdp;
+	link_init(&target->session.channels);
+	target->session.runtime = runtime_of_word(1);
 	target->session.address = target->spec.address;
-	str_copy(target->session.path, sizeof(target->session.path), fake_path);
+	must(channel_new(&target->session, "", fake_path) != NULL, "channel");
 	target->identity.pid = 4711;
 	str_copy(target->identity.runtime, sizeof(target->identity.runtime), "node");
 	list_append(&scene->targets.list, &target->link);
@@ -105,6 +107,8 @@ void scene_drop(struct target *target)
 		link_remove(link);
 		free(container_of(link, struct isolate, link));
 	}
+	list_each_safe (link, &target->session.channels)
+		channel_free(container_of(link, struct channel, link));
 	free(target->spec.name);
 	free(target);
 }

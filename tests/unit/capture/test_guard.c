@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "inspect/channel.h"
 #include "scene.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -407,7 +408,7 @@ Test(guard, target)
 	shop->state = TARGET_UP;
 	cr_expect_eq(ask_alone(shop, "r", &half_hour, &err), 0,
 		     "what was refused does not count for the cooldown");
-	shop->session.path[0] = '\0';
+	channel_free(container_of(shop->session.channels.next, struct channel, link));
 	expect_refused(ask(shop, NULL, NULL, &err), &err, REFUSAL_TARGET,
 		       "target: its inspector offers no snapshots");
 	expect_refused(ask(NULL, "r", &half_hour, &err), &err, REFUSAL_TARGET,

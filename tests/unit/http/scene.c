@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inspect/runtime.h"
 #include "util/clock.h"
 #include "util/str.h"
 
@@ -109,6 +110,7 @@ struct target *view_add_target(struct view_scene *scene, const char *name, const
 	cr_assert_eq(address_parse(&spec.address, address, NULL), 0);
 	cr_assert_eq(target_new(&target, &scene->targets, &spec, "config"), 0);
 	cr_assert_eq(map_put(&scene->targets.by_name, target->spec.name, target), 0);
+	target->session.runtime = runtime_of_word(1);
 	loop_timer_clear(&target->timer);
 	list_append(&scene->targets.list, &target->link);
 	scene->targets.count++;

@@ -12,8 +12,9 @@
 #include <string.h>
 
 #include "inspect/cdp.c"
-#include "inspect/dialect.h"
-#include "inspect/session.c"
+#include "inspect/runtime.h"
+#include "net/http_call.h"
+#include "net/ws.h"
 
 enum { SENT_MAX = 256 };
 
@@ -77,7 +78,7 @@ void ws_close(struct ws *ws)
 		wire_is_open = false;
 }
 
-char *address_format(char dst[ADDRESS_TEXT_MAX], const struct address *address)
+char *address_host_header(char dst[ADDRESS_TEXT_MAX], const struct address *address)
 {
 	snprintf(dst, ADDRESS_TEXT_MAX, "%s:%u", address->host, address->port);
 	return dst;
@@ -196,7 +197,7 @@ static void setup(void)
 	sent_n = 0;
 	fetching = wire_is_open = false;
 	cr_assert_eq(loop_init(&loop), 0);
-	cr_assert_eq(session_init(&session, &context, &dialect_cdp, &events, NULL), 0);
+	cr_assert_eq(session_init(&session, &context, &events, NULL), 0);
 }
 
 static void teardown(void)
@@ -222,8 +223,8 @@ static void open_with(bool evaluate, uint64_t poll_ns)
 		.isolates_max = 4,
 	};
 
-	cr_assert_eq(session_open(&session, &address, &limits), 0);
-	cr_assert_eq(session_open(&session, &address, &limits), -EBUSY);
+	cr_assert_eq(session_open(&session, &address, NULL, &limits), 0);
+	cr_assert_eq(session_open(&session, &address, NULL, &limits), -EBUSY);
 }
 
 static void http_answers(int r, long status, const char *body)
@@ -789,12 +790,12 @@ ParameterizedTestParameters(session, endings)
 		{ -EFBIG, 0, "", "", SESSION_END_NOT_INSPECTOR },
 		{ 0, 404, "", "", SESSION_END_NOT_INSPECTOR },
 		{ 0, 200, "<html>", "", SESSION_END_NOT_INSPECTOR },
-		{ 0, 200, "{}", "[]", SESSION_END_NOT_INSPECTOR },
+		{ 0, 200, "{}", "", SESSION_END_NOT_INSPECTOR },
 		{ 0, 200, "{\"Browser\":\"node.js/v22.1.0\"}", "[]", SESSION_END_NOT_INSPECTOR },
 		{ 0, 200, "{\"Browser\":\"node.js/v22.1.0\"}", "{}", SESSION_END_NOT_INSPECTOR },
 		{ 0, 200, "{\"Browser\":\"node.js/v22.1.0\"}",
 		  "[{\"webSocketDebuggerUrl\":\"nonsense\"}]", SESSION_END_NOT_INSPECTOR },
-		{ 0, 200, "{\"Browser\":\"Netscape/4.0\"}", "[]", SESSION_END_NOT_INSPECTOR },
+		{ 0, 200, "{\"Browser\":\"Netscape/4.0\"}", "", SESSION_END_NOT_INSPECTOR },
 	};
 
 	return cr_make_param_array(struct ending, table, sizeof(table) / sizeof(*table));

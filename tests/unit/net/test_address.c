@@ -30,6 +30,9 @@ static const struct {
 	{ "ws://127.0.0.1:9229", ADDRESS_INET, "127.0.0.1", 9229, "127.0.0.1:9229",
 	  "127.0.0.1:9229", true },
 	{ "http://[::1]:9229/", ADDRESS_INET6, "::1", 9229, "[::1]:9229", "[::1]:9229", true },
+	{ "ws://127.0.0.1:6499/1a2b?c", ADDRESS_INET, "127.0.0.1", 6499, "127.0.0.1:6499/1a2b?c",
+	  "127.0.0.1:6499", true },
+	{ "[::1]:6499/a", ADDRESS_INET6, "::1", 6499, "[::1]:6499/a", "[::1]:6499", true },
 	{ "unix:/run/a.sock", ADDRESS_UNIX, "/run/a.sock", 0, "unix:/run/a.sock", "localhost",
 	  true },
 };
@@ -74,8 +77,8 @@ static const struct {
 	{ "[127.0.0.1]:9", "IPv6" },
 	{ "[::1%lo]:9", "numeric" },
 	{ "wss://127.0.0.1:9229", "only ws://" },
-	{ "ws://127.0.0.1:9229/0e1f", "leave out the path" },
-	{ "127.0.0.1:9229/json", "leave out the path" },
+	{ "ws://127.0.0.1:9229/0e 1f", "no path of a WebSocket" },
+	{ "127.0.0.1:9229/\r\nHost: a", "no path of a WebSocket" },
 	{ "unix:run/a.sock", "absolute" },
 	{ "unix:", "absolute" },
 };
@@ -117,5 +120,16 @@ Test(address, equality)
 	b.port = 10;
 	cr_assert_not(address_equal(&a, &b));
 	cr_assert_eq(address_parse(&b, "unix:/::1", NULL), 0);
+	cr_assert_not(address_equal(&a, &b));
+}
+
+Test(address, the_path_tells_two_apart)
+{
+	struct address a, b;
+
+	cr_assert_eq(address_parse(&a, "ws://127.0.0.1:6499/a", NULL), 0);
+	cr_assert_eq(address_parse(&b, "127.0.0.1:6499/a", NULL), 0);
+	cr_assert(address_equal(&a, &b));
+	cr_assert_eq(address_parse(&b, "127.0.0.1:6499/b", NULL), 0);
 	cr_assert_not(address_equal(&a, &b));
 }

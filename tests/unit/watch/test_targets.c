@@ -176,6 +176,6 @@ Test(targets, labels_of_ours_can_be_matched)
 	target = targets_find_name(&targets, "api");
 	cr_assert_str_eq(target_label(target, "address"), "127.0.0.1:9229");
 	cr_assert_str_eq(target_label(target, "target"), "api");
-	cr_assert_str_eq(target_label(target, "protocol"), "cdp");
+	cr_assert_null(target_label(target, "protocol"), "not known yet");
 	cr_assert_null(target_label(target, "runtime"), "not known yet");
 }

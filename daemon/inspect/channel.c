@@ -1,0 +1,225 @@
+/*
+ * One connection: CLOSED -> CONNECTING -> GREETING -> IDLE <-> POLLING. The session keeps the
+ * deadlines, for it is the session that knows whether the others have answered.
+ */
+
+#include "inspect/channel.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inspect/dialect.h"
+#include "inspect/runtime.h"
+#include "json/tree.h"
+#include "net/ws.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/str.h"
+
+enum {
+	/* Heap statistics are under 8 KB; events we did not ask for are drained beyond this. */
+	MESSAGE_BYTES_MAX = 1 << 20,
+	SEND_QUEUE_MAX = 256 << 10,
+	/* Ids must be int32 (workerd drops the connection otherwise) and stay below the 1e8 that
+	 * wrangler's own requests begin with. */
+	ID_MAX = 90000000,
+};
+
+static const struct dialect *dialect_of(const struct channel *channel)
+{
+	return channel->session->runtime->dialect;
+}
+
+bool channel_is_greeted(const struct channel *channel)
+{
+	return channel->state == CHANNEL_IDLE || channel->state == CHANNEL_POLLING;
+}
+
+static void channel_enter(struct channel *channel, enum channel_state state)
+{
+	channel->state = state;
+	channel->since_ns = clock_mono_ns();
+}
+
+struct channel *channel_new(struct session *session, const char *isolate, const char *path)
+{
+	struct channel *channel = calloc(1, sizeof(*channel));
+
+	if (channel == NULL)
+		return NULL;
+	channel->session = session;
+	str_copy(channel->isolate, sizeof(channel->isolate), isolate);
+	str_copy(channel->path, sizeof(channel->path), path);
+	list_append(&session->channels, &channel->link);
+	session->channels_n++;
+	return channel;
+}
+
+void channel_close(struct channel *channel, bool bye)
+{
+	if (channel == NULL || channel->state == CHANNEL_CLOSED)
+		return;
+	if (bye && channel->ws != NULL && channel->state >= CHANNEL_GREETING &&
+	    dialect_of(channel)->bye != NULL)
+		dialect_of(channel)->bye(channel);
+	ws_close(channel->ws);
+	channel->ws = NULL;
+	if (dialect_of(channel)->forget != NULL && channel->dialect_state != NULL)
+		dialect_of(channel)->forget(channel);
+	free(channel->dialect_state);
+	channel->dialect_state = NULL;
+	channel->overdue = false;
+	channel_enter(channel, CHANNEL_CLOSED);
+}
+
+void channel_free(struct channel *channel)
+{
+	if (channel == NULL)
+		return;
+	channel_close(channel, false);
+	link_remove(&channel->link);
+	channel->session->channels_n--;
+	free(channel);
+}
+
+void channel_fail(struct channel *channel, enum session_end end, const char *fmt, ...)
+{
+	char reason[160];
+	va_list args;
+
+	if (channel->state == CHANNEL_CLOSED)
+		return;
+	va_start(args, fmt);
+	vsnprintf(reason, sizeof(reason), fmt, args);
+	va_end(args);
+	channel_close(channel, false);
+	session_channel_ended(channel, end, reason);
+}
+
+/* ---- the connection ---- */
+
+static void on_open(void *owner)
+{
+	struct channel *channel = owner;
+	int r;
+
+	channel_enter(channel, CHANNEL_GREETING);
+	session_channel_opened(channel->session);
+	r = dialect_of(channel)->hello(channel);
+	if (r < 0)
+		channel_fail(channel, SESSION_END_LOST, "cannot send: %s", strerror(-r));
+}
+
+static void on_message(void *owner, const char *data, size_t size)
+{
+	struct channel *channel = owner;
+	struct tree *message;
+
+	channel->session->bytes_in += size;
+	/* What is too large or not JSON is nothing we asked for; it must not end the channel. */
+	if (data == NULL || tree_parse(data, size, &message, NULL) < 0)
+		return;
+	if (dialect_of(channel)->message(channel, message) < 0)
+		channel_fail(channel, SESSION_END_PROTOCOL, "an answer that makes no sense");
+	tree_free(message);
+}
+
+static void on_closed(void *owner, int r, const char *reason)
+{
+	struct channel *channel = owner;
+	enum session_end end = SESSION_END_LOST;
+
+	channel->ws = NULL;
+	if (channel->state == CHANNEL_CONNECTING) {
+		if (r == -ECONNREFUSED)
+			end = SESSION_END_REFUSED;
+		else if (r == -EPROTO)
+			end = SESSION_END_NOT_INSPECTOR;
+		else if (r == -ETIMEDOUT)
+			end = SESSION_END_SILENT;
+	}
+	channel_fail(channel, end, "%s", reason);
+}
+
+static const struct ws_events ws_events = {
+	.open = on_open,
+	.message = on_message,
+	.closed = on_closed,
+};
+
+int channel_open(struct channel *channel)
+{
+	struct session *session = channel->session;
+	struct ws_limits limits = {
+		.connect_ns = session->limits.connect_ns,
+		.message_max = MESSAGE_BYTES_MAX,
+		.send_queue_max = SEND_QUEUE_MAX,
+	};
+	int r;
+
+	channel->next_id = 0;
+	channel->dialect_state = calloc(1, dialect_of(channel)->state_size);
+	if (channel->dialect_state == NULL)
+		return -ENOMEM;
+	r = ws_open(&channel->ws, session->context->ws, &session->address, channel->path, &limits,
+		    &ws_events, channel);
+	if (r < 0) {
+		free(channel->dialect_state);
+		channel->dialect_state = NULL;
+		return r;
+	}
+	channel_enter(channel, CHANNEL_CONNECTING);
+	return 0;
+}
+
+int channel_poll(struct channel *channel)
+{
+	channel->overdue = false;
+	channel_enter(channel, CHANNEL_POLLING);
+	return dialect_of(channel)->poll(channel);
+}
+
+/* ---- for dialects ---- */
+
+int channel_ask(struct channel *channel, const char *method, const char *params, int32_t *ret_id)
+{
+	struct buf text;
+	int r;
+
+	if (channel->ws == NULL)
+		return -ENOTCONN;
+	channel->next_id = channel->next_id < ID_MAX ? channel->next_id + 1 : 1;
+	if (ret_id != NULL)
+		*ret_id = channel->next_id;
+	buf_init(&text, SEND_QUEUE_MAX);
+	buf_printf(&text, "{\"id\":%d,\"method\":\"%s\"", channel->next_id, method);
+	if (params != NULL)
+		buf_printf(&text, ",\"params\":%s", params);
+	r = buf_puts(&text, "}");
+	if (r == 0)
+		r = ws_send(channel->ws, text.data, text.size);
+	if (r == 0)
+		channel->session->bytes_out += text.size;
+	buf_fini(&text);
+	return r;
+}
+
+void channel_ready(struct channel *channel)
+{
+	if (channel->state != CHANNEL_GREETING)
+		return;
+	channel_enter(channel, CHANNEL_IDLE);
+	session_channel_greeted(channel->session);
+}
+
+void channel_polled(struct channel *channel, enum session_activity activity, uint64_t rss_bytes)
+{
+	if (channel->state != CHANNEL_POLLING)
+		return;
+	channel->overdue = false;
+	channel_enter(channel, CHANNEL_IDLE);
+	session_channel_polled(channel->session, activity, rss_bytes);
+}

@@ -1,0 +1,75 @@
+#pragma once
+
+/*
+ * Channels
+ *
+ * One connection of a session: most runtimes have one, those that list their pages or workers have
+ * one for each. A channel connects, greets and polls; the session joins what they say. Where a
+ * channel leads outlives its connection, so that a capture can go the same way.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "inspect/session.h"
+#include "util/list.h"
+
+struct ws;
+
+enum channel_state {
+	CHANNEL_CLOSED,
+	CHANNEL_CONNECTING, /* TCP and WebSocket upgrade */
+	CHANNEL_GREETING, /* the dialect's first words */
+	CHANNEL_IDLE, /* waits for the next poll */
+	CHANNEL_POLLING,
+};
+
+struct channel {
+	struct link link; /* of session->channels */
+	struct session *session;
+	enum channel_state state;
+	char isolate[64]; /* what it leads to: all isolates of that name and below; "" for all */
+	char path[256]; /* of the WebSocket */
+	struct ws *ws;
+	int32_t next_id;
+	uint64_t since_ns; /* monotonic, of this state */
+	bool offered; /* by the list that came last */
+	bool overdue; /* owes the answer to an earlier poll: nobody waits for it */
+	void *dialect_state; /* owned, dialect->state_size bytes, zeroed at each connect */
+};
+
+/* ---- for dialects ---- */
+
+/* Send {"id":N,"method":METHOD,"params":PARAMS}; params is JSON text or NULL. *ret_id may be NULL.
+ */
+int channel_ask(struct channel *channel, const char *method, const char *params, int32_t *ret_id);
+
+/* Greeted. */
+void channel_ready(struct channel *channel);
+
+/*
+ * The poll is complete; rss_bytes of the process behind it, 0 when the runtime did not say. The
+ * owner may close the session in this call: the dialect's state may be gone when it returns.
+ */
+void channel_polled(struct channel *channel, enum session_activity activity, uint64_t rss_bytes);
+
+/* It ends: the session with it, unless the runtime has many. Its state is gone afterwards. */
+void channel_fail(struct channel *channel, enum session_end end, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* ---- for sessions ---- */
+
+/* NULL without memory. */
+struct channel *channel_new(struct session *session, const char *isolate, const char *path);
+
+/* Closes it, after the dialect's last words when `bye`. NULL is fine. */
+void channel_close(struct channel *channel, bool bye);
+void channel_free(struct channel *channel);
+
+/* 0 or -errno. */
+int channel_open(struct channel *channel);
+
+/* Only when idle. 0 or -errno. */
+int channel_poll(struct channel *channel);
+
+/* Is it spoken to? */
+bool channel_is_greeted(const struct channel *channel);

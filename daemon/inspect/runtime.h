@@ -1,0 +1,47 @@
+#pragma once
+
+/*
+ * Runtimes: what is known of each kind of program that has an inspector, as data. How it is
+ * recognised, which dialect it speaks, how it wants to be watched (docs/RUNTIMES.md has the
+ * reasons). To add one, add a line to the table and, when it speaks a protocol of its own, a
+ * dialect.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct dialect;
+struct identity;
+struct tree;
+
+struct runtime {
+	const char *name; /* the `runtime` label and the word in the configuration */
+	const char *engine; /* the `engine` label */
+	const struct dialect *dialect;
+
+	/* How it is found: by /json/version, or by an answer to list_path that its dialect knows,
+	 * or, with neither, by what it says first on a connection. */
+	bool versioned;
+	const char
+		*list_path; /* GET for what can be connected to; NULL: there is nothing to list */
+
+	bool many; /* several connections, which come and go: the list is asked again at each poll
+		    */
+	bool per_poll; /* `connection: auto` leaves after each poll */
+	/* A second client disturbs the first: nobody polls while a capture is connected. */
+	bool alone;
+};
+
+extern const struct runtime *const runtime_all[]; /* NULL-terminated */
+
+/* Words of the configuration, NULL-terminated: "auto", then the names of runtime_all in order. */
+extern const char *const runtime_words[];
+
+/* By index in runtime_words; NULL for "auto". */
+const struct runtime *runtime_of_word(int word);
+
+/*
+ * The runtime whose /json/version this is, or NULL. Runtime, engine and their versions, as far as
+ * it says, go to identity.
+ */
+const struct runtime *runtime_of_version(const struct tree *version, struct identity *identity);
