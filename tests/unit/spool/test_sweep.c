@@ -85,13 +85,12 @@ Test(sweep, manifest_alone)
 	start(1, 3, 0);
 }
 
-/* Not by a crash of ours: that there was a capture to it, nobody says. */
+/* A list of scripts is worth nothing without its capture. */
 Test(sweep, scripts_alone)
 {
 	shelf_delete("ready", one.name, "");
 	shelf_delete("ready", one.name, ".json");
-	start(1, 3, 1);
-	cr_expect(shelf_has("corrupt", one.scripts_name, ""));
+	start(1, 3, 0);
 }
 
 Test(sweep, no_manifest)
@@ -168,8 +167,7 @@ Test(sweep, a_manifest_that_names_the_scripts_of_another)
 	memcpy(at, other.scripts_name, strlen(other.scripts_name));
 	folder_write(shelf_dir, path, text, strlen(text));
 	free(text);
-	start(1, 3, 1);
-	cr_expect(shelf_has("corrupt", one.scripts_name, ""));
+	start(1, 3, 0);
 }
 
 Test(sweep, diagnostics_and_profiles)
