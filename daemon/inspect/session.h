@@ -106,6 +106,7 @@ struct session {
 	struct http_fetch *fetch;
 	uint64_t bytes_in, bytes_out; /* payload since init, all connections */
 	struct tree *version; /* owned; /json/version while it is being found */
+	long version_status; /* what /json/version answered, if it was not 200 */
 	const struct runtime *const *candidate; /* the one without /json/version to be tried */
 	enum session_activity activity; /* joined of the channels in this poll */
 	uint64_t rss_bytes;

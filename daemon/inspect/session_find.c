@@ -193,7 +193,9 @@ static void find_next(struct session *session)
 		session->candidate++;
 	if (*session->candidate == NULL) {
 		session_fail(session, SESSION_END_NOT_INSPECTOR,
-			     "answers HTTP, but is no inspector of a known runtime");
+			     "/json/version answered HTTP status %ld, and it is no inspector that "
+			     "has none",
+			     session->version_status);
 		return;
 	}
 	r = find_get(session, (*session->candidate)->list_path, got_candidate);
@@ -248,6 +250,7 @@ static void got_version(void *owner, const struct http_answer *answer)
 		take_version(session, answer);
 	} else if (session->wanted == NULL && answer->r == 0) {
 		session->candidate = runtime_all;
+		session->version_status = answer->status;
 		find_next(session);
 	} else if (session->wanted == NULL && answer->r == -EPROTO) {
 		find_unlisted(session, answer->reason);
