@@ -74,7 +74,7 @@ static void set_source(struct captures *captures, struct capture *capture,
 		return;
 	}
 	request = (struct download_request){
-		.dialect = target->session.runtime->dialect,
+		.runtime = target->session.runtime,
 		.address = target->session.address,
 		.connect_ns = target->spec.poll.timeout_ns,
 		.idle_ns = settings->idle_timeout_ns,

@@ -1,25 +1,28 @@
 /*
- * Chrome DevTools Protocol, polling half: Node.js.
+ * Chrome DevTools Protocol, polling half: Node.js, Deno, workerd.
  *
- * What is said to a target is the closed list of requests in this file and in cdp_snapshot.c
- * (docs/RUNTIMES.md repeats it for operators). Nothing that costs the target stays enabled. Two
- * things make an attached client harmless to a Node that wants to exit: on the main session we ask
- * to be told (NodeRuntime.notifyWhenWaitingForDisconnect) and leave at once; on worker sessions we
- * must NOT ask, because the worker would then wait for a disconnect that its parent, blocked in the
- * join, can never deliver (observed on Node 20 to 26: the process hangs for ever).
+ * What is said to a target is the closed list of requests in this file and in cdp_snapshot.c, with
+ * the expressions of cdp_words.c (docs/RUNTIMES.md repeats it for operators). Nothing that costs
+ * the target stays enabled. Two things make an attached client harmless to a Node that wants to
+ * exit: on the main session we ask to be told (NodeRuntime.notifyWhenWaitingForDisconnect) and
+ * leave at once; on worker sessions we must NOT ask, because the worker would then wait for a
+ * disconnect that its parent, blocked in the join, can never deliver (observed on Node 20 to 26:
+ * the process hangs for ever).
  *
  * Workers are polled through the main session: NodeWorker.sendMessageToWorker wraps a request,
  * NodeWorker.receivedMessageFromWorker brings its answer.
  */
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "inspect/cdp_snapshot.h"
+#include "inspect/cdp_values.h"
+#include "inspect/cdp_words.h"
 #include "inspect/channel.h"
 #include "inspect/dialect.h"
+#include "inspect/runtime.h"
 #include "inspect/session.h"
 #include "json/tree.h"
 #include "json/write.h"
@@ -28,35 +31,7 @@
 #include "util/err.h"
 #include "util/str.h"
 
-/*
- * The two expressions that are ever evaluated in a target. They are constant texts (V8 compiles
- * each once), change nothing the program could see (not even RegExp.$1: hence no regular
- * expressions), return by value (nothing stays referenced) and cannot throw. They hold no double
- * quote and no backslash, so that they stand in JSON as they are.
- *
- * process.getBuiltinModule is there from 20.16 and 22.3 on; before, a CommonJS program's own
- * require serves.
- */
-static const char expression_identity[] =
-	"(()=>{try{const p=globalThis.process,"
-	"a=((p.env.NODE_OPTIONS||'')+' '+p.execArgv.join(' ')).split('_').join('-'),"
-	"f=n=>{const i=Math.max(a.lastIndexOf(n+'='),a.lastIndexOf(n+' '));"
-	"return i<0?0:parseInt(a.slice(i+n.length+1),10)||0};"
-	"return{pid:p.pid,version:p.version,v8:p.versions.v8,start:performance.timeOrigin,"
-	"old:f('--max-old-space-size'),semi:f('--max-semi-space-size')}}catch(e){return null}})()";
-
-static const char expression_values[] =
-	"(()=>{try{const p=globalThis.process,"
-	"b=n=>p.getBuiltinModule?p.getBuiltinModule(n):p.mainModule&&p.mainModule.require(n),"
-	"v=b('v8'),w=b('worker_threads'),n=performance.nodeTiming,u=n.uvMetricsInfo,"
-	"c=p.threadCpuUsage?p.threadCpuUsage():p.cpuUsage();"
-	"return{memory:p.memoryUsage(),heap:v&&v.getHeapStatistics(),"
-	"spaces:v&&v.getHeapSpaceStatistics(),cpu:c.user+c.system,idle:n.idleTime,"
-	"turns:u?u.loopCount:-1,"
-	"old:w&&!w.isMainThread?w.resourceLimits.maxOldGenerationSizeMb:0}}"
-	"catch(e){return null}})()";
-
-enum { MIB = 1 << 20, EVALUATE_MAX = 1024 };
+enum { EVALUATE_MAX = 1024 };
 
 /* An isolate as one poll sees it: which answers are still to come, and what has come. */
 struct poll {
@@ -72,28 +47,37 @@ struct worker {
 	struct poll poll;
 };
 
-/* What tells a thread that turns its event loop from one that stands still. */
-struct liveness {
-	bool known;
-	double cpu_us, idle_ms, turns;
-	uint64_t mono_ns;
-};
-
 struct cdp {
 	int32_t ready_id; /* the greeting ends with this answer */
 	int32_t identity_id;
 	struct poll main;
 	struct worker *workers; /* owned */
 	size_t workers_n;
-	uint64_t old_bytes, young_bytes; /* 0: not known */
+	struct cdp_heap_limits limits;
 	uint64_t rss_bytes;
-	struct liveness liveness;
+	struct cdp_liveness liveness;
 	enum session_activity activity;
 };
 
 static struct cdp *cdp_of(struct channel *channel)
 {
 	return channel->dialect_state;
+}
+
+static const struct cdp_words *words_of(const struct channel *channel)
+{
+	return channel->session->runtime->words;
+}
+
+static bool evaluates(const struct channel *channel)
+{
+	return channel->session->limits.evaluate && words_of(channel)->values != NULL;
+}
+
+/* What is spoken to directly. */
+static const char *main_isolate(const struct channel *channel)
+{
+	return channel->isolate[0] != '\0' ? channel->isolate : "main";
 }
 
 /* ---- finding ---- */
@@ -106,20 +90,42 @@ static bool path_of_url(const char *url, char *dst, size_t size)
 	return path != NULL && str_copy(dst, size, path);
 }
 
-static int found_entry(struct session *session, const struct tree *entry, struct err *err)
+/* Of a runtime that is one program: who it is. */
+static void take_entry(struct identity *identity, const struct tree *entry)
 {
-	struct identity *identity = &session->identity;
 	const char *text;
-	char path[256];
 
-	if (entry == NULL || !tree_string(entry, "webSocketDebuggerUrl", &text) ||
-	    !path_of_url(text, path, sizeof(path)))
-		return err_set(err, -ENOENT, "/json/list names nothing to connect to");
 	if (tree_string(entry, "id", &text))
 		str_copy(identity->inspector_id, sizeof(identity->inspector_id), text);
 	if (tree_string(entry, "title", &text))
 		str_copy(identity->title, sizeof(identity->title), text);
-	return session_offer(session, "", path);
+}
+
+/* Of a runtime that lists its workers each is an isolate of its own, named by its path. */
+static int offer_entry(struct session *session, const struct tree *entry, struct err *err)
+{
+	const char *url;
+	char path[256], isolate[64];
+
+	if (!tree_string(entry, "webSocketDebuggerUrl", &url) ||
+	    !path_of_url(url, path, sizeof(path)))
+		return err_set(err, -ENOENT, "/json/list names nothing to connect to");
+	if (!session->runtime->many)
+		return session_offer(session, "", path);
+	snprintf(isolate, sizeof(isolate), "worker:%.50s", path + 1);
+	return session_offer(session, isolate, path);
+}
+
+static int found_entries(struct session *session, const struct tree *list, struct err *err)
+{
+	size_t n = session->runtime->many ? tree_size(list) : 1;
+	int r = 0;
+
+	if (!session->runtime->many)
+		take_entry(&session->identity, tree_at(list, 0));
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = offer_entry(session, tree_at(list, i), err);
+	return r;
 }
 
 static int cdp_found(struct session *session, const char *text, size_t size, struct err *err)
@@ -129,7 +135,7 @@ static int cdp_found(struct session *session, const char *text, size_t size, str
 
 	if (tree_parse(text, size, &list, NULL) < 0)
 		return -EPROTO;
-	r = tree_is_array(list) ? found_entry(session, tree_at(list, 0), err) : -EPROTO;
+	r = tree_is_array(list) ? found_entries(session, list, err) : -EPROTO;
 	tree_free(list);
 	return r;
 }
@@ -145,161 +151,41 @@ static int ask_evaluate(struct channel *channel, const char *expression, int32_t
 	return channel_ask(channel, "Runtime.evaluate", params, ret_id);
 }
 
-static int cdp_hello(struct channel *channel)
+static int hello_node(struct channel *channel)
 {
-	struct cdp *cdp = cdp_of(channel);
-	int r;
+	int r = channel_ask(channel, "NodeRuntime.enable", NULL, NULL);
 
-	r = channel_ask(channel, "NodeRuntime.enable", NULL, NULL);
 	if (r == 0)
 		r = channel_ask(channel, "NodeRuntime.notifyWhenWaitingForDisconnect",
 				"{\"enabled\":true}", NULL);
 	if (r == 0)
 		r = channel_ask(channel, "NodeWorker.enable", "{\"waitForDebuggerOnStart\":false}",
 				NULL);
-	if (r < 0)
-		return r;
-	/*
-	 * A program that began to exit between our connection and our wish to be told will not
-	 * tell. It has no context left, which either request shows (context_is_gone()).
-	 */
-	if (!channel->session->limits.evaluate)
-		return channel_ask(channel, "Runtime.globalLexicalScopeNames", NULL,
-				   &cdp->ready_id);
-	r = ask_evaluate(channel, expression_identity, &cdp->identity_id);
-	cdp->ready_id = cdp->identity_id;
 	return r;
 }
 
 /*
- * V8's young generation is part of heap_size_limit but not of what a program may keep: the limit of
- * the old generation is where it dies. Three semi-spaces; their default size grew over the versions
- * (observed: 16 MiB up to V8 12, 64 MiB in 13, 32 MiB from 14 on).
+ * A program that began to exit between our connection and our wish to be told will not tell. It has
+ * no context left, which either last request shows (context_is_gone()).
  */
-static uint64_t default_young_bytes(const char *v8_version)
-{
-	long major = strtol(v8_version, NULL, 10);
-
-	if (major <= 12)
-		return 48ull * MIB;
-	return major == 13 ? 192ull * MIB : 96ull * MIB;
-}
-
-static void got_identity(struct channel *channel, const struct tree *value)
+static int cdp_hello(struct channel *channel)
 {
 	struct cdp *cdp = cdp_of(channel);
-	struct identity *identity = &channel->session->identity;
-	const char *text;
-	uint64_t semi = 0, old = 0;
-	double start;
+	int r;
 
-	tree_int(value, "pid", &identity->pid);
-	if (tree_double(value, "start", &start) && start > 0)
-		identity->start_wall_ms = (int64_t)start;
-	if (tree_string(value, "version", &text))
-		str_copy(identity->runtime_version, sizeof(identity->runtime_version),
-			 text + (text[0] == 'v'));
-	if (tree_string(value, "v8", &text)) {
-		str_copy(identity->engine_version, sizeof(identity->engine_version), text);
-		cdp->young_bytes = default_young_bytes(text);
+	if (!words_of(channel)->node) {
+		channel_ready(channel);
+		return 0;
 	}
-	if (tree_uint(value, "semi", &semi) && semi > 0 && semi < UINT32_MAX)
-		cdp->young_bytes = 3 * semi * MIB;
-	if (tree_uint(value, "old", &old) && old > 0 && old < UINT32_MAX)
-		cdp->old_bytes = old * MIB;
-}
-
-/* ---- values ---- */
-
-static void take(struct sample *sample, enum sample_field field, const struct tree *node,
-		 const char *path)
-{
-	uint64_t value;
-
-	if (tree_uint(node, path, &value))
-		sample_set(sample, field, value);
-}
-
-static void take_usage(struct sample *sample, const struct tree *result)
-{
-	take(sample, SAMPLE_HEAP_USED, result, "usedSize");
-	take(sample, SAMPLE_HEAP_SIZE, result, "totalSize");
-	take(sample, SAMPLE_EMBEDDER_USED, result, "embedderHeapUsedSize");
-	if (!sample_has(sample, SAMPLE_ARRAY_BUFFERS))
-		take(sample, SAMPLE_ARRAY_BUFFERS, result, "backingStorageSize");
-}
-
-static void take_spaces(struct sample *sample, const struct tree *spaces)
-{
-	for (size_t i = 0; i < tree_size(spaces) && sample->spaces_n < SPACES_MAX; i++) {
-		const struct tree *node = tree_at(spaces, i);
-		struct space *space = &sample->spaces[sample->spaces_n];
-		const char *name;
-		char *ending;
-
-		if (!tree_string(node, "space_name", &name) ||
-		    !str_copy(space->name, sizeof(space->name), name))
-			continue;
-		ending = strstr(space->name, "_space");
-		if (ending != NULL && ending[strlen("_space")] == '\0')
-			*ending = '\0';
-		tree_uint(node, "space_size", &space->size);
-		tree_uint(node, "space_used_size", &space->used);
-		tree_uint(node, "space_available_size", &space->available);
-		tree_uint(node, "physical_space_size", &space->physical);
-		sample->spaces_n++;
-	}
-}
-
-static void take_limit(const struct cdp *cdp, struct sample *sample, const struct tree *value,
-		       bool is_main)
-{
-	uint64_t limit, old;
-
-	if (is_main && cdp->old_bytes > 0)
-		sample_set(sample, SAMPLE_HEAP_LIMIT, cdp->old_bytes);
-	else if (!is_main && tree_uint(value, "old", &old) && old > 0 && old < UINT32_MAX)
-		sample_set(sample, SAMPLE_HEAP_LIMIT, old * MIB);
-	else if (tree_uint(value, "heap.heap_size_limit", &limit) && limit > cdp->young_bytes)
-		sample_set(sample, SAMPLE_HEAP_LIMIT, limit - cdp->young_bytes);
-}
-
-static void take_values(const struct cdp *cdp, struct sample *sample, const struct tree *value,
-			bool is_main)
-{
-	take(sample, SAMPLE_EXTERNAL, value, "memory.external");
-	take(sample, SAMPLE_ARRAY_BUFFERS, value, "memory.arrayBuffers");
-	take(sample, SAMPLE_MALLOCED, value, "heap.malloced_memory");
-	take(sample, SAMPLE_NATIVE_CONTEXTS, value, "heap.number_of_native_contexts");
-	take(sample, SAMPLE_DETACHED_CONTEXTS, value, "heap.number_of_detached_contexts");
-	take(sample, SAMPLE_ALLOCATED, value, "heap.total_allocated_bytes");
-	take_limit(cdp, sample, value, is_main);
-	take_spaces(sample, tree_get(value, "spaces"));
-}
-
-/*
- * Paused at a breakpoint, held by --inspect-brk, or waiting synchronously: the event loop has not
- * turned, was not idle, and the thread used no CPU since the last poll. Asking the debugger would
- * need Debugger.enable, which costs the target. The poll itself uses about 0.2 ms.
- */
-static void judge_activity(struct cdp *cdp, const struct tree *value)
-{
-	struct liveness now = { .mono_ns = clock_mono_ns() }, *last = &cdp->liveness;
-	double elapsed_us, cpu_us;
-
-	cdp->activity = ACTIVITY_UNKNOWN;
-	now.known = tree_double(value, "cpu", &now.cpu_us) &&
-		    tree_double(value, "idle", &now.idle_ms) &&
-		    tree_double(value, "turns", &now.turns);
-	if (now.known && last->known) {
-		elapsed_us = (double)(now.mono_ns - last->mono_ns) / 1000.0;
-		cpu_us = now.cpu_us - last->cpu_us;
-		cdp->activity = ACTIVITY_RUNNING;
-		if (now.turns == last->turns && now.idle_ms == last->idle_ms &&
-		    cpu_us < fmax(3000.0, 0.02 * elapsed_us))
-			cdp->activity = ACTIVITY_PAUSED;
-	}
-	*last = now;
+	r = hello_node(channel);
+	if (r < 0)
+		return r;
+	if (!evaluates(channel))
+		return channel_ask(channel, "Runtime.globalLexicalScopeNames", NULL,
+				   &cdp->ready_id);
+	r = ask_evaluate(channel, words_of(channel)->identity, &cdp->identity_id);
+	cdp->ready_id = cdp->identity_id;
+	return r;
 }
 
 /* ---- polling ---- */
@@ -356,8 +242,8 @@ static int poll_worker(struct channel *channel, struct worker *worker)
 	}
 	poll_begin(&worker->poll);
 	r = ask_worker(channel, worker, "Runtime.getHeapUsage", NULL, &worker->poll.usage_id);
-	if (r == 0 && channel->session->limits.evaluate)
-		r = ask_worker(channel, worker, "Runtime.evaluate", expression_values,
+	if (r == 0 && evaluates(channel))
+		r = ask_worker(channel, worker, "Runtime.evaluate", words_of(channel)->values,
 			       &worker->poll.values_id);
 	return r;
 }
@@ -371,10 +257,10 @@ static int cdp_poll(struct channel *channel)
 	cdp->activity = ACTIVITY_UNKNOWN;
 	r = channel_ask(channel, "Runtime.getHeapUsage", NULL, &cdp->main.usage_id);
 	/* A program held by --inspect-brk cannot say who it is yet. */
-	if (r == 0 && channel->session->limits.evaluate && channel->session->identity.pid == 0)
-		r = ask_evaluate(channel, expression_identity, &cdp->identity_id);
-	if (r == 0 && channel->session->limits.evaluate)
-		r = ask_evaluate(channel, expression_values, &cdp->main.values_id);
+	if (r == 0 && evaluates(channel) && channel->session->identity.pid == 0)
+		r = ask_evaluate(channel, words_of(channel)->identity, &cdp->identity_id);
+	if (r == 0 && evaluates(channel))
+		r = ask_evaluate(channel, words_of(channel)->values, &cdp->main.values_id);
 	for (size_t i = 0; r == 0 && i < cdp->workers_n; i++)
 		r = poll_worker(channel, &cdp->workers[i]);
 	return r;
@@ -411,7 +297,7 @@ static bool poll_answer(struct channel *channel, struct poll *poll, int64_t id,
 	if (id == poll->usage_id) {
 		poll->usage_id = 0;
 		poll->sample.round_trip_ns = clock_mono_ns() - poll->asked_ns;
-		take_usage(&poll->sample, tree_get(answer, "result"));
+		cdp_take_usage(&poll->sample, tree_get(answer, "result"));
 		return true;
 	}
 	if (id != poll->values_id)
@@ -420,10 +306,10 @@ static bool poll_answer(struct channel *channel, struct poll *poll, int64_t id,
 	value = tree_get(answer, "result.result.value");
 	if (value == NULL)
 		return true;
-	take_values(cdp, &poll->sample, value, is_main);
+	cdp_take_values(&poll->sample, &cdp->limits, value, is_main);
 	if (is_main) {
 		tree_uint(value, "memory.rss", &cdp->rss_bytes);
-		judge_activity(cdp, value);
+		cdp->activity = cdp_judge_activity(&cdp->liveness, value);
 	}
 	return true;
 }
@@ -438,7 +324,10 @@ static struct worker *find_worker(struct cdp *cdp, const char *session_id)
 	return NULL;
 }
 
-/* "[worker 2] name": 2 is the thread id, which outlives our connection; workerId does not. */
+/*
+ * "[worker 2] name", of Deno "worker [2]": 2 is the thread id, which outlives our connection;
+ * workerId does not.
+ */
 static void name_worker(struct worker *worker, const struct tree *params)
 {
 	const char *title = "", *worker_id = "?";
@@ -446,7 +335,8 @@ static void name_worker(struct worker *worker, const struct tree *params)
 
 	tree_string(params, "workerInfo.title", &title);
 	tree_string(params, "workerInfo.workerId", &worker_id);
-	if (sscanf(title, "[worker %u]", &thread) == 1 || sscanf(title, "Worker %u", &thread) == 1)
+	if (sscanf(title, "[worker %u]", &thread) == 1 ||
+	    sscanf(title, "Worker %u", &thread) == 1 || sscanf(title, "worker [%u]", &thread) == 1)
 		snprintf(worker->isolate, sizeof(worker->isolate), "worker:%u", thread);
 	else
 		snprintf(worker->isolate, sizeof(worker->isolate), "worker:%.40s", worker_id);
@@ -553,7 +443,8 @@ static int cdp_answer(struct channel *channel, int64_t id, const struct tree *an
 		return 0;
 	}
 	if (id == cdp->identity_id)
-		got_identity(channel, tree_get(answer, "result.result.value"));
+		cdp_take_identity(&channel->session->identity, &cdp->limits,
+				  tree_get(answer, "result.result.value"));
 	if (id == cdp->ready_id) {
 		channel_ready(channel);
 		return 0;
@@ -562,7 +453,7 @@ static int cdp_answer(struct channel *channel, int64_t id, const struct tree *an
 		return 0;
 	if (!poll_answer(channel, &cdp->main, id, answer, true) || poll_outstanding(&cdp->main))
 		return 0;
-	publish(channel, "main", &cdp->main);
+	publish(channel, main_isolate(channel), &cdp->main);
 	finish_if_complete(channel);
 	return 0;
 }

@@ -83,16 +83,20 @@ int cdp_isolate_attach(struct download *download, struct cdp_isolate *isolate)
 			    &isolate->workers_id);
 }
 
-/* "[worker 3] name" is the title of thread 3. */
+/* Thread 3 has the title "[worker 3] name" in Node and "worker [3]" in Deno. */
 static bool is_our_worker(const struct cdp_isolate *isolate, const char *title)
 {
-	static const char prefix[] = "[worker ";
+	static const char *const prefixes[] = { "[worker ", "worker [" };
 	size_t n = strlen(isolate->worker);
 
-	if (!str_has_prefix(title, prefix))
-		return false;
-	title += sizeof(prefix) - 1;
-	return strncmp(title, isolate->worker, n) == 0 && title[n] == ']';
+	for (size_t i = 0; i < 2; i++) {
+		const char *digits = title + strlen(prefixes[i]);
+
+		if (str_has_prefix(title, prefixes[i]) &&
+		    strncmp(digits, isolate->worker, n) == 0 && digits[n] == ']')
+			return true;
+	}
+	return false;
 }
 
 /* All workers there are have been announced before enable is answered. */

@@ -11,12 +11,12 @@ struct cdp_message;
 struct download;
 
 struct cdp_isolate {
-	char worker[16]; /* thread id in digits; "" is the main isolate */
+	char worker[16]; /* thread id in digits; "" is the one at the end of the connection */
 	char session[64]; /* of that worker, once attached */
 	int32_t workers_id; /* of NodeWorker.enable */
 };
 
-/* "main", "worker:3"; -EINVAL when it is no isolate of ours. */
+/* "main", "worker:3"; -EINVAL when it is no isolate of Node's or Deno's. */
 int cdp_isolate_parse(struct cdp_isolate *isolate, const char *text);
 
 /* Send a request to the isolate; its id is of the isolate's own stream of messages. */

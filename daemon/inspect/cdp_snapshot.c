@@ -19,9 +19,10 @@
  * message is a string inside a message, which a second scanner reads in pieces, so that this costs
  * memory only once more.
  *
- * The first two ask to be told when the program wants to exit, which it cannot while we stay;
- * runtimes that do not know them answer with an error that means nothing. Taking a snapshot leaves
- * V8 tracking object ids, which costs the program most of its allocation speed:
+ * The first two ask to be told when the program wants to exit, which it cannot while we stay; they
+ * and the third are said to Node and Deno only. workerd is not asked to collect garbage: it begins
+ * with its next request, which may never come, and a snapshot collects anyway. Taking a snapshot
+ * leaves V8 tracking object ids, which costs the program most of its allocation speed:
  * HeapProfiler.disable ends that. It needs no enable before it.
  *
  * Debugger.enable tells the scripts. It slows promises while it is on, so it is switched off before
@@ -48,7 +49,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inspect/cdp_words.h"
 #include "inspect/download.h"
+#include "inspect/runtime.h"
 #include "util/clock.h"
 
 static const char take_method[] = "HeapProfiler.takeHeapSnapshot";
@@ -58,6 +61,11 @@ static const char script_method[] = "Debugger.scriptParsed";
 static const char paused_method[] = "Debugger.paused";
 static const char relayed_method[] = "NodeWorker.receivedMessageFromWorker";
 static const char exiting_method[] = "NodeRuntime.waitingForDisconnect";
+
+static const struct cdp_words *words_of(const struct download *download)
+{
+	return download->request->runtime->words;
+}
 
 static int ask(struct download *download, const char *method, const char *params, int32_t *ret_id)
 {
@@ -105,7 +113,7 @@ static int ask_garbage(struct download *download)
 {
 	struct cdp_snapshot *state = download->state;
 
-	if (!download->request->collect_garbage)
+	if (!download->request->collect_garbage || !words_of(download)->collects)
 		return ask_snapshot(download);
 	return ask(download, "HeapProfiler.collectGarbage", NULL, &state->collect_id);
 }
@@ -311,6 +319,10 @@ int cdp_snapshot_begin(struct download *download)
 
 	json_scan_init(&state->nested, state->nested_buffer, sizeof(state->nested_buffer),
 		       on_nested, download);
+	if (!words_of(download)->node) {
+		download_expect(download);
+		return ask_scripts(download);
+	}
 	if (cdp_isolate_parse(&state->isolate, download->request->isolate) < 0)
 		return err_set(download->err, DOWNLOAD_E_REFUSED, "there is no isolate \"%s\"",
 			       download->request->isolate);

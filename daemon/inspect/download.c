@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #include "inspect/dialect.h"
+#include "inspect/runtime.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/str.h"
@@ -151,7 +152,7 @@ static int on_text(void *owner, const char *data, size_t size, bool last)
 		if (r == 0 && last)
 			r = json_scan_end(&download->scan);
 		if (r == 0 && last)
-			r = download->request->dialect->snapshot_message_end(download);
+			r = download->request->runtime->dialect->snapshot_message_end(download);
 		download->skip = r != 0;
 		if (r != 0 && download->result == 0)
 			download->result = scan_failure(download, r);
@@ -184,7 +185,7 @@ static int on_json(void *owner, const struct json_event *event)
 {
 	struct download *download = owner;
 
-	return download->request->dialect->snapshot_event(download, event);
+	return download->request->runtime->dialect->snapshot_event(download, event);
 }
 
 static int receive_failure(struct download *download, int r)
@@ -267,7 +268,7 @@ static int receive_all(struct download *download, uint64_t idle_ns)
 			return 0;
 		if (r == -ETIMEDOUT && time_left(download) > 0 && start_is_overdue(download)) {
 			download_began(download); /* it is overdue once */
-			r = download->request->dialect->snapshot_overdue(download);
+			r = download->request->runtime->dialect->snapshot_overdue(download);
 			if (r != 0)
 				return r;
 			continue;
@@ -284,7 +285,7 @@ static void leave(struct download *download)
 	struct err unused;
 	int r;
 
-	if (download->broken || download->request->dialect->snapshot_finish == NULL)
+	if (download->broken || download->request->runtime->dialect->snapshot_finish == NULL)
 		return;
 	download->err = &unused;
 	download->leaving = true;
@@ -294,7 +295,7 @@ static void leave(struct download *download)
 	download->wire.cancel_fd = -1;
 	download->deadline_ns =
 		clock_mono_ns() + (download->stats->bytes > 0 ? LEAVE_STREAM_NS : LEAVE_TIMEOUT_NS);
-	r = download->request->dialect->snapshot_finish(download);
+	r = download->request->runtime->dialect->snapshot_finish(download);
 	if (r == 0)
 		receive_all(download, LEAVE_TIMEOUT_NS);
 }
@@ -314,7 +315,7 @@ static int download_init(struct download *download, const struct download_reques
 		.deadline_ns = now + request->total_ns,
 	};
 	download->scan_buffer = malloc(SCAN_BUFFER_BYTES);
-	download->state = calloc(1, request->dialect->download_size);
+	download->state = calloc(1, request->runtime->dialect->download_size);
 	if (download->scan_buffer == NULL || download->state == NULL)
 		return err_set(err, -ENOMEM, "out of memory");
 	json_scan_init(&download->scan, download->scan_buffer, SCAN_BUFFER_BYTES, on_json,
@@ -338,7 +339,7 @@ static int converse(struct download *download)
 		      request->connect_ns, &events, download, download->err);
 	if (r != 0)
 		return r;
-	r = request->dialect->snapshot_begin(download);
+	r = request->runtime->dialect->snapshot_begin(download);
 	if (r == 0)
 		r = receive_all(download, request->idle_ns);
 	if (r != DOWNLOAD_E_EXITING)

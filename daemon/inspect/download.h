@@ -14,7 +14,7 @@
 #include "net/wire.h"
 #include "util/err.h"
 
-struct dialect;
+struct runtime;
 
 enum download_result {
 	DOWNLOAD_E_REFUSED = 1, /* the runtime answered with an error */
@@ -30,7 +30,7 @@ enum download_part {
 };
 
 struct download_request {
-	const struct dialect *dialect;
+	const struct runtime *runtime;
 	struct address address;
 	char path[256]; /* of the WebSocket */
 	char isolate[64]; /* "main", "worker:3" */

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "inspect/cdp_words.h"
 #include "inspect/dialect.h"
 #include "inspect/sample.h"
 #include "json/tree.h"
@@ -13,13 +14,42 @@ static const struct runtime node = {
 	.name = "node",
 	.engine = "v8",
 	.dialect = &dialect_cdp,
+	.words = &cdp_words_node,
 	.versioned = true,
 	.list_path = "/json/list",
 };
 
-const struct runtime *const runtime_all[] = { &node, NULL };
+/* A program that ends by itself waits for us to leave, and does not say so. */
+static const struct runtime deno = {
+	.name = "deno",
+	.engine = "v8",
+	.dialect = &dialect_cdp,
+	.words = &cdp_words_deno,
+	.versioned = true,
+	.list_path = "/json/list",
+	.per_poll = true,
+};
 
-const char *const runtime_words[] = { "auto", "node", NULL };
+/*
+ * A second connection to a worker ends the first, and SIGTERM with one open makes the process
+ * crash.
+ */
+static const struct runtime workerd = {
+	.name = "workerd",
+	.engine = "v8",
+	.dialect = &dialect_cdp,
+	.words = &cdp_words_workerd,
+	.program = "workerd",
+	.versioned = true,
+	.list_path = "/json/list",
+	.many = true,
+	.per_poll = true,
+	.alone = true,
+};
+
+const struct runtime *const runtime_all[] = { &node, &deno, &workerd, NULL };
+
+const char *const runtime_words[] = { "auto", "node", "deno", "workerd", NULL };
 _Static_assert(sizeof(runtime_words) / sizeof(runtime_words[0]) ==
 		       sizeof(runtime_all) / sizeof(runtime_all[0]) + 1,
 	       "a word per runtime");
@@ -30,6 +60,9 @@ static const struct {
 	const struct runtime *runtime;
 } browsers[] = {
 	{ "node.js/v", &node },
+	{ "Deno/", &deno },
+	{ "workerd", &workerd },
+	{ "wrangler/v", &workerd }, /* its proxy, with the same workerd behind it */
 };
 
 const struct runtime *runtime_of_word(int word)

@@ -18,6 +18,10 @@ struct runtime {
 	const char *name; /* the `runtime` label and the word in the configuration */
 	const char *engine; /* the `engine` label */
 	const struct dialect *dialect;
+	const void *words; /* what its dialect says to it alone; of the dialect's own type */
+
+	/* What its process is called, where that is the way to its pid; NULL where it tells it. */
+	const char *program;
 
 	/* How it is found: by /json/version, or by an answer to list_path that its dialect knows,
 	 * or, with neither, by what it says first on a connection. */

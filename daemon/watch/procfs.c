@@ -21,6 +21,7 @@
 #include "util/str.h"
 #include "watch/cgroup.h"
 #include "watch/command.h"
+#include "watch/listener.h"
 
 /* Both sides round; a pid used again within two seconds is beyond any check. */
 static const double start_tolerance_seconds = 2;
@@ -103,6 +104,19 @@ int procfs_read(int64_t pid, int64_t start_wall_ms, struct process_stats *ret)
 	cgroup_read(proc_root, cgroup_root, pid, &stats);
 	*ret = stats;
 	return 0;
+}
+
+int procfs_listener(const struct address *address, const char *program, int64_t *ret_pid,
+		    int64_t *ret_start_wall_ms)
+{
+	struct process_stats stats;
+	int r = listener_find(proc_root, address, program, ret_pid);
+
+	if (r == 0)
+		r = procfs_read(*ret_pid, 0, &stats);
+	if (r == 0)
+		*ret_start_wall_ms = (int64_t)(stats.start_seconds * 1000);
+	return r;
 }
 
 int procfs_available_bytes(uint64_t *ret)

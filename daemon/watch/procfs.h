@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct address;
+
 struct process_stats {
 	bool present; /* the process was found and is the right one */
 	char state; /* R S D T Z as in /proc/PID/stat */
@@ -41,6 +43,13 @@ int procfs_available_bytes(uint64_t *ret);
  * "=". Arguments separated by blanks. 0, -ESRCH, -errno.
  */
 int procfs_command(int64_t pid, char *dst, size_t size);
+
+/*
+ * The process of that program (inspect/runtime.h) which listens at an address of this host, and
+ * when it started. 0, -ESRCH, -errno. Costs a look at every process: not for each poll.
+ */
+int procfs_listener(const struct address *address, const char *program, int64_t *ret_pid,
+		    int64_t *ret_start_wall_ms);
 
 /* Where /proc and /sys/fs/cgroup are: for tests. NULL goes back to the real ones. */
 void procfs_set_roots(const char *proc, const char *cgroup);

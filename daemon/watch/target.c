@@ -27,6 +27,9 @@
 /* Two starts of one process are never told further apart than clocks and rounding allow. */
 #define SAME_START_MS 2000
 
+/* Who listens at a target's address is looked for at most so often in vain. */
+#define LISTENER_LOOK_NS (60 * NS_PER_S)
+
 static const char *const state_names[] = {
 	[TARGET_CONNECTING] = "connecting", [TARGET_UP] = "up",
 	[TARGET_CAPTURING] = "capturing",   [TARGET_BLOCKED] = "blocked",
@@ -160,6 +163,43 @@ bool target_see_process(const struct target *target, struct process_stats *ret)
 	return procfs_read(target->identity.pid, target->identity.start_wall_ms, ret) == 0;
 }
 
+/* A process that was found before is looked for again only when it is gone. */
+static void find_listener(struct target *target)
+{
+	const char *program = target->session.runtime->program;
+	struct process_stats stats;
+
+	if (target->listener_pid != 0 &&
+	    procfs_read(target->listener_pid, target->listener_start_wall_ms, &stats) == 0)
+		return;
+	target->listener_pid = 0;
+	if (target->listener_looked_ns != 0 &&
+	    clock_mono_ns() - target->listener_looked_ns < LISTENER_LOOK_NS)
+		return;
+	target->listener_looked_ns = clock_mono_ns();
+	if (procfs_listener(&target->spec.address, program, &target->listener_pid,
+			    &target->listener_start_wall_ms) < 0)
+		target->listener_pid = 0;
+	else
+		target->listener_looked_ns = 0;
+}
+
+/* What the session says of the target, and, where that is silent, the kernel. */
+static struct identity identity_of(struct target *target, const struct identity *said)
+{
+	struct identity identity = *said;
+
+	if (identity.pid != 0 || target->session.runtime->program == NULL ||
+	    !address_is_local(&target->spec.address))
+		return identity;
+	find_listener(target);
+	if (target->listener_pid != 0) {
+		identity.pid = target->listener_pid;
+		identity.start_wall_ms = target->listener_start_wall_ms;
+	}
+	return identity;
+}
+
 /* Two readings of one process make a rate; the start tells it from one that came after it. */
 static void update_cpu_rate(struct target *target, const struct process_stats *now, uint64_t now_ns)
 {
@@ -223,16 +263,17 @@ static void log_restart(const struct target *target, const struct identity *now)
 	log_event(LEVEL_INFO, "watch", LOG_ID_TARGET_RESTARTED, fields, 3, "target restarted");
 }
 
-static void on_identified(void *owner, const struct identity *identity)
+static void on_identified(void *owner, const struct identity *said)
 {
 	struct target *target = owner;
+	struct identity identity = identity_of(target, said);
 
-	if (target->identified && !same_process(&target->identity, identity)) {
+	if (target->identified && !same_process(&target->identity, &identity)) {
 		target->restarts++;
-		log_restart(target, identity);
+		log_restart(target, &identity);
 		target_drop_isolates(target);
 	}
-	target->identity = *identity;
+	target->identity = identity;
 	target->identified = true;
 	backoff_reset(&target->backoff);
 	if (!target->polling)
@@ -283,7 +324,7 @@ static void on_polled(void *owner, enum session_activity activity, uint64_t rss_
 	struct target *target = owner;
 	uint64_t stale_ns = 3 * target->spec.poll.interval_ns + target->spec.poll.timeout_ns;
 
-	target->identity = target->session.identity;
+	target->identity = identity_of(target, &target->session.identity);
 	target->rss_bytes = rss_bytes;
 	target_read_process(target);
 	if (target->poll_started_ns > stale_ns)

@@ -80,6 +80,10 @@ struct target {
 	bool polling; /* an attempt is under way: it ends as success or failure, once */
 	struct identity identity; /* of the last connection */
 	bool identified;
+	/* Of a runtime that does not tell its pid: who listens there, and when that was last looked
+	 * for. 0: not known. */
+	int64_t listener_pid, listener_start_wall_ms;
+	uint64_t listener_looked_ns;
 
 	struct link isolates;
 	uint32_t isolates_n;

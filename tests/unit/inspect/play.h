@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "fake_inspector.h"
-#include "inspect/dialect.h"
+#include "inspect/runtime.h"
 #include "json/tree.h"
 #include "util/buf.h"
 #include "util/clock.h"
@@ -69,7 +69,7 @@ static void progress(void *owner, double share)
 static struct download_request request_to(uint16_t port, const char *isolate)
 {
 	struct download_request request = {
-		.dialect = &dialect_cdp,
+		.runtime = runtime_all[0], /* node */
 		.address = { .family = ADDRESS_INET, .host = "127.0.0.1", .port = port },
 		.engine_version = "13.6.233.17-node.28",
 		.connect_ns = 5 * SECOND,

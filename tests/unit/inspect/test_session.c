@@ -16,7 +16,7 @@
 #include "net/http_call.h"
 #include "net/ws.h"
 
-enum { SENT_MAX = 256 };
+enum { SENT_MAX = 256, MIB = 1 << 20 };
 
 /* ---- net/, played ---- */
 

@@ -1,0 +1,86 @@
+"""Real Cloudflare workerd: alone, and behind the proxy of `wrangler dev`."""
+
+import json
+import os
+import socket
+import urllib.request
+
+from . import node
+
+BINARY = node.MODULES / "@cloudflare" / "workerd-linux-64" / "bin" / "workerd"
+WRANGLER = node.MODULES / "wrangler" / "bin" / "wrangler.js"
+
+CONFIG = """using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [(name = "main", worker = .worker), (name = "second", worker = .worker)],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")]
+);
+const worker :Workerd.Worker = (
+  modules = [(name = "workerd.js", esModule = embed "workerd.js")],
+  compatibilityDate = "2025-01-01",
+);
+"""
+
+
+def binary():
+    assert os.access(BINARY, os.X_OK), f"workerd is missing ({BINARY}): run tests/run.sh"
+    return BINARY
+
+
+def _free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+class _Program:
+    """programs/workerd.js; `address` is what a target says."""
+
+    def __init__(self, port):
+        self.port = port
+        self.address = f"127.0.0.1:{port}"
+        self.pid = self.process.pid
+
+    def grow(self, n):
+        url = f"http://127.0.0.1:{self.http}/?grow={n}"
+        assert urllib.request.urlopen(url, timeout=60).read().startswith(b"things")
+
+
+class Workerd(_Program):
+    """Two workers: `worker:main`, which grows, and `worker:second`."""
+
+    isolate = "worker:main"
+
+    def __init__(self, nursery, home):
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "config.capnp").write_text(CONFIG)
+        (home / "workerd.js").write_text((node.PROGRAMS / "workerd.js").read_text())
+        self.process = nursery.start(
+            [binary(), "serve", home / "config.capnp", "--inspector-addr=127.0.0.1:0",
+             "--control-fd=1"], env=node.environment())
+        heard = self.process.wait_line(r'"event":"listen-inspector","port":(\d+)')
+        self.http = int(self.process.wait_line(r'"socket":"http","port":(\d+)')[1])
+        super().__init__(int(heard[1]))
+
+
+class Wrangler(_Program):
+    isolate = "worker:ws"
+
+    def __init__(self, nursery, home):
+        assert WRANGLER.exists(), f"wrangler is missing ({WRANGLER}): run tests/run.sh"
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "workerd.js").write_text((node.PROGRAMS / "workerd.js").read_text())
+        (home / "wrangler.json").write_text(json.dumps(
+            {"name": "app", "main": "workerd.js", "compatibility_date": "2025-01-01"}))
+        # It would ask the registry for a newer version, and Cloudflare for the properties of a
+        # request: neither leaves this machine.
+        env = dict(node.environment(), HOME=str(home), CI="1", WRANGLER_SEND_METRICS="false",
+                   CLOUDFLARE_CF_FETCH_ENABLED="false", NO_COLOR="1",
+                   npm_config_registry="http://127.0.0.1:1/")
+        port = _free_port()
+        self.process = nursery.start(
+            [node.binary(24), WRANGLER, "dev", "--ip", "127.0.0.1", "--port", "0",
+             "--inspector-port", str(port), "--show-interactive-dev-session=false"],
+            env=env, cwd=home)
+        self.http = int(self.process.wait_line(r"Ready on http://127\.0\.0\.1:(\d+)", limit_s=60)[1])
+        super().__init__(port)

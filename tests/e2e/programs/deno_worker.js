@@ -1,0 +1,8 @@
+class WorkerThing {
+  constructor(i) {
+    this.i = i;
+  }
+}
+globalThis.things = Array.from({ length: 4321 }, (_, i) => new WorkerThing(i));
+setInterval(() => {}, 1 << 30);
+postMessage('ready');
