@@ -105,6 +105,9 @@ static void write_sample(struct json_writer *w, const struct sample *sample)
 		{ SAMPLE_MALLOCED, "mallocedBytes" },
 		{ SAMPLE_NATIVE_CONTEXTS, "nativeContexts" },
 		{ SAMPLE_DETACHED_CONTEXTS, "detachedContexts" },
+		{ SAMPLE_DOM_NODES, "domNodes" },
+		{ SAMPLE_DOM_DOCUMENTS, "domDocuments" },
+		{ SAMPLE_DOM_LISTENERS, "domEventListeners" },
 		{ SAMPLE_ALLOCATED, "allocatedBytes" },
 	};
 

@@ -54,7 +54,7 @@ static int relay(struct download *download, const struct cdp_isolate *isolate, c
 
 	buf_init(&inner, RELAY_MAX_BYTES);
 	buf_init(&outer, RELAY_MAX_BYTES);
-	r = download_compose(download, &inner, method, params, ret_id);
+	r = download_compose(download, &inner, NULL, method, params, ret_id);
 	if (r == 0) {
 		buf_puts(&outer, "{\"sessionId\":");
 		json_quote(&outer, isolate->session, strlen(isolate->session));
@@ -72,6 +72,9 @@ static int relay(struct download *download, const struct cdp_isolate *isolate, c
 int cdp_isolate_ask(struct download *download, const struct cdp_isolate *isolate,
 		    const char *method, const char *params, int32_t *ret_id)
 {
+	if (isolate->in_browser)
+		return download_ask_session(download, isolate->flat.session, method, params,
+					    ret_id);
 	if (isolate->worker[0] != '\0')
 		return relay(download, isolate, method, params, ret_id);
 	return download_ask(download, method, params, ret_id);
@@ -79,6 +82,8 @@ int cdp_isolate_ask(struct download *download, const struct cdp_isolate *isolate
 
 int cdp_isolate_attach(struct download *download, struct cdp_isolate *isolate)
 {
+	if (isolate->in_browser)
+		return cdp_flat_begin(download, &isolate->flat, download->request->isolate);
 	return download_ask(download, "NodeWorker.enable", "{\"waitForDebuggerOnStart\":false}",
 			    &isolate->workers_id);
 }
@@ -114,6 +119,8 @@ static int workers_enabled(struct download *download, const struct cdp_isolate *
 int cdp_isolate_message(struct download *download, struct cdp_isolate *isolate,
 			const struct cdp_message *message)
 {
+	if (isolate->in_browser)
+		return cdp_flat_message(download, &isolate->flat, message);
 	if (message->has_id && message->id == isolate->workers_id)
 		return download->leaving ? 0 : workers_enabled(download, isolate, message);
 	/* All that is asked of the main thread after that is to pass something on. */

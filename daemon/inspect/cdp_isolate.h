@@ -1,16 +1,21 @@
 #pragma once
 
 /*
- * The isolate that is captured: the main one, spoken to directly, or a worker thread's, spoken to
- * through the main one. Whoever asks need not know which.
+ * The isolate that is captured: the main one, spoken to directly, a worker thread's, spoken to
+ * through the main one, or one of a browser's, spoken to in a session of its own. Whoever asks need
+ * not know which.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
+#include "inspect/cdp_flat.h"
 
 struct cdp_message;
 struct download;
 
 struct cdp_isolate {
+	bool in_browser; /* then only flat is used */
+	struct cdp_flat flat;
 	char worker[16]; /* thread id in digits; "" is the one at the end of the connection */
 	char session[64]; /* of that worker, once attached */
 	int32_t workers_id; /* of NodeWorker.enable */
@@ -23,13 +28,13 @@ int cdp_isolate_parse(struct cdp_isolate *isolate, const char *text);
 int cdp_isolate_ask(struct download *download, const struct cdp_isolate *isolate,
 		    const char *method, const char *params, int32_t *ret_id);
 
-/* Attach to the worker. */
+/* Attach to the worker or the browser's target. */
 int cdp_isolate_attach(struct download *download, struct cdp_isolate *isolate);
 
-/* CDP_ATTACHED: the worker can be spoken to. Failures are told in download->err. */
+/* CDP_ATTACHED: it can be spoken to. Failures are told in download->err. */
 enum { CDP_ATTACHED = 100 };
 
-/* What the main thread says about its workers. */
+/* What is said about workers and targets. */
 int cdp_isolate_message(struct download *download, struct cdp_isolate *isolate,
 			const struct cdp_message *message);
 

@@ -17,6 +17,7 @@ static const struct {
 	{ CDP_ROOT, CDP_METHOD, "method" },
 	{ CDP_ROOT, CDP_ERROR, "error" },
 	{ CDP_ROOT, CDP_PARAMS, "params" },
+	{ CDP_ROOT, CDP_OF_SESSION, "sessionId" },
 	{ CDP_ERROR, CDP_ERROR_TEXT, "message" },
 	{ CDP_PARAMS, CDP_CHUNK, "chunk" },
 	{ CDP_PARAMS, CDP_DONE, "done" },
@@ -26,6 +27,9 @@ static const struct {
 	{ CDP_PARAMS, CDP_NESTED, "message" },
 	{ CDP_PARAMS, CDP_WORKER, "workerInfo" },
 	{ CDP_WORKER, CDP_TITLE, "title" },
+	{ CDP_PARAMS, CDP_TARGET, "targetInfo" },
+	{ CDP_PARAMS, CDP_TARGET_ID, "targetId" },
+	{ CDP_TARGET, CDP_TARGET_ID, "targetId" },
 	{ CDP_PARAMS, CDP_SCRIPT_ID, "scriptId" },
 	{ CDP_PARAMS, CDP_URL, "url" },
 	{ CDP_PARAMS, CDP_START_LINE, "startLine" },
@@ -83,6 +87,10 @@ static void hear_text(struct cdp_message *message, enum cdp_field field,
 		gather(message->text, sizeof(message->text), event);
 	else if (field == CDP_SESSION)
 		gather(message->session, sizeof(message->session), event);
+	else if (field == CDP_OF_SESSION)
+		gather(message->of_session, sizeof(message->of_session), event);
+	else if (field == CDP_TARGET_ID)
+		gather(message->target_id, sizeof(message->target_id), event);
 	else if (field == CDP_TITLE)
 		gather(message->title, sizeof(message->title), event);
 	else if (field == CDP_REASON)

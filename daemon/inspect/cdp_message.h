@@ -29,6 +29,9 @@ enum cdp_field {
 	CDP_TOTAL,
 	CDP_REASON,
 	CDP_SESSION,
+	CDP_OF_SESSION,
+	CDP_TARGET,
+	CDP_TARGET_ID,
 	CDP_NESTED,
 	CDP_WORKER,
 	CDP_TITLE,
@@ -49,6 +52,8 @@ struct cdp_message {
 	bool has_id, failed;
 	int64_t id, done, total;
 	char method[64], session[64], title[160], text[192], reason[24];
+	char of_session[64]; /* it is said by, at the root; "" for the connection itself */
+	char target_id[64];
 
 	/* Of a script. */
 	bool is_module, source_map_cut;

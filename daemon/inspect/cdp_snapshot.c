@@ -6,6 +6,7 @@
  *   NodeRuntime.enable
  *   NodeRuntime.notifyWhenWaitingForDisconnect {"enabled":true}
  *   NodeWorker.enable {"waitForDebuggerOnStart":false}           of a worker only
+ *   Target.setDiscoverTargets, attachToTarget, setAutoAttach     of a browser only
  *   Debugger.setSkipAllPauses {"skip":true}
  *   Debugger.enable
  *   Debugger.resume                                              if it ran out of memory meanwhile
@@ -273,7 +274,7 @@ static int nested(struct download *download, const struct json_event *event)
 	return r != 0 ? r : isolate_message(download, &state->inner);
 }
 
-static int worker_message(struct download *download, const struct cdp_message *message)
+static int attach_message(struct download *download, const struct cdp_message *message)
 {
 	struct cdp_snapshot *state = download->state;
 	int r = cdp_isolate_message(download, &state->isolate, message);
@@ -290,8 +291,15 @@ int cdp_snapshot_message_end(struct download *download)
 		return err_set(download->err, DOWNLOAD_E_EXITING,
 			       "the program is exiting and waits for us to leave");
 	if (state->isolate.worker[0] != '\0')
-		return worker_message(download, message);
-	return isolate_message(download, message);
+		return attach_message(download, message);
+	if (!state->isolate.in_browser)
+		return isolate_message(download, message);
+	/* The browser speaks for itself, or one of its sessions does. */
+	if (message->of_session[0] == '\0' || state->isolate.flat.rest[0] != '\0')
+		return attach_message(download, message);
+	return strcmp(message->of_session, state->isolate.flat.session) == 0
+		       ? isolate_message(download, message)
+		       : 0;
 }
 
 int cdp_snapshot_event(struct download *download, const struct json_event *event)
@@ -319,6 +327,9 @@ int cdp_snapshot_begin(struct download *download)
 
 	json_scan_init(&state->nested, state->nested_buffer, sizeof(state->nested_buffer),
 		       on_nested, download);
+	state->isolate.in_browser = words_of(download)->browser;
+	if (state->isolate.in_browser)
+		return cdp_isolate_attach(download, &state->isolate);
 	if (!words_of(download)->node) {
 		download_expect(download);
 		return ask_scripts(download);

@@ -138,3 +138,11 @@ enum session_activity cdp_judge_activity(struct cdp_liveness *last, const struct
 	*last = now;
 	return activity;
 }
+
+bool cdp_is_plain(const char *text)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789_-";
+
+	return text[0] != '\0' && text[strspn(text, plain)] == '\0';
+}

@@ -38,3 +38,6 @@ void cdp_take_values(struct sample *sample, const struct cdp_heap_limits *limits
 
 /* The same value: has the main thread moved since `last`, which becomes this one? */
 enum session_activity cdp_judge_activity(struct cdp_liveness *last, const struct tree *value);
+
+/* Only characters that need no quoting in JSON, which is what ids and kinds consist of. */
+bool cdp_is_plain(const char *text);

@@ -52,3 +52,11 @@ const struct cdp_words cdp_words_deno = {
  * It begins collectGarbage with its next request, which may never come; a snapshot collects anyway.
  */
 const struct cdp_words cdp_words_workerd = { .identity = NULL };
+
+/* What every page may read. Workers have no performance.memory. */
+const struct cdp_words cdp_words_chromium = {
+	.values = "(()=>{try{return{heap:{heap_size_limit:performance.memory.jsHeapSizeLimit}}}"
+		  "catch(e){return null}})()",
+	.browser = true,
+	.collects = true,
+};

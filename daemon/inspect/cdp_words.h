@@ -12,8 +12,9 @@ struct cdp_words {
 	const char *identity; /* {pid, version, v8, start, old, semi} */
 	const char *values; /* {memory, heap, spaces, cpu, idle, turns, old} */
 	bool node; /* has NodeRuntime and NodeWorker */
+	bool browser; /* its isolates are targets of a browser, in flat sessions */
 	bool collects; /* answers HeapProfiler.collectGarbage */
 };
 
 /* runtime->words of those that speak CDP. */
-extern const struct cdp_words cdp_words_node, cdp_words_deno, cdp_words_workerd;
+extern const struct cdp_words cdp_words_node, cdp_words_deno, cdp_words_workerd, cdp_words_chromium;

@@ -186,6 +186,12 @@ int channel_poll(struct channel *channel)
 
 int channel_ask(struct channel *channel, const char *method, const char *params, int32_t *ret_id)
 {
+	return channel_ask_session(channel, NULL, method, params, ret_id);
+}
+
+int channel_ask_session(struct channel *channel, const char *session_id, const char *method,
+			const char *params, int32_t *ret_id)
+{
 	struct buf text;
 	int r;
 
@@ -198,6 +204,8 @@ int channel_ask(struct channel *channel, const char *method, const char *params,
 	buf_printf(&text, "{\"id\":%d,\"method\":\"%s\"", channel->next_id, method);
 	if (params != NULL)
 		buf_printf(&text, ",\"params\":%s", params);
+	if (session_id != NULL)
+		buf_printf(&text, ",\"sessionId\":\"%s\"", session_id);
 	r = buf_puts(&text, "}");
 	if (r == 0)
 		r = ws_send(channel->ws, text.data, text.size);

@@ -43,6 +43,10 @@ struct channel {
  */
 int channel_ask(struct channel *channel, const char *method, const char *params, int32_t *ret_id);
 
+/* The same with "sessionId", which is free of what JSON would quote; NULL is none. */
+int channel_ask_session(struct channel *channel, const char *session_id, const char *method,
+			const char *params, int32_t *ret_id);
+
 /* Greeted. */
 void channel_ready(struct channel *channel);
 

@@ -53,4 +53,4 @@ struct dialect {
 	int (*snapshot_finish)(struct download *download); /* last words; also after a failure */
 };
 
-extern const struct dialect dialect_cdp;
+extern const struct dialect dialect_cdp, dialect_cdp_browser;

@@ -73,8 +73,8 @@ static bool start_is_overdue(const struct download *download)
 	return download->start_deadline_ns != 0 && clock_mono_ns() >= download->start_deadline_ns;
 }
 
-int download_compose(struct download *download, struct buf *buf, const char *method,
-		     const char *params, int32_t *ret_id)
+int download_compose(struct download *download, struct buf *buf, const char *session_id,
+		     const char *method, const char *params, int32_t *ret_id)
 {
 	int32_t id = ++download->next_id;
 
@@ -83,6 +83,8 @@ int download_compose(struct download *download, struct buf *buf, const char *met
 	buf_printf(buf, "{\"id\":%d,\"method\":\"%s\"", (int)id, method);
 	if (params != NULL)
 		buf_printf(buf, ",\"params\":%s", params);
+	if (session_id != NULL)
+		buf_printf(buf, ",\"sessionId\":\"%s\"", session_id);
 	return buf_puts(buf, "}");
 }
 
@@ -105,11 +107,17 @@ static int send_text(struct download *download, const char *text, size_t size)
 
 int download_ask(struct download *download, const char *method, const char *params, int32_t *ret_id)
 {
+	return download_ask_session(download, NULL, method, params, ret_id);
+}
+
+int download_ask_session(struct download *download, const char *session_id, const char *method,
+			 const char *params, int32_t *ret_id)
+{
 	struct buf buf;
 	int r;
 
 	buf_init(&buf, REQUEST_MAX_BYTES);
-	r = download_compose(download, &buf, method, params, ret_id);
+	r = download_compose(download, &buf, session_id, method, params, ret_id);
 	if (r == 0)
 		r = send_text(download, buf.data, buf.size);
 	buf_fini(&buf);

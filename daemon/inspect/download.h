@@ -98,9 +98,13 @@ struct download {
 int download_ask(struct download *download, const char *method, const char *params,
 		 int32_t *ret_id);
 
+/* The same with "sessionId", which is free of what JSON would quote; NULL is none. */
+int download_ask_session(struct download *download, const char *session_id, const char *method,
+			 const char *params, int32_t *ret_id);
+
 /* The same message into buf instead, for a dialect that wraps one message in another. */
-int download_compose(struct download *download, struct buf *buf, const char *method,
-		     const char *params, int32_t *ret_id);
+int download_compose(struct download *download, struct buf *buf, const char *session_id,
+		     const char *method, const char *params, int32_t *ret_id);
 
 /* A request goes out that the target must begin within start_ns; then it is overdue. */
 void download_expect(struct download *download);

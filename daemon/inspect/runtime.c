@@ -47,9 +47,19 @@ static const struct runtime workerd = {
 	.alone = true,
 };
 
-const struct runtime *const runtime_all[] = { &node, &deno, &workerd, NULL };
+/* Any number of clients, of which none waits for another. */
+static const struct runtime chromium = {
+	.name = "chromium",
+	.engine = "v8",
+	.dialect = &dialect_cdp_browser,
+	.words = &cdp_words_chromium,
+	.versioned = true,
+	.list_path = "/json/version",
+};
 
-const char *const runtime_words[] = { "auto", "node", "deno", "workerd", NULL };
+const struct runtime *const runtime_all[] = { &node, &deno, &workerd, &chromium, NULL };
+
+const char *const runtime_words[] = { "auto", "node", "deno", "workerd", "chromium", NULL };
 _Static_assert(sizeof(runtime_words) / sizeof(runtime_words[0]) ==
 		       sizeof(runtime_all) / sizeof(runtime_all[0]) + 1,
 	       "a word per runtime");
@@ -63,6 +73,9 @@ static const struct {
 	{ "Deno/", &deno },
 	{ "workerd", &workerd },
 	{ "wrangler/v", &workerd }, /* its proxy, with the same workerd behind it */
+	{ "Chrome/", &chromium },
+	{ "HeadlessChrome/", &chromium },
+	{ "Edg/", &chromium },
 };
 
 const struct runtime *runtime_of_word(int word)

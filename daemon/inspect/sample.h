@@ -18,6 +18,9 @@ enum sample_field {
 	SAMPLE_MALLOCED, /* bytes the engine got from malloc */
 	SAMPLE_NATIVE_CONTEXTS, /* count */
 	SAMPLE_DETACHED_CONTEXTS, /* count */
+	SAMPLE_DOM_NODES, /* count, as the two below: of pages */
+	SAMPLE_DOM_DOCUMENTS,
+	SAMPLE_DOM_LISTENERS,
 	SAMPLE_ALLOCATED, /* bytes allocated since start, exact (V8 14 and later) */
 	SAMPLE_FIELDS,
 };

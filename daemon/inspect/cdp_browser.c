@@ -1,0 +1,508 @@
+/*
+ * Chrome DevTools Protocol of a browser, polling half: Chromium and what is made of it.
+ *
+ * One connection to the browser itself, which attaches us to its pages and service workers, tells
+ * which shared workers there are, and each page, when asked, attaches us to what is below it, in
+ * flat sessions: every message says of which it is. Nothing is enabled in a page, and any number of
+ * clients may do the same beside us.
+ *
+ * Pages of one site may share an isolate: both would tell the same numbers. Each is asked for its
+ * isolate's id at each poll, because a page that navigates may move to another process, and of
+ * those with one id the first that was attached is told.
+ *
+ * A renderer that crashes answers nothing any more and stays attached until the page is loaded
+ * again; the browser says both.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inspect/cdp_flat.h"
+#include "inspect/cdp_snapshot.h"
+#include "inspect/cdp_values.h"
+#include "inspect/cdp_words.h"
+#include "inspect/channel.h"
+#include "inspect/dialect.h"
+#include "inspect/runtime.h"
+#include "inspect/session.h"
+#include "json/tree.h"
+#include "util/clock.h"
+#include "util/err.h"
+#include "util/str.h"
+
+enum { EVALUATE_MAX = 1024, REQUESTS = 4 };
+
+/* The requests of a poll, in the order in which they are asked. */
+enum { ASK_USAGE, ASK_ISOLATE, ASK_DOM, ASK_VALUES };
+
+struct page {
+	char session_id[CDP_SESSION_ID_MAX];
+	char target_id[64];
+	char isolate[64]; /* name */
+	char isolate_id[32]; /* of the engine, as of the last poll */
+	int32_t ids[REQUESTS]; /* 0: nothing outstanding */
+	struct sample sample;
+	uint64_t asked_ns;
+	bool has_dom; /* a page, and not a worker */
+	bool overdue; /* owes an answer since an earlier poll: nobody waits for it */
+	bool crashed;
+	bool told; /* has a series */
+};
+
+struct browser {
+	int32_t processes_id, ready_id;
+	struct page *pages; /* owned; in the order they were attached */
+	size_t pages_n;
+};
+
+/* Tabs are only a frame around a page, and the browser's own surface is nobody's program. */
+static const char filter[] = "[{\"type\":\"browser\",\"exclude\":true},"
+			     "{\"type\":\"tab\",\"exclude\":true},"
+			     "{\"type\":\"browser_ui\",\"exclude\":true},"
+			     "{\"type\":\"webview\",\"exclude\":true},"
+			     "{\"type\":\"other\",\"exclude\":true},{}]";
+
+static struct browser *browser_of(struct channel *channel)
+{
+	return channel->dialect_state;
+}
+
+/* ---- finding ---- */
+
+/* The resource of ws://host:port/resource. */
+static int browser_found(struct session *session, const char *text, size_t size, struct err *err)
+{
+	struct tree *version;
+	const char *url, *host, *path = NULL;
+	int r;
+
+	if (tree_parse(text, size, &version, NULL) < 0)
+		return -EPROTO;
+	if (tree_string(version, "webSocketDebuggerUrl", &url) &&
+	    (host = strstr(url, "://")) != NULL)
+		path = strchr(host + 3, '/');
+	if (path == NULL)
+		r = err_set(err, -ENOENT, "/json/version names nothing to connect to");
+	else
+		r = session_offer(session, "", path);
+	if (r == 0)
+		str_copy(session->identity.inspector_id, sizeof(session->identity.inspector_id),
+			 path + 1);
+	tree_free(version);
+	return r;
+}
+
+/* ---- greeting ---- */
+
+static int attach_below(struct channel *channel, const char *session_id, int32_t *ret_id)
+{
+	char params[400];
+
+	snprintf(params, sizeof(params),
+		 "{\"autoAttach\":true,\"waitForDebuggerOnStart\":false,\"flatten\":true,"
+		 "\"filter\":%s}",
+		 filter);
+	return channel_ask_session(channel, session_id, "Target.setAutoAttach", params, ret_id);
+}
+
+static int browser_hello(struct channel *channel)
+{
+	struct browser *browser = browser_of(channel);
+	char params[400];
+	int r;
+
+	r = channel_ask(channel, "SystemInfo.getProcessInfo", NULL, &browser->processes_id);
+	snprintf(params, sizeof(params), "{\"discover\":true,\"filter\":%s}", filter);
+	if (r == 0)
+		r = channel_ask(channel, "Target.setDiscoverTargets", params, NULL);
+	return r == 0 ? attach_below(channel, NULL, &browser->ready_id) : r;
+}
+
+static void take_processes(struct identity *identity, const struct tree *result)
+{
+	const struct tree *processes = tree_get(result, "processInfo");
+	const char *type;
+
+	for (size_t i = 0; i < tree_size(processes); i++) {
+		const struct tree *process = tree_at(processes, i);
+
+		if (tree_string(process, "type", &type) && strcmp(type, "browser") == 0)
+			tree_int(process, "id", &identity->pid);
+	}
+}
+
+/* ---- polling ---- */
+
+static bool page_outstanding(const struct page *page)
+{
+	for (int i = 0; i < REQUESTS; i++)
+		if (page->ids[i] != 0)
+			return true;
+	return false;
+}
+
+static int poll_page(struct channel *channel, struct page *page)
+{
+	const struct cdp_words *words = channel->session->runtime->words;
+	char params[EVALUATE_MAX];
+	int r;
+
+	/* It still owes us the last answer: asking again would only fill its queue. */
+	if (page_outstanding(page)) {
+		page->overdue = true;
+		return 0;
+	}
+	page->overdue = false;
+	page->sample = (struct sample){ 0 };
+	page->asked_ns = clock_mono_ns();
+	r = channel_ask_session(channel, page->session_id, "Runtime.getHeapUsage", NULL,
+				&page->ids[ASK_USAGE]);
+	if (r == 0)
+		r = channel_ask_session(channel, page->session_id, "Runtime.getIsolateId", NULL,
+					&page->ids[ASK_ISOLATE]);
+	if (r == 0 && page->has_dom)
+		r = channel_ask_session(channel, page->session_id, "Memory.getDOMCounters", NULL,
+					&page->ids[ASK_DOM]);
+	if (r < 0 || !page->has_dom || !channel->session->limits.evaluate)
+		return r;
+	snprintf(params, sizeof(params),
+		 "{\"expression\":\"%s\",\"returnByValue\":true,\"silent\":true}", words->values);
+	return channel_ask_session(channel, page->session_id, "Runtime.evaluate", params,
+				   &page->ids[ASK_VALUES]);
+}
+
+/* The state may be gone when this returns. */
+static void finish_if_complete(struct channel *channel)
+{
+	struct browser *browser = browser_of(channel);
+
+	if (channel->state != CHANNEL_POLLING)
+		return;
+	for (size_t i = 0; i < browser->pages_n; i++) {
+		const struct page *page = &browser->pages[i];
+
+		if (page_outstanding(page) && !page->overdue && !channel->session->late)
+			return;
+	}
+	channel_polled(channel, ACTIVITY_UNKNOWN, 0);
+}
+
+static int browser_poll(struct channel *channel)
+{
+	struct browser *browser = browser_of(channel);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < browser->pages_n; i++)
+		if (!browser->pages[i].crashed)
+			r = poll_page(channel, &browser->pages[i]);
+	if (r == 0)
+		finish_if_complete(channel); /* a browser without a page */
+	return r;
+}
+
+static void untell(struct channel *channel, struct page *page)
+{
+	if (page->told)
+		session_isolate_gone(channel->session, page->isolate);
+	page->told = false;
+}
+
+/* Does one that was attached earlier tell the same isolate? */
+static bool is_shared(const struct browser *browser, const struct page *page)
+{
+	if (page->isolate_id[0] == '\0')
+		return false;
+	for (const struct page *other = browser->pages; other < page; other++)
+		if (!other->crashed && strcmp(other->isolate_id, page->isolate_id) == 0)
+			return true;
+	return false;
+}
+
+static void publish(struct channel *channel, struct page *page)
+{
+	if (is_shared(browser_of(channel), page)) {
+		untell(channel, page);
+		return;
+	}
+	page->sample.mono_ns = clock_mono_ns();
+	page->sample.wall_ms = clock_wall_ms();
+	if (!sample_has(&page->sample, SAMPLE_HEAP_USED))
+		return;
+	page->told = true;
+	session_sample(channel->session, page->isolate, &page->sample);
+}
+
+static void take_dom(struct sample *sample, const struct tree *result)
+{
+	static const struct {
+		enum sample_field field;
+		const char *name;
+	} counters[] = {
+		{ SAMPLE_DOM_NODES, "nodes" },
+		{ SAMPLE_DOM_DOCUMENTS, "documents" },
+		{ SAMPLE_DOM_LISTENERS, "jsEventListeners" },
+	};
+	uint64_t value;
+
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		if (tree_uint(result, counters[i].name, &value))
+			sample_set(sample, counters[i].field, value);
+}
+
+static void take_answer(struct page *page, int ask, const struct tree *result)
+{
+	static const struct cdp_heap_limits limits;
+	const char *text = "";
+
+	if (ask == ASK_USAGE) {
+		page->sample.round_trip_ns = clock_mono_ns() - page->asked_ns;
+		cdp_take_usage(&page->sample, result);
+	} else if (ask == ASK_ISOLATE) {
+		tree_string(result, "id", &text);
+		str_copy(page->isolate_id, sizeof(page->isolate_id), text);
+	} else if (ask == ASK_DOM) {
+		take_dom(&page->sample, result);
+	} else {
+		cdp_take_values(&page->sample, &limits, tree_get(result, "result.value"), false);
+	}
+}
+
+static void page_answer(struct channel *channel, struct page *page, int64_t id,
+			const struct tree *answer)
+{
+	for (int i = 0; i < REQUESTS; i++) {
+		if (page->ids[i] == 0 || id != page->ids[i])
+			continue;
+		page->ids[i] = 0;
+		take_answer(page, i, tree_get(answer, "result"));
+		if (page_outstanding(page))
+			return;
+		publish(channel, page);
+		finish_if_complete(channel);
+		return;
+	}
+}
+
+/* ---- targets ---- */
+
+static struct page *find_session(struct browser *browser, const char *session_id)
+{
+	for (size_t i = 0; i < browser->pages_n; i++)
+		if (strcmp(browser->pages[i].session_id, session_id) == 0)
+			return &browser->pages[i];
+	return NULL;
+}
+
+static struct page *find_target(struct browser *browser, const char *target_id)
+{
+	for (size_t i = 0; i < browser->pages_n; i++)
+		if (strcmp(browser->pages[i].target_id, target_id) == 0)
+			return &browser->pages[i];
+	return NULL;
+}
+
+/* "page:72603EA7", and below it "page:72603EA7/worker:9A37CDA0". False when it is too deep. */
+static bool name_page(struct browser *browser, struct page *page, const char *type,
+		      const char *parent_session)
+{
+	const struct page *parent = find_session(browser, parent_session);
+	int n;
+
+	n = snprintf(page->isolate, sizeof(page->isolate), "%s%s%s:%.*s",
+		     parent != NULL ? parent->isolate : "", parent != NULL ? "/" : "", type,
+		     CDP_TARGET_SHOWN, page->target_id);
+	return n > 0 && (size_t)n < sizeof(page->isolate);
+}
+
+static int add_page(struct channel *channel, const struct page *page)
+{
+	struct browser *browser = browser_of(channel);
+	struct page *pages;
+
+	if (browser->pages_n >= channel->session->limits.isolates_max)
+		return 0;
+	pages = realloc(browser->pages, (browser->pages_n + 1) * sizeof(*pages));
+	if (pages == NULL)
+		return 0;
+	browser->pages = pages;
+	pages[browser->pages_n++] = *page;
+	return attach_below(channel, page->session_id, NULL);
+}
+
+/* A target that is attached a second time, by us and by its page, is told once. */
+static int attached(struct channel *channel, const struct tree *message)
+{
+	struct browser *browser = browser_of(channel);
+	const char *session_id, *target_id, *type, *parent = "";
+	struct page page = { 0 };
+
+	if (!tree_string(message, "params.sessionId", &session_id) ||
+	    !tree_string(message, "params.targetInfo.targetId", &target_id) ||
+	    !tree_string(message, "params.targetInfo.type", &type) || !cdp_is_plain(session_id) ||
+	    !cdp_is_plain(target_id) || !cdp_is_plain(type) || strlen(type) >= CDP_KIND_MAX ||
+	    !str_copy(page.session_id, sizeof(page.session_id), session_id) ||
+	    !str_copy(page.target_id, sizeof(page.target_id), target_id))
+		return -EPROTO;
+	tree_string(message, "sessionId", &parent);
+	if (find_target(browser, target_id) != NULL || !name_page(browser, &page, type, parent))
+		return 0;
+	page.has_dom = strcmp(type, "page") == 0 || strcmp(type, "iframe") == 0;
+	return add_page(channel, &page);
+}
+
+static void drop_page(struct channel *channel, struct page *page)
+{
+	struct browser *browser = browser_of(channel);
+	size_t after = (size_t)(browser->pages + browser->pages_n - page) - 1;
+
+	untell(channel, page);
+	memmove(page, page + 1, after * sizeof(*page)); /* the order decides who is told */
+	browser->pages_n--;
+	finish_if_complete(channel);
+}
+
+/* Pages and service workers are attached by the browser itself; shared workers only by us. */
+static int created(struct channel *channel, const struct tree *info)
+{
+	const char *type, *target_id;
+	char params[160];
+
+	if (!tree_string(info, "type", &type) || strcmp(type, "shared_worker") != 0 ||
+	    !tree_string(info, "targetId", &target_id) || !cdp_is_plain(target_id))
+		return 0;
+	snprintf(params, sizeof(params), "{\"targetId\":\"%.64s\",\"flatten\":true}", target_id);
+	return channel_ask(channel, "Target.attachToTarget", params, NULL);
+}
+
+static void crashed(struct channel *channel, const struct tree *params)
+{
+	const char *target_id = "";
+	struct page *page;
+
+	tree_string(params, "targetId", &target_id);
+	page = find_target(browser_of(channel), target_id);
+	if (page == NULL)
+		return;
+	page->crashed = true;
+	memset(page->ids, 0, sizeof(page->ids));
+	untell(channel, page);
+	finish_if_complete(channel);
+}
+
+/* What is told of a target anew: a page that had crashed is loaded again. */
+static void changed(struct channel *channel, const struct tree *params)
+{
+	const char *target_id = "";
+	struct page *page;
+
+	tree_string(params, "targetInfo.targetId", &target_id);
+	page = find_target(browser_of(channel), target_id);
+	if (page != NULL)
+		page->crashed = false;
+}
+
+static int browser_event(struct channel *channel, const char *method, const struct tree *message)
+{
+	struct browser *browser = browser_of(channel);
+	const struct tree *params = tree_get(message, "params");
+	const char *session_id = "";
+	struct page *page;
+
+	if (strcmp(method, "Target.attachedToTarget") == 0)
+		return attached(channel, message);
+	if (strcmp(method, "Target.targetCreated") == 0)
+		return created(channel, tree_get(params, "targetInfo"));
+	if (strcmp(method, "Target.targetCrashed") == 0)
+		crashed(channel, params);
+	if (strcmp(method, "Target.targetInfoChanged") == 0)
+		changed(channel, params);
+	if (strcmp(method, "Target.detachedFromTarget") != 0)
+		return 0;
+	tree_string(params, "sessionId", &session_id);
+	page = find_session(browser, session_id);
+	if (page != NULL)
+		drop_page(channel, page);
+	return 0;
+}
+
+/* ---- messages ---- */
+
+static int browser_answer(struct channel *channel, int64_t id, const struct tree *answer)
+{
+	struct browser *browser = browser_of(channel);
+	const char *session_id = "";
+	struct page *page;
+
+	if (tree_string(answer, "sessionId", &session_id)) {
+		page = find_session(browser, session_id);
+		if (page != NULL)
+			page_answer(channel, page, id, answer);
+		return 0;
+	}
+	if (id == browser->processes_id)
+		take_processes(&channel->session->identity, tree_get(answer, "result"));
+	if (id == browser->ready_id)
+		channel_ready(channel);
+	return 0;
+}
+
+static int browser_message(struct channel *channel, const struct tree *message)
+{
+	const char *method;
+	int64_t id;
+
+	if (tree_int(message, "id", &id))
+		return id > 0 ? browser_answer(channel, id, message) : 0;
+	if (tree_string(message, "method", &method))
+		return browser_event(channel, method, message);
+	return 0;
+}
+
+/* Whoever has not answered is left out of this poll; when nobody has, it is the browser. */
+static bool browser_enough(struct channel *channel)
+{
+	struct browser *browser = browser_of(channel);
+	bool any = browser->pages_n == 0;
+
+	for (size_t i = 0; i < browser->pages_n; i++)
+		any |= !page_outstanding(&browser->pages[i]);
+	if (any)
+		finish_if_complete(channel);
+	return any;
+}
+
+static int browser_settle(struct channel *channel)
+{
+	struct browser *browser = browser_of(channel);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < browser->pages_n; i++)
+		r = channel_ask_session(channel, browser->pages[i].session_id,
+					"HeapProfiler.disable", NULL, NULL);
+	return r;
+}
+
+static void browser_forget(struct channel *channel)
+{
+	free(browser_of(channel)->pages);
+}
+
+const struct dialect dialect_cdp_browser = {
+	.name = "cdp",
+	.state_size = sizeof(struct browser),
+	.found = browser_found,
+	.hello = browser_hello,
+	.poll = browser_poll,
+	.message = browser_message,
+	.enough = browser_enough,
+	.settle = browser_settle,
+	.forget = browser_forget,
+	.download_size = sizeof(struct cdp_snapshot),
+	.snapshot_begin = cdp_snapshot_begin,
+	.snapshot_event = cdp_snapshot_event,
+	.snapshot_message_end = cdp_snapshot_message_end,
+	.snapshot_overdue = cdp_snapshot_overdue,
+	.snapshot_finish = cdp_snapshot_finish,
+};
