@@ -7,9 +7,10 @@ import time
 
 import pytest
 
-from lab import readers
+from lab import chromium, readers
 from lab.daemon import PLAIN
 from lab.deno import Deno
+from lab.site import Site
 from lab.wait import until
 from lab.workerd import Workerd, Wrangler
 
@@ -45,7 +46,15 @@ def start_wrangler(nursery, home):
                 {"headroom": 0})
 
 
-STARTS = {"deno": start_deno, "workerd": start_workerd, "wrangler": start_wrangler}
+def start_chromium(nursery, home):
+    site = Site()
+    program = chromium.Chromium(nursery, home, site.url + "page.html")
+    program.grow(COUNT)
+    return Case("chromium", "v8", program, chromium.isolate(program.page),
+                lambda: program.grow(COUNT))
+
+
+STARTS = {"chromium": start_chromium, "deno": start_deno, "workerd": start_workerd, "wrangler": start_wrangler}
 
 
 @pytest.fixture(params=STARTS)

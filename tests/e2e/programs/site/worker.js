@@ -1,0 +1,8 @@
+'use strict';
+class WorkerThing {
+  constructor(i) {
+    this.at = { i };
+  }
+}
+const workerThings = [];
+for (let i = 0; i < 4321; i++) workerThings.push(new WorkerThing(i));

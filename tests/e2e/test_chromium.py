@@ -1,0 +1,139 @@
+"""Chromium: pages and workers of one browser, each an isolate of its own, and what the browser's own
+ways could do to the numbers."""
+
+import pytest
+
+from lab import readers
+from lab.chromium import Chromium, isolate
+from lab.daemon import PLAIN
+from lab.site import Site
+from lab.wait import until
+
+USED = "heapwatch_heap_used_bytes"
+
+
+@pytest.fixture
+def site():
+    served = Site()
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def browser(nursery, tmp_path, site):
+    return Chromium(nursery, tmp_path / "profile", site.url + "page.html?shared")
+
+
+@pytest.fixture
+def daemon(watch, browser):
+    started = watch(app=browser.address, sections={"capture": PLAIN})
+    started.wait_up("app")
+    return started
+
+
+def isolates(daemon):
+    return {labels["isolate"] for labels, _ in daemon.values(USED, target="app")}
+
+
+def wait_isolates(daemon, condition, what):
+    return until(lambda: condition(isolates(daemon)),
+                 lambda: f"{what}; it has {isolates(daemon)}; log:\n{daemon.tail()}")
+
+
+def wait_polls(daemon, n):
+    """n polls that began after now have ended."""
+    begun = daemon.value("heapwatch_polls_total", target="app") + n
+    until(lambda: daemon.value("heapwatch_polls_total", target="app") > begun, f"{n} polls")
+
+
+def kinds(names):
+    return sorted(name.rsplit("/", 1)[-1].split(":")[0] for name in names)
+
+
+def test_pages_and_workers_are_isolates(daemon, browser):
+    wait_isolates(daemon, lambda seen: kinds(seen) == ["page", "shared_worker", "worker"],
+                  "a page, its worker, a shared worker")
+    page = isolate(browser.page)
+    worker = next(name for name in isolates(daemon) if "/worker:" in name)
+    shared = next(name for name in isolates(daemon) if name.startswith("shared_worker:"))
+    assert worker.startswith(page + "/")
+    assert daemon.value("heapwatch_dom_nodes", target="app", isolate=page) > 0
+    assert daemon.values("heapwatch_dom_nodes", target="app", isolate=worker) == []
+    assert daemon.value("heapwatch_heap_limit_bytes", target="app", isolate=page) > 1 << 30
+    for name, thing, count in ((worker, "WorkerThing", 4321), (shared, "SharedThing", 1234)):
+        assert readers.devtools(daemon.capture("app", isolate=name), thing)[2] == count
+
+
+def test_pages_come_and_go(daemon, browser, site):
+    wait_isolates(daemon, lambda seen: isolate(browser.page) in seen, "the first page")
+    second = browser.open(site.other_url + "page.html")
+    wait_isolates(daemon, lambda seen: isolate(second) in seen, "the second page")
+    browser.grow(20000, second)
+    snapshot = daemon.capture("app", isolate=isolate(second))
+    assert readers.devtools(snapshot, "KnownThing")[2] == 20000
+    browser.shut(second)
+    wait_isolates(daemon, lambda seen: not any(isolate(second) in name for name in seen),
+                  "the second page gone")
+    assert isolate(browser.page) in isolates(daemon)
+
+
+def test_pages_that_share_an_isolate_are_told_once(daemon, browser, site):
+    with browser.client() as opener:
+        opener.call("Runtime.evaluate", expression="void (globalThis.other = open('page.html'))",
+                    userGesture=True)
+        until(lambda: len(browser.targets()) == 2, "two pages")
+        ids = set()
+        for page in browser.targets():
+            with browser.client(page["id"]) as client:
+                ids.add(client.call("Runtime.getIsolateId")["id"])
+        assert len(ids) == 1, "the browser gives each page an isolate of its own"
+        second = next(t["id"] for t in browser.targets() if t["id"] != browser.page)
+        # Its worker is one of its own: when that is seen, so is the page.
+        wait_isolates(daemon, lambda seen: any(name.startswith(isolate(second) + "/worker:")
+                                               for name in seen), "the worker of the second page")
+        wait_polls(daemon, 2)
+        pages = [name for name in isolates(daemon) if kinds([name]) == ["page"]]
+        assert pages == [isolate(browser.page)]
+        browser.shut(browser.page)
+    wait_isolates(daemon, lambda seen: isolate(second) in seen, "the page that is left")
+
+
+def test_crashed_page_vanishes_and_returns(daemon, browser, site):
+    second = browser.open(site.other_url + "page.html")
+    wait_isolates(daemon, lambda seen: {isolate(second), isolate(browser.page)} <= seen, "two pages")
+    with browser.client(second) as client:
+        client.send("Page.crash")
+        wait_isolates(daemon, lambda seen: isolate(second) not in seen, "the crashed page gone")
+        wait_polls(daemon, 2)
+        assert isolate(browser.page) in isolates(daemon)
+        assert daemon.value("heapwatch_up", target="app") == 1
+        client.send("Page.reload")
+        wait_isolates(daemon, lambda seen: isolate(second) in seen, "the page loaded again")
+
+
+def test_busy_page_hides_no_other(daemon, browser, site):
+    second = browser.open(site.other_url + "page.html")
+    wait_isolates(daemon, lambda seen: isolate(second) in seen, "two pages")
+    with browser.client(second) as client:
+        client.send("Runtime.evaluate", expression="{const t = Date.now(); while (Date.now() - t < 8000);}")
+        before = daemon.value("heapwatch_last_poll_timestamp_seconds", target="app")
+        until(lambda: daemon.value("heapwatch_last_poll_timestamp_seconds", target="app") > before + 2,
+              lambda: f"polls meanwhile; log:\n{daemon.tail()}")
+        assert daemon.value("heapwatch_up", target="app") == 1
+        snapshot = daemon.capture("app", isolate=isolate(browser.page))
+    assert readers.devtools(snapshot, "Worker")
+
+
+def test_page_that_goes_while_it_is_captured(daemon, browser, site):
+    second = browser.open(site.other_url + "page.html")
+    browser.grow(400000, second)
+    wait_isolates(daemon, lambda seen: isolate(second) in seen, "two pages")
+    daemon.capture("app", isolate=isolate(second), wait=False)
+    daemon.wait_state("app", "capturing")
+    browser.shut(second)
+    daemon.wait_up("app")
+    wait_isolates(daemon, lambda seen: isolate(browser.page) in seen and
+                  not any(isolate(second) in name for name in seen), "the first page alone")
+    until(lambda: not daemon.incoming(), "nothing in incoming")
+    snapshot = daemon.capture("app", isolate=isolate(browser.page))
+    assert readers.devtools(snapshot, "Worker")
