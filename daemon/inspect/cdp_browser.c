@@ -1,10 +1,13 @@
 /*
  * Chrome DevTools Protocol of a browser, polling half: Chromium and what is made of it.
  *
- * One connection to the browser itself, which attaches us to its pages and service workers, tells
- * which shared workers there are, and each page, when asked, attaches us to what is below it, in
- * flat sessions: every message says of which it is. Nothing is enabled in a page, and any number of
+ * One connection to the browser itself, which tells which pages, shared workers and service workers
+ * there are; we attach to each, and each, when asked, attaches us to what is below it, in flat
+ * sessions: every message says of which it is. Nothing is enabled in a page, and any number of
  * clients may do the same beside us.
+ *
+ * The browser is not asked to attach us to its pages by itself: a page's window.open() would then
+ * never return.
  *
  * Pages of one site may share an isolate: both would tell the same numbers. Each is asked for its
  * isolate's id at each poll, because a page that navigates may move to another process, and of
@@ -52,17 +55,19 @@ struct page {
 };
 
 struct browser {
-	int32_t processes_id, ready_id;
+	int32_t processes_id, discover_id, ready_id;
 	struct page *pages; /* owned; in the order they were attached */
 	size_t pages_n;
 };
 
-/* Tabs are only a frame around a page, and the browser's own surface is nobody's program. */
-static const char filter[] = "[{\"type\":\"browser\",\"exclude\":true},"
-			     "{\"type\":\"tab\",\"exclude\":true},"
-			     "{\"type\":\"browser_ui\",\"exclude\":true},"
-			     "{\"type\":\"webview\",\"exclude\":true},"
-			     "{\"type\":\"other\",\"exclude\":true},{}]";
+/* What the browser tells of. Its own surface (tab, browser_ui) is nobody's program. */
+static const char top[] = "{\"discover\":true,\"filter\":[{\"type\":\"page\"},"
+			  "{\"type\":\"shared_worker\"},{\"type\":\"service_worker\"}]}";
+
+/* What a page or worker attaches us to: never another page, see above. */
+static const char below[] = "{\"autoAttach\":true,\"waitForDebuggerOnStart\":false,"
+			    "\"flatten\":true,\"filter\":[{\"type\":\"iframe\"},"
+			    "{\"type\":\"worker\"}]}";
 
 static struct browser *browser_of(struct channel *channel)
 {
@@ -96,28 +101,19 @@ static int browser_found(struct session *session, const char *text, size_t size,
 
 /* ---- greeting ---- */
 
-static int attach_below(struct channel *channel, const char *session_id, int32_t *ret_id)
-{
-	char params[400];
-
-	snprintf(params, sizeof(params),
-		 "{\"autoAttach\":true,\"waitForDebuggerOnStart\":false,\"flatten\":true,"
-		 "\"filter\":%s}",
-		 filter);
-	return channel_ask_session(channel, session_id, "Target.setAutoAttach", params, ret_id);
-}
-
+/*
+ * All targets there are have been announced before setDiscoverTargets is answered, and their
+ * attachment, asked for in that moment, is answered before what is asked then.
+ */
 static int browser_hello(struct channel *channel)
 {
 	struct browser *browser = browser_of(channel);
-	char params[400];
 	int r;
 
 	r = channel_ask(channel, "SystemInfo.getProcessInfo", NULL, &browser->processes_id);
-	snprintf(params, sizeof(params), "{\"discover\":true,\"filter\":%s}", filter);
 	if (r == 0)
-		r = channel_ask(channel, "Target.setDiscoverTargets", params, NULL);
-	return r == 0 ? attach_below(channel, NULL, &browser->ready_id) : r;
+		r = channel_ask(channel, "Target.setDiscoverTargets", top, &browser->discover_id);
+	return r;
 }
 
 static void take_processes(struct identity *identity, const struct tree *result)
@@ -328,10 +324,9 @@ static int add_page(struct channel *channel, const struct page *page)
 		return 0;
 	browser->pages = pages;
 	pages[browser->pages_n++] = *page;
-	return attach_below(channel, page->session_id, NULL);
+	return channel_ask_session(channel, page->session_id, "Target.setAutoAttach", below, NULL);
 }
 
-/* A target that is attached a second time, by us and by its page, is told once. */
 static int attached(struct channel *channel, const struct tree *message)
 {
 	struct browser *browser = browser_of(channel);
@@ -363,14 +358,13 @@ static void drop_page(struct channel *channel, struct page *page)
 	finish_if_complete(channel);
 }
 
-/* Pages and service workers are attached by the browser itself; shared workers only by us. */
 static int created(struct channel *channel, const struct tree *info)
 {
-	const char *type, *target_id;
+	const char *target_id;
 	char params[160];
 
-	if (!tree_string(info, "type", &type) || strcmp(type, "shared_worker") != 0 ||
-	    !tree_string(info, "targetId", &target_id) || !cdp_is_plain(target_id))
+	if (!tree_string(info, "targetId", &target_id) || !cdp_is_plain(target_id) ||
+	    find_target(browser_of(channel), target_id) != NULL)
 		return 0;
 	snprintf(params, sizeof(params), "{\"targetId\":\"%.64s\",\"flatten\":true}", target_id);
 	return channel_ask(channel, "Target.attachToTarget", params, NULL);
@@ -443,6 +437,8 @@ static int browser_answer(struct channel *channel, int64_t id, const struct tree
 	}
 	if (id == browser->processes_id)
 		take_processes(&channel->session->identity, tree_get(answer, "result"));
+	if (id == browser->discover_id)
+		return channel_ask(channel, "Browser.getVersion", NULL, &browser->ready_id);
 	if (id == browser->ready_id)
 		channel_ready(channel);
 	return 0;
