@@ -104,12 +104,17 @@ static bool is_our_worker(const struct cdp_isolate *isolate, const char *title)
 	return false;
 }
 
-/* All workers there are have been announced before enable is answered. */
-static int workers_enabled(struct download *download, const struct cdp_isolate *isolate,
+/* Node announces all workers before enable is answered, Deno right after. */
+static int workers_enabled(struct download *download, struct cdp_isolate *isolate,
 			   const struct cdp_message *message)
 {
 	if (message->failed)
 		return cdp_refused(download, "NodeWorker.enable", message);
+	if (isolate->session[0] == '\0' && !isolate->asked_again) {
+		isolate->asked_again = true;
+		return download_ask(download, "Runtime.getHeapUsage", NULL,
+				    &isolate->workers_id);
+	}
 	if (isolate->session[0] == '\0')
 		return err_set(download->err, DOWNLOAD_E_REFUSED, "there is no worker thread %s",
 			       isolate->worker);

@@ -18,7 +18,8 @@ struct cdp_isolate {
 	struct cdp_flat flat;
 	char worker[16]; /* thread id in digits; "" is the one at the end of the connection */
 	char session[64]; /* of that worker, once attached */
-	int32_t workers_id; /* of NodeWorker.enable */
+	int32_t workers_id; /* of NodeWorker.enable, then of the question after it */
+	bool asked_again;
 };
 
 /* "main", "worker:3"; -EINVAL when it is no isolate of Node's or Deno's. */

@@ -427,23 +427,35 @@ static char *nested_message(char *message)
 	return start;
 }
 
+static bool announce_worker(struct conn *conn)
+{
+	return conn->script->worker == NULL ||
+	       answer(conn,
+		      "{\"method\":\"NodeWorker.attachedToWorker\",\"params\":{"
+		      "\"sessionId\":\"7\",\"workerInfo\":{\"workerId\":\"1\",\"type\":\"worker\","
+		      "\"title\":\"%s\",\"url\":\"\"},\"waitingForDebugger\":false}}",
+		      conn->script->worker);
+}
+
+static bool workers_enabled(struct conn *conn, int id)
+{
+	bool late = conn->script->worker_late;
+
+	return (late || announce_worker(conn)) && answer(conn, "{\"id\":%d,\"result\":{}}", id) &&
+	       (!late || announce_worker(conn));
+}
+
 static bool on_message(struct conn *conn, char *message)
 {
 	int id = id_of(message);
 
 	if (strstr(message, "NodeRuntime.") != NULL)
 		return answer(conn, "{\"id\":%d,\"result\":{}}", id);
-	if (strstr(message, "NodeWorker.enable") != NULL) {
-		if (conn->script->worker != NULL &&
-		    !answer(conn,
-			    "{\"method\":\"NodeWorker.attachedToWorker\",\"params\":{"
-			    "\"sessionId\":\"7\",\"workerInfo\":{\"workerId\":\"1\",\"type\":"
-			    "\"worker\","
-			    "\"title\":\"%s\",\"url\":\"\"},\"waitingForDebugger\":false}}",
-			    conn->script->worker))
-			return false;
-		return answer(conn, "{\"id\":%d,\"result\":{}}", id);
-	}
+	if (strstr(message, "NodeWorker.enable") != NULL)
+		return workers_enabled(conn, id);
+	if (conn->script->worker != NULL && strstr(message, "sendMessage") == NULL &&
+	    strstr(message, "Runtime.getHeapUsage") != NULL)
+		return answer(conn, "{\"id\":%d,\"result\":{\"usedSize\":3000000}}", id);
 	if (strstr(message, "NodeWorker.sendMessageToWorker") != NULL) {
 		char *nested = nested_message(message);
 

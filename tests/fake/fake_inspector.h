@@ -36,6 +36,7 @@ struct fake_script {
 	bool gone; /* close in good order after the first chunk */
 	bool hold; /* wait for fake_release() after the first chunk */
 	const char *worker; /* title of a worker thread whose isolate it is; NULL: the main one */
+	bool worker_late; /* it is told after the answer to NodeWorker.enable, as Deno does */
 	bool worker_ends; /* after the first chunk */
 	size_t fragment; /* payload bytes per frame */
 	size_t dribble; /* bytes per write(2) */

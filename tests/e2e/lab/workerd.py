@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import urllib.request
+from pathlib import Path
 
 from . import node
 
@@ -44,6 +45,12 @@ class _Program:
     def grow(self, n):
         url = f"http://127.0.0.1:{self.http}/?grow={n}"
         assert urllib.request.urlopen(url, timeout=60).read().startswith(b"things")
+
+    def clients(self):
+        """How many connections to the inspector it has not closed."""
+        lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+        return sum(line.split()[1].endswith(f":{self.port:04X}") and line.split()[3] in ("01", "08")
+                   for line in lines)
 
 
 class Workerd(_Program):

@@ -361,6 +361,11 @@ Test(worker, whole)
 	expect_whole(&(struct fake_script){ SMALL, .worker = "[worker 3] na]me [worker 1]" });
 }
 
+Test(worker, told_late)
+{
+	expect_whole(&(struct fake_script){ SMALL, .worker = "worker [3]", .worker_late = true });
+}
+
 Test(worker, in_fragments)
 {
 	expect_whole(

@@ -1,0 +1,51 @@
+"""Cloudflare workerd: one client at a time, and a server that must be able to stop."""
+
+import signal
+
+import pytest
+
+from lab.daemon import PLAIN
+from lab.wait import until
+from lab.workerd import Workerd
+
+ENDED = "heapwatch_last_poll_timestamp_seconds"
+USED = "heapwatch_heap_used_bytes"
+
+
+@pytest.fixture
+def program(nursery, tmp_path):
+    return Workerd(nursery, tmp_path / "workerd")
+
+
+def test_each_worker_has_its_series(program, watch):
+    daemon = watch(app=program.address)
+    daemon.wait_up("app")
+    daemon.wait_value("heapwatch_target_isolates", 2, target="app")
+    before = {name: daemon.value(USED, target="app", isolate=f"worker:{name}")
+              for name in ("main", "second")}
+    program.grow(50000)
+    until(lambda: daemon.value(USED, target="app", isolate="worker:main") > before["main"] + 800000,
+          "the growth of the one that grew")
+    assert daemon.value(USED, target="app", isolate="worker:second") < before["second"] + 400000
+
+
+def test_stops_when_it_is_told_to(program, watch):
+    """With a client connected SIGTERM makes it crash: we are there only while we poll."""
+    daemon = watch(app=program.address)
+    daemon.wait_up("app")
+    last = daemon.value(ENDED, target="app")
+    until(lambda: daemon.value(ENDED, target="app") > last, "the end of a poll")
+    until(lambda: program.clients() == 0, "nobody connected")
+    program.process.signal(signal.SIGTERM)
+    assert program.process.wait_exit() in (0, -signal.SIGTERM)
+    assert not program.process.count_lines("[Ff]atal|\\*\\*\\* ")
+    daemon.wait_value("heapwatch_up", 0, target="app")
+
+
+def test_a_capture_is_not_ended_by_a_poll(program, watch):
+    """A second client ends the first."""
+    program.grow(400000)
+    daemon = watch(app=program.address, sections={"capture": PLAIN})
+    daemon.wait_up("app")
+    for _ in range(3):
+        daemon.capture("app", isolate=program.isolate)
