@@ -112,8 +112,7 @@ static int workers_enabled(struct download *download, struct cdp_isolate *isolat
 		return cdp_refused(download, "NodeWorker.enable", message);
 	if (isolate->session[0] == '\0' && !isolate->asked_again) {
 		isolate->asked_again = true;
-		return download_ask(download, "Runtime.getHeapUsage", NULL,
-				    &isolate->workers_id);
+		return download_ask(download, "Runtime.getHeapUsage", NULL, &isolate->workers_id);
 	}
 	if (isolate->session[0] == '\0')
 		return err_set(download->err, DOWNLOAD_E_REFUSED, "there is no worker thread %s",

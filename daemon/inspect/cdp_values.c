@@ -1,3 +1,8 @@
+/*
+ * A value that is not there is left absent, for a runtime that does not tell it is not one that has
+ * none of it.
+ */
+
 #include "inspect/cdp_values.h"
 
 #include <math.h>
