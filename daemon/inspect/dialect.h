@@ -54,3 +54,4 @@ struct dialect {
 };
 
 extern const struct dialect dialect_cdp;
+extern const struct dialect dialect_bun;

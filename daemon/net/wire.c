@@ -185,7 +185,8 @@ static int ask_upgrade(struct wire *wire, const struct address *to, const char *
 			    "Upgrade: websocket\r\n"
 			    "Connection: Upgrade\r\n"
 			    "Sec-WebSocket-Key: %s\r\n"
-			    "Sec-WebSocket-Version: 13\r\n"
+			    "Sec-WebSocket-Version: 13\r\n" UPGRADE_HEADER_NAME
+			    " " UPGRADE_HEADER_VALUE "\r\n"
 			    "\r\n",
 			    path, address_host_header(host, to), key);
 

@@ -11,11 +11,8 @@ LIMIT_S = 20.0
 
 
 class Client:
-    def __init__(self, port, limit_s=LIMIT_S):
-        listed = urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=limit_s)
-        # Node leaves the connection open: read what Content-Length says.
-        text = listed.read(int(listed.headers["Content-Length"]))
-        path = "/" + json.loads(text)[0]["webSocketDebuggerUrl"].split("/", 3)[3]
+    def __init__(self, port, limit_s=LIMIT_S, path=None):
+        path = path or self._listed(port, limit_s)
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=limit_s)
         self._bytes = b""
         self._next = 0
@@ -28,6 +25,13 @@ class Client:
             self._more()
         head, self._bytes = self._bytes.split(b"\r\n\r\n", 1)
         assert head.startswith(b"HTTP/1.1 101"), head
+
+    @staticmethod
+    def _listed(port, limit_s):
+        listed = urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=limit_s)
+        # Node leaves the connection open: read what Content-Length says.
+        text = listed.read(int(listed.headers["Content-Length"]))
+        return "/" + json.loads(text)[0]["webSocketDebuggerUrl"].split("/", 3)[3]
 
     def _more(self):
         data = self._socket.recv(1 << 20)
