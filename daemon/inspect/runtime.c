@@ -7,6 +7,7 @@
 #include "inspect/cdp_words.h"
 #include "inspect/dialect.h"
 #include "inspect/sample.h"
+#include "inspect/webkit.h"
 #include "json/tree.h"
 #include "util/str.h"
 
@@ -56,9 +57,48 @@ static const struct runtime bun = {
 	.alone = true,
 };
 
-const struct runtime *const runtime_all[] = { &node, &deno, &workerd, &bun, NULL };
+/*
+ * Any program with WebKit in it that was started with WEBKIT_INSPECTOR_HTTP_SERVER. The limit is
+ * explained in webkit_snapshot.c.
+ */
+static const struct runtime webkit = {
+	.name = "webkit",
+	.engine = "jsc",
+	.dialect = &dialect_webkit,
+	.words = &webkit_list_html,
+	.program = "",
+	.list_path = "/",
+	.many = true,
+	.alone = true,
+	.yields = true,
+	.format = SNAPSHOT_JSC,
+	.heap_max = 128 << 20,
+	.heap_max_why = "its snapshot may be longer than the 357,913,940 characters that JSC can "
+			"send, and then the page's process dies",
+};
 
-const char *const runtime_words[] = { "auto", "node", "deno", "workerd", "bun", NULL };
+/* Safari of an iPhone or iPad, behind ios-webkit-debug-proxy. */
+static const struct runtime safari = {
+	.name = "safari",
+	.engine = "jsc",
+	.dialect = &dialect_webkit,
+	.words = &webkit_list_json,
+	.list_path = "/json/list",
+	.many = true,
+	.alone = true,
+	.yields = true,
+	.format = SNAPSHOT_JSC,
+	.heap_max = 24 << 20,
+	.heap_max_why = "its snapshot may be longer than the 64 MiB that ios-webkit-debug-proxy "
+			"passes on",
+};
+
+const struct runtime *const runtime_all[] = {
+	&node, &deno, &workerd, &bun, &webkit, &safari, NULL
+};
+
+const char *const runtime_words[] = { "auto", "node",   "deno",   "workerd",
+				      "bun",  "webkit", "safari", NULL };
 _Static_assert(sizeof(runtime_words) / sizeof(runtime_words[0]) ==
 		       sizeof(runtime_all) / sizeof(runtime_all[0]) + 1,
 	       "a word per runtime");

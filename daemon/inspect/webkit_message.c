@@ -1,3 +1,8 @@
+/*
+ * The table below is all of the protocol that the capture halves read. Longer texts come in pieces
+ * and are gathered; a snapshot's are not kept, only recognised.
+ */
+
 #include "inspect/webkit_message.h"
 
 #include <string.h>

@@ -18,7 +18,7 @@ enum {
  * A header of ours beyond RFC 6455. Bun keeps a program alive while a client is connected unless
  * this says that it should not; nobody else knows it.
  */
-#define UPGRADE_HEADER_NAME "Ref-Event-Loop:"
+#define UPGRADE_HEADER_NAME  "Ref-Event-Loop:"
 #define UPGRADE_HEADER_VALUE "0"
 
 /* An absolute path of visible ASCII: nothing in it can end the request line. */
