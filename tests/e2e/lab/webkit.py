@@ -24,9 +24,9 @@ class KnownThing { constructor(i) { this.i = i; this.name = 'thing-' + i; } }
 const things = [];
 function grow(n) { for (let i = 0; i < n; i++) things.push(new KnownThing(i)); return things.length; }
 (async () => {
-  for (;;) {
+  for (let done = ''; done !== 'left';) {
     const work = await (await fetch('/work?' + Math.random())).text();
-    const done = (0, eval)(work);
+    done = (0, eval)(work);
     await fetch('/done?' + encodeURIComponent(String(done)));
   }
 })();
@@ -54,9 +54,9 @@ class Site:
         self._work.put(script)
         return self._done.get(timeout=limit_s)
 
-    def start(self, script):
-        """Without waiting for its end."""
-        self._work.put(script)
+    def leave(self, url):
+        """The page goes there and asks for no more work."""
+        assert self.run(f"location.href = '{url}'; 'left'") == "left"
 
 
 class Browser:
@@ -89,8 +89,9 @@ class Browser:
     def grow(self, n):
         return int(self.site.run(f"grow({n})"))
 
-    def web_process(self):
-        """The pid of the page's process."""
+    def web_processes(self):
+        """The pids of the processes of pages."""
+        found = set()
         for entry in os.listdir("/proc"):
             try:
                 with open(f"/proc/{entry}/stat", encoding="utf-8") as stat:
@@ -100,8 +101,8 @@ class Browser:
             except (OSError, ValueError):
                 continue
             if parent == self.pid and name.startswith(("WebKitWebProces", "WPEWebProcess")):
-                return int(entry)
-        return None
+                found.add(int(entry))
+        return found
 
     def client(self):
         """Another person's Web Inspector: it takes the page."""
@@ -120,6 +121,7 @@ class Proxy(listener.Listener):
         self.listed = True
         self.asked = []  # the paths of all requests
         self.lost = False
+        self._taken = None  # the relay that has the page
         super().__init__(self._answer)
 
     def _list(self):
@@ -145,12 +147,23 @@ class Proxy(listener.Listener):
         client.close()
 
     def _relay(self, client, head):
+        if self._taken:
+            try:
+                self._taken[0].shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it is gone already
+            self._taken[1].join(10)
         server = socket.create_connection(("127.0.0.1", self._to))
         server.sendall(head)
-        threading.Thread(target=self._back, args=(server, client), daemon=True).start()
-        with server:
+        back = threading.Thread(target=self._back, args=(server, client), daemon=True)
+        self._taken = server, back
+        back.start()
+        try:
             while data := client.recv(1 << 16):
                 server.sendall(data)
+            server.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
 
     def _back(self, server, client):
         stream = server.makefile("rb")
@@ -163,6 +176,8 @@ class Proxy(listener.Listener):
         except OSError:
             pass
         client.close()
+        stream.close()
+        server.close()
 
     def _frame(self, stream, client, start):
         size = start[1] & 0x7F
