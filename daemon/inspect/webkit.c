@@ -12,7 +12,8 @@
  * has crashed answers nothing, and nothing tells of it: it is a poll that stays overdue.
  *
  * A page is tracked for the one update that comes at once, then no more: each further one, twice a
- * second, would be work for the page.
+ * second, would be work for the page. A poll is over when the page has said that it tracks no more,
+ * for WPE 2.38 crashes when a client leaves that an answer is still on its way to.
  */
 
 #include "inspect/webkit.h"
@@ -35,8 +36,9 @@ enum { WRAPPED_MAX = 1024 };
 struct webkit {
 	char target[64]; /* "": the browser has named none */
 	int32_t next_id; /* of the page's stream of messages */
-	int32_t track_id; /* 0: nothing outstanding */
+	int32_t track_id, stop_id; /* 0: nothing outstanding */
 	uint64_t asked_ns;
+	struct sample sample; /* of the poll under way */
 };
 
 static struct webkit *webkit_of(struct channel *channel)
@@ -85,7 +87,7 @@ static int webkit_poll(struct channel *channel)
 	struct webkit *webkit = webkit_of(channel);
 
 	webkit->asked_ns = clock_mono_ns();
-	webkit->track_id = 0;
+	webkit->track_id = webkit->stop_id = 0;
 	if (webkit->target[0] == '\0')
 		return 0;
 	return ask_page(channel, "Memory.startTracking", &webkit->track_id);
@@ -109,8 +111,6 @@ static bool javascript_bytes(const struct tree *categories, uint64_t *ret)
 static int updated(struct channel *channel, const struct tree *message)
 {
 	struct webkit *webkit = webkit_of(channel);
-	struct sample sample = { .wall_ms = clock_wall_ms(), .mono_ns = clock_mono_ns() };
-	int32_t unused;
 	uint64_t used;
 	int r;
 
@@ -118,30 +118,38 @@ static int updated(struct channel *channel, const struct tree *message)
 	    !javascript_bytes(tree_get(message, "params.event.categories"), &used))
 		return 0;
 	webkit->track_id = 0;
-	r = ask_page(channel, "Memory.stopTracking", &unused);
+	r = ask_page(channel, "Memory.stopTracking", &webkit->stop_id);
 	if (r < 0) {
 		channel_fail(channel, SESSION_END_LOST, "cannot send: %s", strerror(-r));
 		return 0;
 	}
-	sample.round_trip_ns = sample.mono_ns - webkit->asked_ns;
-	sample_set(&sample, SAMPLE_HEAP_USED, used);
-	session_sample(channel->session, channel->isolate, &sample);
-	channel_polled(channel, ACTIVITY_UNKNOWN, 0);
+	webkit->sample = (struct sample){
+		.wall_ms = clock_wall_ms(),
+		.mono_ns = clock_mono_ns(),
+		.round_trip_ns = clock_mono_ns() - webkit->asked_ns,
+	};
+	sample_set(&webkit->sample, SAMPLE_HEAP_USED, used);
 	return 0;
 }
 
 static int page_said(struct channel *channel, const struct tree *message)
 {
-	const struct webkit *webkit = webkit_of(channel);
+	struct webkit *webkit = webkit_of(channel);
 	const char *method, *text;
 	int64_t id;
 
 	if (tree_string(message, "method", &method))
 		return strcmp(method, "Memory.trackingUpdate") == 0 ? updated(channel, message) : 0;
-	if (tree_int(message, "id", &id) && id != 0 && id == webkit->track_id &&
-	    tree_string(message, "error.message", &text))
+	if (!tree_int(message, "id", &id) || id <= 0)
+		return 0;
+	if (id == webkit->stop_id) {
+		webkit->stop_id = 0;
+		session_sample(channel->session, channel->isolate, &webkit->sample);
+		channel_polled(channel, ACTIVITY_UNKNOWN, 0);
+	} else if (id == webkit->track_id && tree_string(message, "error.message", &text)) {
 		channel_fail(channel, SESSION_END_PROTOCOL, "it does not tell its memory: %.80s",
 			     text);
+	}
 	return 0;
 }
 
@@ -222,4 +230,5 @@ const struct dialect dialect_webkit = {
 	.snapshot_event = webkit_snapshot_event,
 	.snapshot_message_end = webkit_snapshot_message_end,
 	.snapshot_overdue = webkit_snapshot_overdue,
+	.snapshot_finish = webkit_snapshot_finish,
 };

@@ -48,3 +48,4 @@ int webkit_snapshot_begin(struct download *download);
 int webkit_snapshot_event(struct download *download, const struct json_event *event);
 int webkit_snapshot_message_end(struct download *download);
 int webkit_snapshot_overdue(struct download *download);
+int webkit_snapshot_finish(struct download *download);

@@ -169,6 +169,17 @@ def test_what_the_proxy_cannot_pass_on_is_refused(browser, watch):
     assert not proxy.lost
 
 
+@pytest.mark.parametrize("path", [webkit.GTK, webkit.WPE], ids=["gtk", "wpe"])
+def test_a_browser_outlives_many_captures(start_browser, watch, path):
+    """WPE crashes when a client leaves before it has all answers: neither polls nor captures do."""
+    browser = start_browser(path)
+    daemon = watch(app=browser.address, sections={"capture": ANYHOW})
+    for _ in range(12):
+        until(lambda: used(daemon), lambda: f"the page; {browser.process.output()}")
+        daemon.capture("app", isolate="page:1")
+    assert browser.process.running()
+
+
 def test_a_browser_outlives_a_daemon_that_dies_in_a_capture(browser, watch):
     browser.grow(300000)
     daemon = watch(app=browser.address, sections={"capture": ANYHOW})
