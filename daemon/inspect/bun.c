@@ -62,8 +62,9 @@ static int bun_found(struct session *session, const char *list, size_t size, str
 	(void)size;
 	if (!session->limits.evaluate)
 		return err_set(err, -ENOENT,
-			       "not supported by bun: polling with evaluate: never, for it tells "
-			       "its memory to an expression only");
+			       "not supported by bun %s: evaluate: never, for it tells its memory "
+			       "to an expression only",
+			       session->identity.runtime_version);
 	if (address->family == ADDRESS_UNIX)
 		return session_offer(session, "", "/");
 	if (address->path[0] == '\0')

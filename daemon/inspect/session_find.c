@@ -204,6 +204,7 @@ static void find_next(struct session *session)
 	       ((*session->candidate)->versioned || (*session->candidate)->list_path == NULL))
 		session->candidate++;
 	if (*session->candidate == NULL) {
+		session->runtime = NULL;
 		session_fail(session, SESSION_END_NOT_INSPECTOR,
 			     "/json/version answered HTTP status %ld, and it is no inspector that "
 			     "has none",
