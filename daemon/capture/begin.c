@@ -176,6 +176,15 @@ static bool fits_beside_others(const struct captures *captures, const struct cap
 	return target == NULL || safety_fits_beside(captures, target, capture);
 }
 
+/* It bears one client, which is us: the poll under way is not cut off for the capture. */
+static bool is_being_polled(const struct captures *captures, const struct capture *capture)
+{
+	const struct target *target = targets_find(captures->targets, capture->target_id);
+
+	return target != NULL && target->polling && target->session.runtime != NULL &&
+	       target->session.runtime->alone;
+}
+
 static bool may_begin(const struct captures *captures, const struct capture *capture)
 {
 	const struct capture_settings *settings = captures->settings;
@@ -193,6 +202,8 @@ static bool may_begin(const struct captures *captures, const struct capture *cap
 		return false;
 	if (!is_of_target(capture))
 		return true;
+	if (is_being_polled(captures, capture))
+		return false;
 	return (settings->per_host == 0 || host < settings->per_host) &&
 	       fits_beside_others(captures, capture);
 }

@@ -308,6 +308,12 @@ void captures_rearm(struct captures *captures, const char *target, const char *i
 	loop_wake_up(&captures->wake);
 }
 
+void captures_polled(struct captures *captures)
+{
+	if (captures->queue_n > 0)
+		loop_wake_up(&captures->wake);
+}
+
 void captures_target_up(struct captures *captures, struct target *target)
 {
 	if (captures->state == NULL || !state_take_open(captures, target->spec.name))

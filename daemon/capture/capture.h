@@ -188,6 +188,9 @@ void captures_rearm(struct captures *captures, const char *target, const char *i
 /* A session to this target stands: what our own end cut off there is put right. */
 void captures_target_up(struct captures *captures, struct target *target);
 
+/* A poll has ended: a capture that waited for it may begin. */
+void captures_polled(struct captures *captures);
+
 /* Waiting, running or lately ended. NULL when unknown. */
 const struct capture *captures_find(const struct captures *captures, const char *id);
 

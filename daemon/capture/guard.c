@@ -235,6 +235,22 @@ static enum capture_refusal judge_target(const struct target *target, const char
 	return REFUSAL_NONE;
 }
 
+/* What its runtime would not survive, whoever asks for it. */
+static enum capture_refusal judge_runtime(const struct target *target, const char *isolate,
+					  struct err *err)
+{
+	const struct runtime *runtime = target->session.runtime;
+	uint64_t heap = guard_heap_used_bytes(target, isolate);
+	char used[STR_UNIT_MAX], max[STR_UNIT_MAX];
+
+	if (runtime == NULL || runtime->heap_max == 0 || heap <= runtime->heap_max)
+		return REFUSAL_NONE;
+	return (enum capture_refusal)err_set(
+		err, REFUSAL_MAX_HEAP, "max_heap: the heap uses %s, %s can capture at most %s: %s",
+		str_format_bytes(used, heap), runtime->name,
+		str_format_bytes(max, runtime->heap_max), runtime->heap_max_why);
+}
+
 /* What the rule has done before. A later one of a series is not the rule's doing. */
 static enum capture_refusal judge_history(const struct captures *captures,
 					  const struct target *target,
@@ -268,6 +284,8 @@ static enum capture_refusal judge_snapshot(const struct captures *captures,
 		refusal = judge_space(captures, bytes, NULL, err);
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_target(target, request->isolate, err);
+	if (refusal == REFUSAL_NONE)
+		refusal = judge_runtime(target, request->isolate, err);
 	return refusal;
 }
 
@@ -333,6 +351,8 @@ enum capture_refusal guard_judge_again(const struct captures *captures, const st
 		refusal = judge_space(captures, bytes, capture, err);
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_target(target, isolate, err);
+	if (refusal == REFUSAL_NONE)
+		refusal = judge_runtime(target, isolate, err);
 	return refusal;
 }
 

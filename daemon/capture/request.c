@@ -18,6 +18,7 @@
 #include "capture/guard.h"
 #include "capture/series.h"
 #include "capture/step.h"
+#include "inspect/runtime.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -70,7 +71,8 @@ static void join(char *dst, size_t size, const struct text_list *list)
 static void describe_recipe(struct manifest *manifest, const struct recipe *recipe,
 			    enum content content)
 {
-	int level = content == CONTENT_V8_SNAPSHOT ? recipe->redact : REDACT_NONE;
+	bool has_text = content == CONTENT_V8_SNAPSHOT || content == CONTENT_JSC_SNAPSHOT;
+	int level = has_text ? recipe->redact : REDACT_NONE;
 
 	str_copy(manifest->redact, sizeof(manifest->redact), redact_level_name(level));
 	str_copy(manifest->compress, sizeof(manifest->compress),
@@ -106,12 +108,22 @@ static void describe_series(struct manifest *manifest, const struct capture_requ
 	manifest->series_count = (int64_t)request->series->count;
 }
 
+static void describe_format(struct manifest *manifest, enum content content)
+{
+	const char *format = content == CONTENT_JSC_SNAPSHOT  ? "jsc.json"
+			     : content == CONTENT_V8_SNAPSHOT ? "heapsnapshot"
+							      : "";
+
+	str_copy(manifest->format, sizeof(manifest->format), format);
+}
+
 /* ---- what a request becomes ---- */
 
-static enum content content_of(int kind)
+static enum content content_of(int kind, const struct runtime *runtime)
 {
 	if (kind == CAPTURE_KIND_SNAPSHOT)
-		return CONTENT_V8_SNAPSHOT;
+		return runtime != NULL && runtime->format == SNAPSHOT_JSC ? CONTENT_JSC_SNAPSHOT
+									  : CONTENT_V8_SNAPSHOT;
 	return kind == CAPTURE_KIND_PROFILE ? CONTENT_V8_PROFILE : CONTENT_OWN;
 }
 
@@ -125,7 +137,7 @@ static int compose(struct captures *captures, const struct target *target,
 		return r;
 	capture->target_id = target->id;
 	capture->kind = request->kind;
-	capture->content = content_of(request->kind);
+	capture->content = content_of(request->kind, target->session.runtime);
 	capture->force = request->force;
 	capture->gc_before =
 		request->gc_before || (is_series(request) && request->series->gc_before);
@@ -141,6 +153,7 @@ static int compose(struct captures *captures, const struct target *target,
 	describe_target(&capture->manifest, target);
 	describe_recipe(&capture->manifest, &capture->recipe, capture->content);
 	describe_series(&capture->manifest, request);
+	describe_format(&capture->manifest, capture->content);
 	*ret = capture;
 	return 0;
 }
@@ -353,6 +366,7 @@ static int adopt(struct captures *captures, int fd, const struct manifest *manif
 	capture->adopted = adopted;
 	capture->adopted_owner = owner;
 	describe_recipe(&capture->manifest, &capture->recipe, content);
+	describe_format(&capture->manifest, content);
 	step_enter(captures, capture, CAPTURE_WAITING);
 	loop_wake_up(&captures->wake);
 	return 0;

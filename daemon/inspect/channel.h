@@ -33,6 +33,7 @@ struct channel {
 	int32_t next_id;
 	uint64_t since_ns; /* monotonic, of this state */
 	bool offered; /* by the list that came last */
+	uint64_t rest_until_ns; /* monotonic: another client has taken it; not before */
 	bool overdue; /* owes the answer to an earlier poll: nobody waits for it */
 	void *dialect_state; /* owned, dialect->state_size bytes, zeroed at each connect */
 };

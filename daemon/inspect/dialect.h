@@ -32,6 +32,11 @@ struct dialect {
 	 * -ENOENT: nothing to connect to, the reason is in err. -EPROTO: not ours.
 	 */
 	int (*found)(struct session *session, const char *list, size_t size, struct err *err);
+	/*
+	 * Does the list (zero-terminated) still name the path? Asked right before a capture
+	 * connects, of inspectors that must not be asked for what is gone; may be NULL.
+	 */
+	bool (*listed)(const void *words, const char *list, size_t size, const char *path);
 	int (*hello)(struct channel *channel); /* connected; ends with channel_ready() */
 	int (*poll)(struct channel *channel); /* ends with channel_polled() */
 	/* One message. Not 0 ends the channel as a protocol error. */
@@ -53,4 +58,4 @@ struct dialect {
 	int (*snapshot_finish)(struct download *download); /* last words; also after a failure */
 };
 
-extern const struct dialect dialect_cdp, dialect_cdp_browser;
+extern const struct dialect dialect_cdp, dialect_cdp_browser, dialect_bun, dialect_webkit;

@@ -27,6 +27,7 @@
 enum {
 	SCAN_BUFFER_BYTES = 65536, /* a piece of a snapshot is at most this */
 	REQUEST_MAX_BYTES = 4096, /* the longest request is a wrapped one with its session */
+	LIST_MAX_BYTES = 1 << 20, /* a list of a hundred pages is some 60 KB */
 };
 
 /* Requests are short and the kernel takes them at once, unless the target has stopped reading. */
@@ -338,11 +339,36 @@ static void download_fini(struct download *download)
 	free(download->scan_buffer);
 }
 
+/* Some inspectors must not be asked for what they no longer list. */
+static int check_listed(struct download *download)
+{
+	const struct download_request *request = download->request;
+	const struct runtime *runtime = request->runtime;
+	struct buf list;
+	int r;
+
+	if (runtime->dialect->listed == NULL)
+		return 0;
+	buf_init(&list, LIST_MAX_BYTES);
+	r = wire_get(&request->address, runtime->list_path, request->cancel_fd, request->connect_ns,
+		     &list, download->err);
+	if (r == 0 &&
+	    !runtime->dialect->listed(runtime->words, buf_text(&list), list.size, request->path))
+		r = err_set(download->err, DOWNLOAD_E_LOST,
+			    "%s is no longer there: %s does not list it", request->isolate,
+			    runtime->list_path);
+	buf_fini(&list);
+	return r;
+}
+
 static int converse(struct download *download)
 {
 	const struct download_request *request = download->request;
 	int r;
 
+	r = check_listed(download);
+	if (r != 0)
+		return r;
 	r = wire_open(&download->wire, &request->address, request->path, request->cancel_fd,
 		      request->connect_ns, &events, download, download->err);
 	if (r != 0)

@@ -7,6 +7,7 @@
 #include "inspect/cdp_words.h"
 #include "inspect/dialect.h"
 #include "inspect/sample.h"
+#include "inspect/webkit.h"
 #include "json/tree.h"
 #include "util/str.h"
 
@@ -57,25 +58,78 @@ static const struct runtime chromium = {
 	.list_path = "/json/version",
 };
 
-const struct runtime *const runtime_all[] = { &node, &deno, &workerd, &chromium, NULL };
+/* Its answers to one client come to all: nobody else listens while a snapshot is read. */
+static const struct runtime bun = {
+	.name = "bun",
+	.engine = "jsc",
+	.dialect = &dialect_bun,
+	.versioned = true,
+	.alone = true,
+};
 
-const char *const runtime_words[] = { "auto", "node", "deno", "workerd", "chromium", NULL };
+/*
+ * Any program with WebKit in it that was started with WEBKIT_INSPECTOR_HTTP_SERVER. The limit is
+ * explained in webkit_snapshot.c.
+ */
+static const struct runtime webkit = {
+	.name = "webkit",
+	.engine = "jsc",
+	.dialect = &dialect_webkit,
+	.words = &webkit_list_html,
+	.program = "",
+	.list_path = "/",
+	.many = true,
+	.alone = true,
+	.yields = true,
+	.format = SNAPSHOT_JSC,
+	.heap_max = 128 << 20,
+	.heap_max_why = "its snapshot may be longer than the 357,913,940 characters that JSC can "
+			"send, and then the page's process dies",
+};
+
+/* Safari of an iPhone or iPad, behind ios-webkit-debug-proxy. */
+static const struct runtime safari = {
+	.name = "safari",
+	.engine = "jsc",
+	.dialect = &dialect_webkit,
+	.words = &webkit_list_json,
+	.list_path = "/json/list",
+	.many = true,
+	.alone = true,
+	.yields = true,
+	.format = SNAPSHOT_JSC,
+	.heap_max = 24 << 20,
+	.heap_max_why = "its snapshot may be longer than the 64 MiB that ios-webkit-debug-proxy "
+			"passes on",
+};
+
+const struct runtime *const runtime_all[] = { &node, &deno,   &workerd, &chromium,
+					      &bun,  &webkit, &safari,  NULL };
+
+const char *const runtime_words[] = { "auto", "node",   "deno",   "workerd", "chromium",
+				      "bun",  "webkit", "safari", NULL };
 _Static_assert(sizeof(runtime_words) / sizeof(runtime_words[0]) ==
 		       sizeof(runtime_all) / sizeof(runtime_all[0]) + 1,
 	       "a word per runtime");
 
-/* `Browser` of /json/version begins so; what follows is the version. */
+/*
+ * `Browser` of /json/version begins so; what follows is the version, unless another member has it:
+ * then it is all of it.
+ */
 static const struct {
 	const char *prefix;
 	const struct runtime *runtime;
+	const char *version;
 } browsers[] = {
-	{ "node.js/v", &node },
-	{ "Deno/", &deno },
-	{ "workerd", &workerd },
-	{ "wrangler/v", &workerd }, /* its proxy, with the same workerd behind it */
-	{ "Chrome/", &chromium },
-	{ "HeadlessChrome/", &chromium },
-	{ "Edg/", &chromium },
+	{ "node.js/v", &node, NULL },
+	{ "Deno/", &deno, NULL },
+	{ "workerd", &workerd, NULL },
+	{ "wrangler/v", &workerd, NULL }, /* its proxy, with the same workerd behind it */
+	{ "Chrome/", &chromium, NULL },
+	{ "HeadlessChrome/", &chromium, NULL },
+	{ "Edg/", &chromium, NULL },
+	/* "Bun/1.4.5" is the CDP of its node:inspector, which knows nothing of memory. */
+	{ "Bun", &bun, "Bun-Version" },
 };
 
 const struct runtime *runtime_of_word(int word)
@@ -83,25 +137,33 @@ const struct runtime *runtime_of_word(int word)
 	return word == 0 ? NULL : runtime_all[word - 1];
 }
 
+static const struct runtime *recognised(size_t i, const char *browser, const struct tree *version,
+					struct identity *identity)
+{
+	const struct runtime *runtime = browsers[i].runtime;
+	const char *text = browser + strlen(browsers[i].prefix);
+
+	if (browsers[i].version != NULL)
+		tree_string(version, browsers[i].version, &text);
+	str_copy(identity->runtime, sizeof(identity->runtime), runtime->name);
+	str_copy(identity->engine, sizeof(identity->engine), runtime->engine);
+	str_copy(identity->runtime_version, sizeof(identity->runtime_version), text);
+	if (tree_string(version, "V8-Version", &text) ||
+	    tree_string(version, "WebKit-Version", &text))
+		str_copy(identity->engine_version, sizeof(identity->engine_version), text);
+	return runtime;
+}
+
 const struct runtime *runtime_of_version(const struct tree *version, struct identity *identity)
 {
-	const char *browser, *engine_version;
+	const char *browser;
 
 	if (!tree_string(version, "Browser", &browser))
 		return NULL;
 	for (size_t i = 0; i < sizeof(browsers) / sizeof(browsers[0]); i++) {
-		const struct runtime *runtime = browsers[i].runtime;
-
-		if (!str_has_prefix(browser, browsers[i].prefix))
-			continue;
-		str_copy(identity->runtime, sizeof(identity->runtime), runtime->name);
-		str_copy(identity->engine, sizeof(identity->engine), runtime->engine);
-		str_copy(identity->runtime_version, sizeof(identity->runtime_version),
-			 browser + strlen(browsers[i].prefix));
-		if (tree_string(version, "V8-Version", &engine_version))
-			str_copy(identity->engine_version, sizeof(identity->engine_version),
-				 engine_version);
-		return runtime;
+		if (str_has_prefix(browser, browsers[i].prefix) &&
+		    (browsers[i].version == NULL || strcmp(browser, browsers[i].prefix) == 0))
+			return recognised(i, browser, version, identity);
 	}
 	return NULL;
 }

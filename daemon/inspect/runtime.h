@@ -9,10 +9,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct dialect;
 struct identity;
 struct tree;
+
+/* What a snapshot of it is written in. */
+enum snapshot_format { SNAPSHOT_V8, SNAPSHOT_JSC };
 
 struct runtime {
 	const char *name; /* the `runtime` label and the word in the configuration */
@@ -34,6 +38,14 @@ struct runtime {
 	bool per_poll; /* `connection: auto` leaves after each poll */
 	/* A second client disturbs the first: nobody polls while a capture is connected. */
 	bool alone;
+	/* A second client takes the channel from the first: whose it is taken from leaves it for a
+	 * while, or two would take it from each other for ever. */
+	bool yields;
+
+	enum snapshot_format format;
+	/* A snapshot of a heap of more bytes than these does harm; 0: no limit. */
+	uint64_t heap_max;
+	const char *heap_max_why;
 };
 
 extern const struct runtime *const runtime_all[]; /* NULL-terminated */

@@ -34,6 +34,9 @@
 /* An overdue poll is looked at again after a poll time-out, then ever more rarely up to this. */
 #define LOOK_MAX_NS (30 * NS_PER_S)
 
+/* What another client has taken is left to it for so long. */
+#define YIELD_NS (60 * NS_PER_S)
+
 static const char *const state_names[] = {
 	[SESSION_CLOSED] = "closed",
 	[SESSION_FINDING] = "finding",
@@ -155,7 +158,9 @@ static void open_channels(struct session *session)
 {
 	list_each (link, &session->channels) {
 		struct channel *channel = channel_of(link);
-		int r = channel->state == CHANNEL_CLOSED ? channel_open(channel) : 0;
+		bool wanted = channel->state == CHANNEL_CLOSED &&
+			      clock_mono_ns() >= channel->rest_until_ns;
+		int r = wanted ? channel_open(channel) : 0;
 
 		if (r < 0)
 			session_channel_ended(channel, SESSION_END_LOST, strerror(-r));
@@ -280,6 +285,8 @@ void session_channel_ended(struct channel *channel, enum session_end end, const 
 		return;
 	}
 	session_isolate_gone(session, channel->isolate);
+	if (session->runtime->yields && end == SESSION_END_LOST)
+		channel->rest_until_ns = clock_mono_ns() + YIELD_NS;
 	if (session->state == SESSION_CONNECTING && channels_in(session, CHANNEL_CONNECTING) == 0)
 		session_fail(session, end, "%s", reason);
 	else if (session->state == SESSION_GREETING)
@@ -311,7 +318,10 @@ static void session_look(struct session *session)
 	session->looks++;
 	loop_timer_set(&session->deadline, delay < LOOK_MAX_NS ? delay : LOOK_MAX_NS);
 	if (!session->patient && session->fetch == NULL)
-		(void)find_get(session, "/json/version", got_look);
+		(void)find_get(session,
+			       session->runtime->versioned ? "/json/version"
+							   : session->runtime->list_path,
+			       got_look);
 }
 
 /* Some answer and some do not: those that do are the poll. */

@@ -17,6 +17,7 @@
 #include "inspect/runtime.h"
 #include "json/tree.h"
 #include "util/err.h"
+#include "util/str.h"
 
 enum {
 	/* A list of a hundred pages is some 60 KB; more than this is no inspector. */
@@ -90,6 +91,12 @@ static int take_list(struct session *session, const char *list, size_t size, str
 	r = session->runtime->dialect->found(session, list, size, err);
 	if (r < 0)
 		return r;
+	if (session->identity.runtime[0] == '\0') {
+		str_copy(session->identity.runtime, sizeof(session->identity.runtime),
+			 session->runtime->name);
+		str_copy(session->identity.engine, sizeof(session->identity.engine),
+			 session->runtime->engine);
+	}
 	list_each_safe (link, &session->channels) {
 		struct channel *channel = channel_of(link);
 
@@ -170,13 +177,18 @@ static void got_candidate(void *owner, const struct http_answer *answer)
 {
 	struct session *session = owner;
 	struct err err = { 0 };
+	int r = -EPROTO;
 
 	session->fetch = NULL;
 	session->bytes_in += answer->size;
 	session->runtime = *session->candidate;
-	if (answer->r == 0 && answer->status == 200 &&
-	    take_list(session, answer->body, answer->size, &err) == 0) {
-		session_found(session);
+	if (answer->r == 0 && answer->status == 200)
+		r = take_list(session, answer->body, answer->size, &err);
+	if (r == 0 || r == -ENOENT) {
+		if (r == 0)
+			session_found(session);
+		else
+			session_fail(session, SESSION_END_NOT_INSPECTOR, "%s", err.text);
 		return;
 	}
 	session->candidate++;
@@ -192,6 +204,7 @@ static void find_next(struct session *session)
 	       ((*session->candidate)->versioned || (*session->candidate)->list_path == NULL))
 		session->candidate++;
 	if (*session->candidate == NULL) {
+		session->runtime = NULL;
 		session_fail(session, SESSION_END_NOT_INSPECTOR,
 			     "/json/version answered HTTP status %ld, and it is no inspector that "
 			     "has none",

@@ -14,6 +14,13 @@ enum {
 	UPGRADE_ACCEPT_MAX = 29, /* a SHA-1 in base64 */
 };
 
+/*
+ * A header of ours beyond RFC 6455. Bun keeps a program alive while a client is connected unless
+ * this says that it should not; nobody else knows it.
+ */
+#define UPGRADE_HEADER_NAME  "Ref-Event-Loop:"
+#define UPGRADE_HEADER_VALUE "0"
+
 /* An absolute path of visible ASCII: nothing in it can end the request line. */
 bool upgrade_path_valid(const char *path);
 

@@ -26,6 +26,7 @@
 
 #include "net/address.h"
 #include "net/upgrade.h"
+#include "util/buf.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/rand.h"
@@ -185,7 +186,8 @@ static int ask_upgrade(struct wire *wire, const struct address *to, const char *
 			    "Upgrade: websocket\r\n"
 			    "Connection: Upgrade\r\n"
 			    "Sec-WebSocket-Key: %s\r\n"
-			    "Sec-WebSocket-Version: 13\r\n"
+			    "Sec-WebSocket-Version: 13\r\n" UPGRADE_HEADER_NAME
+			    " " UPGRADE_HEADER_VALUE "\r\n"
 			    "\r\n",
 			    path, address_host_header(host, to), key);
 
@@ -328,6 +330,79 @@ int wire_open(struct wire *wire, const struct address *to, const char *path, int
 		wire_close(wire);
 	}
 	return r;
+}
+
+/* ---- plain HTTP ---- */
+
+/* How long the whole answer is, by its head; 0: until the connection ends. */
+static size_t answer_size(const char *head, size_t head_size)
+{
+	static const char name[] = "\r\nContent-Length:";
+	const char *at = strcasestr(head, name);
+
+	if (at == NULL || at >= head + head_size)
+		return 0;
+	return head_size + strtoul(at + sizeof(name) - 1, NULL, 10);
+}
+
+/* All of it into buf; the size of its head, -errno. */
+static ssize_t read_answer(struct wire *wire, struct buf *buf, uint64_t deadline_ns)
+{
+	size_t head = 0, size = 0;
+
+	for (;;) {
+		char block[4096];
+		int r = wait_for(wire, wire->fd, POLLIN, deadline_ns);
+		ssize_t n = r < 0 ? 0 : recv(wire->fd, block, sizeof(block), 0);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (r < 0 || n < 0)
+			return r < 0 ? r : -errno;
+		if (n > 0)
+			r = buf_append(buf, block, (size_t)n);
+		if (r < 0)
+			return r;
+		if (head == 0 && n > 0) {
+			head = head_end(buf->data, 0, buf->size);
+			size = head > 0 ? answer_size(buf_text(buf), head) : 0;
+		}
+		if (n > 0 && (size == 0 || buf->size < size))
+			continue;
+		return head > 0 && buf->size >= size ? (ssize_t)head : -EPROTO;
+	}
+}
+
+static ssize_t ask_get(struct wire *wire, const struct address *to, const char *path,
+		       uint64_t deadline_ns, struct buf *buf)
+{
+	char request[UPGRADE_PATH_MAX + ADDRESS_TEXT_MAX + 64], host[ADDRESS_TEXT_MAX];
+	int size = snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n", path,
+			    address_host_header(host, to));
+	int r = connect_to(wire, to, deadline_ns);
+
+	if (r == 0)
+		r = write_all(wire, request, (size_t)size, deadline_ns);
+	return r < 0 ? r : read_answer(wire, buf, deadline_ns);
+}
+
+int wire_get(const struct address *to, const char *path, int cancel_fd, uint64_t timeout_ns,
+	     struct buf *buf, struct err *err)
+{
+	struct wire wire = { .fd = -1, .cancel_fd = cancel_fd };
+	ssize_t n = upgrade_path_valid(path)
+			    ? ask_get(&wire, to, path, deadline_after(timeout_ns), buf)
+			    : -EINVAL;
+
+	if (wire.fd >= 0)
+		close(wire.fd);
+	if (n < 0)
+		return err_set(err, (int)n, "no answer to GET %s: %s", path, strerror((int)-n));
+	if (n < 13 || memcmp(buf->data, "HTTP/1.", 7) != 0 || memcmp(buf->data + 8, " 200", 4) != 0)
+		return err_set(err, -EPROTO, "GET %s was not answered with status 200", path);
+	buf->size -= (size_t)n;
+	memmove(buf->data, buf->data + n, buf->size);
+	return 0;
 }
 
 int wire_knock(const struct address *to, uint64_t timeout_ns)

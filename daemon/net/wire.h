@@ -12,6 +12,7 @@
 #include "net/frame.h"
 
 struct address;
+struct buf;
 struct err;
 
 enum { WIRE_E_CLOSED = 1 }; /* the peer closed the connection */
@@ -46,6 +47,14 @@ int wire_send(struct wire *wire, const char *text, size_t size, uint64_t timeout
  * timeout_ns; -ECANCELED; -EPROTO; an event's own result.
  */
 int wire_receive(struct wire *wire, uint64_t timeout_ns);
+
+/*
+ * GET over HTTP, the body of the answer into buf, whose limit is that of the whole answer. 0;
+ * -EPROTO when it is no whole answer with status 200, -E2BIG, as wire_open() otherwise; text in
+ * err.
+ */
+int wire_get(const struct address *to, const char *path, int cancel_fd, uint64_t timeout_ns,
+	     struct buf *buf, struct err *err);
 
 /* Does anybody listen there? Connects and hangs up. 0, -ECONNREFUSED, -ETIMEDOUT, -errno. */
 int wire_knock(const struct address *to, uint64_t timeout_ns);

@@ -316,12 +316,22 @@ static int on_traffic(struct ws *ws, enum lws_callback_reasons what, void *in, s
 	return 0;
 }
 
+/* in points at where the request is written on. */
+static int add_header(struct ws *ws, void *in, size_t size)
+{
+	unsigned char **at = in;
+
+	return lws_add_http_header_by_name(ws->wsi, (const unsigned char *)UPGRADE_HEADER_NAME,
+					   (const unsigned char *)UPGRADE_HEADER_VALUE,
+					   strlen(UPGRADE_HEADER_VALUE), at, *at + size);
+}
+
 static int dispatch(struct ws *ws, enum lws_callback_reasons what, void *in, size_t size)
 {
 	switch (what) {
 	case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
 		ws->connected = true;
-		return 0;
+		return add_header(ws, in, size);
 	case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
 		on_connection_error(ws, in, size);
 		return 0;

@@ -69,6 +69,10 @@ int pipeline_init(struct pipeline *pipeline, const struct recipe *recipe, enum c
 
 	*pipeline = (struct pipeline){ .first = end };
 	r = add_age(pipeline, recipe, err);
+	if (r == 0 && content == CONTENT_JSC_SNAPSHOT && recipe->redact == REDACT_ALL)
+		r = err_set(err, -EINVAL,
+			    "the names in a snapshot of JSC cannot be redacted: redact: strings "
+			    "keeps them, and there are no values in it");
 	if (r == 0)
 		r = add_zstd(pipeline, recipe);
 	if (r == 0)

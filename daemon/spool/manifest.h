@@ -20,6 +20,7 @@ struct manifest {
 	char id[CAPTURE_ID_MAX]; /* 32 hex digits */
 	char name[SPOOL_NAME_MAX]; /* file name in ready/ */
 	char kind[24]; /* "snapshot", "diagnostics", "profile" */
+	char format[16]; /* of a snapshot: how its name ends, "heapsnapshot", "jsc.json" */
 	char target[128], isolate[64], address[128];
 	char runtime[16], runtime_version[32], engine[16], engine_version[48];
 	int64_t pid, target_start_wall_ms;
@@ -73,9 +74,9 @@ int manifest_from_tree(const struct tree *root, struct manifest *ret, struct err
 
 /*
  * Name the file after what it holds: TARGET.ISOLATE.STAMP.BYTES.heapsnapshot.zst.age, the ending by
- * kind, compress and encrypt, which are set before; with the id in it when the plain name is taken.
- * A snapshot also gets the name of its list of scripts, which ends in .scripts.json where the
- * capture's ends in .heapsnapshot: whoever has no such list drops it. Targets may be called
+ * kind, format, compress and encrypt, which are set before; with the id in it when the plain name
+ * is taken. A snapshot also gets the name of its list of scripts, which ends in .scripts.json where
+ * the capture's ends in its format: whoever has no such list drops it. Targets may be called
  * anything; only [A-Za-z0-9._-] goes into the name, and it does not begin with a dot or a dash.
  */
 void manifest_set_name(struct manifest *manifest, bool with_id);

@@ -37,6 +37,7 @@ static const char manifest_end[] = ".json";
 static const char scripts_end[] = ".scripts.json";
 static const char diagnostics_end[] = ".diagnostics.json";
 static const char snapshot_end[] = ".heapsnapshot";
+static const char jsc_end[] = ".jsc.json";
 
 struct names {
 	char **items; /* owned, each owned */
@@ -127,7 +128,7 @@ static enum role role_of(const char *name)
 {
 	if (stem_ends_with(name, scripts_end))
 		return ROLE_SCRIPTS;
-	if (stem_ends_with(name, diagnostics_end))
+	if (stem_ends_with(name, diagnostics_end) || stem_ends_with(name, jsc_end))
 		return ROLE_CAPTURE;
 	return ends_with(name, manifest_end) ? ROLE_MANIFEST : ROLE_CAPTURE;
 }

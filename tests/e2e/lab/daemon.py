@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -16,6 +17,9 @@ POLL = {"interval": "500ms", "timeout": "500ms", "backoff_max": "500ms"}
 
 # Snapshots as they came, alone: for tests that compare them or count files.
 PLAIN = {"redact": "none", "compress": "none", "diagnostics": False}
+
+# How the names of snapshots end.
+SNAPSHOT = re.compile(r"\.(heapsnapshot|jsc\.json)(\.zst)?(\.age)?$")
 
 
 def program():
@@ -144,8 +148,7 @@ class Daemon:
 
     def ready(self):
         """Snapshots in ready/, whatever they are sealed with, oldest first."""
-        return sorted(path for path in self.storage.rglob("ready/*.heapsnapshot*")
-                      if path.suffix != ".json")
+        return sorted(path for path in self.storage.rglob("ready/*") if SNAPSHOT.search(path.name))
 
     def incoming(self):
         """Captures that are being written."""

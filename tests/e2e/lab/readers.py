@@ -24,6 +24,17 @@ def parse(path, name):
     return found["nodes"], found["edges"], found["count"]
 
 
+def jsc(path, name):
+    """The same of a snapshot in JSC's own format, four numbers to a node and to an edge."""
+    snapshot = json.loads(path.read_text())
+    nodes, edges = snapshot["nodes"], snapshot["edges"]
+    assert snapshot["type"] == "Inspector" and len(nodes) % 4 == len(edges) % 4 == 0
+    ids = set(nodes[0::4])
+    assert ids.issuperset(edges[0::4]) and ids.issuperset(edges[1::4])
+    wanted = snapshot["nodeClassNames"].index(name)
+    return len(nodes) // 4, len(edges) // 4, nodes[2::4].count(wanted)
+
+
 def devtools(path, name):
     bundle = os.environ["HEAPWATCH_DEVTOOLS"]
     found = _run(node.binary(24), OLD_SPACE, TESTS / "devtools" / "load.mjs", bundle, path, name)

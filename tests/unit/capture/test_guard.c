@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "inspect/channel.h"
+#include "inspect/runtime.h"
 #include "scene.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -103,6 +104,26 @@ static uint64_t refusals(const char *target, const char *rule, const char *reaso
 			return row->refused;
 	}
 	return 0;
+}
+
+/* Not even by force: its process would not survive it. */
+Test(guard, what_the_runtime_does_not_survive)
+{
+	struct runtime frail = *shop->session.runtime;
+	const struct capture_request request = { .target_id = shop->id, .force = true };
+	char id[CAPTURE_ID_MAX];
+	struct err err;
+
+	frail.name = "frail";
+	frail.heap_max = 10 * 1024 * 1024;
+	frail.heap_max_why = "it dies";
+	shop->session.runtime = &frail;
+	cr_assert_eq(captures_request(&scene.captures, &request, id, &err), 0);
+	cr_assert_eq(captures_cancel(&scene.captures, id), 0);
+	frail.heap_max--;
+	expect_refused(
+		captures_request(&scene.captures, &request, NULL, &err), &err, REFUSAL_MAX_HEAP,
+		"max_heap: the heap uses 10 MiB, frail can capture at most 9.9 MiB: it dies");
 }
 
 Test(guard, names)

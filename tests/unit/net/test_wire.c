@@ -20,6 +20,7 @@
 #include "net/upgrade.h"
 #include "net/wire.h"
 #include "peer.h"
+#include "util/buf.h"
 #include "util/clock.h"
 #include "util/err.h"
 
@@ -650,4 +651,68 @@ Test(wire, hangs_up_on_the_upgrade)
 {
 	cr_assert_eq(open_with(hang_up, NULL), -ECONNRESET, "%s", err.text);
 	server_stop(&server);
+}
+
+/* ---- plain HTTP ---- */
+
+static const char *answer; /* of the server */
+
+static void answer_get(struct peer *peer)
+{
+	if (peer_read_head(peer) && strstr(peer->head, "GET /list HTTP/1.0\r\n") != NULL)
+		peer_puts(peer, answer);
+	/* One with a length is whole before the connection ends. */
+	if (strcasestr(answer, "Content-Length: 3\r") != NULL)
+		peer_wait_end(peer);
+}
+
+static int get(const char *text, struct buf *buf)
+{
+	int r;
+
+	answer = text;
+	buf_init(buf, 256);
+	server_start(&server, NULL, answer_get, NULL);
+	r = wire_get(&server.address, "/list", cancel_fd, SOON, buf, &err);
+	server_stop(&server);
+	return r;
+}
+
+static void expect_get(const char *text, int r, const char *body)
+{
+	struct buf buf;
+
+	cr_expect_eq(get(text, &buf), r, "%s: %s", text, err.text);
+	if (r == 0)
+		cr_expect_str_eq(buf_text(&buf), body);
+	buf_fini(&buf);
+}
+
+Test(wire, get)
+{
+	char large[512];
+
+	expect_get("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc", 0, "abc");
+	expect_get("HTTP/1.0 200 OK\r\nServer: x\r\n\r\nto the end", 0, "to the end");
+	expect_get("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0, "");
+	expect_get("HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nabc", -EPROTO, NULL);
+	expect_get("HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\nabc", -EPROTO, NULL);
+	expect_get("HTTP/1.1 200 OK\r\nContent-Le", -EPROTO, NULL);
+	expect_get("220 ready\r\n\r\n", -EPROTO, NULL);
+	expect_get("", -EPROTO, NULL);
+	memset(large, 'x', sizeof(large) - 1);
+	large[sizeof(large) - 1] = '\0';
+	expect_get(large, -E2BIG, NULL);
+}
+
+Test(wire, get_of_nobody_or_the_silent)
+{
+	struct buf buf;
+
+	buf_init(&buf, 256);
+	server_start(&server, NULL, stay_silent, NULL);
+	cr_expect_eq(wire_get(&server.address, "/", -1, 50 * NS_PER_MS, &buf, &err), -ETIMEDOUT);
+	server_stop(&server);
+	cr_expect_eq(wire_get(&server.address, "/", -1, SOON, &buf, &err), -ECONNREFUSED);
+	buf_fini(&buf);
 }

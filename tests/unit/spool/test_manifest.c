@@ -187,6 +187,21 @@ Test(manifest, names)
 	expect_name("é", "main", "__.main" END);
 }
 
+Test(manifest, a_name_ends_by_its_format)
+{
+	struct manifest manifest = { .id = ID,
+				     .target = "a",
+				     .isolate = "page:1",
+				     .kind = "snapshot",
+				     .format = "jsc.json",
+				     .compress = "zstd" };
+	size_t size;
+
+	manifest_set_name(&manifest, false);
+	size = strlen(manifest.name);
+	cr_expect_str_eq(manifest.name + size - 13, ".jsc.json.zst");
+}
+
 Test(manifest, names_are_bounded)
 {
 	struct manifest manifest = { .id = ID, .heap_used_bytes = UINT64_MAX };

@@ -70,6 +70,23 @@ Test(sweep, nothing_to_do)
 	start(2, 6, 0);
 }
 
+/* Its name ends as that of a manifest does. */
+Test(sweep, a_snapshot_of_jsc)
+{
+	struct manifest jsc = shelf_manifest(3, 10);
+
+	shelf_open(&spool);
+	snprintf(jsc.format, sizeof(jsc.format), "jsc.json");
+	manifest_set_name(&jsc, false);
+	manifest_drop_scripts(&jsc);
+	shelf_put(&spool, &jsc);
+	spool_close(&spool);
+	start(3, 8, 0);
+	shelf_delete("ready", jsc.name, ".json");
+	start(2, 6, 1);
+	cr_expect(shelf_has("corrupt", jsc.name, ""));
+}
+
 /* A crash after the manifest, or after the manifest and the scripts, of a publication; or after the
  * capture, or the capture and the scripts, of a removal. */
 Test(sweep, companions_without_capture)

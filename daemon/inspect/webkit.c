@@ -1,0 +1,234 @@
+/*
+ * WebKit, polling half: pages of WebKitGTK and WPE by WEBKIT_INSPECTOR_HTTP_SERVER, and of iOS by
+ * ios-webkit-debug-proxy. What is said to a page is the closed list of requests here and in
+ * webkit_snapshot.c.
+ *
+ * A connection is to a page, but first to its browser: it says which target the page is
+ * (Target.targetCreated), and carries the page's messages as strings in its own. When a navigation
+ * swaps the page's process, another target takes over, which has none of our state; a poll under
+ * way is asked anew there.
+ *
+ * The answer of the browser says only that it has passed a request on. The process of a page that
+ * has crashed answers nothing, and nothing tells of it: it is a poll that stays overdue.
+ *
+ * A page is tracked for the one update that comes at once, then no more: each further one, twice a
+ * second, would be work for the page. A poll is over when the page has said that it tracks no more,
+ * for WPE 2.38 crashes when a client leaves that an answer is still on its way to.
+ */
+
+#include "inspect/webkit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "inspect/channel.h"
+#include "inspect/dialect.h"
+#include "inspect/session.h"
+#include "json/tree.h"
+#include "json/write.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/str.h"
+
+enum { WRAPPED_MAX = 1024 };
+
+struct webkit {
+	char target[64]; /* "": the browser has named none */
+	int32_t next_id; /* of the page's stream of messages */
+	int32_t track_id, stop_id; /* 0: nothing outstanding */
+	uint64_t asked_ns;
+	struct sample sample; /* of the poll under way */
+};
+
+static struct webkit *webkit_of(struct channel *channel)
+{
+	return channel->dialect_state;
+}
+
+int webkit_wrap(struct buf *params, const char *target, int32_t id, const char *method)
+{
+	char message[160];
+	int size = snprintf(message, sizeof(message), "{\"id\":%d,\"method\":\"%s\"}", (int)id,
+			    method);
+
+	buf_puts(params, "{\"targetId\":");
+	json_quote(params, target, strlen(target));
+	buf_puts(params, ",\"message\":");
+	json_quote(params, message, (size_t)size);
+	return buf_puts(params, "}");
+}
+
+static int ask_page(struct channel *channel, const char *method, int32_t *ret_id)
+{
+	struct webkit *webkit = webkit_of(channel);
+	struct buf params;
+	int r;
+
+	buf_init(&params, WRAPPED_MAX);
+	webkit->next_id = webkit->next_id < INT32_MAX ? webkit->next_id + 1 : 1;
+	*ret_id = webkit->next_id;
+	r = webkit_wrap(&params, webkit->target, *ret_id, method);
+	if (r == 0)
+		r = channel_ask(channel, "Target.sendMessageToTarget", buf_text(&params), NULL);
+	buf_fini(&params);
+	return r;
+}
+
+/* The browser speaks first. */
+static int webkit_hello(struct channel *channel)
+{
+	webkit_of(channel)->next_id = webkit_first_id();
+	return 0;
+}
+
+static int webkit_poll(struct channel *channel)
+{
+	struct webkit *webkit = webkit_of(channel);
+
+	webkit->asked_ns = clock_mono_ns();
+	webkit->track_id = webkit->stop_id = 0;
+	if (webkit->target[0] == '\0')
+		return 0;
+	return ask_page(channel, "Memory.startTracking", &webkit->track_id);
+}
+
+/* ---- what the page says ---- */
+
+/* The heap of its whole process, garbage included. */
+static bool javascript_bytes(const struct tree *categories, uint64_t *ret)
+{
+	for (size_t i = 0; i < tree_size(categories); i++) {
+		const struct tree *category = tree_at(categories, i);
+		const char *type;
+
+		if (tree_string(category, "type", &type) && strcmp(type, "javascript") == 0)
+			return tree_uint(category, "size", ret);
+	}
+	return false;
+}
+
+static int updated(struct channel *channel, const struct tree *message)
+{
+	struct webkit *webkit = webkit_of(channel);
+	uint64_t used;
+	int r;
+
+	if (channel->state != CHANNEL_POLLING || webkit->track_id == 0 ||
+	    !javascript_bytes(tree_get(message, "params.event.categories"), &used))
+		return 0;
+	webkit->track_id = 0;
+	r = ask_page(channel, "Memory.stopTracking", &webkit->stop_id);
+	if (r < 0) {
+		channel_fail(channel, SESSION_END_LOST, "cannot send: %s", strerror(-r));
+		return 0;
+	}
+	webkit->sample = (struct sample){
+		.wall_ms = clock_wall_ms(),
+		.mono_ns = clock_mono_ns(),
+		.round_trip_ns = clock_mono_ns() - webkit->asked_ns,
+	};
+	sample_set(&webkit->sample, SAMPLE_HEAP_USED, used);
+	return 0;
+}
+
+static int page_said(struct channel *channel, const struct tree *message)
+{
+	struct webkit *webkit = webkit_of(channel);
+	const char *method, *text;
+	int64_t id;
+
+	if (tree_string(message, "method", &method))
+		return strcmp(method, "Memory.trackingUpdate") == 0 ? updated(channel, message) : 0;
+	if (!tree_int(message, "id", &id) || id <= 0)
+		return 0;
+	if (id == webkit->stop_id) {
+		webkit->stop_id = 0;
+		session_sample(channel->session, channel->isolate, &webkit->sample);
+		channel_polled(channel, ACTIVITY_UNKNOWN, 0);
+	} else if (id == webkit->track_id && tree_string(message, "error.message", &text)) {
+		channel_fail(channel, SESSION_END_PROTOCOL, "it does not tell its memory: %.80s",
+			     text);
+	}
+	return 0;
+}
+
+static int dispatched(struct channel *channel, const struct tree *params)
+{
+	const char *target, *text;
+	struct tree *message;
+	int r;
+
+	if (!tree_string(params, "targetId", &target) || !tree_string(params, "message", &text) ||
+	    strcmp(target, webkit_of(channel)->target) != 0 ||
+	    tree_parse(text, strlen(text), &message, NULL) < 0)
+		return 0;
+	r = page_said(channel, message);
+	tree_free(message);
+	return r;
+}
+
+/* ---- what the browser says ---- */
+
+static int set_target(struct channel *channel, const char *target)
+{
+	struct webkit *webkit = webkit_of(channel);
+
+	if (!str_copy(webkit->target, sizeof(webkit->target), target))
+		return -EPROTO;
+	if (channel->state == CHANNEL_POLLING)
+		return webkit_poll(channel);
+	channel_ready(channel);
+	return 0;
+}
+
+/* A provisional one counts when it is committed. */
+static int created(struct channel *channel, const struct tree *params)
+{
+	const char *target, *type = "";
+	bool provisional = false;
+
+	tree_string(params, "targetInfo.type", &type);
+	tree_bool(params, "targetInfo.isProvisional", &provisional);
+	if (strcmp(type, "page") != 0 || provisional ||
+	    !tree_string(params, "targetInfo.targetId", &target))
+		return 0;
+	return set_target(channel, target);
+}
+
+static int webkit_message(struct channel *channel, const struct tree *message)
+{
+	const struct tree *params = tree_get(message, "params");
+	struct webkit *webkit = webkit_of(channel);
+	const char *method, *target;
+
+	if (!tree_string(message, "method", &method))
+		return 0;
+	if (strcmp(method, "Target.dispatchMessageFromTarget") == 0)
+		return dispatched(channel, params);
+	if (strcmp(method, "Target.targetCreated") == 0)
+		return created(channel, params);
+	if (strcmp(method, "Target.didCommitProvisionalTarget") == 0)
+		return tree_string(params, "newTargetId", &target) ? set_target(channel, target)
+								   : 0;
+	if (strcmp(method, "Target.targetDestroyed") == 0 &&
+	    tree_string(params, "targetId", &target) && strcmp(target, webkit->target) == 0)
+		webkit->target[0] = '\0';
+	return 0;
+}
+
+const struct dialect dialect_webkit = {
+	.name = "webkit",
+	.state_size = sizeof(struct webkit),
+	.found = webkit_found,
+	.listed = webkit_listed,
+	.hello = webkit_hello,
+	.poll = webkit_poll,
+	.message = webkit_message,
+	.download_size = sizeof(struct webkit_snapshot),
+	.snapshot_begin = webkit_snapshot_begin,
+	.snapshot_event = webkit_snapshot_event,
+	.snapshot_message_end = webkit_snapshot_message_end,
+	.snapshot_overdue = webkit_snapshot_overdue,
+	.snapshot_finish = webkit_snapshot_finish,
+};

@@ -1,0 +1,232 @@
+/*
+ * Heap snapshots of WebKit's pages, in JSC's own format
+ *
+ * Each step after the answer to the one before, all through Target.sendMessageToTarget, once the
+ * browser has named the page's target:
+ *
+ *   Heap.gc               where it is asked for
+ *   Memory.startTracking  what the heap has at this moment; Memory.stopTracking
+ *   Heap.snapshot
+ *
+ * The snapshot comes as one message of the browser: in it, as a string, the message of the page,
+ * and in that, as a string, the snapshot. Three scanners of constant memory stand one in the
+ * other's events: download's, ours, and none for the snapshot itself, whose text is what is wanted.
+ *
+ * JSC must have the snapshot as one string of at most 2^31/6 characters, for quoting reserves six
+ * times its length; beyond that the page's process dies without a word. ios-webkit-debug-proxy
+ * drops what is over 64 MiB. How long it will be nobody can say before, but a byte of the heap has
+ * never made more than 1.7 characters, and cannot make more than 2.7 (a slot of an array, 8 bytes,
+ * is an edge "1234567,1234567,2,123,"). So heaps over a limit are not asked for at all, by what
+ * they have right before (struct runtime, heap_max).
+ *
+ * Leaving frees what JSC keeps of a snapshot for the next one. But WPE 2.38 crashes when a client
+ * leaves that an answer is still on its way to: so the last words are one more request, whose
+ * answer comes after all others.
+ */
+
+#include "inspect/webkit.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "inspect/download.h"
+#include "inspect/runtime.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/str.h"
+
+enum { WRAPPED_MAX = 1024 };
+
+static const char take_method[] = "Heap.snapshot";
+static const char update_method[] = "Memory.trackingUpdate";
+static const char stop_method[] = "Memory.stopTracking";
+static const char dispatch_method[] = "Target.dispatchMessageFromTarget";
+
+static int ask(struct download *download, const char *method, enum webkit_step step)
+{
+	struct webkit_snapshot *state = download->state;
+	struct buf params;
+	int r;
+
+	state->step = step;
+	state->asked_id = ++download->next_id;
+	buf_init(&params, WRAPPED_MAX);
+	r = webkit_wrap(&params, state->target, state->asked_id, method);
+	if (r == 0)
+		r = download_ask(download, "Target.sendMessageToTarget", buf_text(&params), NULL);
+	buf_fini(&params);
+	return r;
+}
+
+static int measure(struct download *download)
+{
+	return ask(download, "Memory.startTracking", WEBKIT_MEASURE);
+}
+
+static int take(struct download *download)
+{
+	struct webkit_snapshot *state = download->state;
+	int r = ask(download, stop_method, WEBKIT_TAKE);
+
+	state->asked_ns = clock_mono_ns();
+	download->stats->asked = true;
+	return r != 0 ? r : ask(download, take_method, WEBKIT_TAKE);
+}
+
+static int measured(struct download *download, uint64_t heap_bytes)
+{
+	const struct runtime *runtime = download->request->runtime;
+	char used[STR_UNIT_MAX], max[STR_UNIT_MAX];
+
+	download_began(download);
+	if (heap_bytes <= runtime->heap_max)
+		return take(download);
+	str_format_bytes(used, heap_bytes);
+	str_format_bytes(max, runtime->heap_max);
+	return err_set(download->err, DOWNLOAD_E_REFUSED,
+		       "the heap uses %s, at most %s can be captured: %s", used, max,
+		       runtime->heap_max_why);
+}
+
+/* ---- what the page says ---- */
+
+static int taken(struct download *download)
+{
+	const struct webkit_snapshot *state = download->state;
+
+	if (!state->streamed || state->last != '}')
+		return err_set(download->err, -EPROTO, "%s was answered without a whole snapshot",
+			       take_method);
+	download->stats->busy_ns = clock_mono_ns() - state->asked_ns;
+	download->done = true;
+	return 0;
+}
+
+static int page_message(struct download *download)
+{
+	struct webkit_snapshot *state = download->state;
+	const struct webkit_message *message = &state->inner;
+
+	if (!message->has_id) {
+		if (state->step == WEBKIT_MEASURE && message->heap_bytes > 0 &&
+		    strcmp(message->method, update_method) == 0)
+			return measured(download, (uint64_t)message->heap_bytes);
+		return 0;
+	}
+	if (message->id != state->asked_id || state->step == WEBKIT_GREET)
+		return 0;
+	if (download->leaving) {
+		download->done = true;
+		return 0;
+	}
+	if (message->failed)
+		return err_set(download->err, DOWNLOAD_E_REFUSED, "the page refused: %s",
+			       message->text);
+	if (state->step == WEBKIT_COLLECT)
+		return measure(download);
+	return state->step == WEBKIT_TAKE ? taken(download) : 0;
+}
+
+static int on_nested(void *owner, const struct json_event *event)
+{
+	struct download *download = owner;
+	struct webkit_snapshot *state = download->state;
+
+	if (webkit_begins_message(event))
+		state->streamed = false;
+	if (webkit_hear(&state->inner, event) != WEBKIT_SNAPSHOT || !webkit_is_text(event) ||
+	    state->step != WEBKIT_TAKE)
+		return 0;
+	state->streamed = true;
+	if (event->size > 0)
+		state->last = event->text[event->size - 1];
+	return download_piece(download, DOWNLOAD_SNAPSHOT, event->text, event->size);
+}
+
+/* A piece of a message from our page. */
+static int nested(struct download *download, const struct json_event *event)
+{
+	struct webkit_snapshot *state = download->state;
+	int r;
+
+	if (strcmp(state->outer.method, dispatch_method) != 0 || state->target[0] == '\0')
+		return 0;
+	if (state->outer.target[0] == '\0')
+		return err_set(download->err, -EPROTO, "a page's message comes before its target");
+	if (strcmp(state->outer.target, state->target) != 0)
+		return 0;
+	r = json_scan_feed(&state->nested, event->text, event->size);
+	if (r != 0 || event->kind != JSON_STRING)
+		return r;
+	r = json_scan_end(&state->nested);
+	return r != 0 ? r : page_message(download);
+}
+
+int webkit_snapshot_event(struct download *download, const struct json_event *event)
+{
+	struct webkit_snapshot *state = download->state;
+
+	if (webkit_begins_message(event))
+		json_scan_reset(&state->nested);
+	if (webkit_hear(&state->outer, event) != WEBKIT_NESTED || !webkit_is_text(event))
+		return 0;
+	return nested(download, event);
+}
+
+/* ---- what the browser says ---- */
+
+static int greeted(struct download *download, const struct webkit_message *message)
+{
+	struct webkit_snapshot *state = download->state;
+
+	if (state->step != WEBKIT_GREET || strcmp(message->type, "page") != 0 ||
+	    message->provisional)
+		return 0;
+	str_copy(state->target, sizeof(state->target), message->target);
+	return download->request->collect_garbage ? ask(download, "Heap.gc", WEBKIT_COLLECT)
+						  : measure(download);
+}
+
+int webkit_snapshot_message_end(struct download *download)
+{
+	const struct webkit_snapshot *state = download->state;
+	const struct webkit_message *message = &state->outer;
+
+	if (message->failed)
+		return err_set(download->err, DOWNLOAD_E_REFUSED, "the browser refused: %s",
+			       message->text);
+	if (strcmp(message->method, "Target.targetCreated") == 0)
+		return greeted(download, message);
+	if (strcmp(message->method, "Target.targetDestroyed") == 0 &&
+	    strcmp(message->target, state->target) == 0)
+		return err_set(download->err, DOWNLOAD_E_LOST,
+			       "the page has got another process, or is closed");
+	return 0;
+}
+
+int webkit_snapshot_begin(struct download *download)
+{
+	struct webkit_snapshot *state = download->state;
+
+	download->next_id = webkit_first_id();
+	json_scan_init(&state->nested, state->nested_buffer, sizeof(state->nested_buffer),
+		       on_nested, download);
+	download_expect(download);
+	return 0;
+}
+
+/* Blocked, or its process has crashed: both answer nothing. */
+int webkit_snapshot_overdue(struct download *download)
+{
+	return download_blocked(download);
+}
+
+int webkit_snapshot_finish(struct download *download)
+{
+	const struct webkit_snapshot *state = download->state;
+
+	if (state->step == WEBKIT_GREET)
+		return 0;
+	download->done = false;
+	return ask(download, stop_method, state->step);
+}

@@ -1,0 +1,194 @@
+"""Real WebKitGTK and WPE, by pid: a MiniBrowser with a page that does what the test says, and the
+surface of ios-webkit-debug-proxy before it."""
+
+import json
+import os
+import queue
+import socket
+import struct
+import threading
+from urllib.parse import unquote
+
+from . import listener, node
+from .cdp import Client
+from .wait import until
+
+LIBRARIES = "/usr/lib/x86_64-linux-gnu"
+GTK = f"{LIBRARIES}/webkit2gtk-4.1/MiniBrowser"
+WPE = f"{LIBRARIES}/wpe-webkit-1.1/MiniBrowser"
+PAGE = "/socket/1/1/WebPage"
+
+# Asks for its next piece of work, does it, tells the result.
+HTML = b"""<!doctype html><title>page</title><script>
+class KnownThing { constructor(i) { this.i = i; this.name = 'thing-' + i; } }
+const things = [];
+function grow(n) { for (let i = 0; i < n; i++) things.push(new KnownThing(i)); return things.length; }
+(async () => {
+  for (let done = ''; done !== 'left';) {
+    const work = await (await fetch('/work?' + Math.random())).text();
+    done = (0, eval)(work);
+    await fetch('/done?' + encodeURIComponent(String(done)));
+  }
+})();
+</script>"""
+
+
+class Site:
+    """What the page is loaded from, and told by."""
+
+    def __init__(self):
+        self._work, self._done = queue.Queue(), queue.Queue()
+        self._server = listener.http({
+            "/": (200, "text/html", HTML), "/work": (200, "text/plain", self._next),
+            "/done": (200, "text/plain", self._took)})
+        self.port = self._server.port
+
+    def _next(self, _):
+        return self._work.get().encode()
+
+    def _took(self, handler):
+        self._done.put(unquote(handler.path.split("?", 1)[1]))
+        return b""
+
+    def run(self, script, limit_s=60):
+        self._work.put(script)
+        return self._done.get(timeout=limit_s)
+
+    def leave(self, url):
+        """The page goes there and asks for no more work."""
+        assert self.run(f"location.href = '{url}'; 'left'") == "left"
+
+
+class Browser:
+    def __init__(self, nursery, home, path=GTK, url=None):
+        assert os.access(path, os.X_OK), f"{path} is missing: install tests/packages.txt"
+        home.mkdir(parents=True, exist_ok=True)
+        self.site = Site()
+        self.port = listener.free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self._nursery, self._path, self._url = nursery, path, url
+        self._env = dict(node.environment(), HOME=str(home), XDG_RUNTIME_DIR=str(home),
+                         NO_AT_BRIDGE="1", GDK_BACKEND="x11", LIBGL_ALWAYS_SOFTWARE="1",
+                         WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS="1",
+                         WEBKIT_INSPECTOR_HTTP_SERVER=self.address)
+        home.chmod(0o700)
+        if path == GTK:
+            screen = nursery.start(["Xvfb", "-displayfd", "1", "-nolisten", "tcp",
+                                    "-screen", "0", "640x480x24"])
+            self._env["DISPLAY"] = ":" + screen.wait_line(r"^(\d+)$")[1]
+        self.start()
+
+    def start(self):
+        flags = [] if self._path == GTK else ["--headless"]
+        url = self._url or f"http://127.0.0.1:{self.site.port}/"
+        self.process = self._nursery.start([self._path, *flags, url], env=self._env)
+        self.pid = self.process.pid
+        if self._url is None:
+            self.site.run("1")
+
+    def grow(self, n):
+        return int(self.site.run(f"grow({n})"))
+
+    def web_processes(self):
+        """The pids of the processes of pages."""
+        found = set()
+        for entry in os.listdir("/proc"):
+            try:
+                with open(f"/proc/{entry}/stat", encoding="utf-8") as stat:
+                    text = stat.read()
+                name = text[text.index("(") + 1:text.rindex(")")]
+                parent = int(text[text.rindex(")") + 2:].split()[1])
+            except (OSError, ValueError):
+                continue
+            if parent == self.pid and name.startswith(("WebKitWebProces", "WPEWebProcess")):
+                found.add(int(entry))
+        return found
+
+    def client(self):
+        """Another person's Web Inspector: it takes the page."""
+        return Client(self.port, path=PAGE)
+
+
+class Proxy(listener.Listener):
+    """ios-webkit-debug-proxy as its source has it: a list of one page, whose WebSocket is relayed
+    verbatim (the page is WebKitGTK's), and a device that is lost when it sends more than 64 MiB in
+    one message."""
+
+    LIMIT = 1 << 26
+
+    def __init__(self, to, ws_path=PAGE):
+        self._to, self._ws_path = to, ws_path
+        self.listed = True
+        self.asked = []  # the paths of all requests
+        self.lost = False
+        self._taken = None  # the relay that has the page
+        super().__init__(self._answer)
+
+    def _list(self):
+        page = {"devtoolsFrontendUrl": "", "faviconUrl": "", "thumbnailUrl": "/thumb/x",
+                "title": "page", "url": "http://page/", "appId": "PID:1",
+                "webSocketDebuggerUrl": f"ws://127.0.0.1:{self.port}/devtools/page/1"}
+        return json.dumps([page] if self.listed else [])
+
+    def _answer(self, client):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += client.recv(4096)
+        path = head.split()[1].decode()
+        self.asked.append(path)
+        if path == "/devtools/page/1":
+            self._relay(client, head.replace(path.encode(), self._ws_path.encode(), 1))
+            return
+        found = path in ("/json", "/json/list")
+        body = self._list() if found else "<html>404</html>"
+        status = "200 OK" if found else "404 Not Found"
+        client.sendall((f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n"
+                        f"Connection: close\r\n\r\n{body}").encode())
+        client.close()
+
+    def _relay(self, client, head):
+        if self._taken:
+            try:
+                self._taken[0].shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it is gone already
+            self._taken[1].join(10)
+        server = socket.create_connection(("127.0.0.1", self._to))
+        server.sendall(head)
+        back = threading.Thread(target=self._back, args=(server, client), daemon=True)
+        self._taken = server, back
+        back.start()
+        try:
+            while data := client.recv(1 << 16):
+                server.sendall(data)
+            server.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def _back(self, server, client):
+        stream = server.makefile("rb")
+        try:
+            while (line := stream.readline()) != b"\r\n":
+                client.sendall(line)
+            client.sendall(line)
+            while not self.lost and (start := stream.read(2)):
+                self._frame(stream, client, start)
+        except OSError:
+            pass
+        client.close()
+        stream.close()
+        server.close()
+
+    def _frame(self, stream, client, start):
+        size = start[1] & 0x7F
+        more = stream.read({126: 2, 127: 8}.get(size, 0))
+        if more:
+            size, = struct.unpack("!H" if len(more) == 2 else "!Q", more)
+        if size > self.LIMIT:
+            self.lost = True
+            return
+        client.sendall(start + more)
+        while size > 0:
+            data = stream.read(min(size, 1 << 20))
+            client.sendall(data)
+            size -= len(data)

@@ -1,0 +1,219 @@
+"""WebKitGTK and WPE, and Safari's way through ios-webkit-debug-proxy: from the start to the end, and
+each hazard with what keeps it away."""
+
+import json
+import os
+import signal
+
+import pytest
+
+from lab import readers, webkit
+from lab.daemon import PLAIN
+from lab.listener import http
+from lab.wait import until
+
+COUNT = 23456
+ANYHOW = dict(PLAIN, guards={"headroom": 0})
+SLOW = {"interval": "20s", "timeout": "2s", "backoff_max": "1s"}
+
+
+@pytest.fixture
+def start_browser(nursery, tmp_path):
+    return lambda *args, **options: webkit.Browser(nursery, tmp_path / "browser", *args, **options)
+
+
+@pytest.fixture
+def browser(start_browser):
+    return start_browser()
+
+
+def used(daemon, isolate="page:1"):
+    return daemon.value("heapwatch_heap_used_bytes", target="app", isolate=isolate)
+
+
+def ask(daemon, **wishes):
+    body = json.dumps({"kind": "snapshot", "isolate": "page:1", **wishes}).encode()
+    return daemon.post("/api/v1/targets/app/captures", body, {"Content-Type": "application/json"})
+
+
+@pytest.mark.parametrize("kind", ["gtk", "wpe", "proxy"])
+def test_from_start_to_end(start_browser, watch, kind):
+    browser = start_browser(webkit.WPE if kind == "wpe" else webkit.GTK)
+    proxy = webkit.Proxy(browser.port) if kind == "proxy" else None
+    address = proxy.address if proxy else browser.address
+    browser.grow(COUNT)
+    daemon = watch(app=address, sections={"capture": ANYHOW})
+    daemon.wait_up("app")
+    (labels, _), = daemon.values("heapwatch_target_info", target="app")
+    assert labels["runtime"] == ("safari" if kind == "proxy" else "webkit")
+    assert labels["engine"] == "jsc"
+    before = used(daemon)
+    browser.grow(COUNT)
+    until(lambda: (used(daemon) or 0) > before + 16 * COUNT,
+          lambda: f"{used(daemon)} after {before}; log:\n{daemon.tail()}")
+    snapshot = daemon.capture("app", isolate="page:1", gc_before=True)
+    assert readers.jsc(snapshot, "KnownThing")[2] == 2 * COUNT
+    daemon.wait_up("app")
+    until(lambda: used(daemon), "the page again")
+    assert browser.grow(1) == 2 * COUNT + 1
+    browser.process.kill()
+    if proxy:
+        proxy.close()
+    daemon.wait_value("heapwatch_up", 0, target="app")
+    assert daemon.values("heapwatch_heap_used_bytes", target="app") == []
+
+
+def test_the_headroom_is_that_of_the_browser_which_listens(browser, watch):
+    daemon = watch(app=browser.address)
+    until(lambda: used(daemon), "the page")
+    daemon.capture("app", isolate="page:1")
+
+
+def test_a_title_cannot_name_a_page(start_browser, watch, tmp_path):
+    """Titles stand in the list as they are. To connect where this one points crashes the browser."""
+    page = tmp_path / "title.html"
+    row = ("</div><div class=targeturl>u</div></td><td class=input><input onclick=\"window.open("
+           "'Main.html?ws=' + window.location.host + '/socket/7/1/WebPage', '_blank')\">")
+    page.write_text(f"<script>document.title = {json.dumps(row)}</script>")
+    browser = start_browser(url=page.as_uri())
+    daemon = watch(app=browser.address)
+    daemon.wait_up("app")
+    until(lambda: used(daemon), "the page")
+    polls = daemon.value("heapwatch_polls_total", target="app")
+    until(lambda: daemon.value("heapwatch_polls_total", target="app") > polls + 2, "polls")
+    isolates = {labels["isolate"] for labels, _ in daemon.values("heapwatch_heap_used_bytes")}
+    assert isolates == {"page:1"}
+    assert browser.process.running()
+
+
+def test_what_is_no_longer_listed_is_not_connected_to(browser, watch):
+    """The list is read right before a capture, not only at the last poll."""
+    proxy = webkit.Proxy(browser.port)
+    daemon = watch(app=proxy.address, sections={"capture": ANYHOW, "poll": SLOW})
+    daemon.wait_up("app")
+    until(lambda: used(daemon), "the page")
+    before = proxy.asked.count("/devtools/page/1")
+    proxy.listed = False
+    assert ask(daemon).status == 202
+    daemon.process.wait_line("is no longer there")
+    assert proxy.asked.count("/devtools/page/1") == before
+
+
+def test_a_page_that_another_takes_is_left_to_it(browser, watch):
+    daemon = watch(app=browser.address)
+    until(lambda: used(daemon), "the page")
+    with browser.client() as other:
+        until(lambda: used(daemon) is None, "its series to end")
+        polls = daemon.value("heapwatch_polls_total", target="app")
+        until(lambda: daemon.value("heapwatch_polls_total", target="app") > polls + 4, "polls")
+        asked = other.send("Target.isThere")
+        while other.receive().get("id") != asked:
+            pass
+        assert ask(daemon).status != 202, "nor is it taken for a capture"
+    assert daemon.state("app") == "up"
+
+
+def test_a_page_that_gets_another_process_is_followed(browser, watch):
+    browser.grow(COUNT)
+    daemon = watch(app=browser.address)
+    until(lambda: used(daemon), "the page")
+    before = browser.web_processes()
+    browser.site.leave(f"http://localhost:{browser.site.port}/")
+    browser.site.run("1")
+    assert browser.web_processes() - before
+    small = until(lambda: used(daemon), "the page")
+    browser.grow(3 * COUNT)
+    until(lambda: (used(daemon) or 0) > small + 16 * COUNT, lambda: f"growth; {daemon.tail()}")
+    snapshot = daemon.capture("app", isolate="page:1")
+    assert readers.jsc(snapshot, "KnownThing")[2] == 3 * COUNT
+
+
+def test_the_silent_death_of_a_page_is_seen(browser, watch):
+    daemon = watch(app=browser.address)
+    until(lambda: used(daemon), "the page")
+    for pid in browser.web_processes():
+        os.kill(pid, signal.SIGKILL)
+    daemon.wait_value("heapwatch_up", 0, target="app")
+    assert daemon.state("app") in ("blocked", "down")
+    assert browser.process.running()
+
+
+def test_a_heap_whose_snapshot_would_kill_it_is_refused(browser, watch):
+    daemon = watch(app=browser.address, sections={"capture": ANYHOW})
+    browser.site.run("things.push(new Uint8Array(160 << 20)); grow(400000)")
+    until(lambda: (used(daemon) or 0) > 128 << 20, lambda: f"growth; {used(daemon)}")
+    answer = ask(daemon, force=True)
+    assert answer.status != 202
+    assert "at most 128 MiB" in answer.text and "357,913,940" in answer.text
+    assert int(browser.site.run("1 + 1")) == 2
+    daemon.wait_up("app")
+
+
+def test_a_heap_that_grew_since_the_poll_is_measured_again(browser, watch):
+    daemon = watch(app=browser.address, sections={"capture": ANYHOW, "poll": SLOW})
+    until(lambda: used(daemon), "the page")
+    browser.site.run("things.push(new Uint8Array(160 << 20)); grow(400000)")
+    assert ask(daemon, gc_before=True).status == 202
+    daemon.process.wait_line("357,913,940")
+    assert daemon.ready() == []
+    assert int(browser.site.run("1 + 1")) == 2
+
+
+def test_what_the_proxy_cannot_pass_on_is_refused(browser, watch):
+    proxy = webkit.Proxy(browser.port)
+    daemon = watch(app=proxy.address, sections={"capture": ANYHOW})
+    browser.grow(400000)
+    until(lambda: (used(daemon) or 0) > 24 << 20, lambda: f"growth; {used(daemon)}")
+    answer = ask(daemon)
+    assert answer.status != 202 and "64 MiB" in answer.text
+    assert not proxy.lost
+
+
+@pytest.mark.parametrize("path", [webkit.GTK, webkit.WPE], ids=["gtk", "wpe"])
+def test_a_browser_outlives_many_captures(start_browser, watch, path):
+    """WPE crashes when a client leaves before it has all answers: neither polls nor captures do."""
+    browser = start_browser(path)
+    daemon = watch(app=browser.address, sections={"capture": ANYHOW})
+    for _ in range(12):
+        until(lambda: used(daemon), lambda: f"the page; {browser.process.output()}")
+        daemon.capture("app", isolate="page:1")
+    assert browser.process.running()
+
+
+def test_a_browser_outlives_a_daemon_that_dies_in_a_capture(browser, watch):
+    browser.grow(300000)
+    daemon = watch(app=browser.address, sections={"capture": ANYHOW})
+    until(lambda: used(daemon), "the page")
+    assert ask(daemon).status == 202
+    daemon.wait_state("app", "capturing")
+    until(daemon.incoming, "its beginning")
+    daemon.process.kill()
+    assert browser.grow(1) == 300001
+    assert browser.process.running()
+
+
+def test_a_large_snapshot_is_one_message(browser, watch):
+    browser.grow(300000)
+    daemon = watch(app=browser.address, sections={"capture": dict(ANYHOW, compress="zstd")})
+    until(lambda: used(daemon), "the page")
+    daemon.capture("app", isolate="page:1")
+    (entry,) = daemon.api("/captures")["ready"]
+    assert entry["size_bytes"] > 40_000_000
+    assert entry["format"] == "jsc.json"
+
+
+def test_names_cannot_be_redacted(browser, watch):
+    daemon = watch(app=browser.address, sections={"capture": dict(ANYHOW, redact="all")})
+    until(lambda: used(daemon), "the page")
+    assert ask(daemon).status == 202
+    daemon.process.wait_line("the names in a snapshot of JSC cannot be redacted")
+    assert daemon.ready() == [] and daemon.incoming() == []
+
+
+def test_a_list_of_devices_is_no_list_of_pages(watch):
+    devices = [{"deviceId": "a1", "deviceName": "phone", "deviceOSVersion": "17.1.0",
+                "url": "localhost:9222"}]
+    server = http({"/json/list": (200, "application/json", json.dumps(devices).encode())})
+    daemon = watch(app=server.address)
+    assert "it lists devices" in daemon.wait_state("app", "invalid")["lastError"]
+    server.close()

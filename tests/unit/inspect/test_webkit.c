@@ -1,0 +1,697 @@
+/*
+ * Bun and WebKit without a network: the lists are read, a session's polls and a capture's steps are
+ * played by hand, each message at each moment, and what is said is kept.
+ */
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inspect/bun.h"
+#include "inspect/channel.h"
+#include "inspect/dialect.h"
+#include "inspect/download.h"
+#include "inspect/runtime.h"
+#include "inspect/webkit.h"
+#include "json/write.h"
+#include "net/http_call.h"
+#include "net/ws.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/str.h"
+
+enum { SENT_MAX = 64, WEBKIT = 5, BUN = 4 }; /* indices of runtime_words */
+
+/* ---- net/, played ---- */
+
+struct ws {
+	const struct ws_events *events;
+	void *owner;
+	char path[128];
+	bool open;
+};
+
+static struct ws sockets[8];
+static size_t sockets_n;
+static struct http_fetch {
+	http_done_fn *fn;
+	void *owner;
+	bool open;
+} fetch;
+static char *sent[SENT_MAX];
+static size_t sent_n;
+
+static void keep(const char *text, size_t size)
+{
+	cr_assert_lt(sent_n, SENT_MAX);
+	sent[sent_n++] = str_dup_span(text, size);
+}
+
+int http_call(struct http_fetch **ret, struct http_client *client,
+	      const struct http_request *request, http_done_fn *fn, void *owner)
+{
+	(void)client, (void)request;
+	fetch = (struct http_fetch){ .fn = fn, .owner = owner, .open = true };
+	*ret = &fetch;
+	return 0;
+}
+
+void http_cancel(struct http_fetch *which)
+{
+	which->open = false;
+}
+
+int ws_open(struct ws **ret, struct ws_context *context, const struct address *to, const char *path,
+	    const struct ws_limits *limits, const struct ws_events *events, void *owner)
+{
+	struct ws *ws = &sockets[sockets_n++];
+
+	(void)context, (void)to, (void)limits;
+	*ws = (struct ws){ .events = events, .owner = owner, .open = true };
+	snprintf(ws->path, sizeof(ws->path), "%s", path);
+	*ret = ws;
+	return 0;
+}
+
+int ws_send(struct ws *ws, const char *text, size_t size)
+{
+	cr_assert(ws->open);
+	keep(text, size);
+	return 0;
+}
+
+void ws_close(struct ws *ws)
+{
+	if (ws != NULL)
+		ws->open = false;
+}
+
+/* The wire of a capture. */
+int wire_open(struct wire *wire, const struct address *to, const char *path, int cancel_fd,
+	      uint64_t timeout_ns, const struct frame_events *events, void *owner, struct err *err)
+{
+	(void)wire, (void)to, (void)path, (void)cancel_fd, (void)timeout_ns, (void)events;
+	(void)owner, (void)err;
+	return -ENOSYS;
+}
+
+int wire_get(const struct address *to, const char *path, int cancel_fd, uint64_t timeout_ns,
+	     struct buf *buf, struct err *err)
+{
+	(void)to, (void)path, (void)cancel_fd, (void)timeout_ns, (void)buf, (void)err;
+	return -ENOSYS;
+}
+
+int wire_send(struct wire *wire, const char *text, size_t size, uint64_t timeout_ns)
+{
+	(void)wire, (void)timeout_ns;
+	keep(text, size);
+	return 0;
+}
+
+int wire_receive(struct wire *wire, uint64_t timeout_ns)
+{
+	(void)wire, (void)timeout_ns;
+	return -ENOSYS;
+}
+
+int wire_knock(const struct address *to, uint64_t timeout_ns)
+{
+	(void)to, (void)timeout_ns;
+	return 0;
+}
+
+void wire_close(struct wire *wire)
+{
+	(void)wire;
+}
+
+/* ---- what was said ---- */
+
+static void forget_sent(void)
+{
+	for (size_t i = 0; i < sent_n; i++)
+		free(sent[i]);
+	sent_n = 0;
+}
+
+/* The id in the newest request that has the text: of the page's when it is wrapped. */
+static int id_of(const char *text)
+{
+	for (size_t i = sent_n; i-- > 0;) {
+		const char *at = strstr(sent[i], "{\\\"id\\\":");
+
+		if (strstr(sent[i], text) == NULL)
+			continue;
+		return at != NULL ? atoi(at + 8) : atoi(strstr(sent[i], "\"id\":") + 5);
+	}
+	return 0;
+}
+
+static unsigned times_sent(const char *text)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < sent_n; i++)
+		n += strstr(sent[i], text) != NULL;
+	return n;
+}
+
+/* ---- a session ---- */
+
+static struct loop loop;
+static struct session_context context = { .loop = &loop };
+static struct session session;
+static unsigned polled, gone, closed;
+static uint64_t used;
+static char isolate_seen[64], reason_seen[160];
+
+static void on_identified(void *owner, const struct identity *identity)
+{
+	(void)owner, (void)identity;
+}
+
+static void on_sample(void *owner, const char *isolate, const struct sample *sample)
+{
+	(void)owner;
+	used = sample->value[SAMPLE_HEAP_USED];
+	str_copy(isolate_seen, sizeof(isolate_seen), isolate);
+}
+
+static void on_gone(void *owner, const char *isolate)
+{
+	(void)owner, (void)isolate;
+	gone++;
+}
+
+static void on_polled(void *owner, enum session_activity activity, uint64_t rss_bytes)
+{
+	(void)owner, (void)activity, (void)rss_bytes;
+	polled++;
+}
+
+static void on_late(void *owner, enum session_end why, const char *reason)
+{
+	(void)owner, (void)why, (void)reason;
+}
+
+static void on_closed(void *owner, enum session_end end, const char *reason)
+{
+	(void)owner, (void)end;
+	closed++;
+	str_copy(reason_seen, sizeof(reason_seen), reason);
+}
+
+static const struct session_events events = {
+	.identified = on_identified,
+	.sample = on_sample,
+	.isolate_gone = on_gone,
+	.polled = on_polled,
+	.late = on_late,
+	.closed = on_closed,
+};
+
+static void setup(void)
+{
+	polled = gone = closed = 0;
+	used = 0;
+	sockets_n = 0;
+	fetch.open = false;
+	cr_assert_eq(loop_init(&loop), 0);
+	cr_assert_eq(session_init(&session, &context, &events, NULL), 0);
+}
+
+static void teardown(void)
+{
+	session_fini(&session);
+	loop_fini(&loop);
+	forget_sent();
+}
+
+static void open_as(int word, const char *path)
+{
+	struct address address = { .family = ADDRESS_INET, .host = "127.0.0.1", .port = 9222 };
+	struct session_limits limits = {
+		.connect_ns = 5 * NS_PER_S,
+		.poll_ns = 5 * NS_PER_S,
+		.evaluate = true,
+		.isolates_max = 4,
+	};
+
+	str_copy(address.path, sizeof(address.path), path);
+	cr_assert_eq(session_open(&session, &address, runtime_of_word(word), &limits), 0);
+}
+
+static void http_answers(const char *body)
+{
+	struct http_answer answer = {
+		.status = 200, .body = body, .size = strlen(body), .connected = true, .reason = ""
+	};
+
+	cr_assert(fetch.open);
+	fetch.open = false;
+	fetch.fn(fetch.owner, &answer);
+}
+
+static void says(struct ws *ws, const char *text)
+{
+	ws->events->message(ws->owner, text, strlen(text));
+}
+
+#define HTML(rows) "<html><head><title>Remote inspector</title></head><body>" rows "</body></html>"
+#define ROW(title, path)                                                                           \
+	"<div class=\"targetname\">" title "</div><input onclick=\"window.open('Main.html?ws=' + " \
+	"window.location.host + '" path "', '_blank');\">"
+
+static const char one_page[] = HTML(ROW("a", "/socket/1/3/WebPage"));
+static const char created[] = "{\"method\":\"Target.targetCreated\",\"params\":{\"targetInfo\":{"
+			      "\"targetId\":\"page-8\",\"type\":\"page\"}}}";
+
+static void from_page(struct ws *ws, const char *target, const char *text)
+{
+	struct buf buf;
+
+	buf_init(&buf, 65536);
+	buf_printf(
+		&buf,
+		"{\"method\":\"Target.dispatchMessageFromTarget\",\"params\":{\"targetId\":\"%s\","
+		"\"message\":",
+		target);
+	json_quote(&buf, text, strlen(text));
+	buf_puts(&buf, "}}");
+	says(ws, buf_text(&buf));
+	buf_fini(&buf);
+}
+
+#define UPDATE                                                                                     \
+	"{\"method\":\"Memory.trackingUpdate\",\"params\":{\"event\":{\"timestamp\":0,"            \
+	"\"categories\":[{\"type\":\"jit\",\"size\":1},{\"type\":\"javascript\",\"size\":5000}]}}" \
+	"}"
+
+static void answer_stop(struct ws *ws, const char *target)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "{\"result\":{},\"id\":%d}", id_of("Memory.stopTracking"));
+	from_page(ws, target, text);
+}
+
+static struct ws *greeted_page(void)
+{
+	open_as(WEBKIT, "");
+	http_answers(one_page);
+	cr_assert_eq(sockets_n, 1);
+	cr_assert_str_eq(sockets[0].path, "/socket/1/3/WebPage");
+	sockets[0].events->open(sockets[0].owner);
+	cr_assert_eq(sent_n, 0, "the browser speaks first");
+	says(&sockets[0], created);
+	cr_assert_eq(session.state, SESSION_IDLE);
+	return &sockets[0];
+}
+
+static void begin_poll(void)
+{
+	cr_assert_eq(session_poll(&session), 0);
+	http_answers(one_page);
+}
+
+TestSuite(session, .init = setup, .fini = teardown, .timeout = 20);
+
+Test(session, polls_a_page)
+{
+	struct ws *ws = greeted_page();
+
+	begin_poll();
+	cr_assert_eq(times_sent("Memory.startTracking"), 1);
+	from_page(ws, "page-9", UPDATE);
+	cr_assert_eq(times_sent("Memory.stopTracking"), 0, "that is another page's");
+	from_page(ws, "page-8", UPDATE);
+	cr_assert_eq(times_sent("Memory.stopTracking"), 1);
+	cr_assert_eq(polled, 0, "an answer is still to come");
+	answer_stop(ws, "page-8");
+	cr_assert_eq(polled, 1);
+	cr_assert_eq(used, 5000);
+	cr_assert_str_eq(isolate_seen, "page:3");
+	from_page(ws, "page-8", UPDATE);
+	cr_assert_eq(times_sent("Memory.stopTracking"), 1);
+}
+
+Test(session, follows_a_page_to_its_next_process)
+{
+	struct ws *ws = greeted_page();
+
+	begin_poll();
+	says(ws, "{\"method\":\"Target.targetCreated\",\"params\":{\"targetInfo\":{\"targetId\":"
+		 "\"page-16\",\"type\":\"page\",\"isProvisional\":true}}}");
+	cr_assert_eq(times_sent("page-16"), 0, "not before it is committed");
+	says(ws, "{\"method\":\"Target.didCommitProvisionalTarget\",\"params\":{\"oldTargetId\":"
+		 "\"page-8\",\"newTargetId\":\"page-16\"}}");
+	says(ws, "{\"method\":\"Target.targetDestroyed\",\"params\":{\"targetId\":\"page-8\"}}");
+	cr_assert_eq(times_sent("page-16"), 1, "the poll is asked anew");
+	from_page(ws, "page-16", UPDATE);
+	answer_stop(ws, "page-16");
+	cr_assert_eq(polled, 1);
+}
+
+Test(session, leaves_a_page_to_who_takes_it)
+{
+	struct ws *ws = greeted_page();
+
+	ws->open = false;
+	ws->events->closed(ws->owner, -ECONNRESET, "closed");
+	cr_assert_eq(gone, 1);
+	begin_poll();
+	cr_assert_eq(sockets_n, 1, "it is not taken back");
+	cr_assert_eq(polled, 1);
+	cr_assert_eq(closed, 0);
+	list_each (link, &session.channels)
+		container_of(link, struct channel, link)->rest_until_ns = clock_mono_ns();
+	begin_poll();
+	cr_assert_eq(sockets_n, 2, "but after a while it is");
+}
+
+static const char *const lists[] = {
+	HTML(""),
+	/* A title may be anything, also a row. */
+	HTML(ROW(ROW("x", "/socket/7/1/WebPage"), "/socket/1/2/WebPage")),
+	HTML(ROW("a", "/socket/1/1/JavaScript") ROW("b", "/socket/1/123456789/WebPage")
+		     ROW("c", "/socket/1/-/WebPage") ROW("d", "/socket/1/4/WebPag")),
+};
+
+Test(session, connects_to_pages_of_the_browser_only)
+{
+	static const size_t pages[] = { 0, 1, 0 };
+
+	for (size_t i = 0; i < 3; i++) {
+		open_as(WEBKIT, "");
+		http_answers(lists[i]);
+		cr_expect_eq(session.channels_n, pages[i], "%zu", i);
+		session_close(&session);
+		list_each_safe (link, &session.channels)
+			channel_free(container_of(link, struct channel, link));
+	}
+	cr_assert_str_eq(sockets[0].path, "/socket/1/2/WebPage");
+}
+
+Test(session, what_is_no_list_of_webkit_is_refused)
+{
+	open_as(WEBKIT, "");
+	http_answers("<html><title>It works!</title></html>" ROW("a", "/socket/1/1/WebPage"));
+	cr_assert_eq(loop_turn(&loop, 0), 0);
+	cr_assert_eq(closed, 1);
+	cr_assert_eq(sockets_n, 0);
+}
+
+Test(session, polls_bun)
+{
+	char text[256];
+
+	open_as(BUN, "/known");
+	http_answers("{\"Browser\":\"Bun\",\"Bun-Version\":\"1.4.5\",\"WebKit-Version\":\"d63\"}");
+	cr_assert_str_eq(session.identity.runtime_version, "1.4.5");
+	cr_assert_str_eq(session.identity.engine_version, "d63");
+	cr_assert_str_eq(sockets[0].path, "/known");
+	sockets[0].events->open(sockets[0].owner);
+	cr_assert_gt(id_of("pid"), 65536, "ids do not begin at one");
+	snprintf(
+		text, sizeof(text),
+		"{\"result\":{\"result\":{\"value\":{\"pid\":7,\"start\":5,\"version\":\"1.4.5\"}},"
+		"\"wasThrown\":false},\"id\":%d}",
+		id_of("pid"));
+	says(&sockets[0], text);
+	cr_assert_eq(session.identity.pid, 7);
+	cr_assert_eq(session_poll(&session), 0);
+	/* To another client. */
+	says(&sockets[0], "{\"result\":{\"result\":{\"value\":{\"heapUsed\":1}}},\"id\":2}");
+	cr_assert_eq(polled, 0);
+	snprintf(text, sizeof(text),
+		 "{\"result\":{\"result\":{\"value\":{\"rss\":9,\"heapTotal\":100,\"heapUsed\":900,"
+		 "\"external\":850,\"arrayBuffers\":3}},\"wasThrown\":false},\"id\":%d}",
+		 id_of("memoryUsage"));
+	says(&sockets[0], text);
+	cr_assert_eq(polled, 1);
+	cr_assert_eq(used, 900);
+	session_settle(&session);
+	cr_assert_eq(times_sent("heapwatch.snapshot"), 1);
+}
+
+Test(session, bun_needs_its_path)
+{
+	open_as(BUN, "");
+	http_answers("{\"Browser\":\"Bun\"}");
+	cr_assert_eq(loop_turn(&loop, 0), 0);
+	cr_assert_eq(closed, 1);
+	cr_assert_not_null(strstr(reason_seen, "ws://host:port/path"), "%s", reason_seen);
+	cr_assert_eq(sockets_n, 0);
+}
+
+Test(session, the_other_inspector_of_bun_is_not_mistaken_for_it)
+{
+	open_as(0, "/known");
+	http_answers("{\"Browser\":\"Bun/1.4.5\"}");
+	cr_assert_eq(loop_turn(&loop, 0), 0);
+	cr_assert_not_null(strstr(reason_seen, "not supported"), "%s", reason_seen);
+}
+
+/* ---- captures ---- */
+
+static struct download_request request;
+static struct download_stats stats;
+static struct download download;
+static struct err err;
+static struct buf bytes;
+
+static int sink(void *owner, enum download_part part, const char *data, size_t size)
+{
+	(void)owner;
+	cr_assert_eq(part, DOWNLOAD_SNAPSHOT);
+	return buf_append(&bytes, data, size);
+}
+
+static int on_json(void *owner, const struct json_event *event)
+{
+	(void)owner;
+	return request.runtime->dialect->snapshot_event(&download, event);
+}
+
+static char scan_buffer[256];
+
+static void begin(int word, bool collect)
+{
+	request = (struct download_request){ .runtime = runtime_of_word(word),
+					     .collect_garbage = collect,
+					     .sink = sink,
+					     .cancel_fd = -1 };
+	stats = (struct download_stats){ 0 };
+	err = (struct err){ 0 };
+	download = (struct download){ .request = &request,
+				      .stats = &stats,
+				      .err = &err,
+				      .deadline_ns = clock_mono_ns() + 60 * NS_PER_S };
+	download.state = calloc(1, request.runtime->dialect->download_size);
+	cr_assert_not_null(download.state);
+	json_scan_init(&download.scan, scan_buffer, sizeof(scan_buffer), on_json, NULL);
+	buf_init(&bytes, 1 << 20);
+	cr_assert_eq(request.runtime->dialect->snapshot_begin(&download), 0);
+}
+
+static void end(void)
+{
+	free(download.state);
+	buf_fini(&bytes);
+	forget_sent();
+}
+
+/* One message, byte by byte. */
+static int hears(const char *text)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && text[i] != '\0'; i++)
+		r = json_scan_feed(&download.scan, text + i, 1);
+	if (r == 0)
+		r = json_scan_end(&download.scan);
+	if (r == 0)
+		r = request.runtime->dialect->snapshot_message_end(&download);
+	json_scan_reset(&download.scan);
+	return r;
+}
+
+static int hears_value(int id, const char *value)
+{
+	char text[4096];
+
+	snprintf(text, sizeof(text),
+		 "{\"result\":{\"result\":{\"type\":\"x\",\"value\":%s},\"wasThrown\":false},"
+		 "\"id\":%d}",
+		 value, id);
+	return hears(text);
+}
+
+TestSuite(capture, .timeout = 20);
+
+Test(capture, of_bun_is_read_in_slices)
+{
+	begin(BUN, true);
+	cr_assert_gt(id_of("evaluate"), 65536);
+	cr_assert_eq(hears_value(id_of("evaluate"), "1"), 0);
+	cr_assert_eq(hears_value(2, "0"), 0, "another client's");
+	cr_assert_eq(times_sent("generateHeapSnapshot('v8'"), 0);
+	cr_assert_eq(hears("{\"method\":\"Heap.garbageCollected\",\"params\":{}}"), 0);
+	cr_assert_eq(sent_n, 2);
+	cr_assert_eq(hears_value(id_of("Heap.gc"), "0"), 0);
+	cr_assert_eq(times_sent("generateHeapSnapshot('v8'"), 1);
+	cr_assert_eq(hears_value(id_of("generateHeapSnapshot('v8'"), "8"), 0);
+	cr_assert_not_null(strstr(sent[sent_n - 1], "h.b,0,8"), "%s", sent[sent_n - 1]);
+	cr_assert_eq(hears_value(3, "\"eyJub3Qgb3VycyI6MX0=\""), 0, "another client's");
+	cr_assert_eq(bytes.size, 0);
+	cr_assert_eq(hears_value(id_of("base64"), "\"eyJhIjoxfQo=\""), 0);
+	cr_assert_str_eq(buf_text(&bytes), "{\"a\":1}\n");
+	cr_assert(download.done);
+	cr_assert_eq(times_sent("Debugger"), 0);
+	cr_assert_eq(request.runtime->dialect->snapshot_finish(&download), 0);
+	cr_assert_not(download.done, "the answer to its last words is waited for");
+	cr_assert_not_null(strstr(sent[sent_n - 1], "delete globalThis"));
+	cr_assert_eq(hears_value(id_of("delete globalThis"), "1"), 0);
+	cr_assert(download.done);
+	end();
+}
+
+static void expect_bun_fails(const char *value, int r)
+{
+	begin(BUN, false);
+	cr_assert_eq(hears_value(id_of("evaluate"), "1"), 0);
+	cr_assert_eq(hears_value(id_of("generateHeapSnapshot('v8'"), "8"), 0);
+	cr_expect_eq(hears_value(id_of("base64"), value), r, "%s", value);
+	cr_assert_eq(request.runtime->dialect->snapshot_finish(&download), 0);
+	cr_expect_not_null(strstr(sent[sent_n - 1], "delete globalThis"), "it is freed");
+	end();
+}
+
+Test(capture, slices_of_bun_are_as_asked_for)
+{
+	expect_bun_fails("\"eyJhIjoxfQ==\"", -EPROTO); /* a byte less */
+	expect_bun_fails("\"eyJhIjoxfSEhIQ==\"", -EPROTO); /* more */
+	expect_bun_fails("\"eyJhIjox!Qo=\"", -EPROTO);
+	expect_bun_fails("\"eyJhIjoxfQo\"", -EPROTO);
+	expect_bun_fails("\"eyJhIjoxLCAi\"", -EPROTO);
+	expect_bun_fails("5", -EPROTO);
+	expect_bun_fails("\"eyJhIjoxLCA=\"", -EPROTO); /* it ends in the middle */
+}
+
+Test(capture, of_bun_refused)
+{
+	begin(BUN, false);
+	cr_assert_eq(hears_value(id_of("evaluate"), "0"), DOWNLOAD_E_REFUSED);
+	cr_assert_eq(request.runtime->dialect->snapshot_finish(&download), 0);
+	cr_assert_eq(sent_n, 1, "there is nothing to free");
+	end();
+	begin(BUN, false);
+	cr_assert_eq(hears_value(id_of("evaluate"), "1"), 0);
+	cr_assert_eq(hears_value(id_of("generateHeapSnapshot('v8'"), "0"), DOWNLOAD_E_REFUSED);
+	cr_assert_not_null(strstr(err.text, "2 GiB"), "%s", err.text);
+	end();
+}
+
+static int hears_page(const char *target, const char *text)
+{
+	struct buf buf;
+	int r;
+
+	buf_init(&buf, 65536);
+	buf_printf(
+		&buf,
+		"{\"method\":\"Target.dispatchMessageFromTarget\",\"params\":{\"targetId\":\"%s\","
+		"\"message\":",
+		target);
+	json_quote(&buf, text, strlen(text));
+	buf_puts(&buf, "}}");
+	r = hears(buf_text(&buf));
+	buf_fini(&buf);
+	return r;
+}
+
+static int hears_reply(const char *method, const char *result)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text), "{\"result\":%s,\"id\":%d}", result, id_of(method));
+	return hears_page("page-8", text);
+}
+
+Test(capture, of_a_page_is_quoted_twice)
+{
+	begin(WEBKIT, true);
+	cr_assert_eq(sent_n, 0);
+	cr_assert_eq(hears(created), 0);
+	cr_assert_eq(hears("{\"result\":{},\"id\":1}"), 0);
+	cr_assert_eq(hears_reply("Heap.gc", "{}"), 0);
+	cr_assert_eq(hears_page("page-8", UPDATE), 0);
+	cr_assert_eq(times_sent("Heap.snapshot"), 1);
+	cr_assert_eq(hears_page("page-9", "{\"result\":{\"snapshotData\":\"no\"},\"id\":1}"), 0);
+	cr_assert_eq(hears_reply("Heap.snapshot",
+				 "{\"timestamp\":1.5,\"snapshotData\":"
+				 "\"{\\\"version\\\":3,\\\"n\\\":\\\"\\u00e9\\\"}\"}"),
+		     0);
+	cr_assert_str_eq(buf_text(&bytes), "{\"version\":3,\"n\":\"\xc3\xa9\"}");
+	cr_assert(download.done);
+	cr_assert_eq(request.runtime->dialect->snapshot_finish(&download), 0);
+	cr_assert_not(download.done);
+	download.leaving = true;
+	cr_assert_eq(hears_reply("Memory.stopTracking", "{}"), 0);
+	cr_assert(download.done);
+	end();
+}
+
+Test(capture, of_a_page_over_the_limit_is_not_asked_for)
+{
+	begin(WEBKIT, false);
+	cr_assert_eq(hears(created), 0);
+	cr_assert_eq(hears_page("page-8", "{\"method\":\"Memory.trackingUpdate\",\"params\":{"
+					  "\"event\":{\"categories\":[{\"type\":\"javascript\","
+					  "\"size\":134217729}]}}}"),
+		     DOWNLOAD_E_REFUSED);
+	cr_assert_eq(times_sent("Heap.snapshot"), 0);
+	cr_assert_not_null(strstr(err.text, "128 MiB"), "%s", err.text);
+	end();
+}
+
+Test(capture, of_a_page_fails)
+{
+	begin(WEBKIT, false);
+	cr_assert_eq(hears(created), 0);
+	cr_assert_eq(hears_page("page-8", UPDATE), 0);
+	cr_assert_eq(hears_reply("Heap.snapshot", "{}"), -EPROTO);
+	end();
+	begin(WEBKIT, false);
+	cr_assert_eq(hears(created), 0);
+	cr_assert_eq(hears("{\"method\":\"Target.targetDestroyed\",\"params\":{\"targetId\":"
+			   "\"page-8\"}}"),
+		     DOWNLOAD_E_LOST);
+	end();
+	begin(WEBKIT, false);
+	cr_assert_eq(hears(created), 0);
+	cr_assert_eq(hears("{\"error\":{\"code\":-32000,\"message\":\"Missing target\"},\"id\":1}"),
+		     DOWNLOAD_E_REFUSED);
+	cr_assert_not_null(strstr(err.text, "Missing target"), "%s", err.text);
+	end();
+}
+
+Test(capture, connects_only_to_what_is_listed)
+{
+	const struct runtime *webkit = runtime_of_word(WEBKIT),
+			     *safari = runtime_of_word(WEBKIT + 1);
+	static const char json[] =
+		"[{\"webSocketDebuggerUrl\":\"ws://localhost:9222/devtools/page/12\"}]";
+
+	cr_assert_str_eq(safari->name, "safari");
+	cr_expect(webkit_listed(webkit->words, one_page, sizeof(one_page) - 1,
+				"/socket/1/3/WebPage"));
+	cr_expect_not(webkit_listed(webkit->words, one_page, sizeof(one_page) - 1,
+				    "/socket/1/1/WebPage"));
+	cr_expect_not(webkit_listed(webkit->words, "", 0, "/socket/1/3/WebPage"));
+	cr_expect(webkit_listed(safari->words, json, sizeof(json) - 1, "/devtools/page/12"));
+	cr_expect_not(webkit_listed(safari->words, json, sizeof(json) - 1, "/devtools/page/1"));
+}
