@@ -47,9 +47,18 @@ static const struct runtime workerd = {
 	.alone = true,
 };
 
-const struct runtime *const runtime_all[] = { &node, &deno, &workerd, NULL };
+/* One connection leads to all tabs and processes; any number of clients is fine. */
+static const struct runtime firefox = {
+	.name = "firefox",
+	.engine = "spidermonkey",
+	.dialect = &dialect_rdp,
+	.program = "firefox",
+	.snapshot_format = "fxsnapshot",
+};
 
-const char *const runtime_words[] = { "auto", "node", "deno", "workerd", NULL };
+const struct runtime *const runtime_all[] = { &node, &deno, &workerd, &firefox, NULL };
+
+const char *const runtime_words[] = { "auto", "node", "deno", "workerd", "firefox", NULL };
 _Static_assert(sizeof(runtime_words) / sizeof(runtime_words[0]) ==
 		       sizeof(runtime_all) / sizeof(runtime_all[0]) + 1,
 	       "a word per runtime");

@@ -19,6 +19,7 @@ enum sample_field {
 	SAMPLE_NATIVE_CONTEXTS, /* count */
 	SAMPLE_DETACHED_CONTEXTS, /* count */
 	SAMPLE_ALLOCATED, /* bytes allocated since start, exact (V8 14 and later) */
+	SAMPLE_UNIQUE, /* bytes of memory that its process shares with no other */
 	SAMPLE_FIELDS,
 };
 
@@ -34,6 +35,7 @@ struct sample {
 	uint64_t mono_ns; /* when the answer came */
 	int64_t wall_ms;
 	uint64_t round_trip_ns; /* of the cheapest request of the poll */
+	int64_t pid; /* of a process of its own; 0: the target's */
 	uint32_t present; /* bit per sample_field */
 	uint64_t value[SAMPLE_FIELDS];
 	uint32_t spaces_n;

@@ -293,7 +293,7 @@ int packet_link_open(struct packet_link **ret, struct loop *loop, const struct a
 	link->events = events;
 	link->owner = owner;
 	link->limits = *limits;
-	buf_init(&link->message, limits->message_max + 1); /* its zero */
+	buf_init(&link->message, limits->message_max);
 	buf_init(&link->out, 2 * limits->send_queue_max);
 	loop_timer_set(&link->deadline, limits->connect_ns);
 	connect_now(link, (const struct sockaddr *)&sa, size);
