@@ -70,7 +70,8 @@ static void join(char *dst, size_t size, const struct text_list *list)
 static void describe_recipe(struct manifest *manifest, const struct recipe *recipe,
 			    enum content content)
 {
-	int level = content == CONTENT_V8_SNAPSHOT ? recipe->redact : REDACT_NONE;
+	bool is_snapshot = content == CONTENT_V8_SNAPSHOT || content == CONTENT_GECKO_SNAPSHOT;
+	int level = is_snapshot ? recipe->redact : REDACT_NONE;
 
 	str_copy(manifest->redact, sizeof(manifest->redact), redact_level_name(level));
 	str_copy(manifest->compress, sizeof(manifest->compress),
@@ -108,8 +109,10 @@ static void describe_series(struct manifest *manifest, const struct capture_requ
 
 /* ---- what a request becomes ---- */
 
-static enum content content_of(int kind)
+enum content content_of(int kind, const char *engine)
 {
+	if (kind == CAPTURE_KIND_SNAPSHOT && strcmp(engine, "spidermonkey") == 0)
+		return CONTENT_GECKO_SNAPSHOT;
 	if (kind == CAPTURE_KIND_SNAPSHOT)
 		return CONTENT_V8_SNAPSHOT;
 	return kind == CAPTURE_KIND_PROFILE ? CONTENT_V8_PROFILE : CONTENT_OWN;
@@ -125,7 +128,7 @@ static int compose(struct captures *captures, const struct target *target,
 		return r;
 	capture->target_id = target->id;
 	capture->kind = request->kind;
-	capture->content = content_of(request->kind);
+	capture->content = content_of(request->kind, target->identity.engine);
 	capture->force = request->force;
 	capture->gc_before =
 		request->gc_before || (is_series(request) && request->series->gc_before);

@@ -28,7 +28,7 @@ static const double cpu_span_min_seconds = 1;
 static const struct {
 	const char *engine;
 	double heaps;
-} needs[] = { { "v8", 22 } };
+} needs[] = { { "v8", 22 }, { "spidermonkey", 4 } };
 static const double needs_unknown = 22;
 
 /* All that is judged. */
@@ -67,19 +67,38 @@ static void take_cpu(struct subject *subject)
 	subject->cpu = (subject->process.cpu_seconds - before->cpu_seconds) / seconds;
 }
 
+/* Of a content process only its memory is known, which its heap is a part of. */
+static uint64_t heap_most(const struct target *target, const char *isolate)
+{
+	const struct isolate *found = target_find_isolate(target, isolate);
+	uint64_t used = guard_heap_used_bytes(target, isolate);
+
+	if (used == 0 && found != NULL && sample_has(&found->last, SAMPLE_UNIQUE))
+		return found->last.value[SAMPLE_UNIQUE];
+	return used;
+}
+
+static bool is_elsewhere(const struct target *target, const char *isolate)
+{
+	const struct isolate *found = target_find_isolate(target, isolate);
+
+	return found != NULL && found->last.pid != 0;
+}
+
 static struct subject look(const struct target *target, const char *isolate, bool fresh)
 {
 	struct subject subject = {
 		.target = target,
 		.isolate = isolate,
-		.heap_used = guard_heap_used_bytes(target, isolate),
+		.heap_used = heap_most(target, isolate),
 		.process = target->process,
 		.seen = target->process.present,
 	};
 
-	if (fresh)
-		subject.seen = target_see_process(target, &subject.process);
-	take_cpu(&subject);
+	if (fresh || is_elsewhere(target, isolate))
+		subject.seen = target_see_isolate_process(target, isolate, &subject.process);
+	if (!is_elsewhere(target, isolate))
+		take_cpu(&subject);
 	return subject;
 }
 

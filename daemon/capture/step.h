@@ -30,6 +30,9 @@ void step_refuse(struct captures *captures, struct capture *capture, enum captur
 int request_quietly(struct captures *captures, const struct capture_request *request,
 		    char ret_id[CAPTURE_ID_MAX], struct err *err);
 
+/* request.c: what a capture of this kind, of a runtime with this engine, consists of. */
+enum content content_of(int kind, const char *engine);
+
 /* request.c: what is known of a target as it is now. */
 void describe_target(struct manifest *manifest, const struct target *target);
 

@@ -106,6 +106,7 @@ static void write_sample(struct json_writer *w, const struct sample *sample)
 		{ SAMPLE_NATIVE_CONTEXTS, "nativeContexts" },
 		{ SAMPLE_DETACHED_CONTEXTS, "detachedContexts" },
 		{ SAMPLE_ALLOCATED, "allocatedBytes" },
+		{ SAMPLE_UNIQUE, "uniqueBytes" },
 	};
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {

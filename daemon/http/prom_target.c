@@ -210,6 +210,7 @@ static const struct {
 	{ METRIC_NATIVE_CONTEXTS, SAMPLE_NATIVE_CONTEXTS },
 	{ METRIC_DETACHED_CONTEXTS, SAMPLE_DETACHED_CONTEXTS },
 	{ METRIC_ALLOCATED, SAMPLE_ALLOCATED },
+	{ METRIC_UNIQUE, SAMPLE_UNIQUE },
 };
 _Static_assert(sizeof(heap_families) / sizeof(heap_families[0]) == SAMPLE_FIELDS,
 	       "a family per field");

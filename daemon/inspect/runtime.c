@@ -53,7 +53,6 @@ static const struct runtime firefox = {
 	.engine = "spidermonkey",
 	.dialect = &dialect_rdp,
 	.program = "firefox",
-	.snapshot_format = "fxsnapshot",
 };
 
 const struct runtime *const runtime_all[] = { &node, &deno, &workerd, &firefox, NULL };

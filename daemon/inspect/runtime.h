@@ -23,9 +23,6 @@ struct runtime {
 	/* What its process is called, where that is the way to its pid; NULL where it tells it. */
 	const char *program;
 
-	/* Ending of its snapshots' names where they are not V8's .heapsnapshot; NULL: they are. */
-	const char *snapshot_format;
-
 	/* How it is found: by /json/version, or by an answer to list_path that its dialect knows,
 	 * or, with neither, by what it says first on a connection. */
 	bool versioned;

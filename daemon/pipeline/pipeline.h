@@ -10,6 +10,7 @@ struct err;
 /* What the bytes are, which decides what redaction has to know of them. */
 enum content {
 	CONTENT_V8_SNAPSHOT, /* .heapsnapshot */
+	CONTENT_GECKO_SNAPSHOT, /* .fxsnapshot: it has no values of strings */
 	CONTENT_V8_PROFILE, /* .heapprofile: names of functions and addresses of scripts only */
 	CONTENT_OWN, /* written by ourselves, without secrets: diagnostics, lists of scripts */
 };

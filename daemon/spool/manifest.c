@@ -264,11 +264,13 @@ static void sanitise(char *dst, size_t size, const char *text)
 	dst[n] = '\0';
 }
 
-static const char *kind_ending(const char *kind)
+static const char *ending(const struct manifest *manifest)
 {
-	if (strcmp(kind, "diagnostics") == 0)
+	if (strcmp(manifest->kind, "diagnostics") == 0)
 		return "diagnostics.json";
-	return strcmp(kind, "profile") == 0 ? "heapprofile" : "heapsnapshot";
+	if (strcmp(manifest->kind, "profile") == 0)
+		return "heapprofile";
+	return strcmp(manifest->engine, "spidermonkey") == 0 ? "fxsnapshot" : "heapsnapshot";
 }
 
 void manifest_set_name(struct manifest *manifest, bool with_id)
@@ -285,8 +287,8 @@ void manifest_set_name(struct manifest *manifest, bool with_id)
 	snprintf(suffix, sizeof(suffix), "%s%s",
 		 strcmp(manifest->compress, "zstd") == 0 ? ".zst" : "",
 		 strcmp(manifest->encrypt, "age") == 0 ? ".age" : "");
-	snprintf(manifest->name, sizeof(manifest->name), "%.190s.%s%s", stem,
-		 kind_ending(manifest->kind), suffix);
+	snprintf(manifest->name, sizeof(manifest->name), "%.190s.%s%s", stem, ending(manifest),
+		 suffix);
 	manifest->scripts_name[0] = '\0';
 	if (strcmp(manifest->kind, "snapshot") == 0)
 		snprintf(manifest->scripts_name, sizeof(manifest->scripts_name),

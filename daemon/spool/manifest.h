@@ -73,9 +73,9 @@ int manifest_from_tree(const struct tree *root, struct manifest *ret, struct err
 
 /*
  * Name the file after what it holds: TARGET.ISOLATE.STAMP.BYTES.heapsnapshot.zst.age, the ending by
- * kind, compress and encrypt, which are set before; with the id in it when the plain name is taken.
- * A snapshot also gets the name of its list of scripts, which ends in .scripts.json where the
- * capture's ends in .heapsnapshot: whoever has no such list drops it. Targets may be called
+ * kind, engine, compress and encrypt, which are set before; with the id in it when the plain name
+ * is taken. A snapshot also gets the name of its list of scripts, which ends in .scripts.json where
+ * the capture's ends in .heapsnapshot: whoever has no such list drops it. Targets may be called
  * anything; only [A-Za-z0-9._-] goes into the name, and it does not begin with a dot or a dash.
  */
 void manifest_set_name(struct manifest *manifest, bool with_id);

@@ -41,6 +41,7 @@ static const struct value_row rows[] = {
 	{ { "malloced_memory", VALUE_BYTES, false }, FROM_SAMPLE, SAMPLE_MALLOCED },
 	{ { "native_contexts", VALUE_COUNT, false }, FROM_SAMPLE, SAMPLE_NATIVE_CONTEXTS },
 	{ { "detached_contexts", VALUE_COUNT, false }, FROM_SAMPLE, SAMPLE_DETACHED_CONTEXTS },
+	{ { "unique_memory", VALUE_BYTES, false }, FROM_SAMPLE, SAMPLE_UNIQUE },
 	{ { "inspector_round_trip", VALUE_SECONDS, false }, FROM_ROUND_TRIP, 0 },
 	{ { "process_resident_memory", VALUE_BYTES, true }, FROM_RESIDENT, 0 },
 	{ { "process_virtual_memory", VALUE_BYTES, true }, FROM_VIRTUAL, 0 },

@@ -144,7 +144,8 @@ class Daemon:
 
     def ready(self):
         """Snapshots in ready/, whatever they are sealed with, oldest first."""
-        return sorted(path for path in self.storage.rglob("ready/*.heapsnapshot*")
+        return sorted(path for ending in ("heapsnapshot", "fxsnapshot")
+                      for path in self.storage.rglob(f"ready/*.{ending}*")
                       if path.suffix != ".json")
 
     def incoming(self):
