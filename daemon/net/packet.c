@@ -7,6 +7,8 @@
 /* What a length may be: more is no count that JavaScript could have made. */
 static const uint64_t length_max = (uint64_t)1 << 53;
 
+static const char bulk[] = "bulk ";
+
 void packet_reader_init(struct packet_reader *reader, const struct packet_events *events,
 			void *owner)
 {
@@ -43,8 +45,6 @@ static int begin_bulk(struct packet_reader *reader, char *text)
 
 static int begin(struct packet_reader *reader)
 {
-	static const char bulk[] = "bulk ";
-
 	reader->head[reader->head_n] = '\0';
 	reader->head_n = 0;
 	reader->in_payload = true;
@@ -57,9 +57,12 @@ static int begin(struct packet_reader *reader)
 /* Can it still become a head? So that a stranger is not listened to for long. */
 static bool may_be_head(const struct packet_reader *reader)
 {
-	char first = reader->head[0];
+	size_t n = reader->head_n < sizeof(bulk) - 1 ? reader->head_n : sizeof(bulk) - 1;
+	char last = reader->head[reader->head_n - 1];
 
-	return (first >= '0' && first <= '9') || first == 'b';
+	if (reader->head[0] == bulk[0])
+		return strncmp(reader->head, bulk, n) == 0;
+	return last >= '0' && last <= '9';
 }
 
 /* Returns the bytes of data it took. */
