@@ -36,7 +36,13 @@ static char *sent[SENT_MAX];
 static size_t sent_n;
 
 /* Sessions here speak WebSocket: the other dialect and its connections are test_rdp.c's. */
-const struct dialect dialect_rdp = { .name = "rdp" };
+static int nothing_found(struct session *session, const char *list, size_t size, struct err *err)
+{
+	(void)session, (void)list, (void)size;
+	return err_set(err, -ENOENT, "it is no Firefox either");
+}
+
+const struct dialect dialect_rdp = { .name = "rdp", .found = nothing_found };
 
 int packet_link_open(struct packet_link **ret, struct loop *loop, const struct address *to,
 		     const struct packet_link_limits *limits,
