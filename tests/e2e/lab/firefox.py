@@ -23,6 +23,7 @@ PREFS = {
     "browser.tabs.unloadOnLowMemory": False,
     "datareporting.healthreport.uploadEnabled": False,
     "datareporting.policy.dataSubmissionEnabled": False,
+    "dom.disable_open_during_load": False,
     "dom.ipc.processPrelaunch.enabled": False,
     "extensions.getAddons.cache.enabled": False,
     "extensions.systemAddon.update.enabled": False,

@@ -187,6 +187,21 @@ Test(manifest, names)
 	expect_name("é", "main", "__.main" END);
 }
 
+Test(manifest, a_name_ends_as_the_format_does)
+{
+	struct manifest manifest = { .id = ID, .target = "a", .isolate = "tab:9" };
+
+	strcpy(manifest.kind, "snapshot");
+	strcpy(manifest.engine, "spidermonkey");
+	strcpy(manifest.compress, "zstd");
+	manifest_set_name(&manifest, false);
+	cr_expect_str_eq(manifest.name + strlen(manifest.name) - 15, ".fxsnapshot.zst");
+	cr_expect_eq(strncmp(manifest.name, "a.tab_9.", 8), 0);
+	strcpy(manifest.kind, "diagnostics");
+	manifest_set_name(&manifest, false);
+	cr_expect_not_null(strstr(manifest.name, ".diagnostics.json"));
+}
+
 Test(manifest, names_are_bounded)
 {
 	struct manifest manifest = { .id = ID, .heap_used_bytes = UINT64_MAX };
