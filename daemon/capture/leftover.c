@@ -1,3 +1,10 @@
+/*
+ * Leftovers
+ *
+ * Whoever writes the files of the target may also be able to put links where we delete: what is
+ * deleted is looked at first, below a directory that is held open, and must be the target's own.
+ */
+
 #include "capture/leftover.h"
 
 #include <errno.h>

@@ -1,3 +1,8 @@
+/*
+ * What a packet connection brings during a download. The wire is read on after a failure, as over
+ * WebSocket, because an answer may still be waited for; only the dialect is not asked any more.
+ */
+
 #include "inspect/download_packets.h"
 
 #include <errno.h>

@@ -1,3 +1,10 @@
+/*
+ * Answers without ids
+ *
+ * An actor's oldest call is the one its next answer is for. That a packet has a type makes it an
+ * event, with the few exceptions that are listed; an event that we do not know is one too.
+ */
+
 #include "inspect/rdp_calls.h"
 
 #include <errno.h>

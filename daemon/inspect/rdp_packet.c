@@ -1,3 +1,7 @@
+/*
+ * Packets are read by what we need of them only: Firefox adds members with every version.
+ */
+
 #include "inspect/rdp_packet.h"
 
 #include <inttypes.h>

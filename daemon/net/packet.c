@@ -1,3 +1,8 @@
+/*
+ * The reader keeps nothing but the head of a packet, so that a payload may have any size. What
+ * cannot become a head is refused at its first wrong byte: strangers talk too.
+ */
+
 #include "net/packet.h"
 
 #include <errno.h>

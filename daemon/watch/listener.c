@@ -1,3 +1,8 @@
+/*
+ * First the kernel's tables, which know the inodes of sockets that listen at the address; then the
+ * descriptors of the processes of that name, of which one holds such an inode.
+ */
+
 #include "watch/listener.h"
 
 #include <arpa/inet.h>

@@ -14,7 +14,6 @@
 #include "inspect/cdp.c"
 #include "inspect/runtime.h"
 #include "net/http_call.h"
-#include "net/packet_link.h"
 #include "net/ws.h"
 
 enum { SENT_MAX = 256, MIB = 1 << 20 };
@@ -34,34 +33,6 @@ static void *wire_owner;
 static bool wire_is_open;
 static char *sent[SENT_MAX];
 static size_t sent_n;
-
-/* Sessions here speak WebSocket: the other dialect and its connections are test_rdp.c's. */
-static int nothing_found(struct session *session, const char *list, size_t size, struct err *err)
-{
-	(void)session, (void)list, (void)size;
-	return err_set(err, -ENOENT, "it is no Firefox either");
-}
-
-const struct dialect dialect_rdp = { .name = "rdp", .found = nothing_found };
-
-int packet_link_open(struct packet_link **ret, struct loop *loop, const struct address *to,
-		     const struct packet_link_limits *limits,
-		     const struct packet_link_events *events, void *owner)
-{
-	(void)ret, (void)loop, (void)to, (void)limits, (void)events, (void)owner;
-	return -ENOTSUP;
-}
-
-int packet_link_send(struct packet_link *link, const char *text, size_t size)
-{
-	(void)link, (void)text, (void)size;
-	return -ENOTSUP;
-}
-
-void packet_link_close(struct packet_link *link)
-{
-	(void)link;
-}
 
 int http_call(struct http_fetch **ret, struct http_client *client,
 	      const struct http_request *request, http_done_fn *fn, void *owner)
