@@ -141,6 +141,10 @@ static void begin_of_target(struct captures *captures, struct capture *capture)
 			  target == NULL ? "the target is gone" : "the target is no longer up");
 		return;
 	}
+	if (content_of(capture->kind, target->session.runtime) != capture->content) {
+		step_fail(captures, capture, "target", "the target is another program now");
+		return;
+	}
 	refusal = guard_judge_again(captures, target, capture, &why);
 	if (refusal != REFUSAL_NONE) {
 		step_refuse(captures, capture, refusal, why.text);

@@ -34,7 +34,7 @@ static void watch_resident(struct captures *captures, struct capture *capture)
 	struct process_stats stats;
 
 	if (capture->job->source != JOB_FROM_TARGET || target == NULL ||
-	    !target_see_process(target, &stats))
+	    !target_see_isolate_process(target, manifest->isolate, &stats))
 		return;
 	if (manifest->resident_before_bytes == 0)
 		manifest->resident_before_bytes = stats.resident_bytes;

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "capture/diagnostics.h"
+#include "capture/step.h"
 #include "inspect/dialect.h"
 #include "inspect/runtime.h"
 #include "util/clock.h"
@@ -229,7 +230,8 @@ static enum capture_refusal judge_target(const struct target *target, const char
 	    target->session.runtime->dialect->snapshot_begin == NULL)
 		return (enum capture_refusal)err_set(err, REFUSAL_TARGET,
 						     "target: its inspector offers no snapshots");
-	if (strcmp(isolate, "main") != 0 && target_find_isolate(target, isolate) == NULL)
+	if ((strcmp(isolate, "main") != 0 || target->isolates_n > 0) &&
+	    target_find_isolate(target, isolate) == NULL)
 		return (enum capture_refusal)err_set(err, REFUSAL_TARGET,
 						     "target: it has no isolate %s", isolate);
 	return REFUSAL_NONE;
@@ -249,6 +251,26 @@ static enum capture_refusal judge_runtime(const struct target *target, const cha
 		err, REFUSAL_MAX_HEAP, "max_heap: the heap uses %s, %s can capture at most %s: %s",
 		str_format_bytes(used, heap), runtime->name,
 		str_format_bytes(max, runtime->heap_max), runtime->heap_max_why);
+}
+
+/* Where a snapshot cannot be rewritten, nobody gets it as it is who wants less. */
+static enum capture_refusal judge_redact(const struct captures *captures,
+					 const struct target *target,
+					 const struct capture_request *request, struct err *err)
+{
+	const struct identity *identity = &target->identity;
+	const struct recipe_choice *choice = request->recipe;
+	int level = choice != NULL && choice->has_redact ? choice->redact
+							 : captures->settings->recipe.redact;
+
+	if (level != REDACT_ALL || target->session.runtime == NULL ||
+	    target->session.runtime->format == SNAPSHOT_V8)
+		return REFUSAL_NONE;
+	return (enum capture_refusal)err_set(
+		err, REFUSAL_TARGET,
+		"target: redact: all is not supported by %s %.8s: the names of properties in its "
+		"snapshots cannot be replaced; redact: strings can be had",
+		identity->runtime, identity->runtime_version);
 }
 
 /* What the rule has done before. A later one of a series is not the rule's doing. */
@@ -286,6 +308,8 @@ static enum capture_refusal judge_snapshot(const struct captures *captures,
 		refusal = judge_target(target, request->isolate, err);
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_runtime(target, request->isolate, err);
+	if (refusal == REFUSAL_NONE)
+		refusal = judge_redact(captures, target, request, err);
 	return refusal;
 }
 

@@ -18,6 +18,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "capture/leftover.h"
 #include "capture/state.h"
 #include "json/scan.h"
 #include "util/clock.h"
@@ -69,6 +70,9 @@ static int run_download(struct capture_job *job)
 	struct manifest *manifest = &job->entry->manifest;
 	struct download_stats stats = { 0 };
 	int r = download_run(&job->request, &stats, &job->err);
+
+	if (stats.leftover[0] != '\0')
+		leftover_remove(manifest, stats.leftover);
 
 	/* V8 does nothing else meanwhile; the control thread may have seen a longer one. */
 	manifest->pause_ns = stats.busy_ns;

@@ -71,8 +71,9 @@ static void join(char *dst, size_t size, const struct text_list *list)
 static void describe_recipe(struct manifest *manifest, const struct recipe *recipe,
 			    enum content content)
 {
-	bool has_text = content == CONTENT_V8_SNAPSHOT || content == CONTENT_JSC_SNAPSHOT;
-	int level = has_text ? recipe->redact : REDACT_NONE;
+	bool is_snapshot = content == CONTENT_V8_SNAPSHOT || content == CONTENT_JSC_SNAPSHOT ||
+			   content == CONTENT_GECKO_SNAPSHOT;
+	int level = is_snapshot ? recipe->redact : REDACT_NONE;
 
 	str_copy(manifest->redact, sizeof(manifest->redact), redact_level_name(level));
 	str_copy(manifest->compress, sizeof(manifest->compress),
@@ -110,20 +111,26 @@ static void describe_series(struct manifest *manifest, const struct capture_requ
 
 static void describe_format(struct manifest *manifest, enum content content)
 {
-	const char *format = content == CONTENT_JSC_SNAPSHOT  ? "jsc.json"
-			     : content == CONTENT_V8_SNAPSHOT ? "heapsnapshot"
-							      : "";
+	const char *format = content == CONTENT_JSC_SNAPSHOT     ? "jsc.json"
+			     : content == CONTENT_GECKO_SNAPSHOT ? "fxsnapshot"
+			     : content == CONTENT_V8_SNAPSHOT    ? "heapsnapshot"
+								 : "";
 
 	str_copy(manifest->format, sizeof(manifest->format), format);
 }
 
 /* ---- what a request becomes ---- */
 
-static enum content content_of(int kind, const struct runtime *runtime)
+enum content content_of(int kind, const struct runtime *runtime)
 {
+	static const enum content by_format[] = {
+		[SNAPSHOT_V8] = CONTENT_V8_SNAPSHOT,
+		[SNAPSHOT_JSC] = CONTENT_JSC_SNAPSHOT,
+		[SNAPSHOT_GECKO] = CONTENT_GECKO_SNAPSHOT,
+	};
+
 	if (kind == CAPTURE_KIND_SNAPSHOT)
-		return runtime != NULL && runtime->format == SNAPSHOT_JSC ? CONTENT_JSC_SNAPSHOT
-									  : CONTENT_V8_SNAPSHOT;
+		return runtime != NULL ? by_format[runtime->format] : CONTENT_V8_SNAPSHOT;
 	return kind == CAPTURE_KIND_PROFILE ? CONTENT_V8_PROFILE : CONTENT_OWN;
 }
 

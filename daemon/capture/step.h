@@ -7,6 +7,7 @@
 
 #include "capture/capture.h"
 
+struct runtime;
 struct pool_job;
 
 /* Threads besides those of captures, for what is small and must not wait: saving, publishing. */
@@ -29,6 +30,9 @@ void step_refuse(struct captures *captures, struct capture *capture, enum captur
 /* request.c: as captures_request(), but a refusal is neither counted nor told. */
 int request_quietly(struct captures *captures, const struct capture_request *request,
 		    char ret_id[CAPTURE_ID_MAX], struct err *err);
+
+/* request.c: what a capture of this kind, of this runtime (NULL: one of V8), consists of. */
+enum content content_of(int kind, const struct runtime *runtime);
 
 /* request.c: what is known of a target as it is now. */
 void describe_target(struct manifest *manifest, const struct target *target);

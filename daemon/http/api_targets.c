@@ -109,6 +109,7 @@ static void write_sample(struct json_writer *w, const struct sample *sample)
 		{ SAMPLE_DOM_DOCUMENTS, "domDocuments" },
 		{ SAMPLE_DOM_LISTENERS, "domEventListeners" },
 		{ SAMPLE_ALLOCATED, "allocatedBytes" },
+		{ SAMPLE_UNIQUE, "uniqueBytes" },
 	};
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {

@@ -162,6 +162,11 @@ const struct metric_desc metric_table[METRICS + 1] = {
 			       .labels = { "target", "isolate" },
 			       .help = "Bytes allocated since the isolate started, as the engine "
 				       "counts them." },
+	[METRIC_UNIQUE] = { .name = "heapwatch_unique_memory_bytes",
+			    .type = METRIC_GAUGE,
+			    .unit = "bytes",
+			    .labels = { "target", "isolate" },
+			    .help = "Memory of a content process that it shares with no other." },
 	[METRIC_PROCESS_RESIDENT] = { .name = "heapwatch_target_process_resident_memory_bytes",
 				      .type = METRIC_GAUGE,
 				      .unit = "bytes",

@@ -213,6 +213,7 @@ static const struct {
 	{ METRIC_DOM_DOCUMENTS, SAMPLE_DOM_DOCUMENTS },
 	{ METRIC_DOM_LISTENERS, SAMPLE_DOM_LISTENERS },
 	{ METRIC_ALLOCATED, SAMPLE_ALLOCATED },
+	{ METRIC_UNIQUE, SAMPLE_UNIQUE },
 };
 _Static_assert(sizeof(heap_families) / sizeof(heap_families[0]) == SAMPLE_FIELDS,
 	       "a family per field");

@@ -14,6 +14,7 @@
 #include "inspect/dialect.h"
 #include "inspect/runtime.h"
 #include "json/tree.h"
+#include "net/packet_link.h"
 #include "net/ws.h"
 #include "util/buf.h"
 #include "util/clock.h"
@@ -62,11 +63,13 @@ void channel_close(struct channel *channel, bool bye)
 {
 	if (channel == NULL || channel->state == CHANNEL_CLOSED)
 		return;
-	if (bye && channel->ws != NULL && channel->state >= CHANNEL_GREETING &&
-	    dialect_of(channel)->bye != NULL)
+	if (bye && (channel->ws != NULL || channel->packets != NULL) &&
+	    channel->state >= CHANNEL_GREETING && dialect_of(channel)->bye != NULL)
 		dialect_of(channel)->bye(channel);
 	ws_close(channel->ws);
 	channel->ws = NULL;
+	packet_link_close(channel->packets);
+	channel->packets = NULL;
 	if (dialect_of(channel)->forget != NULL && channel->dialect_state != NULL)
 		dialect_of(channel)->forget(channel);
 	free(channel->dialect_state);
@@ -133,6 +136,9 @@ static void on_closed(void *owner, int r, const char *reason)
 	enum session_end end = SESSION_END_LOST;
 
 	channel->ws = NULL;
+	channel->packets = NULL;
+	if (channel->state == CHANNEL_GREETING && dialect_of(channel)->packets && r == -EPROTO)
+		end = SESSION_END_NOT_INSPECTOR;
 	if (channel->state == CHANNEL_CONNECTING) {
 		if (r == -ECONNREFUSED)
 			end = SESSION_END_REFUSED;
@@ -150,22 +156,47 @@ static const struct ws_events ws_events = {
 	.closed = on_closed,
 };
 
-int channel_open(struct channel *channel)
+static int open_ws(struct channel *channel)
 {
 	struct session *session = channel->session;
-	struct ws_limits limits = {
+	const struct ws_limits limits = {
 		.connect_ns = session->limits.connect_ns,
 		.message_max = MESSAGE_BYTES_MAX,
 		.send_queue_max = SEND_QUEUE_MAX,
 	};
+
+	return ws_open(&channel->ws, session->context->ws, &session->address, channel->path,
+		       &limits, &ws_events, channel);
+}
+
+static const struct packet_link_events packet_events = {
+	.open = on_open,
+	.message = on_message,
+	.closed = on_closed,
+};
+
+static int open_packets(struct channel *channel)
+{
+	struct session *session = channel->session;
+	const struct packet_link_limits limits = {
+		.connect_ns = session->limits.connect_ns,
+		.message_max = MESSAGE_BYTES_MAX,
+		.send_queue_max = SEND_QUEUE_MAX,
+	};
+
+	return packet_link_open(&channel->packets, session->context->loop, &session->address,
+				&limits, &packet_events, channel);
+}
+
+int channel_open(struct channel *channel)
+{
 	int r;
 
 	channel->next_id = 0;
 	channel->dialect_state = calloc(1, dialect_of(channel)->state_size);
 	if (channel->dialect_state == NULL)
 		return -ENOMEM;
-	r = ws_open(&channel->ws, session->context->ws, &session->address, channel->path, &limits,
-		    &ws_events, channel);
+	r = dialect_of(channel)->packets ? open_packets(channel) : open_ws(channel);
 	if (r < 0) {
 		free(channel->dialect_state);
 		channel->dialect_state = NULL;
@@ -212,6 +243,18 @@ int channel_ask_session(struct channel *channel, const char *session_id, const c
 	if (r == 0)
 		channel->session->bytes_out += text.size;
 	buf_fini(&text);
+	return r;
+}
+
+int channel_send_packet(struct channel *channel, const char *text, size_t size)
+{
+	int r;
+
+	if (channel->packets == NULL)
+		return -ENOTCONN;
+	r = packet_link_send(channel->packets, text, size);
+	if (r == 0)
+		channel->session->bytes_out += size;
 	return r;
 }
 

@@ -13,11 +13,12 @@
 #include "inspect/session.h"
 #include "util/list.h"
 
+struct packet_link;
 struct ws;
 
 enum channel_state {
 	CHANNEL_CLOSED,
-	CHANNEL_CONNECTING, /* TCP and WebSocket upgrade */
+	CHANNEL_CONNECTING, /* TCP, and the WebSocket upgrade where there is one */
 	CHANNEL_GREETING, /* the dialect's first words */
 	CHANNEL_IDLE, /* waits for the next poll */
 	CHANNEL_POLLING,
@@ -29,7 +30,8 @@ struct channel {
 	enum channel_state state;
 	char isolate[64]; /* what it leads to: all isolates of that name and below; "" for all */
 	char path[256]; /* of the WebSocket */
-	struct ws *ws;
+	struct ws *ws; /* or, for a dialect of packets: */
+	struct packet_link *packets;
 	int32_t next_id;
 	uint64_t since_ns; /* monotonic, of this state */
 	bool offered; /* by the list that came last */
@@ -47,6 +49,9 @@ int channel_ask(struct channel *channel, const char *method, const char *params,
 /* The same with "sessionId", which is free of what JSON would quote; NULL is none. */
 int channel_ask_session(struct channel *channel, const char *session_id, const char *method,
 			const char *params, int32_t *ret_id);
+
+/* Send one packet of text as it is; of a dialect of packets. */
+int channel_send_packet(struct channel *channel, const char *text, size_t size);
 
 /* Greeted. */
 void channel_ready(struct channel *channel);

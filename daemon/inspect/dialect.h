@@ -24,6 +24,7 @@ struct tree;
 
 struct dialect {
 	const char *name; /* "cdp"; the `protocol` label */
+	bool packets; /* over net/packet.h on the bare socket, not over WebSocket */
 	size_t state_size; /* of the polling half, in each channel */
 
 	/*
@@ -43,6 +44,8 @@ struct dialect {
 	int (*message)(struct channel *channel, const struct tree *message);
 	/* Overdue: end the poll with what has come? May be NULL: no. */
 	bool (*enough)(struct channel *channel);
+	/* Overdue, where HTTP cannot tell: has the runtime itself spoken in this poll? */
+	bool (*alive)(struct channel *channel);
 	/* Switch off what a capture may have left on in any isolate; may be NULL. */
 	int (*settle)(struct channel *channel);
 	void (*bye)(struct channel *channel); /* last words before we close; may be NULL */
@@ -53,9 +56,15 @@ struct dialect {
 	int (*snapshot_begin)(struct download *download);
 	int (*snapshot_event)(struct download *download, const struct json_event *event);
 	int (*snapshot_message_end)(struct download *download);
+	/* Instead of these two, with packets: a whole small text, the head of a bulk packet, its
+	 * pieces. */
+	int (*snapshot_packet)(struct download *download, const struct tree *packet);
+	int (*snapshot_bulk)(struct download *download, const char *actor, uint64_t size);
+	int (*snapshot_data)(struct download *download, const char *data, size_t size, bool last);
 	/* A request is overdue: look whether the target is at work on it; 0 is to wait on. */
 	int (*snapshot_overdue)(struct download *download);
 	int (*snapshot_finish)(struct download *download); /* last words; also after a failure */
 };
 
-extern const struct dialect dialect_cdp, dialect_cdp_browser, dialect_bun, dialect_webkit;
+extern const struct dialect dialect_cdp, dialect_cdp_browser, dialect_bun, dialect_webkit,
+	dialect_rdp;

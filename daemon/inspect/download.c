@@ -19,13 +19,14 @@
 #include <stdlib.h>
 
 #include "inspect/dialect.h"
+#include "inspect/download_packets.h"
 #include "inspect/runtime.h"
-#include "util/buf.h"
 #include "util/clock.h"
 #include "util/str.h"
 
 enum {
 	SCAN_BUFFER_BYTES = 65536, /* a piece of a snapshot is at most this */
+	PACKET_MAX_BYTES = 1 << 20, /* a list of a hundred tabs is some 60 KB */
 	REQUEST_MAX_BYTES = 4096, /* the longest request is a wrapped one with its session */
 	LIST_MAX_BYTES = 1 << 20, /* a list of a hundred pages is some 60 KB */
 };
@@ -90,7 +91,7 @@ int download_compose(struct download *download, struct buf *buf, const char *ses
 }
 
 /* A request that went out by half would be malformed to the peer: the wire is not used again. */
-static int send_text(struct download *download, const char *text, size_t size)
+int download_send(struct download *download, const char *text, size_t size)
 {
 	uint64_t left = time_left(download);
 	int r;
@@ -120,7 +121,7 @@ int download_ask_session(struct download *download, const char *session_id, cons
 	buf_init(&buf, REQUEST_MAX_BYTES);
 	r = download_compose(download, &buf, session_id, method, params, ret_id);
 	if (r == 0)
-		r = send_text(download, buf.data, buf.size);
+		r = download_send(download, buf.data, buf.size);
 	buf_fini(&buf);
 	return r;
 }
@@ -207,7 +208,8 @@ static int receive_failure(struct download *download, int r)
 	if (r == -ECANCELED)
 		return err_set(download->err, r, "cancelled");
 	if (r == -EPROTO)
-		return err_set(download->err, r, "the target broke the WebSocket protocol");
+		return err_set(download->err, r, "the target broke the %s protocol",
+			       download->wire.is_packets ? "packet" : "WebSocket");
 	if (r == -ENOMEM)
 		return err_set(download->err, r, "out of memory");
 	return err_set(download->err, DOWNLOAD_E_LOST,
@@ -224,7 +226,9 @@ static uint64_t least(uint64_t a, uint64_t b)
 static int receive(struct download *download, uint64_t idle_ns)
 {
 	uint64_t until_ns = clock_mono_ns() + idle_ns, knock_ns = KNOCK_MIN_NS, now_ns;
-	bool knocking = download->stats->bytes == 0 && !download->leaving;
+	/* One that speaks first greets each caller: knocking would cost it a connection. */
+	bool knocking =
+		download->stats->bytes == 0 && !download->leaving && !download->wire.is_packets;
 	int r;
 
 	while ((now_ns = clock_mono_ns()) < until_ns) {
@@ -323,6 +327,7 @@ static int download_init(struct download *download, const struct download_reques
 		.started_ns = now,
 		.deadline_ns = now + request->total_ns,
 	};
+	buf_init(&download->packet, PACKET_MAX_BYTES);
 	download->scan_buffer = malloc(SCAN_BUFFER_BYTES);
 	download->state = calloc(1, request->runtime->dialect->download_size);
 	if (download->scan_buffer == NULL || download->state == NULL)
@@ -335,6 +340,7 @@ static int download_init(struct download *download, const struct download_reques
 static void download_fini(struct download *download)
 {
 	wire_close(&download->wire);
+	buf_fini(&download->packet);
 	free(download->state);
 	free(download->scan_buffer);
 }
@@ -361,16 +367,25 @@ static int check_listed(struct download *download)
 	return r;
 }
 
+static int connect_wire(struct download *download)
+{
+	const struct download_request *request = download->request;
+
+	if (request->runtime->dialect->packets)
+		return wire_open_packets(&download->wire, &request->address, request->cancel_fd,
+					 request->connect_ns, &download_packet_events, download,
+					 download->err);
+	return wire_open(&download->wire, &request->address, request->path, request->cancel_fd,
+			 request->connect_ns, &events, download, download->err);
+}
+
 static int converse(struct download *download)
 {
 	const struct download_request *request = download->request;
-	int r;
+	int r = check_listed(download);
 
-	r = check_listed(download);
-	if (r != 0)
-		return r;
-	r = wire_open(&download->wire, &request->address, request->path, request->cancel_fd,
-		      request->connect_ns, &events, download, download->err);
+	if (r == 0)
+		r = connect_wire(download);
 	if (r != 0)
 		return r;
 	r = request->runtime->dialect->snapshot_begin(download);

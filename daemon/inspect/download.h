@@ -12,6 +12,7 @@
 #include "json/scan.h"
 #include "net/address.h"
 #include "net/wire.h"
+#include "util/buf.h"
 #include "util/err.h"
 
 struct runtime;
@@ -58,6 +59,7 @@ struct download_stats {
 	uint64_t first_byte_ns; /* connect to the first byte */
 	uint64_t busy_ns; /* request for the snapshot to its answer, as the dialect saw it */
 	uint64_t scripts; /* how many were listed */
+	char leftover[64]; /* name of the file the runtime has left behind for it; "": none */
 	bool asked; /* for the snapshot: from then on the target may stand still for it */
 };
 
@@ -72,8 +74,6 @@ int download_run(const struct download_request *request, struct download_stats *
 
 /* ---- for dialects ---- */
 
-struct buf;
-
 struct download {
 	const struct download_request *request;
 	struct download_stats *stats;
@@ -81,6 +81,7 @@ struct download {
 	struct wire wire;
 	struct json_scan scan;
 	char *scan_buffer; /* owned */
+	struct buf packet; /* being gathered, of a dialect of packets */
 	void *state; /* owned, dialect->download_size bytes */
 	int32_t next_id;
 	uint64_t started_ns;
@@ -101,6 +102,9 @@ int download_ask(struct download *download, const char *method, const char *para
 /* The same with "sessionId", which is free of what JSON would quote; NULL is none. */
 int download_ask_session(struct download *download, const char *session_id, const char *method,
 			 const char *params, int32_t *ret_id);
+
+/* Send a text of the dialect's own. 0 or the result of the download. */
+int download_send(struct download *download, const char *text, size_t size);
 
 /* The same message into buf instead, for a dialect that wraps one message in another. */
 int download_compose(struct download *download, struct buf *buf, const char *session_id,

@@ -103,11 +103,20 @@ static const struct runtime safari = {
 			"passes on",
 };
 
-const struct runtime *const runtime_all[] = { &node, &deno,   &workerd, &chromium,
-					      &bun,  &webkit, &safari,  NULL };
+/* One connection leads to all tabs and processes; any number of clients is fine. */
+static const struct runtime firefox = {
+	.name = "firefox",
+	.engine = "spidermonkey",
+	.dialect = &dialect_rdp,
+	.program = "firefox",
+	.format = SNAPSHOT_GECKO,
+};
+
+const struct runtime *const runtime_all[] = { &node,   &deno,   &workerd, &chromium, &bun,
+					      &webkit, &safari, &firefox, NULL };
 
 const char *const runtime_words[] = { "auto", "node",   "deno",   "workerd", "chromium",
-				      "bun",  "webkit", "safari", NULL };
+				      "bun",  "webkit", "safari", "firefox", NULL };
 _Static_assert(sizeof(runtime_words) / sizeof(runtime_words[0]) ==
 		       sizeof(runtime_all) / sizeof(runtime_all[0]) + 1,
 	       "a word per runtime");

@@ -16,7 +16,7 @@ struct identity;
 struct tree;
 
 /* What a snapshot of it is written in. */
-enum snapshot_format { SNAPSHOT_V8, SNAPSHOT_JSC };
+enum snapshot_format { SNAPSHOT_V8, SNAPSHOT_JSC, SNAPSHOT_GECKO };
 
 struct runtime {
 	const char *name; /* the `runtime` label and the word in the configuration */

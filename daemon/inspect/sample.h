@@ -22,6 +22,7 @@ enum sample_field {
 	SAMPLE_DOM_DOCUMENTS,
 	SAMPLE_DOM_LISTENERS,
 	SAMPLE_ALLOCATED, /* bytes allocated since start, exact (V8 14 and later) */
+	SAMPLE_UNIQUE, /* bytes of memory that its process shares with no other */
 	SAMPLE_FIELDS,
 };
 
@@ -37,6 +38,7 @@ struct sample {
 	uint64_t mono_ns; /* when the answer came */
 	int64_t wall_ms;
 	uint64_t round_trip_ns; /* of the cheapest request of the poll */
+	int64_t pid; /* of a process of its own; 0: the target's */
 	uint32_t present; /* bit per sample_field */
 	uint64_t value[SAMPLE_FIELDS];
 	uint32_t spaces_n;

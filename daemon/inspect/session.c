@@ -218,6 +218,7 @@ static void settle(struct session *session)
 static void session_ready(struct session *session)
 {
 	end_look(session);
+	session->guessed = false;
 	session_enter(session, SESSION_IDLE);
 	settle(session);
 	if (session->state == SESSION_IDLE)
@@ -310,6 +311,23 @@ static void got_look(void *owner, const struct http_answer *answer)
 				      "accepts connections but does not answer");
 }
 
+/* One that does not speak HTTP has said so itself, or not. */
+static void tell_late(struct session *session)
+{
+	const struct dialect *dialect = session->runtime->dialect;
+	bool alive = false;
+
+	list_each (link, &session->channels)
+		alive |= channel_of(link)->dialect_state != NULL && dialect->alive != NULL &&
+			 dialect->alive(channel_of(link));
+	if (alive)
+		session->events->late(session->owner, SESSION_END_BLOCKED,
+				      "the program itself does not answer; its debugger does");
+	else
+		session->events->late(session->owner, SESSION_END_SILENT,
+				      "accepts connections but does not answer");
+}
+
 /* Ask the inspector's thread whether it is alive, and arm the next look. */
 static void session_look(struct session *session)
 {
@@ -317,6 +335,11 @@ static void session_look(struct session *session)
 
 	session->looks++;
 	loop_timer_set(&session->deadline, delay < LOOK_MAX_NS ? delay : LOOK_MAX_NS);
+	if (session->runtime->dialect->packets) {
+		if (!session->patient)
+			tell_late(session);
+		return;
+	}
 	if (!session->patient && session->fetch == NULL)
 		(void)find_get(session,
 			       session->runtime->versioned ? "/json/version"
@@ -361,6 +384,9 @@ static void on_deadline(void *owner)
 		session->late = true;
 		if (channels_in(session, CHANNEL_IDLE) > 0)
 			session_ready(session);
+		else if (session->guessed)
+			session_fail(session, SESSION_END_NOT_INSPECTOR,
+				     "it speaks no HTTP, and nothing else that is known");
 		else
 			session_look(session);
 		break;
@@ -410,6 +436,7 @@ int session_open(struct session *session, const struct address *address,
 	session->address = *address;
 	session->limits = *limits;
 	session->identity = (struct identity){ 0 };
+	session->guessed = false;
 	session->wanted = runtime;
 	session_enter(session, SESSION_FINDING);
 	r = find_begin(session);

@@ -113,6 +113,7 @@ struct session {
 	unsigned answered; /* channels that have been polled in this poll */
 	unsigned looks; /* at an overdue poll */
 	bool late; /* the poll is overdue */
+	bool guessed; /* the runtime is what the address may be, and has not said so yet */
 	bool asking; /* the channels are being asked: the poll cannot be over yet */
 	bool unsettled; /* session_settle() was asked and not yet done */
 	bool patient; /* a capture holds the target: a poll may take as long as it wants */

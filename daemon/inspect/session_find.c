@@ -224,6 +224,7 @@ static void find_unlisted(struct session *session, const char *reason)
 		if ((*session->candidate)->versioned || (*session->candidate)->list_path != NULL)
 			continue;
 		session->runtime = *session->candidate;
+		session->guessed = true;
 		find_channels(session);
 		return;
 	}
@@ -265,7 +266,8 @@ static void got_version(void *owner, const struct http_answer *answer)
 		session->candidate = runtime_all;
 		session->version_status = answer->status;
 		find_next(session);
-	} else if (session->wanted == NULL && answer->r == -EPROTO) {
+	} else if (session->wanted == NULL &&
+		   (answer->r == -EPROTO || (answer->r == -ECONNRESET && answer->connected))) {
 		find_unlisted(session, answer->reason);
 	} else {
 		answer_is_good(session, answer, "/json/version");

@@ -9,8 +9,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "net/upgrade.h"
 #include "util/err.h"
@@ -189,4 +192,28 @@ bool address_is_local(const struct address *address)
 		return true;
 	}
 	return false;
+}
+
+size_t address_to_sockaddr(const struct address *address, struct sockaddr_storage *dst)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)dst;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)dst;
+	struct sockaddr_un *un = (struct sockaddr_un *)dst;
+
+	*dst = (struct sockaddr_storage){ 0 };
+	switch (address->family) {
+	case ADDRESS_INET:
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons(address->port);
+		return inet_pton(AF_INET, address->host, &v4->sin_addr) == 1 ? sizeof(*v4) : 0;
+	case ADDRESS_INET6:
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons(address->port);
+		return inet_pton(AF_INET6, address->host, &v6->sin6_addr) == 1 ? sizeof(*v6) : 0;
+	case ADDRESS_UNIX:
+		un->sun_family = AF_UNIX;
+		str_copy(un->sun_path, sizeof(un->sun_path), address->host);
+		return sizeof(*un);
+	}
+	return 0;
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct err;
+struct sockaddr_storage;
 
 enum address_family { ADDRESS_INET, ADDRESS_INET6, ADDRESS_UNIX };
 
@@ -36,3 +37,6 @@ bool address_equal(const struct address *a, const struct address *b);
 
 /* A loopback address or a unix socket. */
 bool address_is_local(const struct address *address);
+
+/* Where connect(2) goes. Its size; 0 when the host is not numeric. */
+size_t address_to_sockaddr(const struct address *address, struct sockaddr_storage *dst);

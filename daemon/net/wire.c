@@ -11,7 +11,6 @@
 
 #include "net/wire.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <netinet/in.h>
@@ -21,10 +20,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "net/address.h"
+#include "net/packet.h"
 #include "net/upgrade.h"
 #include "util/buf.h"
 #include "util/clock.h"
@@ -105,30 +104,6 @@ static int write_all(struct wire *wire, const char *data, size_t size, uint64_t 
 
 /* ---- connect ---- */
 
-static socklen_t to_sockaddr(struct sockaddr_storage *dst, const struct address *address)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)dst;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)dst;
-	struct sockaddr_un *un = (struct sockaddr_un *)dst;
-
-	*dst = (struct sockaddr_storage){ 0 };
-	switch (address->family) {
-	case ADDRESS_INET:
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons(address->port);
-		return inet_pton(AF_INET, address->host, &v4->sin_addr) == 1 ? sizeof(*v4) : 0;
-	case ADDRESS_INET6:
-		v6->sin6_family = AF_INET6;
-		v6->sin6_port = htons(address->port);
-		return inet_pton(AF_INET6, address->host, &v6->sin6_addr) == 1 ? sizeof(*v6) : 0;
-	case ADDRESS_UNIX:
-		un->sun_family = AF_UNIX;
-		str_copy(un->sun_path, sizeof(un->sun_path), address->host);
-		return sizeof(*un);
-	}
-	return 0;
-}
-
 /* A unix socket whose queue is full says EAGAIN and cannot be waited for: try again in a while. */
 static int start_connect(struct wire *wire, const struct sockaddr *sa, socklen_t size,
 			 uint64_t deadline_ns)
@@ -155,7 +130,7 @@ static int start_connect(struct wire *wire, const struct sockaddr *sa, socklen_t
 static int connect_to(struct wire *wire, const struct address *to, uint64_t deadline_ns)
 {
 	struct sockaddr_storage sa;
-	socklen_t size = to_sockaddr(&sa, to), error_size = sizeof(int);
+	socklen_t size = (socklen_t)address_to_sockaddr(to, &sa), error_size = sizeof(int);
 	int r, error = 0, one = 1;
 
 	if (size == 0)
@@ -305,31 +280,57 @@ static const struct frame_events wire_events = { .text = on_text, .control = on_
 
 /* ---- the connection ---- */
 
+/* The parts that both kinds have. After an error nothing is left open. */
+static int open_socket(struct wire *wire, const struct address *to, int cancel_fd,
+		       uint64_t deadline_ns, void *owner, struct err *err)
+{
+	int r;
+
+	*wire = (struct wire){ .fd = -1, .cancel_fd = cancel_fd, .buffer_size = BUFFER_BYTES };
+	wire->owner = owner;
+	wire->buffer = malloc(wire->buffer_size);
+	if (!wire->buffer)
+		return err_set(err, -ENOMEM, "out of memory");
+	r = connect_to(wire, to, deadline_ns);
+	return r < 0 ? err_set(err, r, "cannot connect: %s", strerror(-r)) : 0;
+}
+
+static int opened(struct wire *wire, int r)
+{
+	if (r < 0) {
+		wire->torn = true;
+		wire_close(wire);
+	}
+	return r;
+}
+
 int wire_open(struct wire *wire, const struct address *to, const char *path, int cancel_fd,
 	      uint64_t timeout_ns, const struct frame_events *events, void *owner, struct err *err)
 {
 	uint64_t deadline_ns = deadline_after(timeout_ns);
 	int r;
 
-	*wire = (struct wire){ .fd = -1, .cancel_fd = cancel_fd, .buffer_size = BUFFER_BYTES };
-	wire->events = events;
-	wire->owner = owner;
-	frame_reader_init(&wire->reader, &wire_events, wire);
-	if (!upgrade_path_valid(path))
+	if (!upgrade_path_valid(path)) {
+		*wire = (struct wire){ .fd = -1, .cancel_fd = cancel_fd };
 		return err_set(err, -EINVAL, "'%s' is not a path", path);
-	wire->buffer = malloc(wire->buffer_size);
-	if (!wire->buffer)
-		return err_set(err, -ENOMEM, "out of memory");
-	r = connect_to(wire, to, deadline_ns);
-	if (r < 0)
-		err_set(err, r, "cannot connect: %s", strerror(-r));
-	else
-		r = upgrade(wire, to, path, deadline_ns, err);
-	if (r < 0) {
-		wire->torn = true;
-		wire_close(wire);
 	}
-	return r;
+	r = open_socket(wire, to, cancel_fd, deadline_ns, owner, err);
+	wire->events = events;
+	frame_reader_init(&wire->reader, &wire_events, wire);
+	if (r == 0)
+		r = upgrade(wire, to, path, deadline_ns, err);
+	return opened(wire, r);
+}
+
+int wire_open_packets(struct wire *wire, const struct address *to, int cancel_fd,
+		      uint64_t timeout_ns, const struct packet_events *events, void *owner,
+		      struct err *err)
+{
+	int r = open_socket(wire, to, cancel_fd, deadline_after(timeout_ns), owner, err);
+
+	wire->is_packets = true;
+	packet_reader_init(&wire->packets, events, owner);
+	return opened(wire, r);
 }
 
 /* ---- plain HTTP ---- */
@@ -415,8 +416,30 @@ int wire_knock(const struct address *to, uint64_t timeout_ns)
 	return r;
 }
 
+static int send_packet(struct wire *wire, const char *text, size_t size, uint64_t timeout_ns)
+{
+	uint64_t deadline_ns = deadline_after(timeout_ns);
+	char prefix[PACKET_PREFIX_MAX];
+	size_t n = packet_prefix(prefix, size);
+	int r;
+
+	if (wire->fd < 0)
+		return -ENOTCONN;
+	if (wire->torn)
+		return -EPIPE;
+	r = write_all(wire, prefix, n, deadline_ns);
+	if (r == 0)
+		r = write_all(wire, text, size, deadline_ns);
+	wire->torn = r != 0;
+	if (r == 0)
+		wire->bytes_out += n + size;
+	return r;
+}
+
 int wire_send(struct wire *wire, const char *text, size_t size, uint64_t timeout_ns)
 {
+	if (wire->is_packets)
+		return send_packet(wire, text, size, timeout_ns);
 	return send_frame(wire, FRAME_TEXT, text, size, timeout_ns);
 }
 
@@ -436,6 +459,8 @@ int wire_receive(struct wire *wire, uint64_t timeout_ns)
 	if (n == 0)
 		return WIRE_E_CLOSED;
 	wire->bytes_in += (uint64_t)n;
+	if (wire->is_packets)
+		return packet_feed(&wire->packets, wire->buffer, (size_t)n);
 	r = frame_feed(&wire->reader, wire->buffer, (size_t)n);
 	return r == 0 && wire->closed ? WIRE_E_CLOSED : r;
 }
@@ -458,7 +483,7 @@ static void send_close(struct wire *wire)
 void wire_close(struct wire *wire)
 {
 	if (wire->fd >= 0) {
-		if (!wire->torn)
+		if (!wire->torn && !wire->is_packets)
 			send_close(wire);
 		close(wire->fd);
 	}

@@ -1,15 +1,16 @@
 #pragma once
 
 /*
- * A blocking WebSocket connection for one capture thread: plain socket, own framing, every wait
- * with a deadline and a cancel descriptor. TCP back-pressure is the only flow control: what the
- * caller does not read, the kernel and the peer hold.
+ * A blocking connection for one capture thread, WebSocket or packets (net/packet.h): plain socket,
+ * own framing, every wait with a deadline and a cancel descriptor. TCP back-pressure is the only
+ * flow control: what the caller does not read, the kernel and the peer hold.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "net/frame.h"
+#include "net/packet.h"
 
 struct address;
 struct buf;
@@ -23,12 +24,14 @@ struct wire {
 	int cancel_fd; /* borrowed; readable means: give up (-ECANCELED) */
 	char *buffer; /* owned */
 	size_t buffer_size;
+	bool is_packets;
+	struct packet_reader packets;
 	struct frame_reader reader;
 	const struct frame_events *events; /* of the caller */
 	void *owner;
-	uint64_t bytes_in, bytes_out; /* of frames */
+	uint64_t bytes_in, bytes_out; /* of frames or packets */
 	bool closed; /* the peer sent a close frame */
-	bool torn; /* a frame of ours was written in part: nothing may follow */
+	bool torn; /* a message of ours was written in part: nothing may follow */
 };
 
 /*
@@ -39,7 +42,12 @@ struct wire {
 int wire_open(struct wire *wire, const struct address *to, const char *path, int cancel_fd,
 	      uint64_t timeout_ns, const struct frame_events *events, void *owner, struct err *err);
 
-/* One text message in one masked frame. 0, -ETIMEDOUT, -ECANCELED, -errno. */
+/* Connect to a peer that speaks in packets. As wire_open(), without an upgrade. */
+int wire_open_packets(struct wire *wire, const struct address *to, int cancel_fd,
+		      uint64_t timeout_ns, const struct packet_events *events, void *owner,
+		      struct err *err);
+
+/* One text message in one masked frame, or in one packet. 0, -ETIMEDOUT, -ECANCELED, -errno. */
 int wire_send(struct wire *wire, const char *text, size_t size, uint64_t timeout_ns);
 
 /*

@@ -49,6 +49,18 @@ static int add_zstd(struct pipeline *pipeline, const struct recipe *recipe)
 	return add_first(pipeline, stage, r);
 }
 
+/* What is asked for and cannot be done must not look as if it had been. */
+static int check_redact(const struct recipe *recipe, enum content content, struct err *err)
+{
+	if (recipe->redact != REDACT_ALL ||
+	    (content != CONTENT_GECKO_SNAPSHOT && content != CONTENT_JSC_SNAPSHOT))
+		return 0;
+	return err_set(err, -EINVAL,
+		       "redact: all is not possible with a snapshot of %s: the names in it cannot "
+		       "be replaced. redact: strings keeps them, and there are no values in it",
+		       content == CONTENT_JSC_SNAPSHOT ? "JSC" : "SpiderMonkey");
+}
+
 /* A profile has no values to blank (docs/SECURITY.md); our own files hold no secret. */
 static int add_redact(struct pipeline *pipeline, const struct recipe *recipe, enum content content)
 {
@@ -68,11 +80,9 @@ int pipeline_init(struct pipeline *pipeline, const struct recipe *recipe, enum c
 	int r;
 
 	*pipeline = (struct pipeline){ .first = end };
-	r = add_age(pipeline, recipe, err);
-	if (r == 0 && content == CONTENT_JSC_SNAPSHOT && recipe->redact == REDACT_ALL)
-		r = err_set(err, -EINVAL,
-			    "the names in a snapshot of JSC cannot be redacted: redact: strings "
-			    "keeps them, and there are no values in it");
+	r = check_redact(recipe, content, err);
+	if (r == 0)
+		r = add_age(pipeline, recipe, err);
 	if (r == 0)
 		r = add_zstd(pipeline, recipe);
 	if (r == 0)

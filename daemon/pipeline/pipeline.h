@@ -11,6 +11,7 @@ struct err;
 enum content {
 	CONTENT_V8_SNAPSHOT, /* .heapsnapshot */
 	CONTENT_JSC_SNAPSHOT, /* .jsc.json: names only, no value of any string */
+	CONTENT_GECKO_SNAPSHOT, /* .fxsnapshot: it has no values of strings */
 	CONTENT_V8_PROFILE, /* .heapprofile: names of functions and addresses of scripts only */
 	CONTENT_OWN, /* written by ourselves, without secrets: diagnostics, lists of scripts */
 };

@@ -1,3 +1,8 @@
+/*
+ * First the kernel's tables, which know the inodes of sockets that listen at the address; then the
+ * descriptors of the processes of that name, of which one holds such an inode.
+ */
+
 #include "watch/listener.h"
 
 #include <arpa/inet.h>
@@ -15,6 +20,9 @@
 
 /* Of struct sock, as /proc/net/tcp has it. */
 enum { TCP_LISTEN = 0x0A };
+
+/* __SO_ACCEPTCON, as /proc/net/unix has it. */
+enum { UNIX_LISTENS = 1 << 16 };
 
 enum {
 	INODES_MAX = 64, /* sockets that may be the one: several programs may share a port */
@@ -84,6 +92,45 @@ static int read_table(struct inodes *inodes, const char *proc, const char *name,
 	return 0;
 }
 
+/* "0000000000000000: 00000002 00000000 00010000 0001 01 INODE PATH", the flag: it listens. */
+static void take_unix_line(struct inodes *inodes, char *line, const char *path)
+{
+	unsigned flags;
+	uint64_t inode;
+	int at = 0;
+
+	line[strcspn(line, "\n")] = '\0';
+	if (inodes->n < INODES_MAX &&
+	    sscanf(line, "%*x: %*x %*x %x %*x %*x %" SCNu64 " %n", &flags, &inode, &at) == 2 &&
+	    at > 0 && (flags & UNIX_LISTENS) != 0 && strcmp(line + at, path) == 0)
+		inodes->inode[inodes->n++] = inode;
+}
+
+static int read_unix_table(struct inodes *inodes, const char *proc, const char *wanted)
+{
+	char path[512], line[512];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/net/unix", proc);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return errno == ENOENT ? 0 : -errno;
+	while (fgets(line, sizeof(line), file) != NULL)
+		take_unix_line(inodes, line, wanted);
+	fclose(file);
+	return 0;
+}
+
+static int find_sockets(struct inodes *inodes, const char *proc, const struct address *address)
+{
+	int r;
+
+	if (address->family == ADDRESS_UNIX)
+		return read_unix_table(inodes, proc, address->host);
+	r = read_table(inodes, proc, "tcp", address);
+	return r < 0 ? r : read_table(inodes, proc, "tcp6", address);
+}
+
 static bool is_program(const char *proc, const char *pid, const char *program)
 {
 	char path[512], name[64] = "";
@@ -141,13 +188,8 @@ int listener_find(const char *proc, const struct address *address, const char *p
 	struct inodes inodes = { .n = 0 };
 	const struct dirent *entry;
 	DIR *dir;
-	int r;
+	int r = find_sockets(&inodes, proc, address);
 
-	if (address->family == ADDRESS_UNIX)
-		return -ESRCH;
-	r = read_table(&inodes, proc, "tcp", address);
-	if (r == 0)
-		r = read_table(&inodes, proc, "tcp6", address);
 	if (r < 0 || inodes.n == 0)
 		return r < 0 ? r : -ESRCH;
 	dir = opendir(proc);

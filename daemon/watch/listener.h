@@ -11,7 +11,7 @@
 struct address;
 
 /*
- * The pid of the process that listens at a TCP address and whose name (/proc/PID/comm) begins with
+ * The pid of the process that listens at an address and whose name (/proc/PID/comm) begins with
  * `program`. proc is where /proc is. 0, -ESRCH, -errno. Reads the table of sockets and the
  * descriptors of the processes of that name only.
  */

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -117,6 +118,57 @@ int procfs_listener(const struct address *address, const char *program, int64_t 
 	if (r == 0)
 		*ret_start_wall_ms = (int64_t)(stats.start_seconds * 1000);
 	return r;
+}
+
+/* The value of NAME=VALUE among texts that each end with a zero; NULL. */
+static const char *find_variable(const char *texts, size_t size, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *at = texts; at < texts + size; at += strlen(at) + 1)
+		if (strncmp(at, name, n) == 0 && at[n] == '=' && at[n + 1] == '/')
+			return at + n + 1;
+	return NULL;
+}
+
+/* In the order in which Gecko (xpcom/io/SpecialSystemDirectory.cpp) looks at them. */
+static const char *temp_directory(const char *environment, size_t size)
+{
+	static const char *const names[] = { "TMPDIR", "TMP", "TEMP" };
+	const char *value = NULL;
+
+	for (size_t i = 0; value == NULL && i < sizeof(names) / sizeof(names[0]); i++)
+		value = find_variable(environment, size, names[i]);
+	return value != NULL ? value : "/tmp";
+}
+
+int procfs_temp_directory(int64_t pid, char *dst, size_t size)
+{
+	char path[512], *environment = NULL;
+	size_t n = 0;
+	int r;
+
+	snprintf(path, sizeof(path), "%s/%" PRId64 "/environ", proc_root, pid);
+	r = file_read(path, COMMAND_BYTES_MAX, &environment, &n);
+	if (r < 0)
+		return r == -ENOENT ? -ESRCH : r;
+	snprintf(path, sizeof(path), "%s/%" PRId64 "/root", proc_root, pid);
+	if ((size_t)snprintf(dst, size, "%s%s", path, temp_directory(environment, n)) >= size)
+		r = -ENAMETOOLONG;
+	free(environment);
+	return r;
+}
+
+int procfs_owner(int64_t pid, uid_t *ret)
+{
+	struct stat status;
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%" PRId64, proc_root, pid);
+	if (stat(path, &status) < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	*ret = status.st_uid;
+	return 0;
 }
 
 int procfs_available_bytes(uint64_t *ret)

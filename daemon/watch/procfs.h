@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct address;
 
@@ -43,6 +44,15 @@ int procfs_available_bytes(uint64_t *ret);
  * "=". Arguments separated by blanks. 0, -ESRCH, -errno.
  */
 int procfs_command(int64_t pid, char *dst, size_t size);
+
+/*
+ * Where the process makes its temporary files, as seen from here: below its own root. Needs the
+ * right to read its environment. 0, -ESRCH, -EACCES, -errno.
+ */
+int procfs_temp_directory(int64_t pid, char *dst, size_t size);
+
+/* Whose process it is. 0, -ESRCH, -errno. */
+int procfs_owner(int64_t pid, uid_t *ret);
 
 /*
  * The process of that program (inspect/runtime.h) which listens at an address of this host, and

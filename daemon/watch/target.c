@@ -163,6 +163,19 @@ bool target_see_process(const struct target *target, struct process_stats *ret)
 	return procfs_read(target->identity.pid, target->identity.start_wall_ms, ret) == 0;
 }
 
+bool target_see_isolate_process(const struct target *target, const char *isolate,
+				struct process_stats *ret)
+{
+	const struct isolate *found = target_find_isolate(target, isolate);
+	double target_start;
+
+	if (!target_see_process(target, ret) || found == NULL || found->last.pid == 0)
+		return ret->present;
+	target_start = ret->start_seconds;
+	return procfs_read(found->last.pid, 0, ret) == 0 &&
+	       ret->start_seconds >= target_start - SAME_START_MS / 1000.0;
+}
+
 /* A process that was found before is looked for again only when it is gone. */
 static void find_listener(struct target *target)
 {

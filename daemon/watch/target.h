@@ -151,6 +151,13 @@ int target_poll_now(struct target *target);
  */
 bool target_see_process(const struct target *target, struct process_stats *ret);
 
+/*
+ * The same of the process an isolate is in, where that is one of its own (a content process). One
+ * that started before its target is none of its.
+ */
+bool target_see_isolate_process(const struct target *target, const char *isolate,
+				struct process_stats *ret);
+
 /* A capture begins or ends: polls are patient meanwhile. */
 void target_set_capturing(struct target *target, bool capturing);
 

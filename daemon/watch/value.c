@@ -44,6 +44,7 @@ static const struct value_row rows[] = {
 	{ { "dom_nodes", VALUE_COUNT, false }, FROM_SAMPLE, SAMPLE_DOM_NODES },
 	{ { "dom_documents", VALUE_COUNT, false }, FROM_SAMPLE, SAMPLE_DOM_DOCUMENTS },
 	{ { "dom_event_listeners", VALUE_COUNT, false }, FROM_SAMPLE, SAMPLE_DOM_LISTENERS },
+	{ { "unique_memory", VALUE_BYTES, false }, FROM_SAMPLE, SAMPLE_UNIQUE },
 	{ { "inspector_round_trip", VALUE_SECONDS, false }, FROM_ROUND_TRIP, 0 },
 	{ { "process_resident_memory", VALUE_BYTES, true }, FROM_RESIDENT, 0 },
 	{ { "process_virtual_memory", VALUE_BYTES, true }, FROM_VIRTUAL, 0 },

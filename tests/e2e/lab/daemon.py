@@ -19,7 +19,7 @@ POLL = {"interval": "500ms", "timeout": "500ms", "backoff_max": "500ms"}
 PLAIN = {"redact": "none", "compress": "none", "diagnostics": False}
 
 # How the names of snapshots end.
-SNAPSHOT = re.compile(r"\.(heapsnapshot|jsc\.json)(\.zst)?(\.age)?$")
+SNAPSHOT = re.compile(r"\.(heapsnapshot|jsc\.json|fxsnapshot)(\.zst)?(\.age)?$")
 
 
 def program():

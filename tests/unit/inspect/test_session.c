@@ -78,12 +78,6 @@ void ws_close(struct ws *ws)
 		wire_is_open = false;
 }
 
-char *address_host_header(char dst[ADDRESS_TEXT_MAX], const struct address *address)
-{
-	snprintf(dst, ADDRESS_TEXT_MAX, "%s:%u", address->host, address->port);
-	return dst;
-}
-
 /* The capture half is another suite's. */
 int cdp_snapshot_begin(struct download *download)
 {

@@ -22,7 +22,7 @@
 #include "util/clock.h"
 #include "util/str.h"
 
-enum { SENT_MAX = 64, WEBKIT = 5, BUN = 4 }; /* indices of runtime_words */
+enum { SENT_MAX = 64, WEBKIT = 6, BUN = 5 }; /* indices of runtime_words */
 
 /* ---- net/, played ---- */
 
@@ -93,6 +93,15 @@ int wire_open(struct wire *wire, const struct address *to, const char *path, int
 	      uint64_t timeout_ns, const struct frame_events *events, void *owner, struct err *err)
 {
 	(void)wire, (void)to, (void)path, (void)cancel_fd, (void)timeout_ns, (void)events;
+	(void)owner, (void)err;
+	return -ENOSYS;
+}
+
+int wire_open_packets(struct wire *wire, const struct address *to, int cancel_fd,
+		      uint64_t timeout_ns, const struct packet_events *packet_events, void *owner,
+		      struct err *err)
+{
+	(void)wire, (void)to, (void)cancel_fd, (void)timeout_ns, (void)packet_events;
 	(void)owner, (void)err;
 	return -ENOSYS;
 }

@@ -54,6 +54,19 @@ static void expect_stages(struct scene *scene, enum content content, const char 
 	scene_fini(scene);
 }
 
+/* It has no values of strings; more than these cannot be taken out of it. */
+Test(pipeline, a_gecko_snapshot_is_not_rewritten)
+{
+	struct scene scene;
+
+	scene_init(&scene, REDACT_STRINGS, COMPRESS_NONE, NULL);
+	expect_stages(&scene, CONTENT_GECKO_SNAPSHOT, "collect ");
+	scene_init(&scene, REDACT_ALL, COMPRESS_ZSTD, NULL);
+	cr_expect_eq(start(&scene, CONTENT_GECKO_SNAPSHOT), -EINVAL);
+	cr_expect_not_null(strstr(scene.err.text, "SpiderMonkey"));
+	scene_fini(&scene);
+}
+
 Test(pipeline, the_recipe_says_which_stages)
 {
 	struct scene scene;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "net/address.h"
@@ -116,9 +117,26 @@ Test(listener, a_socket_that_only_is_bound_is_not_it, .init = name_us)
 	close(fd);
 }
 
-Test(listener, a_unix_socket_has_none)
+Test(listener, of_a_unix_socket, .init = name_us)
 {
-	struct address address = { .family = ADDRESS_UNIX, .host = "/run/x" };
+	struct address address = { .family = ADDRESS_UNIX }, other;
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), client = socket(AF_UNIX, SOCK_STREAM, 0);
 
+	snprintf(at.sun_path, sizeof(at.sun_path), "/tmp/test listener %d.sock", (int)getpid());
+	strcpy(address.host, at.sun_path);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
 	expect_nobody(&address, program);
+	cr_assert_eq(listen(fd, 1), 0);
+	expect_us(&address);
+	expect_nobody(&address, "another");
+	other = address;
+	other.host[strlen(other.host) - 1] = '\0';
+	expect_nobody(&other, program);
+	/* A connection has the path too, and does not listen. */
+	cr_assert_eq(connect(client, (struct sockaddr *)&at, sizeof(at)), 0);
+	close(fd);
+	expect_nobody(&address, program);
+	close(client);
+	cr_assert_eq(unlink(at.sun_path), 0);
 }

@@ -1,0 +1,107 @@
+"""Real Firefox without a window, its debugger on a port or a unix socket of its own."""
+
+import os
+import shutil
+import socket
+
+from . import node
+from .rdp import Rdp
+from .wait import until
+
+PREFS = {
+    "devtools.debugger.remote-enabled": True,
+    "devtools.chrome.enabled": True,
+    "devtools.debugger.prompt-connection": False,
+    # Nothing leaves this machine, and nothing comes up that no test has started.
+    "app.update.enabled": False,
+    "browser.safebrowsing.malware.enabled": False,
+    "browser.safebrowsing.phishing.enabled": False,
+    "browser.search.update": False,
+    "browser.shell.checkDefaultBrowser": False,
+    "browser.startup.homepage": "about:blank",
+    "browser.startup.page": 0,
+    "browser.tabs.unloadOnLowMemory": False,
+    "datareporting.healthreport.uploadEnabled": False,
+    "datareporting.policy.dataSubmissionEnabled": False,
+    "dom.disable_open_during_load": False,
+    "dom.ipc.processPrelaunch.enabled": False,
+    "extensions.getAddons.cache.enabled": False,
+    "extensions.systemAddon.update.enabled": False,
+    "extensions.update.enabled": False,
+    "network.captive-portal-service.enabled": False,
+    "network.connectivity-service.enabled": False,
+    "network.dns.disablePrefetch": True,
+    "network.prefetch-next": False,
+    "services.settings.server": "http://127.0.0.1:1/",
+    "toolkit.telemetry.enabled": False,
+    "toolkit.telemetry.server": "http://127.0.0.1:1/",
+}
+
+
+def binary():
+    path = shutil.which("firefox-esr")
+    assert path, "firefox-esr is missing: install the packages of tests/packages.txt"
+    return path
+
+
+def _free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def _value(value):
+    return str(value).lower() if isinstance(value, bool) else \
+        f'"{value}"' if isinstance(value, str) else str(value)
+
+
+class Firefox:
+    """One tab with programs/firefox.html; `address` is what a target says."""
+
+    def __init__(self, nursery, home, unix=False, pages=1, prefs=None):
+        profile, self.tmp = home / "profile", home / "tmp"
+        for directory in (profile, self.tmp):
+            directory.mkdir(parents=True)
+        (profile / "user.js").write_text("".join(
+            f'user_pref("{name}", {_value(value)});\n'
+            for name, value in {**PREFS, **(prefs or {})}.items()))
+        where = str(home / "s.sock") if unix else str(_free_port())
+        self.address = f"unix:{where}" if unix else f"127.0.0.1:{where}"
+        page = (node.PROGRAMS / "firefox.html").as_uri()
+        self.process = nursery.start(
+            [binary(), "--headless", "--no-remote", "--profile", profile,
+             "--start-debugger-server", where, *[page] * pages],
+            env=dict(node.environment(), HOME=str(home), TMPDIR=str(self.tmp),
+                     MOZ_CRASHREPORTER_DISABLE="1", DBUS_SESSION_BUS_ADDRESS="disabled:"))
+        self.pid = self.process.pid
+        self.client = until(self._connect, lambda: f"Firefox; {self.process.output()}", limit_s=60)
+        until(lambda: len(self.pages()) == pages, "the pages", limit_s=60)
+        self.descriptor = self.pages()[0]["actor"]
+        self.console = self.client.target(self.descriptor)["consoleActor"]
+
+    def _connect(self):
+        try:
+            return Rdp(self.address)
+        except OSError:
+            assert self.process.running(), self.process.output()
+            return None
+
+    def pages(self):
+        return [tab for tab in self.client.tabs() if tab["title"] == "page"]
+
+    @property
+    def isolate(self):
+        return f"tab:{self.pages()[0]['browserId']}"
+
+    @property
+    def content_pid(self):
+        return self.client.target(self.descriptor)["processID"]
+
+    def evaluate(self, text, wait=True):
+        return self.client.evaluate(self.console, text, wait)
+
+    def grow(self, n):
+        return self.evaluate(f"grow({n})")
+
+    def leftovers(self):
+        return sorted(self.tmp.rglob("*.fxsnapshot"))

@@ -1,0 +1,265 @@
+"""Firefox, from its start to its end, over TCP and over a unix socket: recognised by itself, its
+growth seen, a snapshot with the exact count of a known class, and what of it must not be hurt."""
+
+import json
+import os
+import re
+import signal
+import socket
+import threading
+from contextlib import closing
+
+import pytest
+
+from lab.daemon import PLAIN
+from lab.firefox import Firefox
+from lab.fxsnapshot import Snapshot
+from lab.listener import Listener
+from lab.wait import until
+
+COUNT = 23456
+GROWTH_BYTES = 100 * COUNT  # at least
+
+
+def used(daemon, isolate):
+    return daemon.value("heapwatch_heap_used_bytes", target="app", isolate=isolate)
+
+
+def grows(daemon, firefox, isolate):
+    before = until(lambda: used(daemon, isolate), lambda: f"a sample; log:\n{daemon.tail()}")
+    firefox.grow(COUNT)
+    until(lambda: (used(daemon, isolate) or 0) > before + GROWTH_BYTES,
+          lambda: f"{used(daemon, isolate)} after {before}; log:\n{daemon.tail()}")
+
+
+@pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
+def test_from_start_to_end(unix, nursery, tmp_path, watch):
+    firefox = Firefox(nursery, tmp_path / "program", unix=unix)
+    daemon = watch(app=firefox.address)
+    daemon.wait_up("app")
+    (labels, _), = daemon.values("heapwatch_target_info", target="app")
+    assert (labels["runtime"], labels["engine"], labels["protocol"]) == \
+        ("firefox", "spidermonkey", "rdp")
+    version = firefox.client.ask(firefox.client.root["deviceActor"],
+                                 "getDescription")["value"]["version"]
+    assert labels["runtime_version"] == version
+    grows(daemon, firefox, firefox.isolate)
+    # A node of the tab's heap, and the process it is in.
+    processes = {f"process:{pid}" for pid in firefox.client.processes()}
+    unique = {labels["isolate"]
+              for labels, _ in daemon.values("heapwatch_unique_memory_bytes", target="app")}
+    assert f"process:{firefox.content_pid}" in unique and unique <= processes
+    start = daemon.value("heapwatch_target_process_start_time_seconds", target="app")
+    assert start is not None  # the pid of the browser was found
+    path = daemon.capture("app", isolate=firefox.isolate, gc_before=True)
+    assert path.name.endswith(".fxsnapshot")
+    snapshot = Snapshot(path)
+    assert snapshot.count("KnownThing") == COUNT
+    assert snapshot.dangling() == 0
+    assert firefox.leftovers() == []
+    daemon.wait_up("app")
+    grows(daemon, firefox, firefox.isolate)
+    firefox.process.stop()
+    daemon.wait_value("heapwatch_up", 0, target="app")
+    assert daemon.values("heapwatch_heap_used_bytes", target="app") == []
+    assert daemon.values("heapwatch_unique_memory_bytes", target="app") == []
+
+
+@pytest.fixture
+def firefox(nursery, tmp_path):
+    return Firefox(nursery, tmp_path / "program")
+
+
+def isolates(daemon, name="heapwatch_heap_used_bytes"):
+    return {labels["isolate"] for labels, _ in daemon.values(name, target="app")}
+
+
+def test_tabs_and_processes_come_and_go(firefox, watch):
+    daemon = watch(app=firefox.address)
+    first = firefox.isolate
+    until(lambda: isolates(daemon) == {first}, lambda: f"one tab; log:\n{daemon.tail()}")
+    firefox.evaluate("window.other = window.open(location.href), 1")
+    until(lambda: len(isolates(daemon)) == 2, "two tabs")
+    firefox.evaluate("other.close()")
+    until(lambda: isolates(daemon) == {first}, "one tab again")
+    # The process ends, and its tab shows that it crashed: the browser and its tab are still there.
+    name = f"process:{firefox.content_pid}"
+    until(lambda: name in isolates(daemon, "heapwatch_unique_memory_bytes"), name)
+    os.kill(firefox.content_pid, signal.SIGKILL)
+    until(lambda: name not in isolates(daemon, "heapwatch_unique_memory_bytes"), f"no {name}")
+    until(lambda: daemon.state("app") == "up" and used(daemon, first), "the tab of the browser")
+    assert firefox.process.running()
+
+
+def test_a_tab_that_changes_its_process_keeps_its_series(firefox, watch):
+    """Its old actors never answer again (forwardingCancelled)."""
+    page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi"
+
+    def serve(client):
+        client.recv(4096)
+        client.sendall(page)
+    with closing(Listener(serve)) as site:
+        daemon = watch(app=firefox.address)
+        isolate, before = firefox.isolate, firefox.content_pid
+        until(lambda: used(daemon, isolate), "a sample")
+        firefox.evaluate(f"location.href = 'http://127.0.0.1:{site.port}/', 1")
+        until(lambda: firefox.content_pid != before, "another process")
+        until(lambda: f"process:{firefox.content_pid}"
+              in isolates(daemon, "heapwatch_unique_memory_bytes"), "seen there")
+        polls = daemon.value("heapwatch_polls_total", target="app")
+        daemon.wait_value("heapwatch_polls_total", lambda v: v >= polls + 3, target="app")
+        assert used(daemon, isolate)
+        assert daemon.state("app") == "up"
+        assert daemon.value("heapwatch_poll_failures_total", target="app", reason="protocol") == 0
+
+
+def test_a_blocked_page(firefox, watch):
+    """It is waited for, without another connection; the processes beside it are still polled."""
+    daemon = watch(app=firefox.address)
+    isolate = firefox.isolate
+    until(lambda: used(daemon, isolate), "a sample")
+    firefox.evaluate("block(4000)", wait=False)
+    stamp = daemon.value("heapwatch_last_poll_timestamp_seconds", target="app")
+    daemon.wait_value("heapwatch_last_poll_timestamp_seconds", lambda v: v > stamp + 1,
+                      target="app")
+    firefox.grow(1)  # answered when it is over
+    before = used(daemon, isolate)
+    firefox.grow(COUNT)
+    until(lambda: (used(daemon, isolate) or 0) > (before or 0) + GROWTH_BYTES, "it is back")
+
+
+def test_a_content_process_as_a_whole(firefox, watch):
+    firefox.grow(COUNT)
+    daemon = watch(app=firefox.address)
+    isolate = f"process:{firefox.content_pid}"
+    until(lambda: isolate in isolates(daemon, "heapwatch_unique_memory_bytes"), isolate)
+    snapshot = Snapshot(daemon.capture("app", isolate=isolate))
+    assert snapshot.count("KnownThing") == COUNT
+    manifest = daemon.api("/captures")["ready"][0]
+    # The memory of that process, not of the browser.
+    assert manifest["resident_before_bytes"] < daemon.value(
+        "heapwatch_target_process_resident_memory_bytes", target="app")
+
+
+# ---- redaction ----
+
+def test_no_value_of_a_string_is_in_a_snapshot(firefox, watch):
+    """So `redact: strings` holds as it is; what is more than that is refused."""
+    firefox.grow(1000)
+    daemon = watch(app=firefox.address, sections={"capture": dict(PLAIN, redact="strings")})
+    daemon.wait_up("app")
+    until(lambda: used(daemon, firefox.isolate), "a sample")
+    snapshot = Snapshot(daemon.capture("app", isolate=firefox.isolate))
+    assert snapshot.count("KnownThing") == 1000
+    for text in ("secret-value", "t7"):
+        assert text.encode() not in snapshot.data
+        assert text.encode("utf-16-le") not in snapshot.data
+    assert daemon.api("/captures")["ready"][0]["redact"] == "strings"
+    answer = daemon.post("/api/v1/targets/app/captures",
+                         json.dumps({"isolate": firefox.isolate, "redact": "all"}).encode(),
+                         {"Content-Type": "application/json"})
+    assert answer.status != 202
+    assert re.search(r"redact: all is not supported by firefox \d+", answer.text), answer.text
+    assert len(daemon.ready()) == 1
+
+
+# ---- harm ----
+
+class Packets(Listener):
+    """A relay before a Firefox that keeps what the daemon says to it."""
+
+    def __init__(self, address):
+        host, port = address.rsplit(":", 1)
+        self._to = (host, int(port))
+        self.conversations = []
+        super().__init__(self._relay)
+
+    def _relay(self, client):
+        server = socket.create_connection(self._to)
+        said = bytearray()
+        self.conversations.append(said)
+
+        def back():
+            try:
+                while data := server.recv(1 << 16):
+                    client.sendall(data)
+                client.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+        threading.Thread(target=back, daemon=True).start()
+        with server:
+            while data := client.recv(1 << 16):
+                said += data
+                server.sendall(data)
+
+    def said(self):
+        """[[packet]] of each conversation."""
+        return [list(self._packets(bytes(said))) for said in self.conversations]
+
+    @staticmethod
+    def _packets(data):
+        while data:
+            size, _, rest = data.partition(b":")
+            yield json.loads(rest[:int(size)])
+            data = rest[int(size):]
+
+
+def test_nothing_else_is_said(firefox, start_daemon):
+    """The closed list; one connection to watch, one to capture; the target of a tab is got once."""
+    with closing(Packets(firefox.address)) as relay:
+        config = {"poll": {"interval": "500ms", "timeout": "500ms"},
+                  "capture": dict(PLAIN, guards={"headroom": 0}),
+                  "targets": [{"name": "app", "address": f"127.0.0.1:{relay.port}",
+                               "runtime": "firefox"}]}
+        daemon = start_daemon(config)
+        isolate = firefox.isolate
+        until(lambda: used(daemon, isolate), "a sample")
+        daemon.wait_value("heapwatch_polls_total", lambda v: v >= 6, target="app")
+        daemon.capture("app", isolate=isolate, gc_before=True)
+        watched, captured = relay.said()
+    types = [packet["type"] for packet in captured]
+    assert types == ["getRoot", "listTabs", "getTarget", "attach", "forceGarbageCollection",
+                     "saveHeapSnapshot", "transferHeapSnapshot"]
+    assert {packet["type"] for packet in watched} == {
+        "getRoot", "getDescription", "listTabs", "listProcesses", "getTarget", "measure",
+        "residentUnique"}
+    got = [packet["to"] for packet in watched if packet["type"] == "getTarget"]
+    assert len(got) == len(set(got))
+
+
+def test_a_capture_that_is_cancelled_hurts_nobody(firefox, watch):
+    """While it is being saved; the file is deleted all the same."""
+    daemon = watch(app=firefox.address)
+    until(lambda: used(daemon, firefox.isolate), "a sample")
+    firefox.grow(100000)
+    answer = daemon.post("/api/v1/targets/app/captures",
+                         json.dumps({"isolate": firefox.isolate}).encode(),
+                         {"Content-Type": "application/json"})
+    assert answer.status == 202, answer.text
+    until(lambda: firefox.leftovers(), "it is being saved")
+    assert daemon.get(f"/api/v1/captures/{answer.json()['data']['id']}",
+                      method="DELETE").status in (200, 202)
+    until(lambda: daemon.value("heapwatch_capture_failures_total", target="app",
+                               reason="cancelled") == 1, "cancelled")
+    assert firefox.grow(1) == 100001  # it answers, when it has saved
+    until(lambda: firefox.leftovers() == [], "the file is deleted", limit_s=30)
+    daemon.wait_up("app")
+    assert firefox.process.running()
+
+
+def test_a_firefox_that_asks_a_person_first(start_daemon):
+    """devtools.debugger.prompt-connection: it accepts and stays mute until somebody clicks. It is
+    waited for, on one connection."""
+    calls = []
+
+    def serve(client):
+        calls.append(client)
+        client.recv(1)
+    with closing(Listener(serve)) as mute:
+        daemon = start_daemon({"poll": {"interval": "500ms", "timeout": "500ms"},
+                               "targets": [{"name": "app", "address": mute.address,
+                                            "runtime": "firefox"}]})
+        daemon.wait_value("heapwatch_poll_failures_total", lambda v: v >= 4, target="app",
+                          reason="timeout")
+        assert daemon.value("heapwatch_up", target="app") == 0
+        assert len(calls) == 1

@@ -1,0 +1,134 @@
+/* Files that a runtime leaves behind, of a real process: deleted when they are its own, else left.
+ */
+
+#include "capture/leftover.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "spool/manifest.h"
+
+static const char name[] = "162289.fxsnapshot";
+
+static char folder[] = "leftover-XXXXXX", where[PATH_MAX];
+static pid_t child;
+static struct manifest manifest;
+
+/* A program whose temporary files are in the folder. */
+static void setup(void)
+{
+	int ready[2];
+	char c;
+
+	cr_assert_not_null(mkdtemp(folder));
+	cr_assert_not_null(realpath(folder, where));
+	cr_assert_eq(pipe2(ready, O_CLOEXEC), 0);
+	child = fork();
+	cr_assert_geq(child, 0);
+	if (child == 0) {
+		char variable[PATH_MAX + 16];
+
+		snprintf(variable, sizeof(variable), "TMPDIR=%s", where);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execle("/bin/sleep", "sleep", "1000", NULL,
+		       (char *[]){ "HOME=/x", variable, NULL });
+		_exit(127);
+	}
+	close(ready[1]);
+	cr_assert_eq(read(ready[0], &c, 1), 0, "it has another environment now");
+	close(ready[0]);
+	manifest = (struct manifest){ .pid = child, .target = "app" };
+}
+
+static void teardown(void)
+{
+	char command[64];
+
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	snprintf(command, sizeof(command), "rm -r %s", folder);
+	cr_assert_eq(system(command), 0);
+}
+
+TestSuite(leftover, .init = setup, .fini = teardown, .timeout = 60);
+
+static void make(const char *file)
+{
+	char path[PATH_MAX + 64];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", where, file);
+	fd = open(path, O_CREAT | O_WRONLY, 0644);
+	cr_assert_geq(fd, 0);
+	close(fd);
+}
+
+static bool is_there(const char *file)
+{
+	char path[PATH_MAX + 64];
+
+	snprintf(path, sizeof(path), "%s/%s", where, file);
+	return access(path, F_OK) == 0;
+}
+
+Test(leftover, is_deleted)
+{
+	make(name);
+	make("162290.fxsnapshot");
+	leftover_remove(&manifest, name);
+	cr_expect_not(is_there(name));
+	cr_expect(is_there("162290.fxsnapshot"));
+}
+
+Test(leftover, of_a_process_that_came_after_it_is_left)
+{
+	make(name);
+	manifest.target_start_wall_ms = 1000;
+	leftover_remove(&manifest, name);
+	cr_expect(is_there(name));
+}
+
+Test(leftover, of_an_unknown_process_is_left)
+{
+	make(name);
+	manifest.pid = 0;
+	leftover_remove(&manifest, name);
+	cr_expect(is_there(name));
+}
+
+Test(leftover, a_link_is_left)
+{
+	char from[PATH_MAX + 64], to[PATH_MAX + 64];
+
+	make("mine");
+	snprintf(from, sizeof(from), "%s/mine", where);
+	snprintf(to, sizeof(to), "%s/%s", where, name);
+	cr_assert_eq(symlink(from, to), 0);
+	leftover_remove(&manifest, name);
+	cr_expect(is_there(name) && is_there("mine"));
+	cr_assert_eq(unlink(to), 0);
+	cr_assert_eq(link(from, to), 0);
+	leftover_remove(&manifest, name);
+	cr_expect(is_there(name) && is_there("mine"));
+}
+
+Test(leftover, a_path_is_no_name)
+{
+	char path[PATH_MAX + 64];
+
+	make(name);
+	snprintf(path, sizeof(path), "../%s/%s", folder, name);
+	leftover_remove(&manifest, path);
+	cr_expect(is_there(name));
+	leftover_remove(&manifest, "..");
+	cr_expect(is_there(name));
+}
