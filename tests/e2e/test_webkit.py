@@ -59,7 +59,8 @@ def test_from_start_to_end(start_browser, watch, kind):
     browser.process.kill()
     if proxy:
         proxy.close()
-    daemon.wait_value("heapwatch_up", 0, target="app")
+    daemon.wait_state("app", "down")
+    assert daemon.value("heapwatch_up", target="app") == 0
     assert daemon.values("heapwatch_heap_used_bytes", target="app") == []
 
 
