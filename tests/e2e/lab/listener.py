@@ -40,6 +40,7 @@ class Listener:
             connection.close()
 
     def close(self):
+        self._socket.shutdown(socket.SHUT_RDWR)  # or accept() would hold the port
         self._socket.close()
         for connection in self._open:
             connection.close()
