@@ -82,7 +82,7 @@ static const struct runtime webkit = {
 	.alone = true,
 	.yields = true,
 	.format = SNAPSHOT_JSC,
-	.heap_max = 128 << 20,
+	.heap_max = 100 << 20,
 	.heap_max_why = "its snapshot may be longer than the 357,913,940 characters that JSC can "
 			"send, and then the page's process dies",
 };
@@ -98,7 +98,7 @@ static const struct runtime safari = {
 	.alone = true,
 	.yields = true,
 	.format = SNAPSHOT_JSC,
-	.heap_max = 24 << 20,
+	.heap_max = 18 << 20,
 	.heap_max_why = "its snapshot may be longer than the 64 MiB that ios-webkit-debug-proxy "
 			"passes on",
 };

@@ -14,10 +14,10 @@
  *
  * JSC must have the snapshot as one string of at most 2^31/6 characters, for quoting reserves six
  * times its length; beyond that the page's process dies without a word. ios-webkit-debug-proxy
- * drops what is over 64 MiB. How long it will be nobody can say before, but a byte of the heap has
- * never made more than 1.7 characters, and cannot make more than 2.7 (a slot of an array, 8 bytes,
- * is an edge "1234567,1234567,2,123,"). So heaps over a limit are not asked for at all, by what
- * they have right before (struct runtime, heap_max).
+ * drops what is over 64 MiB. How long it will be nobody can say before: a byte of the heap has made
+ * up to 1.9 characters, and may make 3.4 (a slot of an array, 8 bytes, is an edge
+ * "1234567,1234567,2,1234567,"). So heaps over a limit are not asked for at all, by what they have
+ * right before (struct runtime, heap_max).
  *
  * Leaving frees what JSC keeps of a snapshot for the next one. But WPE 2.38 crashes when a client
  * leaves that an answer is still on its way to: so the last words are one more request, whose
@@ -97,7 +97,6 @@ static int taken(struct download *download)
 	if (!state->streamed || state->last != '}')
 		return err_set(download->err, -EPROTO, "%s was answered without a whole snapshot",
 			       take_method);
-	download->stats->busy_ns = clock_mono_ns() - state->asked_ns;
 	download->done = true;
 	return 0;
 }
@@ -137,6 +136,9 @@ static int on_nested(void *owner, const struct json_event *event)
 	if (webkit_hear(&state->inner, event) != WEBKIT_SNAPSHOT || !webkit_is_text(event) ||
 	    state->step != WEBKIT_TAKE)
 		return 0;
+	/* It is all there before the first byte comes: the page goes on meanwhile. */
+	if (!state->streamed)
+		download->stats->busy_ns = clock_mono_ns() - state->asked_ns;
 	state->streamed = true;
 	if (event->size > 0)
 		state->last = event->text[event->size - 1];

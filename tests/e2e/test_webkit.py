@@ -59,7 +59,8 @@ def test_from_start_to_end(start_browser, watch, kind):
     browser.process.kill()
     if proxy:
         proxy.close()
-    daemon.wait_value("heapwatch_up", 0, target="app")
+    daemon.wait_state("app", "down")
+    assert daemon.value("heapwatch_up", target="app") == 0
     assert daemon.values("heapwatch_heap_used_bytes", target="app") == []
 
 
@@ -141,10 +142,10 @@ def test_the_silent_death_of_a_page_is_seen(browser, watch):
 def test_a_heap_whose_snapshot_would_kill_it_is_refused(browser, watch):
     daemon = watch(app=browser.address, sections={"capture": ANYHOW})
     browser.site.run("things.push(new Uint8Array(160 << 20)); grow(400000)")
-    until(lambda: (used(daemon) or 0) > 128 << 20, lambda: f"growth; {used(daemon)}")
+    until(lambda: (used(daemon) or 0) > 100 << 20, lambda: f"growth; {used(daemon)}")
     answer = ask(daemon, force=True)
     assert answer.status != 202
-    assert "at most 128 MiB" in answer.text and "357,913,940" in answer.text
+    assert "at most 100 MiB" in answer.text and "357,913,940" in answer.text
     assert int(browser.site.run("1 + 1")) == 2
     daemon.wait_up("app")
 
@@ -163,7 +164,7 @@ def test_what_the_proxy_cannot_pass_on_is_refused(browser, watch):
     proxy = webkit.Proxy(browser.port)
     daemon = watch(app=proxy.address, sections={"capture": ANYHOW})
     browser.grow(400000)
-    until(lambda: (used(daemon) or 0) > 24 << 20, lambda: f"growth; {used(daemon)}")
+    until(lambda: (used(daemon) or 0) > 18 << 20, lambda: f"growth; {used(daemon)}")
     answer = ask(daemon)
     assert answer.status != 202 and "64 MiB" in answer.text
     assert not proxy.lost
@@ -205,8 +206,9 @@ def test_a_large_snapshot_is_one_message(browser, watch):
 def test_names_cannot_be_redacted(browser, watch):
     daemon = watch(app=browser.address, sections={"capture": dict(ANYHOW, redact="all")})
     until(lambda: used(daemon), "the page")
-    assert ask(daemon).status == 202
-    daemon.process.wait_line("the names in a snapshot of JSC cannot be redacted")
+    answer = ask(daemon)
+    assert answer.status == 409
+    assert "redact: all is not supported by webkit" in answer.text
     assert daemon.ready() == [] and daemon.incoming() == []
 
 

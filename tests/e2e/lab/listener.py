@@ -40,8 +40,13 @@ class Listener:
             connection.close()
 
     def close(self):
+        self._socket.shutdown(socket.SHUT_RDWR)  # or accept() would hold the port
         self._socket.close()
         for connection in self._open:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)  # nor is one closed that recv() waits on
+            except OSError:
+                pass
             connection.close()
 
 

@@ -175,7 +175,10 @@ class Proxy(listener.Listener):
                 self._frame(stream, client, start)
         except OSError:
             pass
-        client.close()
+        try:
+            client.shutdown(socket.SHUT_RDWR)  # a close would wait for the other thread's recv()
+        except OSError:
+            pass
         stream.close()
         server.close()
 

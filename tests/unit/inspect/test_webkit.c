@@ -660,10 +660,10 @@ Test(capture, of_a_page_over_the_limit_is_not_asked_for)
 	cr_assert_eq(hears(created), 0);
 	cr_assert_eq(hears_page("page-8", "{\"method\":\"Memory.trackingUpdate\",\"params\":{"
 					  "\"event\":{\"categories\":[{\"type\":\"javascript\","
-					  "\"size\":134217729}]}}}"),
+					  "\"size\":104857601}]}}}"),
 		     DOWNLOAD_E_REFUSED);
 	cr_assert_eq(times_sent("Heap.snapshot"), 0);
-	cr_assert_not_null(strstr(err.text, "128 MiB"), "%s", err.text);
+	cr_assert_not_null(strstr(err.text, "100 MiB"), "%s", err.text);
 	end();
 }
 
