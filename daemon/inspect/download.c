@@ -296,6 +296,8 @@ static int receive_all(struct download *download, uint64_t idle_ns)
 static void leave(struct download *download)
 {
 	struct err unused;
+	/* One that first saves to a file says nothing until it has. */
+	bool saves = download->wire.is_packets;
 	int r;
 
 	if (download->broken || download->request->runtime->dialect->snapshot_finish == NULL)
@@ -307,10 +309,11 @@ static void leave(struct download *download)
 	download->start_deadline_ns = 0;
 	download->wire.cancel_fd = -1;
 	download->deadline_ns =
-		clock_mono_ns() + (download->stats->bytes > 0 ? LEAVE_STREAM_NS : LEAVE_TIMEOUT_NS);
+		clock_mono_ns() +
+		(download->stats->bytes > 0 || saves ? LEAVE_STREAM_NS : LEAVE_TIMEOUT_NS);
 	r = download->request->runtime->dialect->snapshot_finish(download);
 	if (r == 0)
-		receive_all(download, LEAVE_TIMEOUT_NS);
+		receive_all(download, saves ? LEAVE_STREAM_NS : LEAVE_TIMEOUT_NS);
 }
 
 static int download_init(struct download *download, const struct download_request *request,

@@ -297,6 +297,7 @@ int rdp_snapshot_finish(struct download *download)
 {
 	const struct rdp_snapshot *state = download->state;
 
-	download->done = !state->saving;
+	/* Nor for a browser that hangs. */
+	download->done = !state->saving || rdp_calls_of(&state->calls, ABOUT_LOOK) > 0;
 	return 0;
 }

@@ -281,6 +281,11 @@ void session_channel_ended(struct channel *channel, enum session_end end, const 
 
 	if (session->state == SESSION_CLOSED)
 		return;
+	if (session->guessed) {
+		session_fail(session, SESSION_END_NOT_INSPECTOR,
+			     "the answer is not HTTP, and as a Firefox: %s", reason);
+		return;
+	}
 	if (!session->runtime->many) {
 		session_fail(session, end, "%s", reason);
 		return;
@@ -386,7 +391,8 @@ static void on_deadline(void *owner)
 			session_ready(session);
 		else if (session->guessed)
 			session_fail(session, SESSION_END_NOT_INSPECTOR,
-				     "it speaks no HTTP, and nothing else that is known");
+				     "the answer is not HTTP, and it does not greet as a Firefox "
+				     "does");
 		else
 			session_look(session);
 		break;

@@ -531,6 +531,14 @@ Test(rdp, recognised_after_a_reset)
 	cr_assert(link_is_open);
 }
 
+Test(rdp, neither_http_nor_packets)
+{
+	answers_no_http(-EPROTO);
+	link_events->open(link_owner);
+	link_events->closed(link_owner, -EPROTO, "what it says are no packets");
+	ends(SESSION_END_NOT_INSPECTOR, "not HTTP, and as a Firefox: what it says are no packets");
+}
+
 Test(rdp, neither_http_nor_a_greeting)
 {
 	answers_no_http(-EPROTO);
@@ -538,6 +546,7 @@ Test(rdp, neither_http_nor_a_greeting)
 	for (int i = 0; i < 1000 && seen.closed == 0; i++)
 		cr_assert_eq(loop_turn(&loop, 10), 0);
 	cr_expect_eq(seen.end, SESSION_END_NOT_INSPECTOR);
+	cr_expect_not_null(strstr(seen.reason, "not HTTP"));
 	cr_expect_eq(seen.late, 0);
 }
 
