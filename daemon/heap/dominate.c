@@ -42,7 +42,7 @@ static int enter(struct search *search, uint32_t node, uint32_t parent)
 	search->number[node] = vertex + 1;
 	search->order[vertex] = node;
 	search->parent[vertex] = parent;
-	search->links[vertex].low = parent;
+	search->links[vertex] = (struct link){ parent, parent };
 	for (uint32_t i = first; i < end && i < first + PREFETCH_EDGES; i++)
 		__builtin_prefetch(&search->number[heap_edge_to(graph->edges[i])]);
 	r = heap_stack_push(&search->nodes, node);
@@ -211,10 +211,13 @@ static int least_above(struct search *search, uint32_t v, uint32_t w, uint32_t *
 	return 0;
 }
 
-/* links[w].low becomes what w can be reached from around its parent. */
+/*
+ * From the last to the first: what is behind w is linked by then. The list of w is no longer
+ * needed when it is done; its semidominator takes the place, since low goes on to be that of a way.
+ */
 static int find_semidominators(struct search *search)
 {
-	/* back_first[w] is now where the list of w ends. */
+	/* back_first[w] is where the list of w ends by now. */
 	for (uint32_t w = search->n - 1; w > 0; w--) {
 		uint32_t end = search->back_first[w], low = search->links[w].low, least;
 
@@ -226,20 +229,113 @@ static int find_semidominators(struct search *search)
 			low = least < low ? least : low;
 		}
 		search->links[w].low = low;
+		search->back_first[w] = low;
 	}
 	return 0;
 }
 
-/* In place of the parents. */
+/* In place of the parents: the nearest ancestor that is not behind the semidominator. */
 static void find_dominators(struct search *search)
 {
 	uint32_t *dominator = search->parent;
 
 	for (uint32_t w = 1; w < search->n; w++) {
-		uint32_t d = dominator[w], semi = search->semi[w];
+		uint32_t d = dominator[w], semi = search->back_first[w];
 
 		while (d > semi)
 			d = dominator[d];
 		dominator[w] = d;
 	}
+}
+
+/* ---- result ---- */
+
+static int allocate(struct search *search)
+{
+	size_t n = search->graph->nodes;
+
+	search->number = heap_alloc(n, sizeof(*search->number));
+	search->order = heap_alloc(n, sizeof(*search->order));
+	search->parent = heap_alloc(n, sizeof(*search->parent));
+	search->links = heap_alloc(n, sizeof(*search->links));
+	search->back_first = heap_alloc(n, sizeof(*search->back_first));
+	return search->number == NULL || search->order == NULL || search->parent == NULL ||
+			       search->links == NULL || search->back_first == NULL
+		       ? -ENOMEM
+		       : 0;
+}
+
+static void fini(struct search *search)
+{
+	size_t n = search->graph->nodes;
+
+	heap_free(search->parent, n, sizeof(*search->parent));
+	heap_free(search->links, n, sizeof(*search->links));
+	heap_free(search->back_first, n, sizeof(*search->back_first));
+	heap_free(search->back, search->back_n, sizeof(*search->back));
+	heap_stack_fini(&search->nodes);
+	heap_stack_fini(&search->next);
+}
+
+/* Vertices to nodes, in place of the numbers; circles that nothing reaches come last. */
+static void translate(struct search *search)
+{
+	uint32_t root = search->graph->root, *of = search->number;
+
+	for (uint32_t node = 0; node < search->graph->nodes; node++) {
+		if (of[node] != NONE) {
+			of[node] = search->order[search->parent[of[node] - 1]];
+		} else {
+			of[node] = root;
+			search->order[search->n++] = node;
+		}
+	}
+}
+
+int heap_dominators_init(struct heap_dominators *ret, const struct heap_graph *graph,
+			 const uint64_t *inner)
+{
+	struct search search = { .graph = graph, .inner = inner };
+	int r = allocate(&search);
+
+	if (r == 0)
+		r = visit(&search, graph->root, 0);
+	if (r == 0 && search.n < graph->nodes)
+		r = visit_orphans(&search);
+	if (r == 0)
+		r = collect_backs(&search);
+	if (r == 0)
+		r = find_semidominators(&search);
+	if (r == 0) {
+		find_dominators(&search);
+		translate(&search);
+	}
+	*ret = (struct heap_dominators){ graph->nodes, search.number, search.order };
+	fini(&search);
+	return r;
+}
+
+void heap_dominators_fini(struct heap_dominators *dominators)
+{
+	heap_free(dominators->dominator, dominators->nodes, sizeof(*dominators->dominator));
+	heap_free(dominators->order, dominators->nodes, sizeof(*dominators->order));
+	*dominators = (struct heap_dominators){ .nodes = 0 };
+}
+
+uint64_t *heap_retained(const struct heap_graph *graph, const struct heap_dominators *dominators)
+{
+	uint64_t *retained = heap_alloc(graph->nodes, sizeof(*retained));
+
+	if (retained == NULL)
+		return NULL;
+	for (uint32_t node = 0; node < graph->nodes; node++)
+		retained[node] = heap_size(graph, node);
+	for (uint32_t i = graph->nodes - 1; i > 0; i--) {
+		uint32_t node = dominators->order[i];
+
+		if (i > AHEAD)
+			__builtin_prefetch(&retained[dominators->order[i - AHEAD]]);
+		retained[dominators->dominator[node]] += retained[node];
+	}
+	return retained;
 }

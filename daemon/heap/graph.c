@@ -58,9 +58,11 @@ uint64_t heap_graph_cost(uint64_t nodes, uint64_t edges)
 {
 	/* type, flags, name, id, size, place, first edge; edges and their names */
 	uint64_t graph = nodes * (1 + 1 + 4 + 4 + 4 + 4 + 4) + edges * (4 + 4);
-	/* number, node, parent, semi, label, ancestor, dominator, first predecessor, distance, owner */
+	/* number, node, parent, semi, label, ancestor, dominator, first predecessor, distance,
+	 * owner */
 	uint64_t dominators = nodes * 10 * 4 + edges * 4;
-	/* retained, class, order, span, dominator and distance, which are there when the above is not */
+	/* retained, class, order, span, dominator and distance, which are there when the above is
+	 * not */
 	uint64_t classes = nodes * (8 + 5 * 4);
 
 	return graph + (dominators > classes ? dominators : classes);

@@ -107,8 +107,8 @@ static int load_head(struct load *load)
 	int r = v8_walk_skip(walk, load->err);
 
 	if (r == 0)
-		r = v8_head_parse(&load->head, walk->text->data + first,
-				  (size_t)(walk->at - first), load->err);
+		r = v8_head_parse(&load->head, walk->text->data + first, (size_t)(walk->at - first),
+				  load->err);
 	if (r == 0)
 		r = check_cost(load);
 	if (r < 0)
@@ -176,10 +176,10 @@ static void prepare(struct load *load)
 {
 	load->rows = (struct v8_rows){ .head = &load->head, .graph = load->graph };
 	pthread_mutex_init(&load->rows.lock, NULL);
-	load->nodes = (struct v8_array){ "nodes", load->head.node.n, load->head.nodes,
-					 v8_node_rows, &load->rows };
-	load->edges = (struct v8_array){ "edges", load->head.edge.n, load->head.edges,
-					 v8_edge_rows, &load->rows };
+	load->nodes = (struct v8_array){ "nodes", load->head.node.n, load->head.nodes, v8_node_rows,
+					 &load->rows };
+	load->edges = (struct v8_array){ "edges", load->head.edge.n, load->head.edges, v8_edge_rows,
+					 &load->rows };
 	load->locations = (struct v8_array){ "locations", load->head.location.n, UINT64_MAX,
 					     v8_location_rows, &load->rows };
 }
@@ -205,7 +205,7 @@ static int load_sections(struct load *load)
 
 static int check(struct load *load)
 {
-	const char *missing = !load->has_nodes	   ? "nodes"
+	const char *missing = !load->has_nodes     ? "nodes"
 			      : !load->has_edges   ? "edges"
 			      : !load->has_strings ? "strings"
 						   : NULL;

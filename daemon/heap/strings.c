@@ -14,7 +14,8 @@ const char *heap_string_raw(const struct heap_strings *strings, uint32_t i, size
 	const char *first = strings->data + strings->first[i];
 	const char *end = strings->data + strings->first[i + 1];
 
-	/* first[i + 1] is behind the opening quote of the next one, or the closing one of the last. */
+	/* first[i + 1] is behind the opening quote of the next one, or the closing one of the last.
+	 */
 	do {
 		end--;
 	} while (*end != '"');

@@ -16,7 +16,8 @@ struct buf;
 
 struct heap_strings {
 	const char *data; /* borrowed: the file */
-	uint64_t *first; /* owned: n + 1 offsets; string i is data[first[i], first[i + 1] - 3) at most */
+	uint64_t *first; /* owned: n + 1 offsets; string i is data[first[i], first[i + 1] - 3) at
+			    most */
 	uint32_t n, capacity;
 };
 

@@ -78,8 +78,7 @@ static bool put_rows(struct v8_pool *pool, const struct piece *piece, uint64_t a
 	}
 	r = array->fn(array->owner, row, rows, n, &bad);
 	if (r < 0)
-		fail(pool, piece, at, r,
-		     r == -ENOMEM ? "out of memory" : "a row makes no sense");
+		fail(pool, piece, at, r, r == -ENOMEM ? "out of memory" : "a row makes no sense");
 	return r == 0;
 }
 
@@ -267,8 +266,7 @@ static int check_end(const struct v8_pool *pool, const struct v8_array *array, u
 	return 0;
 }
 
-int v8_array_read(struct v8_pool *pool, const struct v8_array *array, uint64_t *at,
-		  struct err *err)
+int v8_array_read(struct v8_pool *pool, const struct v8_array *array, uint64_t *at, struct err *err)
 {
 	const struct v8_text *text = pool->text;
 	struct number_scan scan = { .numbers = 0 };

@@ -27,8 +27,8 @@ static const char *const type_names[HEAP_TYPES] = {
 };
 
 static const char *const kind_names[] = {
-	[HEAP_CONTEXT] = "context",	[HEAP_ELEMENT] = "element",    [HEAP_PROPERTY] = "property",
-	[HEAP_INTERNAL] = "internal",	[HEAP_EDGE_HIDDEN] = "hidden", [HEAP_SHORTCUT] = "shortcut",
+	[HEAP_CONTEXT] = "context",   [HEAP_ELEMENT] = "element",    [HEAP_PROPERTY] = "property",
+	[HEAP_INTERNAL] = "internal", [HEAP_EDGE_HIDDEN] = "hidden", [HEAP_SHORTCUT] = "shortcut",
 	[HEAP_WEAK] = "weak",
 };
 
@@ -79,7 +79,8 @@ static int node_fields(struct v8_head *head, const struct tree *root, struct err
 	if (node->n == 0 || node->type == V8_NO_FIELD || node->name == V8_NO_FIELD ||
 	    node->id == V8_NO_FIELD || node->self_size == V8_NO_FIELD ||
 	    node->edge_count == V8_NO_FIELD)
-		return missing(err, "meta.node_fields lacks type, name, id, self_size or edge_count");
+		return missing(err,
+			       "meta.node_fields lacks type, name, id, self_size or edge_count");
 	return 0;
 }
 

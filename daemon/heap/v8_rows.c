@@ -41,9 +41,8 @@ int v8_node_rows(void *owner, uint64_t first, const uint64_t *row, size_t n, siz
 		uint64_t size = row[field.self_size];
 
 		*bad = i;
-		if (row[field.type] >= rows->head->node_types_n ||
-		    row[field.name] >= UINT32_MAX || row[field.id] > UINT32_MAX ||
-		    row[field.edge_count] > graph->edges_n)
+		if (row[field.type] >= rows->head->node_types_n || row[field.name] >= UINT32_MAX ||
+		    row[field.id] > UINT32_MAX || row[field.edge_count] > graph->edges_n)
 			return -EBADMSG;
 		graph->type[node] = rows->head->node_types[row[field.type]];
 		graph->name[node] = (uint32_t)row[field.name];
@@ -116,8 +115,7 @@ static uint32_t place_number(struct heap_graph *graph, const struct heap_place *
 	if (likely > 0 && same_place(&graph->places[likely - 1], place))
 		return likely;
 	if (graph->places_n == graph->places_capacity) {
-		uint32_t capacity =
-			graph->places_capacity > 0 ? graph->places_capacity * 2 : 1024;
+		uint32_t capacity = graph->places_capacity > 0 ? graph->places_capacity * 2 : 1024;
 
 		places = reallocarray(graph->places, capacity, sizeof(*places));
 		if (places == NULL)

@@ -99,7 +99,8 @@ static int find_ephemerons(struct heap_graph *graph)
 	if (graph->ephemerons == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < graph->strings.n; i++) {
-		/* Names of strings are not names of edges, but who could tell: all are looked at. */
+		/* Names of strings are not names of edges, but who could tell: all are looked at.
+		 */
 		if (v8_rules_ephemeron(&graph->strings, i, &table) > 0)
 			heap_bit_set(graph->ephemerons, i);
 	}
@@ -113,8 +114,8 @@ static void halve(struct heap_graph *graph, uint32_t node, uint32_t edge)
 
 	v8_rules_ephemeron(&graph->strings, graph->edge_name[edge], &table);
 	if (table == graph->id[node])
-		graph->edges[edge] = heap_edge_to(graph->edges[edge]) |
-				     (uint32_t)HEAP_HALF << HEAP_EDGE_SHIFT;
+		graph->edges[edge] = heap_edge_to(graph->edges[edge]) | (uint32_t)HEAP_HALF
+										<< HEAP_EDGE_SHIFT;
 }
 
 static void mark_halves(struct heap_graph *graph)

@@ -34,5 +34,4 @@ int v8_rules_transfer(struct heap_graph *graph);
  * The length of the number before the part of the name of a WeakMap's entry that its two edges
  * have in common, 0 when the name is of no such entry; *ret_table is the id of the map's table.
  */
-uint32_t v8_rules_ephemeron(const struct heap_strings *strings, uint32_t name,
-			    uint64_t *ret_table);
+uint32_t v8_rules_ephemeron(const struct heap_strings *strings, uint32_t name, uint64_t *ret_table);

@@ -27,9 +27,8 @@ static char next(struct v8_walk *walk)
 {
 	const char *data = walk->text->data;
 
-	while (walk->at < walk->text->size &&
-	       (data[walk->at] == ' ' || data[walk->at] == '\n' || data[walk->at] == '\r' ||
-		data[walk->at] == '\t'))
+	while (walk->at < walk->text->size && (data[walk->at] == ' ' || data[walk->at] == '\n' ||
+					       data[walk->at] == '\r' || data[walk->at] == '\t'))
 		walk->at++;
 	return walk->at < walk->text->size ? data[walk->at] : '\0';
 }
@@ -39,8 +38,9 @@ int v8_walk_begin(struct v8_walk *walk, struct err *err)
 	if (walk->text->size == 0)
 		return err_set(err, -ENODATA, "the file is empty");
 	if (next(walk) != '{')
-		return err_set(err, -EBADMSG, "not a heap snapshot of V8: it does not begin with "
-					      "{\"snapshot\":");
+		return err_set(err, -EBADMSG,
+			       "not a heap snapshot of V8: it does not begin with "
+			       "{\"snapshot\":");
 	walk->at++;
 	if (next(walk) == '\0')
 		return v8_walk_unexpected(walk, err, "a key");
@@ -48,8 +48,9 @@ int v8_walk_begin(struct v8_walk *walk, struct err *err)
 		strcpy(walk->section, "snapshot");
 		if (walk->at >= walk->text->size)
 			return v8_walk_unexpected(walk, err, "a key");
-		return err_set(err, -EBADMSG, "not a heap snapshot of V8: it does not begin with "
-					      "{\"snapshot\":{");
+		return err_set(err, -EBADMSG,
+			       "not a heap snapshot of V8: it does not begin with "
+			       "{\"snapshot\":{");
 	}
 	return 0;
 }
