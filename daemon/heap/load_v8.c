@@ -86,10 +86,10 @@ static int check_cost(struct load *load)
 			       load->head.nodes, load->head.edges, HEAP_NODES_MAX, UINT32_MAX);
 	/* A row is two bytes a number at least: no array is made for what cannot be there. */
 	if (load->head.nodes > load->walk.text->size || load->head.edges > load->walk.text->size)
-		return err_set(load->err, -EBADMSG,
-			       "section \"snapshot\": %" PRIu64 " nodes and %" PRIu64
-			       " edges are not in a file of %" PRIu64 " bytes",
-			       load->head.nodes, load->head.edges, load->walk.text->size);
+		return err_set(load->err, -ENODATA,
+			       "the file ends at byte %" PRIu64 ", but section \"snapshot\" "
+			       "tells of %" PRIu64 " nodes and %" PRIu64 " edges: it is cut short",
+			       load->walk.text->size, load->head.nodes, load->head.edges);
 	if (load->options->memory_max > 0 && cost > load->options->memory_max)
 		return err_set(load->err, -EFBIG,
 			       "%" PRIu64 " nodes and %" PRIu64 " edges take %s to analyse, %s "

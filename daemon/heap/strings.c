@@ -53,12 +53,21 @@ static uint16_t escaped(const char **at, const char *end)
 	return (uint16_t)(c != '\0' && found != NULL ? to[found - from] : c);
 }
 
-/* What has no single unit is not written by V8, which escapes it. */
+/* Four bytes are two units: the second is asked for where the first has left its other bytes. */
 static uint16_t of_utf8(const char **at, const char *end)
 {
 	size_t n = str_utf8_sequence(*at, (size_t)(end - *at));
 	const unsigned char *s = (const unsigned char *)*at;
 
+	if (n == 0 && s[-1] >= 0xf0 && str_utf8_sequence(*at - 1, (size_t)(end - *at) + 1) == 4) {
+		*at += 3;
+		return (uint16_t)(0xdc00 | (s[1] & 15) << 6 | (s[2] & 63));
+	}
+	if (n == 4) {
+		*at += 1;
+		return (uint16_t)(0xd800 +
+				  (((s[0] & 7) << 8 | (s[1] & 63) << 2 | (s[2] & 48) >> 4) - 64));
+	}
 	*at += n > 0 ? n : 1;
 	if (n == 2)
 		return (uint16_t)((s[0] & 31) << 6 | (s[1] & 63));

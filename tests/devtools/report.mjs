@@ -13,7 +13,7 @@ const { HeapSnapshotLoader, SecondaryInitManager } = await import(bundle);
 
 async function load(path) {
   const loader = new HeapSnapshotLoader({ sendEvent() {} });
-  for await (const text of fs.createReadStream(path, { encoding: 'latin1', highWaterMark: 4 << 20 })) {
+  for await (const text of fs.createReadStream(path, { encoding: 'utf8', highWaterMark: 4 << 20 })) {
     loader.write(text);
   }
   loader.close();

@@ -78,7 +78,9 @@ def test_a_file_that_is_cut_short_is_told_from_a_whole_one(small, tmp_path):
         size = whole.index(name) + len(name) + 100
         cut.write_bytes(whole[:size])
         said = Ctl()("analyze", cut, exit=1).stderr
-        assert f"byte {size}" in said and name.decode()[:-2] in said and "cut short" in said
+        assert f"byte {size}" in said and "cut short" in said
+        # What has not even room for its nodes is told so at its head.
+        assert (name.decode()[:-2] if name != b'"nodes":[' else "tells of") in said
 
 
 @pytest.mark.parametrize("text, word", [
