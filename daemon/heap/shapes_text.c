@@ -2,10 +2,11 @@
  * Names of properties in shapes: those that would be misread are quoted, as JSON.stringify() does.
  */
 
+#include "heap/shapes_text.h"
+
 #include <stdbool.h>
 #include <string.h>
 
-#include "heap/shapes_text.h"
 #include "util/buf.h"
 
 static bool wants_quotes(const char *at, const char *end)
