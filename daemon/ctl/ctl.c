@@ -27,11 +27,17 @@ static const struct command {
 	command_fn *run;
 	bool local; /* works on files, not on captures of a daemon */
 } commands[] = {
-	{ "list", 0, ANY_NUMBER, command_list },     { "info", 0, ANY_NUMBER, command_info },
-	{ "export", 1, 1, command_export },          { "rm", 1, ANY_NUMBER, command_rm },
-	{ "pin", 1, ANY_NUMBER, command_pin },       { "unpin", 1, ANY_NUMBER, command_unpin },
-	{ "verify", 0, ANY_NUMBER, command_verify }, { "vacuum", 0, 0, command_vacuum },
-	{ "analyze", 1, 1, command_analyze, true },  { "diff", 2, 2, command_diff, true },
+	{ "list", 0, ANY_NUMBER, command_list },
+	{ "info", 0, ANY_NUMBER, command_info },
+	{ "export", 1, 1, command_export },
+	{ "rm", 1, ANY_NUMBER, command_rm },
+	{ "pin", 1, ANY_NUMBER, command_pin },
+	{ "unpin", 1, ANY_NUMBER, command_unpin },
+	{ "verify", 0, ANY_NUMBER, command_verify },
+	{ "vacuum", 0, 0, command_vacuum },
+	{ "analyze", 1, 1, command_analyze, true },
+	{ "diff", 2, 2, command_diff, true },
+	{ "retainers", 1, 1, command_retainers, true },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -53,6 +59,8 @@ static const char usage[] =
 	"  analyze FILE           what a heap snapshot holds: classes, sizes retained\n"
 	"  diff BASE FILE         objects that came and went between two snapshots of one "
 	"program\n"
+	"  retainers FILE         why an object is there: --node=@ID, or the largest of "
+	"--class=NAME\n"
 	"\n"
 	"An ID is an id, the first digits (at least 4) of it, or the name of a file. A MATCH is a\n"
 	"target's name, which may have wildcards, or MEMBER=VALUE (rule=, kind=, runtime=, ...).\n"

@@ -118,3 +118,15 @@ def test_one_object_is_shown_by_its_id(small):
     found = analyze(small[0], "--node=@1")
     assert found["node"]["retained_bytes"] > 0
     assert Ctl()("analyze", small[0], "--node=@4294967295", exit=1).stderr
+
+
+def test_retainers_name_the_holder_and_collapse_a_chain(small):
+    found = Ctl().json("retainers", small[0], "--class=Node", "--json=short")
+    first, chain = found["dominators"][0], found["dominators"]
+    assert first["class"].endswith(",Node") and chain[-1]["retained_bytes"] > first["retained_bytes"]
+    assert "head" in [step["edge"] for step in chain]
+    text = Ctl()("retainers", small[0], f"--node=@{first['id']}").stdout
+    assert text.index("held by:") < text.index("shortest path:")
+    links = Ctl().json("retainers", small[0], "--class=Array", "--json=short")
+    assert links["shortest_path"][0]["retained_bytes"] > 0
+    assert "--node" in Ctl()("retainers", small[0], exit=2).stderr
