@@ -19,5 +19,10 @@ command_fn command_unpin;
 command_fn command_verify;
 command_fn command_vacuum;
 
+/* These look at files and get no source. */
+command_fn command_analyze;
+command_fn command_diff;
+command_fn command_retainers;
+
 /* The command line, run to its end. version and revision are printed by --version. */
 int ctl_run(int argc, char **argv, const char *version, const char *revision);

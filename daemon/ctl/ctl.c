@@ -25,11 +25,19 @@ static const struct command {
 	const char *name;
 	size_t args_min, args_max;
 	command_fn *run;
+	bool local; /* works on files, not on captures of a daemon */
 } commands[] = {
-	{ "list", 0, ANY_NUMBER, command_list },     { "info", 0, ANY_NUMBER, command_info },
-	{ "export", 1, 1, command_export },          { "rm", 1, ANY_NUMBER, command_rm },
-	{ "pin", 1, ANY_NUMBER, command_pin },       { "unpin", 1, ANY_NUMBER, command_unpin },
-	{ "verify", 0, ANY_NUMBER, command_verify }, { "vacuum", 0, 0, command_vacuum },
+	{ "list", 0, ANY_NUMBER, command_list },
+	{ "info", 0, ANY_NUMBER, command_info },
+	{ "export", 1, 1, command_export },
+	{ "rm", 1, ANY_NUMBER, command_rm },
+	{ "pin", 1, ANY_NUMBER, command_pin },
+	{ "unpin", 1, ANY_NUMBER, command_unpin },
+	{ "verify", 0, ANY_NUMBER, command_verify },
+	{ "vacuum", 0, 0, command_vacuum },
+	{ "analyze", 1, 1, command_analyze, true },
+	{ "diff", 2, 2, command_diff, true },
+	{ "retainers", 1, 1, command_retainers, true },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -48,6 +56,11 @@ static const char usage[] =
 	"  vacuum                 delete the oldest down to the limits of the spool, or those "
 	"given\n"
 	"  keygen                 make a key pair for encrypted captures\n"
+	"  analyze FILE           what a heap snapshot holds: classes, sizes retained\n"
+	"  diff BASE FILE         objects that came and went between two snapshots of one "
+	"program\n"
+	"  retainers FILE         why an object is there: --node=@ID, or the largest of "
+	"--class=NAME\n"
 	"\n"
 	"An ID is an id, the first digits (at least 4) of it, or the name of a file. A MATCH is a\n"
 	"target's name, which may have wildcards, or MEMBER=VALUE (rule=, kind=, runtime=, ...).\n"
@@ -68,6 +81,10 @@ static const char usage[] =
 	"  -i --identity=FILE     export: key file; may be repeated\n"
 	"     --raw               export: as it is on the disk\n"
 	"     --scripts           export: the list of scripts kept beside it\n"
+	"     --top=NUMBER        analyze, diff: so many rows (default: 20; 0: all)\n"
+	"     --class=NAME        analyze, diff: the rows of this class only\n"
+	"     --node=@ID          analyze: this object\n"
+	"     --threads=1|2 --memory-max=BYTES   analyze, diff: what may be used\n"
 	"     --max-use=BYTES --keep-free=BYTES --max-age=SPAN --max-files=NUMBER   of vacuum\n"
 	"  -h --help, --version\n"
 	"\n"
@@ -95,8 +112,8 @@ static const struct command *find(const char *name)
 static int check_args(const struct command *command, const struct ctl_options *options)
 {
 	if (options->args_n < command->args_min) {
-		fprintf(stderr, "heapwatchctl: %s: which capture? (see heapwatchctl list)\n",
-			command->name);
+		fprintf(stderr, "heapwatchctl: %s: which %s\n", command->name,
+			command->local ? "file?" : "capture? (see heapwatchctl list)");
 		return CTL_USAGE;
 	}
 	if (options->args_n > command->args_max) {
@@ -122,7 +139,7 @@ static int run(const struct command *command, const struct ctl_options *options)
 {
 	struct source *source = NULL;
 	struct err err = { .text = "" };
-	int exit = source_open(&source, options, &err);
+	int exit = command->local ? CTL_OK : source_open(&source, options, &err);
 
 	if (exit == CTL_OK)
 		exit = command->run(source, options, &err);

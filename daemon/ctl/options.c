@@ -29,7 +29,14 @@ enum flag {
 	FLAG_MAX_AGE,
 	FLAG_MAX_FILES,
 	FLAG_VERSION,
+	FLAG_TOP,
+	FLAG_CLASS,
+	FLAG_NODE,
+	FLAG_THREADS,
+	FLAG_MEMORY_MAX,
 };
+
+enum { HEAP_TOP_DEFAULT = 20 };
 
 static const char short_flags[] = "hH:D:qo:i:n:1rS:U:F:";
 
@@ -55,6 +62,11 @@ static const struct option long_flags[] = {
 	{ "max-age", required_argument, NULL, FLAG_MAX_AGE },
 	{ "max-files", required_argument, NULL, FLAG_MAX_FILES },
 	{ "version", no_argument, NULL, FLAG_VERSION },
+	{ "top", required_argument, NULL, FLAG_TOP },
+	{ "class", required_argument, NULL, FLAG_CLASS },
+	{ "node", required_argument, NULL, FLAG_NODE },
+	{ "threads", required_argument, NULL, FLAG_THREADS },
+	{ "memory-max", required_argument, NULL, FLAG_MEMORY_MAX },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -139,6 +151,31 @@ static int take_vacuum(int flag, struct vacuum_wish *wish)
 	}
 }
 
+static int take_heap(int flag, struct ctl_options *options)
+{
+	struct heap_wish *wish = &options->heap;
+	bool limited;
+
+	switch (flag) {
+	case FLAG_TOP:
+		return take_count("--top", 0, &wish->top);
+	case FLAG_CLASS:
+		wish->class = optarg;
+		return CTL_OK;
+	case FLAG_NODE:
+		wish->node = optarg;
+		return CTL_OK;
+	case FLAG_THREADS:
+		if (take_count("--threads", 1, &wish->threads) == CTL_OK && wish->threads <= 2)
+			return CTL_OK;
+		return complain("--threads", optarg, "1 or 2");
+	case FLAG_MEMORY_MAX:
+		return take_bytes("--memory-max", &wish->memory_max_bytes, &limited);
+	default:
+		return take_vacuum(flag, &options->vacuum);
+	}
+}
+
 /* A switch, which takes no value; false when it is none. */
 static bool take_switch(int flag, struct ctl_options *options)
 {
@@ -204,7 +241,7 @@ static int take_flag(int flag, struct ctl_options *options)
 	case FLAG_JSON:
 		return take_json(&options->json);
 	default:
-		return take_vacuum(flag, &options->vacuum);
+		return take_heap(flag, options);
 	}
 }
 
@@ -218,6 +255,7 @@ int ctl_options_parse(struct ctl_options *ret, int argc, char **argv)
 		.pager = true,
 		.legend = true,
 		.command = "list",
+		.heap = { .top = HEAP_TOP_DEFAULT },
 	};
 	optind = 0;
 	while (r == CTL_OK && (flag = getopt_long(argc, argv, short_flags, long_flags, NULL)) >= 0)

@@ -25,6 +25,15 @@ struct vacuum_wish {
 	bool has_max_use, has_keep_free, has_max_files, has_max_age;
 };
 
+/* What is wanted of heap snapshots. */
+struct heap_wish {
+	uint64_t top; /* rows; 0: all */
+	const char *class; /* or NULL */
+	const char *node; /* "@4711"; or NULL */
+	uint64_t threads; /* 1 or 2; 0: as there are processors */
+	uint64_t memory_max_bytes; /* 0: no limit */
+};
+
 struct ctl_options {
 	const char *host; /* http://..., unix:/... */
 	const char *directory; /* the spool itself, without a daemon; or NULL */
@@ -38,6 +47,7 @@ struct ctl_options {
 	const char *identities[IDENTITY_FILES_MAX];
 	size_t identities_n;
 	struct vacuum_wish vacuum;
+	struct heap_wish heap;
 	const char *command; /* "list" when none is given */
 	char **args; /* after the command */
 	size_t args_n;

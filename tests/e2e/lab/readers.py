@@ -56,3 +56,13 @@ def devtools_sizes(path):
 def memlab_sizes(path):
     """The same of MemLab."""
     return _run(node.binary(24), OLD_SPACE, TESTS / "devtools" / "memlab.js", path, "--sizes")
+
+
+def devtools_report(path, out, base=None):
+    """What DevTools says of a snapshot, and of what it has that the base has not: report.mjs."""
+    bundle = os.environ["HEAPWATCH_DEVTOOLS"]
+    argv = [node.binary(24), OLD_SPACE, TESTS / "devtools" / "report.mjs", bundle, path, out]
+    done = subprocess.run([str(a) for a in argv + ([base] if base else [])], capture_output=True,
+                          text=True, timeout=600, cwd=TESTS, env=node.environment())
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(out.read_text())

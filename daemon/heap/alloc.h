@@ -1,0 +1,56 @@
+#pragma once
+
+/*
+ * Columns
+ *
+ * The arrays of a heap graph are few and large, and touched in no order: they come straight from
+ * the kernel, zeroed, in huge pages where it has some. Small ones come from malloc(), where a
+ * sanitizer sees a step past their end.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Zeroed; NULL on ENOMEM. n may be 0. */
+void *heap_alloc(size_t n, size_t size);
+
+/* With the n and size of heap_alloc(). NULL is fine. */
+void heap_free(void *column, size_t n, size_t size);
+
+/* A stack of node numbers that grows; zeroed is empty. */
+struct heap_stack {
+	uint32_t *items; /* owned */
+	size_t n, capacity;
+};
+
+/* Room for one more at least. 0, -ENOMEM. */
+int heap_stack_grow(struct heap_stack *stack);
+void heap_stack_fini(struct heap_stack *stack);
+
+/* 0, -ENOMEM. */
+static inline int heap_stack_push(struct heap_stack *stack, uint32_t item)
+{
+	if (stack->n == stack->capacity) {
+		int r = heap_stack_grow(stack);
+
+		if (r < 0)
+			return r;
+	}
+	stack->items[stack->n++] = item;
+	return 0;
+}
+
+/* A set of nodes: a bit each. */
+static inline int heap_bit(const uint64_t *bits, uint32_t i)
+{
+	return (int)(bits[i >> 6] >> (i & 63) & 1);
+}
+
+static inline void heap_bit_set(uint64_t *bits, uint32_t i)
+{
+	bits[i >> 6] |= (uint64_t)1 << (i & 63);
+}
+
+/* n bits, all 0; free with heap_bits_free(). */
+uint64_t *heap_bits_alloc(size_t n);
+void heap_bits_free(uint64_t *bits, size_t n);

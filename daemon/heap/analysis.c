@@ -1,0 +1,118 @@
+/*
+ * A snapshot, analysed
+ *
+ *   load -> page's own -+-> dominators ---------------------+-> retained -> rows, statistics
+ *                       +-> sizes, distances, shapes, classes +
+ *
+ * The two branches read the same graph; the second one changes only sizes, which the first does
+ * not look at.
+ */
+
+#include "heap/analysis.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "heap/alloc.h"
+#include "heap/distance.h"
+#include "heap/v8_rules.h"
+#include "util/err.h"
+
+static int out_of_memory(struct err *err)
+{
+	return err_set(err, -ENOMEM, "out of memory");
+}
+
+static int branch(struct heap_analysis *analysis, const struct heap_shapes *shapes)
+{
+	int r = v8_rules_transfer(&analysis->graph);
+
+	if (r == 0 && shapes == NULL) {
+		shapes = &analysis->shapes;
+		r = heap_shapes_find(&analysis->shapes, &analysis->graph);
+	}
+	return r == 0 ? heap_classes_init(&analysis->classes, &analysis->graph, shapes) : r;
+}
+
+static void *second_branch(void *arg)
+{
+	struct heap_analysis *analysis = arg;
+	int r;
+
+	analysis->distances = heap_distances(&analysis->graph);
+	r = analysis->distances != NULL ? branch(analysis, NULL) : -ENOMEM;
+	return (void *)(intptr_t)r;
+}
+
+static int both_branches(struct heap_analysis *analysis, unsigned threads, const uint64_t *inner)
+{
+	void *other = NULL;
+	pthread_t thread;
+	int r;
+
+	if (threads < 2 || pthread_create(&thread, NULL, second_branch, analysis) != 0) {
+		r = heap_dominators_init(&analysis->dominators, &analysis->graph, inner);
+		return r == 0 ? (int)(intptr_t)second_branch(analysis) : r;
+	}
+	r = heap_dominators_init(&analysis->dominators, &analysis->graph, inner);
+	pthread_join(thread, &other);
+	return r == 0 ? (int)(intptr_t)other : r;
+}
+
+static int compute(struct heap_analysis *analysis, unsigned threads)
+{
+	const struct heap_graph *graph = &analysis->graph;
+	uint64_t *inner = v8_rules_page_owned(graph);
+	int r = inner == NULL ? -ENOMEM : both_branches(analysis, threads, inner);
+
+	heap_bits_free(inner, graph->nodes);
+	if (r < 0)
+		return r;
+	analysis->retained = heap_retained(graph, &analysis->dominators);
+	if (analysis->retained == NULL)
+		return -ENOMEM;
+	analysis->rows = heap_rows(graph, &analysis->classes, &analysis->dominators,
+				   analysis->retained, analysis->distances);
+	if (analysis->rows == NULL)
+		return -ENOMEM;
+	return heap_statistics(graph, analysis->retained, &analysis->statistics);
+}
+
+int heap_analyse(struct heap_analysis *ret, const struct v8_text *text,
+		 const struct heap_load_options *options, struct err *err)
+{
+	int r;
+
+	*ret = (struct heap_analysis){ .retained = NULL };
+	r = heap_load_v8(&ret->graph, text, options, err);
+	if (r < 0)
+		return r;
+	r = compute(ret, options->threads);
+	return r < 0 ? out_of_memory(err) : 0;
+}
+
+int heap_analyse_classes(struct heap_analysis *ret, const struct v8_text *text,
+			 const struct heap_shapes *shapes, const struct heap_load_options *options,
+			 struct err *err)
+{
+	int r;
+
+	*ret = (struct heap_analysis){ .retained = NULL };
+	r = heap_load_v8(&ret->graph, text, options, err);
+	if (r < 0)
+		return r;
+	r = branch(ret, shapes);
+	return r < 0 ? out_of_memory(err) : 0;
+}
+
+void heap_analysis_fini(struct heap_analysis *analysis)
+{
+	free(analysis->rows);
+	heap_classes_fini(&analysis->classes);
+	heap_shapes_fini(&analysis->shapes);
+	heap_free(analysis->distances, analysis->graph.nodes, sizeof(int32_t));
+	heap_free(analysis->retained, analysis->graph.nodes, sizeof(uint64_t));
+	heap_dominators_fini(&analysis->dominators);
+	heap_graph_fini(&analysis->graph);
+}

@@ -1,0 +1,38 @@
+#pragma once
+
+/*
+ * A snapshot, analysed: loads it and computes everything the commands ask for, on two threads
+ * where that pays. One owner of all of it.
+ */
+
+#include <stdint.h>
+#include "heap/classes.h"
+#include "heap/dominate.h"
+#include "heap/load_v8.h"
+#include "heap/rows.h"
+
+struct err;
+
+struct heap_analysis {
+	struct heap_graph graph;
+	struct heap_dominators dominators;
+	uint64_t *retained; /* by node */
+	int32_t *distances; /* by node */
+	struct heap_shapes shapes;
+	struct heap_classes classes;
+	struct heap_row *rows; /* by class */
+	struct heap_statistics statistics;
+};
+
+/* As heap_load_v8(), which also says what text has to do; fini in any case. */
+int heap_analyse(struct heap_analysis *ret, const struct v8_text *text,
+		 const struct heap_load_options *options, struct err *err);
+
+/*
+ * Only what a comparison takes: the graph, sizes and classes. shapes: those of the snapshot it is
+ * compared with; NULL: its own.
+ */
+int heap_analyse_classes(struct heap_analysis *ret, const struct v8_text *text,
+			 const struct heap_shapes *shapes, const struct heap_load_options *options,
+			 struct err *err);
+void heap_analysis_fini(struct heap_analysis *analysis);

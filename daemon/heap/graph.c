@@ -1,0 +1,149 @@
+/*
+ * Heap graph
+ */
+
+#include "heap/graph.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "heap/alloc.h"
+#include "util/buf.h"
+
+int heap_graph_init(struct heap_graph *graph, uint32_t nodes, uint32_t edges)
+{
+	graph->nodes = nodes;
+	graph->edges_n = edges;
+	graph->type = heap_alloc(nodes, sizeof(*graph->type));
+	graph->flags = heap_alloc(nodes, sizeof(*graph->flags));
+	graph->name = heap_alloc(nodes, sizeof(*graph->name));
+	graph->id = heap_alloc(nodes, sizeof(*graph->id));
+	graph->size = heap_alloc(nodes, sizeof(*graph->size));
+	graph->edge_first = heap_alloc((size_t)nodes + 1, sizeof(*graph->edge_first));
+	graph->edges = heap_alloc(edges, sizeof(*graph->edges));
+	graph->edge_name = heap_alloc(edges, sizeof(*graph->edge_name));
+	if (graph->type == NULL || graph->flags == NULL || graph->name == NULL ||
+	    graph->id == NULL || graph->size == NULL || graph->edge_first == NULL ||
+	    graph->edges == NULL || graph->edge_name == NULL)
+		return -ENOMEM;
+	return 0;
+}
+
+void heap_graph_drop_edges(struct heap_graph *graph)
+{
+	heap_free(graph->edge_first, (size_t)graph->nodes + 1, sizeof(*graph->edge_first));
+	heap_free(graph->edges, graph->edges_n, sizeof(*graph->edges));
+	heap_free(graph->edge_name, graph->edges_n, sizeof(*graph->edge_name));
+	graph->edge_first = graph->edges = graph->edge_name = NULL;
+}
+
+void heap_graph_fini(struct heap_graph *graph)
+{
+	heap_graph_drop_edges(graph);
+	heap_free(graph->type, graph->nodes, sizeof(*graph->type));
+	heap_free(graph->flags, graph->nodes, sizeof(*graph->flags));
+	heap_free(graph->name, graph->nodes, sizeof(*graph->name));
+	heap_free(graph->id, graph->nodes, sizeof(*graph->id));
+	heap_free(graph->size, graph->nodes, sizeof(*graph->size));
+	heap_free(graph->place, graph->nodes, sizeof(*graph->place));
+	heap_bits_free(graph->ephemerons, graph->strings.n);
+	free(graph->strings.first);
+	free(graph->wide);
+	free(graph->places);
+	*graph = (struct heap_graph){ .nodes = 0 };
+}
+
+uint64_t heap_graph_cost(uint64_t nodes, uint64_t edges)
+{
+	/* type, flags, name, id, size, place, first edge; edges and their names */
+	uint64_t graph = nodes * (1 + 1 + 4 + 4 + 4 + 4 + 4) + edges * (4 + 4);
+	/* number, node, parent, semi, label, ancestor, dominator, first predecessor, distance,
+	 * owner */
+	uint64_t dominators = nodes * 10 * 4 + edges * 4;
+	/* retained, class, order, span, dominator and distance, which are there when the above is
+	 * not */
+	uint64_t classes = nodes * (8 + 5 * 4);
+
+	return graph + (dominators > classes ? dominators : classes);
+}
+
+/* ---- sizes ---- */
+
+/* Where the node is, or would be. */
+static uint32_t wide_place(const struct heap_graph *graph, uint32_t node)
+{
+	uint32_t low = 0, high = graph->wide_n;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (graph->wide[middle].node < node)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+uint64_t heap_size_wide(const struct heap_graph *graph, uint32_t node)
+{
+	uint32_t i = wide_place(graph, node);
+
+	return i < graph->wide_n && graph->wide[i].node == node ? graph->wide[i].bytes : UINT32_MAX;
+}
+
+int heap_size_set(struct heap_graph *graph, uint32_t node, uint64_t bytes)
+{
+	uint32_t i;
+
+	if (bytes < UINT32_MAX) {
+		graph->size[node] = (uint32_t)bytes;
+		return 0;
+	}
+	i = wide_place(graph, node);
+	graph->size[node] = UINT32_MAX;
+	if (i < graph->wide_n && graph->wide[i].node == node) {
+		graph->wide[i].bytes = bytes;
+		return 0;
+	}
+	if (graph->wide_n == graph->wide_capacity) {
+		uint32_t capacity = graph->wide_capacity > 0 ? graph->wide_capacity * 2 : 16;
+		struct heap_wide *wide = reallocarray(graph->wide, capacity, sizeof(*wide));
+
+		if (wide == NULL)
+			return -ENOMEM;
+		graph->wide = wide;
+		graph->wide_capacity = capacity;
+	}
+	memmove(graph->wide + i + 1, graph->wide + i, (graph->wide_n - i) * sizeof(*graph->wide));
+	graph->wide[i] = (struct heap_wide){ node, bytes };
+	graph->wide_n++;
+	return 0;
+}
+
+/* ---- names ---- */
+
+void heap_node_name(const struct heap_graph *graph, uint32_t node, struct buf *buf)
+{
+	if (graph->flags[node] & HEAP_RENAMED)
+		buf_puts(buf, "Detached ");
+	heap_string_put(&graph->strings, graph->name[node], buf);
+}
+
+void heap_edge_name(const struct heap_graph *graph, uint32_t edge, struct buf *buf)
+{
+	if (heap_edge_named(graph->edges[edge]))
+		heap_string_put(&graph->strings, graph->edge_name[edge], buf);
+	else
+		buf_printf(buf, "%u", graph->edge_name[edge]);
+}
+
+uint32_t heap_node_find(const struct heap_graph *graph, uint64_t id)
+{
+	for (uint32_t node = 0; node < graph->nodes; node++) {
+		if (graph->id[node] == id)
+			return node;
+	}
+	return UINT32_MAX;
+}

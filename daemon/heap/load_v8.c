@@ -1,0 +1,251 @@
+/*
+ * V8's heap snapshot to a graph
+ */
+
+#include "heap/load_v8.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "heap/alloc.h"
+#include "heap/v8_head.h"
+#include "heap/v8_rows.h"
+#include "heap/v8_rules.h"
+#include "heap/v8_walk.h"
+#include "util/err.h"
+#include "util/str.h"
+
+enum { STRINGS_FIRST = 4096 };
+
+struct load {
+	struct v8_walk walk;
+	struct heap_graph *graph;
+	const struct heap_load_options *options;
+	struct err *err;
+	struct v8_head head;
+	struct v8_rows rows;
+	struct v8_array nodes, edges, locations;
+	struct v8_pool *pool;
+	bool has_nodes, has_edges, has_strings;
+};
+
+static int out_of_memory(struct err *err)
+{
+	return err_set(err, -ENOMEM, "out of memory");
+}
+
+/* ---- strings ---- */
+
+static int grow_strings(struct heap_strings *strings)
+{
+	uint32_t capacity = strings->capacity > 0 ? strings->capacity * 2 : STRINGS_FIRST;
+	uint64_t *first = reallocarray(strings->first, capacity, sizeof(*first));
+
+	if (first == NULL)
+		return -ENOMEM;
+	strings->first = first;
+	strings->capacity = capacity;
+	return 0;
+}
+
+static int load_strings(struct load *load)
+{
+	struct heap_strings *strings = &load->graph->strings;
+	struct v8_walk *walk = &load->walk;
+	int r, more = v8_walk_array(walk, load->err);
+
+	strings->data = walk->text->data;
+	while (more > 0) {
+		if (strings->n + 1 >= strings->capacity && grow_strings(strings) < 0)
+			return out_of_memory(load->err);
+		strings->first[strings->n++] = walk->at + 1;
+		r = v8_walk_string(walk, load->err);
+		if (r < 0)
+			return r;
+		strings->first[strings->n] = walk->at;
+		more = v8_walk_more(walk, load->err);
+	}
+	load->has_strings = true;
+	return more;
+}
+
+/* ---- the head ---- */
+
+static int check_cost(struct load *load)
+{
+	uint64_t cost = heap_graph_cost(load->head.nodes, load->head.edges);
+	char needed[STR_UNIT_MAX], limit[STR_UNIT_MAX];
+
+	if (load->head.nodes > HEAP_NODES_MAX || load->head.edges >= UINT32_MAX)
+		return err_set(load->err, -EFBIG,
+			       "%" PRIu64 " nodes and %" PRIu64 " edges are more than can be "
+			       "analysed (%d and %" PRIu32 ")",
+			       load->head.nodes, load->head.edges, HEAP_NODES_MAX, UINT32_MAX);
+	/* A row is two bytes a number at least: no array is made for what cannot be there. */
+	if (load->head.nodes > load->walk.text->size || load->head.edges > load->walk.text->size)
+		return err_set(load->err, -ENODATA,
+			       "the file ends at byte %" PRIu64 ", but section \"snapshot\" "
+			       "tells of %" PRIu64 " nodes and %" PRIu64 " edges: it is cut short",
+			       load->walk.text->size, load->head.nodes, load->head.edges);
+	if (load->options->memory_max > 0 && cost > load->options->memory_max)
+		return err_set(load->err, -EFBIG,
+			       "%" PRIu64 " nodes and %" PRIu64 " edges take %s to analyse, %s "
+			       "may be taken",
+			       load->head.nodes, load->head.edges, str_format_bytes(needed, cost),
+			       str_format_bytes(limit, load->options->memory_max));
+	return 0;
+}
+
+static int load_head(struct load *load)
+{
+	struct heap_graph *graph = load->graph;
+	struct v8_walk *walk = &load->walk;
+	uint64_t first = walk->at;
+	int r = v8_walk_skip(walk, load->err);
+
+	if (r == 0)
+		r = v8_head_parse(&load->head, walk->text->data + first, (size_t)(walk->at - first),
+				  load->err);
+	if (r == 0)
+		r = check_cost(load);
+	if (r < 0)
+		return r;
+	r = heap_graph_init(graph, (uint32_t)load->head.nodes, (uint32_t)load->head.edges);
+	if (r < 0)
+		return out_of_memory(load->err);
+	graph->root = (uint32_t)load->head.root;
+	graph->extra_native_bytes = load->head.extra_native_bytes;
+	memcpy(graph->type_names, load->head.type_names, sizeof(graph->type_names));
+	return 0;
+}
+
+/* ---- sections ---- */
+
+static int load_rows(struct load *load, const struct v8_array *array, bool *seen)
+{
+	int r;
+
+	if (load->walk.text->data[load->walk.at] != '[')
+		return v8_walk_unexpected(&load->walk, load->err, "an array");
+	if (*seen)
+		return err_set(load->err, -EBADMSG, "section \"%s\" comes twice", array->name);
+	*seen = true;
+	load->walk.at++;
+	r = v8_array_read(load->pool, array, &load->walk.at, load->err);
+	return r;
+}
+
+/* They refer to types of nodes. */
+static int load_locations(struct load *load)
+{
+	bool seen = load->graph->place != NULL;
+	int r = v8_pool_finish(load->pool, load->err);
+
+	v8_pool_free(load->pool);
+	load->pool = NULL;
+	if (r == 0 && v8_pool_new(&load->pool, load->walk.text, 1) < 0)
+		return out_of_memory(load->err);
+	if (r < 0)
+		return r;
+	if (!seen)
+		load->graph->place = heap_alloc(load->graph->nodes, sizeof(uint32_t));
+	if (load->graph->place == NULL)
+		return out_of_memory(load->err);
+	return load_rows(load, &load->locations, &seen);
+}
+
+static int load_section(struct load *load)
+{
+	struct v8_walk *walk = &load->walk;
+
+	if (v8_walk_is(walk, "nodes"))
+		return load_rows(load, &load->nodes, &load->has_nodes);
+	if (v8_walk_is(walk, "edges"))
+		return load_rows(load, &load->edges, &load->has_edges);
+	if (v8_walk_is(walk, "locations") && load->head.location.n > 0 && load->has_nodes)
+		return load_locations(load);
+	if (v8_walk_is(walk, "strings") && !load->has_strings)
+		return load_strings(load);
+	return v8_walk_skip(walk, load->err);
+}
+
+static void prepare(struct load *load)
+{
+	load->rows = (struct v8_rows){ .head = &load->head, .graph = load->graph };
+	pthread_mutex_init(&load->rows.lock, NULL);
+	load->nodes = (struct v8_array){ "nodes", load->head.node.n, load->head.nodes, v8_node_rows,
+					 &load->rows };
+	load->edges = (struct v8_array){ "edges", load->head.edge.n, load->head.edges, v8_edge_rows,
+					 &load->rows };
+	load->locations = (struct v8_array){ "locations", load->head.location.n, UINT64_MAX,
+					     v8_location_rows, &load->rows };
+}
+
+static int load_sections(struct load *load)
+{
+	int r, more;
+
+	r = v8_pool_new(&load->pool, load->walk.text, load->options->threads);
+	if (r < 0)
+		return err_set(load->err, r, "no thread: %s", strerror(-r));
+	while ((more = v8_walk_more(&load->walk, load->err)) > 0) {
+		r = v8_walk_key(&load->walk, load->err);
+		if (r == 0)
+			r = load_section(load);
+		if (r < 0)
+			return r;
+	}
+	if (more < 0)
+		return more;
+	return v8_pool_finish(load->pool, load->err);
+}
+
+static int check(struct load *load)
+{
+	const char *missing = !load->has_nodes     ? "nodes"
+			      : !load->has_edges   ? "edges"
+			      : !load->has_strings ? "strings"
+						   : NULL;
+
+	if (missing != NULL)
+		return err_set(load->err, -EBADMSG, "there is no section \"%s\"", missing);
+	if (v8_rows_sum(load->graph) < 0)
+		return err_set(load->err, -EBADMSG,
+			       "section \"nodes\": the edges of all nodes are not the %" PRIu64
+			       " there are",
+			       load->head.edges);
+	if (load->rows.name_max >= load->graph->strings.n)
+		return err_set(load->err, -EBADMSG,
+			       "section \"strings\": something is named by string %" PRIu32
+			       " of %" PRIu32,
+			       load->rows.name_max, load->graph->strings.n);
+	return 0;
+}
+
+int heap_load_v8(struct heap_graph *ret, const struct v8_text *text,
+		 const struct heap_load_options *options, struct err *err)
+{
+	struct load load = { .walk = { .text = text, .section = "snapshot" },
+			     .graph = ret,
+			     .options = options,
+			     .err = err };
+	int r = v8_walk_begin(&load.walk, err);
+
+	*ret = (struct heap_graph){ .nodes = 0 };
+	if (r == 0)
+		r = load_head(&load);
+	if (r < 0)
+		return r;
+	prepare(&load);
+	r = load_sections(&load);
+	v8_pool_free(load.pool);
+	pthread_mutex_destroy(&load.rows.lock);
+	if (r == 0)
+		r = check(&load);
+	if (r == 0 && v8_rules_names(ret, load.head.node.detachedness != V8_NO_FIELD) < 0)
+		r = out_of_memory(err);
+	return r;
+}

@@ -1,0 +1,147 @@
+/*
+ * Why a node is there
+ */
+
+#include "heap/retain.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "heap/alloc.h"
+
+static int add(struct heap_path *path, size_t *capacity, struct heap_step step)
+{
+	if (path->n == *capacity) {
+		size_t more = *capacity > 0 ? *capacity * 2 : 64;
+		struct heap_step *steps = reallocarray(path->steps, more, sizeof(*steps));
+
+		if (steps == NULL)
+			return -ENOMEM;
+		path->steps = steps;
+		*capacity = more;
+	}
+	path->steps[path->n++] = step;
+	return 0;
+}
+
+static bool same_edge(const struct heap_graph *graph, uint32_t a, uint32_t b)
+{
+	if (a == UINT32_MAX || b == UINT32_MAX)
+		return a == b;
+	return heap_edge_kind(graph->edges[a]) == heap_edge_kind(graph->edges[b]) &&
+	       graph->edge_name[a] == graph->edge_name[b];
+}
+
+/* The node itself stays a step of its own. */
+static void collapse(struct heap_path *path, const struct heap_analysis *analysis)
+{
+	const uint32_t *class = analysis->classes.of;
+	size_t kept = 1;
+
+	for (size_t i = 1; i < path->n; i++) {
+		struct heap_step *last = &path->steps[kept - 1], step = path->steps[i];
+
+		if (kept > 1 && class[last->node] == class[step.node] &&
+		    same_edge(&analysis->graph, last->edge, step.edge)) {
+			step.times = last->times + 1;
+			*last = step;
+		} else {
+			path->steps[kept++] = step;
+		}
+	}
+	path->n = kept;
+}
+
+static uint32_t edge_between(const struct heap_graph *graph, uint32_t from, uint32_t to)
+{
+	for (uint32_t i = graph->edge_first[from]; i < graph->edge_first[from + 1]; i++) {
+		if (heap_edge_to(graph->edges[i]) == to &&
+		    heap_edge_kind(graph->edges[i]) != HEAP_WEAK)
+			return i;
+	}
+	return UINT32_MAX;
+}
+
+int heap_path_dominators(struct heap_path *ret, const struct heap_analysis *analysis, uint32_t node)
+{
+	const struct heap_graph *graph = &analysis->graph;
+	size_t capacity = 0;
+	int r;
+
+	*ret = (struct heap_path){ .steps = NULL };
+	r = add(ret, &capacity, (struct heap_step){ node, UINT32_MAX, 1 });
+	while (r == 0 && node != graph->root) {
+		uint32_t above = analysis->dominators.dominator[node];
+
+		r = add(ret, &capacity,
+			(struct heap_step){ above, edge_between(graph, above, node), 1 });
+		node = above;
+	}
+	if (r == 0)
+		collapse(ret, analysis);
+	return r;
+}
+
+/* By node, the first edge on a shortest way to it, + 1; 0: it is a root, or not reached. */
+static uint32_t *find_ways(const struct heap_analysis *analysis)
+{
+	const struct heap_graph *graph = &analysis->graph;
+	const int32_t *distance = analysis->distances;
+	uint32_t *way = heap_alloc(graph->nodes, sizeof(*way));
+
+	for (uint32_t node = 0; way != NULL && node < graph->nodes; node++) {
+		uint32_t end = distance[node] >= 0 ? graph->edge_first[node + 1] : 0;
+
+		for (uint32_t i = graph->edge_first[node]; i < end; i++) {
+			uint32_t to = heap_edge_to(graph->edges[i]);
+
+			if (way[to] == 0 && distance[to] == distance[node] + 1 &&
+			    heap_edge_kind(graph->edges[i]) != HEAP_WEAK)
+				way[to] = i + 1;
+		}
+	}
+	return way;
+}
+
+static uint32_t node_of_edge(const struct heap_graph *graph, uint32_t edge)
+{
+	uint32_t low = 0, high = graph->nodes;
+
+	while (high - low > 1) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (graph->edge_first[middle] <= edge)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+int heap_path_shortest(struct heap_path *ret, const struct heap_analysis *analysis, uint32_t node)
+{
+	const struct heap_graph *graph = &analysis->graph;
+	uint32_t *way = find_ways(analysis);
+	size_t capacity = 0;
+	int r = way == NULL ? -ENOMEM : 0;
+
+	*ret = (struct heap_path){ .steps = NULL };
+	if (r == 0)
+		r = add(ret, &capacity, (struct heap_step){ node, UINT32_MAX, 1 });
+	while (r == 0 && way[node] != 0) {
+		uint32_t edge = way[node] - 1;
+
+		node = node_of_edge(graph, edge);
+		r = add(ret, &capacity, (struct heap_step){ node, edge, 1 });
+	}
+	if (r == 0)
+		collapse(ret, analysis);
+	heap_free(way, graph->nodes, sizeof(*way));
+	return r;
+}
+
+void heap_path_fini(struct heap_path *path)
+{
+	free(path->steps);
+	*path = (struct heap_path){ .steps = NULL };
+}

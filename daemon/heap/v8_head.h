@@ -1,0 +1,47 @@
+#pragma once
+
+/*
+ * The head of a V8 heap snapshot: `"snapshot":{"meta":{...},"node_count":...}`. It tells by name
+ * what the columns of the arrays are and what their types are called, both of which differ from
+ * version to version (V8: src/profiler/heap-snapshot-generator.cc).
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "heap/graph.h"
+
+struct err;
+
+enum { V8_FIELDS_MAX = 16, V8_NO_FIELD = V8_FIELDS_MAX };
+
+/* Which number of a row it is; V8_NO_FIELD: none. */
+struct v8_node_fields {
+	unsigned n;
+	unsigned type, name, id, self_size, edge_count, detachedness;
+};
+
+struct v8_edge_fields {
+	unsigned n;
+	unsigned type, name, to;
+};
+
+struct v8_location_fields {
+	unsigned n; /* 0: the file has none */
+	unsigned object, script, line, column;
+};
+
+struct v8_head {
+	struct v8_node_fields node;
+	struct v8_edge_fields edge;
+	struct v8_location_fields location;
+	uint8_t node_types[HEAP_TYPES_MAX]; /* of the file to ours */
+	uint8_t edge_kinds[HEAP_TYPES_MAX];
+	unsigned node_types_n, edge_kinds_n;
+	char type_names[HEAP_TYPES_MAX][HEAP_TYPE_NAME_MAX]; /* by ours */
+	uint64_t nodes, edges, root; /* root: a node */
+	uint64_t extra_native_bytes;
+};
+
+/* text is the object behind "snapshot". 0, or -EBADMSG with the reason. */
+int v8_head_parse(struct v8_head *ret, const char *text, size_t size, struct err *err);

@@ -1,0 +1,174 @@
+/*
+ * The JSON around the long arrays
+ */
+
+#include "heap/v8_walk.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "util/err.h"
+
+int v8_walk_unexpected(const struct v8_walk *walk, struct err *err, const char *wanted)
+{
+	if (walk->at >= walk->text->size)
+		return err_set(err, -ENODATA,
+			       "the file ends at byte %" PRIu64
+			       ", inside of section \"%s\": it is cut short",
+			       walk->text->size, walk->section);
+	return err_set(err, -EBADMSG, "section \"%s\", byte %" PRIu64 ": %s was expected",
+		       walk->section, walk->at, wanted);
+}
+
+/* The next byte that is no blank; '\0' at the end. */
+static char next(struct v8_walk *walk)
+{
+	const char *data = walk->text->data;
+
+	while (walk->at < walk->text->size && (data[walk->at] == ' ' || data[walk->at] == '\n' ||
+					       data[walk->at] == '\r' || data[walk->at] == '\t'))
+		walk->at++;
+	return walk->at < walk->text->size ? data[walk->at] : '\0';
+}
+
+int v8_walk_begin(struct v8_walk *walk, struct err *err)
+{
+	if (walk->text->size == 0)
+		return err_set(err, -ENODATA, "the file is empty");
+	if (next(walk) != '{')
+		return err_set(err, -EBADMSG,
+			       "not a heap snapshot of V8: it does not begin with "
+			       "{\"snapshot\":");
+	walk->at++;
+	if (next(walk) == '\0')
+		return v8_walk_unexpected(walk, err, "a key");
+	if (v8_walk_key(walk, err) < 0 || !v8_walk_is(walk, "snapshot") || next(walk) != '{') {
+		strcpy(walk->section, "snapshot");
+		if (walk->at >= walk->text->size)
+			return v8_walk_unexpected(walk, err, "a key");
+		return err_set(err, -EBADMSG,
+			       "not a heap snapshot of V8: it does not begin with "
+			       "{\"snapshot\":{");
+	}
+	return 0;
+}
+
+int v8_walk_more(struct v8_walk *walk, struct err *err)
+{
+	char c = next(walk);
+
+	if (c == ',') {
+		walk->at++;
+		next(walk);
+		return 1;
+	}
+	if (c != ']' && c != '}')
+		return v8_walk_unexpected(walk, err, "',' or an end");
+	walk->at++;
+	return 0;
+}
+
+int v8_walk_array(struct v8_walk *walk, struct err *err)
+{
+	if (next(walk) != '[')
+		return v8_walk_unexpected(walk, err, "'['");
+	walk->at++;
+	if (next(walk) != ']')
+		return 1;
+	walk->at++;
+	return 0;
+}
+
+int v8_walk_string(struct v8_walk *walk, struct err *err)
+{
+	const char *data = walk->text->data, *at, *end = data + walk->text->size;
+
+	if (next(walk) != '"')
+		return v8_walk_unexpected(walk, err, "a text");
+	at = data + walk->at + 1;
+	while (at < end && *at != '"') {
+		const char *quote = memchr(at, '"', (size_t)(end - at));
+		const char *escape;
+
+		if (quote == NULL) {
+			at = end;
+			break;
+		}
+		escape = memchr(at, '\\', (size_t)(quote - at));
+		at = escape != NULL ? escape + 2 : quote;
+	}
+	if (at >= end) {
+		walk->at = walk->text->size;
+		return v8_walk_unexpected(walk, err, "'\"'");
+	}
+	walk->at = (uint64_t)(at - data) + 1;
+	return 0;
+}
+
+int v8_walk_key(struct v8_walk *walk, struct err *err)
+{
+	const char *data = walk->text->data;
+	uint64_t first = walk->at + 1;
+	size_t size;
+	int r = v8_walk_string(walk, err);
+
+	if (r < 0)
+		return r;
+	size = (size_t)(walk->at - 1 - first);
+	size = size < V8_SECTION_MAX ? size : V8_SECTION_MAX - 1;
+	memcpy(walk->section, data + first, size);
+	walk->section[size] = '\0';
+	for (size_t i = 0; i < size; i++) {
+		if (walk->section[i] < ' ' || walk->section[i] == 0x7f)
+			walk->section[i] = '?';
+	}
+	if (next(walk) != ':')
+		return v8_walk_unexpected(walk, err, "':'");
+	walk->at++;
+	if (next(walk) == '\0')
+		return v8_walk_unexpected(walk, err, "a value");
+	return 0;
+}
+
+bool v8_walk_is(const struct v8_walk *walk, const char *section)
+{
+	return strcmp(walk->section, section) == 0;
+}
+
+static bool ends_scalar(char c)
+{
+	return c == ',' || c == ']' || c == '}' || c == '\0';
+}
+
+/* Values that are not ours are not judged, only passed. */
+int v8_walk_skip(struct v8_walk *walk, struct err *err)
+{
+	const char *data = walk->text->data;
+	uint64_t depth = 0;
+	int r = 0;
+
+	do {
+		char c = next(walk);
+
+		if (c == '"') {
+			r = v8_walk_string(walk, err);
+		} else if (c == '[' || c == '{') {
+			depth++;
+			walk->at++;
+		} else if (depth > 0 && (c == ']' || c == '}')) {
+			depth--;
+			walk->at++;
+		} else if (depth > 0 && (c == ',' || c == ':')) {
+			walk->at++;
+		} else if (ends_scalar(c)) {
+			return v8_walk_unexpected(walk, err, "a value");
+		} else {
+			while (walk->at < walk->text->size && !ends_scalar(data[walk->at]) &&
+			       data[walk->at] != ':')
+				walk->at++;
+		}
+	} while (r == 0 && depth > 0);
+	return r;
+}

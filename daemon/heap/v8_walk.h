@@ -1,0 +1,36 @@
+#pragma once
+
+/* The JSON around the long arrays of a V8 heap snapshot. What it fails with names the place. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "heap/v8_array.h"
+
+struct err;
+
+enum { V8_SECTION_MAX = 48 };
+
+struct v8_walk {
+	const struct v8_text *text;
+	uint64_t at;
+	char section[V8_SECTION_MAX]; /* the key that was read last */
+};
+
+/* To behind `{"snapshot":`. -ENODATA: nothing is there; -EBADMSG: no V8 heap snapshot. */
+int v8_walk_begin(struct v8_walk *walk, struct err *err);
+
+/* Behind a value: 1 when a comma was passed, 0 when the object or array has ended. */
+int v8_walk_more(struct v8_walk *walk, struct err *err);
+
+/* Past '[': 1 when there is an element, 0 when it has ended already. */
+int v8_walk_array(struct v8_walk *walk, struct err *err);
+
+/* Past a key and its colon, to the first byte of its value. */
+int v8_walk_key(struct v8_walk *walk, struct err *err);
+bool v8_walk_is(const struct v8_walk *walk, const char *section);
+
+/* Past a string; past any value. */
+int v8_walk_string(struct v8_walk *walk, struct err *err);
+int v8_walk_skip(struct v8_walk *walk, struct err *err);
+
+int v8_walk_unexpected(const struct v8_walk *walk, struct err *err, const char *wanted);

@@ -1,0 +1,68 @@
+// What Chrome DevTools computes from heap snapshots, for comparison:
+//   node report.mjs BUNDLE FILE OUT [BASE]
+// OUT gets {digest, classes: {KEY: [count, self, retained, distance]}, statistics, total} and, with
+// BASE, diff: {KEY: [added, removed, addedSize, removedSize]}.
+// The digest runs over all nodes in the order of the file, in 32 bits that wrap:
+// idRetained: a = 31 a + id; a = 31 a + retained; domDistance: the same of dominator's id and
+// distance.
+import fs from 'node:fs';
+import { Worker, isMainThread, workerData } from 'node:worker_threads';
+
+const [bundle, file, out, base] = isMainThread ? process.argv.slice(2) : [workerData.bundle];
+const { HeapSnapshotLoader, SecondaryInitManager } = await import(bundle);
+
+async function load(path) {
+  const loader = new HeapSnapshotLoader({ sendEvent() {} });
+  for await (const text of fs.createReadStream(path, { encoding: 'utf8', highWaterMark: 4 << 20 })) {
+    loader.write(text);
+  }
+  loader.close();
+  await loader.parsingComplete;
+  const { port1, port2 } = new MessageChannel();
+  const worker = new Worker(new URL(import.meta.url),
+    { workerData: { bundle, port: port2 }, transferList: [port2] });
+  worker.on('error', error => { throw error; });
+  return loader.buildSnapshot(port1);
+}
+
+function digest(s) {
+  const id = node => s.nodes.getValue(node * s.nodeFieldCount + s.nodeIdOffset);
+  let a = 0;
+  let b = 0;
+  for (let i = 0; i < s.nodeCount; i++) {
+    a = (Math.imul(a, 31) + id(i)) | 0;
+    a = (Math.imul(a, 31) + ((s.retainedSizes[i] % 4294967296) | 0)) | 0;
+    b = (Math.imul(b, 31) + id(s.dominatorsTree[i])) | 0;
+    b = (Math.imul(b, 31) + s.nodeDistances[i]) | 0;
+  }
+  return { idRetained: a >>> 0, domDistance: b >>> 0 };
+}
+
+function classes(s) {
+  return Object.fromEntries(Object.entries(s.getAggregatesByClassKey(false, 'allObjects'))
+    .map(([key, a]) => [key, [a.count, a.self, a.maxRet, a.distance]]));
+}
+
+function diff(current, before) {
+  const rows = current.calculateSnapshotDiff('base',
+    before.aggregatesForDiff(current.interfaceDefinitions()));
+  return Object.fromEntries(Object.entries(rows).map(([key, d]) =>
+    [key, [d.addedCount, d.removedCount, d.addedSize, d.removedSize]]));
+}
+
+if (isMainThread) {
+  const snapshot = await load(file);
+  const report = {
+    digest: digest(snapshot),
+    classes: classes(snapshot),
+    statistics: snapshot.getStatistics(),
+    total: snapshot.totalSize,
+  };
+  if (base) {
+    report.diff = diff(snapshot, await load(base));
+  }
+  fs.writeFileSync(out, JSON.stringify(report));
+  process.exit(0);
+} else {
+  new SecondaryInitManager(workerData.port);
+}

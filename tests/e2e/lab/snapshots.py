@@ -1,0 +1,59 @@
+"""Heap snapshots of programs/zoo.js, two of each runtime, as the runtime itself writes them."""
+
+import os
+import subprocess
+
+from . import cdp, deno, node
+
+BUN = node.MODULES / "@oven" / "bun-linux-x64" / "bin" / "bun"
+ZOO = node.PROGRAMS / "zoo.js"
+RUN = node.PROGRAMS / "zoo_run.mjs"
+NODES = [f"node{major}" for major in node.MAJORS]
+RUNTIMES = [*NODES, "bun", "deno", "chromium"]
+LIMIT_S = 120
+
+
+def _by_itself(binary, before, after):
+    assert os.access(binary, os.X_OK), f"{binary} is missing: run tests/run.sh"
+    subprocess.run([binary, RUN, before, after], check=True, timeout=LIMIT_S, capture_output=True,
+                   env=node.environment())
+
+
+def _take(client, path):
+    client.call("HeapProfiler.takeHeapSnapshot", reportProgress=False)
+    with open(path, "w", encoding="utf-8") as out:
+        for event in client.events:
+            if event.get("method") == "HeapProfiler.addHeapSnapshotChunk":
+                out.write(event["params"]["chunk"])
+    client.events.clear()
+
+
+def _over_cdp(port, before, after):
+    client = cdp.Client(port, limit_s=LIMIT_S)
+    client.call("Runtime.evaluate", expression=ZOO.read_text())
+    client.call("Runtime.evaluate", expression="zoo.build()")
+    _take(client, before)
+    client.call("Runtime.evaluate", expression="zoo.grow()")
+    _take(client, after)
+
+
+def _chromium(nursery, home):
+    process = nursery.start(
+        ["/usr/bin/chromium", "--headless", "--no-sandbox", "--disable-gpu",
+         "--remote-debugging-port=0", f"--user-data-dir={home}", "about:blank"])
+    heard = process.wait_line(r"^DevTools listening on ws://127\.0\.0\.1:(\d+)/")
+    return int(heard[1])
+
+
+def take(nursery, home, runtime):
+    """(before, after): paths of two snapshots of one program that ran on this runtime."""
+    before, after = home / f"{runtime}-1.heapsnapshot", home / f"{runtime}-2.heapsnapshot"
+    if runtime.startswith("node"):
+        _by_itself(node.binary(int(runtime[4:])), before, after)
+    elif runtime == "bun":
+        _by_itself(BUN, before, after)
+    elif runtime == "deno":
+        _over_cdp(deno.Deno(nursery, home / "deno").port, before, after)
+    else:
+        _over_cdp(_chromium(nursery, home / "profile"), before, after)
+    return before, after

@@ -1,0 +1,132 @@
+"""The analyser: equal to Chrome DevTools' heap worker in every number, on snapshots that the
+runtimes themselves write; and what it says of files that are none."""
+
+import subprocess
+
+import pytest
+
+from lab import readers, snapshots
+from lab.ctl import Ctl
+
+THREADS = ("1", "2")
+
+
+@pytest.fixture(params=snapshots.RUNTIMES)
+def pair(request, nursery, tmp_path):
+    return snapshots.take(nursery, tmp_path, request.param)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    home = tmp_path_factory.mktemp("small")
+    return snapshots.take(None, home, "node24")
+
+
+def analyze(path, *flags):
+    return Ctl().json("analyze", path, "--json=short", "--top=0", *flags)
+
+
+def rows(report):
+    return {c["key"]: [c["count"], c["self_bytes"], c["retained_bytes"], c["distance"]]
+            for c in report["classes"]}
+
+
+def statistics(report):
+    s = report["statistics"]
+    return [s[name + "_bytes"] for name in ("total", "native", "typed_array", "code", "js_array",
+                                            "string", "system")]
+
+
+def devtools_statistics(report):
+    s, v8 = report["statistics"], report["statistics"]["v8heap"]
+    return [s["total"], s["native"]["total"], s["native"]["typedArrays"], v8["code"],
+            v8["jsArrays"], v8["strings"], v8["system"]]
+
+
+def differences(before, after):
+    found = Ctl().json("diff", before, after, "--json=short", "--top=0")
+    return {c["key"]: [c["added"], c["removed"], c["added_bytes"], c["removed_bytes"]]
+            for c in found["classes"]}
+
+
+def test_all_numbers_are_those_of_devtools(pair, tmp_path):
+    before, after = pair
+    wanted = readers.devtools_report(after, tmp_path / "devtools.json", before)
+    for threads in THREADS:
+        found = analyze(after, "--threads", threads)
+        assert found["digest"] == wanted["digest"]
+        assert rows(found) == wanted["classes"]
+        assert statistics(found) == devtools_statistics(wanted)
+    assert differences(before, after) == wanted["diff"]
+
+
+def test_packed_and_sealed_files_are_read_as_they_are(small, tmp_path):
+    plain = analyze(small[1])
+    packed, sealed, key = (tmp_path / n for n in ("s.zst", "s.zst.age", "key"))
+    subprocess.run(["zstd", "-q", small[1], "-o", packed], check=True)
+    subprocess.run(["age-keygen", "-o", key], check=True, capture_output=True)
+    subprocess.run(["age", "-e", "-i", key, "-o", sealed, packed], check=True)
+    for path, flags in ((packed, ()), (sealed, ("--identity", key))):
+        assert analyze(path, *flags)["digest"] == plain["digest"]
+    assert "--identity" in Ctl()("analyze", sealed, exit=1).stderr
+
+
+def test_a_file_that_is_cut_short_is_told_from_a_whole_one(small, tmp_path):
+    whole = small[0].read_bytes()
+    cut = tmp_path / "cut"
+    for name in (b'"nodes":[', b'"edges":[', b'"locations":[', b'"strings":['):
+        size = whole.index(name) + len(name) + 100
+        cut.write_bytes(whole[:size])
+        said = Ctl()("analyze", cut, exit=1).stderr
+        assert f"byte {size}" in said and "cut short" in said
+        # What has not even room for its nodes is told so at its head.
+        assert (name.decode()[:-2] if name != b'"nodes":[' else "tells of") in said
+
+
+@pytest.mark.parametrize("text, word", [
+    (b"", "empty"), (b"PK\x03\x04", "not a heap snapshot"), (b'{"version":2,"type":"Inspector"}',
+                                                              "not a heap snapshot")])
+def test_what_is_no_snapshot_is_refused_by_name(tmp_path, text, word):
+    path = tmp_path / "file"
+    path.write_bytes(text)
+    assert word in Ctl()("analyze", path, exit=1).stderr
+
+
+def test_a_damaged_number_is_told_with_its_place(small, tmp_path):
+    text = bytearray(small[0].read_bytes())
+    at = text.index(b'"edges":[') + 5000
+    text[at] = ord("x")
+    path = tmp_path / "damaged"
+    path.write_bytes(text)
+    assert f'section "edges", byte {at}' in Ctl()("analyze", path, exit=1).stderr
+
+
+def test_memory_is_estimated_before_it_is_taken(small):
+    said = Ctl()("analyze", small[0], "--memory-max=1MiB", exit=4).stderr
+    assert "1 MiB may be taken" in said
+
+
+def test_the_table_has_units_and_the_class(small):
+    lines = Ctl().lines("analyze", small[0], "--top=5")
+    assert lines[3].split() == ["RETAINED", "SELF", "COUNT", "DISTANCE", "CLASS"]
+    assert len(lines) == 9
+    nodes = Ctl().lines("analyze", small[0], "--class=Node")
+    assert len(nodes) == 6 and {line.split()[-1] for line in nodes[4:]} == {"Node"}
+
+
+def test_one_object_is_shown_by_its_id(small):
+    found = analyze(small[0], "--node=@1")
+    assert found["node"]["retained_bytes"] > 0
+    assert Ctl()("analyze", small[0], "--node=@4294967295", exit=1).stderr
+
+
+def test_retainers_name_the_holder_and_collapse_a_chain(small):
+    found = Ctl().json("retainers", small[0], "--class=Node", "--json=short")
+    first, chain = found["dominators"][0], found["dominators"]
+    assert first["class"].endswith(",Node") and chain[-1]["retained_bytes"] > first["retained_bytes"]
+    assert "head" in [step["edge"] for step in chain]
+    text = Ctl()("retainers", small[0], f"--node=@{first['id']}").stdout
+    assert text.index("held by:") < text.index("shortest path:")
+    links = Ctl().json("retainers", small[0], "--class=Array", "--json=short")
+    assert links["shortest_path"][0]["retained_bytes"] > 0
+    assert "--node" in Ctl()("retainers", small[0], exit=2).stderr

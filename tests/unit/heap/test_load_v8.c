@@ -1,0 +1,124 @@
+/* Small V8 snapshots: what is read, and what damaged ones are called. */
+
+#include "heap/load_v8.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/buf.h"
+#include "util/err.h"
+
+/* A root with an object of a type that is not known here, which has a number and a text. */
+static const char whole[] =
+	"{\"snapshot\":{\"meta\":{\"node_fields\":[\"type\",\"name\",\"id\",\"self_size\","
+	"\"edge_count\"],\"node_types\":[[\"synthetic\",\"object\",\"novel\"],\"string\"],"
+	"\"edge_fields\":[\"type\",\"name_or_index\",\"to_node\"],\"edge_types\":[[\"element\","
+	"\"property\"],\"string_or_number\",\"node\"]},\"node_count\":3,\"edge_count\":2},\n"
+	"\"nodes\":[0,0,1,0,1\n,1,1,3,16,1\n,2,2,5,5000000000,0],\n"
+	"\"edges\":[0,7,5\n,1,3,10],\"novelty\":{\"a\":[{}]},\n"
+	"\"strings\":[\"\",\"Thing\",\"a\\\"\\u00e9\\\\\",\"way\"]}\n";
+
+static int load(struct heap_graph *graph, const char *text, size_t size, unsigned threads,
+		struct err *err)
+{
+	struct v8_text source = { .data = text, .size = size };
+	struct heap_load_options options = { .threads = threads };
+
+	return heap_load_v8(graph, &source, &options, err);
+}
+
+static bool name_is(const struct heap_graph *graph, uint32_t node, const char *wanted)
+{
+	struct buf buf;
+	bool equal;
+
+	buf_init(&buf, 1024);
+	heap_node_name(graph, node, &buf);
+	equal = strcmp(buf_text(&buf), wanted) == 0;
+	buf_fini(&buf);
+	return equal;
+}
+
+Test(load_v8, columns_go_by_their_names)
+{
+	struct err err;
+
+	for (unsigned threads = 1; threads <= 2; threads++) {
+		struct heap_graph graph;
+
+		cr_assert_eq(load(&graph, whole, strlen(whole), threads, &err), 0, "%s", err.text);
+		cr_assert_eq(graph.nodes, 3);
+		cr_assert_eq(graph.edges_n, 2);
+		cr_assert_eq(graph.type[1], HEAP_OBJECT);
+		cr_assert_str_eq(graph.type_names[graph.type[2]], "novel");
+		cr_assert_eq(heap_size(&graph, 1), 16);
+		cr_assert_eq(heap_size(&graph, 2), 5000000000);
+		cr_assert(name_is(&graph, 1, "Thing"));
+		cr_assert(name_is(&graph, 2, "a\"\u00e9\\"));
+		cr_assert_eq(heap_edge_to(graph.edges[0]), 1);
+		cr_assert_eq(heap_edge_kind(graph.edges[0]), HEAP_ELEMENT);
+		cr_assert_eq(graph.edge_name[0], 7);
+		cr_assert_eq(heap_edge_kind(graph.edges[1]), HEAP_PROPERTY);
+		cr_assert_eq(heap_node_find(&graph, 5), 2);
+		heap_graph_fini(&graph);
+	}
+}
+
+/* Each as a block of its own size, so that a sanitizer sees a read past it. */
+Test(load_v8, a_part_of_a_file_is_never_taken_for_a_file)
+{
+	for (size_t size = 0; size < strlen(whole) - 2; size++) {
+		char *copy = malloc(size > 0 ? size : 1);
+		struct heap_graph graph;
+		struct err err = { .text = "" };
+		int r;
+
+		memcpy(copy, whole, size);
+		r = load(&graph, copy, size, 1 + size % 2, &err);
+		cr_assert(r == -ENODATA || r == -EBADMSG, "%zu bytes: %d", size, r);
+		cr_assert_neq(err.text[0], '\0', "%zu bytes", size);
+		heap_graph_fini(&graph);
+		free(copy);
+	}
+}
+
+static const struct {
+	const char *from, *to, *word;
+} damages[] = {
+	{ "\"edges\":[0,7,5", "\"edges\":[0,7,6", "\"edges\"" }, /* inside of a node */
+	{ "\"edges\":[0,7,5", "\"edges\":[0,7,15", "\"edges\"" }, /* behind the last */
+	{ "\"edges\":[0,7,5", "\"edges\":[9,7,5", "\"edges\"" }, /* no such type */
+	{ "1,3,10]", "1,4,10]", "\"strings\"" },
+	{ "1,3,10]", "1,,3,10]", "\"edges\"" },
+	{ "1,3,10]", "1,3,-1]", "\"edges\"" },
+	{ "1,3,10]", "1,3,99999999999999999999999]", "\"edges\"" },
+	{ "1,3,10]", "1,3]", "\"edges\"" },
+	{ "0,0,1,0,1\n", "0,0,1,0,2\n", "\"nodes\"" }, /* more edges than there are */
+	{ "\"node_count\":3", "\"node_count\":0", "node_count" },
+	{ "\"node_count\":3", "\"node_count\":2", "\"nodes\"" },
+	{ "\"to_node\"", "\"to_mode\"", "to_node" },
+	{ "\"strings\"", "\"springs\"", "strings" },
+	{ "\"Thing\",", "\"Thing\" ", "\"strings\"" },
+};
+
+Test(load_v8, damage_is_told_with_its_section)
+{
+	for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
+		const char *at = strstr(whole, damages[i].from);
+		char text[2048];
+		struct heap_graph graph;
+		struct err err = { .text = "" };
+
+		cr_assert_not_null(at);
+		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - whole), whole, damages[i].to,
+			 at + strlen(damages[i].from));
+		cr_assert_lt(load(&graph, text, strlen(text), 1 + i % 2, &err), 0, "%s",
+			     damages[i].to);
+		cr_assert_not_null(strstr(err.text, damages[i].word), "%s: %s", damages[i].to,
+				   err.text);
+		heap_graph_fini(&graph);
+	}
+}

@@ -1,0 +1,126 @@
+/* Numbers as they are written are the numbers that are read, however the text is cut. */
+
+#include "heap/numbers.h"
+
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NUMBERS_MAX = 2000, LEAD = 8, ROUNDS = 300 };
+
+struct sample {
+	char text[LEAD + NUMBERS_MAX * 24];
+	size_t size; /* with the bracket at its end */
+	uint64_t numbers[NUMBERS_MAX];
+	size_t n;
+};
+
+static size_t below(unsigned *seed, size_t n)
+{
+	return (size_t)rand_r(seed) % n;
+}
+
+static uint64_t number(unsigned *seed)
+{
+	uint64_t limit = 1;
+
+	for (size_t digits = below(seed, 19) + 1; digits > 0; digits--)
+		limit *= 10;
+	return ((uint64_t)rand_r(seed) << 33 ^ (uint64_t)rand_r(seed) << 11 ^
+		(uint64_t)rand_r(seed)) %
+	       limit;
+}
+
+static void fill(struct sample *sample, unsigned seed)
+{
+	size_t at = LEAD;
+
+	memset(sample->text, '[', LEAD);
+	sample->n = below(&seed, NUMBERS_MAX) + 1;
+	for (size_t i = 0; i < sample->n; i++) {
+		sample->numbers[i] = number(&seed);
+		at += (size_t)sprintf(sample->text + at, "%s%" PRIu64,
+				      i == 0                 ? ""
+				      : below(&seed, 3) == 0 ? ",\n"
+							     : ",",
+				      sample->numbers[i]);
+	}
+	sample->text[at++] = ']';
+	sample->size = at;
+}
+
+Test(numbers, are_counted_and_their_end_is_found_however_the_text_is_cut)
+{
+	static struct sample sample;
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct number_scan scan = { .numbers = 0 };
+		unsigned seed = round;
+		size_t at = LEAD;
+
+		fill(&sample, round);
+		while (at < sample.size) {
+			size_t part = below(&seed, 300) + 1, n;
+
+			part = part < sample.size - at ? part : sample.size - at;
+			n = number_scan(&scan, sample.text + at, part);
+			at += n;
+			if (n < part)
+				break;
+		}
+		cr_assert_eq(at, sample.size - 1);
+		cr_assert_eq(scan.numbers + scan.in_number, sample.n);
+		cr_assert_eq(scan.commas, sample.n - 1);
+	}
+}
+
+Test(numbers, are_read_as_they_were_written_however_many_at_once)
+{
+	static struct sample sample;
+	static uint64_t found[NUMBERS_MAX + 1];
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		bool overflow = false;
+		unsigned seed = round;
+		size_t at = LEAD, n = 0;
+
+		fill(&sample, round);
+		while (at < sample.size) {
+			size_t max = below(&seed, 200) + 32;
+
+			max = max < NUMBERS_MAX + 1 - n ? max : NUMBERS_MAX + 1 - n;
+			n += numbers_convert(sample.text, &at, sample.size, found + n, max,
+					     &overflow);
+			if (NUMBERS_MAX + 1 - n < 32)
+				break;
+		}
+		cr_assert_not(overflow);
+		cr_assert_leq(n, sample.n);
+		cr_assert(n == sample.n || NUMBERS_MAX + 1 - n < 32);
+		cr_assert_arr_eq(found, sample.numbers, n * sizeof(*found));
+	}
+}
+
+Test(numbers, of_twenty_digits_overflow)
+{
+	static const char text[] = "[[[[[[[[12345678901234567890]";
+	bool overflow = false;
+	uint64_t found;
+	size_t at = LEAD;
+
+	cr_assert_eq(numbers_convert(text, &at, sizeof(text) - 1, &found, 1, &overflow), 1);
+	cr_assert(overflow);
+}
+
+Test(numbers, what_is_neither_ends_the_scan)
+{
+	static const char *const texts[] = { "1,2x", "1,2-", "1,2]", "1,2\"", "1,2." };
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct number_scan scan = { .numbers = 0 };
+
+		cr_assert_eq(number_scan(&scan, texts[i], 4), 3);
+	}
+}
