@@ -10,7 +10,7 @@ import pytest
 from lab import cdp, relay
 from lab.daemon import static_config
 from lab.node import STEADY, allocates_at_least, allocation_speed
-from lab.wait import until
+from lab.wait import Timeout, until
 
 WAYS = ("natural", "exit", "sigterm", "uncaught")
 ROUNDS = 3
@@ -114,16 +114,30 @@ def test_allocation_is_as_fast_after_a_capture_as_before(start_node, watch, majo
         assert allocation_speed(node) < free / 2, "the bench does not see object-id tracking"
 
 
-def test_allocation_is_as_fast_after_the_daemon_died_in_a_capture(start_node, watch, major):
-    node = start_node(major, "alloc", flags=STEADY)
-    before = allocation_speed(node)
-    daemon = watch(app=node.address)
+def die_in_a_capture(node, watch, home):
+    """The daemon is killed while a snapshot streams. False when the program died of that."""
+    daemon = watch(app=node.address, home=home)
     daemon.wait_up("app")
     daemon.capture("app", wait=False)
     until(lambda: any(f.stat().st_size for f in daemon.incoming()), "bytes in incoming/",
           step_s=0.001)
     daemon.process.kill()
     assert not daemon.ready(), "the capture was over before the daemon died: no proof"
+    try:
+        return node.process.wait_exit(1) != -signal.SIGSEGV
+    except Timeout:
+        return True
+
+
+def test_allocation_is_as_fast_after_the_daemon_died_in_a_capture(start_node, watch, tmp_path, major):
+    """Node 20 and 22 now and then die of a client that vanishes there (docs/RUNTIMES.md): of three
+    programs one outlives it."""
+    for attempt in range(3):
+        node = start_node(major, "alloc", flags=STEADY)
+        before = allocation_speed(node)
+        if die_in_a_capture(node, watch, tmp_path / f"daemon{attempt}"):
+            break
+        assert major in (20, 22), "it died of a client that vanished"
     assert allocates_at_least(node, before * LEVEL)
     node.process.signal(signal.SIGTERM)
     assert node.process.wait_exit(2) == -signal.SIGTERM
