@@ -45,6 +45,7 @@ void describe_target(struct manifest *manifest, const struct target *target)
 	manifest->target_start_wall_ms = identity->start_wall_ms;
 	manifest->heap_used_bytes = guard_heap_used_bytes(target, manifest->isolate);
 	manifest->heap_limit_bytes = 0;
+	str_copy(manifest->page, sizeof(manifest->page), isolate != NULL ? isolate->page : "");
 	if (isolate != NULL && sample_has(&isolate->last, SAMPLE_HEAP_LIMIT))
 		manifest->heap_limit_bytes = isolate->last.value[SAMPLE_HEAP_LIMIT];
 }

@@ -85,6 +85,7 @@ static void print_cause(struct buf *buf, const struct manifest *manifest)
 {
 	char time[SHOW_TIME_MAX];
 
+	line(buf, "Page", manifest->page);
 	line(buf, "Kind", manifest->kind);
 	line(buf, "Time", show_time(time, manifest->started_wall_ms));
 	line(buf, "Rule", manifest->rule[0] != '\0' ? manifest->rule : "none, by hand");

@@ -161,6 +161,8 @@ static void write_isolates(struct json_writer *w, const struct target *target, b
 
 		json_write_object(w);
 		json_member_string(w, "name", isolate->name);
+		if (isolate->page[0] != '\0')
+			json_member_string(w, "page", isolate->page);
 		write_sample(w, &isolate->last);
 		if (detailed) {
 			write_spaces(w, &isolate->last);

@@ -92,6 +92,10 @@ static void write_heap(struct buf *buf, const struct target *target)
 		if (strcmp(isolate->name, "main") != 0) {
 			buf_puts(buf, " <span class=why>");
 			html_text(buf, isolate->name);
+			if (isolate->page[0] != '\0') {
+				buf_puts(buf, " ");
+				html_text(buf, isolate->page);
+			}
 			buf_puts(buf, "</span>");
 		}
 	}

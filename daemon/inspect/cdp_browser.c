@@ -44,6 +44,7 @@ struct page {
 	char session_id[CDP_SESSION_ID_MAX];
 	char target_id[64];
 	char isolate[64]; /* name */
+	char url[ISOLATE_PAGE_MAX];
 	char isolate_id[32]; /* of the engine, as of the last poll */
 	int32_t ids[REQUESTS]; /* 0: nothing outstanding */
 	struct sample sample;
@@ -228,6 +229,7 @@ static void publish(struct channel *channel, struct page *page)
 		return;
 	page->told = true;
 	session_sample(channel->session, page->isolate, &page->sample);
+	session_isolate_shows(channel->session, page->isolate, page->url);
 }
 
 static void take_dom(struct sample *sample, const struct tree *result)
@@ -312,6 +314,15 @@ static bool name_page(struct browser *browser, struct page *page, const char *ty
 	return n > 0 && (size_t)n < sizeof(page->isolate);
 }
 
+/* Longer ones are cut. */
+static void take_url(struct page *page, const struct tree *info)
+{
+	const char *url;
+
+	if (tree_string(info, "url", &url))
+		snprintf(page->url, sizeof(page->url), "%s", url);
+}
+
 static int add_page(struct channel *channel, const struct page *page)
 {
 	struct browser *browser = browser_of(channel);
@@ -343,6 +354,7 @@ static int attached(struct channel *channel, const struct tree *message)
 	tree_string(message, "sessionId", &parent);
 	if (find_target(browser, target_id) != NULL || !name_page(browser, &page, type, parent))
 		return 0;
+	take_url(&page, tree_get(message, "params.targetInfo"));
 	page.has_dom = strcmp(type, "page") == 0 || strcmp(type, "iframe") == 0;
 	return add_page(channel, &page);
 }
@@ -385,7 +397,7 @@ static void crashed(struct channel *channel, const struct tree *params)
 	finish_if_complete(channel);
 }
 
-/* What is told of a target anew: a page that had crashed is loaded again. */
+/* What is told of a target anew: its address, or a page that had crashed is loaded again. */
 static void changed(struct channel *channel, const struct tree *params)
 {
 	const char *target_id = "";
@@ -393,8 +405,10 @@ static void changed(struct channel *channel, const struct tree *params)
 
 	tree_string(params, "targetInfo.targetId", &target_id);
 	page = find_target(browser_of(channel), target_id);
-	if (page != NULL)
-		page->crashed = false;
+	if (page == NULL)
+		return;
+	page->crashed = false;
+	take_url(page, tree_get(params, "targetInfo"));
 }
 
 static int browser_event(struct channel *channel, const char *method, const struct tree *message)

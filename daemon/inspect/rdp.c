@@ -53,6 +53,7 @@ struct place {
 	uint64_t id; /* of the calls about it */
 	bool is_tab, listed;
 	char isolate[64];
+	char url[ISOLATE_PAGE_MAX]; /* cut; "" of a process */
 	char descriptor[RDP_ACTOR_MAX];
 	char memory[RDP_ACTOR_MAX]; /* "" before its target is got */
 	int64_t context; /* browsing context of a tab */
@@ -208,6 +209,7 @@ static void take_entry(struct channel *channel, const struct tree *entry, bool i
 	struct rdp *rdp = rdp_of(channel);
 	char isolate[RDP_ISOLATE_MAX], descriptor[RDP_ACTOR_MAX];
 	struct place *place;
+	const char *url = "";
 	int64_t context = 0;
 
 	if (!(is_tab ? rdp_tab_name(entry, isolate) : rdp_process_name(entry, isolate)) ||
@@ -216,6 +218,8 @@ static void take_entry(struct channel *channel, const struct tree *entry, bool i
 	place = need_place(channel, isolate, is_tab);
 	if (place == NULL)
 		return;
+	tree_string(entry, "url", &url);
+	snprintf(place->url, sizeof(place->url), "%s", url);
 	tree_int(entry, "browsingContextID", &context);
 	/* The tab is somewhere else now, and what the old target was asked may stay unanswered. */
 	if (context != place->context)
@@ -353,6 +357,8 @@ static bool publish(struct channel *channel, bool tabs)
 		if (!place->sampled || place->is_tab != tabs)
 			continue;
 		session_sample(channel->session, place->isolate, &place->sample);
+		if (place->url[0] != '\0')
+			session_isolate_shows(channel->session, place->isolate, place->url);
 		place->sampled = false;
 		any = true;
 	}

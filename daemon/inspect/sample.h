@@ -26,7 +26,7 @@ enum sample_field {
 	SAMPLE_FIELDS,
 };
 
-enum { SPACES_MAX = 16, SPACE_NAME_MAX = 32 };
+enum { SPACES_MAX = 16, SPACE_NAME_MAX = 32, ISOLATE_PAGE_MAX = 256 };
 
 /* One heap space; the name is the runtime's without its "_space" ending. */
 struct space {

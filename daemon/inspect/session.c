@@ -531,6 +531,22 @@ void session_sample(struct session *session, const char *isolate, const struct s
 	session->events->sample(session->owner, isolate, sample);
 }
 
+void session_isolate_shows(struct session *session, const char *isolate, const char *url)
+{
+	char page[ISOLATE_PAGE_MAX];
+	size_t size = strcspn(url, "?#");
+
+	if (session->events->isolate_shows == NULL)
+		return;
+	if (str_has_prefix(url, "data:"))
+		size = strlen("data:");
+	if (size >= sizeof(page))
+		size = sizeof(page) - 1;
+	memcpy(page, url, size);
+	page[size] = '\0';
+	session->events->isolate_shows(session->owner, isolate, page);
+}
+
 void session_isolate_gone(struct session *session, const char *isolate)
 {
 	session->events->isolate_gone(session->owner, isolate);

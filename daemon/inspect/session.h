@@ -63,6 +63,9 @@ struct session_events {
 	void (*identified)(void *owner, const struct identity *identity);
 	/* isolate: "main", "worker:3"; valid during the call. */
 	void (*sample)(void *owner, const char *isolate, const struct sample *sample);
+	/* The address of the page that the isolate shows, as of now; may be NULL: not of interest.
+	 */
+	void (*isolate_shows)(void *owner, const char *isolate, const char *page);
 	void (*isolate_gone)(void *owner, const char *isolate);
 	/* The poll is complete; rss_bytes is 0 when the runtime did not say. */
 	void (*polled)(void *owner, enum session_activity activity, uint64_t rss_bytes);
@@ -160,6 +163,12 @@ const char *session_path(const struct session *session, const char *isolate);
  */
 int session_offer(struct session *session, const char *isolate, const char *path);
 void session_sample(struct session *session, const char *isolate, const struct sample *sample);
+
+/*
+ * After a sample: which page it is. What follows `?` or `#` in the address is kept from everybody,
+ * for it may hold secrets, and so is all of an address that holds what it shows (`data:`).
+ */
+void session_isolate_shows(struct session *session, const char *isolate, const char *url);
 void session_isolate_gone(struct session *session, const char *isolate);
 
 /* Everything ends: the program goes, or nothing it says makes sense. */

@@ -41,6 +41,7 @@ static const struct {
 	MEMBER(MEMBER_TEXT, target),
 	MEMBER(MEMBER_TEXT, isolate),
 	MEMBER(MEMBER_TEXT, address),
+	MEMBER(MEMBER_TEXT, page),
 	MEMBER(MEMBER_TEXT, runtime),
 	MEMBER(MEMBER_TEXT, runtime_version),
 	MEMBER(MEMBER_TEXT, engine),

@@ -22,6 +22,7 @@ struct manifest {
 	char kind[24]; /* "snapshot", "diagnostics", "profile" */
 	char format[16]; /* of a snapshot: how its name ends, "heapsnapshot", "jsc.json" */
 	char target[128], isolate[64], address[128];
+	char page[256]; /* address of the page it showed, without its query; "": none */
 	char runtime[16], runtime_version[32], engine[16], engine_version[48];
 	int64_t pid, target_start_wall_ms;
 	char rule[128]; /* "" when a person asked */

@@ -314,6 +314,14 @@ static void on_sample(void *owner, const char *name, const struct sample *sample
 		target->capture_pause_ns = sample->round_trip_ns;
 }
 
+static void on_isolate_shows(void *owner, const char *name, const char *page)
+{
+	struct isolate *isolate = target_find_isolate(owner, name);
+
+	if (isolate != NULL)
+		str_copy(isolate->page, sizeof(isolate->page), page);
+}
+
 static void on_isolate_gone(void *owner, const char *name)
 {
 	struct target *target = owner;
@@ -437,6 +445,7 @@ static void on_closed(void *owner, enum session_end end, const char *reason)
 static const struct session_events session_events = {
 	.identified = on_identified,
 	.sample = on_sample,
+	.isolate_shows = on_isolate_shows,
 	.isolate_gone = on_isolate_gone,
 	.polled = on_polled,
 	.late = on_late,

@@ -44,6 +44,7 @@ enum target_failure {
 struct isolate {
 	struct link link;
 	char name[64]; /* "main", "worker:3" */
+	char page[ISOLATE_PAGE_MAX]; /* address of what it shows; "": it shows none */
 	struct sample last;
 	struct series series;
 };

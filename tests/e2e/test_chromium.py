@@ -1,6 +1,8 @@
 """Chromium: pages and workers of one browser, each an isolate of its own, and what the browser's own
 ways could do to the numbers."""
 
+import json
+
 import pytest
 
 from lab import readers
@@ -62,6 +64,22 @@ def test_pages_and_workers_are_isolates(daemon, browser):
     assert daemon.value("heapwatch_heap_limit_bytes", target="app", isolate=page) > 1 << 30
     for name, thing, count in ((worker, "WorkerThing", 4321), (shared, "SharedThing", 1234)):
         assert readers.devtools(daemon.capture("app", isolate=name), thing)[2] == count
+
+
+def shown(daemon, name):
+    return next((isolate.get("page") for isolate in daemon.target("app")["isolates"]
+                 if isolate["name"] == name), None)
+
+
+def test_what_a_page_shows_is_told_without_its_query(daemon, browser, site):
+    until(lambda: shown(daemon, isolate(browser.page)) == site.url + "page.html", "its address")
+    manifest = json.loads(daemon.capture("app", isolate=isolate(browser.page))
+                          .with_suffix(".heapsnapshot.json").read_text())
+    assert manifest["page"] == site.url + "page.html"
+    with browser.client() as client:
+        client.call("Page.navigate", url=site.other_url + "page.html?token=secret#secret")
+    until(lambda: shown(daemon, isolate(browser.page)) == site.other_url + "page.html",
+          lambda: f"it shows {shown(daemon, isolate(browser.page))}")
 
 
 def test_pages_come_and_go(daemon, browser, site):
