@@ -66,17 +66,19 @@ class Tap(Listener):
         capture = threading.Event()
         threading.Thread(target=self._back, args=(client, server, capture), daemon=True).start()
         frames = Frames()
-        with server:
-            while data := client.recv(1 << 16):
-                frames.feed(data)
-                phase = self._hear(frames.messages, capture)
-                if phase in ("scripts", "last words"):
-                    self._event(phase)
-                server.sendall(data)
-                if phase == "building":
-                    self._event(phase)
-        if capture.is_set():
-            self._event("publish")
+        try:
+            with server:
+                while data := client.recv(1 << 16):
+                    frames.feed(data)
+                    phase = self._hear(frames.messages, capture)
+                    if phase in ("scripts", "last words"):
+                        self._event(phase)
+                    server.sendall(data)
+                    if phase == "building":
+                        self._event(phase)
+        finally:  # the daemon may leave with a reset
+            if capture.is_set():
+                self._event("publish")
 
     def _hear(self, messages, capture):
         """The phase that what the daemon has just said begins."""

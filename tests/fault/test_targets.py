@@ -92,15 +92,16 @@ class Slot:
             problems.append(f"{what}: succeeded")
         if seconds > DEADLINE_S + SLACK_S:
             problems.append(f"{what}: it took {seconds:.1f} s")
-        self.recover(fault)
+        self.recover(fault, phase)
         state, reason, _, ended = self.capture()
         if state != "succeeded":
             problems.append(f"{what}: and then {reason}: {ended['error']}")
         return problems
 
-    def recover(self, fault):
+    def recover(self, fault, phase):
         """The same target is there again, or its successor."""
-        until(lambda: not self.tap.armed() or fault != "publish", "the fault")
+        if phase == "publish":  # the capture is over at about the moment that the fault comes
+            until(lambda: not self.tap.armed(), "the fault")
         self.tap.arm(None, None)
         if fault == "stop":
             self.node.process.signal(signal.SIGCONT)
