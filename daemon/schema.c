@@ -21,6 +21,7 @@
 #include "util/log.h"
 #include "util/map.h"
 #include "util/str.h"
+#include "watch/allow.h"
 
 static const char *const levels[] = { [LEVEL_DEBUG] = "debug",
 				      [LEVEL_INFO] = "info",
@@ -176,6 +177,22 @@ static int names_add(struct names *names, const struct target_settings *target)
 	return map_put(&names->map, names->texts.items[names->texts.n - 1], names);
 }
 
+static void check_allowed(const struct check *check, size_t i)
+{
+	const struct watch_settings *watch = &check->settings->watch;
+	const struct target_settings *target = (struct target_settings *)watch->targets.items + i;
+	struct err err = { 0 };
+	char path[48];
+
+	if (allow_text(&watch->allowed_targets, target->address, &err) == 0)
+		return;
+	snprintf(path, sizeof(path), "targets[%zu].address", i);
+	if (i >= check->file_targets_n)
+		complain_flag(check, "--target", err.text);
+	else
+		complain(check, path, "%s", err.text);
+}
+
 static int check_target(const struct check *check, struct names *names, size_t i)
 {
 	const struct watch_settings *watch = &check->settings->watch;
@@ -188,6 +205,7 @@ static int check_target(const struct check *check, struct names *names, size_t i
 	snprintf(path, sizeof(path), "targets[%zu].timeout", i);
 	if (target->has_timeout)
 		check_timeout(check, path, target->poll.timeout_ns, interval_ns);
+	check_allowed(check, i);
 	r = names_add(names, target);
 	if (r != -EEXIST)
 		return r;

@@ -18,6 +18,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/str.h"
+#include "watch/allow.h"
 #include "watch/discover_source.h"
 #include "watch/target.h"
 
@@ -66,15 +67,21 @@ static int fill_spec(struct target_spec *spec, const struct target_settings *tar
 	return labels_copy(&spec->labels, &target->labels);
 }
 
-/* Appends to specs, which has room. */
+/* Appends to specs, which has room. What was allowed when it was read may not be any more. */
 static int add_specs(struct target_spec *specs, size_t *n, const struct item_list *targets,
-		     const struct poll_settings *poll)
+		     const struct poll_settings *poll, const struct text_list *allowed)
 {
 	const struct target_settings *items = targets->items;
 
 	for (size_t i = 0; i < targets->n; i++) {
-		int r = fill_spec(&specs[(*n)++], &items[i], poll);
+		struct err err = { 0 };
+		int r = allow_text(allowed, items[i].address, &err);
 
+		if (r < 0) {
+			log_warn("discover", "target is dropped: %s", err.text);
+			continue;
+		}
+		r = fill_spec(&specs[(*n)++], &items[i], poll);
 		if (r < 0)
 			return r;
 	}
@@ -90,7 +97,7 @@ int specs_from_settings(const struct watch_settings *settings, struct target_spe
 
 	if (!specs)
 		return -ENOMEM;
-	r = add_specs(specs, &n, &settings->targets, &settings->poll);
+	r = add_specs(specs, &n, &settings->targets, &settings->poll, &settings->allowed_targets);
 	if (r < 0) {
 		specs_free(specs, n);
 		return r;
@@ -188,7 +195,7 @@ int source_part_parse(struct source *source, struct source_part *part, const cha
 	int r;
 
 	problems_init(&problems);
-	r = groups_parse(text, size, part->name, &targets, &problems);
+	r = groups_parse(text, size, part->name, source->discovery->allowed, &targets, &problems);
 	if (r == 0) {
 		groups_fini(&part->targets);
 		part->targets = targets;
@@ -235,7 +242,8 @@ void source_publish(struct source *source)
 		struct source_part *part = container_of(pos, struct source_part, link);
 
 		if (r == 0)
-			r = add_specs(specs, &n, &part->targets, discovery->poll);
+			r = add_specs(specs, &n, &part->targets, discovery->poll,
+				      discovery->allowed);
 	}
 	if (r < 0)
 		log_error("discover", "targets cannot be handed over: %s source=%s",
@@ -292,9 +300,14 @@ static struct source *find(struct discovery *discovery, const char *name)
 	return NULL;
 }
 
+/* What changed for targets that are known already. */
+struct change {
+	bool poll, allowed;
+};
+
 /* The source that runs already takes the settings (and defaults) of now, or a new one starts. */
 static int ensure(struct discovery *discovery, const struct source_ops *ops, const char *what,
-		  const void *settings, bool poll_changed)
+		  const void *settings, const struct change *change)
 {
 	struct source *source;
 	char name[64];
@@ -306,9 +319,12 @@ static int ensure(struct discovery *discovery, const struct source_ops *ops, con
 		return 0;
 	if (source) {
 		source->wanted = true;
-		if (poll_changed)
+		if (change->poll || change->allowed)
 			source_publish(source);
-		return ops->set(source, settings);
+		r = ops->set(source, settings);
+		if (r == 0 && change->allowed)
+			ops->again(source);
+		return r;
 	}
 	r = ops->new (&source, discovery, what);
 	if (r < 0)
@@ -336,13 +352,13 @@ static void drop_unwanted(struct discovery *discovery)
 }
 
 static int apply_files(struct discovery *discovery, const struct file_sd_settings *settings,
-		       bool poll_changed)
+		       const struct change *change)
 {
 	int ret = 0;
 
 	for (size_t i = 0; i < settings->files.n; i++) {
 		int r = ensure(discovery, &file_source_ops, settings->files.items[i], settings,
-			       poll_changed);
+			       change);
 
 		if (r < 0)
 			ret = r;
@@ -354,20 +370,25 @@ int discovery_apply(struct discovery *discovery, const struct watch_settings *se
 {
 	const struct file_sd_settings *files = settings->file_sd.items;
 	const struct http_sd_settings *urls = settings->http_sd.items;
-	bool poll_changed =
-		discovery->poll && !options_equal(poll_options, discovery->poll, &settings->poll);
+	struct change change = {
+		.poll = discovery->poll &&
+			!options_equal(poll_options, discovery->poll, &settings->poll),
+		.allowed = discovery->allowed &&
+			   !allow_equal(discovery->allowed, &settings->allowed_targets),
+	};
 	int r, ret = 0;
 
 	discovery->poll = &settings->poll;
+	discovery->allowed = &settings->allowed_targets;
 	list_each (pos, &discovery->sources)
 		source_of(pos)->wanted = false;
 	for (size_t i = 0; i < settings->file_sd.n; i++) {
-		r = apply_files(discovery, &files[i], poll_changed);
+		r = apply_files(discovery, &files[i], &change);
 		if (r < 0)
 			ret = r;
 	}
 	for (size_t i = 0; i < settings->http_sd.n; i++) {
-		r = ensure(discovery, &http_source_ops, urls[i].url, &urls[i], poll_changed);
+		r = ensure(discovery, &http_source_ops, urls[i].url, &urls[i], &change);
 		if (r < 0)
 			ret = r;
 	}

@@ -19,6 +19,7 @@ struct discovery {
 	struct loop *loop; /* borrowed */
 	struct http_client *http; /* borrowed */
 	const struct poll_settings *poll; /* of the settings applied last; borrowed */
+	const struct text_list *allowed; /* the same: where targets may be */
 	struct link sources;
 	uint64_t refreshes, failures;
 	/*

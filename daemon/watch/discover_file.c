@@ -422,6 +422,19 @@ static int file_set(struct source *source, const void *settings)
 	return 0;
 }
 
+static void file_again(struct source *source)
+{
+	struct file_source *files = file_source(source);
+
+	list_each (pos, &source->parts) {
+		struct source_part *part = container_of(pos, struct source_part, link);
+
+		if (part != &files->directory)
+			container_of(part, struct sd_file, part)->known = false;
+	}
+	refresh(files);
+}
+
 const struct source_ops file_source_ops = {
-	.kind = "file", .new = file_new, .set = file_set, .free = file_free
+	.kind = "file", .new = file_new, .set = file_set, .again = file_again, .free = file_free
 };

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "util/str.h"
+#include "watch/allow.h"
 #include "watch/settings.h"
 
 #define OWN "__heapwatch_"
@@ -27,17 +28,11 @@ struct group {
 	struct labels labels;
 };
 
-static int check_target(const void *value, struct err *err)
-{
-	return target_address_check(*(char *const *)value, err);
-}
-
 static const struct option_desc group_options[] = {
 	{ .name = "targets",
 	  .type = OPTION_TEXT_LIST,
 	  .flags = OPTION_REQUIRED,
 	  .offset = offsetof(struct group, targets),
-	  .check = check_target,
 	  .help = "Addresses of inspectors." },
 	{ .name = "labels",
 	  .type = OPTION_LABELS,
@@ -50,6 +45,7 @@ static const struct option_desc group_options[] = {
 struct place {
 	const struct doc *doc;
 	struct problems *problems;
+	const struct text_list *allowed;
 	const struct node *node;
 	char path[32];
 };
@@ -145,6 +141,27 @@ static int add_targets(const struct place *place, const struct group *group,
 	return 0;
 }
 
+/* Each address by itself, with its own place. */
+static bool check_targets(const struct place *place, const struct group *group)
+{
+	const struct node *list = node_member(place->node, "targets");
+	bool good = true;
+
+	for (size_t i = 0; i < group->targets.n; i++) {
+		const struct node *node = list && i < list->children_n ? &list->children[i] : list;
+		struct err err = { 0 };
+		char path[64];
+
+		if (allow_text(place->allowed, group->targets.items[i], &err) == 0)
+			continue;
+		good = false;
+		snprintf(path, sizeof(path), "%s.targets[%zu]", place->path, i);
+		problems_add(place->problems, place->doc->file, node ? node->line : 0,
+			     node ? node->column : 0, path, "%s", err.text);
+	}
+	return good;
+}
+
 static int load_group(struct place *place, struct item_list *targets)
 {
 	struct group group = { 0 };
@@ -152,16 +169,17 @@ static int load_group(struct place *place, struct item_list *targets)
 
 	r = options_load(group_options, place->doc, place->node, place->path, &group,
 			 place->problems);
-	if (r == 0)
+	if (r == 0 && check_targets(place, &group))
 		r = add_targets(place, &group, targets);
 	options_fini(group_options, &group);
 	return r == -ENOMEM ? r : 0;
 }
 
-static int load_groups(const struct doc *doc, struct item_list *targets, struct problems *problems)
+static int load_groups(const struct doc *doc, const struct text_list *allowed,
+		       struct item_list *targets, struct problems *problems)
 {
 	const struct node *root = &doc->root;
-	struct place place = { .doc = doc, .problems = problems };
+	struct place place = { .doc = doc, .problems = problems, .allowed = allowed };
 
 	if (root->kind != NODE_LIST) {
 		problems_add(problems, doc->file, root->line, root->column, NULL,
@@ -191,8 +209,8 @@ void groups_fini(struct item_list *targets)
 	*targets = (struct item_list){ .item_size = sizeof(*items) };
 }
 
-int groups_parse(const char *text, size_t size, const char *name, struct item_list *targets,
-		 struct problems *problems)
+int groups_parse(const char *text, size_t size, const char *name, const struct text_list *allowed,
+		 struct item_list *targets, struct problems *problems)
 {
 	struct doc *doc = NULL;
 	int r;
@@ -200,7 +218,7 @@ int groups_parse(const char *text, size_t size, const char *name, struct item_li
 	*targets = (struct item_list){ .item_size = sizeof(struct target_settings) };
 	r = doc_parse(&doc, text, size, name, problems);
 	if (r == 0)
-		r = load_groups(doc, targets, problems);
+		r = load_groups(doc, allowed, targets, problems);
 	doc_free(doc);
 	if (r < 0)
 		groups_fini(targets);

@@ -194,6 +194,16 @@ static bool same_token_file(const struct http_source *http, const char *file)
 	return strcmp(file, http->token_file) == 0;
 }
 
+static void http_again(struct source *source)
+{
+	struct http_source *http = http_source(source);
+
+	if (http->fetch)
+		http_cancel(http->fetch);
+	http->fetch = NULL;
+	refresh(http);
+}
+
 static int http_set(struct source *source, const void *settings)
 {
 	const struct http_sd_settings *wanted = settings;
@@ -212,13 +222,10 @@ static int http_set(struct source *source, const void *settings)
 	http->token_file = token_file;
 	http->refresh_ns = wanted->refresh_ns;
 	http->timeout_ns = wanted->timeout_ns;
-	if (http->fetch)
-		http_cancel(http->fetch);
-	http->fetch = NULL;
-	refresh(http);
+	http_again(source);
 	return 0;
 }
 
 const struct source_ops http_source_ops = {
-	.kind = "http", .new = http_new, .set = http_set, .free = http_free
+	.kind = "http", .new = http_new, .set = http_set, .again = http_again, .free = http_free
 };

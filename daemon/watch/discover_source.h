@@ -21,6 +21,8 @@ struct source_ops {
 	 * set fresh. Nothing happens when they are what it has. 0 or -errno.
 	 */
 	int (*set)(struct source *source, const void *settings);
+	/* Read all again, as if it were new: what was refused may be allowed now. */
+	void (*again)(struct source *source);
 	/* Stop, and free everything. */
 	void (*free)(struct source *source);
 };
@@ -72,8 +74,10 @@ void source_refreshed(struct source *source, bool changed);
 /* Hand the set over. */
 void source_publish(struct source *source);
 
-/* Target groups in Prometheus' format into targets (struct target_settings). 0, -EINVAL, -ENOMEM.
+/*
+ * Target groups in Prometheus' format into targets (struct target_settings); one outside of allowed
+ * (watch/allow.h) is a mistake like any other. 0, -EINVAL, -ENOMEM.
  */
-int groups_parse(const char *text, size_t size, const char *name, struct item_list *targets,
-		 struct problems *problems);
+int groups_parse(const char *text, size_t size, const char *name, const struct text_list *allowed,
+		 struct item_list *targets, struct problems *problems);
 void groups_fini(struct item_list *targets);

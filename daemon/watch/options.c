@@ -12,6 +12,7 @@
 #include "net/address.h"
 #include "util/clock.h"
 #include "util/str.h"
+#include "watch/allow.h"
 
 #define MINUTE_NS (60 * NS_PER_S)
 #define HOUR_NS   (60 * MINUTE_NS)
@@ -30,6 +31,9 @@
 
 /* As long as the names in a capture's manifest. */
 enum { NAME_MAX_BYTES = 127 };
+
+/* Each target is compared with each of them. */
+enum { ALLOWED_MAX = 64 };
 
 static const char *const policies[] = { "auto", "attached", "per_poll", NULL };
 static const char *const evaluate_modes[] = { "always", "never", NULL };
@@ -345,6 +349,15 @@ const struct option_desc watch_options[] = {
 	  .offset = WATCH(poll),
 	  .table = poll_options,
 	  .help = "How targets are polled, where a target does not say otherwise." },
+	{ .name = "allowed_targets",
+	  .type = OPTION_TEXT_LIST,
+	  .offset = WATCH(allowed_targets),
+	  .max = ALLOWED_MAX,
+	  .def = "127.0.0.0/8, ::1, unix",
+	  .check = allow_check,
+	  .help = "Where targets may be: ranges of addresses (10.0.0.0/8, fd00::/8), addresses, "
+		  "and unix for unix sockets. Others are refused, whoever names them. Whoever "
+		  "reaches an inspector can run code in the program." },
 	{ .name = "targets",
 	  .type = OPTION_LIST,
 	  .offset = WATCH(targets),

@@ -46,6 +46,7 @@ struct http_sd_settings {
 
 struct watch_settings {
 	struct poll_settings poll;
+	struct text_list allowed_targets; /* ranges of addresses (watch/allow.h) */
 	struct item_list targets; /* struct target_settings */
 	struct item_list file_sd; /* struct file_sd_settings */
 	struct item_list http_sd; /* struct http_sd_settings */

@@ -95,6 +95,10 @@ static int targets_add(struct targets *targets, const struct target_spec *spec, 
 	}
 	list_append(&targets->list, &target->link);
 	targets->count++;
+	if (!address_is_local(&target->spec.address))
+		log_spec(LEVEL_WARN, spec, source,
+			 "target is beyond loopback and spoken to in clear: whoever is on the way "
+			 "can read its heap and run code in it");
 	return 0;
 }
 

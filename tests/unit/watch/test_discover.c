@@ -469,13 +469,16 @@ Test(discover, names_of_sources)
 
 /* ---- groups ---- */
 
+static char *ranges[] = { "127.0.0.0/8", "::1", "unix" };
+static const struct text_list local = { .items = ranges, .n = 3 };
+
 static void groups(const char *text, struct item_list *targets)
 {
 	struct problems problems;
 
 	problems_init(&problems);
-	cr_assert_eq(groups_parse(text, strlen(text), "g.yaml", targets, &problems), 0, "%s",
-		     problems.n ? problems.items[0].text : "");
+	cr_assert_eq(groups_parse(text, strlen(text), "g.yaml", &local, targets, &problems), 0,
+		     "%s", problems.n ? problems.items[0].text : "");
 	problems_fini(&problems);
 }
 
@@ -543,14 +546,55 @@ Test(discover, groups_that_are_wrong)
 		struct problems problems;
 
 		problems_init(&problems);
-		cr_expect_eq(groups_parse(cases[i].text, strlen(cases[i].text), "g.yaml", &targets,
-					  &problems),
+		cr_expect_eq(groups_parse(cases[i].text, strlen(cases[i].text), "g.yaml", &local,
+					  &targets, &problems),
 			     -EINVAL);
 		cr_assert_geq(problems.n, 1);
 		cr_expect_str_eq(problems.items[0].text, cases[i].why);
 		cr_assert_null(targets.items);
 		problems_fini(&problems);
 	}
+}
+
+Test(discover, targets_outside_of_what_is_allowed)
+{
+	struct item_list targets;
+	struct problems problems;
+	const char *text = "- targets: ['127.0.0.1:1', '10.1.2.3:2']\n"
+			   "- targets:\n"
+			   "  - '[2001:db8::1]:3'\n";
+
+	problems_init(&problems);
+	cr_assert_eq(groups_parse(text, strlen(text), "g.yaml", &local, &targets, &problems),
+		     -EINVAL);
+	cr_assert_eq(problems.n, 2);
+	cr_expect_str_eq(problems.items[0].text, "g.yaml:1:28: [0].targets[1]: '10.1.2.3:2' is "
+						 "outside allowed_targets");
+	cr_expect_str_eq(problems.items[1].text, "g.yaml:3:5: [1].targets[0]: '[2001:db8::1]:3' is "
+						 "outside allowed_targets");
+	problems_fini(&problems);
+}
+
+static void allow(const char *ranges_text)
+{
+	apply("allowed_targets: [%s]\nfile_sd_configs: [{files: ['%s'], refresh_interval: 1d}]",
+	      ranges_text, path_of("a.json"));
+}
+
+Test(discover, what_is_allowed_changes)
+{
+	write_file("a.json", "[{\"targets\": [\"127.0.0.1:1\", \"10.1.2.3:2\"]}]");
+	allow("127.0.0.0/8");
+	until_error("outside allowed_targets");
+	cr_expect_eq(source()->targets_n, 0);
+	allow("127.0.0.0/8, 10.0.0.0/8");
+	until_set("file: 127.0.0.1:1@5s 10.1.2.3:2@5s");
+	cr_expect_str_eq(source()->error, "");
+	allow("127.0.0.0/8");
+	until_set("file: 127.0.0.1:1@5s");
+	cr_expect(strstr(source()->error, "outside allowed_targets") != NULL);
+	allow("10.0.0.0/8");
+	until_set("file: 10.1.2.3:2@5s");
 }
 
 /* ---- a service ---- */
