@@ -1,7 +1,5 @@
 """Deno: a program that ends by itself, and its workers."""
 
-import time
-
 from lab import readers
 from lab.daemon import PLAIN
 from lab.deno import Deno
@@ -10,11 +8,9 @@ from lab.deno import Deno
 def test_a_program_that_ends_by_itself_ends(nursery, watch, tmp_path):
     """It waits for a client that stays and does not say so: we are there only while we poll."""
     program = Deno(nursery, tmp_path / "deno", "10", "leave", "4000")
-    started = time.monotonic()
     daemon = watch(app=program.address)
     daemon.wait_up("app")
     assert program.process.wait_exit() == 0
-    assert program.process.exited_at - started < 8
     daemon.wait_value("heapwatch_up", 0, target="app")
 
 

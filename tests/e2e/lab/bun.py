@@ -34,9 +34,9 @@ class Bun:
         self.process.signal(signal.SIGUSR2)
         self.process.wait_line("^grown", since=mark)
 
-    def client(self):
+    def client(self, **options):
         """Another person at the same inspector."""
-        return Client(self.port, path=PATH)
+        return Client(self.port, path=PATH, **options)
 
     @staticmethod
     def version():

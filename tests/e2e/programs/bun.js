@@ -1,5 +1,5 @@
-// Bun: holds argv[2] objects of class KnownThing, each SIGUSR2 adds as many. With "leave MS" it
-// ends by itself after so long, with "block MS" SIGUSR2 keeps the event loop busy instead.
+// Bun: holds argv[2] objects of class KnownThing, each SIGUSR2 adds as many. With "leave"
+// SIGUSR2 lets it end by itself, with "block MS" SIGUSR2 keeps the event loop busy instead.
 class KnownThing {
   constructor(i) {
     this.i = i;
@@ -20,7 +20,8 @@ function block() {
 }
 grow();
 if (mode === 'leave') {
-  setTimeout(() => {}, Number(ms));
+  const reason = setInterval(() => {}, 1 << 30);
+  process.once('SIGUSR2', () => clearInterval(reason));
 } else {
   process.on('SIGUSR2', () => {
     if (mode === 'block') {
