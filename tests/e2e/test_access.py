@@ -155,7 +155,7 @@ def test_a_capture_names_why_it_was_not_let_in(start_node, start_daemon, open_ga
     daemon.wait_up("app")
     token_file.write_text("wrong\n")
     daemon.capture("app", wait=False)
-    until(lambda: any("HTTP status 401" in line for line in daemon.process.lines),
+    until(lambda: any("refused the upgrade: HTTP/1.1 401" in line for line in daemon.process.lines),
           lambda: daemon.tail())
     assert daemon.ready() == []
 
