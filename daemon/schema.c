@@ -193,6 +193,33 @@ static void check_allowed(const struct check *check, size_t i)
 		complain(check, path, "%s", err.text);
 }
 
+static bool wants_tls(const struct tls_settings *tls)
+{
+	return tls->ca_file || tls->cert_file || tls->key_file || tls->server_name ||
+	       tls->insecure_skip_verify;
+}
+
+/* A token goes nowhere in clear but to where nobody else listens. */
+static void check_access(const struct check *check, size_t i)
+{
+	const struct watch_settings *watch = &check->settings->watch;
+	const struct target_settings *target = (struct target_settings *)watch->targets.items + i;
+	struct address address;
+	char path[64];
+
+	if (address_parse(&address, target->address, NULL) < 0)
+		return;
+	snprintf(path, sizeof(path), "targets[%zu].tls_config", i);
+	if (!address.is_tls && wants_tls(&target->tls))
+		complain(check, path, "the address is not one of TLS (wss://HOST:PORT)");
+	if (target->tls.key_file && !target->tls.cert_file)
+		complain(check, path, "key_file without cert_file");
+	snprintf(path, sizeof(path), "targets[%zu].authorization", i);
+	if (target->authorization.credentials_file && !address.is_tls &&
+	    !address_is_local(&address))
+		complain(check, path, "the token would be sent in clear: use a wss:// address");
+}
+
 static int check_target(const struct check *check, struct names *names, size_t i)
 {
 	const struct watch_settings *watch = &check->settings->watch;
@@ -206,6 +233,7 @@ static int check_target(const struct check *check, struct names *names, size_t i
 	if (target->has_timeout)
 		check_timeout(check, path, target->poll.timeout_ns, interval_ns);
 	check_allowed(check, i);
+	check_access(check, i);
 	r = names_add(names, target);
 	if (r != -EEXIST)
 		return r;
@@ -343,6 +371,23 @@ static int resolve(const char *folder, char **path)
 	return 0;
 }
 
+static int resolve_targets(const char *folder, const struct item_list *targets)
+{
+	struct target_settings *items = targets->items;
+	int r = 0;
+
+	for (size_t i = 0; i < targets->n && r == 0; i++) {
+		r = resolve(folder, &items[i].tls.ca_file);
+		if (r == 0)
+			r = resolve(folder, &items[i].tls.cert_file);
+		if (r == 0)
+			r = resolve(folder, &items[i].tls.key_file);
+		if (r == 0)
+			r = resolve(folder, &items[i].authorization.credentials_file);
+	}
+	return r;
+}
+
 static int resolve_list(const char *folder, struct text_list *list)
 {
 	int r = 0;
@@ -361,6 +406,8 @@ static int resolve_paths(const char *folder, struct settings *settings)
 	r = resolve(folder, &settings->storage.path);
 	if (r == 0)
 		r = resolve_list(folder, &settings->watch.rule_files);
+	if (r == 0)
+		r = resolve_targets(folder, &settings->watch.targets);
 	for (size_t i = 0; i < settings->watch.file_sd.n && r == 0; i++)
 		r = resolve_list(folder, &files[i].files);
 	for (size_t i = 0; i < settings->watch.http_sd.n && r == 0; i++)

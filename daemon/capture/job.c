@@ -21,6 +21,7 @@
 #include "capture/leftover.h"
 #include "capture/state.h"
 #include "json/scan.h"
+#include "net/access.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -277,6 +278,7 @@ void capture_job_from_target(struct capture_job *job, const struct download_requ
 {
 	job->source = JOB_FROM_TARGET;
 	job->request = *request;
+	access_ref(job->request.address.access);
 	job->request.cancel_fd = job->cancel_fd;
 	job->request.sink = on_bytes;
 	job->request.owner = job;
@@ -305,6 +307,7 @@ void capture_job_free(struct capture_job *job)
 		close(job->cancel_fd);
 	if (job->source_fd >= 0)
 		close(job->source_fd);
+	access_unref(job->request.address.access);
 	free(job->state_text);
 	free(job->text);
 	free(job->entry);

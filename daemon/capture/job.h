@@ -30,7 +30,8 @@ struct capture_job {
 	struct pool_job pool_job;
 	enum job_phase phase;
 	enum job_source source;
-	struct download_request request; /* sink and owner are the job's own */
+	struct download_request
+		request; /* sink, owner and a hold of the access are the job's own */
 	char *text; /* owned */
 	size_t text_size;
 	int source_fd; /* owned; -1: none */

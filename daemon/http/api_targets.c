@@ -54,8 +54,9 @@ static void write_prometheus(struct json_writer *w, const struct target *target)
 	bool is_unix = target->spec.address.family == ADDRESS_UNIX;
 
 	address_format(address, &target->spec.address);
-	strcpy(url, is_unix ? "" : "http://");
-	strcat(url, address);
+	if (!is_unix)
+		strcpy(url, target->spec.address.is_tls ? "https://" : "http://");
+	strcat(url, str_has_prefix(address, "wss://") ? address + strlen("wss://") : address);
 	json_write_key(w, "discoveredLabels");
 	json_write_object(w);
 	json_member_string(w, "__address__", address);

@@ -142,7 +142,7 @@ static void on_closed(void *owner, int r, const char *reason)
 	if (channel->state == CHANNEL_CONNECTING) {
 		if (r == -ECONNREFUSED)
 			end = SESSION_END_REFUSED;
-		else if (r == -EPROTO)
+		else if (r == -EPROTO || r == -EACCES || r == -EINVAL)
 			end = SESSION_END_NOT_INSPECTOR;
 		else if (r == -ETIMEDOUT)
 			end = SESSION_END_SILENT;

@@ -27,6 +27,7 @@
 #include "inspect/runtime.h"
 #include "inspect/session_find.h"
 #include "json/tree.h"
+#include "net/access.h"
 #include "net/http_call.h"
 #include "util/clock.h"
 #include "util/str.h"
@@ -429,6 +430,8 @@ void session_fini(struct session *session)
 	session_close(session);
 	forget_channels(session);
 	loop_timer_fini(&session->deadline);
+	access_unref(session->address.access);
+	session->address.access = NULL;
 	session->context = NULL;
 }
 
@@ -439,6 +442,8 @@ int session_open(struct session *session, const struct address *address,
 
 	if (session->state != SESSION_CLOSED)
 		return -EBUSY;
+	access_ref(address->access);
+	access_unref(session->address.access);
 	session->address = *address;
 	session->limits = *limits;
 	session->identity = (struct identity){ 0 };

@@ -97,7 +97,7 @@ struct session {
 	const struct runtime *runtime; /* NULL until it is recognised, kept while closed */
 	const struct session_events *events;
 	void *owner;
-	struct address address;
+	struct address address; /* holds its access */
 	struct session_limits limits;
 	struct identity identity;
 	struct link channels; /* kept while closed */

@@ -16,12 +16,14 @@
 #include "inspect/dialect.h"
 #include "inspect/runtime.h"
 #include "json/tree.h"
+#include "net/access.h"
 #include "util/err.h"
 #include "util/str.h"
 
 enum {
 	/* A list of a hundred pages is some 60 KB; more than this is no inspector. */
 	LIST_BYTES_MAX = 1 << 20,
+	URL_BYTES_MAX = ADDRESS_TEXT_MAX + 320, /* with the longest name of DNS */
 };
 
 static struct channel *channel_of(struct link *link)
@@ -47,18 +49,41 @@ static enum session_end end_of_answer(const struct http_answer *answer)
 
 int find_get(struct session *session, const char *path, http_done_fn *fn)
 {
-	char host[ADDRESS_TEXT_MAX], url[ADDRESS_TEXT_MAX + 64];
+	const struct address *address = &session->address;
+	const struct access_files *files = address->access ? &address->access->files : NULL;
+	const char *name = address->is_tls && files ? files->server_name : NULL;
+	char host[ADDRESS_TEXT_MAX], url[URL_BYTES_MAX], *token;
+	struct err err = { 0 };
 	struct http_request request = {
 		.url = url,
+		.host = host,
+		.tls = files,
 		.unix_socket =
 			session->address.family == ADDRESS_UNIX ? session->address.host : NULL,
 		.timeout_ns = session->limits.connect_ns,
 		.body_max = LIST_BYTES_MAX,
 	};
+	int r;
 
-	address_host_header(host, &session->address);
-	snprintf(url, sizeof(url), "http://%s%s", host, path);
-	return http_call(&session->fetch, session->context->http, &request, fn, session);
+	/* A file that cannot be read is no trouble of the session's: it is said as any other end.
+	 */
+	if (access_token(address->access, &token, &err) < 0) {
+		session_fail(session, SESSION_END_PROTOCOL, "%s", err.text);
+		return 0;
+	}
+	request.bearer = token;
+	address_host_header(host, address);
+	/* The certificate is for the name, the Host header and the connection for the address. */
+	if (name != NULL)
+		request.connect_to = host;
+	r = name != NULL ? snprintf(url, sizeof(url), "https://%s:%u%s", name, address->port, path)
+			 : snprintf(url, sizeof(url), "%s://%s%s",
+				    address->is_tls ? "https" : "http", host, path);
+	r = (size_t)r < sizeof(url)
+		    ? http_call(&session->fetch, session->context->http, &request, fn, session)
+		    : -ENAMETOOLONG;
+	access_token_free(token);
+	return r;
 }
 
 int session_offer(struct session *session, const char *isolate, const char *path)
@@ -110,6 +135,22 @@ static int take_list(struct session *session, const char *list, size_t size, str
 }
 
 /* False (and the session has failed) unless it is an answer with a body. */
+/* A proxy that does not let us in; no inspector says so by itself. */
+static bool is_refusal(const struct http_answer *answer)
+{
+	return answer->r == 0 && (answer->status == 401 || answer->status == 403);
+}
+
+static void refused(struct session *session, const struct http_answer *answer, const char *path)
+{
+	const struct access *access = session->address.access;
+	bool sent = access != NULL && access->files.credentials_file != NULL;
+
+	session_fail(session, SESSION_END_NOT_INSPECTOR,
+		     "%s answered HTTP status %ld: %s authorization", path, answer->status,
+		     sent ? "it does not accept our" : "it wants an");
+}
+
 static bool answer_is_good(struct session *session, const struct http_answer *answer,
 			   const char *path)
 {
@@ -121,7 +162,9 @@ static bool answer_is_good(struct session *session, const struct http_answer *an
 			     end == SESSION_END_REFUSED ? "connection refused" : answer->reason);
 		return false;
 	}
-	if (answer->status != 200)
+	if (is_refusal(answer))
+		refused(session, answer, path);
+	else if (answer->status != 200)
 		session_fail(session, SESSION_END_NOT_INSPECTOR, "%s answered HTTP status %ld",
 			     path, answer->status);
 	return answer->status == 200;
@@ -262,11 +305,13 @@ static void got_version(void *owner, const struct http_answer *answer)
 	session->bytes_in += answer->size;
 	if (answer->r == 0 && answer->status == 200) {
 		take_version(session, answer);
+	} else if (is_refusal(answer)) {
+		refused(session, answer, "/json/version");
 	} else if (session->wanted == NULL && answer->r == 0) {
 		session->candidate = runtime_all;
 		session->version_status = answer->status;
 		find_next(session);
-	} else if (session->wanted == NULL &&
+	} else if (session->wanted == NULL && !session->address.is_tls &&
 		   (answer->r == -EPROTO || (answer->r == -ECONNRESET && answer->connected))) {
 		find_unlisted(session, answer->reason);
 	} else {

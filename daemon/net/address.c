@@ -111,10 +111,13 @@ static int cut_url(struct address *address, char *text, struct err *err)
 	size_t size;
 	char *slash;
 
-	if (str_has_prefix(text, "ws://") || str_has_prefix(text, "http://"))
+	address->is_tls = str_has_prefix(text, "wss://") || str_has_prefix(text, "https://");
+	if (address->is_tls || str_has_prefix(text, "ws://") || str_has_prefix(text, "http://"))
 		rest = strstr(text, "://") + 3;
 	else if (strstr(text, "://"))
-		return err_set(err, -EINVAL, "'%s': only ws:// and http:// are supported", text);
+		return err_set(err, -EINVAL,
+			       "'%s': only ws://, wss://, http:// and https:// are supported",
+			       text);
 	size = strlen(rest);
 	memmove(text, rest, size + 1);
 	slash = strchr(text, '/');
@@ -149,11 +152,12 @@ int address_parse(struct address *address, const char *text, struct err *err)
 	return r;
 }
 
-static char *format(char dst[ADDRESS_TEXT_MAX], const struct address *address, const char *path)
+static char *format(char dst[ADDRESS_TEXT_MAX], const struct address *address, const char *scheme,
+		    const char *path)
 {
 	bool is_v6 = address->family == ADDRESS_INET6;
 
-	snprintf(dst, ADDRESS_TEXT_MAX, "%s%s%s:%u%s", is_v6 ? "[" : "", address->host,
+	snprintf(dst, ADDRESS_TEXT_MAX, "%s%s%s%s:%u%s", scheme, is_v6 ? "[" : "", address->host,
 		 is_v6 ? "]" : "", address->port, path);
 	return dst;
 }
@@ -161,7 +165,7 @@ static char *format(char dst[ADDRESS_TEXT_MAX], const struct address *address, c
 char *address_format(char dst[ADDRESS_TEXT_MAX], const struct address *address)
 {
 	if (address->family != ADDRESS_UNIX)
-		return format(dst, address, address->path);
+		return format(dst, address, address->is_tls ? "wss://" : "", address->path);
 	snprintf(dst, ADDRESS_TEXT_MAX, "unix:%s", address->host);
 	return dst;
 }
@@ -169,15 +173,15 @@ char *address_format(char dst[ADDRESS_TEXT_MAX], const struct address *address)
 char *address_host_header(char dst[ADDRESS_TEXT_MAX], const struct address *address)
 {
 	if (address->family != ADDRESS_UNIX)
-		return format(dst, address, "");
+		return format(dst, address, "", "");
 	str_copy(dst, ADDRESS_TEXT_MAX, "localhost");
 	return dst;
 }
 
 bool address_equal(const struct address *a, const struct address *b)
 {
-	return a->family == b->family && a->port == b->port && strcmp(a->host, b->host) == 0 &&
-	       strcmp(a->path, b->path) == 0;
+	return a->family == b->family && a->port == b->port && a->is_tls == b->is_tls &&
+	       strcmp(a->host, b->host) == 0 && strcmp(a->path, b->path) == 0;
 }
 
 bool address_is_local(const struct address *address)

@@ -2,15 +2,17 @@
 
 /*
  * Where an inspector listens. Written as host:port, [v6]:port, a bare port (loopback),
- * ws://host:port/path, http://host:port, unix:/path. The host must be numeric or "localhost" for
- * inspectors: their DNS-rebinding guard refuses names, and a resolver must never block the loop.
- * The path is that of a WebSocket which cannot be discovered (Bun's); where it can, none is needed.
+ * ws://host:port/path, http://host:port, unix:/path, and wss:// or https:// for TLS. The host must
+ * be numeric or "localhost" for inspectors: their DNS-rebinding guard refuses names, and a resolver
+ * must never block the loop. The path is that of a WebSocket which cannot be discovered (Bun's);
+ * where it can, none is needed.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+struct access;
 struct err;
 struct sockaddr_storage;
 
@@ -23,11 +25,15 @@ struct address {
 	char host[ADDRESS_HOST_MAX]; /* numeric, without brackets; or the path of a unix socket */
 	uint16_t port;
 	char path[ADDRESS_PATH_MAX]; /* "/path"; "" for none */
+	bool is_tls;
+	/* How to be let in (net/access.h); NULL: nothing special. Not parsed, not compared; whoever
+	 * keeps the address says who holds it. */
+	struct access *access;
 };
 
 int address_parse(struct address *address, const char *text, struct err *err);
 
-/* "127.0.0.1:9229", "[::1]:9229/path", "unix:/path". */
+/* "127.0.0.1:9229", "[::1]:9229/path", "wss://10.0.0.1:9229", "unix:/path". */
 char *address_format(char dst[ADDRESS_TEXT_MAX], const struct address *address);
 
 /* What an inspector takes as Host header: without the path, "localhost" for a unix socket. */

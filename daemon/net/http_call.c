@@ -27,6 +27,7 @@
 #include <strings.h>
 
 #include "loop/loop.h"
+#include "net/access.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/list.h"
@@ -58,6 +59,7 @@ struct http_fetch {
 	struct http_client *client;
 	CURL *easy; /* owned */
 	struct curl_slist *headers; /* owned */
+	struct curl_slist *connect_to; /* owned */
 	struct loop_deferred done;
 	struct loop_timer deadline;
 	struct buf body;
@@ -229,6 +231,7 @@ static void fetch_free(struct http_fetch *fetch)
 		curl_easy_cleanup(fetch->easy);
 	}
 	curl_slist_free_all(fetch->headers);
+	curl_slist_free_all(fetch->connect_to);
 	buf_fini(&fetch->body);
 	free(fetch);
 }
@@ -428,6 +431,50 @@ static int set_method(CURL *easy, const struct http_request *request)
 	return 0;
 }
 
+static int set_text(CURL *easy, CURLoption option, const char *text)
+{
+	if (!text)
+		return 0;
+	return curl_easy_setopt(easy, option, text) == CURLE_OK ? 0 : -ENOMEM;
+}
+
+/* No session is resumed: the files count anew each time. A key with a passphrase is refused. */
+static int set_tls(CURL *easy, const struct access_files *files)
+{
+	int r;
+
+	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+	if (!files)
+		return 0;
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, files->insecure_skip_verify ? 0L : 1L);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, files->insecure_skip_verify ? 0L : 2L);
+	r = set_text(easy, CURLOPT_CAINFO, files->ca_file);
+	if (r == 0)
+		r = set_text(easy, CURLOPT_SSLCERT, files->cert_file);
+	if (r == 0)
+		r = set_text(easy, CURLOPT_SSLKEY,
+			     files->key_file ? files->key_file : files->cert_file);
+	return r == 0 ? set_text(easy, CURLOPT_KEYPASSWD, "") : r;
+}
+
+/* Names the peer to connect to whatever the URL says, without asking a resolver. */
+static int set_peer(struct http_fetch *fetch, const char *connect_to)
+{
+	char *line;
+
+	if (!connect_to)
+		return 0;
+	if (asprintf(&line, "::%s", connect_to) < 0)
+		return -ENOMEM;
+	fetch->connect_to = curl_slist_append(NULL, line);
+	free(line);
+	if (!fetch->connect_to)
+		return -ENOMEM;
+	curl_easy_setopt(fetch->easy, CURLOPT_CONNECT_TO, fetch->connect_to);
+	return 0;
+}
+
 /* Options whose value may need memory are checked, the others cannot fail. */
 static int set_options(struct http_fetch *fetch, const struct http_request *request)
 {
@@ -481,6 +528,10 @@ int http_call(struct http_fetch **ret, struct http_client *client,
 		r = -ENOMEM;
 	if (r == 0)
 		r = set_options(fetch, request);
+	if (r == 0)
+		r = set_tls(fetch->easy, request->tls);
+	if (r == 0)
+		r = set_peer(fetch, request->connect_to);
 	if (r == 0)
 		r = loop_timer_init(&fetch->deadline, client->loop, on_deadline, fetch);
 	if (r == 0)

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct access_files;
 struct http_client;
 struct http_fetch;
 struct loop;
@@ -24,6 +25,8 @@ struct http_request {
 	const char *unix_socket; /* path, or NULL */
 	const char *host; /* Host header, or NULL for the URL's own */
 	const char *bearer; /* token, or NULL */
+	const struct access_files *tls; /* of https://; NULL: the system's. Borrowed for the call */
+	const char *connect_to; /* HOST:PORT in place of the URL's, or NULL */
 	const char *accept; /* or NULL */
 	const char *payload; /* JSON, borrowed until the end; NULL: none */
 	uint64_t timeout_ns; /* over all; with a sink, from each piece to the next */

@@ -287,6 +287,8 @@ int packet_link_open(struct packet_link **ret, struct loop *loop, const struct a
 
 	if (size == 0)
 		return -EINVAL;
+	if (to->is_tls)
+		return -EPROTONOSUPPORT;
 	r = link_new(&link, loop, sa.ss_family);
 	if (r < 0)
 		return r;

@@ -34,7 +34,7 @@ struct packet_link_limits {
 	size_t send_queue_max; /* bytes waiting to be written; more is -ENOBUFS */
 };
 
-/* Never calls back before it returns. 0 or -errno. */
+/* Never calls back before it returns. 0 or -errno; -EPROTONOSUPPORT for an address with TLS. */
 int packet_link_open(struct packet_link **ret, struct loop *loop, const struct address *to,
 		     const struct packet_link_limits *limits,
 		     const struct packet_link_events *events, void *owner);

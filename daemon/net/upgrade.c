@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #include "net/sha1.h"
+#include "util/buf.h"
 #include "util/err.h"
 
 static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -47,6 +48,23 @@ bool upgrade_path_valid(const char *path)
 			return false;
 	}
 	return true;
+}
+
+int upgrade_request(struct buf *buf, const char *path, const char *host, const char *key,
+		    const char *token)
+{
+	buf_printf(buf,
+		   "GET %s HTTP/1.1\r\n"
+		   "Host: %s\r\n"
+		   "Upgrade: websocket\r\n"
+		   "Connection: Upgrade\r\n"
+		   "Sec-WebSocket-Key: %s\r\n"
+		   "Sec-WebSocket-Version: 13\r\n" UPGRADE_HEADER_NAME " " UPGRADE_HEADER_VALUE
+		   "\r\n",
+		   path, host, key);
+	if (token)
+		buf_printf(buf, "Authorization: Bearer %s\r\n", token);
+	return buf_puts(buf, "\r\n");
 }
 
 char *upgrade_key(char dst[UPGRADE_KEY_MAX], const uint8_t nonce[16])

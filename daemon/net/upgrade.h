@@ -6,10 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buf;
 struct err;
 
 enum {
 	UPGRADE_PATH_MAX = 1024,
+	UPGRADE_REQUEST_MAX = 8192, /* the longest there is */
 	UPGRADE_KEY_MAX = 25, /* 16 random bytes in base64 */
 	UPGRADE_ACCEPT_MAX = 29, /* a SHA-1 in base64 */
 };
@@ -25,6 +27,13 @@ enum {
 bool upgrade_path_valid(const char *path);
 
 char *upgrade_key(char dst[UPGRADE_KEY_MAX], const uint8_t nonce[16]);
+
+/*
+ * The whole request, appended. host is the Host header's value; token is one word (net/access.h),
+ * NULL: none. buf->error.
+ */
+int upgrade_request(struct buf *buf, const char *path, const char *host, const char *key,
+		    const char *token);
 
 /* What the server must answer to a key. */
 char *upgrade_accept(char dst[UPGRADE_ACCEPT_MAX], const char *key);

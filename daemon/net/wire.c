@@ -22,8 +22,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/access.h"
 #include "net/address.h"
 #include "net/packet.h"
+#include "net/tls.h"
 #include "net/upgrade.h"
 #include "util/buf.h"
 #include "util/clock.h"
@@ -77,23 +79,65 @@ static int wait_for(struct wire *wire, int fd, short events, uint64_t deadline_n
 	return n == 0 ? -ETIMEDOUT : 0;
 }
 
+/* What TLS has decrypted already does not show at the socket; a cancellation is seen all the same.
+ */
+static int wait_to_read(struct wire *wire, uint64_t deadline_ns)
+{
+	int r;
+
+	if (wire->tls == NULL || !tls_pending(wire->tls))
+		return wait_for(wire, wire->fd, POLLIN, deadline_ns);
+	r = wait_for(wire, -1, 0, 0);
+	return r == -ETIMEDOUT ? 0 : r;
+}
+
+/* ---- bytes, in clear or not: as send() and recv(), with -errno as the result ---- */
+
+static ssize_t put_bytes(struct wire *wire, const char *data, size_t size)
+{
+	ssize_t n;
+
+	if (wire->tls != NULL)
+		return tls_write(wire->tls, data, size);
+	n = send(wire->fd, data, size, MSG_NOSIGNAL);
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t take_bytes(struct wire *wire, char *data, size_t size, int flags)
+{
+	ssize_t n;
+
+	if (wire->tls != NULL)
+		return flags & MSG_PEEK ? tls_peek(wire->tls, data, size)
+					: tls_read(wire->tls, data, size);
+	n = recv(wire->fd, data, size, flags);
+	return n < 0 ? -errno : n;
+}
+
+/* What a failed call means, for people. */
+static const char *reason_of(const struct wire *wire, int r)
+{
+	return wire->tls != NULL && r == -EACCES ? tls_reason(wire->tls) : strerror(-r);
+}
+
 static int write_all(struct wire *wire, const char *data, size_t size, uint64_t deadline_ns)
 {
 	size_t done = 0;
 
 	while (done < size) {
-		ssize_t n = send(wire->fd, data + done, size - done, MSG_NOSIGNAL);
+		ssize_t n = put_bytes(wire, data + done, size - done);
 		int r;
 
 		if (n >= 0) {
 			done += (size_t)n;
 			continue;
 		}
-		if (errno == EINTR)
+		if (n == -EINTR)
 			continue;
-		wire->torn = done > 0;
-		if (errno != EAGAIN)
-			return -errno;
+		/* TLS may have sent a piece of a record. */
+		wire->torn = done > 0 || wire->tls != NULL;
+		if (n != -EAGAIN)
+			return (int)n;
 		r = wait_for(wire, wire->fd, POLLOUT, deadline_ns);
 		if (r < 0)
 			return r;
@@ -149,24 +193,43 @@ static int connect_to(struct wire *wire, const struct address *to, uint64_t dead
 	return -error;
 }
 
+/* After connect_to(), where the address says so. */
+static int secure(struct wire *wire, const struct address *to, uint64_t deadline_ns,
+		  struct err *err)
+{
+	int r;
+
+	if (!to->is_tls)
+		return 0;
+	r = tls_new(&wire->tls, wire->fd, to, err);
+	if (r < 0)
+		return r;
+	while ((r = tls_handshake(wire->tls, err)) == -EAGAIN) {
+		r = wait_for(wire, wire->fd, tls_wants_write(wire->tls) ? POLLOUT : POLLIN,
+			     deadline_ns);
+		if (r < 0)
+			return err_set(err, r, "TLS: no answer: %s", strerror(-r));
+	}
+	return r;
+}
+
 /* ---- upgrade ---- */
 
 static int ask_upgrade(struct wire *wire, const struct address *to, const char *path,
-		       const char *key, uint64_t deadline_ns)
+		       const char *key, const char *token, uint64_t deadline_ns)
 {
-	char request[UPGRADE_PATH_MAX + ADDRESS_TEXT_MAX + 256], host[ADDRESS_TEXT_MAX];
-	int size = snprintf(request, sizeof(request),
-			    "GET %s HTTP/1.1\r\n"
-			    "Host: %s\r\n"
-			    "Upgrade: websocket\r\n"
-			    "Connection: Upgrade\r\n"
-			    "Sec-WebSocket-Key: %s\r\n"
-			    "Sec-WebSocket-Version: 13\r\n" UPGRADE_HEADER_NAME
-			    " " UPGRADE_HEADER_VALUE "\r\n"
-			    "\r\n",
-			    path, address_host_header(host, to), key);
+	char host[ADDRESS_TEXT_MAX];
+	struct buf request;
+	int r;
 
-	return write_all(wire, request, (size_t)size, deadline_ns);
+	buf_init(&request, UPGRADE_REQUEST_MAX);
+	r = upgrade_request(&request, path, address_host_header(host, to), key, token);
+	if (r == 0)
+		r = write_all(wire, request.data, request.size, deadline_ns);
+	if (token != NULL && request.data != NULL)
+		explicit_bzero(request.data, request.size);
+	buf_fini(&request);
+	return r;
 }
 
 /* How much of head (old bytes seen before, then fresh ones) belongs to the head; 0: it goes on. */
@@ -184,22 +247,22 @@ static int read_head(struct wire *wire, char *head, size_t *ret_size, uint64_t d
 	size_t size = 0, end = 0;
 
 	while (end == 0) {
-		int r = wait_for(wire, wire->fd, POLLIN, deadline_ns);
+		int r = wait_to_read(wire, deadline_ns);
 		ssize_t n;
 
 		if (r < 0)
 			return r;
-		n = recv(wire->fd, head + size, HEAD_MAX_BYTES - size, MSG_PEEK);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		n = take_bytes(wire, head + size, HEAD_MAX_BYTES - size, MSG_PEEK);
+		if (n == -EAGAIN || n == -EINTR)
 			continue;
 		if (n < 0)
-			return -errno;
+			return (int)n;
 		if (n == 0)
 			return size == HEAD_MAX_BYTES ? -EPROTO : -ECONNRESET;
 		end = head_end(head, size, size + (size_t)n);
-		n = recv(wire->fd, head + size, end ? end - size : (size_t)n, 0);
+		n = take_bytes(wire, head + size, end ? end - size : (size_t)n, 0);
 		if (n < 0)
-			return -errno;
+			return (int)n;
 		size += (size_t)n;
 		if (size >= 5 && memcmp(head, "HTTP/", 5) != 0)
 			break;
@@ -214,16 +277,21 @@ static int upgrade(struct wire *wire, const struct address *to, const char *path
 	char key[UPGRADE_KEY_MAX];
 	uint8_t nonce[16];
 	size_t size = 0;
-	int r = rand_bytes(nonce, sizeof(nonce));
+	char *token = NULL;
+	int r = access_token(to->access, &token, err);
 
+	if (r < 0)
+		return r;
+	r = rand_bytes(nonce, sizeof(nonce));
 	if (r == 0)
-		r = ask_upgrade(wire, to, path, upgrade_key(key, nonce), deadline_ns);
+		r = ask_upgrade(wire, to, path, upgrade_key(key, nonce), token, deadline_ns);
+	access_token_free(token);
 	if (r == 0)
 		r = read_head(wire, wire->buffer, &size, deadline_ns);
 	if (r == -EPROTO)
 		return err_set(err, r, "the server's answer has no end");
 	if (r < 0)
-		return err_set(err, r, "no answer to the upgrade: %s", strerror(-r));
+		return err_set(err, r, "no answer to the upgrade: %s", reason_of(wire, r));
 	return upgrade_check(wire->buffer, size, key, err);
 }
 
@@ -292,7 +360,9 @@ static int open_socket(struct wire *wire, const struct address *to, int cancel_f
 	if (!wire->buffer)
 		return err_set(err, -ENOMEM, "out of memory");
 	r = connect_to(wire, to, deadline_ns);
-	return r < 0 ? err_set(err, r, "cannot connect: %s", strerror(-r)) : 0;
+	if (r < 0)
+		return err_set(err, r, "cannot connect: %s", strerror(-r));
+	return secure(wire, to, deadline_ns, err);
 }
 
 static int opened(struct wire *wire, int r)
@@ -353,13 +423,13 @@ static ssize_t read_answer(struct wire *wire, struct buf *buf, uint64_t deadline
 
 	for (;;) {
 		char block[4096];
-		int r = wait_for(wire, wire->fd, POLLIN, deadline_ns);
-		ssize_t n = r < 0 ? 0 : recv(wire->fd, block, sizeof(block), 0);
+		int r = wait_to_read(wire, deadline_ns);
+		ssize_t n = r < 0 ? 0 : take_bytes(wire, block, sizeof(block), 0);
 
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		if (n == -EAGAIN || n == -EINTR)
 			continue;
 		if (r < 0 || n < 0)
-			return r < 0 ? r : -errno;
+			return r < 0 ? r : n;
 		if (n > 0)
 			r = buf_append(buf, block, (size_t)n);
 		if (r < 0)
@@ -375,15 +445,24 @@ static ssize_t read_answer(struct wire *wire, struct buf *buf, uint64_t deadline
 }
 
 static ssize_t ask_get(struct wire *wire, const struct address *to, const char *path,
-		       uint64_t deadline_ns, struct buf *buf)
+		       uint64_t deadline_ns, struct buf *buf, struct err *err)
 {
-	char request[UPGRADE_PATH_MAX + ADDRESS_TEXT_MAX + 64], host[ADDRESS_TEXT_MAX];
-	int size = snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n", path,
-			    address_host_header(host, to));
-	int r = connect_to(wire, to, deadline_ns);
+	char request[UPGRADE_REQUEST_MAX], host[ADDRESS_TEXT_MAX], *token = NULL;
+	int r = access_token(to->access, &token, err), size;
 
 	if (r == 0)
+		r = connect_to(wire, to, deadline_ns);
+	if (r == 0)
+		r = secure(wire, to, deadline_ns, err);
+	if (r == 0) {
+		size = snprintf(
+			request, sizeof(request), "GET %s HTTP/1.0\r\nHost: %s\r\n%s%s%s\r\n", path,
+			address_host_header(host, to), token ? "Authorization: Bearer " : "",
+			token ? token : "", token ? "\r\n" : "");
 		r = write_all(wire, request, (size_t)size, deadline_ns);
+		explicit_bzero(request, (size_t)size);
+	}
+	access_token_free(token);
 	return r < 0 ? r : read_answer(wire, buf, deadline_ns);
 }
 
@@ -391,14 +470,19 @@ int wire_get(const struct address *to, const char *path, int cancel_fd, uint64_t
 	     struct buf *buf, struct err *err)
 {
 	struct wire wire = { .fd = -1, .cancel_fd = cancel_fd };
+	struct err why = { 0 };
 	ssize_t n = upgrade_path_valid(path)
-			    ? ask_get(&wire, to, path, deadline_after(timeout_ns), buf)
+			    ? ask_get(&wire, to, path, deadline_after(timeout_ns), buf, &why)
 			    : -EINVAL;
 
+	if (n < 0)
+		err_set(err, (int)n, "no answer to GET %s: %s", path,
+			why.text[0] ? why.text : reason_of(&wire, (int)n));
+	tls_free(wire.tls);
 	if (wire.fd >= 0)
 		close(wire.fd);
 	if (n < 0)
-		return err_set(err, (int)n, "no answer to GET %s: %s", path, strerror((int)-n));
+		return (int)n;
 	if (n < 13 || memcmp(buf->data, "HTTP/1.", 7) != 0 || memcmp(buf->data + 8, " 200", 4) != 0)
 		return err_set(err, -EPROTO, "GET %s was not answered with status 200", path);
 	buf->size -= (size_t)n;
@@ -450,12 +534,12 @@ int wire_receive(struct wire *wire, uint64_t timeout_ns)
 
 	if (wire->closed || wire->fd < 0)
 		return WIRE_E_CLOSED;
-	r = wait_for(wire, wire->fd, POLLIN, deadline_after(timeout_ns));
+	r = wait_to_read(wire, deadline_after(timeout_ns));
 	if (r < 0)
 		return r;
-	n = recv(wire->fd, wire->buffer, wire->buffer_size, 0);
+	n = take_bytes(wire, wire->buffer, wire->buffer_size, 0);
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+		return n == -EAGAIN || n == -EINTR ? 0 : (int)n;
 	if (n == 0)
 		return WIRE_E_CLOSED;
 	wire->bytes_in += (uint64_t)n;
@@ -476,7 +560,7 @@ static void send_close(struct wire *wire)
 	if (rand_bytes(mask, sizeof(mask)) < 0)
 		return;
 	size = frame_write(frame, FRAME_CLOSE, code, sizeof(code), mask);
-	if (send(wire->fd, frame, size, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)size)
+	if (put_bytes(wire, frame, size) == (ssize_t)size)
 		wire->bytes_out += size;
 }
 
@@ -485,8 +569,10 @@ void wire_close(struct wire *wire)
 	if (wire->fd >= 0) {
 		if (!wire->torn && !wire->is_packets)
 			send_close(wire);
+		tls_free(wire->tls);
 		close(wire->fd);
 	}
+	wire->tls = NULL;
 	wire->fd = -1;
 	free(wire->buffer);
 	wire->buffer = NULL;

@@ -2,8 +2,9 @@
 
 /*
  * A blocking connection for one capture thread, WebSocket or packets (net/packet.h): plain socket,
- * own framing, every wait with a deadline and a cancel descriptor. TCP back-pressure is the only
- * flow control: what the caller does not read, the kernel and the peer hold.
+ * own framing, TLS where the address says so, every wait with a deadline and a cancel descriptor.
+ * TCP back-pressure is the only flow control: what the caller does not read, the kernel and the
+ * peer hold.
  */
 
 #include <stdbool.h>
@@ -15,6 +16,7 @@
 struct address;
 struct buf;
 struct err;
+struct tls;
 
 enum { WIRE_E_CLOSED = 1 }; /* the peer closed the connection */
 
@@ -22,6 +24,7 @@ enum { WIRE_E_CLOSED = 1 }; /* the peer closed the connection */
 struct wire {
 	int fd; /* owned; -1 when closed */
 	int cancel_fd; /* borrowed; readable means: give up (-ECANCELED) */
+	struct tls *tls; /* owned; NULL: in clear */
 	char *buffer; /* owned */
 	size_t buffer_size;
 	bool is_packets;
@@ -37,7 +40,8 @@ struct wire {
 /*
  * Connect and upgrade. events/owner get what wire_receive() reads; events->control may be NULL.
  * cancel_fd may be -1. 0; -ECONNREFUSED, -ETIMEDOUT, -ECANCELED, -EPROTO (not a WebSocket server),
- * -errno, with text in err; after an error wire_close() is allowed but not needed.
+ * -EACCES (TLS: one of the two does not trust the other), -errno, with text in err; after an error
+ * wire_close() is allowed but not needed.
  */
 int wire_open(struct wire *wire, const struct address *to, const char *path, int cancel_fd,
 	      uint64_t timeout_ns, const struct frame_events *events, void *owner, struct err *err);

@@ -36,10 +36,13 @@
 
 #include "loop/loop.h"
 #include "loop/uvloop.h"
+#include "net/access.h"
 #include "net/address.h"
 #include "net/upgrade.h"
+#include "net/wss.h"
 #include "util/buf.h"
 #include "util/clock.h"
+#include "util/err.h"
 #include "util/list.h"
 #include "util/log.h"
 
@@ -52,6 +55,7 @@ enum {
 	KEEPALIVE_IDLE_S = 30,
 	KEEPALIVE_PROBES = 3,
 	KEEPALIVE_INTERVAL_S = 10,
+	WS_TOKEN_MAX = 4096, /* as long as net/access.c reads */
 };
 
 struct ws_context {
@@ -72,6 +76,8 @@ struct ws_out {
 
 struct ws {
 	struct link link; /* in context->all */
+	struct wss *secure; /* owned; then nothing of lws is used */
+	char *token; /* owned: sent with the upgrade */
 	struct ws_context *context;
 	struct lws *wsi; /* NULL before it is born and after it is destroyed */
 	struct lws *born; /* the same from its first callback on; may be gone */
@@ -119,6 +125,7 @@ static void ws_free(struct ws *ws)
 	loop_timer_fini(&ws->deadline);
 	loop_deferred_cancel(&ws->end);
 	buf_fini(&ws->message);
+	access_token_free(ws->token);
 	link_remove(&ws->link);
 	free(ws);
 }
@@ -319,11 +326,24 @@ static int on_traffic(struct ws *ws, enum lws_callback_reasons what, void *in, s
 /* in points at where the request is written on. */
 static int add_header(struct ws *ws, void *in, size_t size)
 {
-	unsigned char **at = in;
+	unsigned char **at = in, *end = *at + size;
+	char value[WS_TOKEN_MAX + sizeof("Bearer ")];
+	int r = 0;
 
+	if (ws->token) {
+		int n = snprintf(value, sizeof(value), "Bearer %s", ws->token);
+
+		r = lws_add_http_header_by_name(ws->wsi, (const unsigned char *)"Authorization:",
+						(const unsigned char *)value, n, at, end);
+		explicit_bzero(value, sizeof(value));
+		access_token_free(ws->token);
+		ws->token = NULL;
+	}
+	if (r != 0)
+		return r;
 	return lws_add_http_header_by_name(ws->wsi, (const unsigned char *)UPGRADE_HEADER_NAME,
 					   (const unsigned char *)UPGRADE_HEADER_VALUE,
-					   strlen(UPGRADE_HEADER_VALUE), at, *at + size);
+					   strlen(UPGRADE_HEADER_VALUE), at, end);
 }
 
 static int dispatch(struct ws *ws, enum lws_callback_reasons what, void *in, size_t size)
@@ -521,6 +541,60 @@ static void connect_now(struct ws *ws, const struct address *to, const char *pat
 		connect_failed(ws);
 }
 
+/* ---- over TLS ---- */
+
+static void on_secure_open(void *owner)
+{
+	struct ws *ws = owner;
+
+	ws->open = true;
+	ws->events->open(ws->owner);
+}
+
+static void on_secure_message(void *owner, const char *data, size_t size)
+{
+	struct ws *ws = owner;
+
+	ws->events->message(ws->owner, data, size);
+}
+
+static void on_secure_closed(void *owner, int r, const char *reason)
+{
+	struct ws *ws = owner;
+
+	ws->secure = NULL;
+	ws->ended = true;
+	ws->events->closed(ws->owner, r, reason);
+	ws_free(ws);
+}
+
+static const struct ws_events secure_events = {
+	.open = on_secure_open,
+	.message = on_secure_message,
+	.closed = on_secure_closed,
+};
+
+static int open_secure(struct ws *ws, const struct address *to, const char *path)
+{
+	loop_timer_clear(&ws->deadline);
+	return wss_open(&ws->secure, ws->context->loop, to, path, &ws->limits, &secure_events, ws);
+}
+
+/* A token that cannot be read ends the connection before it begins, with the reason. */
+static void open_clear(struct ws *ws, const struct address *to, const char *path)
+{
+	struct err err = { 0 };
+	int r = access_token(to->access, &ws->token, &err);
+
+	if (r == 0) {
+		connect_now(ws, to, path);
+		return;
+	}
+	decide(ws, r, "%s", err.text);
+	loop_timer_clear(&ws->deadline);
+	loop_defer(ws->context->loop, &ws->end);
+}
+
 int ws_open(struct ws **ret, struct ws_context *context, const struct address *to, const char *path,
 	    const struct ws_limits *limits, const struct ws_events *events, void *owner)
 {
@@ -534,7 +608,14 @@ int ws_open(struct ws **ret, struct ws_context *context, const struct address *t
 		return r;
 	ws->events = events;
 	ws->owner = owner;
-	connect_now(ws, to, path);
+	if (to->is_tls)
+		r = open_secure(ws, to, path);
+	else
+		open_clear(ws, to, path);
+	if (r < 0) {
+		ws_free(ws);
+		return r;
+	}
 	*ret = ws;
 	return 0;
 }
@@ -545,6 +626,8 @@ int ws_send(struct ws *ws, const char *text, size_t size)
 
 	if (!ws->open || ws->ended || ws->abandoned)
 		return -ENOTCONN;
+	if (ws->secure)
+		return wss_send(ws->secure, text, size);
 	if (size > ws->limits.send_queue_max || ws->queued_bytes > ws->limits.send_queue_max - size)
 		return -ENOBUFS;
 	out = malloc(sizeof(*out) + LWS_PRE + size);
@@ -566,6 +649,7 @@ void ws_close(struct ws *ws)
 		return;
 	ws->abandoned = true;
 	loop_timer_clear(&ws->deadline);
+	wss_close(ws->secure);
 	if (ws->wsi)
 		kill(ws);
 	else
@@ -574,10 +658,10 @@ void ws_close(struct ws *ws)
 
 uint64_t ws_bytes_in(const struct ws *ws)
 {
-	return ws->bytes_in;
+	return ws->secure ? wss_bytes_in(ws->secure) : ws->bytes_in;
 }
 
 uint64_t ws_bytes_out(const struct ws *ws)
 {
-	return ws->bytes_out;
+	return ws->secure ? wss_bytes_out(ws->secure) : ws->bytes_out;
 }

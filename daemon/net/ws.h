@@ -2,7 +2,7 @@
 
 /*
  * WebSocket client connections of the control thread: many, mostly idle, small text messages. ws.c
- * is the only file that includes libwebsockets.
+ * is the only file that includes libwebsockets; wss:// is net/wss.h.
  *
  * What the wire carries is bounded by facts about the peers: never a PING (Node drops the
  * connection), no Origin, no extensions, no redirects, no proxy, each message one masked text
@@ -27,8 +27,10 @@ struct ws_events {
 
 	/*
 	 * The end, exactly once unless ws_close() was called first: -ECONNREFUSED, -ETIMEDOUT,
-	 * -EPROTO (the peer is no WebSocket server or refused the upgrade), -ECONNRESET, 0 when the
-	 * peer closed in good order. reason is for people, never NULL. The ws is gone afterwards.
+	 * -EPROTO (the peer is no WebSocket server or refused the upgrade), -EACCES (TLS: one of
+	 * the two does not trust the other), -EINVAL (a file that is needed for it is no good),
+	 * -ECONNRESET, 0 when the peer closed in good order. reason is for people, never NULL. The
+	 * ws is gone afterwards.
 	 */
 	void (*closed)(void *owner, int r, const char *reason);
 };

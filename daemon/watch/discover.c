@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/access.h"
 #include "net/address.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -49,6 +50,23 @@ static void fill_poll(struct poll_settings *poll, const struct target_settings *
 		poll->timeout_ns = poll->interval_ns;
 }
 
+static int fill_access(struct target_spec *spec, const struct target_settings *target)
+{
+	const struct access_files files = {
+		.ca_file = target->tls.ca_file,
+		.cert_file = target->tls.cert_file,
+		.key_file = target->tls.key_file,
+		.server_name = target->tls.server_name,
+		.credentials_file = target->authorization.credentials_file,
+		.insecure_skip_verify = target->tls.insecure_skip_verify,
+	};
+
+	if (!files.ca_file && !files.cert_file && !files.server_name && !files.credentials_file &&
+	    !files.insecure_skip_verify)
+		return 0;
+	return access_new(&spec->address.access, &files);
+}
+
 /* The address was checked when the settings were loaded. */
 static int fill_spec(struct target_spec *spec, const struct target_settings *target,
 		     const struct poll_settings *poll)
@@ -58,6 +76,8 @@ static int fill_spec(struct target_spec *spec, const struct target_settings *tar
 
 	*spec = (struct target_spec){ .poll = *poll };
 	r = address_parse(&spec->address, target->address, NULL);
+	if (r == 0)
+		r = fill_access(spec, target);
 	if (r < 0)
 		return r;
 	fill_poll(&spec->poll, target);

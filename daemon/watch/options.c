@@ -11,6 +11,7 @@
 #include "inspect/runtime.h"
 #include "net/address.h"
 #include "util/clock.h"
+#include "util/err.h"
 #include "util/str.h"
 #include "watch/allow.h"
 
@@ -183,6 +184,63 @@ const struct option_desc poll_options[] = {
 	{ 0 },
 };
 
+#define TLS(member) offsetof(struct tls_settings, member)
+
+static int check_server_name(const void *value, struct err *err)
+{
+	const char *name = *(char *const *)value;
+
+	if (strlen(name) > 253 || name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST"
+						    "UVWXYZ0123456789-._")] != '\0')
+		return err_set(err, -EINVAL, "'%.64s' is not the name of a host", name);
+	return 0;
+}
+
+static const struct option_desc tls_options[] = {
+	{ .name = "ca_file",
+	  .type = OPTION_TEXT,
+	  .offset = TLS(ca_file),
+	  .help = "Certificates to trust, PEM. Default: the system's." },
+	{ .name = "cert_file",
+	  .type = OPTION_TEXT,
+	  .offset = TLS(cert_file),
+	  .help = "Our certificate, PEM, with the chain." },
+	{ .name = "key_file",
+	  .type = OPTION_TEXT,
+	  .offset = TLS(key_file),
+	  .help = "Its key, PEM, without a passphrase. Default: in cert_file." },
+	{ .name = "server_name",
+	  .type = OPTION_TEXT,
+	  .offset = TLS(server_name),
+	  .check = check_server_name,
+	  .help = "The name that must stand in the server's certificate. Default: the address. The "
+		  "name is not resolved." },
+	{ .name = "insecure_skip_verify",
+	  .type = OPTION_BOOL,
+	  .offset = TLS(insecure_skip_verify),
+	  .def = "false",
+	  .help = "Take whatever certificate: whoever is on the way can then read and answer." },
+	{ 0 },
+};
+
+static const char *const authorization_types[] = { "Bearer", NULL };
+
+#define AUTHORIZATION(member) offsetof(struct authorization_settings, member)
+
+static const struct option_desc authorization_options[] = {
+	{ .name = "type",
+	  .type = OPTION_ENUM,
+	  .offset = AUTHORIZATION(type),
+	  .choices = authorization_types,
+	  .def = "Bearer",
+	  .help = "The only one there is." },
+	{ .name = "credentials_file",
+	  .type = OPTION_TEXT,
+	  .offset = AUTHORIZATION(credentials_file),
+	  .help = "A file with the token, one word, read at each connect." },
+	{ 0 },
+};
+
 #define TARGET(member) offsetof(struct target_settings, member)
 #define TPOLL(member)  offsetof(struct target_settings, poll.member)
 
@@ -198,13 +256,24 @@ const struct option_desc target_options[] = {
 	  .offset = TARGET(address),
 	  .check = check_address,
 	  .help = "Where its inspector listens: HOST:PORT, [IPV6]:PORT, PORT (loopback), "
-		  "unix:/PATH. "
+		  "unix:/PATH; "
+		  "wss://HOST:PORT for TLS. "
 		  "The host is numeric or localhost: inspectors refuse other names." },
 	{ .name = "labels",
 	  .type = OPTION_LABELS,
 	  .offset = TARGET(labels),
 	  .check = check_labels,
 	  .help = "Labels for rules and alerts, as name: value." },
+	{ .name = "tls_config",
+	  .type = OPTION_TABLE,
+	  .offset = TARGET(tls),
+	  .table = tls_options,
+	  .help = "How a wss:// address is spoken to. The files are read at each connect." },
+	{ .name = "authorization",
+	  .type = OPTION_TABLE,
+	  .offset = TARGET(authorization),
+	  .table = authorization_options,
+	  .help = "A token for a proxy before the inspector. Beyond loopback only over wss://." },
 	{ .name = "interval",
 	  .type = OPTION_TIME,
 	  .offset = TPOLL(interval_ns),

@@ -22,11 +22,24 @@ struct poll_settings {
 	int runtime; /* index in runtime_words */
 };
 
+/* In Prometheus' words. */
+struct tls_settings {
+	char *ca_file, *cert_file, *key_file, *server_name;
+	bool insecure_skip_verify;
+};
+
+struct authorization_settings {
+	int type; /* Bearer is the only one */
+	char *credentials_file;
+};
+
 /* One entry of `targets:`; what is not given comes from `poll:`. */
 struct target_settings {
 	char *name; /* NULL: the address */
 	char *address; /* required */
 	struct labels labels;
+	struct tls_settings tls;
+	struct authorization_settings authorization;
 	struct poll_settings poll;
 	bool has_interval, has_timeout, has_backoff_max, has_policy, has_evaluate, has_runtime;
 };

@@ -17,6 +17,7 @@
 #include <string.h>
 #include "inspect/dialect.h"
 #include "inspect/runtime.h"
+#include "net/access.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/str.h"
@@ -599,7 +600,8 @@ int target_update(struct target *target, const struct target_spec *spec)
 	struct target_spec copy;
 	bool again = target->spec.poll.policy != spec->poll.policy ||
 		     target->spec.poll.evaluate != spec->poll.evaluate ||
-		     target->spec.poll.runtime != spec->poll.runtime;
+		     target->spec.poll.runtime != spec->poll.runtime ||
+		     !access_equal(target->spec.address.access, spec->address.access);
 	int r = target_spec_copy(&copy, spec);
 
 	if (r < 0)

@@ -52,7 +52,7 @@ struct isolate {
 /* What a source of targets says about one of them. Owned by whoever holds it. */
 struct target_spec {
 	char *name; /* unique; the `target` label */
-	struct address address;
+	struct address address; /* holds its access */
 	struct labels labels;
 	struct poll_settings poll;
 };

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "net/access.h"
 #include "util/log.h"
 #include "watch/target.h"
 
@@ -11,6 +12,7 @@ enum { COUNT_MAX = 10000, ISOLATES_MAX = 64, SERIES_POINTS = 256 };
 
 void target_spec_fini(struct target_spec *spec)
 {
+	access_unref(spec->address.access);
 	free(spec->name);
 	labels_fini(&spec->labels);
 	*spec = (struct target_spec){ 0 };
@@ -19,6 +21,7 @@ void target_spec_fini(struct target_spec *spec)
 int target_spec_copy(struct target_spec *dst, const struct target_spec *src)
 {
 	*dst = (struct target_spec){ .address = src->address, .poll = src->poll };
+	access_ref(dst->address.access);
 	dst->name = strdup(src->name);
 	if (dst->name == NULL || labels_copy(&dst->labels, &src->labels) < 0) {
 		target_spec_fini(dst);
@@ -95,7 +98,7 @@ static int targets_add(struct targets *targets, const struct target_spec *spec, 
 	}
 	list_append(&targets->list, &target->link);
 	targets->count++;
-	if (!address_is_local(&target->spec.address))
+	if (!address_is_local(&target->spec.address) && !target->spec.address.is_tls)
 		log_spec(LEVEL_WARN, spec, source,
 			 "target is beyond loopback and spoken to in clear: whoever is on the way "
 			 "can read its heap and run code in it");
