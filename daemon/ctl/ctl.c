@@ -25,11 +25,17 @@ static const struct command {
 	const char *name;
 	size_t args_min, args_max;
 	command_fn *run;
+	bool alone; /* it needs neither daemon nor spool */
 } commands[] = {
-	{ "list", 0, ANY_NUMBER, command_list },     { "info", 0, ANY_NUMBER, command_info },
-	{ "export", 1, 1, command_export },          { "rm", 1, ANY_NUMBER, command_rm },
-	{ "pin", 1, ANY_NUMBER, command_pin },       { "unpin", 1, ANY_NUMBER, command_unpin },
-	{ "verify", 0, ANY_NUMBER, command_verify }, { "vacuum", 0, 0, command_vacuum },
+	{ "list", 0, ANY_NUMBER, command_list },
+	{ "info", 0, ANY_NUMBER, command_info },
+	{ "export", 1, 1, command_export },
+	{ "rm", 1, ANY_NUMBER, command_rm },
+	{ "pin", 1, ANY_NUMBER, command_pin },
+	{ "unpin", 1, ANY_NUMBER, command_unpin },
+	{ "verify", 0, ANY_NUMBER, command_verify },
+	{ "vacuum", 0, 0, command_vacuum },
+	{ "discover", 0, 0, command_discover, .alone = true },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -48,6 +54,7 @@ static const char usage[] =
 	"  vacuum                 delete the oldest down to the limits of the spool, or those "
 	"given\n"
 	"  keygen                 make a key pair for encrypted captures\n"
+	"  discover               find the inspectors of this host: a list for file_sd_configs\n"
 	"\n"
 	"An ID is an id, the first digits (at least 4) of it, or the name of a file. A MATCH is a\n"
 	"target's name, which may have wildcards, or MEMBER=VALUE (rule=, kind=, runtime=, ...).\n"
@@ -122,7 +129,7 @@ static int run(const struct command *command, const struct ctl_options *options)
 {
 	struct source *source = NULL;
 	struct err err = { .text = "" };
-	int exit = source_open(&source, options, &err);
+	int exit = command->alone ? CTL_OK : source_open(&source, options, &err);
 
 	if (exit == CTL_OK)
 		exit = command->run(source, options, &err);
