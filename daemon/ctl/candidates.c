@@ -59,11 +59,15 @@ static const struct program *program_of(const char *name)
 
 /* ---- what a process says of itself ---- */
 
-/* A browser's process for pages or the like: the inspector is in the first one. */
+/*
+ * A browser's process for pages or the like: the inspector is in the first one. Those of Chromium
+ * have all of their arguments in the first, with blanks.
+ */
 static bool is_helper(const struct process *process)
 {
 	for (const char *arg = NULL; (arg = process_next_arg(process, arg)) != NULL;) {
-		if (str_has_prefix(arg, "--type=") || strcmp(arg, "-contentproc") == 0)
+		if (str_has_prefix(arg, "--type=") || strstr(arg, " --type=") != NULL ||
+		    strcmp(arg, "-contentproc") == 0)
 			return true;
 	}
 	return false;

@@ -374,11 +374,13 @@ static ssize_t read_answer(struct wire *wire, struct buf *buf, uint64_t deadline
 	}
 }
 
+/* HTTP/1.1, for Chromium hangs up on 1.0. */
 static ssize_t ask_get(struct wire *wire, const struct address *to, const char *path,
 		       uint64_t deadline_ns, struct buf *buf)
 {
 	char request[UPGRADE_PATH_MAX + ADDRESS_TEXT_MAX + 64], host[ADDRESS_TEXT_MAX];
-	int size = snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n", path,
+	int size = snprintf(request, sizeof(request),
+			    "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path,
 			    address_host_header(host, to));
 	int r = connect_to(wire, to, deadline_ns);
 
