@@ -73,10 +73,7 @@ static bool is_helper(const struct process *process)
 	return false;
 }
 
-/*
- * A workerd that wrangler or miniflare runs: that is the one client its inspector can have, and a
- * second one ends both.
- */
+/* A workerd that wrangler or miniflare runs, which are programs of Node. */
 static bool is_inner(const struct process *process)
 {
 	struct process parent;
@@ -256,7 +253,8 @@ static int add(struct candidates *found, const struct process *process, enum que
 	*item = (struct candidate){ .pid = process->pid,
 				    .inode = socket->inode,
 				    .question = question,
-				    .bound = socket->address };
+				    .bound = socket->address,
+				    .inner = is_inner(process) };
 	name_process(process, item->name);
 	find_path(process, item->path);
 	return 0;
@@ -298,10 +296,6 @@ static int look_at(struct search *search, const struct process *process)
 	}
 	if (!process_shares_network(process)) {
 		found->elsewhere += owner.program != NULL;
-		return 0;
-	}
-	if (is_inner(process)) {
-		found->inner++;
 		return 0;
 	}
 	r = process_each_socket(process, take_inode, &owner);

@@ -20,6 +20,7 @@ struct candidate {
 	enum question question;
 	char name[PROCESS_NAME_MAX]; /* of its script, else of its program */
 	struct address bound; /* where it listens: may be all addresses */
+	bool inner; /* a workerd that another runtime runs: see discover.c */
 	char path[ADDRESS_PATH_MAX]; /* of its WebSocket, where it was told one; else "" */
 };
 
@@ -30,7 +31,6 @@ struct candidates {
 	/* Processes of known runtimes that were left out: */
 	size_t unreadable; /* of other users */
 	size_t elsewhere; /* in other network namespaces */
-	size_t inner; /* whose inspector is another program's */
 };
 
 /* proc is where /proc is. 0, -ENOMEM, -errno. candidates_fini() in any case. */

@@ -39,6 +39,7 @@ struct inspector {
 struct inspectors {
 	struct inspector *items; /* owned */
 	size_t n;
+	size_t taken; /* left out, for they have the only client they can have */
 };
 
 /* ---- what to say of one ---- */
@@ -127,6 +128,17 @@ static bool is_twin(const struct inspectors *all, const struct inspector *one)
 	return false;
 }
 
+/*
+ * The inspector of a workerd that wrangler or miniflare runs takes one client, which is its proxy,
+ * and a second one ends both. The proxy is in a workerd as well, and says that it is wrangler, with
+ * a version, which workerd itself does not tell.
+ */
+static bool is_taken(const struct inspector *one)
+{
+	return one->candidate->inner && strcmp(one->identity.runtime, "workerd") == 0 &&
+	       one->identity.runtime_version[0] == '\0';
+}
+
 static void consider(struct inspectors *all, const struct candidate *candidate, bool quiet)
 {
 	struct inspector *one = &all->items[all->n];
@@ -142,6 +154,10 @@ static void consider(struct inspectors *all, const struct candidate *candidate, 
 	if (r == ASK_E_UNSUPPORTED) {
 		if (!quiet)
 			note_unsupported(candidate, err.text);
+		return;
+	}
+	if (is_taken(one)) {
+		all->taken++;
 		return;
 	}
 	if (strcmp(one->identity.runtime, "bun") == 0) {
@@ -280,7 +296,7 @@ static void write_yaml(struct buf *buf, const struct inspectors *all)
 
 /* ---- the command ---- */
 
-static void note_left_out(const struct candidates *found)
+static void note_left_out(const struct candidates *found, size_t taken)
 {
 	if (found->unreadable > 0)
 		fprintf(stderr,
@@ -292,12 +308,11 @@ static void note_left_out(const struct candidates *found)
 			"heapwatchctl: %zu processes are in other network namespaces (containers): "
 			"look from within those\n",
 			found->elsewhere);
-	if (found->inner > 0)
+	if (taken > 0)
 		fprintf(stderr,
-			"heapwatchctl: %zu workerd are run by another program (wrangler, "
-			"miniflare), which is the one client they can have; its own inspector is "
-			"the one to use\n",
-			found->inner);
+			"heapwatchctl: %zu workerd are left to the program that runs them "
+			"(wrangler, miniflare), which is the one client they can have\n",
+			taken);
 	if (found->more)
 		fputs("heapwatchctl: there are more listening sockets than are looked at\n",
 		      stderr);
@@ -338,7 +353,7 @@ int command_discover(struct source *source, const struct ctl_options *options, s
 		consider(&all, &found.items[i], options->quiet);
 	name_all(&all);
 	if (!options->quiet)
-		note_left_out(&found);
+		note_left_out(&found, all.taken);
 	exit = print(&all, options, err);
 	free(all.items);
 	candidates_fini(&found);
