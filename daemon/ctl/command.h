@@ -7,7 +7,10 @@
 struct err;
 struct source;
 
-/* An enum ctl_exit; what is not CTL_OK has its reason in err, unless that is empty. */
+/*
+ * An enum ctl_exit; what is not CTL_OK has its reason in err, unless that is empty. source is
+ * NULL for a command that has nothing to do with captures.
+ */
 typedef int command_fn(struct source *source, const struct ctl_options *options, struct err *err);
 
 command_fn command_list;
@@ -18,6 +21,7 @@ command_fn command_pin;
 command_fn command_unpin;
 command_fn command_verify;
 command_fn command_vacuum;
+command_fn command_discover;
 
 /* These look at files and get no source. */
 command_fn command_analyze;

@@ -38,6 +38,7 @@ static const struct command {
 	{ "analyze", 1, 1, command_analyze, true },
 	{ "diff", 2, 2, command_diff, true },
 	{ "retainers", 1, 1, command_retainers, true },
+	{ "discover", 0, 0, command_discover, true },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -61,6 +62,7 @@ static const char usage[] =
 	"program\n"
 	"  retainers FILE         why an object is there: --node=@ID, or the largest of "
 	"--class=NAME\n"
+	"  discover               find the inspectors of this host: a list for file_sd_configs\n"
 	"\n"
 	"An ID is an id, the first digits (at least 4) of it, or the name of a file. A MATCH is a\n"
 	"target's name, which may have wildcards, or MEMBER=VALUE (rule=, kind=, runtime=, ...).\n"

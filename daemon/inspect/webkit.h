@@ -20,6 +20,9 @@ struct session;
 enum webkit_list { WEBKIT_LIST_HTML, WEBKIT_LIST_JSON };
 extern const enum webkit_list webkit_list_html, webkit_list_json;
 
+/* Is it the page of HTML in which WebKit's server lists what it has? */
+bool webkit_is_list(const char *list, size_t size);
+
 /* dialect->found and dialect->listed. */
 int webkit_found(struct session *session, const char *list, size_t size, struct err *err);
 bool webkit_listed(const void *words, const char *list, size_t size, const char *path);

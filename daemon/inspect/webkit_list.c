@@ -33,12 +33,18 @@ typedef int page_fn(void *owner, const char *isolate, const char *path);
 static const char html_begin[] = "<html><head><title>Remote inspector</title>";
 static const char html_row[] = "window.location.host + '/socket/1/";
 
+bool webkit_is_list(const char *list, size_t size)
+{
+	return size >= sizeof(html_begin) - 1 &&
+	       memcmp(list, html_begin, sizeof(html_begin) - 1) == 0;
+}
+
 static int each_of_html(const char *list, size_t size, page_fn *fn, void *owner)
 {
 	const char *at = list, *end = list + size;
 	int r = 0;
 
-	if (size < sizeof(html_begin) - 1 || memcmp(list, html_begin, sizeof(html_begin) - 1) != 0)
+	if (!webkit_is_list(list, size))
 		return -EPROTO;
 	while (r == 0 && (at = memmem(at, (size_t)(end - at), html_row, sizeof(html_row) - 1))) {
 		char isolate[32], path[64];

@@ -198,6 +198,19 @@ bool address_is_local(const struct address *address)
 	return false;
 }
 
+bool address_is_any(const struct address *address)
+{
+	switch (address->family) {
+	case ADDRESS_INET:
+		return strcmp(address->host, "0.0.0.0") == 0;
+	case ADDRESS_INET6:
+		return strcmp(address->host, "::") == 0;
+	case ADDRESS_UNIX:
+		return false;
+	}
+	return false;
+}
+
 size_t address_to_sockaddr(const struct address *address, struct sockaddr_storage *dst)
 {
 	struct sockaddr_in *v4 = (struct sockaddr_in *)dst;

@@ -44,5 +44,8 @@ bool address_equal(const struct address *a, const struct address *b);
 /* A loopback address or a unix socket. */
 bool address_is_local(const struct address *address);
 
+/* Not an address but all of the host: 0.0.0.0, ::. */
+bool address_is_any(const struct address *address);
+
 /* Where connect(2) goes. Its size; 0 when the host is not numeric. */
 size_t address_to_sockaddr(const struct address *address, struct sockaddr_storage *dst);

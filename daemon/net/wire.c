@@ -444,6 +444,7 @@ static ssize_t read_answer(struct wire *wire, struct buf *buf, uint64_t deadline
 	}
 }
 
+/* HTTP/1.1, for Chromium hangs up on 1.0. */
 static ssize_t ask_get(struct wire *wire, const struct address *to, const char *path,
 		       uint64_t deadline_ns, struct buf *buf, struct err *err)
 {
@@ -456,7 +457,7 @@ static ssize_t ask_get(struct wire *wire, const struct address *to, const char *
 		r = secure(wire, to, deadline_ns, err);
 	if (r == 0) {
 		size = snprintf(
-			request, sizeof(request), "GET %s HTTP/1.0\r\nHost: %s\r\n%s%s%s\r\n", path,
+			request, sizeof(request), "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n%s%s%s\r\n", path,
 			address_host_header(host, to), token ? "Authorization: Bearer " : "",
 			token ? token : "", token ? "\r\n" : "");
 		r = write_all(wire, request, (size_t)size, deadline_ns);

@@ -9,20 +9,14 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "net/address.h"
+#include "net/listening.h"
 #include "util/str.h"
-
-/* Of struct sock, as /proc/net/tcp has it. */
-enum { TCP_LISTEN = 0x0A };
-
-/* __SO_ACCEPTCON, as /proc/net/unix has it. */
-enum { UNIX_LISTENS = 1 << 16 };
 
 enum {
 	INODES_MAX = 64, /* sockets that may be the one: several programs may share a port */
@@ -34,101 +28,49 @@ struct inodes {
 	size_t n;
 };
 
-/* The address as the kernel prints it: each 32-bit word of it in the machine's byte order. */
-static size_t format_words(char *dst, size_t size, const uint32_t *words, size_t n)
-{
-	size_t at = 0;
+struct search {
+	const struct address *address;
+	struct inodes *inodes;
+};
 
-	for (size_t i = 0; i < n; i++)
-		at += (size_t)snprintf(dst + at, size - at, "%08" PRIX32, words[i]);
-	return at;
+static bool same_host(const char *a, const char *b, int family)
+{
+	struct in6_addr one = { 0 }, other = { 0 };
+
+	return inet_pton(family, a, &one) == 1 && inet_pton(family, b, &other) == 1 &&
+	       memcmp(&one, &other, sizeof(one)) == 0;
 }
 
 /* Is it where connections to the address arrive: the address itself, or all addresses? */
-static bool is_local_side(const char *text, size_t size, const struct address *address)
+static bool arrives_at(const struct address *listening, const struct address *address)
 {
-	uint32_t words[4] = { 0 };
-	char wanted[40];
-	size_t n = address->family == ADDRESS_INET6 ? 4 : 1;
-
-	if (strspn(text, "0") >= size)
-		return true;
-	if (inet_pton(n == 4 ? AF_INET6 : AF_INET, address->host, words) != 1)
+	if (listening->family == ADDRESS_UNIX)
+		return strcmp(listening->host, address->host) == 0;
+	if (listening->port != address->port)
 		return false;
-	return format_words(wanted, sizeof(wanted), words, n) == size &&
-	       strncmp(text, wanted, size) == 0;
+	if (address_is_any(listening))
+		return true;
+	return listening->family == address->family &&
+	       same_host(listening->host, address->host,
+			 address->family == ADDRESS_INET6 ? AF_INET6 : AF_INET);
 }
 
-/* "  0: 0100007F:2407 00000000:0000 0A ... inode ..." */
-static void take_line(struct inodes *inodes, const char *line, const struct address *address)
+static int take_listening(void *owner, const struct address *listening, uint64_t inode)
 {
-	unsigned port, state;
-	uint64_t inode;
-	char local[40];
+	struct search *search = owner;
+	struct inodes *inodes = search->inodes;
 
-	if (inodes->n == INODES_MAX ||
-	    sscanf(line,
-		   " %*d: %39[0-9A-F]:%x %*[0-9A-F]:%*x %x %*x:%*x %*x:%*x %*x %*u %*u %" SCNu64,
-		   local, &port, &state, &inode) != 4)
-		return;
-	if (state == TCP_LISTEN && port == address->port && inode != 0 &&
-	    is_local_side(local, strlen(local), address))
+	if (inodes->n < INODES_MAX && arrives_at(listening, search->address))
 		inodes->inode[inodes->n++] = inode;
-}
-
-static int read_table(struct inodes *inodes, const char *proc, const char *name,
-		      const struct address *address)
-{
-	char path[512], line[512];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/net/%s", proc, name);
-	file = fopen(path, "re");
-	if (file == NULL)
-		return errno == ENOENT ? 0 : -errno;
-	while (fgets(line, sizeof(line), file) != NULL)
-		take_line(inodes, line, address);
-	fclose(file);
-	return 0;
-}
-
-/* "0000000000000000: 00000002 00000000 00010000 0001 01 INODE PATH", the flag: it listens. */
-static void take_unix_line(struct inodes *inodes, char *line, const char *path)
-{
-	unsigned flags;
-	uint64_t inode;
-	int at = 0;
-
-	line[strcspn(line, "\n")] = '\0';
-	if (inodes->n < INODES_MAX &&
-	    sscanf(line, "%*x: %*x %*x %x %*x %*x %" SCNu64 " %n", &flags, &inode, &at) == 2 &&
-	    at > 0 && (flags & UNIX_LISTENS) != 0 && strcmp(line + at, path) == 0)
-		inodes->inode[inodes->n++] = inode;
-}
-
-static int read_unix_table(struct inodes *inodes, const char *proc, const char *wanted)
-{
-	char path[512], line[512];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/net/unix", proc);
-	file = fopen(path, "re");
-	if (file == NULL)
-		return errno == ENOENT ? 0 : -errno;
-	while (fgets(line, sizeof(line), file) != NULL)
-		take_unix_line(inodes, line, wanted);
-	fclose(file);
 	return 0;
 }
 
 static int find_sockets(struct inodes *inodes, const char *proc, const struct address *address)
 {
-	int r;
+	struct search search = { .address = address, .inodes = inodes };
 
-	if (address->family == ADDRESS_UNIX)
-		return read_unix_table(inodes, proc, address->host);
-	r = read_table(inodes, proc, "tcp", address);
-	return r < 0 ? r : read_table(inodes, proc, "tcp6", address);
+	return address->family == ADDRESS_UNIX ? listening_read_unix(proc, take_listening, &search)
+					       : listening_read_tcp(proc, take_listening, &search);
 }
 
 static bool is_program(const char *proc, const char *pid, const char *program)
@@ -148,12 +90,10 @@ static bool is_program(const char *proc, const char *pid, const char *program)
 
 static bool is_one_of(const struct inodes *inodes, const char *link)
 {
-	uint64_t inode;
+	uint64_t inode = listening_inode(link);
 
-	if (sscanf(link, "socket:[%" SCNu64 "]", &inode) != 1)
-		return false;
 	for (size_t i = 0; i < inodes->n; i++)
-		if (inodes->inode[i] == inode)
+		if (inode != 0 && inodes->inode[i] == inode)
 			return true;
 	return false;
 }

@@ -137,3 +137,22 @@ Test(address, the_path_tells_two_apart)
 	cr_assert_eq(address_parse(&b, "127.0.0.1:6499/b", NULL), 0);
 	cr_assert_not(address_equal(&a, &b));
 }
+
+Test(address, all_of_the_host)
+{
+	static const struct {
+		const char *text;
+		bool any;
+	} cases[] = {
+		{ "0.0.0.0:9229", true }, { "[::]:9229", true },      { "127.0.0.1:9229", false },
+		{ "[::1]:9229", false },  { "unix:/0.0.0.0", false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct address address;
+
+		cr_assert_eq(address_parse(&address, cases[i].text, NULL), 0, "%s", cases[i].text);
+		cr_expect_eq(address_is_any(&address), cases[i].any, "%s", cases[i].text);
+		cr_expect(!cases[i].any || !address_is_local(&address), "%s", cases[i].text);
+	}
+}

@@ -659,7 +659,7 @@ static const char *answer; /* of the server */
 
 static void answer_get(struct peer *peer)
 {
-	if (peer_read_head(peer) && strstr(peer->head, "GET /list HTTP/1.0\r\n") != NULL)
+	if (peer_read_head(peer) && strstr(peer->head, "GET /list HTTP/1.1\r\n") != NULL)
 		peer_puts(peer, answer);
 	/* One with a length is whole before the connection ends. */
 	if (strcasestr(answer, "Content-Length: 3\r") != NULL)

@@ -1,0 +1,24 @@
+#pragma once
+
+/*
+ * What listens there? Asked so that nothing can come of it: one GET that every inspector answers
+ * and any other server refuses, or only listening to what Firefox says first. Never a WebSocket, so
+ * nobody's debugger is disturbed.
+ */
+
+#include <stdint.h>
+#include "ctl/candidates.h"
+
+struct address;
+struct err;
+struct identity;
+
+enum { ASK_E_UNSUPPORTED = 1 }; /* an inspector, but of no runtime that heapwatchd knows */
+
+/*
+ * 0: an inspector; its runtime and version, "" where it does not tell it, are in ret.
+ * ASK_E_UNSUPPORTED: what it calls itself is in err. Else -errno, also for what is none. Takes no
+ * longer than timeout_ns.
+ */
+int ask(const struct address *address, enum question question, uint64_t timeout_ns,
+	struct identity *ret, struct err *err);
