@@ -140,3 +140,6 @@ static inline bool heap_edge_named(uint32_t edge)
 
 /* The node of this id; UINT32_MAX: none. Looks at all. */
 uint32_t heap_node_find(const struct heap_graph *graph, uint64_t id);
+
+/* The node whose reference it is. */
+uint32_t heap_edge_from(const struct heap_graph *graph, uint32_t edge);
