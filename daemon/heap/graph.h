@@ -77,7 +77,8 @@ struct heap_graph {
 	uint32_t *name; /* of a string */
 	uint32_t *id;
 	uint32_t *size; /* bytes; read it by heap_size() */
-	uint32_t *place; /* in places, + 1: where its class was defined; NULL: of no one known */
+	uint32_t *place; /* in places, + 1: where its class, or the function itself, was defined;
+			  * NULL: of no one known */
 	uint32_t *edge_first; /* nodes + 1 */
 	uint32_t *edges;
 	uint32_t *edge_name; /* of a string, or a number */

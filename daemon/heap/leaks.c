@@ -40,22 +40,21 @@ void heap_past_fini(struct heap_past *past)
 
 /* What came to a holder. */
 struct arrivals {
-	int64_t carried[HEAP_PASTS_MAX]; /* growth of children that were there */
+	int64_t carried[HEAP_PASTS_MAX]; /* growth of children that were there at first */
 	uint64_t count, bytes; /* of new ones */
 	uint32_t largest; /* of these; UINT32_MAX: none */
 };
 
 static void arrive(const struct leaks_view *view, struct arrivals *arrivals, uint32_t kid)
 {
-	uint64_t retained = view->retained[kid];
+	uint64_t retained = view->retained[kid], first = view->pasts[0].retained[kid];
 
-	for (size_t i = 0; i < view->pasts_n; i++) {
+	for (size_t i = 0; i < view->pasts_n && first != HEAP_NEW; i++) {
 		uint64_t before = view->pasts[i].retained[kid];
 
-		if (before != HEAP_NEW)
-			arrivals->carried[i] += (int64_t)(retained - before);
+		arrivals->carried[i] += (int64_t)(retained - (before != HEAP_NEW ? before : first));
 	}
-	if (view->pasts[0].retained[kid] != HEAP_NEW || !leaks_is_thing(view, kid))
+	if (first != HEAP_NEW || !leaks_is_thing(view, kid))
 		return;
 	arrivals->count++;
 	arrivals->bytes += retained;
