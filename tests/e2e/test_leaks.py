@@ -45,7 +45,9 @@ def test_every_leak_is_named_and_nothing_else_where_ids_last(nursery, tmp_path, 
     assert report["matched_by"] == "ids"
     assert planted(report) == ALL
     for suspect in report["suspects"]:
-        assert suspect["count"] == 2 * hoard.EACH and suspect["others"] == 0
+        assert suspect["count"] == 2 * hoard.EACH
+        # Nothing comes with them but the keys of the map.
+        assert suspect["others"] == (suspect["count"] if suspect["held_as"] == "sessions" else 0)
         assert suspect["chain"] == (suspect["class"].endswith("HistoryEntry"))
         assert 0 < suspect["last_bytes"] < suspect["bytes"]
         assert suspect["dominators"][0]["id"] == suspect["holder"]
@@ -70,10 +72,9 @@ def test_every_leak_is_named_in_captures_of_the_daemon(captures, major):
     assert planted(leaks(paths[0], paths[2])) == ALL
 
 
-@pytest.mark.parametrize("snapshots", (2, 3))
-def test_a_healthy_program_has_no_suspect(nursery, tmp_path, major, snapshots):
-    paths = hoard.by_cdp(nursery, tmp_path, major, "none", n=snapshots)
-    assert leaks(*paths)["suspects"] == []
+def test_a_healthy_program_has_no_suspect(nursery, tmp_path, major):
+    paths = hoard.by_cdp(nursery, tmp_path, major, "none")
+    assert leaks(*paths)["suspects"] == leaks(*paths[1:])["suspects"] == []
     assert leaks(*paths, "--match=paths")["suspects"] == []
     assert Ctl()("leaks", *paths).stdout.startswith("Nothing accumulates.")
 
