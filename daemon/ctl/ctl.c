@@ -38,6 +38,7 @@ static const struct command {
 	{ "analyze", 1, 1, command_analyze, true },
 	{ "diff", 2, 2, command_diff, true },
 	{ "retainers", 1, 1, command_retainers, true },
+	{ "leaks", 2, 3, command_leaks, true },
 	{ "discover", 0, 0, command_discover, true },
 };
 
@@ -62,6 +63,7 @@ static const char usage[] =
 	"program\n"
 	"  retainers FILE         why an object is there: --node=@ID, or the largest of "
 	"--class=NAME\n"
+	"  leaks FILE FILE [FILE] where memory accumulates, from two or three snapshots in turn\n"
 	"  discover               find the inspectors of this host: a list for file_sd_configs\n"
 	"\n"
 	"An ID is an id, the first digits (at least 4) of it, or the name of a file. A MATCH is a\n"
@@ -83,10 +85,12 @@ static const char usage[] =
 	"  -i --identity=FILE     export: key file; may be repeated\n"
 	"     --raw               export: as it is on the disk\n"
 	"     --scripts           export: the list of scripts kept beside it\n"
-	"     --top=NUMBER        analyze, diff: so many rows (default: 20; 0: all)\n"
+	"     --scripts=FILE      leaks: that list (default: the one beside the last snapshot)\n"
+	"     --match=HOW         leaks: auto, ids, paths or classes\n"
+	"     --top=NUMBER        analyze, diff, leaks: so many rows (default: 20; 0: all)\n"
 	"     --class=NAME        analyze, diff: the rows of this class only\n"
 	"     --node=@ID          analyze: this object\n"
-	"     --threads=1|2 --memory-max=BYTES   analyze, diff: what may be used\n"
+	"     --threads=1|2 --memory-max=BYTES   analyze, diff, leaks: what may be used\n"
 	"     --max-use=BYTES --keep-free=BYTES --max-age=SPAN --max-files=NUMBER   of vacuum\n"
 	"  -h --help, --version\n"
 	"\n"

@@ -34,6 +34,7 @@ enum flag {
 	FLAG_NODE,
 	FLAG_THREADS,
 	FLAG_MEMORY_MAX,
+	FLAG_MATCH,
 };
 
 enum { HEAP_TOP_DEFAULT = 20 };
@@ -55,7 +56,7 @@ static const struct option long_flags[] = {
 	{ "no-pager", no_argument, NULL, FLAG_NO_PAGER },
 	{ "no-legend", no_argument, NULL, FLAG_NO_LEGEND },
 	{ "raw", no_argument, NULL, FLAG_RAW },
-	{ "scripts", no_argument, NULL, FLAG_SCRIPTS },
+	{ "scripts", optional_argument, NULL, FLAG_SCRIPTS },
 	{ "off", no_argument, NULL, FLAG_OFF },
 	{ "max-use", required_argument, NULL, FLAG_MAX_USE },
 	{ "keep-free", required_argument, NULL, FLAG_KEEP_FREE },
@@ -67,6 +68,7 @@ static const struct option long_flags[] = {
 	{ "node", required_argument, NULL, FLAG_NODE },
 	{ "threads", required_argument, NULL, FLAG_THREADS },
 	{ "memory-max", required_argument, NULL, FLAG_MEMORY_MAX },
+	{ "match", required_argument, NULL, FLAG_MATCH },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -151,6 +153,19 @@ static int take_vacuum(int flag, struct vacuum_wish *wish)
 	}
 }
 
+static int take_match(struct heap_wish *wish)
+{
+	static const char *const ways[] = { "auto", "ids", "paths", "classes" };
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		if (strcmp(optarg, ways[i]) == 0) {
+			wish->match = ways[i];
+			return CTL_OK;
+		}
+	}
+	return complain("--match", optarg, "auto, ids, paths or classes");
+}
+
 static int take_heap(int flag, struct ctl_options *options)
 {
 	struct heap_wish *wish = &options->heap;
@@ -169,6 +184,8 @@ static int take_heap(int flag, struct ctl_options *options)
 		if (take_count("--threads", 1, &wish->threads) == CTL_OK && wish->threads <= 2)
 			return CTL_OK;
 		return complain("--threads", optarg, "1 or 2");
+	case FLAG_MATCH:
+		return take_match(wish);
 	case FLAG_MEMORY_MAX:
 		return take_bytes("--memory-max", &wish->memory_max_bytes, &limited);
 	default:
@@ -206,6 +223,7 @@ static bool take_switch(int flag, struct ctl_options *options)
 		return true;
 	case FLAG_SCRIPTS:
 		options->scripts = true;
+		options->heap.scripts_file = optarg;
 		return true;
 	case FLAG_OFF:
 		options->off = true;
@@ -255,7 +273,7 @@ int ctl_options_parse(struct ctl_options *ret, int argc, char **argv)
 		.pager = true,
 		.legend = true,
 		.command = "list",
-		.heap = { .top = HEAP_TOP_DEFAULT },
+		.heap = { .top = HEAP_TOP_DEFAULT, .match = "auto" },
 	};
 	optind = 0;
 	while (r == CTL_OK && (flag = getopt_long(argc, argv, short_flags, long_flags, NULL)) >= 0)

@@ -35,36 +35,45 @@ static int branch(struct heap_analysis *analysis, const struct heap_shapes *shap
 	return r == 0 ? heap_classes_init(&analysis->classes, &analysis->graph, shapes) : r;
 }
 
+struct second {
+	struct heap_analysis *analysis;
+	const struct heap_shapes *shapes; /* of another snapshot; or NULL */
+};
+
 static void *second_branch(void *arg)
 {
-	struct heap_analysis *analysis = arg;
+	struct second *second = arg;
+	struct heap_analysis *analysis = second->analysis;
 	int r;
 
 	analysis->distances = heap_distances(&analysis->graph);
-	r = analysis->distances != NULL ? branch(analysis, NULL) : -ENOMEM;
+	r = analysis->distances != NULL ? branch(analysis, second->shapes) : -ENOMEM;
 	return (void *)(intptr_t)r;
 }
 
-static int both_branches(struct heap_analysis *analysis, unsigned threads, const uint64_t *inner)
+static int both_branches(struct heap_analysis *analysis, const struct heap_shapes *shapes,
+			 unsigned threads, const uint64_t *inner)
 {
+	struct second second = { analysis, shapes };
 	void *other = NULL;
 	pthread_t thread;
 	int r;
 
-	if (threads < 2 || pthread_create(&thread, NULL, second_branch, analysis) != 0) {
+	if (threads < 2 || pthread_create(&thread, NULL, second_branch, &second) != 0) {
 		r = heap_dominators_init(&analysis->dominators, &analysis->graph, inner);
-		return r == 0 ? (int)(intptr_t)second_branch(analysis) : r;
+		return r == 0 ? (int)(intptr_t)second_branch(&second) : r;
 	}
 	r = heap_dominators_init(&analysis->dominators, &analysis->graph, inner);
 	pthread_join(thread, &other);
 	return r == 0 ? (int)(intptr_t)other : r;
 }
 
-static int compute(struct heap_analysis *analysis, unsigned threads)
+static int compute(struct heap_analysis *analysis, const struct heap_shapes *shapes,
+		   unsigned threads)
 {
 	const struct heap_graph *graph = &analysis->graph;
 	uint64_t *inner = v8_rules_page_owned(graph);
-	int r = inner == NULL ? -ENOMEM : both_branches(analysis, threads, inner);
+	int r = inner == NULL ? -ENOMEM : both_branches(analysis, shapes, threads, inner);
 
 	heap_bits_free(inner, graph->nodes);
 	if (r < 0)
@@ -82,13 +91,20 @@ static int compute(struct heap_analysis *analysis, unsigned threads)
 int heap_analyse(struct heap_analysis *ret, const struct v8_text *text,
 		 const struct heap_load_options *options, struct err *err)
 {
+	return heap_analyse_beside(ret, text, NULL, options, err);
+}
+
+int heap_analyse_beside(struct heap_analysis *ret, const struct v8_text *text,
+			const struct heap_shapes *shapes, const struct heap_load_options *options,
+			struct err *err)
+{
 	int r;
 
 	*ret = (struct heap_analysis){ .retained = NULL };
 	r = heap_load_v8(&ret->graph, text, options, err);
 	if (r < 0)
 		return r;
-	r = compute(ret, options->threads);
+	r = compute(ret, shapes, options->threads);
 	return r < 0 ? out_of_memory(err) : 0;
 }
 

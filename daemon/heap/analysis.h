@@ -29,6 +29,14 @@ int heap_analyse(struct heap_analysis *ret, const struct v8_text *text,
 		 const struct heap_load_options *options, struct err *err);
 
 /*
+ * All of it, with the plain objects by the shapes of the snapshot it is compared with; NULL: by its
+ * own.
+ */
+int heap_analyse_beside(struct heap_analysis *ret, const struct v8_text *text,
+			const struct heap_shapes *shapes, const struct heap_load_options *options,
+			struct err *err);
+
+/*
  * Only what a comparison takes: the graph, sizes and classes. shapes: those of the snapshot it is
  * compared with; NULL: its own.
  */

@@ -147,3 +147,18 @@ uint32_t heap_node_find(const struct heap_graph *graph, uint64_t id)
 	}
 	return UINT32_MAX;
 }
+
+uint32_t heap_edge_from(const struct heap_graph *graph, uint32_t edge)
+{
+	uint32_t low = 0, high = graph->nodes;
+
+	while (high - low > 1) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (graph->edge_first[middle] <= edge)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}

@@ -77,7 +77,8 @@ struct heap_graph {
 	uint32_t *name; /* of a string */
 	uint32_t *id;
 	uint32_t *size; /* bytes; read it by heap_size() */
-	uint32_t *place; /* in places, + 1: where its class was defined; NULL: of no one known */
+	uint32_t *place; /* in places, + 1: where its class, or the function itself, was defined;
+			  * NULL: of no one known */
 	uint32_t *edge_first; /* nodes + 1 */
 	uint32_t *edges;
 	uint32_t *edge_name; /* of a string, or a number */
@@ -140,3 +141,6 @@ static inline bool heap_edge_named(uint32_t edge)
 
 /* The node of this id; UINT32_MAX: none. Looks at all. */
 uint32_t heap_node_find(const struct heap_graph *graph, uint64_t id);
+
+/* The node whose reference it is. */
+uint32_t heap_edge_from(const struct heap_graph *graph, uint32_t edge);

@@ -82,8 +82,7 @@ int heap_path_dominators(struct heap_path *ret, const struct heap_analysis *anal
 	return r;
 }
 
-/* By node, the first edge on a shortest way to it, + 1; 0: it is a root, or not reached. */
-static uint32_t *find_ways(const struct heap_analysis *analysis)
+uint32_t *heap_ways(const struct heap_analysis *analysis)
 {
 	const struct heap_graph *graph = &analysis->graph;
 	const int32_t *distance = analysis->distances;
@@ -103,40 +102,33 @@ static uint32_t *find_ways(const struct heap_analysis *analysis)
 	return way;
 }
 
-static uint32_t node_of_edge(const struct heap_graph *graph, uint32_t edge)
+int heap_path_along(struct heap_path *ret, const struct heap_analysis *analysis,
+		    const uint32_t *ways, uint32_t node)
 {
-	uint32_t low = 0, high = graph->nodes;
-
-	while (high - low > 1) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (graph->edge_first[middle] <= edge)
-			low = middle;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-int heap_path_shortest(struct heap_path *ret, const struct heap_analysis *analysis, uint32_t node)
-{
-	const struct heap_graph *graph = &analysis->graph;
-	uint32_t *way = find_ways(analysis);
 	size_t capacity = 0;
-	int r = way == NULL ? -ENOMEM : 0;
+	int r;
 
 	*ret = (struct heap_path){ .steps = NULL };
-	if (r == 0)
-		r = add(ret, &capacity, (struct heap_step){ node, UINT32_MAX, 1 });
-	while (r == 0 && way[node] != 0) {
-		uint32_t edge = way[node] - 1;
+	r = add(ret, &capacity, (struct heap_step){ node, UINT32_MAX, 1 });
+	while (r == 0 && ways[node] != 0) {
+		uint32_t edge = ways[node] - 1;
 
-		node = node_of_edge(graph, edge);
+		node = heap_edge_from(&analysis->graph, edge);
 		r = add(ret, &capacity, (struct heap_step){ node, edge, 1 });
 	}
 	if (r == 0)
 		collapse(ret, analysis);
-	heap_free(way, graph->nodes, sizeof(*way));
+	return r;
+}
+
+int heap_path_shortest(struct heap_path *ret, const struct heap_analysis *analysis, uint32_t node)
+{
+	uint32_t *ways = heap_ways(analysis);
+	int r = ways == NULL ? -ENOMEM : heap_path_along(ret, analysis, ways, node);
+
+	if (ways == NULL)
+		*ret = (struct heap_path){ .steps = NULL };
+	heap_free(ways, analysis->graph.nodes, sizeof(*ways));
 	return r;
 }
 

@@ -28,4 +28,12 @@ int heap_path_dominators(struct heap_path *ret, const struct heap_analysis *anal
 
 /* No step but the first when no way leads there. */
 int heap_path_shortest(struct heap_path *ret, const struct heap_analysis *analysis, uint32_t node);
+
+/*
+ * By node, the first edge on a shortest way to it, + 1; 0: it is a root, or not reached.
+ * heap_free(ret, nodes, 4). NULL on ENOMEM. For more than one path:
+ */
+uint32_t *heap_ways(const struct heap_analysis *analysis);
+int heap_path_along(struct heap_path *ret, const struct heap_analysis *analysis,
+		    const uint32_t *ways, uint32_t node);
 void heap_path_fini(struct heap_path *path); /* zeroed is fine */

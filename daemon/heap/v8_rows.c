@@ -146,8 +146,8 @@ int v8_location_rows(void *owner, uint64_t first, const uint64_t *row, size_t n,
 		    row[field.script] > UINT32_MAX || row[field.line] > UINT32_MAX ||
 		    row[field.column] > UINT32_MAX)
 			return -EBADMSG;
-		/* Only objects have a class of their own. */
-		if (graph->type[node] != HEAP_OBJECT)
+		/* Of an object its class's place, of a function its own. */
+		if (graph->type[node] != HEAP_OBJECT && graph->type[node] != HEAP_CLOSURE)
 			continue;
 		likely = place_number(graph, &place, likely);
 		if (likely == 0)

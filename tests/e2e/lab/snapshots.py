@@ -19,7 +19,7 @@ def _by_itself(binary, before, after):
                    env=node.environment())
 
 
-def _take(client, path):
+def take_one(client, path):
     client.call("HeapProfiler.takeHeapSnapshot", reportProgress=False)
     with open(path, "w", encoding="utf-8") as out:
         for event in client.events:
@@ -32,9 +32,9 @@ def _over_cdp(port, before, after):
     client = cdp.Client(port, limit_s=LIMIT_S)
     client.call("Runtime.evaluate", expression=ZOO.read_text())
     client.call("Runtime.evaluate", expression="zoo.build()")
-    _take(client, before)
+    take_one(client, before)
     client.call("Runtime.evaluate", expression="zoo.grow()")
-    _take(client, after)
+    take_one(client, after)
 
 
 def _chromium(nursery, home):

@@ -1,0 +1,248 @@
+/*
+ * leaks: where memory accumulates, from two or three snapshots
+ *
+ * The last one is read first and stays; of each earlier one only what it retained is kept, object
+ * by object of the last.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl/command.h"
+#include "ctl/heap_file.h"
+#include "ctl/leaks_show.h"
+#include "ctl/show.h"
+#include "ctl/source.h"
+#include "json/tree.h"
+#include "util/buf.h"
+#include "util/err.h"
+
+enum { PATH_BYTES_MAX = 4096 };
+
+struct snapshot {
+	struct heap_file file;
+	struct heap_analysis analysis;
+	struct heap_side side;
+};
+
+static void snapshot_fini(struct snapshot *snapshot)
+{
+	heap_side_fini(&snapshot->side);
+	heap_analysis_fini(&snapshot->analysis);
+	heap_file_fini(&snapshot->file);
+}
+
+/* What is still free of --memory-max beside the snapshot that stays. */
+static void leave_room(struct heap_load_options *load, const struct heap_graph *beside)
+{
+	uint64_t taken = heap_graph_cost(beside->nodes, beside->edges_n);
+
+	if (load->memory_max > 0)
+		load->memory_max = load->memory_max > taken ? load->memory_max - taken : 1;
+}
+
+static int snapshot_init(struct snapshot *ret, const char *path, const struct snapshot *beside,
+			 const struct ctl_options *options, struct err *err)
+{
+	const struct heap_shapes *shapes = beside != NULL ? &beside->analysis.shapes : NULL;
+	struct heap_load_options load = heap_file_load_options(options);
+	struct err why;
+	int r, exit;
+
+	*ret = (struct snapshot){ .file = { .mapped = 0 } };
+	exit = heap_file_open(&ret->file, path, options, err);
+	if (exit != CTL_OK)
+		return exit;
+	if (beside != NULL)
+		leave_room(&load, &beside->analysis.graph);
+	r = heap_analyse_beside(&ret->analysis, &ret->file.text, shapes, &load, &why);
+	if (r == 0) {
+		r = heap_side_init(&ret->side, &ret->analysis);
+		err_set(&why, r, "out of memory");
+	}
+	if (r == 0)
+		return CTL_OK;
+	return source_fail(err, r == -EFBIG ? CTL_REFUSED : CTL_FAILURE, r, "%s: %s", path,
+			   why.text);
+}
+
+/* ---- of which process ---- */
+
+struct process {
+	int64_t pid, start;
+	bool known;
+};
+
+/* By the manifest that the daemon left beside the capture. */
+static struct process process_of(const char *snapshot, const struct ctl_options *options)
+{
+	struct process ret = { .known = false };
+	struct heap_file file;
+	struct tree *manifest = NULL;
+	struct err ignored;
+	char path[PATH_BYTES_MAX];
+	int n = snprintf(path, sizeof(path), "%s.json", snapshot);
+
+	if (n < 0 || (size_t)n >= sizeof(path) || access(path, R_OK) < 0)
+		return ret;
+	if (heap_file_open(&file, path, options, &ignored) == CTL_OK &&
+	    tree_parse(file.text.data, (size_t)file.text.size, &manifest, NULL) == 0)
+		ret.known = tree_int(manifest, "pid", &ret.pid) && ret.pid > 0;
+	if (ret.known && !tree_int(manifest, "target_start_wall_ms", &ret.start))
+		ret.start = 0;
+	tree_free(manifest);
+	heap_file_fini(&file);
+	return ret;
+}
+
+static bool is_other(const struct process *a, const struct process *b)
+{
+	return a->known && b->known && (a->pid != b->pid || a->start != b->start);
+}
+
+static enum leaks_apart apart_by_wish(const struct ctl_options *options)
+{
+	struct process last = process_of(options->args[options->args_n - 1], options);
+
+	if (strcmp(options->heap.match, "classes") == 0)
+		return LEAKS_ASKED;
+	for (size_t i = 0; i + 1 < options->args_n; i++) {
+		struct process one = process_of(options->args[i], options);
+
+		if (is_other(&one, &last))
+			return LEAKS_OTHER_PROCESS;
+	}
+	return LEAKS_SAME;
+}
+
+/* ---- comparing ---- */
+
+static enum heap_match_by by_wish(const struct ctl_options *options)
+{
+	const char *match = options->heap.match;
+
+	return strcmp(match, "ids") == 0     ? HEAP_MATCH_IDS
+	       : strcmp(match, "paths") == 0 ? HEAP_MATCH_PATHS
+					     : HEAP_MATCH_AUTO;
+}
+
+/* Two snapshots of one program have most of their objects in common. */
+static bool is_same_program(const struct heap_match *match, const struct heap_graph *base)
+{
+	uint64_t matched = 0;
+
+	for (uint32_t node = 0; node < match->nodes; node++)
+		matched += match->of[node] != UINT32_MAX;
+	return matched * 2 >= base->nodes || matched * 2 >= match->nodes;
+}
+
+static int add_past(struct leaks_answer *answer, const struct snapshot *base,
+		    enum heap_match_by wish)
+{
+	enum heap_match_by by = wish;
+	struct heap_match match;
+	int r = heap_match_init(&match, &base->side, answer->last, &by);
+
+	if (r == 0)
+		r = heap_past_init(&answer->pasts[answer->pasts_n++], &match, &base->analysis);
+	if (r == 0) {
+		if (answer->pasts_n == 1 || by == HEAP_MATCH_PATHS) {
+			answer->by = by;
+			answer->agreement = match.agreement;
+		}
+		if (wish == HEAP_MATCH_AUTO && !is_same_program(&match, &base->analysis.graph))
+			answer->apart = LEAKS_OTHER_PROGRAM;
+	}
+	heap_match_fini(&match);
+	return r;
+}
+
+static int add_classes(struct leaks_answer *answer, const struct snapshot *base)
+{
+	return heap_class_growth(&base->analysis, answer->last->analysis, &answer->classes,
+				 &answer->classes_n);
+}
+
+/* The first is needed for rows of classes, which may turn out only after it was compared. */
+static int compare_one(struct leaks_answer *answer, const struct snapshot *last, size_t i,
+		       const struct ctl_options *options, struct err *err)
+{
+	struct snapshot base;
+	int r = 0, exit = snapshot_init(&base, options->args[i], last, options, err);
+
+	if (exit == CTL_OK && answer->apart == LEAKS_SAME)
+		r = add_past(answer, &base, by_wish(options));
+	if (exit == CTL_OK && r == 0 && answer->apart != LEAKS_SAME)
+		r = add_classes(answer, &base);
+	snapshot_fini(&base);
+	return r < 0 ? source_fail(err, CTL_FAILURE, r, "out of memory") : exit;
+}
+
+static int compare(struct leaks_answer *answer, const struct snapshot *last,
+		   const struct ctl_options *options, struct err *err)
+{
+	int r, exit = CTL_OK;
+
+	answer->apart = apart_by_wish(options);
+	for (size_t i = 0; i + 1 < options->args_n && exit == CTL_OK && answer->classes == NULL;
+	     i++)
+		exit = compare_one(answer, last, i, options, err);
+	if (exit != CTL_OK || answer->apart != LEAKS_SAME)
+		return exit;
+	r = heap_leaks_find(&answer->leaks, answer->last, answer->pasts, answer->pasts_n);
+	return r < 0 ? source_fail(err, CTL_FAILURE, r, "out of memory") : CTL_OK;
+}
+
+static int show(const struct leaks_answer *answer, const struct ctl_options *options,
+		struct err *err)
+{
+	struct buf buf, json;
+	int r;
+
+	buf_init(&buf, SHOW_MAX_BYTES);
+	buf_init(&json, SHOW_MAX_BYTES);
+	if (options->json != JSON_OFF) {
+		r = leaks_put_json(&json, answer, options->heap.top);
+		if (r == 0 && buf_text(&json) != NULL)
+			show_json_text(&buf, buf_text(&json), options->json);
+	} else {
+		r = leaks_put_text(&buf, answer, options->heap.top, options->legend);
+	}
+	buf_fini(&json);
+	if (r == 0)
+		return show_out(&buf, options->pager);
+	buf_fini(&buf);
+	return source_fail(err, CTL_FAILURE, r, "too much to show; --top=NUMBER shows less");
+}
+
+static void answer_fini(struct leaks_answer *answer)
+{
+	for (size_t i = 0; i < answer->pasts_n; i++)
+		heap_past_fini(&answer->pasts[i]);
+	heap_leaks_fini(&answer->leaks);
+	heap_class_growth_free(answer->classes, answer->classes_n);
+	scripts_fini(&answer->scripts);
+}
+
+int command_leaks(struct source *source, const struct ctl_options *options, struct err *err)
+{
+	const char *path = options->args[options->args_n - 1];
+	struct leaks_answer answer = { .pasts_n = 0 };
+	struct snapshot last;
+	int exit = snapshot_init(&last, path, NULL, options, err);
+
+	(void)source;
+	answer.last = &last.side;
+	if (exit == CTL_OK)
+		exit = scripts_open(&answer.scripts, path, options, err);
+	if (exit == CTL_OK)
+		exit = compare(&answer, &last, options, err);
+	if (exit == CTL_OK)
+		exit = show(&answer, options, err);
+	answer_fini(&answer);
+	snapshot_fini(&last);
+	return exit;
+}

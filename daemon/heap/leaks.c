@@ -1,0 +1,256 @@
+/*
+ * Where a program's memory accumulates
+ *
+ * What accumulated at a holder is its growth without that of the children it had: what came, less
+ * what went, and its own tables.
+ */
+
+#include "heap/leaks.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "heap/alloc.h"
+#include "heap/leaks_chain.h"
+#include "heap/leaks_parts.h"
+
+int heap_past_init(struct heap_past *ret, const struct heap_match *match,
+		   const struct heap_analysis *base)
+{
+	*ret = (struct heap_past){
+		.nodes = match->nodes,
+		.retained = heap_alloc(match->nodes, sizeof(uint64_t)),
+		.total = base->retained[base->graph.root],
+	};
+	if (ret->retained == NULL)
+		return -ENOMEM;
+	for (uint32_t node = 0; node < match->nodes; node++)
+		ret->retained[node] =
+			match->of[node] != UINT32_MAX ? base->retained[match->of[node]] : HEAP_NEW;
+	return 0;
+}
+
+void heap_past_fini(struct heap_past *past)
+{
+	heap_free(past->retained, past->nodes, sizeof(*past->retained));
+	*past = (struct heap_past){ .nodes = 0 };
+}
+
+/* ---- one holder ---- */
+
+/* What came to a holder. */
+struct arrivals {
+	int64_t carried[HEAP_PASTS_MAX]; /* growth of children that were there at first */
+	uint64_t count, bytes; /* of new ones */
+	uint32_t largest; /* of these; UINT32_MAX: none */
+};
+
+static void arrive(const struct leaks_view *view, struct arrivals *arrivals, uint32_t kid)
+{
+	uint64_t retained = view->retained[kid], first = view->pasts[0].retained[kid];
+
+	for (size_t i = 0; i < view->pasts_n && first != HEAP_NEW; i++) {
+		uint64_t before = view->pasts[i].retained[kid];
+
+		arrivals->carried[i] += (int64_t)(retained - (before != HEAP_NEW ? before : first));
+	}
+	if (first != HEAP_NEW || !leaks_is_thing(view, kid))
+		return;
+	arrivals->count++;
+	arrivals->bytes += retained;
+	if (arrivals->largest == UINT32_MAX || retained > view->retained[arrivals->largest])
+		arrivals->largest = kid;
+}
+
+static int look(struct leaks_view *view, uint32_t holder, struct arrivals *ret)
+{
+	uint32_t kid;
+	int r;
+
+	*ret = (struct arrivals){ .largest = UINT32_MAX };
+	leaks_parts_begin(view, holder);
+	while ((r = leaks_parts_next(view, &kid)) > 0)
+		arrive(view, ret, kid);
+	return r;
+}
+
+static bool has_grown(const struct leaks_view *view, uint32_t node)
+{
+	uint64_t after = view->retained[node];
+
+	for (size_t i = view->pasts_n; i > 0; i--) {
+		uint64_t before = view->pasts[i - 1].retained[node];
+
+		if (before == HEAP_NEW || before >= after)
+			return false;
+		after = before;
+	}
+	return view->retained[node] - after >= view->threshold;
+}
+
+/* Bytes that accumulated since a past. */
+static uint64_t accumulated(const struct leaks_view *view, const struct arrivals *arrivals,
+			    uint32_t holder, size_t past)
+{
+	int64_t growth = (int64_t)(view->retained[holder] - view->pasts[past].retained[holder]);
+	int64_t bytes = growth - arrivals->carried[past];
+
+	if (bytes > growth)
+		bytes = growth;
+	return bytes > 0 ? (uint64_t)bytes : 0;
+}
+
+static bool in_each_step(const struct leaks_view *view, const struct heap_suspect *suspect)
+{
+	uint64_t least = suspect->bytes / HEAP_LEAK_STEP_SHARE;
+
+	return view->pasts_n < 2 ||
+	       (suspect->last_bytes >= least && suspect->bytes - suspect->last_bytes >= least);
+}
+
+/* ---- what it is that came ---- */
+
+struct tally {
+	uint64_t bytes, count;
+	uint32_t example;
+	uint32_t round; /* of which holder these are */
+};
+
+/* By class; of more than one holder in turn. */
+struct tallies {
+	struct tally *items; /* owned */
+	uint32_t round;
+};
+
+static int name_class(struct leaks_view *view, struct tallies *tallies,
+		      struct heap_suspect *suspect)
+{
+	uint64_t most = 0, all = 0;
+	uint32_t kid;
+	int r;
+
+	tallies->round++;
+	leaks_parts_begin(view, suspect->holder);
+	while ((r = leaks_parts_next(view, &kid)) > 0) {
+		uint32_t class = view->class[kid];
+		struct tally *tally = &tallies->items[class];
+
+		if (view->pasts[0].retained[kid] != HEAP_NEW || !leaks_is_thing(view, kid))
+			continue;
+		if (tally->round != tallies->round)
+			*tally = (struct tally){ .example = kid, .round = tallies->round };
+		tally->count++;
+		tally->bytes += view->retained[kid];
+		if (view->retained[kid] > view->retained[tally->example])
+			tally->example = kid;
+		all++;
+		if (tally->bytes > most) {
+			most = tally->bytes;
+			suspect->class = class;
+		}
+	}
+	if (all > 0) {
+		suspect->example = tallies->items[suspect->class].example;
+		suspect->count = tallies->items[suspect->class].count;
+		suspect->others = all - suspect->count;
+	}
+	return r;
+}
+
+/* ---- all holders ---- */
+
+static int put(struct heap_leaks *leaks, const struct heap_suspect *suspect)
+{
+	if (leaks->n == leaks->capacity) {
+		size_t capacity = leaks->capacity > 0 ? leaks->capacity * 2 : 32;
+		struct heap_suspect *items = reallocarray(leaks->items, capacity, sizeof(*items));
+
+		if (items == NULL)
+			return -ENOMEM;
+		leaks->items = items;
+		leaks->capacity = capacity;
+	}
+	leaks->items[leaks->n++] = *suspect;
+	return 0;
+}
+
+static int examine(struct heap_leaks *leaks, struct leaks_view *view, struct tallies *tallies,
+		   uint32_t holder)
+{
+	struct heap_suspect suspect = { .holder = holder };
+	struct arrivals arrivals;
+	int r = look(view, holder, &arrivals);
+
+	if (r < 0 || arrivals.largest == UINT32_MAX)
+		return r;
+	suspect.bytes = accumulated(view, &arrivals, holder, 0);
+	suspect.last_bytes = accumulated(view, &arrivals, holder, view->pasts_n - 1);
+	if (suspect.last_bytes > suspect.bytes)
+		suspect.last_bytes = suspect.bytes;
+	if (suspect.bytes < view->threshold || arrivals.bytes < suspect.bytes / 2 ||
+	    !in_each_step(view, &suspect))
+		return 0;
+	if (view->retained[arrivals.largest] >= suspect.bytes / 2) {
+		r = leaks_chain(view, arrivals.largest, &suspect);
+		return r > 0 ? put(leaks, &suspect) : r;
+	}
+	if (arrivals.count < HEAP_LEAK_MIN_COUNT)
+		return 0;
+	r = name_class(view, tallies, &suspect);
+	return r == 0 ? put(leaks, &suspect) : r;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	const struct heap_suspect *x = a, *y = b;
+
+	if (x->bytes != y->bytes)
+		return x->bytes > y->bytes ? -1 : 1;
+	return x->holder < y->holder ? -1 : x->holder > y->holder;
+}
+
+static uint64_t growth_of(const struct leaks_view *view, uint32_t root)
+{
+	uint64_t now = view->retained[root], before = view->pasts[0].total;
+
+	return now > before ? now - before : 0;
+}
+
+int heap_leaks_find(struct heap_leaks *ret, const struct heap_side *last,
+		    const struct heap_past *pasts, size_t pasts_n)
+{
+	const struct heap_analysis *analysis = last->analysis;
+	struct leaks_view view = {
+		.graph = &analysis->graph,
+		.tree = &last->tree,
+		.dominator = analysis->dominators.dominator,
+		.class = analysis->classes.of,
+		.retained = analysis->retained,
+		.pasts = pasts,
+		.pasts_n = pasts_n,
+	};
+	struct tallies tallies = { calloc((size_t)analysis->classes.n + 1, sizeof(struct tally)),
+				   0 };
+	int r = tallies.items == NULL ? -ENOMEM : 0;
+
+	*ret = (struct heap_leaks){ .growth = growth_of(&view, analysis->graph.root) };
+	ret->threshold = ret->growth / 1000 * HEAP_LEAK_MIN_PERMILLE;
+	if (ret->threshold < HEAP_LEAK_MIN_BYTES)
+		ret->threshold = HEAP_LEAK_MIN_BYTES;
+	view.threshold = ret->threshold;
+	for (uint32_t node = 0; node < analysis->graph.nodes && r == 0; node++) {
+		if (leaks_is_holder(&view, node) && has_grown(&view, node))
+			r = examine(ret, &view, &tallies, node);
+	}
+	if (r == 0 && ret->n > 1)
+		qsort(ret->items, ret->n, sizeof(*ret->items), by_bytes);
+	leaks_view_fini(&view);
+	free(tallies.items);
+	return r;
+}
+
+void heap_leaks_fini(struct heap_leaks *leaks)
+{
+	free(leaks->items);
+	*leaks = (struct heap_leaks){ .n = 0 };
+}

@@ -1,0 +1,61 @@
+#pragma once
+
+/*
+ * Where a program's memory accumulates
+ *
+ * An object is a suspect when it was there in every snapshot, what it retains has grown from each
+ * to the next, and the growth is in things that came to it, not in something it held already: that
+ * would be the suspect then. Tables and elements are looked through, for they are parts of what
+ * owns them. Things that came are many beside each other, or a chain of one out of the other.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "heap/match.h"
+
+enum {
+	HEAP_LEAK_MIN_BYTES = 20000, /* less is no suspect */
+	HEAP_LEAK_MIN_PERMILLE = 5, /* of the heap's growth: nor is this */
+	HEAP_LEAK_MIN_COUNT = 5, /* so many things have to come */
+	HEAP_LEAK_MIN_CHAIN = 50,
+	HEAP_LEAK_STEP_SHARE = 20, /* each step has one in so many of the bytes at least */
+	HEAP_PASTS_MAX = 2,
+};
+
+#define HEAP_NEW UINT64_MAX
+
+/* What an earlier snapshot says of the objects of the last one. */
+struct heap_past {
+	uint32_t nodes;
+	uint64_t *retained; /* owned, by node of the last: bytes; HEAP_NEW: it was not there */
+	uint64_t total; /* bytes retained by the root */
+};
+
+/* 0, -ENOMEM; fini in any case. Nothing of the base is needed after. */
+int heap_past_init(struct heap_past *ret, const struct heap_match *match,
+		   const struct heap_analysis *base);
+void heap_past_fini(struct heap_past *past); /* zeroed is fine */
+
+struct heap_suspect {
+	uint32_t holder; /* a node */
+	uint32_t class; /* of most bytes of what came */
+	uint32_t example; /* a node of this class: the one that retains most */
+	uint64_t count; /* more of this class than before */
+	uint64_t others; /* more of other classes */
+	uint64_t bytes; /* that accumulated since the first snapshot */
+	uint64_t last_bytes; /* of these, since the one before the last */
+	bool chain; /* each holds the next */
+};
+
+struct heap_leaks {
+	struct heap_suspect *items; /* owned: most bytes first, then by node */
+	size_t n, capacity;
+	uint64_t growth; /* bytes; 0 when it shrank */
+	uint64_t threshold; /* bytes */
+};
+
+/* pasts: one or two, the oldest first. 0, -ENOMEM; fini in any case. */
+int heap_leaks_find(struct heap_leaks *ret, const struct heap_side *last,
+		    const struct heap_past *pasts, size_t pasts_n);
+void heap_leaks_fini(struct heap_leaks *leaks); /* zeroed is fine */

@@ -1,0 +1,35 @@
+#pragma once
+
+/* What an object holds, for heap/leaks.c: its tables and elements are parts of it. */
+
+#include <stdbool.h>
+#include "heap/alloc.h"
+#include "heap/leaks.h"
+
+struct leaks_view {
+	/* borrowed, of the last snapshot */
+	const struct heap_graph *graph;
+	const struct heap_tree *tree;
+	const uint32_t *dominator, *class;
+	const uint64_t *retained;
+	const struct heap_past *pasts;
+	size_t pasts_n;
+	uint64_t threshold;
+	struct heap_stack parts; /* owned: those still to be looked through */
+	uint32_t next, end; /* of the one that is */
+};
+
+void leaks_view_fini(struct leaks_view *view);
+
+/* It may be a suspect: an object of the program, or one of the embedder's. */
+bool leaks_is_holder(const struct leaks_view *view, uint32_t node);
+
+/* A child that counts; engine's own and compiled code come and go by themselves. */
+bool leaks_is_thing(const struct leaks_view *view, uint32_t node);
+
+/* A part of what dominates it. */
+bool leaks_is_part(const struct leaks_view *view, uint32_t node);
+
+/* One walk at a time. next(): 1, 0 when all were told, -ENOMEM. */
+void leaks_parts_begin(struct leaks_view *view, uint32_t holder);
+int leaks_parts_next(struct leaks_view *view, uint32_t *ret);

@@ -1,0 +1,56 @@
+#pragma once
+
+/*
+ * The objects of one snapshot found again in a later one
+ *
+ * By id where ids last. V8 numbers all objects anew when its profiler was switched off between two
+ * snapshots; then by their named dominator paths: what the same object holds by the same name is
+ * the same. Of several that a name does not tell apart, the largest are taken for each other, then
+ * the next ones, so that as little as possible has changed.
+ */
+
+#include <stdint.h>
+#include "heap/analysis.h"
+#include "heap/tree.h"
+
+/* A snapshot and what is needed to match its objects. */
+struct heap_side {
+	const struct heap_analysis *analysis; /* borrowed */
+	struct heap_tree tree;
+	uint32_t *ways; /* owned: heap_ways() */
+};
+
+/* 0, -ENOMEM; fini in any case. */
+int heap_side_init(struct heap_side *ret, const struct heap_analysis *analysis);
+void heap_side_fini(struct heap_side *side); /* zeroed is fine */
+
+/* How far ids mean the same in two snapshots. */
+struct heap_agreement {
+	uint64_t both; /* ids that are in both */
+	uint64_t equal; /* of these, of equal class, and of equal name where that does not change */
+	uint64_t base; /* ids in the base */
+};
+
+/*
+ * An object keeps its id and hardly ever changes its class: where ids last, all but a few of those
+ * in both agree.
+ */
+bool heap_ids_last(const struct heap_agreement *agreement);
+
+struct heap_match {
+	uint32_t nodes;
+	uint32_t *
+		of; /* owned, by node of the last snapshot: the node of the base; UINT32_MAX: new */
+	struct heap_agreement agreement;
+};
+
+enum heap_match_by { HEAP_MATCH_AUTO, HEAP_MATCH_IDS, HEAP_MATCH_PATHS };
+
+/*
+ * Classes of both are of the same shapes. *by is made IDS or PATHS where it is AUTO. By ids, what
+ * has none of the same id is looked for by its path all the same: something replaced by another.
+ * 0, -ENOMEM; fini in any case.
+ */
+int heap_match_init(struct heap_match *ret, const struct heap_side *base,
+		    const struct heap_side *last, enum heap_match_by *by);
+void heap_match_fini(struct heap_match *match); /* zeroed is fine */

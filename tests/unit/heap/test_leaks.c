@@ -1,0 +1,263 @@
+/*
+ * Suspects of small snapshots made by hand: a store with its elements, a list, and things that stay
+ * as they are.
+ */
+
+#include "heap/leaks.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "util/buf.h"
+#include "util/err.h"
+
+/* As type and name of a node, or of an edge. */
+enum { ARRAY = 1, OBJECT = 3, SYNTHETIC = 9 };
+enum { ELEMENT = 1, PROPERTY, INTERNAL };
+enum {
+	NO_NAME,
+	ROOT,
+	STORE,
+	ELEMENTS,
+	ITEM,
+	OWNER,
+	LINK,
+	FILLER,
+	STORE_EDGE,
+	OWNER_EDGE,
+	HEAD,
+	NEXT
+};
+
+enum { FILLERS = 100, ITEM_BYTES = 4000, LINK_BYTES = 1000, DEEP = 200000 };
+enum { EARLY_ID = 9, LATE_ID = 1000001 };
+
+static const char strings[] =
+	"[\"\",\"(root)\",\"Store\",\"(elements)\",\"Item\",\"Owner\",\"Link\",\"Filler\","
+	"\"store\",\"owner\",\"head\",\"next\"]}";
+
+static const char head[] =
+	"{\"snapshot\":{\"meta\":{\"node_fields\":[\"type\",\"name\",\"id\",\"self_size\","
+	"\"edge_count\"],\"node_types\":[[\"hidden\",\"array\",\"string\",\"object\",\"code\","
+	"\"closure\",\"regexp\",\"number\",\"native\",\"synthetic\",\"concatenated string\","
+	"\"sliced string\"],\"string\",\"number\",\"number\",\"number\"],\"edge_fields\":[\"type\","
+	"\"name_or_index\",\"to_node\"],\"edge_types\":[[\"context\",\"element\",\"property\","
+	"\"internal\",\"hidden\",\"shortcut\",\"weak\"],\"string_or_number\",\"node\"]},"
+	"\"node_count\":%u,\"edge_count\":%u},\"nodes\":[";
+
+/* What a snapshot shows. */
+struct scene {
+	uint32_t items_first, items_end; /* those the store has, by number */
+	uint32_t links; /* the newest first, or last when appended */
+	bool appended;
+	bool anew; /* ids were given anew: those of one kind are another's now */
+};
+
+struct shot {
+	struct buf text;
+	struct heap_analysis analysis;
+	struct heap_side side;
+};
+
+static void put_node(struct buf *buf, unsigned type, unsigned name, unsigned id, unsigned size,
+		     unsigned edges)
+{
+	buf_printf(buf, "%s%u,%u,%u,%u,%u", id == 1 ? "" : ",", type, name, id, size, edges);
+}
+
+static void put_edge(struct buf *buf, unsigned type, unsigned name, unsigned to)
+{
+	bool first = buf->data[buf->size - 1] == '[';
+
+	buf_printf(buf, "%s%u,%u,%u", first ? "" : ",", type, name, to * 5);
+}
+
+/* root, store, elements, owner, fillers, items, links */
+static void compose(struct buf *buf, const struct scene *scene)
+{
+	uint32_t items = scene->items_end - scene->items_first;
+	uint32_t first_item = 4 + FILLERS, first_link = first_item + items;
+	uint32_t nodes = first_link + scene->links, root_edges = 2 + FILLERS;
+	uint32_t filler_id = scene->anew ? LATE_ID : EARLY_ID;
+	uint32_t other_id = scene->anew ? EARLY_ID : LATE_ID;
+
+	buf_printf(buf, head, nodes, root_edges + 1 + items + scene->links);
+	put_node(buf, SYNTHETIC, ROOT, 1, 0, root_edges);
+	put_node(buf, OBJECT, STORE, scene->anew ? 5 : 3, 32, 1);
+	put_node(buf, ARRAY, ELEMENTS, scene->anew ? 7 : 5, 64, items);
+	put_node(buf, OBJECT, OWNER, scene->anew ? 3 : 7, 32, scene->links > 0);
+	for (uint32_t i = 0; i < FILLERS; i++)
+		put_node(buf, OBJECT, FILLER, filler_id + 2 * i, 100, 0);
+	for (uint32_t i = scene->items_first; i < scene->items_end; i++)
+		put_node(buf, OBJECT, ITEM, other_id + 4 * i, ITEM_BYTES, 0);
+	for (uint32_t i = 0; i < scene->links; i++)
+		put_node(buf, OBJECT, LINK,
+			 other_id + 2 + 4 * (scene->appended ? i : scene->links - i), LINK_BYTES,
+			 i + 1 < scene->links);
+	buf_puts(buf, "],\"edges\":[");
+	put_edge(buf, PROPERTY, STORE_EDGE, 1);
+	put_edge(buf, PROPERTY, OWNER_EDGE, 3);
+	for (uint32_t i = 0; i < FILLERS; i++)
+		put_edge(buf, ELEMENT, i, 4 + i);
+	put_edge(buf, INTERNAL, ELEMENTS, 2);
+	for (uint32_t i = 0; i < items; i++)
+		put_edge(buf, INTERNAL, NO_NAME, first_item + i);
+	for (uint32_t i = 0; i < scene->links; i++)
+		put_edge(buf, PROPERTY, i == 0 ? HEAD : NEXT, first_link + i);
+	buf_printf(buf, "],\"strings\":%s", strings);
+}
+
+static void shot_init(struct shot *shot, const struct scene *scene, const struct shot *beside)
+{
+	struct heap_load_options options = { 1, 0 };
+	struct v8_text text;
+	struct err err = { .text = "" };
+
+	buf_init(&shot->text, SIZE_MAX / 2);
+	compose(&shot->text, scene);
+	text = (struct v8_text){ .data = buf_text(&shot->text), .size = shot->text.size };
+	cr_assert_eq(heap_analyse_beside(&shot->analysis, &text,
+					 beside != NULL ? &beside->analysis.shapes : NULL, &options,
+					 &err),
+		     0, "%s", err.text);
+	cr_assert_eq(heap_side_init(&shot->side, &shot->analysis), 0);
+}
+
+static void shot_fini(struct shot *shot)
+{
+	heap_side_fini(&shot->side);
+	heap_analysis_fini(&shot->analysis);
+	buf_fini(&shot->text);
+}
+
+/* The suspects of these scenes, the last one of which stays in `last`. */
+static void find(struct heap_leaks *ret, struct shot *last, const struct scene *scenes, size_t n,
+		 enum heap_match_by expected)
+{
+	struct heap_past pasts[HEAP_PASTS_MAX];
+
+	shot_init(last, &scenes[n - 1], NULL);
+	for (size_t i = 0; i + 1 < n; i++) {
+		enum heap_match_by by = HEAP_MATCH_AUTO;
+		struct heap_match match;
+		struct shot base;
+
+		shot_init(&base, &scenes[i], last);
+		cr_assert_eq(heap_match_init(&match, &base.side, &last->side, &by), 0);
+		cr_assert_eq(by, expected);
+		cr_assert_eq(heap_past_init(&pasts[i], &match, &base.analysis), 0);
+		heap_match_fini(&match);
+		shot_fini(&base);
+	}
+	cr_assert_eq(heap_leaks_find(ret, &last->side, pasts, n - 1), 0);
+	for (size_t i = 0; i + 1 < n; i++)
+		heap_past_fini(&pasts[i]);
+}
+
+static void expect(const struct shot *last, const struct heap_suspect *suspect, const char *holder,
+		   const char *class, uint64_t count, uint64_t bytes)
+{
+	const struct heap_classes *classes = &last->analysis.classes;
+
+	cr_expect_str_eq(classes->items[classes->of[suspect->holder]].name, holder);
+	cr_expect_str_eq(classes->items[suspect->class].name, class);
+	cr_expect_eq(suspect->count, count);
+	cr_expect_eq(suspect->bytes, bytes);
+}
+
+static void expect_store(const struct scene scenes[3], enum heap_match_by by)
+{
+	struct heap_leaks leaks;
+	struct shot last;
+
+	find(&leaks, &last, scenes, 3, by);
+	cr_assert_eq(leaks.n, 1);
+	expect(&last, &leaks.items[0], "Store", "Item", 40, 40 * ITEM_BYTES);
+	cr_expect_eq(leaks.items[0].last_bytes, 25 * ITEM_BYTES);
+	cr_expect_not(leaks.items[0].chain);
+	cr_expect_eq(leaks.growth, 40 * ITEM_BYTES);
+	heap_leaks_fini(&leaks);
+	shot_fini(&last);
+}
+
+Test(leaks, a_store_by_ids)
+{
+	expect_store((struct scene[]){ { 0, 10 }, { 0, 25 }, { 0, 50 } }, HEAP_MATCH_IDS);
+}
+
+Test(leaks, a_store_by_paths_when_ids_are_given_anew)
+{
+	expect_store((struct scene[]){ { 0, 10 }, { 0, 25 }, { 0, 50, .anew = true } },
+		     HEAP_MATCH_PATHS);
+}
+
+/* The oldest are gone: what counts is how many more there are. */
+Test(leaks, a_store_that_also_lets_go)
+{
+	expect_store((struct scene[]){ { 0, 10 }, { 5, 30 }, { 50, 100 } }, HEAP_MATCH_IDS);
+}
+
+static void expect_none(const struct scene scenes[3], size_t n)
+{
+	struct heap_leaks leaks;
+	struct shot last;
+
+	find(&leaks, &last, scenes, n, HEAP_MATCH_IDS);
+	cr_expect_eq(leaks.n, 0);
+	heap_leaks_fini(&leaks);
+	shot_fini(&last);
+}
+
+Test(leaks, what_is_only_replaced_is_none)
+{
+	expect_none((struct scene[]){ { 0, 50 }, { 50, 100 }, { 100, 150 } }, 3);
+}
+
+Test(leaks, what_only_warmed_up_is_none)
+{
+	expect_none((struct scene[]){ { 0, 10 }, { 0, 100 }, { 50, 150 } }, 3);
+}
+
+Test(leaks, what_is_small_is_none)
+{
+	expect_none((struct scene[]){ { 0, 1 }, { 0, 2 }, { 0, 5 } }, 3);
+}
+
+/* The owner of the list is named, wherever its new links come. */
+static void expect_list(uint32_t first, bool appended, bool anew)
+{
+	const struct scene scenes[] = {
+		{ 0, 0, first, appended },
+		{ 0, 0, first + 60, appended },
+		{ 0, 0, first + 140, appended, anew },
+	};
+	struct heap_leaks leaks;
+	struct shot last;
+
+	find(&leaks, &last, scenes, 3, anew ? HEAP_MATCH_PATHS : HEAP_MATCH_IDS);
+	cr_assert_eq(leaks.n, 1);
+	expect(&last, &leaks.items[0], "Owner", "Link", 140, 140 * LINK_BYTES);
+	cr_expect(leaks.items[0].chain);
+	heap_leaks_fini(&leaks);
+	shot_fini(&last);
+}
+
+Test(leaks, a_list_that_grows_at_its_head)
+{
+	expect_list(100, false, false);
+}
+
+Test(leaks, a_list_that_grows_at_its_end)
+{
+	expect_list(100, true, false);
+}
+
+Test(leaks, a_list_by_paths)
+{
+	expect_list(100, false, true);
+}
+
+Test(leaks, a_list_as_deep_as_there_are)
+{
+	expect_list(DEEP, true, false);
+}
