@@ -13,10 +13,11 @@ _heapwatchctl_field() {
 
 _heapwatchctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' i
-	local commands='list info export verify pin unpin rm vacuum keygen analyze diff retainers discover'
+	local commands='list info export verify pin unpin rm vacuum keygen analyze diff retainers leaks discover'
+		leaks'
 	local flags='--host --directory --since --until --reverse --field --json --no-pager
 		--no-legend --quiet --output --identity --raw --scripts --off --max-use --keep-free
-		--max-age --max-files --top --class --node --threads --memory-max --help --version'
+		--max-age --max-files --top --class --node --threads --memory-max --match --help --version'
 	local members='id name kind target isolate address runtime runtime_version engine
 		engine_version pid rule cause heap_used_bytes heap_limit_bytes started_wall_ms
 		duration_ns pause_ns size_bytes file_bytes sha256 redact compress encrypt recipients
@@ -38,6 +39,9 @@ _heapwatchctl() {
 		return ;;
 	-S | --since | -U | --until)
 		mapfile -t COMPREPLY < <(compgen -W 'today yesterday -1h -1d' -- "$cur")
+		return ;;
+	--match)
+		mapfile -t COMPREPLY < <(compgen -W 'auto ids paths classes' -- "$cur")
 		return ;;
 	-H | --host | -n | --max-use | --keep-free | --max-age | --max-files | --top | \
 	--class | --node | --threads | --memory-max)
