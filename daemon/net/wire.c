@@ -456,10 +456,11 @@ static ssize_t ask_get(struct wire *wire, const struct address *to, const char *
 	if (r == 0)
 		r = secure(wire, to, deadline_ns, err);
 	if (r == 0) {
-		size = snprintf(
-			request, sizeof(request), "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n%s%s%s\r\n", path,
-			address_host_header(host, to), token ? "Authorization: Bearer " : "",
-			token ? token : "", token ? "\r\n" : "");
+		size = snprintf(request, sizeof(request),
+				"GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n%s%s%s\r\n",
+				path, address_host_header(host, to),
+				token ? "Authorization: Bearer " : "", token ? token : "",
+				token ? "\r\n" : "");
 		r = write_all(wire, request, (size_t)size, deadline_ns);
 		explicit_bzero(request, (size_t)size);
 	}
