@@ -4,6 +4,7 @@ and heapwatchd watches what it printed. Other programs of this machine may be fo
 import json
 import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -110,7 +111,8 @@ def test_firefox_and_webkit_say_what_they_are(nursery, tmp_path):
     assert wpe.site.run("'alive'") == "alive"
 
 
-def test_the_secret_path_of_bun_is_missing(nursery):
+def test_the_secret_path_of_bun_is_missing(nursery, start_node):
+    start_node(24, "idle")  # one at least is found
     process = nursery.start([bun.binary(), "--inspect=127.0.0.1:0", node.PROGRAMS / "bun.js"],
                             env=node.environment())
     port = process.wait_line(r"ws://127\.0\.0\.1:(\d+)/")[1]
@@ -136,7 +138,8 @@ SERVER = """require('http').createServer((request, answer) => {
 }).listen(0, '127.0.0.1', () => console.log('ready'));"""
 
 
-def test_a_server_is_asked_once_and_is_no_inspector(nursery):
+def test_a_server_is_asked_once_and_is_no_inspector(nursery, start_node):
+    start_node(24, "idle")  # one at least is found
     process = nursery.start([node.binary(24), "-e", SERVER], env=node.environment())
     process.wait_line("^ready")
     mark = process.mark()
@@ -146,7 +149,7 @@ def test_a_server_is_asked_once_and_is_no_inspector(nursery):
 
 def test_one_that_does_not_answer_holds_nobody_up(start_node):
     stopped, other = start_node(24, "idle"), start_node(24, "idle")
-    stopped.process.signal(19)
+    stopped.process.signal(signal.SIGSTOP)
     until(lambda: stopped.process.state() == "T", "a stopped process")
     found = discover()
     assert found.of(stopped) is None and found.of(other)
