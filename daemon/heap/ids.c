@@ -1,0 +1,70 @@
+/*
+ * Ids to ordinals
+ */
+
+#include "heap/ids.h"
+
+#include <errno.h>
+
+#include "heap/alloc.h"
+#include "util/rand.h"
+
+static uint64_t places(uint64_t nodes)
+{
+	uint64_t n = 16;
+
+	while (n < nodes + nodes / 2)
+		n *= 2;
+	return n;
+}
+
+uint64_t heap_ids_cost(uint64_t nodes)
+{
+	return places(nodes) * (sizeof(uint64_t) + sizeof(uint32_t));
+}
+
+int heap_ids_init(struct heap_ids *ids, uint32_t nodes)
+{
+	*ids = (struct heap_ids){ .n = (size_t)places(nodes) };
+	ids->ids = heap_alloc(ids->n, sizeof(*ids->ids));
+	ids->ordinals = heap_alloc(ids->n, sizeof(*ids->ordinals));
+	if (ids->ids == NULL || ids->ordinals == NULL)
+		return -ENOMEM;
+	return rand_bytes(&ids->seed, sizeof(ids->seed));
+}
+
+void heap_ids_fini(struct heap_ids *ids)
+{
+	heap_free(ids->ids, ids->n, sizeof(*ids->ids));
+	heap_free(ids->ordinals, ids->n, sizeof(*ids->ordinals));
+	*ids = (struct heap_ids){ .n = 0 };
+}
+
+/* Two rounds of multiply and fold: a file does not know the seed. */
+static size_t place_of(const struct heap_ids *ids, uint64_t id)
+{
+	uint64_t hash = (id ^ ids->seed) * 0x9e3779b97f4a7c15;
+	size_t i;
+
+	hash = (hash ^ hash >> 29) * 0xbf58476d1ce4e5b9;
+	i = (size_t)(hash ^ hash >> 32) & (ids->n - 1);
+	while (ids->ordinals[i] != 0 && ids->ids[i] != id)
+		i = (i + 1) & (ids->n - 1);
+	return i;
+}
+
+int heap_ids_put(struct heap_ids *ids, uint64_t id, uint32_t ordinal)
+{
+	size_t i = place_of(ids, id);
+
+	if (ids->ordinals[i] != 0)
+		return -EEXIST;
+	ids->ids[i] = id;
+	ids->ordinals[i] = ordinal + 1;
+	return 0;
+}
+
+uint32_t heap_ids_get(const struct heap_ids *ids, uint64_t id)
+{
+	return ids->ordinals[place_of(ids, id)] - 1;
+}
