@@ -38,6 +38,7 @@ static const struct command {
 	{ "analyze", 1, 1, command_analyze, true },
 	{ "diff", 2, 2, command_diff, true },
 	{ "retainers", 1, 1, command_retainers, true },
+	{ "convert", 1, 1, command_convert, true },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -61,6 +62,8 @@ static const char usage[] =
 	"program\n"
 	"  retainers FILE         why an object is there: --node=@ID, or the largest of "
 	"--class=NAME\n"
+	"  convert FILE           a heap snapshot of any engine as V8's, for DevTools and "
+	"MemLab\n"
 	"\n"
 	"An ID is an id, the first digits (at least 4) of it, or the name of a file. A MATCH is a\n"
 	"target's name, which may have wildcards, or MEMBER=VALUE (rule=, kind=, runtime=, ...).\n"
@@ -76,9 +79,10 @@ static const char usage[] =
 	"     --json=MODE         short, pretty or off\n"
 	"     --no-pager, --no-legend\n"
 	"  -q --quiet             say nothing but what was asked for\n"
-	"  -o --output=FILE       export: to this file, - is stdout (default: by the capture's "
+	"  -o --output=FILE       export, convert: to this file, - is stdout (default: by the "
+	"capture's "
 	"name)\n"
-	"  -i --identity=FILE     export: key file; may be repeated\n"
+	"  -i --identity=FILE     export, analyze, ...: key file; may be repeated\n"
 	"     --raw               export: as it is on the disk\n"
 	"     --scripts           export: the list of scripts kept beside it\n"
 	"     --top=NUMBER        analyze, diff: so many rows (default: 20; 0: all)\n"

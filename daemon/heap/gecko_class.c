@@ -137,12 +137,12 @@ static int put_name(const struct gecko_classes *classes, const char *before,
 }
 
 static void class_object(const struct gecko_classes *classes, const struct gecko_said *said,
-			uint8_t *ret_type, uint32_t *ret_name)
+			 uint8_t *ret_type, uint32_t *ret_name)
 {
 	size_t i = index_of(classes->classes, GECKO_CLASSES, said->class);
 
 	*ret_type = i == FUNCTION || i == BOUND_FUNCTION ? HEAP_CLOSURE
-		    : i == REGEXP			 ? HEAP_REGEXP
+		    : i == REGEXP                        ? HEAP_REGEXP
 							 : HEAP_OBJECT;
 	*ret_name = said->class != UINT32_MAX ? said->class : classes->classes[PLAIN];
 }
@@ -154,7 +154,7 @@ int gecko_class(const struct gecko_classes *classes, const struct gecko_said *sa
 
 	if (i == STRING || i == SYMBOL || i == BIGINT) {
 		*ret_type = i == STRING ? HEAP_STRING : i == SYMBOL ? IMPORT_SYMBOL : IMPORT_BIGINT;
-		*ret_name = i == STRING	  ? classes->string
+		*ret_name = i == STRING   ? classes->string
 			    : i == SYMBOL ? classes->symbol
 					  : classes->bigint;
 		return 0;
@@ -199,8 +199,8 @@ static void find_links(const struct gecko_classes *classes, const struct heap_gr
 		       struct links *links)
 {
 	for (uint32_t node = 0; node < graph->nodes; node++) {
-		bool holder = graph->type[node] == HEAP_OBJECT &&
-			      is_holder(classes, graph->name[node]);
+		bool holder =
+			graph->type[node] == HEAP_OBJECT && is_holder(classes, graph->name[node]);
 
 		for (uint32_t i = graph->edge_first[node]; i < graph->edge_first[node + 1]; i++) {
 			enum heap_edge_kind kind = heap_edge_kind(graph->edges[i]);

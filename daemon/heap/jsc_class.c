@@ -15,12 +15,9 @@ static const struct known {
 	uint8_t type;
 	const char *name; /* or NULL: that of the class */
 } knowns[] = {
-	{ "string", HEAP_STRING, "(string)" },
-	{ "symbol", IMPORT_SYMBOL, NULL },
-	{ "BigInt", IMPORT_BIGINT, "bigint" },
-	{ "bigint", IMPORT_BIGINT, NULL },
-	{ "RegExp", HEAP_REGEXP, NULL },
-	{ "Structure", IMPORT_SHAPE, NULL },
+	{ "string", HEAP_STRING, "(string)" }, { "symbol", IMPORT_SYMBOL, NULL },
+	{ "BigInt", IMPORT_BIGINT, "bigint" }, { "bigint", IMPORT_BIGINT, NULL },
+	{ "RegExp", HEAP_REGEXP, NULL },       { "Structure", IMPORT_SHAPE, NULL },
 	{ "Callee", HEAP_CLOSURE, NULL },
 };
 
@@ -28,8 +25,12 @@ static const char *const code_ends[] = { "Executable", "CodeBlock", "SourceCode"
 
 /* Scopes, as V8 has contexts. */
 static const char *const scopes[] = {
-	"JSLexicalEnvironment", "JSGlobalLexicalEnvironment", "JSModuleEnvironment",
-	"StrictEvalActivation", "WithScope",		      "JSFunctionScope",
+	"JSLexicalEnvironment",
+	"JSGlobalLexicalEnvironment",
+	"JSModuleEnvironment",
+	"StrictEvalActivation",
+	"WithScope",
+	"JSFunctionScope",
 };
 
 /* Parts of objects that have a realm all the same. */

@@ -158,8 +158,8 @@ static int read_version(struct v8_walk *walk, struct err *err)
 	uint64_t first = walk->at;
 	int r = v8_walk_skip(walk, err);
 
-	if (r == 0 && (walk->at != first + 1 || digit < '0' + VERSION_MIN ||
-		       digit > '0' + VERSION_MAX))
+	if (r == 0 &&
+	    (walk->at != first + 1 || digit < '0' + VERSION_MIN || digit > '0' + VERSION_MAX))
 		return err_set(err, -EBADMSG,
 			       "section \"version\", byte %" PRIu64
 			       ": versions %d and %d of JSC's snapshots can be read",
@@ -196,9 +196,9 @@ static int read_section(struct jsc_file *file, struct v8_walk *walk, struct err 
 		const char *name;
 		struct jsc_section *section;
 	} sections[] = {
-		{ "nodes", &file->nodes },	     { "nodeClassNames", &file->class_names },
-		{ "edges", &file->edges },	     { "edgeTypes", &file->edge_types },
-		{ "edgeNames", &file->edge_names },  { "roots", &file->roots },
+		{ "nodes", &file->nodes },          { "nodeClassNames", &file->class_names },
+		{ "edges", &file->edges },          { "edgeTypes", &file->edge_types },
+		{ "edgeNames", &file->edge_names }, { "roots", &file->roots },
 		{ "labels", &file->labels },
 	};
 

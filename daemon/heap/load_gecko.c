@@ -90,10 +90,10 @@ static int use_of(struct load *load, uint32_t number, const struct wide **ret)
 	}
 	gecko_put_wide(&load->buf, &load->reader.wide.items[number]);
 	if (load->buf.error == 0)
-		wide->use = is_internal(load->buf.data != NULL ? load->buf.data : "",
-					load->buf.size)
-				    ? USE_INTERNAL
-				    : USE_NAME;
+		wide->use =
+			is_internal(load->buf.data != NULL ? load->buf.data : "", load->buf.size)
+				? USE_INTERNAL
+				: USE_NAME;
 	return gecko_name(&load->import.names, &load->buf, &wide->name);
 }
 
@@ -230,8 +230,8 @@ static int put_edge(struct load *load, uint32_t row, const struct gecko_edge *ed
 
 	if (found == UINT32_MAX)
 		return err_set(import->err, -EBADMSG,
-			       "node %" PRIu64 ", before byte %" PRIu64
-			       ": it refers to %" PRIu64 ", which is not there",
+			       "node %" PRIu64 ", before byte %" PRIu64 ": it refers to %" PRIu64
+			       ", which is not there",
 			       load->reader.message, load->reader.at, edge->to);
 	if (use_of(load, edge->name, &wide) < 0)
 		return import_no_memory(import);

@@ -117,8 +117,8 @@ static int read_edge_types(struct load *load)
 /* ---- nodes ---- */
 
 /* One row; *ret_label is 0 where there is none. */
-static int read_node(const struct load *load, struct jsc_reader *reader,
-		     uint64_t row[NODE_NUMBERS], uint64_t *ret_label)
+static int read_node(const struct load *load, struct jsc_reader *reader, uint64_t row[NODE_NUMBERS],
+		     uint64_t *ret_label)
 {
 	const char *raw;
 	size_t size;
@@ -212,8 +212,8 @@ static int read_roots(struct load *load)
 		if (r < 0)
 			return r;
 		if (row[1] >= load->file.labels.values || row[2] >= load->file.labels.values)
-			return wrong(load, &reader, "there is no label", row[1] > row[2] ? row[1]
-											 : row[2]);
+			return wrong(load, &reader, "there is no label",
+				     row[1] > row[2] ? row[1] : row[2]);
 		name = load->labels[row[1]] != load->empty ? load->labels[row[1]]
 							   : load->labels[row[2]];
 		found = heap_ids_get(&import->ids, row[0]);
@@ -264,7 +264,8 @@ static int read_edge(const struct load *load, struct jsc_reader *reader, struct 
 	from = heap_ids_get(&import->ids, row[0]);
 	to = heap_ids_get(&import->ids, row[1]);
 	if (from == UINT32_MAX || to == UINT32_MAX)
-		return wrong(load, reader, "there is no node", from == UINT32_MAX ? row[0] : row[1]);
+		return wrong(load, reader, "there is no node",
+			     from == UINT32_MAX ? row[0] : row[1]);
 	ret->from = import_node(import, from);
 	ret->to = import_node(import, to);
 	if (from == 0 && load->reason != NULL && load->reason[to] != 0)
@@ -318,7 +319,8 @@ static int load_all(struct load *load, const struct heap_load_options *options)
 		r = import_begin(import, file->nodes.values / file->node_fields,
 				 file->edges.values / EDGE_NUMBERS, options);
 	if (r == 0 && import->rows == 0)
-		return err_set(import->err, -EBADMSG, "section \"nodes\": there is not even a root");
+		return err_set(import->err, -EBADMSG,
+			       "section \"nodes\": there is not even a root");
 	r = r == 0 ? read_all_names(load) : r;
 	r = r == 0 ? read_ids(load) : r;
 	r = r == 0 ? read_roots(load) : r;
