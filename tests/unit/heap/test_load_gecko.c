@@ -9,27 +9,6 @@
 #include "foreign.h"
 #include "util/err.h"
 
-/* A length or a key below 128 is a byte; W() is a text of one wide character. */
-#define W(c) 2, c, 0
-#define METADATA 2, 8, 1
-
-enum { ROOT = 1, WINDOW, THING };
-
-/*
- * The root refers to a Window because of "a, 7" and of "a", the Window to an object by "p" and by
- * objectElements[3]. Types are not JSObject but "T": hidden.
- */
-static const unsigned char small[] = {
-	METADATA,
-	/* id 1, type "R", edges */
-	31, 8, ROOT, 18, W('R'), 42, 12, 8, WINDOW, 18, 8, 'a', 0, ',', 0, ' ', 0, '7', 0,
-	42, 7, 8, WINDOW, 18, 2 + 1, 'a', 0, 0,
-	/* id 2, type JSObject, size, an edge, class Window */
-	49, 8, WINDOW, 18, 16, 'J', 0, 'S', 0, 'O', 0, 'b', 0, 'j', 0, 'e', 0, 'c', 0, 't', 0,
-	32, 48, 42, 5 + 2, 8, 0x83, 0x80, 0x80, 0x80, 0x80, 0x40, 42, 5, 8, THING, 18, 1, 'p',
-	58, 6, 'W', 'i', 'n', 'd', 'o', 'w',
-};
-
 /* Put together rather than counted by hand. */
 struct dump {
 	unsigned char data[2048];
@@ -98,3 +77,56 @@ static void put_message(struct dump *dump, const struct dump *message)
 }
 
 static const uint64_t far = 0x7f0012345678;
+
+/* The root leads to a Window, which holds an object far away, and that an element. */
+static void build(struct dump *dump)
+{
+	struct dump node = { .size = 0 };
+
+	put(dump, "\2\10\1", 3);
+	put_number(&node, 1, 1);
+	put_wide(&node, 2, "R");
+	put_edge(&node, 2, "why, 0x7", 0);
+	put_message(dump, &node);
+	node.size = 0;
+	put_number(&node, 1, 2);
+	put_wide(&node, 2, "JSObject");
+	put_number(&node, 4, 48);
+	put_edge(&node, far, "p", 0);
+	put_narrow(&node, 7, "Window");
+	put_message(dump, &node);
+	node.size = 0;
+	put_number(&node, 1, far);
+	put_number(&node, 3, 2); /* JSObject */
+	put_edge(&node, 2, "objectElements[3]", 0);
+	put_narrow(&node, 7, "Array");
+	put_message(dump, &node);
+}
+
+Test(load_gecko, is_what_v8_would_have_written)
+{
+	struct dump dump = { .size = 0 };
+	struct heap_graph graph;
+	struct err err;
+
+	build(&dump);
+	cr_assert_eq(foreign_load(&graph, dump.data, dump.size, &err), 0, "%s", err.text);
+	cr_assert_eq(graph.nodes, 5);
+	foreign_check_name(&graph, 2, "why");
+	foreign_check_name(&graph, 3, "Window");
+	foreign_check_edge(&graph, 0, 3, HEAP_SHORTCUT, "Window");
+	foreign_check_edge(&graph, 2, 3, HEAP_INTERNAL, "why, 0x7");
+	foreign_check_edge(&graph, 3, 4, HEAP_PROPERTY, "p");
+	foreign_check_edge(&graph, 4, 3, HEAP_ELEMENT, "3");
+	cr_assert_eq(heap_size(&graph, 3), 48);
+	cr_assert_eq(heap_node_find(&graph, far), 4);
+	heap_graph_fini(&graph);
+}
+
+Test(load_gecko, a_part_of_a_file_is_never_taken_for_a_file)
+{
+	struct dump dump = { .size = 0 };
+
+	build(&dump);
+	foreign_check_cuts(dump.data, dump.size);
+}
