@@ -12,7 +12,8 @@
 #include "util/buf.h"
 #include "util/err.h"
 
-/* A global with a Thing, of which an array, a text, its Structure and an element of the DOM hang. */
+/* A global with a Thing, of which an array, a text, its Structure and an element of the DOM hang.
+ */
 static const char inspector[] =
 	"{\"version\":3,\"type\":\"Inspector\",\"nodes\":[0,0,0,0, 9,64,1,0,7,5000000000,2,2,\n"
 	"3,16,3,0,4,24,4,0,5,112,5,1,6,8,6,4],"
@@ -26,8 +27,8 @@ enum { GLOBAL = 2, THING, ARRAY, TEXT, STRUCTURE, DIV };
 
 Test(load_jsc, is_what_v8_would_have_written)
 {
-	static const uint8_t types[] = { HEAP_SYNTHETIC, HEAP_SYNTHETIC, HEAP_OBJECT, HEAP_OBJECT,
-					 HEAP_OBJECT,	 HEAP_STRING };
+	static const uint8_t types[] = { HEAP_SYNTHETIC, HEAP_SYNTHETIC, HEAP_OBJECT,
+					 HEAP_OBJECT,    HEAP_OBJECT,    HEAP_STRING };
 	struct heap_graph graph;
 	struct err err;
 
@@ -55,7 +56,8 @@ Test(load_jsc, is_what_v8_would_have_written)
 
 static const char debugging[] =
 	"{\"version\":2,\"type\":\"GCDebugging\","
-	"\"nodes\":[0,0,0,0,0,\"0x0\",\"0x0\",1,32,1,0,2,\"0x1\",\"0x0\",2,8,2,0,0,\"0x2\",\"0x0\"],"
+	"\"nodes\":[0,0,0,0,0,\"0x0\",\"0x0\",1,32,1,0,2,\"0x1\",\"0x0\",2,8,2,0,0,\"0x2\",\"0x0\"]"
+	","
 	"\"nodeClassNames\":[\"<root>\",\"Function\",\"Thing\"],\"edges\":[0,1,0,0,0,2,0,0],"
 	"\"edgeTypes\":[\"Internal\"],\"edgeNames\":[],"
 	"\"roots\":[1,1,0],\"labels\":[\"\",\"StrongHandles\",\"grow\"]}";
@@ -115,7 +117,8 @@ Test(load_jsc, damage_is_told_with_its_section)
 		cr_assert_not_null(at, "%s", damages[i].from);
 		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - inspector), inspector,
 			 damages[i].to, at + strlen(damages[i].from));
-		cr_assert_lt(foreign_load(&graph, text, strlen(text), &err), 0, "%s", damages[i].to);
+		cr_assert_lt(foreign_load(&graph, text, strlen(text), &err), 0, "%s",
+			     damages[i].to);
 		cr_assert_not_null(strstr(err.text, damages[i].word), "%s: %s", damages[i].to,
 				   err.text);
 		heap_graph_fini(&graph);
