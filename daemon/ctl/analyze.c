@@ -84,7 +84,7 @@ static void json_node(struct json_writer *w, const struct heap_analysis *analysi
 	uint32_t dominator = analysis->dominators.dominator[node];
 
 	json_write_object(w);
-	json_member_uint(w, "id", graph->id[node]);
+	json_member_uint(w, "id", heap_id(graph, node));
 	json_name(w, "name", graph, node);
 	json_member_string(w, "type", graph->type_names[graph->type[node]]);
 	json_member_string(w, "class", analysis->classes.items[analysis->classes.of[node]].key);
@@ -92,7 +92,7 @@ static void json_node(struct json_writer *w, const struct heap_analysis *analysi
 	json_member_uint(w, "retained_bytes", analysis->retained[node]);
 	json_write_key(w, "distance");
 	json_write_int(w, analysis->distances[node]);
-	json_member_uint(w, "dominator", graph->id[dominator]);
+	json_member_uint(w, "dominator", heap_id(graph, dominator));
 	json_write_object_end(w);
 }
 
@@ -222,12 +222,12 @@ static void put_node(struct buf *buf, const struct report *report)
 
 	buf_init(&name, SIZE_MAX / 2);
 	heap_node_name(&analysis->graph, node, &name);
-	buf_printf(buf, "@%" PRIu32 " ", analysis->graph.id[node]);
+	buf_printf(buf, "@%" PRIu64 " ", heap_id(&analysis->graph, node));
 	show_text(buf, buf_text(&name) != NULL ? buf_text(&name) : "?");
 	put_bytes(buf, ": self ", heap_size(&analysis->graph, node));
 	put_bytes(buf, ", retained ", analysis->retained[node]);
-	buf_printf(buf, ", distance %d, dominated by @%" PRIu32 "\n\n", analysis->distances[node],
-		   analysis->graph.id[analysis->dominators.dominator[node]]);
+	buf_printf(buf, ", distance %d, dominated by @%" PRIu64 "\n\n", analysis->distances[node],
+		   heap_id(&analysis->graph, analysis->dominators.dominator[node]));
 	buf_fini(&name);
 }
 

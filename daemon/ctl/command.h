@@ -28,6 +28,7 @@ command_fn command_analyze;
 command_fn command_diff;
 command_fn command_retainers;
 command_fn command_leaks;
+command_fn command_convert;
 
 /* The command line, run to its end. version and revision are printed by --version. */
 int ctl_run(int argc, char **argv, const char *version, const char *revision);

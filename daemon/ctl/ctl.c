@@ -40,6 +40,7 @@ static const struct command {
 	{ "retainers", 1, 1, command_retainers, true },
 	{ "leaks", 2, 3, command_leaks, true },
 	{ "discover", 0, 0, command_discover, true },
+	{ "convert", 1, 1, command_convert, true },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -65,6 +66,8 @@ static const char usage[] =
 	"--class=NAME\n"
 	"  leaks FILE FILE [FILE] where memory accumulates, from two or three snapshots in turn\n"
 	"  discover               find the inspectors of this host: a list for file_sd_configs\n"
+	"  convert FILE           a heap snapshot of any engine as V8's, for DevTools and "
+	"MemLab\n"
 	"\n"
 	"An ID is an id, the first digits (at least 4) of it, or the name of a file. A MATCH is a\n"
 	"target's name, which may have wildcards, or MEMBER=VALUE (rule=, kind=, runtime=, ...).\n"
@@ -80,9 +83,10 @@ static const char usage[] =
 	"     --json=MODE         short, pretty or off\n"
 	"     --no-pager, --no-legend\n"
 	"  -q --quiet             say nothing but what was asked for\n"
-	"  -o --output=FILE       export: to this file, - is stdout (default: by the capture's "
+	"  -o --output=FILE       export, convert: to this file, - is stdout (default: by the "
+	"capture's "
 	"name)\n"
-	"  -i --identity=FILE     export: key file; may be repeated\n"
+	"  -i --identity=FILE     export, analyze, ...: key file; may be repeated\n"
 	"     --raw               export: as it is on the disk\n"
 	"     --scripts           export: the list of scripts kept beside it\n"
 	"     --scripts=FILE      leaks: that list (default: the one beside the last snapshot)\n"

@@ -3,30 +3,20 @@
  *
  *   spool -> sum -> unseal -> expand -> file or stdout
  *
- * The sum is that of what was read, so it shows damage before decryption or decompression would. A
- * file appears under its name only when all of it was right; on stdout it is too late for that, and
- * the exit tells.
+ * The sum is that of what was read, so it shows damage before decryption or decompression would.
  */
 
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "ctl/choose.h"
 #include "ctl/command.h"
+#include "ctl/output.h"
 #include "ctl/tap.h"
 #include "ctl/unseal.h"
 #include "pipeline/zstd.h"
 #include "util/err.h"
-#include "util/file.h"
 #include "util/str.h"
-
-enum { PATH_BYTES_MAX = 4096 };
 
 /* What is read back, and what it passes. */
 struct reading {
@@ -124,96 +114,31 @@ static int read_into(struct source *source, const struct manifest *manifest,
 
 /* ---- where it goes ---- */
 
-static int to_stdout(struct source *source, const struct manifest *manifest,
-		     const struct ctl_options *options, struct err *err)
+struct exporting {
+	struct source *source;
+	const struct manifest *manifest;
+	const struct ctl_options *options;
+};
+
+static int fill(void *owner, int fd, struct err *err)
 {
-	if (isatty(STDOUT_FILENO))
-		return source_fail(err, CTL_FAILURE, -EINVAL,
-				   "refusing to write a capture to a terminal; use -o FILE");
-	return read_into(source, manifest, options, STDOUT_FILENO, err);
+	const struct exporting *exporting = owner;
+
+	return read_into(exporting->source, exporting->manifest, exporting->options, fd, err);
 }
 
-/* A device or a pipe is written to, not replaced. */
-static int to_special(struct source *source, const struct manifest *manifest,
-		      const struct ctl_options *options, const char *path, struct err *err)
+static int export(struct source *source, const struct manifest *manifest,
+		  const struct ctl_options *options, struct err *err)
 {
-	int exit, fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return source_fail(err, CTL_FAILURE, -errno, "%s: %s", path, strerror(errno));
-	exit = read_into(source, manifest, options, fd, err);
-	if (close(fd) < 0 && exit == CTL_OK)
-		return source_fail(err, CTL_FAILURE, -errno, "%s: %s", path, strerror(errno));
-	return exit;
-}
-
-/* The descriptor of the folder a path names a file in, and the name there; -errno. */
-static int open_folder(const char *path, const char **ret_name)
-{
-	char copy[PATH_BYTES_MAX];
-	const char *slash = strrchr(path, '/');
-	int fd;
-
-	*ret_name = slash != NULL ? slash + 1 : path;
-	if (**ret_name == '\0' || !str_copy(copy, sizeof(copy), path))
-		return -EINVAL;
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
-static int to_file(struct source *source, const struct manifest *manifest,
-		   const struct ctl_options *options, const char *path, struct err *err)
-{
-	const char *name;
-	struct file file;
-	int r, exit, dir_fd = open_folder(path, &name);
-
-	if (dir_fd < 0)
-		return source_fail(err, CTL_FAILURE, dir_fd, "%s: %s", path, strerror(-dir_fd));
-	r = file_begin(&file, dir_fd, UINT64_MAX);
-	if (r != 0) {
-		close(dir_fd);
-		return source_fail(err, CTL_FAILURE, r, "%s: %s", path,
-				   r > 0 ? "no space left" : strerror(-r));
-	}
-	exit = read_into(source, manifest, options, file.fd, err);
-	if (exit != CTL_OK) {
-		file_abort(&file);
-	} else {
-		r = file_commit(&file, dir_fd, name);
-		if (r != 0 && r != FILE_E_UNSURE)
-			exit = source_fail(err, CTL_FAILURE, r, "%s: %s", path,
-					   r > 0 ? "no space left" : strerror(-r));
-	}
-	close(dir_fd);
-	return exit;
-}
-
-static int to_path(struct source *source, const struct manifest *manifest,
-		   const struct ctl_options *options, struct err *err)
-{
+	struct exporting exporting = { source, manifest, options };
 	const char *name = options->scripts ? manifest->scripts_name : manifest->name;
 	char own[SPOOL_NAME_MAX];
-	const char *path = options->output;
-	struct stat status;
-	int exit;
 
-	if (path == NULL) {
-		if (options->raw)
-			str_copy(own, sizeof(own), name);
-		else
-			select_plain_name(own, sizeof(own), name);
-		if (lstat(own, &status) == 0)
-			return source_fail(err, CTL_FAILURE, -EEXIST,
-					   "%s exists; name another file with -o", own);
-		path = own;
-	} else if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
-		return to_special(source, manifest, options, path, err);
-	}
-	exit = to_file(source, manifest, options, path, err);
-	if (exit == CTL_OK && !options->quiet)
-		fprintf(stderr, "heapwatchctl: wrote %s\n", path);
-	return exit;
+	if (options->raw)
+		str_copy(own, sizeof(own), name);
+	else
+		select_plain_name(own, sizeof(own), name);
+	return output_write(options, own, fill, &exporting, err);
 }
 
 static int check_wish(const struct manifest *manifest, const struct ctl_options *options,
@@ -237,10 +162,8 @@ int command_export(struct source *source, const struct ctl_options *options, str
 
 	if (exit == CTL_OK)
 		exit = check_wish(&items.items[0].manifest, options, err);
-	if (exit == CTL_OK && options->output != NULL && strcmp(options->output, "-") == 0)
-		exit = to_stdout(source, &items.items[0].manifest, options, err);
-	else if (exit == CTL_OK)
-		exit = to_path(source, &items.items[0].manifest, options, err);
+	if (exit == CTL_OK)
+		exit = export(source, &items.items[0].manifest, options, err);
 	item_array_fini(&items);
 	return exit;
 }

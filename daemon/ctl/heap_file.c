@@ -17,6 +17,7 @@
 #include "ctl/source.h"
 #include "ctl/tap.h"
 #include "ctl/unseal.h"
+#include "pipeline/gzip.h"
 #include "pipeline/zstd.h"
 #include "util/err.h"
 
@@ -37,6 +38,14 @@ static int open_zstd(struct stage **ret, const struct identities *identities, st
 	return zstd_expand_new(ret, next);
 }
 
+static int open_gzip(struct stage **ret, const struct identities *identities, struct stage *next,
+		     struct err *err)
+{
+	(void)identities;
+	(void)err;
+	return gzip_expand_new(ret, next);
+}
+
 static int open_age(struct stage **ret, const struct identities *identities, struct stage *next,
 		    struct err *err)
 {
@@ -50,6 +59,7 @@ static int open_age(struct stage **ret, const struct identities *identities, str
 
 static const struct layer layers[] = {
 	{ "\x28\xb5\x2f\xfd", 4, open_zstd },
+	{ "\x1f\x8b\x08", 3, open_gzip },
 	{ "age-encryption.org/", 19, open_age },
 };
 

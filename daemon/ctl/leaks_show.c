@@ -178,7 +178,7 @@ static int put_sentence(struct buf *buf, const struct leaks_answer *answer, size
 		}
 		buf_printf(buf, "%s in ", suspect->chain ? ", one holding the next," : "");
 		show_text(buf, class_name(answer, analysis->classes.of[suspect->holder]));
-		buf_printf(buf, " @%" PRIu32, analysis->graph.id[suspect->holder]);
+		buf_printf(buf, " @%" PRIu64, heap_id(&analysis->graph, suspect->holder));
 		if (words.held_as.size > 0) {
 			buf_puts(buf, ", held as '");
 			show_text(buf, buf_text(&words.held_as));
@@ -349,8 +349,8 @@ static int json_suspect(struct json_writer *w, const struct leaks_answer *answer
 		json_member_uint(w, "bytes", suspect->bytes);
 		json_member_uint(w, "last_bytes", suspect->last_bytes);
 		json_member_double(w, "share", share(answer, suspect));
-		json_member_uint(w, "example", analysis->graph.id[suspect->example]);
-		json_member_uint(w, "holder", analysis->graph.id[suspect->holder]);
+		json_member_uint(w, "example", heap_id(&analysis->graph, suspect->example));
+		json_member_uint(w, "holder", heap_id(&analysis->graph, suspect->holder));
 		json_member_string(w, "holder_class",
 				   classes[analysis->classes.of[suspect->holder]].key);
 		json_text(w, "held_as", &words.held_as);

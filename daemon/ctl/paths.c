@@ -36,7 +36,7 @@ void step_put_node(struct buf *buf, const struct heap_analysis *analysis, uint32
 	char text[STR_UNIT_MAX];
 
 	show_text(buf, analysis->classes.items[analysis->classes.of[node]].name);
-	buf_printf(buf, " @%" PRIu32 ", %s", analysis->graph.id[node],
+	buf_printf(buf, " @%" PRIu64 ", %s", heap_id(&analysis->graph, node),
 		   str_format_bytes(text, analysis->retained[node]));
 }
 
@@ -70,7 +70,7 @@ static void json_step(struct json_writer *w, const struct heap_analysis *analysi
 	if (step->edge != UINT32_MAX)
 		heap_edge_name(graph, step->edge, &name);
 	json_write_object(w);
-	json_member_uint(w, "id", graph->id[step->node]);
+	json_member_uint(w, "id", heap_id(graph, step->node));
 	json_member_string(w, "class",
 			   analysis->classes.items[analysis->classes.of[step->node]].key);
 	json_member_uint(w, "retained_bytes", analysis->retained[step->node]);

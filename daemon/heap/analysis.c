@@ -101,7 +101,7 @@ int heap_analyse_beside(struct heap_analysis *ret, const struct v8_text *text,
 	int r;
 
 	*ret = (struct heap_analysis){ .retained = NULL };
-	r = heap_load_v8(&ret->graph, text, options, err);
+	r = heap_load(&ret->graph, text, options, err);
 	if (r < 0)
 		return r;
 	r = compute(ret, shapes, options->threads);
@@ -115,7 +115,7 @@ int heap_analyse_classes(struct heap_analysis *ret, const struct v8_text *text,
 	int r;
 
 	*ret = (struct heap_analysis){ .retained = NULL };
-	r = heap_load_v8(&ret->graph, text, options, err);
+	r = heap_load(&ret->graph, text, options, err);
 	if (r < 0)
 		return r;
 	r = branch(ret, shapes);

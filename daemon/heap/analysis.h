@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include "heap/classes.h"
 #include "heap/dominate.h"
-#include "heap/load_v8.h"
+#include "heap/load.h"
 #include "heap/rows.h"
 
 struct err;
@@ -24,7 +24,7 @@ struct heap_analysis {
 	struct heap_statistics statistics;
 };
 
-/* As heap_load_v8(), which also says what text has to do; fini in any case. */
+/* As heap_load(), which also says what text has to do; fini in any case. */
 int heap_analyse(struct heap_analysis *ret, const struct v8_text *text,
 		 const struct heap_load_options *options, struct err *err);
 

@@ -45,10 +45,12 @@ void heap_graph_fini(struct heap_graph *graph)
 	heap_free(graph->flags, graph->nodes, sizeof(*graph->flags));
 	heap_free(graph->name, graph->nodes, sizeof(*graph->name));
 	heap_free(graph->id, graph->nodes, sizeof(*graph->id));
+	heap_free(graph->address, graph->nodes, sizeof(*graph->address));
 	heap_free(graph->size, graph->nodes, sizeof(*graph->size));
 	heap_free(graph->place, graph->nodes, sizeof(*graph->place));
 	heap_bits_free(graph->ephemerons, graph->strings.n);
 	free(graph->strings.first);
+	free(graph->strings.made);
 	free(graph->wide);
 	free(graph->places);
 	*graph = (struct heap_graph){ .nodes = 0 };
@@ -142,7 +144,7 @@ void heap_edge_name(const struct heap_graph *graph, uint32_t edge, struct buf *b
 uint32_t heap_node_find(const struct heap_graph *graph, uint64_t id)
 {
 	for (uint32_t node = 0; node < graph->nodes; node++) {
-		if (graph->id[node] == id)
+		if (graph->id[node] == id || heap_id(graph, node) == id)
 			return node;
 	}
 	return UINT32_MAX;

@@ -76,6 +76,7 @@ struct heap_graph {
 	uint8_t *flags;
 	uint32_t *name; /* of a string */
 	uint32_t *id;
+	uint64_t *address; /* ids that do not fit the column above; NULL: all do */
 	uint32_t *size; /* bytes; read it by heap_size() */
 	uint32_t *place; /* in places, + 1: where its class, or the function itself, was defined;
 			  * NULL: of no one known */
@@ -139,7 +140,13 @@ static inline bool heap_edge_named(uint32_t edge)
 	return kind != HEAP_ELEMENT && kind != HEAP_EDGE_HIDDEN;
 }
 
-/* The node of this id; UINT32_MAX: none. Looks at all. */
+/* By which the snapshot's own engine tells its objects apart. */
+static inline uint64_t heap_id(const struct heap_graph *graph, uint32_t node)
+{
+	return graph->address != NULL ? graph->address[node] : graph->id[node];
+}
+
+/* The node of this id, in either column; UINT32_MAX: none. Looks at all. */
 uint32_t heap_node_find(const struct heap_graph *graph, uint64_t id);
 
 /* The node whose reference it is. */

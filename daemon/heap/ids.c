@@ -1,7 +1,5 @@
 /*
- * The nodes of a snapshot by their ids
- *
- * Open addressing, half full at the most.
+ * Ids to ordinals
  */
 
 #include "heap/ids.h"
@@ -9,46 +7,64 @@
 #include <errno.h>
 
 #include "heap/alloc.h"
+#include "util/rand.h"
 
-static uint64_t place_of(const struct heap_ids *ids, uint32_t id)
+static uint64_t places(uint64_t nodes)
 {
-	return ((id * 0x9e3779b97f4a7c15) >> 20) & (ids->slots_n - 1);
+	uint64_t n = 16;
+
+	while (n < nodes + nodes / 2)
+		n *= 2;
+	return n;
 }
 
-/* Where the id is, or a free slot. */
-static uint32_t *slot_of(const struct heap_ids *ids, uint32_t id)
+uint64_t heap_ids_cost(uint64_t nodes)
 {
-	uint64_t at = place_of(ids, id);
-
-	while (ids->slots[at] != 0 && ids->graph->id[ids->slots[at] - 1] != id)
-		at = (at + 1) & (ids->slots_n - 1);
-	return &ids->slots[at];
+	return places(nodes) * (sizeof(uint64_t) + sizeof(uint32_t));
 }
 
-int heap_ids_init(struct heap_ids *ret, const struct heap_graph *graph)
+int heap_ids_init(struct heap_ids *ids, uint32_t nodes)
 {
-	*ret = (struct heap_ids){ .graph = graph, .slots_n = 16 };
-	while (ret->slots_n < (uint64_t)graph->nodes * 2)
-		ret->slots_n *= 2;
-	ret->slots = heap_alloc(ret->slots_n, sizeof(*ret->slots));
-	if (ret->slots == NULL)
+	*ids = (struct heap_ids){ .n = (size_t)places(nodes) };
+	ids->ids = heap_alloc(ids->n, sizeof(*ids->ids));
+	ids->ordinals = heap_alloc(ids->n, sizeof(*ids->ordinals));
+	if (ids->ids == NULL || ids->ordinals == NULL)
 		return -ENOMEM;
-	for (uint32_t node = 0; node < graph->nodes; node++) {
-		uint32_t *slot = slot_of(ret, graph->id[node]);
-
-		if (*slot == 0)
-			*slot = node + 1;
-	}
-	return 0;
+	return rand_bytes(&ids->seed, sizeof(ids->seed));
 }
 
 void heap_ids_fini(struct heap_ids *ids)
 {
-	heap_free(ids->slots, ids->slots_n, sizeof(*ids->slots));
-	*ids = (struct heap_ids){ .slots = NULL };
+	heap_free(ids->ids, ids->n, sizeof(*ids->ids));
+	heap_free(ids->ordinals, ids->n, sizeof(*ids->ordinals));
+	*ids = (struct heap_ids){ .n = 0 };
 }
 
-uint32_t heap_ids_find(const struct heap_ids *ids, uint32_t id)
+/* Two rounds of multiply and fold: a file does not know the seed. */
+static size_t place_of(const struct heap_ids *ids, uint64_t id)
 {
-	return *slot_of(ids, id) - 1;
+	uint64_t hash = (id ^ ids->seed) * 0x9e3779b97f4a7c15;
+	size_t i;
+
+	hash = (hash ^ hash >> 29) * 0xbf58476d1ce4e5b9;
+	i = (size_t)(hash ^ hash >> 32) & (ids->n - 1);
+	while (ids->ordinals[i] != 0 && ids->ids[i] != id)
+		i = (i + 1) & (ids->n - 1);
+	return i;
+}
+
+int heap_ids_put(struct heap_ids *ids, uint64_t id, uint32_t ordinal)
+{
+	size_t i = place_of(ids, id);
+
+	if (ids->ordinals[i] != 0)
+		return -EEXIST;
+	ids->ids[i] = id;
+	ids->ordinals[i] = ordinal + 1;
+	return 0;
+}
+
+uint32_t heap_ids_get(const struct heap_ids *ids, uint64_t id)
+{
+	return ids->ordinals[place_of(ids, id)] - 1;
 }

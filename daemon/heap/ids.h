@@ -1,19 +1,23 @@
 #pragma once
 
-/* The nodes of a snapshot by their ids. */
+/* From the ids of a file to the ordinals of its nodes: open addressing over two columns. */
 
+#include <stddef.h>
 #include <stdint.h>
-#include "heap/graph.h"
 
 struct heap_ids {
-	const struct heap_graph *graph; /* borrowed */
-	uint32_t *slots; /* owned: nodes + 1; 0: free */
-	uint64_t slots_n; /* a power of two */
+	uint64_t *ids; /* owned */
+	uint32_t *ordinals; /* owned: + 1; 0 is a free place */
+	size_t n; /* places: a power of two */
+	uint64_t seed;
 };
 
-/* 0, -ENOMEM; fini in any case. */
-int heap_ids_init(struct heap_ids *ret, const struct heap_graph *graph);
+/* Room for so many. 0, -ENOMEM, -EIO; fini in any case. */
+int heap_ids_init(struct heap_ids *ids, uint32_t nodes);
 void heap_ids_fini(struct heap_ids *ids); /* zeroed is fine */
 
-/* UINT32_MAX: there is none. Of equal ids, which no engine writes, the first. */
-uint32_t heap_ids_find(const struct heap_ids *ids, uint32_t id);
+/* Bytes it takes for so many. */
+uint64_t heap_ids_cost(uint64_t nodes);
+
+int heap_ids_put(struct heap_ids *ids, uint64_t id, uint32_t ordinal); /* 0, -EEXIST */
+uint32_t heap_ids_get(const struct heap_ids *ids, uint64_t id); /* UINT32_MAX: there is none */

@@ -70,7 +70,7 @@ static void match_ids(struct heap_match *match, const struct heap_analysis *base
 	struct heap_agreement *agreement = &match->agreement;
 
 	for (uint32_t node = 0; node < base->graph.nodes; node++) {
-		uint32_t now = heap_ids_find(ids, base->graph.id[node]);
+		uint32_t now = heap_ids_get(ids, heap_id(&base->graph, node));
 
 		agreement->base++;
 		if (now == UINT32_MAX)
@@ -90,13 +90,23 @@ static void forget(struct heap_match *match)
 		match->of[node] = UINT32_MAX;
 }
 
+/* Of equal ids, which no engine writes, the first counts. */
+static int ids_of(struct heap_ids *ret, const struct heap_graph *graph)
+{
+	int r = heap_ids_init(ret, graph->nodes);
+
+	for (uint32_t node = 0; r == 0 && node < graph->nodes; node++)
+		(void)heap_ids_put(ret, heap_id(graph, node), node);
+	return r;
+}
+
 static int compare_ids(struct heap_match *match, const struct heap_side *base,
 		       const struct heap_side *last)
 {
 	const struct heap_analysis *before = base->analysis, *now = last->analysis;
 	uint32_t *equal = equal_classes(&before->classes, &now->classes);
 	struct heap_ids ids;
-	int r = heap_ids_init(&ids, &now->graph);
+	int r = ids_of(&ids, &now->graph);
 
 	if (equal == NULL)
 		r = -ENOMEM;

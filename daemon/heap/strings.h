@@ -15,10 +15,11 @@
 struct buf;
 
 struct heap_strings {
-	const char *data; /* borrowed: the file */
+	const char *data; /* borrowed: the file, or made */
 	uint64_t *first; /* owned: n + 1 offsets; string i is data[first[i], first[i + 1] - 3) at
 			    most */
 	uint32_t n, capacity;
+	char *made; /* owned: data itself, where it is no file; or NULL */
 };
 
 /* Its bytes in the file, between the quotes, escapes and all. i < n. */

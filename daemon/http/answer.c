@@ -14,10 +14,10 @@
 #include <unistd.h>
 
 #include "http/connection.h"
-#include "http/gzip.h"
 #include "http/negotiate.h"
 #include "http/range.h"
 #include "http/request.h"
+#include "pipeline/gzip.h"
 #include "util/str.h"
 
 /* Smaller answers fit one packet anyway. */

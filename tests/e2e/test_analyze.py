@@ -85,7 +85,7 @@ def test_a_file_that_is_cut_short_is_told_from_a_whole_one(small, tmp_path):
 
 @pytest.mark.parametrize("text, word", [
     (b"", "empty"), (b"PK\x03\x04", "not a heap snapshot"), (b'{"version":2,"type":"Inspector"}',
-                                                              "not a heap snapshot")])
+                                                              'no section "nodes"')])
 def test_what_is_no_snapshot_is_refused_by_name(tmp_path, text, word):
     path = tmp_path / "file"
     path.write_bytes(text)

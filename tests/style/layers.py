@@ -35,7 +35,7 @@ ONLY = {
     r"zstd": "pipeline/zstd.c",
     r"sodium": "pipeline/crypto.c",
     r"microhttpd": "http/server.c",
-    r"zlib\.h$": "http/gzip.c",
+    r"zlib\.h$": "pipeline/gzip.c",
     r"jansson": "json/tree.c",
     r"yaml\.h$": "conf/yaml.c",
     r"systemd/": "service.c",

@@ -1,0 +1,91 @@
+/*
+ * convert: a heap snapshot of any engine as V8's, for Chrome DevTools and MemLab
+ *
+ * What is V8's already is checked and copied as it is, so that nothing of it is lost.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include "ctl/command.h"
+#include "ctl/heap_file.h"
+#include "ctl/output.h"
+#include "ctl/source.h"
+#include "ctl/tap.h"
+#include "heap/load.h"
+#include "heap/save_v8.h"
+#include "util/err.h"
+#include "util/str.h"
+
+enum { NAME_BYTES_MAX = 256 };
+
+struct converting {
+	const char *path;
+	struct heap_file file;
+	struct heap_graph graph;
+};
+
+static int put(void *owner, const void *data, size_t size)
+{
+	return stage_put(owner, data, size);
+}
+
+static int fill(void *owner, int fd, struct err *err)
+{
+	const struct converting *converting = owner;
+	const struct v8_text *text = &converting->file.text;
+	struct outlet outlet;
+	int r;
+
+	outlet_init(&outlet, fd);
+	if (heap_format_of(text) == HEAP_FORMAT_V8)
+		r = put(&outlet.stage, text->data, (size_t)text->size);
+	else
+		r = heap_save_v8(&converting->graph, put, &outlet.stage);
+	if (r == 0)
+		return CTL_OK;
+	return source_fail(err, CTL_FAILURE, r, "%s: %s", converting->path,
+			   r == -ENOMEM ? "out of memory" : chain_error(&outlet.stage));
+}
+
+/* That of the file, with the ending that DevTools wants. */
+static void name_output(char *dst, size_t size, const char *path)
+{
+	static const char *const endings[] = { ".age", ".zst",        ".gz",  ".json",
+					       ".jsc", ".fxsnapshot", ".raw", ".heapsnapshot" };
+	static const char ending[] = ".heapsnapshot";
+	const char *slash = strrchr(path, '/');
+
+	str_copy(dst, size - strlen(ending), slash != NULL ? slash + 1 : path);
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		size_t length = strlen(dst), cut = strlen(endings[i]);
+
+		if (length > cut && strcmp(dst + length - cut, endings[i]) == 0)
+			dst[length - cut] = '\0';
+	}
+	strcat(dst, ending);
+}
+
+int command_convert(struct source *source, const struct ctl_options *options, struct err *err)
+{
+	struct heap_load_options load = heap_file_load_options(options);
+	struct converting converting = { .path = options->args[0] };
+	char name[NAME_BYTES_MAX];
+	struct err why;
+	int r, exit = heap_file_open(&converting.file, converting.path, options, err);
+
+	(void)source;
+	if (exit == CTL_OK) {
+		r = heap_load(&converting.graph, &converting.file.text, &load, &why);
+		if (r < 0)
+			exit = source_fail(err, r == -EFBIG ? CTL_REFUSED : CTL_FAILURE, r,
+					   "%s: %s", converting.path, why.text);
+	}
+	if (exit == CTL_OK) {
+		name_output(name, sizeof(name), converting.path);
+		exit = output_write(options, name, fill, &converting, err);
+	}
+	heap_graph_fini(&converting.graph);
+	heap_file_fini(&converting.file);
+	return exit;
+}

@@ -1,0 +1,16 @@
+#pragma once
+
+/*
+ * A graph to V8's heap snapshot, as Chrome DevTools and MemLab load it. It is handed on in blocks
+ * as it comes to be. What a graph has no column for is not in it: functions' places, allocations.
+ */
+
+#include <stddef.h>
+
+struct heap_graph;
+
+/* Takes the next bytes. 0, or a negative errno that ends it all. */
+typedef int heap_save_fn(void *owner, const void *data, size_t size);
+
+/* 0, -ENOMEM, what the function gave. */
+int heap_save_v8(const struct heap_graph *graph, heap_save_fn *fn, void *owner);

@@ -1,0 +1,19 @@
+#pragma once
+
+/* gzip (RFC 1952): answers packed, and files unpacked. gzip.c is the only file that includes zlib.
+ */
+
+struct buf;
+struct stage;
+
+/*
+ * Replace the content of buf by its gzip form. 0; -ENOMEM or -E2BIG with the content as it was:
+ * then send it plain.
+ */
+int gzip_pack(struct buf *buf);
+
+/*
+ * A stage that expands; one member or several. -EBADMSG when it is no gzip, damaged, or (at finish)
+ * cut short. 0, -ENOMEM.
+ */
+int gzip_expand_new(struct stage **ret, struct stage *next);

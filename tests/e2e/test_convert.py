@@ -1,0 +1,141 @@
+"""Snapshots of JSC and Gecko, as the daemon took them from real programs: converted, they are what
+DevTools and MemLab load, with the counts and sizes of the source; and analysed as they are, the
+numbers are those that DevTools has of the converted file."""
+
+import gzip
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab import readers, snapshots, webkit
+from lab.ctl import Ctl
+from lab.daemon import PLAIN
+from lab.firefox import Firefox
+from lab.fxsnapshot import Snapshot
+
+COUNT = 4567
+ANYHOW = {"capture": dict(PLAIN, guards={"headroom": 0})}
+SAMPLES = Path(__file__).parent / "samples"
+STACKS = SAMPLES / "firefox-withstacks.fxsnapshot"
+STACKS_HOLDS = 54786, 140720, 8187688  # as counted by a reader that decodes the stacks
+
+
+def convert(source, home):
+    target = home / "converted.heapsnapshot"
+    Ctl()("convert", source, f"--output={target}")
+    return target
+
+
+def tops(path):
+    """What stands above the nodes of the source, and leads there: nodes, edges; and the self sizes."""
+    found = json.loads(path.read_text())
+    nodes, strings = found["nodes"], found["strings"]
+    synthetic = sum(kind == 9 for kind in nodes[0::6])
+    shortcuts = found["edges"][0::3].count(5)
+    assert strings[nodes[7]] == "(GC roots)" and shortcuts > 0
+    # The engine's own root is "(GC roots)": only the root and the reasons are new.
+    return synthetic - 1, synthetic - 1 + shortcuts, sum(nodes[3::6])
+
+
+def jsc_source(path):
+    found = json.loads(path.read_text())
+    fields = 4 if found["type"] == "Inspector" else 7
+    nodes = found["nodes"]
+    return len(nodes) // fields, len(found["edges"]) // 4, sum(nodes[1::fields])
+
+
+def gecko_source(path):
+    found = Snapshot(path)
+    nodes = found.nodes.values()
+    return len(nodes), sum(len(node.edges) for node in nodes), sum(node.size for node in nodes)
+
+
+def check(source, path, name, count, tmp_path, counts):
+    nodes, edges, size = counts
+    more_nodes, more_edges, self_bytes = tops(path)
+    wanted = (nodes + more_nodes, edges + more_edges, count)
+    assert readers.devtools(path, name) == wanted
+    assert readers.memlab(path, name) == wanted
+    assert self_bytes == size
+    report = readers.devtools_report(path, tmp_path / "report.json")
+    found = Ctl().json("analyze", source, "--json=short", "--top=0")
+    assert found["digest"] == report["digest"]
+    assert {c["key"]: [c["count"], c["self_bytes"], c["retained_bytes"], c["distance"]]
+            for c in found["classes"]} == report["classes"]
+
+
+@pytest.mark.parametrize("kind", [webkit.GTK, webkit.WPE], ids=["gtk", "wpe"])
+def test_webkit(kind, nursery, watch, tmp_path):
+    browser = webkit.Browser(nursery, tmp_path / "browser", kind)
+    browser.grow(COUNT)
+    daemon = watch(app=browser.address, sections=ANYHOW)
+    daemon.wait_up("app")
+    source = daemon.capture("app", isolate="page:1", gc_before=True)
+    check(source, convert(source, tmp_path), "KnownThing", COUNT, tmp_path, jsc_source(source))
+    browser.grow(COUNT)
+    later = daemon.capture("app", isolate="page:1", gc_before=True)
+    rows = Ctl().json("diff", source, later, "--json=short", "--class=KnownThing")["classes"]
+    assert [(row["added"], row["removed"]) for row in rows] == [(COUNT, 0)]
+    chain = Ctl().json("retainers", source, "--class=KnownThing", "--json=short")["dominators"]
+    assert chain[0]["class"] == ",KnownThing" and len(chain) > 1
+
+
+def test_firefox(nursery, watch, tmp_path):
+    firefox = Firefox(nursery, tmp_path / "program")
+    firefox.grow(COUNT)
+    daemon = watch(app=firefox.address, sections=ANYHOW)
+    daemon.wait_up("app")
+    source = daemon.capture("app", isolate=firefox.isolate, gc_before=True)
+    check(source, convert(source, tmp_path), "KnownThing", COUNT, tmp_path, gecko_source(source))
+    chain = Ctl().json("retainers", source, "--class=KnownThing", "--json=short")["dominators"]
+    assert chain[0]["class"] == ",KnownThing" and chain[0]["id"] > 2**32, "an address"
+    assert Ctl().json("analyze", source, "--json=short",
+                      f"--node=@{chain[0]['id']}")["node"]["id"] == chain[0]["id"]
+
+
+def test_roots_have_their_reasons(tmp_path):
+    source = tmp_path / "s.json"
+    subprocess.run(["zstd", "-dq", SAMPLES / "bun-small.gcdebugging.json.zst", "-o", source],
+                   check=True)
+    path = convert(source, tmp_path)
+    check(source, path, "Widget", 10000, tmp_path, jsc_source(source))
+    strings = set(json.loads(path.read_text())["strings"])
+    assert {"StrongReferences", "StrongHandles"} <= strings
+
+
+def test_stacks_of_allocations_do_not_confuse_the_texts(tmp_path):
+    check(STACKS, convert(STACKS, tmp_path), "Widget", 10000, tmp_path, STACKS_HOLDS)
+
+
+def test_v8_stays_as_it_is(tmp_path):
+    source, _ = snapshots.take(None, tmp_path, "node24")
+    assert convert(source, tmp_path).read_bytes() == Path(source).read_bytes()
+
+
+def test_what_is_packed_and_what_is_cut(tmp_path):
+    source = STACKS
+    plain, packed, cut = (tmp_path / name for name in ("raw", "s.zst", "cut"))
+    plain.write_bytes(gzip.decompress(source.read_bytes()))
+    subprocess.run(["zstd", "-q", source, "-o", packed], check=True)
+    digests = [Ctl().json("analyze", path, "--json=short")["digest"]
+               for path in (source, plain, packed)]
+    assert digests[0] == digests[1] == digests[2]
+    cut.write_bytes(source.read_bytes()[:-1000])
+    assert "gzip: cut short" in Ctl()("convert", cut, f"--output={tmp_path / 'no'}", exit=1).stderr
+    cut.write_bytes(plain.read_bytes()[:-1])
+    said = Ctl()("convert", cut, f"--output={tmp_path / 'no'}", exit=1).stderr
+    assert "inside of node" in said and "cut short" in said
+    assert not (tmp_path / "no").exists()
+    assert Ctl()("analyze", source, "--memory-max=1MiB", exit=4).stderr
+
+
+def test_the_default_name_is_the_capture_s_and_nothing_is_overwritten(tmp_path):
+    source = SAMPLES / "bun-small.gcdebugging.json.zst"
+    here = Ctl(cwd=tmp_path)
+    here("convert", source)
+    assert (tmp_path / "bun-small.gcdebugging.heapsnapshot").stat().st_size > 1000
+    assert "exists" in here("convert", source, exit=1).stderr
+    whole = here("convert", source, "--output=-", text=False).stdout
+    assert whole == (tmp_path / "bun-small.gcdebugging.heapsnapshot").read_bytes()

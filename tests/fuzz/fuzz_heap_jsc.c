@@ -1,0 +1,65 @@
+/*
+ * JSC heap snapshots of hostile bytes: they are read or refused with a reason, on one thread and on
+ * two alike, and what was read can be analysed to the end. The root retains all there is.
+ */
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "heap/analysis.h"
+#include "util/err.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static void check(const struct heap_analysis *analysis)
+{
+	const struct heap_graph *graph = &analysis->graph;
+	uint64_t sum = 0;
+
+	for (uint32_t node = 0; node < graph->nodes; node++) {
+		must(analysis->dominators.dominator[node] < graph->nodes);
+		must(analysis->classes.of[node] < analysis->classes.n);
+		sum += heap_size(graph, node);
+	}
+	must(analysis->retained[graph->root] == sum);
+}
+
+static int run(const char *data, size_t size, unsigned threads, struct heap_digest *ret)
+{
+	struct v8_text text = { .data = data, .size = size };
+	struct heap_load_options options = { .threads = threads, .memory_max = 64 << 20 };
+	struct heap_analysis analysis;
+	struct err err = { .text = "" };
+	int r = heap_analyse(&analysis, &text, &options, &err);
+
+	if (r == 0) {
+		check(&analysis);
+		*ret = heap_digest(&analysis.graph, &analysis.dominators, analysis.retained,
+				   analysis.distances);
+	} else {
+		must(err.text[0] != '\0' && r != -ENOMEM);
+	}
+	heap_analysis_fini(&analysis);
+	return r;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct heap_digest one = { 0, 0 }, two = { 0, 0 };
+	char *copy = malloc(size > 0 ? size : 1);
+
+	must(copy != NULL);
+	memcpy(copy, data, size);
+	must((run(copy, size, 1, &one) == 0) == (run(copy, size, 2, &two) == 0));
+	must(one.id_retained == two.id_retained && one.dom_distance == two.dom_distance);
+	free(copy);
+	return 0;
+}
