@@ -293,19 +293,11 @@ static int say(const struct heap_analysis *analysis, const struct ctl_options *o
 
 int command_analyze(struct source *source, const struct ctl_options *options, struct err *err)
 {
-	struct heap_load_options load = heap_file_load_options(options);
-	struct heap_analysis analysis = { .retained = NULL };
+	struct heap_analysis analysis;
 	struct heap_file file;
-	struct err why;
-	int r, exit = heap_file_open(&file, options->args[0], options, err);
+	int exit = heap_file_analyse(&file, &analysis, options, err);
 
 	(void)source;
-	if (exit == CTL_OK) {
-		r = heap_analyse(&analysis, &file.text, &load, &why);
-		if (r < 0)
-			exit = source_fail(err, r == -EFBIG ? CTL_REFUSED : CTL_FAILURE, r,
-					   "%s: %s", options->args[0], why.text);
-	}
 	if (exit == CTL_OK)
 		exit = say(&analysis, options, err);
 	heap_analysis_fini(&analysis);

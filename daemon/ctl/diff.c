@@ -51,8 +51,7 @@ static int side_init(struct side *side, const char *path, const struct heap_shap
 	}
 	if (r == 0)
 		return CTL_OK;
-	return source_fail(err, r == -EFBIG ? CTL_REFUSED : CTL_FAILURE, r, "%s: %s", path,
-			   why.text);
+	return heap_file_failed(err, path, r, &why);
 }
 
 static double growth(const struct heap_difference *row)

@@ -196,3 +196,23 @@ struct heap_load_options heap_file_load_options(const struct ctl_options *option
 			sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 1 ? 2 : 1;
 	return (struct heap_load_options){ threads, options->heap.memory_max_bytes };
 }
+
+int heap_file_failed(struct err *err, const char *path, int r, const struct err *why)
+{
+	return source_fail(err, r == -EFBIG ? CTL_REFUSED : CTL_FAILURE, r, "%s: %s", path,
+			   why->text);
+}
+
+int heap_file_analyse(struct heap_file *file, struct heap_analysis *ret,
+		      const struct ctl_options *options, struct err *err)
+{
+	struct heap_load_options load = heap_file_load_options(options);
+	struct err why;
+	int r, exit = heap_file_open(file, options->args[0], options, err);
+
+	*ret = (struct heap_analysis){ .retained = NULL };
+	if (exit != CTL_OK)
+		return exit;
+	r = heap_analyse(ret, &file->text, &load, &why);
+	return r < 0 ? heap_file_failed(err, options->args[0], r, &why) : CTL_OK;
+}

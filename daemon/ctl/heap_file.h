@@ -7,6 +7,7 @@
  */
 
 #include "ctl/options.h"
+#include "heap/analysis.h"
 #include "heap/load_v8.h"
 
 struct err;
@@ -20,6 +21,13 @@ struct heap_file {
 int heap_file_open(struct heap_file *ret, const char *path, const struct ctl_options *options,
 		   struct err *err);
 void heap_file_fini(struct heap_file *file); /* zeroed is fine */
+
+/* The exit status for an analysis that failed with r and why, which goes to err. */
+int heap_file_failed(struct err *err, const char *path, int r, const struct err *why);
+
+/* The file of the first argument, analysed. CTL_OK, or the exit status; fini both in any case. */
+int heap_file_analyse(struct heap_file *file, struct heap_analysis *ret,
+		      const struct ctl_options *options, struct err *err);
 
 /* By the wishes, and the processors there are. */
 struct heap_load_options heap_file_load_options(const struct ctl_options *options);

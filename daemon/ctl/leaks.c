@@ -65,8 +65,7 @@ static int snapshot_init(struct snapshot *ret, const char *path, const struct sn
 	}
 	if (r == 0)
 		return CTL_OK;
-	return source_fail(err, r == -EFBIG ? CTL_REFUSED : CTL_FAILURE, r, "%s: %s", path,
-			   why.text);
+	return heap_file_failed(err, path, r, &why);
 }
 
 /* ---- of which process ---- */

@@ -30,6 +30,7 @@
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/str.h"
+#include "util/url.h"
 
 enum { EVALUATE_MAX = 1024 };
 
@@ -82,14 +83,6 @@ static const char *main_isolate(const struct channel *channel)
 
 /* ---- finding ---- */
 
-/* The resource of ws://host:port/resource. */
-static bool path_of_url(const char *url, char *dst, size_t size)
-{
-	const char *host = strstr(url, "://"), *path = host ? strchr(host + 3, '/') : NULL;
-
-	return path != NULL && str_copy(dst, size, path);
-}
-
 /* Of a runtime that is one program: who it is. */
 static void take_entry(struct identity *identity, const struct tree *entry)
 {
@@ -104,11 +97,10 @@ static void take_entry(struct identity *identity, const struct tree *entry)
 /* Of a runtime that lists its workers each is an isolate of its own, named by its path. */
 static int offer_entry(struct session *session, const struct tree *entry, struct err *err)
 {
-	const char *url;
-	char path[256], isolate[64];
+	const char *url, *path;
+	char isolate[64];
 
-	if (!tree_string(entry, "webSocketDebuggerUrl", &url) ||
-	    !path_of_url(url, path, sizeof(path)))
+	if (!tree_string(entry, "webSocketDebuggerUrl", &url) || (path = url_path(url)) == NULL)
 		return err_set(err, -ENOENT, "/json/list names nothing to connect to");
 	if (!session->runtime->many)
 		return session_offer(session, "", path);

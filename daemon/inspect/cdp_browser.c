@@ -34,6 +34,7 @@
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/str.h"
+#include "util/url.h"
 
 enum { EVALUATE_MAX = 1024, REQUESTS = 4 };
 
@@ -77,18 +78,16 @@ static struct browser *browser_of(struct channel *channel)
 
 /* ---- finding ---- */
 
-/* The resource of ws://host:port/resource. */
 static int browser_found(struct session *session, const char *text, size_t size, struct err *err)
 {
 	struct tree *version;
-	const char *url, *host, *path = NULL;
+	const char *url, *path = NULL;
 	int r;
 
 	if (tree_parse(text, size, &version, NULL) < 0)
 		return -EPROTO;
-	if (tree_string(version, "webSocketDebuggerUrl", &url) &&
-	    (host = strstr(url, "://")) != NULL)
-		path = strchr(host + 3, '/');
+	if (tree_string(version, "webSocketDebuggerUrl", &url))
+		path = url_path(url);
 	if (path == NULL)
 		r = err_set(err, -ENOENT, "/json/version names nothing to connect to");
 	else

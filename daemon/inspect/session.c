@@ -31,6 +31,7 @@
 #include "net/http_call.h"
 #include "util/clock.h"
 #include "util/str.h"
+#include "util/url.h"
 
 /* An overdue poll is looked at again after a poll time-out, then ever more rarely up to this. */
 #define LOOK_MAX_NS (30 * NS_PER_S)
@@ -539,16 +540,10 @@ void session_sample(struct session *session, const char *isolate, const struct s
 void session_isolate_shows(struct session *session, const char *isolate, const char *url)
 {
 	char page[ISOLATE_PAGE_MAX];
-	size_t size = strcspn(url, "?#");
 
 	if (session->events->isolate_shows == NULL)
 		return;
-	if (str_has_prefix(url, "data:"))
-		size = strlen("data:");
-	if (size >= sizeof(page))
-		size = sizeof(page) - 1;
-	memcpy(page, url, size);
-	page[size] = '\0';
+	page[url_strip(page, url, strnlen(url, sizeof(page) - 1), true)] = '\0';
 	session->events->isolate_shows(session->owner, isolate, page);
 }
 

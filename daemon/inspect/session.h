@@ -159,15 +159,13 @@ const char *session_path(const struct session *session, const char *isolate);
 
 /*
  * From dialect->found: here something can be connected to. isolate is what its isolates are named
- * by, "" when it leads to all of them. Over limits.isolates_max nothing is added. 0 or -ENOMEM.
+ * by, "" when it leads to all of them. Over limits.isolates_max nothing is added. 0, -ENOMEM, or
+ * -ENAMETOOLONG: such a path is no inspector's.
  */
 int session_offer(struct session *session, const char *isolate, const char *path);
 void session_sample(struct session *session, const char *isolate, const struct sample *sample);
 
-/*
- * After a sample: which page it is. What follows `?` or `#` in the address is kept from everybody,
- * for it may hold secrets, and so is all of an address that holds what it shows (`data:`).
- */
+/* After a sample: which page it is; without what may be a secret in its address (util/url.h). */
 void session_isolate_shows(struct session *session, const char *isolate, const char *url);
 void session_isolate_gone(struct session *session, const char *isolate);
 

@@ -99,6 +99,8 @@ int session_offer(struct session *session, const char *isolate, const char *path
 	}
 	if (session->channels_n >= session->limits.isolates_max)
 		return 0;
+	if (strlen(path) >= sizeof(channel->path))
+		return -ENAMETOOLONG;
 	channel = channel_new(session, isolate, path);
 	if (channel == NULL)
 		return -ENOMEM;

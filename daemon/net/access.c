@@ -8,6 +8,7 @@
 
 #include "util/err.h"
 #include "util/file.h"
+#include "util/str.h"
 
 /* A JSON web token with many claims has some kilobytes; it must fit into a head. */
 enum { TOKEN_BYTES_MAX = 4096 };
@@ -98,7 +99,8 @@ int access_token(const struct access *access, char **ret, struct err *err)
 		return 0;
 	r = file_read(file, TOKEN_BYTES_MAX, &token, &size);
 	if (r < 0)
-		return err_set(err, r, "credentials_file %.80s: %s", file, strerrordesc_np(-r));
+		return err_set(err, r, "credentials_file %s: %s", str_end(file, ACCESS_PATH_SHOWN),
+			       strerrordesc_np(-r));
 	while (size > 0 && strchr(" \t\r\n", token[size - 1]))
 		token[--size] = '\0';
 	if (is_token(token)) {
@@ -106,7 +108,8 @@ int access_token(const struct access *access, char **ret, struct err *err)
 		return 0;
 	}
 	access_token_free(token);
-	return err_set(err, -EINVAL, "credentials_file %.80s: not one word", file);
+	return err_set(err, -EINVAL, "credentials_file %s: not one word",
+		       str_end(file, ACCESS_PATH_SHOWN));
 }
 
 void access_token_free(char *token)

@@ -10,6 +10,9 @@
 
 struct err;
 
+/* A reason is short: of the path of a file in it, its end is shown. */
+enum { ACCESS_PATH_SHOWN = 80 };
+
 struct access_files {
 	const char *ca_file; /* NULL: the system's */
 	const char *cert_file, *key_file; /* of the client; NULL: none */

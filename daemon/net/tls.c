@@ -59,7 +59,8 @@ static int no_passphrase(char *text, int size, int writing, void *owner)
 
 static int bad_file(const char *option, const char *file, struct err *err)
 {
-	return err_set(err, -EINVAL, "%s %.80s: %s", option, file, library_reason());
+	return err_set(err, -EINVAL, "%s %s: %s", option, str_end(file, ACCESS_PATH_SHOWN),
+		       library_reason());
 }
 
 static int load_files(SSL_CTX *context, const struct access_files *files, struct err *err)

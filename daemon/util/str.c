@@ -147,3 +147,10 @@ const char *str_closest(const char *word, const char *const *words, size_t n)
 	}
 	return ret;
 }
+
+const char *str_end(const char *text, size_t n)
+{
+	size_t size = strlen(text);
+
+	return size > n ? text + size - n : text;
+}

@@ -38,3 +38,6 @@ size_t str_utf8_sequence(const char *text, size_t size);
 
 /* True when the bytes are well-formed UTF-8 (RFC 3629). */
 bool str_is_utf8(const char *text, size_t size);
+
+/* Its last n bytes at most; borrowed. */
+const char *str_end(const char *text, size_t n);

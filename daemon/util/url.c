@@ -57,3 +57,10 @@ size_t url_strip(char *dst, const char *text, size_t size, bool whole)
 	}
 	return n;
 }
+
+const char *url_path(const char *url)
+{
+	const char *host = strstr(url, "://");
+
+	return host != NULL ? strchr(host + 3, '/') : NULL;
+}

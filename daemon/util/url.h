@@ -1,6 +1,6 @@
 #pragma once
 
-/* URLs as names of files: without what may be a secret in them. */
+/* URLs: the parts of them that are of use, without what may be a secret. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,3 +12,6 @@
  * cut. dst: size bytes, not terminated; returns how many were written.
  */
 size_t url_strip(char *dst, const char *text, size_t size, bool whole);
+
+/* "/path?query" of "ws://host:port/path?query", or NULL: it has no host or no path. Borrowed. */
+const char *url_path(const char *url);

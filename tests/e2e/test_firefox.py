@@ -5,8 +5,6 @@ import json
 import os
 import re
 import signal
-import socket
-import threading
 from contextlib import closing
 
 import pytest
@@ -15,6 +13,7 @@ from lab.daemon import PLAIN
 from lab.firefox import Firefox
 from lab.fxsnapshot import Snapshot
 from lab.listener import Listener
+from lab.relay import Relay
 from lab.wait import until
 
 COUNT = 23456
@@ -182,39 +181,17 @@ def test_no_value_of_a_string_is_in_a_snapshot(firefox, look):
 
 # ---- harm ----
 
-class Packets(Listener):
-    """A relay before a Firefox that keeps what the daemon says to it."""
+class Packets:
+    """What the daemon says to a Firefox on one connection."""
 
-    def __init__(self, address):
-        host, port = address.rsplit(":", 1)
-        self._to = (host, int(port))
-        self.conversations = []
-        super().__init__(self._relay)
+    def __init__(self):
+        self._data = b""
 
-    def _relay(self, client):
-        server = socket.create_connection(self._to)
-        said = bytearray()
-        self.conversations.append(said)
+    def feed(self, data):
+        self._data += data
 
-        def back():
-            try:
-                while data := server.recv(1 << 16):
-                    client.sendall(data)
-                client.shutdown(socket.SHUT_WR)
-            except OSError:
-                pass
-        threading.Thread(target=back, daemon=True).start()
-        with server:
-            while data := client.recv(1 << 16):
-                said += data
-                server.sendall(data)
-
-    def said(self):
-        """[[packet]] of each conversation."""
-        return [list(self._packets(bytes(said))) for said in self.conversations]
-
-    @staticmethod
-    def _packets(data):
+    def __iter__(self):
+        data = self._data
         while data:
             size, _, rest = data.partition(b":")
             yield json.loads(rest[:int(size)])
@@ -223,7 +200,7 @@ class Packets(Listener):
 
 def test_nothing_else_is_said(firefox, start_daemon):
     """The closed list; one connection to watch, one to capture; the target of a tab is got once."""
-    with closing(Packets(firefox.address)) as relay:
+    with closing(Relay(int(firefox.address.rsplit(":", 1)[1]), Packets)) as relay:
         config = {"poll": POLL, "capture": dict(PLAIN, guards={"headroom": 0}),
                   "targets": [{"name": "app", "address": f"127.0.0.1:{relay.port}",
                                "runtime": "firefox"}]}
@@ -232,7 +209,7 @@ def test_nothing_else_is_said(firefox, start_daemon):
         until(lambda: used(daemon, isolate), "a sample")
         daemon.wait_value("heapwatch_polls_total", lambda v: v >= 4, target="app")
         take(daemon, isolate=isolate, gc_before=True)
-        watched, captured = relay.said()
+        watched, captured = map(list, relay.conversations)
     types = [packet["type"] for packet in captured]
     assert types == ["getRoot", "listTabs", "getTarget", "attach", "forceGarbageCollection",
                      "saveHeapSnapshot", "transferHeapSnapshot"]

@@ -53,15 +53,17 @@ class Frames:
 
 
 class Relay(Listener):
-    def __init__(self, port):
-        self._to = port
+    """Each of its conversations is a `kind` that is fed with what the daemon says."""
+
+    def __init__(self, port, kind=Frames):
+        self._to, self._kind = port, kind
         self.conversations = []
         super().__init__(self._relay)
 
     def _relay(self, client):
         server = socket.create_connection(("127.0.0.1", self._to))
-        frames = Frames()
-        self.conversations.append(frames)
+        heard = self._kind()
+        self.conversations.append(heard)
 
         def back():
             try:
@@ -73,7 +75,7 @@ class Relay(Listener):
         threading.Thread(target=back, daemon=True).start()
         with server:
             while data := client.recv(1 << 16):
-                frames.feed(data)
+                heard.feed(data)
                 server.sendall(data)
 
     def messages(self):

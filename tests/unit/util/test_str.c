@@ -134,3 +134,10 @@ Test(str, closest_word)
 	longer[sizeof(longer) - 1] = '\0';
 	cr_assert_null(str_closest(longer, words, 5));
 }
+
+Test(str, end)
+{
+	cr_expect_str_eq(str_end("/a/b/token", 5), "token");
+	cr_expect_str_eq(str_end("token", 5), "token");
+	cr_expect_str_eq(str_end("", 5), "");
+}

@@ -37,3 +37,12 @@ Test(url, all_else_stays)
 	expect("/a b/c.js", true, "/a b/c.js");
 	expect("://", true, "://");
 }
+
+Test(url, path)
+{
+	cr_expect_str_eq(url_path("ws://127.0.0.1:9229/a/b?c"), "/a/b?c");
+	cr_expect_str_eq(url_path("ws:///devtools/browser/1"), "/devtools/browser/1");
+	cr_expect_null(url_path("ws://127.0.0.1:9229"));
+	cr_expect_null(url_path("/a/b"));
+	cr_expect_null(url_path(""));
+}
