@@ -31,7 +31,8 @@ static void fill(struct heap_census *census, const struct heap_graph *graph,
 	for (uint32_t node = 0; node < graph->nodes; node++) {
 		if (graph->size[node] != 0)
 			census->members[census->first[classes->of[node]]++] =
-				(struct heap_member){ heap_id(graph, node), heap_size(graph, node) };
+				(struct heap_member){ heap_id(graph, node),
+						      heap_size(graph, node) };
 	}
 	/* Each is now where the next one begins. */
 	for (uint32_t i = classes->n; i > 0; i--)

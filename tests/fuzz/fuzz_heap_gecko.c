@@ -1,6 +1,6 @@
 /*
- * Gecko heap snapshots of hostile bytes: they are read or refused with a reason, on one thread and on
- * two alike, and what was read can be analysed to the end. The root retains all there is.
+ * Gecko heap snapshots of hostile bytes: they are read or refused with a reason, on one thread and
+ * on two alike, and what was read can be analysed to the end. The root retains all there is.
  */
 
 #include <errno.h>
