@@ -277,7 +277,7 @@ static int read_edges(struct load *load, bool put)
 {
 	struct import *import = &load->import;
 	struct jsc_reader reader;
-	struct edge edge;
+	struct edge edge = { 0 };
 
 	jsc_reader_init(&reader, &load->file, &load->file.edges, "edges", import->err);
 	for (uint32_t i = 0; i < import->edges; i++) {
