@@ -94,8 +94,8 @@ void target_drop_isolates(struct target *target)
 /* What of the process is neither heap nor held by it, all isolates taken together. */
 static bool native_bytes(const struct target *target, uint64_t *ret)
 {
-	uint64_t resident = target->process.present ? target->process.resident_bytes
-						    : target->rss_bytes;
+	uint64_t resident =
+		target->process.present ? target->process.resident_bytes : target->rss_bytes;
 	uint64_t known = 0;
 
 	if (resident == 0)

@@ -24,7 +24,6 @@ struct points {
 	uint64_t first_ns; /* when the first of them was, monotonic */
 };
 
-
 static bool is_warm(uint64_t ns, int64_t start_ns, uint64_t warmup_ns)
 {
 	return (int64_t)ns - start_ns >= (int64_t)warmup_ns;
@@ -35,9 +34,8 @@ static void gather(struct points *points, const struct series *series, enum seri
 		   enum series_signal signal, int64_t warm_ns)
 {
 	uint32_t n = series_buckets(series, window);
-	uint64_t first_ns = n > 0 ? series_bucket_ns(series, window,
-						     series_bucket(series, window, 0))
-				  : 0;
+	uint64_t first_ns =
+		n > 0 ? series_bucket_ns(series, window, series_bucket(series, window, 0)) : 0;
 
 	points->n = 0;
 	points->first_ns = 0;

@@ -14,8 +14,9 @@
 
 #include "util/clock.h"
 
-static const uint32_t buckets_n[WINDOWS] = { [WINDOW_FAST] = FAST_BUCKETS,
-					     [WINDOW_SLOW] = SLOW_BUCKETS };
+static const uint32_t buckets_n[WINDOWS] = {
+	[WINDOW_FAST] = FAST_BUCKETS, [WINDOW_SLOW] = SLOW_BUCKETS
+};
 
 int series_init(struct series *series, uint32_t points, const uint64_t windows_ns[WINDOWS])
 {

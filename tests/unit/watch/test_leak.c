@@ -8,7 +8,7 @@
 
 #include "util/clock.h"
 
-#define MIB	(1024.0 * 1024)
+#define MIB     (1024.0 * 1024)
 #define HOUR_NS (3600 * NS_PER_S)
 
 static struct series series;
@@ -49,7 +49,8 @@ static void watch(double hours, struct shape shape, int64_t start_ns)
 	for (unsigned i = 0; now_ns < end_ns; now_ns += 30 * NS_PER_S, i++) {
 		struct reading reading = {
 			.point = { .mono_ns = now_ns,
-				   .heap_used = (uint64_t)((heap + (i % 2) * shape.garbage) * MIB) },
+				   .heap_used =
+					   (uint64_t)((heap + (i % 2) * shape.garbage) * MIB) },
 			.external_bytes = (uint64_t)(external * MIB),
 			.native_bytes = (uint64_t)(native * MIB),
 			.has_external = true,
@@ -71,14 +72,10 @@ Test(leak, causes_are_told_apart)
 		enum leak_cause cause;
 		double total;
 	} cases[] = {
-		{ { 0, 0, 0, 20 }, LEAK_NONE, 0 },
-		{ { 20, 0, 0, 20 }, LEAK_HEAP, 20 },
-		{ { 0, 20, 0, 20 }, LEAK_BUFFERS, 20 },
-		{ { 0, 0, 20, 20 }, LEAK_NATIVE, 20 },
-		{ { 20, 10, 0, 0 }, LEAK_HEAP, 30 },
-		{ { 0, 0, 0, 400 }, LEAK_CHURN, 0 },
-		{ { 20, 0, 0, 400 }, LEAK_HEAP, 20 },
-		{ { -20, 0, 0, 20 }, LEAK_NONE, 0 },
+		{ { 0, 0, 0, 20 }, LEAK_NONE, 0 },      { { 20, 0, 0, 20 }, LEAK_HEAP, 20 },
+		{ { 0, 20, 0, 20 }, LEAK_BUFFERS, 20 }, { { 0, 0, 20, 20 }, LEAK_NATIVE, 20 },
+		{ { 20, 10, 0, 0 }, LEAK_HEAP, 30 },    { { 0, 0, 0, 400 }, LEAK_CHURN, 0 },
+		{ { 20, 0, 0, 400 }, LEAK_HEAP, 20 },   { { -20, 0, 0, 20 }, LEAK_NONE, 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

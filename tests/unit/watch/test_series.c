@@ -8,8 +8,8 @@
 #include "util/clock.h"
 
 #define MINUTE_NS (60 * NS_PER_S)
-#define HOUR_NS	  (60 * MINUTE_NS)
-#define KIB	  1024ull
+#define HOUR_NS   (60 * MINUTE_NS)
+#define KIB       1024ull
 
 static const uint64_t windows_ns[WINDOWS] = { 3 * HOUR_NS, 24 * HOUR_NS };
 

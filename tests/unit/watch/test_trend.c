@@ -158,7 +158,8 @@ Test(trend, follows_units)
 		double slope = trend_slope(t, y, 60, &lower);
 		double scale = fabs(slope) + fabs(lower) + 1;
 
-		cr_expect_float_eq(trend_slope(shifted_t, y, 60, &other_lower), slope, 1e-6 * scale);
+		cr_expect_float_eq(trend_slope(shifted_t, y, 60, &other_lower), slope,
+				   1e-6 * scale);
 		cr_expect_float_eq(other_lower, lower, 1e-6 * scale);
 		cr_expect_float_eq(trend_slope(t, scaled, 60, NULL), 4 * slope, 1e-5 * scale);
 		cr_expect_eq(trend_z(scaled, 60), trend_z(y, 60));
