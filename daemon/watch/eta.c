@@ -9,8 +9,7 @@
 /* Growth that is no chance, whether it is a leak or not: the limit asks for no reasons. */
 static bool grows(const struct trend *trend)
 {
-	return trend->points >= TREND_POINTS_MIN &&
-	       (trend->against & (TREND_FEW | TREND_FLAT | TREND_NOISE)) == 0;
+	return trend->points > 0 && (trend->against & (TREND_FEW | TREND_FLAT | TREND_NOISE)) == 0;
 }
 
 static double growth_of(const struct leak *leak, enum series_signal signal)

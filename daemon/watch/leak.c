@@ -74,6 +74,14 @@ static bool highest_before(const struct series *series, enum series_signal signa
 	return seen >= HISTORY_MIN;
 }
 
+/* Half of the growth that matters: slow buckets have the least of more samples than fast ones. */
+static double margin_of(double level)
+{
+	double growth = LEAK_GROWTH_SHARE * level;
+
+	return (growth > LEAK_GROWTH_MIN_BYTES ? growth : LEAK_GROWTH_MIN_BYTES) / 2;
+}
+
 static void judge(struct leak *leak, const struct series *series, enum series_window window,
 		  enum series_signal signal, int64_t warm_ns, uint64_t warmup_ns)
 {
@@ -89,7 +97,7 @@ static void judge(struct leak *leak, const struct series *series, enum series_wi
 	if (window != WINDOW_FAST || trend->against != 0)
 		return;
 	if (highest_before(series, signal, warm_ns, points.first_ns, &highest) &&
-	    trend->level <= highest)
+	    trend->level <= highest + margin_of(highest))
 		trend->against |= TREND_KNOWN_LEVEL;
 }
 
@@ -170,15 +178,20 @@ enum series_signal leak_signal(enum leak_cause cause)
 				      : SIGNAL_LIVE;
 }
 
+static bool is_judged(const struct trend *trend)
+{
+	return trend->points > 0 && (trend->against & TREND_FEW) == 0;
+}
+
 bool leak_slope(const struct leak *leak, double *ret)
 {
 	enum series_window window = leak->cause == LEAK_HEAP ? leak->window : WINDOW_FAST;
 	const struct trend *trend = &leak->trends[window][SIGNAL_LIVE];
 
-	if (trend->points < TREND_POINTS_MIN)
+	if (!is_judged(trend))
 		trend = &leak->trends[WINDOW_SLOW][SIGNAL_LIVE];
 	*ret = trend->slope;
-	return trend->points >= TREND_POINTS_MIN;
+	return is_judged(trend);
 }
 
 double leak_total_slope(const struct leak *leak)

@@ -268,7 +268,7 @@ void trend_judge(const double *t, const double *y, uint32_t n, const struct tren
 
 	n = n < TREND_POINTS_MAX ? n : TREND_POINTS_MAX;
 	*ret = (struct trend){ .points = n };
-	if (n < TREND_POINTS_MIN) {
+	if (n < (limits->is_young ? TREND_POINTS_YOUNG : TREND_POINTS_MIN)) {
 		ret->against = TREND_FEW;
 		return;
 	}

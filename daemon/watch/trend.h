@@ -17,7 +17,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { TREND_POINTS_MAX = 96, TREND_POINTS_MIN = 30 };
+enum {
+	TREND_POINTS_MAX = 96,
+	TREND_POINTS_MIN = 30,
+	TREND_POINTS_YOUNG = 60, /* in an hour a cache that fills looks like a leak too often */
+};
 
 /* What speaks against a leak; a bit each. */
 enum trend_check {
@@ -33,7 +37,7 @@ enum trend_check {
 struct trend_limits {
 	double growth_share; /* of the level, over the window */
 	double growth_min; /* in the unit of the values */
-	bool is_young; /* what saturates is to be expected: the second half is judged harder */
+	bool is_young; /* what saturates is to be expected: judged later and harder */
 };
 
 struct trend {

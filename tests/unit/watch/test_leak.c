@@ -109,7 +109,7 @@ Test(leak, warm_up_takes_no_part)
 {
 	int64_t start_ns = (int64_t)now_ns;
 
-	watch(0.5 + 29.0 / 30, (struct shape){ 40, 0, 0, 0 }, start_ns);
+	watch(0.5 + 59.0 / 30, (struct shape){ 40, 0, 0, 0 }, start_ns);
 	cr_expect_eq(leak.trends[WINDOW_FAST][SIGNAL_LIVE].against, TREND_FEW);
 	watch(0.2, (struct shape){ 40, 0, 0, 0 }, start_ns);
 	cr_expect_eq(leak.cause, LEAK_HEAP);
