@@ -33,6 +33,7 @@ void api_member_seconds(struct json_writer *w, const char *key, uint64_t ns);
 
 int api_targets(struct http_exchange *exchange);
 int api_target(struct http_exchange *exchange);
+int api_series(struct http_exchange *exchange);
 int api_sd(struct http_exchange *exchange);
 int api_capture_request(struct http_exchange *exchange);
 int api_captures(struct http_exchange *exchange);

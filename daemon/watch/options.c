@@ -405,10 +405,42 @@ static const struct option_desc limits_options[] = {
 	  .offset = WATCH(series_points),
 	  .min = 16,
 	  .max = 65536,
-	  .def = "720",
-	  .help = "Samples kept per isolate, 32 bytes each; the default is an hour of polls. A "
-		  "change "
-		  "holds for isolates that appear later." },
+	  .def = "300",
+	  .help = "Samples kept per isolate, 24 bytes each; the default is 25 minutes of polls. "
+		  "With the windows of `leak` an isolate takes at most 12 KiB. A change holds for "
+		  "isolates that appear later." },
+	{ 0 },
+};
+
+#define LEAK(member) offsetof(struct leak_settings, member)
+
+/* A window has some ninety buckets, and a bucket needs a poll. */
+#define WINDOW_MIN_NS (10 * NS_PER_S)
+
+static const struct option_desc leak_options[] = {
+	{ .name = "warmup",
+	  .type = OPTION_TIME,
+	  .offset = LEAK(warmup_ns),
+	  .max = 7 * DAY_NS,
+	  .def = "30m",
+	  .help = "What grows within this time after the start of a program is its caches, and "
+		  "not judged." },
+	{ .name = "fast_window",
+	  .type = OPTION_TIME,
+	  .offset = LEAK(fast_window_ns),
+	  .min = WINDOW_MIN_NS,
+	  .max = 30 * DAY_NS,
+	  .def = "3h",
+	  .help = "The window in which a fast leak is to be seen, kept in 90 buckets. A change "
+		  "holds for isolates that appear later, as for `slow_window`." },
+	{ .name = "slow_window",
+	  .type = OPTION_TIME,
+	  .offset = LEAK(slow_window_ns),
+	  .min = WINDOW_MIN_NS,
+	  .max = 30 * DAY_NS,
+	  .def = "24h",
+	  .help = "The window in which a slow leak is to be seen, kept in 96 buckets. With a whole "
+		  "day in it, what comes and goes with the hours is no leak." },
 	{ 0 },
 };
 
@@ -456,6 +488,11 @@ const struct option_desc watch_options[] = {
 	  .max = DAY_NS,
 	  .def = "5s",
 	  .help = "How often rules are evaluated, where a group does not say otherwise." },
+	{ .name = "leak",
+	  .type = OPTION_TABLE,
+	  .offset = WATCH(leak),
+	  .table = leak_options,
+	  .help = "How memory that grows is told from memory that only goes up and down." },
 	{ .name = "limits",
 	  .type = OPTION_TABLE,
 	  .table = limits_options,

@@ -57,6 +57,12 @@ struct http_sd_settings {
 	char *bearer_token_credential; /* the same by a credential of systemd */
 };
 
+/* How leaks are told from what only looks like one. */
+struct leak_settings {
+	uint64_t warmup_ns; /* after the start of a program, what grows is no leak */
+	uint64_t fast_window_ns, slow_window_ns;
+};
+
 struct watch_settings {
 	struct poll_settings poll;
 	struct text_list allowed_targets; /* ranges of addresses (watch/allow.h) */
@@ -65,6 +71,7 @@ struct watch_settings {
 	struct item_list http_sd; /* struct http_sd_settings */
 	struct text_list rule_files; /* glob patterns, relative to the configuration file */
 	uint64_t evaluation_interval_ns;
+	struct leak_settings leak;
 	uint64_t targets_max, isolates_max, series_points;
 };
 

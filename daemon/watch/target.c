@@ -299,18 +299,9 @@ static void on_identified(void *owner, const struct identity *said)
 static void on_sample(void *owner, const char *name, const struct sample *sample)
 {
 	struct target *target = owner;
-	struct isolate *isolate = target_need_isolate(target, name);
-	struct point point = {
-		.mono_ns = sample->mono_ns,
-		.wall_ms = sample->wall_ms,
-		.heap_used = sample->value[SAMPLE_HEAP_USED],
-		.heap_size = sample->value[SAMPLE_HEAP_SIZE],
-	};
 
-	if (isolate == NULL)
+	if (target_take_sample(target, name, sample) < 0)
 		return;
-	isolate->last = *sample;
-	series_add(&isolate->series, &point);
 	if (target->capturing && sample->round_trip_ns > target->capture_pause_ns)
 		target->capture_pause_ns = sample->round_trip_ns;
 }

@@ -148,9 +148,9 @@ void target_answer(struct target *target)
 	add_space(&isolate->last, "new", 1000);
 	add_space(&isolate->last, "old", 2000);
 	for (uint64_t i = 0; i < 4; i++) {
-		struct point point = { .wall_ms = 1700000000000 + (int64_t)i * 1000,
-				       .heap_used = 10 + i * 10 };
+		struct reading reading = { .point = { .mono_ns = i * NS_PER_S,
+						      .heap_used = 10 + i * 10 } };
 
-		series_add(&isolate->series, &point);
+		series_add(&isolate->series, &reading);
 	}
 }
