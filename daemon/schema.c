@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "inspect/runtime.h"
 #include "net/address.h"
 #include "util/buf.h"
 #include "util/log.h"
@@ -220,6 +221,35 @@ static void check_access(const struct check *check, size_t i)
 		complain(check, path, "the token would be sent in clear: use a wss:// address");
 }
 
+/* What is opened is closed by an expression, and only Node has such an inspector. */
+static void check_opening(const struct check *check, size_t i)
+{
+	const struct watch_settings *watch = &check->settings->watch;
+	const struct target_settings *target = (struct target_settings *)watch->targets.items + i;
+	int evaluate = target->has_evaluate ? target->poll.evaluate : watch->poll.evaluate;
+	int runtime = target->has_runtime ? target->poll.runtime : watch->poll.runtime;
+	struct address address;
+	char path[64];
+
+	if (!target->has_opening || address_parse(&address, target->address, NULL) < 0)
+		return;
+	snprintf(path, sizeof(path), "targets[%zu].open_by_sigusr1", i);
+	if (!target->opening.pid_file == !target->opening.command)
+		complain(check, path, "give either pid_file or command");
+	if (address.family == ADDRESS_UNIX || address.is_tls || address.path[0] != '\0' ||
+	    !address_is_local(&address))
+		complain(check, path,
+			 "Node opens its inspector at a port of loopback: the address "
+			 "must be one");
+	if (evaluate == EVALUATE_NEVER)
+		complain(check, path,
+			 "evaluate is never, and without evaluating the inspector cannot "
+			 "be closed again");
+	if (runtime != 0 && strcmp(runtime_words[runtime], "node") != 0)
+		complain(check, path, "%s has no such signal: only Node does",
+			 runtime_words[runtime]);
+}
+
 static int check_target(const struct check *check, struct names *names, size_t i)
 {
 	const struct watch_settings *watch = &check->settings->watch;
@@ -234,6 +264,7 @@ static int check_target(const struct check *check, struct names *names, size_t i
 		check_timeout(check, path, target->poll.timeout_ns, interval_ns);
 	check_allowed(check, i);
 	check_access(check, i);
+	check_opening(check, i);
 	r = names_add(names, target);
 	if (r != -EEXIST)
 		return r;
@@ -384,6 +415,8 @@ static int resolve_targets(const char *folder, const struct item_list *targets)
 			r = resolve(folder, &items[i].tls.key_file);
 		if (r == 0)
 			r = resolve(folder, &items[i].authorization.credentials_file);
+		if (r == 0)
+			r = resolve(folder, &items[i].opening.pid_file);
 	}
 	return r;
 }

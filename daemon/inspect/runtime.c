@@ -146,6 +146,15 @@ const struct runtime *runtime_of_word(int word)
 	return word == 0 ? NULL : runtime_all[word - 1];
 }
 
+const struct runtime *runtime_named(const char *name)
+{
+	for (size_t i = 0; runtime_all[i] != NULL; i++) {
+		if (strcmp(runtime_all[i]->name, name) == 0)
+			return runtime_all[i];
+	}
+	return NULL;
+}
+
 static const struct runtime *recognised(size_t i, const char *browser, const struct tree *version,
 					struct identity *identity)
 {

@@ -56,6 +56,9 @@ extern const char *const runtime_words[];
 /* By index in runtime_words; NULL for "auto". */
 const struct runtime *runtime_of_word(int word);
 
+/* Of that name; NULL. */
+const struct runtime *runtime_named(const char *name);
+
 /*
  * The runtime whose /json/version this is, or NULL. Runtime, engine and their versions, as far as
  * it says, go to identity.

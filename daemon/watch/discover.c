@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "net/access.h"
 #include "net/address.h"
@@ -67,6 +68,20 @@ static int fill_access(struct target_spec *spec, const struct target_settings *t
 	return access_new(&spec->address.access, &files);
 }
 
+static int fill_opening(struct opening *opening, const struct target_settings *target)
+{
+	struct opening found = { .wanted = target->has_opening,
+				 .pid_file = target->opening.pid_file,
+				 .command = target->opening.command,
+				 .uid = geteuid() };
+
+	/* The user was there when the settings were loaded; one that is gone owns no process. */
+	if (target->opening.user != NULL &&
+	    target_user_parse(target->opening.user, &found.uid, NULL) < 0)
+		found.uid = (uid_t)-1;
+	return opening_copy(opening, &found);
+}
+
 /* The address was checked when the settings were loaded. */
 static int fill_spec(struct target_spec *spec, const struct target_settings *target,
 		     const struct poll_settings *poll)
@@ -78,6 +93,8 @@ static int fill_spec(struct target_spec *spec, const struct target_settings *tar
 	r = address_parse(&spec->address, target->address, NULL);
 	if (r == 0)
 		r = fill_access(spec, target);
+	if (r == 0)
+		r = fill_opening(&spec->opening, target);
 	if (r < 0)
 		return r;
 	fill_poll(&spec->poll, target);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include "conf/labels.h"
 #include "conf/option.h"
 
@@ -33,6 +34,12 @@ struct authorization_settings {
 	char *credentials_file;
 };
 
+/* `open_by_sigusr1` (watch/opening.h). */
+struct opening_settings {
+	char *pid_file, *command; /* one of them */
+	char *user; /* NULL: ours */
+};
+
 /* One entry of `targets:`; what is not given comes from `poll:`. */
 struct target_settings {
 	char *name; /* NULL: the address */
@@ -40,8 +47,10 @@ struct target_settings {
 	struct labels labels;
 	struct tls_settings tls;
 	struct authorization_settings authorization;
+	struct opening_settings opening;
 	struct poll_settings poll;
-	bool has_interval, has_timeout, has_backoff_max, has_policy, has_evaluate, has_runtime;
+	bool has_interval, has_timeout, has_backoff_max, has_policy, has_evaluate, has_runtime,
+		has_opening;
 };
 
 struct file_sd_settings {
@@ -71,6 +80,9 @@ struct watch_settings {
 /* Fit for a target's name, its address? 0, or -EINVAL with the reason in err. */
 int target_name_check(const char *name, struct err *err);
 int target_address_check(const char *text, struct err *err);
+
+/* The uid of a user's name, or of a number. 0, -EINVAL with the reason in err. */
+int target_user_parse(const char *text, uid_t *ret, struct err *err);
 
 /* Labels that a target has by itself; an own one of that name would hide it from rules. */
 bool target_label_taken(const char *name);
