@@ -258,6 +258,7 @@ static void on_timer(void *owner)
 		log_opened(opened, "inspector closed");
 	}
 	opened->asked = false;
+	opened->listened |= open;
 	if (open)
 		ask_to_close(opened);
 	else if (is_opening(opened))
@@ -428,8 +429,7 @@ static int accept_open(struct opened *opened, const struct opening_process *proc
 	}
 	if (!process->exposed)
 		return 0;
-	if (ours && !opened->leaving)
-		begin_to_leave(opened);
+	opened->exposed = ours;
 	return err_set(err, -EPERM, "pid %" PRId64 " has its inspector open beyond loopback%s",
 		       process->pid, ours ? ": it is closed again" : "");
 }
