@@ -298,14 +298,26 @@ static int check_targets(const struct check *check)
 /* Each source has a timer, each pattern a watch of its own (the kernel grants a user 128). */
 enum { SOURCES_MAX = 100 };
 
+static void check_sd_access(const struct check *check, const char *list, size_t i,
+			    const struct access_settings *access)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s[%zu].target_tls_config", list, i);
+	if (access->tls.key_file && !access->tls.cert_file)
+		complain(check, path, "key_file without cert_file");
+}
+
 static void check_file_sd(const struct check *check)
 {
 	const struct item_list *list = &check->settings->watch.file_sd;
 	const struct file_sd_settings *items = list->items;
 	size_t patterns = 0;
 
-	for (size_t i = 0; i < list->n; i++)
+	for (size_t i = 0; i < list->n; i++) {
 		patterns += items[i].files.n;
+		check_sd_access(check, "file_sd_configs", i, &items[i].access);
+	}
 	if (patterns > SOURCES_MAX)
 		complain(check, "file_sd_configs", "%zu patterns are too many (at most %d)",
 			 patterns, SOURCES_MAX);
@@ -325,6 +337,7 @@ static void check_http_sd(const struct check *check)
 	for (size_t i = 0; i < list->n; i++) {
 		char path[48];
 
+		check_sd_access(check, "http_sd_configs", i, &items[i].access);
 		snprintf(path, sizeof(path), "http_sd_configs[%zu]", i);
 		if (items[i].bearer_token_file && items[i].bearer_token_credential)
 			complain(
@@ -402,19 +415,27 @@ static int resolve(const char *folder, char **path)
 	return 0;
 }
 
+static int resolve_access(const char *folder, struct tls_settings *tls,
+			  struct authorization_settings *authorization)
+{
+	int r = resolve(folder, &tls->ca_file);
+
+	if (r == 0)
+		r = resolve(folder, &tls->cert_file);
+	if (r == 0)
+		r = resolve(folder, &tls->key_file);
+	if (r == 0)
+		r = resolve(folder, &authorization->credentials_file);
+	return r;
+}
+
 static int resolve_targets(const char *folder, const struct item_list *targets)
 {
 	struct target_settings *items = targets->items;
 	int r = 0;
 
 	for (size_t i = 0; i < targets->n && r == 0; i++) {
-		r = resolve(folder, &items[i].tls.ca_file);
-		if (r == 0)
-			r = resolve(folder, &items[i].tls.cert_file);
-		if (r == 0)
-			r = resolve(folder, &items[i].tls.key_file);
-		if (r == 0)
-			r = resolve(folder, &items[i].authorization.credentials_file);
+		r = resolve_access(folder, &items[i].tls, &items[i].authorization);
 		if (r == 0)
 			r = resolve(folder, &items[i].opening.pid_file);
 	}
@@ -441,10 +462,18 @@ static int resolve_paths(const char *folder, struct settings *settings)
 		r = resolve_list(folder, &settings->watch.rule_files);
 	if (r == 0)
 		r = resolve_targets(folder, &settings->watch.targets);
-	for (size_t i = 0; i < settings->watch.file_sd.n && r == 0; i++)
+	for (size_t i = 0; i < settings->watch.file_sd.n && r == 0; i++) {
 		r = resolve_list(folder, &files[i].files);
-	for (size_t i = 0; i < settings->watch.http_sd.n && r == 0; i++)
+		if (r == 0)
+			r = resolve_access(folder, &files[i].access.tls,
+					   &files[i].access.authorization);
+	}
+	for (size_t i = 0; i < settings->watch.http_sd.n && r == 0; i++) {
 		r = resolve(folder, &urls[i].bearer_token_file);
+		if (r == 0)
+			r = resolve_access(folder, &urls[i].access.tls,
+					   &urls[i].access.authorization);
+	}
 	return r;
 }
 

@@ -373,6 +373,25 @@ const struct option_desc target_options[] = {
 	{ 0 },
 };
 
+#define ACCESS(member) offsetof(struct access_settings, member)
+
+/* Of both kinds of discovery. */
+static const struct option_desc access_options[] = {
+	{ .name = "target_tls_config",
+	  .type = OPTION_TABLE,
+	  .offset = ACCESS(tls),
+	  .table = tls_options,
+	  .help = "How those of the targets are spoken to that have a wss:// address. The list "
+		  "itself cannot name files." },
+	{ .name = "target_authorization",
+	  .type = OPTION_TABLE,
+	  .offset = ACCESS(authorization),
+	  .table = authorization_options,
+	  .help = "A token that is sent to each of the targets; one beyond loopback without wss:// "
+		  "is refused. Whoever writes the list says who gets it, within allowed_targets." },
+	{ 0 },
+};
+
 #define FILE_SD(member) offsetof(struct file_sd_settings, member)
 
 static const struct option_desc file_sd_options[] = {
@@ -391,6 +410,10 @@ static const struct option_desc file_sd_options[] = {
 	  .max = DAY_NS,
 	  .def = "5m",
 	  .help = "Changes are seen at once by inotify; this is for file systems without it." },
+	{ .name = "access",
+	  .type = OPTION_INCLUDE,
+	  .offset = FILE_SD(access),
+	  .table = access_options },
 	{ 0 },
 };
 
@@ -437,6 +460,10 @@ static const struct option_desc http_sd_options[] = {
 	  .check = credential_check,
 	  .help = "The token as a systemd credential: the NAME of LoadCredential=NAME:PATH in the "
 		  "unit." },
+	{ .name = "access",
+	  .type = OPTION_INCLUDE,
+	  .offset = HTTP_SD(access),
+	  .table = access_options },
 	{ 0 },
 };
 

@@ -53,9 +53,16 @@ struct target_settings {
 		has_opening;
 };
 
+/* How the targets of a source are reached: what names targets can name no files. */
+struct access_settings {
+	struct tls_settings tls;
+	struct authorization_settings authorization;
+};
+
 struct file_sd_settings {
 	struct text_list files; /* glob patterns, *.yaml *.yml *.json */
 	uint64_t refresh_ns;
+	struct access_settings access;
 };
 
 struct http_sd_settings {
@@ -64,6 +71,7 @@ struct http_sd_settings {
 	uint64_t timeout_ns;
 	char *bearer_token_file;
 	char *bearer_token_credential; /* the same by a credential of systemd */
+	struct access_settings access; /* not of the service itself */
 };
 
 struct watch_settings {
