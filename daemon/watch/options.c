@@ -285,7 +285,7 @@ static const struct option_desc opening_options[] = {
 	  .offset = OPENING(user),
 	  .check = check_user,
 	  .help = "Whose process it is, by name or uid; no other is signalled. Default: the "
-		  "daemon's own user. To signal another's takes CAP_KILL and CAP_SYS_PTRACE." },
+		  "daemon's own user. To signal another's takes rights that sigusr1.conf gives." },
 	{ 0 },
 };
 
