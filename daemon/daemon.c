@@ -260,6 +260,7 @@ static int apply(struct daemon *daemon, struct settings *settings, struct rules 
 	done = set_config_targets(daemon);
 	if (r == 0)
 		r = done;
+	openings_close_unheld(&daemon->openings);
 	if (before != NULL)
 		warn_restart_needed(before, settings);
 	settings_free(before);
@@ -423,6 +424,9 @@ static int start_watch(struct daemon *daemon, const struct settings *settings)
 {
 	int r = targets_init(&daemon->targets, &daemon->inspectors);
 
+	if (r == 0)
+		r = openings_init(&daemon->openings, &daemon->inspectors, daemon->state_fd);
+	daemon->targets.openings = &daemon->openings;
 	loop_deferred_init(&daemon->reclaim, reclaim, daemon);
 	daemon->targets.on_polled = on_polled;
 	daemon->targets.on_removed = on_removed;
@@ -515,7 +519,10 @@ static void daemon_stop(struct daemon *daemon)
 	daemon->targets.on_removed = NULL;
 	daemon->targets.on_released = NULL;
 	loop_deferred_cancel(&daemon->reclaim);
+	daemon->openings.finishing = true;
 	targets_fini(&daemon->targets);
+	openings_finish(&daemon->openings);
+	openings_fini(&daemon->openings);
 	if (daemon->state_fd >= 0)
 		close(daemon->state_fd);
 	spool_close(&daemon->spool);

@@ -14,6 +14,7 @@
 #include "spool/spool.h"
 #include "watch/alert.h"
 #include "watch/discover.h"
+#include "watch/openings.h"
 #include "watch/target.h"
 
 struct daemon {
@@ -29,6 +30,7 @@ struct daemon {
 	struct session_context inspectors;
 	struct spool spool;
 	int state_fd; /* owned */
+	struct openings openings;
 	struct targets targets;
 	struct discovery discovery;
 	struct alerts alerts;

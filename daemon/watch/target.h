@@ -16,6 +16,7 @@
 #include "util/list.h"
 #include "util/map.h"
 #include "watch/leak.h"
+#include "watch/opening.h"
 #include "watch/procfs.h"
 #include "watch/series.h"
 #include "watch/settings.h"
@@ -58,8 +59,11 @@ struct target_spec {
 	struct address address; /* holds its access */
 	struct labels labels;
 	struct poll_settings poll;
+	struct opening opening;
 };
 
+struct opened;
+struct openings;
 struct targets;
 
 struct target {
@@ -77,6 +81,7 @@ struct target {
 	char last_error[192]; /* of the last failed poll, kept while up */
 
 	struct session session;
+	struct opened *opened; /* its inspector is for us to open; NULL: it is not */
 	struct backoff backoff;
 	struct loop_timer timer;
 	uint64_t poll_started_ns;
@@ -108,6 +113,7 @@ struct target {
 
 struct targets {
 	struct session_context context; /* borrowed parts */
+	struct openings *openings; /* borrowed; NULL: nothing is opened */
 	struct link list; /* in order of appearance */
 	struct map by_name;
 	uint32_t count, count_max, isolates_max, series_points;

@@ -18,6 +18,7 @@ void target_spec_fini(struct target_spec *spec)
 	access_unref(spec->address.access);
 	free(spec->name);
 	labels_fini(&spec->labels);
+	opening_fini(&spec->opening);
 	*spec = (struct target_spec){ 0 };
 }
 
@@ -26,7 +27,8 @@ int target_spec_copy(struct target_spec *dst, const struct target_spec *src)
 	*dst = (struct target_spec){ .address = src->address, .poll = src->poll };
 	access_ref(dst->address.access);
 	dst->name = strdup(src->name);
-	if (dst->name == NULL || labels_copy(&dst->labels, &src->labels) < 0) {
+	if (dst->name == NULL || labels_copy(&dst->labels, &src->labels) < 0 ||
+	    opening_copy(&dst->opening, &src->opening) < 0) {
 		target_spec_fini(dst);
 		return -ENOMEM;
 	}
