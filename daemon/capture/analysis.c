@@ -368,6 +368,7 @@ void analyses_set(struct analyses *analyses, const struct analysis_settings *set
 {
 	analyses->settings = settings;
 	analyses_resume(analyses);
+	loop_defer(analyses->loop, &analyses->next); /* what waited while it was off */
 }
 
 /* As if it had not been begun: that we stop is not its fault. */

@@ -221,12 +221,12 @@ def test_a_forbidden_call_is_told(adopting, big):
 
 
 def test_deadline(adopting, big):
-    daemon, directory = adopting(deadline="1s")
+    daemon, directory = adopting(deadline="3s")
     drop_in(directory, big)
     pid = wait_worker(daemon)
     os.kill(pid, signal.SIGSTOP)  # hangs
     (capture,) = wait_state(daemon, "failed")
-    assert capture["analysis"]["reason"] == "it took longer than the deadline of 1s"
+    assert capture["analysis"]["reason"] == "it took longer than the deadline of 3s"
     assert not Path(f"/proc/{pid}").exists()
 
 

@@ -254,6 +254,23 @@ Test(analysis, only_snapshots_and_only_when_on)
 	cr_expect_eq(analyses.queue_n, 0);
 }
 
+Test(analysis, what_waited_while_it_was_off_goes_on)
+{
+	static struct analysis_settings off;
+	const struct manifest *manifest = put();
+
+	worker("printf '" REPORT "'");
+	off = settings;
+	off.enabled = false;
+	analyses_add(&analyses, manifest);
+	analyses_set(&analyses, &off);
+	loop_turn(&scene.loop, 10);
+	cr_expect_null(analyses.job);
+	analyses_set(&analyses, &settings);
+	settle();
+	cr_expect_str_eq(manifest->analysis.state, "done");
+}
+
 Test(analysis, what_was_left_is_taken_up_once_more)
 {
 	struct manifest_analysis begun = { .state = "running", .attempts = 1 };
