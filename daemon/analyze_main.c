@@ -32,7 +32,7 @@
 #include "util/list.h"
 #include "util/str.h"
 
-enum { TOP_DEFAULT = 100, DEADLINE_DEFAULT_S = 3600, STEP_BYTES = 64 << 20 };
+enum { TOP_DEFAULT = 100, DEADLINE_DEFAULT_S = 3600, STEP_BYTES = 8 << 20 };
 
 /* The strings' index, names and classes, which the estimate does not count: a share of the limit.
  */

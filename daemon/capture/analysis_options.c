@@ -27,8 +27,8 @@ const struct option_desc analysis_options[] = {
 	  .max = TIB,
 	  .def = "1GiB",
 	  .help = "What the worker may take; a snapshot that needs more is skipped. A plain file "
-		  "takes about as much as it is large, one that is compressed twice as much as it "
-		  "is expanded. Under systemd it counts for `MemoryMax` of the unit." },
+		  "of Node takes 1.7 times its size, one that is compressed 3 times what it is "
+		  "expanded. Under systemd it counts for `MemoryMax` of the unit." },
 	{ .name = "headroom",
 	  .type = OPTION_BYTES,
 	  .offset = AT(headroom_bytes),
