@@ -3,6 +3,7 @@
 /* Everything the process owns, by value where it can be, in the order it is started. */
 
 #include "capture/adopt.h"
+#include "capture/analysis.h"
 #include "capture/capture.h"
 #include "http/server.h"
 #include "http/view.h"
@@ -36,6 +37,8 @@ struct daemon {
 	struct alerts alerts;
 	struct captures captures;
 	struct adoption *adoption; /* owned */
+	struct analyses analyses;
+	char analyzer[4096]; /* path of the worker */
 	struct http_view view;
 	struct http_server *server;
 	struct service service;

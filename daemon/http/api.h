@@ -40,6 +40,7 @@ int api_captures(struct http_exchange *exchange);
 int api_capture(struct http_exchange *exchange);
 int api_capture_file(struct http_exchange *exchange);
 int api_capture_scripts(struct http_exchange *exchange);
+int api_capture_report(struct http_exchange *exchange);
 int api_capture_change(struct http_exchange *exchange);
 int api_capture_delete(struct http_exchange *exchange);
 int api_rules(struct http_exchange *exchange);

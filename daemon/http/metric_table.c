@@ -305,6 +305,30 @@ const struct metric_desc metric_table[METRICS + 1] = {
 				  .unit = "seconds",
 				  .labels = { "target", "kind" },
 				  .help = "Unix time of the last completed capture." },
+	[METRIC_ANALYSES] = { .name = "heapwatch_analyses",
+			      .type = METRIC_COUNTER,
+			      .unit = "",
+			      .labels = { "result" },
+			      .help = "Analyses of snapshots that ended: `done`, `failed`, "
+				      "`skipped` "
+				      "because of a limit." },
+	[METRIC_ANALYSES_PENDING] = { .name = "heapwatch_analyses_pending",
+				      .type = METRIC_GAUGE,
+				      .unit = "",
+				      .help = "Snapshots that wait for their analysis, the one "
+					      "that "
+					      "runs with them." },
+	[METRIC_ANALYSIS_DURATION] = { .name = "heapwatch_analysis_duration_seconds",
+				       .type = METRIC_HISTOGRAM,
+				       .unit = "seconds",
+				       .help = "Time the worker took for an analysis that was "
+					       "done." },
+	[METRIC_ANALYSIS_PEAK] = { .name = "heapwatch_analysis_peak_resident_bytes",
+				   .type = METRIC_GAUGE,
+				   .unit = "bytes",
+				   .help = "Most memory that the last worker had, pages of the "
+					   "file "
+					   "with it." },
 	[METRIC_SPOOL_SIZE] = { .name = "heapwatch_spool_size_bytes",
 				.type = METRIC_GAUGE,
 				.unit = "bytes",
@@ -421,6 +445,7 @@ static const struct chapter {
 	  "As the kernel says, for processes of this host. Elsewhere only the resident memory, as "
 	  "the runtime says." },
 	{ METRIC_CAPTURES, "Captures", "`rule` is empty when a person asked for the capture." },
+	{ METRIC_ANALYSES, "Analyses", "" },
 	{ METRIC_SPOOL_SIZE, "Spool", "" },
 	{ METRIC_ALERTS, "Rules and alerts", "" },
 	{ METRIC_BUILD_INFO, "The daemon itself", "" },

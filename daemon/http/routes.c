@@ -65,6 +65,9 @@ const struct route http_routes[] = {
 	{ "GET", "/api/v1/captures/:id/scripts", api_capture_scripts,
 	  "The list of the program's scripts kept beside a snapshot, in the same manner. 404 when "
 	  "there is none." },
+	{ "GET", "/api/v1/captures/:id/report", api_capture_report,
+	  "What the analysis of a snapshot came to, as JSON: docs/ANALYSIS.md has the members. 404 "
+	  "with state and reason when there is none." },
 	{ "PATCH", "/api/v1/captures/:id", api_capture_change,
 	  "`{\"pinned\":true}`: vacuum leaves the capture alone, until `false`." },
 	{ "DELETE", "/api/v1/captures/:id", api_capture_delete,

@@ -153,6 +153,7 @@ def installed(tmp_path_factory):
     subprocess.run(["meson", "install", "-C", Path(release).parents[1], "--no-rebuild", "--quiet"],
                    env=dict(os.environ, DESTDIR=str(destdir)), check=True, capture_output=True)
     assert (destdir / "usr/sbin/heapwatchd").exists()
+    assert (destdir / "usr/libexec/heapwatch/heapwatch-analyze").exists()
     return destdir
 
 
@@ -161,6 +162,7 @@ poll: {interval: 500ms, timeout: 500ms}
 targets:
 - {name: app, address: '127.0.0.1:9229'}
 rule_files: [rules.yaml]
+analysis: {enabled: true, headroom: 64MiB}
 """
 RULES = """\
 groups:
@@ -214,6 +216,11 @@ def test_lives_under_a_real_systemd(request):
     ready = box.root / "var/lib/heapwatch"
     until(lambda: list(ready.rglob("ready/*.heapsnapshot*")),
           lambda: box.run("journalctl", "-u", "heapwatchd", "--no-pager")[1])
+
+    # So does the worker, which needs calls that the daemon does not.
+    until(lambda: list(ready.rglob("ready/*.report.json")),
+          lambda: box.run("journalctl", "-u", "heapwatchd", "--no-pager")[1])
+    assert box.show("heapwatchd", "OOMPolicy") == "continue"
 
     # Fields, message ids and the catalog.
     (up,) = box.journal("MESSAGE_ID=ab6deb97e4ff4b86bd6dc1624715e284")

@@ -72,12 +72,16 @@ void view_start(struct view_scene *scene)
 	cr_assert_eq(alerts_init(&scene->alerts, &scene->web.loop, &scene->targets), 0);
 	prepare_captures(scene);
 	link_init(&scene->spool.ready);
+	scene->captures.spool = &scene->spool;
+	analyses_init(&scene->analyses, &scene->web.loop, &scene->captures,
+		      &scene->analysis_settings, "/nonexistent");
 	link_init(&scene->discovery.sources);
 	scene->view = (struct http_view){
 		.loop = &scene->web.loop,
 		.targets = &scene->targets,
 		.alerts = &scene->alerts,
 		.captures = &scene->captures,
+		.analyses = &scene->analyses,
 		.spool = &scene->spool,
 		.discovery = &scene->discovery,
 		.web = &scene->web.settings,

@@ -349,6 +349,7 @@ Test(prom, every_family_can_appear)
 	add_counter("a", "r", "x", 1, 1);
 	list_append(&scene.alerts.list, &alert.link);
 	scene.spool.limits.max_use_bytes = 1;
+	scene.analyses.peak_resident_bytes = 1;
 	scene.view.reload_wall_ms = 1;
 	client_get(&client, &scene.web.loop, scene.web.port, "GET", "/-/healthy", "");
 	client_close(&client);
