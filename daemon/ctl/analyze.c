@@ -293,9 +293,10 @@ static int say(const struct heap_analysis *analysis, const struct ctl_options *o
 
 int command_analyze(struct source *source, const struct ctl_options *options, struct err *err)
 {
+	struct heap_request request = { .path = options->args[0] };
 	struct heap_analysis analysis;
 	struct heap_file file;
-	int exit = heap_file_analyse(&file, &analysis, options, err);
+	int exit = heap_file_analyse(&file, &analysis, &request, options, err);
 
 	(void)source;
 	if (exit == CTL_OK)

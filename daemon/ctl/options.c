@@ -35,6 +35,7 @@ enum flag {
 	FLAG_THREADS,
 	FLAG_MEMORY_MAX,
 	FLAG_MATCH,
+	FLAG_SPILL,
 };
 
 enum { HEAP_TOP_DEFAULT = 20 };
@@ -69,6 +70,7 @@ static const struct option long_flags[] = {
 	{ "threads", required_argument, NULL, FLAG_THREADS },
 	{ "memory-max", required_argument, NULL, FLAG_MEMORY_MAX },
 	{ "match", required_argument, NULL, FLAG_MATCH },
+	{ "spill", required_argument, NULL, FLAG_SPILL },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -186,6 +188,9 @@ static int take_heap(int flag, struct ctl_options *options)
 		return complain("--threads", optarg, "1 or 2");
 	case FLAG_MATCH:
 		return take_match(wish);
+	case FLAG_SPILL:
+		wish->spill = optarg;
+		return CTL_OK;
 	case FLAG_MEMORY_MAX:
 		return take_bytes("--memory-max", &wish->memory_max_bytes, &limited);
 	default:

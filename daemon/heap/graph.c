@@ -49,7 +49,7 @@ void heap_graph_fini(struct heap_graph *graph)
 	heap_free(graph->size, graph->nodes, sizeof(*graph->size));
 	heap_free(graph->place, graph->nodes, sizeof(*graph->place));
 	heap_bits_free(graph->ephemerons, graph->strings.n);
-	free(graph->strings.first);
+	heap_free(graph->strings.first, graph->strings.capacity, sizeof(*graph->strings.first));
 	free(graph->strings.made);
 	free(graph->wide);
 	free(graph->places);

@@ -39,13 +39,17 @@ static int out_of_memory(struct err *err)
 
 /* ---- strings ---- */
 
-static int grow_strings(struct heap_strings *strings)
+static int grow_strings(struct heap_strings *strings, struct err *err)
 {
 	uint32_t capacity = strings->capacity > 0 ? strings->capacity * 2 : STRINGS_FIRST;
-	uint64_t *first = reallocarray(strings->first, capacity, sizeof(*first));
+	uint64_t *first;
 
+	if (capacity == 0)
+		return err_set(err, -EOVERFLOW, "%" PRIu32 " strings and more cannot be analysed",
+			       strings->capacity);
+	first = heap_grow(strings->first, strings->capacity, capacity, sizeof(*first));
 	if (first == NULL)
-		return -ENOMEM;
+		return out_of_memory(err);
 	strings->first = first;
 	strings->capacity = capacity;
 	return 0;
@@ -59,8 +63,9 @@ static int load_strings(struct load *load)
 
 	strings->data = walk->text->data;
 	while (more > 0) {
-		if (strings->n + 1 >= strings->capacity && grow_strings(strings) < 0)
-			return out_of_memory(load->err);
+		r = strings->n + 1 >= strings->capacity ? grow_strings(strings, load->err) : 0;
+		if (r < 0)
+			return r;
 		strings->first[strings->n++] = walk->at + 1;
 		r = v8_walk_string(walk, load->err);
 		if (r < 0)
@@ -80,7 +85,7 @@ static int check_cost(struct load *load)
 	char needed[STR_UNIT_MAX], limit[STR_UNIT_MAX];
 
 	if (load->head.nodes > HEAP_NODES_MAX || load->head.edges >= UINT32_MAX)
-		return err_set(load->err, -EFBIG,
+		return err_set(load->err, -EOVERFLOW,
 			       "%" PRIu64 " nodes and %" PRIu64 " edges are more than can be "
 			       "analysed (%d and %" PRIu32 ")",
 			       load->head.nodes, load->head.edges, HEAP_NODES_MAX, UINT32_MAX);
@@ -92,8 +97,8 @@ static int check_cost(struct load *load)
 			       load->walk.text->size, load->head.nodes, load->head.edges);
 	if (load->options->memory_max > 0 && cost > load->options->memory_max)
 		return err_set(load->err, -EFBIG,
-			       "%" PRIu64 " nodes and %" PRIu64 " edges take %s to analyse, %s "
-			       "may be taken",
+			       "%" PRIu64 " nodes and %" PRIu64 " edges: it needs about %s of "
+			       "memory, %s may be taken",
 			       load->head.nodes, load->head.edges, str_format_bytes(needed, cost),
 			       str_format_bytes(limit, load->options->memory_max));
 	return 0;
