@@ -136,8 +136,7 @@ static void json_classes(struct json_writer *w, const struct report *report)
 static void put_json(struct buf *buf, const struct report *report)
 {
 	const struct heap_analysis *analysis = report->analysis;
-	struct heap_digest digest = heap_digest(&analysis->graph, &analysis->dominators,
-						analysis->retained, analysis->distances);
+	struct heap_digest digest = heap_analysis_digest(analysis);
 	struct json_writer w;
 
 	json_write_init(&w, buf);
@@ -293,7 +292,10 @@ static int say(const struct heap_analysis *analysis, const struct ctl_options *o
 
 int command_analyze(struct source *source, const struct ctl_options *options, struct err *err)
 {
-	struct heap_request request = { .path = options->args[0] };
+	struct heap_request request = {
+		.path = options->args[0],
+		.parts = options->heap.node != NULL ? HEAP_PARTS_NODES : HEAP_PARTS_SUMMARY,
+	};
 	struct heap_analysis analysis;
 	struct heap_file file;
 	int exit = heap_file_analyse(&file, &analysis, &request, options, err);
@@ -301,6 +303,8 @@ int command_analyze(struct source *source, const struct ctl_options *options, st
 	(void)source;
 	if (exit == CTL_OK)
 		exit = say(&analysis, options, err);
+	if (exit == CTL_OK)
+		heap_file_keep(&file, &analysis, options);
 	heap_analysis_fini(&analysis);
 	heap_file_fini(&file);
 	return exit;

@@ -38,11 +38,14 @@ static void side_fini(struct side *side)
 static int side_init(struct side *side, const char *path, const struct side *beside,
 		     const struct ctl_options *options, struct err *err)
 {
-	struct heap_request request = { .path = path, .only_classes = true };
+	struct heap_request request = { .path = path,
+					.only_classes = true,
+					.parts = HEAP_PARTS_NODES };
 	struct err why;
 	int r, exit;
 
 	if (beside != NULL) {
+		request.parts = HEAP_PARTS_ALL;
 		request.shapes = &beside->analysis.shapes;
 		request.taken = heap_file_taken(&beside->file, &beside->analysis);
 	}

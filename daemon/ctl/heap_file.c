@@ -65,22 +65,35 @@ static int take_note(struct heap_file *file, const struct unpack *unpack, const 
 	return CTL_OK;
 }
 
+/* fd is closed in any case. */
+static int take_in(struct heap_file *file, int fd, const char *path,
+		   const struct ctl_options *options, uint64_t taken, struct err *err)
+{
+	struct unpack unpack = { memory_left(options, taken), options->heap.spill, false, false };
+	int exit = unpack_all(&unpack, &fd, path, options, err);
+
+	if (exit == CTL_OK && file->mapped == 0)
+		exit = map(file, fd, path, err);
+	if (exit == CTL_OK)
+		exit = take_note(file, &unpack, path, err);
+	close(fd);
+	return exit;
+}
+
+static int open_path(const char *path, int *ret, struct err *err)
+{
+	*ret = open(path, O_RDONLY | O_CLOEXEC);
+	return *ret >= 0 ? CTL_OK
+			 : source_fail(err, CTL_FAILURE, -errno, "%s: %s", path, strerror(errno));
+}
+
 int heap_file_open(struct heap_file *ret, const char *path, const struct ctl_options *options,
 		   uint64_t taken, struct err *err)
 {
-	struct unpack unpack = { memory_left(options, taken), options->heap.spill, false, false };
-	int exit, fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd, exit = open_path(path, &fd, err);
 
 	*ret = (struct heap_file){ .text = { .data = "" } };
-	if (fd < 0)
-		return source_fail(err, CTL_FAILURE, -errno, "%s: %s", path, strerror(errno));
-	exit = unpack_all(&unpack, &fd, path, options, err);
-	if (exit == CTL_OK)
-		exit = map(ret, fd, path, err);
-	if (exit == CTL_OK)
-		exit = take_note(ret, &unpack, path, err);
-	close(fd);
-	return exit;
+	return exit == CTL_OK ? take_in(ret, fd, path, options, taken, err) : exit;
 }
 
 void heap_file_fini(struct heap_file *file)
@@ -117,6 +130,71 @@ int heap_file_failed(struct err *err, const char *path, int r, const struct err 
 			   r == -EFBIG ? UNPACK_SPILL_HINT : "");
 }
 
+/* ---- index ---- */
+
+/* Of what is encrypted nothing is kept, and of a pipe it is not known what it will be. */
+static bool wants_index(struct heap_file *file, int fd, const char *path,
+			const struct ctl_options *options)
+{
+	uint64_t from = options->heap.index != NULL ? 1 : INDEX_FROM_BYTES;
+	struct stat status;
+	bool sealed;
+
+	if (options->heap.no_index || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
+		return false;
+	file->packed = unpack_is_packed(fd, &sealed);
+	file->source.path = path;
+	return !sealed && (uint64_t)status.st_size >= from &&
+	       heap_mark_of(fd, &file->source.mark) == 0;
+}
+
+/* What need not be unpacked is mapped for its strings, which the index does not have then. */
+static int from_index(struct heap_file *file, struct heap_analysis *ret, int fd,
+		      const struct heap_request *request, const struct ctl_options *options)
+{
+	struct err ignored;
+	int r;
+
+	if (!file->packed && map(file, fd, request->path, &ignored) != CTL_OK)
+		return -ENOENT;
+	if (!file->packed) {
+		file->source.text = file->text.data;
+		file->source.text_size = file->text.size;
+	}
+	r = index_file_read(ret, &file->source, request->parts,
+			    heap_file_load_options(options, 0).threads, options);
+	if (r == 0 && request->shapes != NULL)
+		r = heap_analysis_reshape(ret, request->shapes);
+	return r;
+}
+
+void heap_file_keep(const struct heap_file *file, const struct heap_analysis *analysis,
+		    const struct ctl_options *options)
+{
+	if (file->keeps && !file->sealed && analysis->index == NULL)
+		index_file_write(analysis, &file->source, options);
+}
+
+/* ---- analysis ---- */
+
+/* An index is of an analysis by its own shapes, so that comes first where one is to be kept. */
+static int analyse_beside(struct heap_file *file, struct heap_analysis *ret,
+			  const struct heap_request *request, const struct heap_load_options *load,
+			  const struct ctl_options *options, struct err *why)
+{
+	int r;
+
+	if (!file->keeps || request->shapes == NULL)
+		return heap_analyse_beside(ret, &file->text, request->shapes, load, why);
+	r = heap_analyse(ret, &file->text, load, why);
+	if (r < 0)
+		return r;
+	heap_file_keep(file, ret, options);
+	file->keeps = false;
+	r = heap_analysis_reshape(ret, request->shapes);
+	return r < 0 ? err_set(why, r, "out of memory") : 0;
+}
+
 static int analyse(struct heap_file *file, struct heap_analysis *ret,
 		   const struct heap_request *request, const struct ctl_options *options,
 		   struct err *why)
@@ -124,9 +202,10 @@ static int analyse(struct heap_file *file, struct heap_analysis *ret,
 	struct heap_load_options load =
 		heap_file_load_options(options, request->taken + file->taken);
 
-	if (request->only_classes)
-		return heap_analyse_classes(ret, &file->text, request->shapes, &load, why);
-	return heap_analyse_beside(ret, &file->text, request->shapes, &load, why);
+	if (!request->only_classes)
+		return analyse_beside(file, ret, request, &load, options, why);
+	file->keeps = false;
+	return heap_analyse_classes(ret, &file->text, request->shapes, &load, why);
 }
 
 int heap_file_analyse(struct heap_file *file, struct heap_analysis *ret,
@@ -134,9 +213,19 @@ int heap_file_analyse(struct heap_file *file, struct heap_analysis *ret,
 		      struct err *err)
 {
 	struct err why;
-	int r, exit = heap_file_open(file, request->path, options, request->taken, err);
+	int r, fd, exit = open_path(request->path, &fd, err);
 
+	*file = (struct heap_file){ .text = { .data = "" } };
 	*ret = (struct heap_analysis){ .retained = NULL };
+	if (exit != CTL_OK)
+		return exit;
+	file->keeps = wants_index(file, fd, request->path, options);
+	if (file->keeps && from_index(file, ret, fd, request, options) == 0) {
+		close(fd);
+		return CTL_OK;
+	}
+	heap_analysis_fini(ret);
+	exit = take_in(file, fd, request->path, options, request->taken, err);
 	if (exit != CTL_OK)
 		return exit;
 	r = analyse(file, ret, request, options, &why);
@@ -145,5 +234,7 @@ int heap_file_analyse(struct heap_file *file, struct heap_analysis *ret,
 
 uint64_t heap_file_taken(const struct heap_file *file, const struct heap_analysis *analysis)
 {
+	if (analysis->index != NULL)
+		return file->taken;
 	return file->taken + heap_graph_cost(analysis->graph.nodes, analysis->graph.edges_n);
 }

@@ -6,6 +6,7 @@
  * us.
  */
 
+#include "ctl/index_file.h"
 #include "ctl/options.h"
 #include "heap/analysis.h"
 #include "heap/load_v8.h"
@@ -16,7 +17,9 @@ struct heap_file {
 	struct v8_text text;
 	size_t mapped; /* bytes */
 	uint64_t taken; /* bytes of memory that the text takes: 0 where it is a file's */
-	bool sealed; /* it was encrypted */
+	bool packed, sealed; /* it was compressed or encrypted; encrypted */
+	bool keeps; /* an index of it is to be kept */
+	struct index_source source; /* if so */
 };
 
 /* What is wanted of a file. */
@@ -25,6 +28,7 @@ struct heap_request {
 	uint64_t taken; /* bytes of memory that other files of this command take */
 	const struct heap_shapes *shapes; /* of the snapshot it is compared with; NULL: its own */
 	bool only_classes; /* no retained sizes */
+	enum heap_parts parts; /* that are looked at, where there is an index */
 };
 
 /*
@@ -38,10 +42,18 @@ void heap_file_fini(struct heap_file *file); /* zeroed is fine */
 /* The exit status for an analysis that failed with r and why, which goes to err. */
 int heap_file_failed(struct err *err, const char *path, int r, const struct err *why);
 
-/* The file, analysed. CTL_OK, or the exit status; fini both in any case. */
+/*
+ * The file, analysed, or what an index has of that. request->path has to live as long as the file.
+ * CTL_OK, or the exit status; fini both in any case.
+ */
 int heap_file_analyse(struct heap_file *file, struct heap_analysis *ret,
 		      const struct heap_request *request, const struct ctl_options *options,
 		      struct err *err);
+
+/* An index for the next command, where there is none; when all has been said, since it takes time.
+ */
+void heap_file_keep(const struct heap_file *file, const struct heap_analysis *analysis,
+		    const struct ctl_options *options);
 
 /* Bytes of memory that a file and its analysis take, at the most. */
 uint64_t heap_file_taken(const struct heap_file *file, const struct heap_analysis *analysis);

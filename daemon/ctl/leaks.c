@@ -38,7 +38,7 @@ static void snapshot_fini(struct snapshot *snapshot)
 static int snapshot_init(struct snapshot *ret, const char *path, const struct snapshot *beside,
 			 const struct ctl_options *options, struct err *err)
 {
-	struct heap_request request = { .path = path };
+	struct heap_request request = { .path = path, .parts = HEAP_PARTS_ALL };
 	struct err why;
 	int r, exit;
 
@@ -228,6 +228,8 @@ int command_leaks(struct source *source, const struct ctl_options *options, stru
 		exit = compare(&answer, &last, options, err);
 	if (exit == CTL_OK)
 		exit = show(&answer, options, err);
+	if (exit == CTL_OK)
+		heap_file_keep(&last.file, &last.analysis, options);
 	answer_fini(&answer);
 	snapshot_fini(&last);
 	return exit;

@@ -106,7 +106,7 @@ static int say(const struct heap_analysis *analysis, const struct ctl_options *o
 
 int command_retainers(struct source *source, const struct ctl_options *options, struct err *err)
 {
-	struct heap_request request = { .path = options->args[0] };
+	struct heap_request request = { .path = options->args[0], .parts = HEAP_PARTS_ALL };
 	struct heap_analysis analysis;
 	struct heap_file file;
 	int exit;
@@ -117,6 +117,8 @@ int command_retainers(struct source *source, const struct ctl_options *options, 
 	exit = heap_file_analyse(&file, &analysis, &request, options, err);
 	if (exit == CTL_OK)
 		exit = say(&analysis, options, err);
+	if (exit == CTL_OK)
+		heap_file_keep(&file, &analysis, options);
 	heap_analysis_fini(&analysis);
 	heap_file_fini(&file);
 	return exit;

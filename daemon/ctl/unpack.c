@@ -76,6 +76,14 @@ static const struct layer *layer_of(int fd)
 	return NULL;
 }
 
+bool unpack_is_packed(int fd, bool *ret_sealed)
+{
+	const struct layer *layer = layer_of(fd);
+
+	*ret_sealed = layer != NULL && layer->seals;
+	return layer != NULL;
+}
+
 static int pour(int fd, struct stage *stage)
 {
 	static char block[BLOCK];

@@ -19,6 +19,9 @@ struct unpack {
 	bool packed, sealed; /* set: it was; of that, by age */
 };
 
+/* Whether and how the file is packed, from the outside, by its first bytes. */
+bool unpack_is_packed(int fd, bool *ret_sealed);
+
 /*
  * Take all layers off *fd, which becomes another descriptor then. CTL_OK; CTL_REFUSED: it takes too
  * much; CTL_FAILURE; err has the reason. *fd is to be closed in any case.
