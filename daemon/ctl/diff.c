@@ -45,7 +45,7 @@ static int side_init(struct side *side, const char *path, const struct side *bes
 	int r, exit;
 
 	if (beside != NULL) {
-		request.parts = HEAP_PARTS_ALL;
+		request.parts = HEAP_PARTS_NODES | HEAP_PARTS_EDGES;
 		request.shapes = &beside->analysis.shapes;
 		request.taken = heap_file_taken(&beside->file, &beside->analysis);
 	}

@@ -106,7 +106,8 @@ static int say(const struct heap_analysis *analysis, const struct ctl_options *o
 
 int command_retainers(struct source *source, const struct ctl_options *options, struct err *err)
 {
-	struct heap_request request = { .path = options->args[0], .parts = HEAP_PARTS_ALL };
+	struct heap_request request = { .path = options->args[0],
+					.parts = HEAP_PARTS_NODES | HEAP_PARTS_EDGES };
 	struct heap_analysis analysis;
 	struct heap_file file;
 	int exit;

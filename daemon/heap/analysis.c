@@ -132,14 +132,13 @@ int heap_analyse_classes(struct heap_analysis *ret, const struct v8_text *text,
 
 int heap_analysis_reshape(struct heap_analysis *analysis, const struct heap_shapes *shapes)
 {
-	bool with_rows = analysis->rows != NULL && analysis->retained != NULL;
 	int r;
 
 	free(analysis->rows);
 	analysis->rows = NULL;
 	free_classes(analysis);
 	r = heap_classes_init(&analysis->classes, &analysis->graph, shapes);
-	if (r < 0 || !with_rows)
+	if (r < 0 || analysis->dominators.order == NULL)
 		return r;
 	analysis->rows = heap_rows(&analysis->graph, &analysis->classes, &analysis->dominators,
 				   analysis->retained, analysis->distances);

@@ -48,8 +48,8 @@ int heap_analyse_classes(struct heap_analysis *ret, const struct v8_text *text,
 			 struct err *err);
 
 /*
- * Classes anew, by the shapes of another snapshot; rows as well, if it has some. 0, -ENOMEM; fini
- * in any case.
+ * Classes anew, by the shapes of another snapshot; rows as well, where the order of dominators is
+ * there. 0, -ENOMEM; fini in any case.
  */
 int heap_analysis_reshape(struct heap_analysis *analysis, const struct heap_shapes *shapes);
 

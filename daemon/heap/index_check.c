@@ -12,6 +12,10 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
+#include "heap/alloc.h"
+
+enum { AHEAD = 16 };
+
 typedef bool check_fn(const struct index_map *map, enum index_kind kind, uint64_t first,
 		      uint64_t end);
 
@@ -197,7 +201,7 @@ static const struct rule {
 	[INDEX_EDGES] = { 4, PER_EDGE, HEAP_PARTS_EDGES, edges },
 	[INDEX_EDGE_NAME] = { 4, PER_EDGE, HEAP_PARTS_EDGES, edge_names },
 	[INDEX_DOMINATOR] = { 4, PER_NODE, HEAP_PARTS_NODES, nodes },
-	[INDEX_ORDER] = { 4, PER_NODE, HEAP_PARTS_EDGES, nodes },
+	[INDEX_ORDER] = { 4, PER_NODE, HEAP_PARTS_ORDER, nodes },
 	[INDEX_RETAINED] = { 8, PER_NODE, HEAP_PARTS_NODES, any },
 	[INDEX_DISTANCE] = { 4, PER_NODE, HEAP_PARTS_NODES, any },
 	[INDEX_CLASS] = { 4, PER_NODE, HEAP_PARTS_NODES, classes },
@@ -301,6 +305,28 @@ static void *check_half(void *arg)
 	return NULL;
 }
 
+/* Each node once, and behind what dominates it. */
+static int check_order(const struct index_map *map)
+{
+	const uint32_t *order = index_section(map, INDEX_ORDER);
+	const uint32_t *dominator = index_section(map, INDEX_DOMINATOR);
+	uint32_t nodes_n = (uint32_t)map->header->nodes, root = (uint32_t)map->header->root;
+	uint64_t *seen = heap_bits_alloc(nodes_n);
+	bool good = order[0] == root && dominator[root] == root;
+
+	if (seen == NULL)
+		return -ENOMEM;
+	heap_bit_set(seen, root);
+	for (uint32_t i = 1; i < nodes_n && good; i++) {
+		if (i + AHEAD < nodes_n)
+			__builtin_prefetch(&dominator[order[i + AHEAD]]);
+		good = !heap_bit(seen, order[i]) && heap_bit(seen, dominator[order[i]]);
+		heap_bit_set(seen, order[i]);
+	}
+	heap_bits_free(seen, nodes_n);
+	return good ? 0 : -EBADMSG;
+}
+
 int index_check_sections(const struct index_map *map, enum heap_parts parts, unsigned threads)
 {
 	struct half of_edges = { map, parts, true, 0 }, others = { map, parts, false, 0 };
@@ -313,5 +339,7 @@ int index_check_sections(const struct index_map *map, enum heap_parts parts, uns
 		pthread_join(thread, NULL);
 	else
 		check_half(&of_edges);
-	return others.result != 0 ? others.result : of_edges.result;
+	if (others.result != 0 || of_edges.result != 0)
+		return others.result != 0 ? others.result : of_edges.result;
+	return parts & HEAP_PARTS_ORDER ? check_order(map) : 0;
 }

@@ -72,6 +72,12 @@ static int check_header(const struct index_header *header, int fd, const struct 
 
 /* ---- what is not used in place ---- */
 
+/* The name is a part of it, behind a comma. */
+static bool is_key(const char *key, uint32_t name)
+{
+	return name <= strlen(key) && memchr(key, ',', name) != NULL;
+}
+
 static int read_classes(struct heap_classes *ret, const struct index_map *map)
 {
 	const struct index_class *rows = index_section(map, INDEX_CLASSES);
@@ -89,7 +95,7 @@ static int read_classes(struct heap_classes *ret, const struct index_map *map)
 		const struct index_class *row = &rows[ret->n];
 		struct heap_class *class = &ret->items[ret->n];
 
-		if (row->name - row->key > strlen(texts + row->key))
+		if (!is_key(texts + row->key, row->name - row->key))
 			return -EBADMSG;
 		class->key = strdup(texts + row->key);
 		if (class->key == NULL)
@@ -195,7 +201,6 @@ static void place_edges(struct heap_analysis *ret, const struct index_map *map)
 	ret->graph.edge_first = (uint32_t *)index_section(map, INDEX_EDGE_FIRST);
 	ret->graph.edges = (uint32_t *)index_section(map, INDEX_EDGES);
 	ret->graph.edge_name = (uint32_t *)index_section(map, INDEX_EDGE_NAME);
-	ret->dominators.order = (uint32_t *)index_section(map, INDEX_ORDER);
 }
 
 static int fill(struct heap_analysis *ret, const struct index_map *map, const char *text,
@@ -217,6 +222,8 @@ static int fill(struct heap_analysis *ret, const struct index_map *map, const ch
 		place_nodes(ret, map, text);
 	if (parts & HEAP_PARTS_EDGES)
 		place_edges(ret, map);
+	if (parts & HEAP_PARTS_ORDER)
+		ret->dominators.order = (uint32_t *)index_section(map, INDEX_ORDER);
 	r = read_classes(&ret->classes, map);
 	if (r == 0)
 		r = read_rows(&ret->rows, map);
