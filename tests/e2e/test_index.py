@@ -235,10 +235,10 @@ def test_where_an_index_is_kept(store, pair, tmp_path):
     # The one in the cache is of use all the same.
     Ctl()("analyze", store, env=env)
     assert not beside.exists()
-    Ctl()("analyze", store, "--no-index", env={"XDG_CACHE_HOME": "/nowhere"})
+    Ctl()("analyze", store, "--no-index", env={"XDG_CACHE_HOME": "/proc/nowhere"})
     assert not beside.exists()
-    Ctl()("analyze", store, env={"XDG_CACHE_HOME": "/nowhere"})
+    Ctl()("analyze", store, env={"XDG_CACHE_HOME": "/proc/nowhere"})
     assert beside.exists()
     beside.unlink()
-    said = Ctl()("analyze", pair[0], "--index=/nowhere").stderr
-    assert "--index: /nowhere" in said
+    said = Ctl()("analyze", pair[0], "--index=/proc/nowhere").stderr
+    assert "--index: /proc/nowhere" in said
