@@ -29,6 +29,7 @@ struct load {
 	struct v8_rows rows;
 	struct v8_array nodes, edges, locations;
 	struct v8_pool *pool;
+	uint64_t nodes_at, strings_at; /* bytes */
 	bool has_nodes, has_edges, has_strings;
 };
 
@@ -61,6 +62,7 @@ static int load_strings(struct load *load)
 	struct v8_walk *walk = &load->walk;
 	int r, more = v8_walk_array(walk, load->err);
 
+	load->strings_at = walk->at;
 	strings->data = walk->text->data;
 	while (more > 0) {
 		r = strings->n + 1 >= strings->capacity ? grow_strings(strings, load->err) : 0;
@@ -110,12 +112,15 @@ static int load_head(struct load *load)
 	struct v8_walk *walk = &load->walk;
 	uint64_t first = walk->at;
 	int r = v8_walk_skip(walk, load->err);
+	struct err why;
 
-	if (r == 0)
-		r = v8_head_parse(&load->head, walk->text->data + first, (size_t)(walk->at - first),
-				  load->err);
-	if (r == 0)
-		r = check_cost(load);
+	if (r < 0)
+		return r;
+	r = v8_head_parse(&load->head, walk->text->data + first, (size_t)(walk->at - first), &why);
+	if (r < 0)
+		return err_set(load->err, r, "section \"snapshot\", byte %" PRIu64 ": %s", first,
+			       why.text);
+	r = check_cost(load);
 	if (r < 0)
 		return r;
 	r = heap_graph_init(graph, (uint32_t)load->head.nodes, (uint32_t)load->head.edges);
@@ -136,7 +141,7 @@ static int load_rows(struct load *load, const struct v8_array *array, bool *seen
 	if (load->walk.text->data[load->walk.at] != '[')
 		return v8_walk_unexpected(&load->walk, load->err, "an array");
 	if (*seen)
-		return err_set(load->err, -EBADMSG, "section \"%s\" comes twice", array->name);
+		return v8_walk_twice(&load->walk, load->err);
 	*seen = true;
 	load->walk.at++;
 	r = v8_array_read(load->pool, array, &load->walk.at, load->err);
@@ -166,6 +171,8 @@ static int load_section(struct load *load)
 {
 	struct v8_walk *walk = &load->walk;
 
+	if (v8_walk_is(walk, "nodes"))
+		load->nodes_at = walk->at;
 	if (v8_walk_is(walk, "nodes"))
 		return load_rows(load, &load->nodes, &load->has_nodes);
 	if (v8_walk_is(walk, "edges"))
@@ -203,9 +210,8 @@ static int load_sections(struct load *load)
 		if (r < 0)
 			return r;
 	}
-	if (more < 0)
-		return more;
-	return v8_pool_finish(load->pool, load->err);
+	r = more < 0 ? more : v8_walk_end(&load->walk, load->err);
+	return r < 0 ? r : v8_pool_finish(load->pool, load->err);
 }
 
 static int check(struct load *load)
@@ -216,17 +222,17 @@ static int check(struct load *load)
 						   : NULL;
 
 	if (missing != NULL)
-		return err_set(load->err, -EBADMSG, "there is no section \"%s\"", missing);
+		return v8_walk_missing(load->walk.text, missing, load->err);
 	if (v8_rows_sum(load->graph) < 0)
 		return err_set(load->err, -EBADMSG,
-			       "section \"nodes\": the edges of all nodes are not the %" PRIu64
-			       " there are",
-			       load->head.edges);
+			       "section \"nodes\", byte %" PRIu64
+			       ": the edges of all nodes are not the %" PRIu64 " there are",
+			       load->nodes_at, load->head.edges);
 	if (load->rows.name_max >= load->graph->strings.n)
 		return err_set(load->err, -EBADMSG,
-			       "section \"strings\": something is named by string %" PRIu32
-			       " of %" PRIu32,
-			       load->rows.name_max, load->graph->strings.n);
+			       "section \"strings\", byte %" PRIu64
+			       ": something is named by string %" PRIu32 " of %" PRIu32,
+			       load->strings_at, load->rows.name_max, load->graph->strings.n);
 	return 0;
 }
 
