@@ -20,7 +20,9 @@
 #include "util/buf.h"
 #include "util/err.h"
 
-enum { PATH_BYTES_MAX = 4096 };
+/* Per object, besides its analysis: the trees and ways of both, what is matched, what was retained.
+ */
+enum { PATH_BYTES_MAX = 4096, NODE_BYTES = 56 };
 
 struct snapshot {
 	struct heap_file file;
@@ -44,7 +46,8 @@ static int snapshot_init(struct snapshot *ret, const char *path, const struct sn
 
 	if (beside != NULL) {
 		request.shapes = &beside->analysis.shapes;
-		request.taken = heap_file_taken(&beside->file, &beside->analysis);
+		request.taken = heap_file_taken(&beside->file, &beside->analysis) +
+				(uint64_t)beside->analysis.graph.nodes * NODE_BYTES;
 	}
 	*ret = (struct snapshot){ .file = { .mapped = 0 } };
 	exit = heap_file_analyse(&ret->file, &ret->analysis, &request, options, err);
