@@ -173,13 +173,19 @@ static int say(const struct heap_analysis *analysis, const struct ctl_options *o
 
 int command_analyze(struct source *source, const struct ctl_options *options, struct err *err)
 {
+	struct heap_request request = {
+		.path = options->args[0],
+		.parts = options->heap.node != NULL ? HEAP_PARTS_NODES : HEAP_PARTS_SUMMARY,
+	};
 	struct heap_analysis analysis;
 	struct heap_file file;
-	int exit = heap_file_analyse(&file, &analysis, options, err);
+	int exit = heap_file_analyse(&file, &analysis, &request, options, err);
 
 	(void)source;
 	if (exit == CTL_OK)
 		exit = say(&analysis, options, err);
+	if (exit == CTL_OK)
+		heap_file_keep(&file, &analysis, options);
 	heap_analysis_fini(&analysis);
 	heap_file_fini(&file);
 	return exit;

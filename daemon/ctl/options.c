@@ -35,6 +35,9 @@ enum flag {
 	FLAG_THREADS,
 	FLAG_MEMORY_MAX,
 	FLAG_MATCH,
+	FLAG_SPILL,
+	FLAG_INDEX,
+	FLAG_NO_INDEX,
 };
 
 enum { HEAP_TOP_DEFAULT = 20 };
@@ -69,6 +72,9 @@ static const struct option long_flags[] = {
 	{ "threads", required_argument, NULL, FLAG_THREADS },
 	{ "memory-max", required_argument, NULL, FLAG_MEMORY_MAX },
 	{ "match", required_argument, NULL, FLAG_MATCH },
+	{ "spill", required_argument, NULL, FLAG_SPILL },
+	{ "index", required_argument, NULL, FLAG_INDEX },
+	{ "no-index", no_argument, NULL, FLAG_NO_INDEX },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -186,6 +192,12 @@ static int take_heap(int flag, struct ctl_options *options)
 		return complain("--threads", optarg, "1 or 2");
 	case FLAG_MATCH:
 		return take_match(wish);
+	case FLAG_INDEX:
+		wish->index = optarg;
+		return CTL_OK;
+	case FLAG_SPILL:
+		wish->spill = optarg;
+		return CTL_OK;
 	case FLAG_MEMORY_MAX:
 		return take_bytes("--memory-max", &wish->memory_max_bytes, &limited);
 	default:
@@ -224,6 +236,9 @@ static bool take_switch(int flag, struct ctl_options *options)
 	case FLAG_SCRIPTS:
 		options->scripts = true;
 		options->heap.scripts_file = optarg;
+		return true;
+	case FLAG_NO_INDEX:
+		options->heap.no_index = true;
 		return true;
 	case FLAG_OFF:
 		options->off = true;

@@ -120,8 +120,7 @@ static void json_classes(struct json_writer *w, const struct heap_report *report
 
 static void json_digest(struct json_writer *w, const struct heap_analysis *analysis)
 {
-	struct heap_digest digest = heap_digest(&analysis->graph, &analysis->dominators,
-						analysis->retained, analysis->distances);
+	struct heap_digest digest = heap_analysis_digest(analysis);
 
 	json_write_key(w, "digest");
 	json_write_object(w);
