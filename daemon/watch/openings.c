@@ -253,10 +253,8 @@ static void on_timer(void *owner)
 
 	if (!opened->leaving || opened->session.state != SESSION_CLOSED)
 		return;
-	if (!open && opened->asked) {
-		opened->openings->closed++;
+	if (!open && opened->asked)
 		log_opened(opened, "inspector closed");
-	}
 	opened->asked = false;
 	opened->listened |= open;
 	if (open)
@@ -423,7 +421,6 @@ static int accept_open(struct opened *opened, const struct opening_process *proc
 		forget(opened);
 	if (ours && !opened->listened) {
 		opened->listened = true;
-		opened->openings->opened++;
 		log_opened(opened, "inspector opened by SIGUSR1");
 		(void)save(opened->openings);
 	}
@@ -489,6 +486,9 @@ int openings_need(struct openings *openings, struct opened *opened, const struct
 		return OPENING_WAIT;
 	if (opened->leaving)
 		return err_set(err, -EAGAIN, "its inspector is about to be closed");
+	/* Asked every few milliseconds: by its pid, not by a look at every process. */
+	if (is_opening(opened) && !is_open(opened))
+		return OPENING_WAIT;
 	r = opening_find(opening, openings->proc, &opened->address, &process, err);
 	if (r == 0) {
 		r = need(opened, &process, err);

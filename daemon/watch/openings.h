@@ -27,7 +27,6 @@ struct openings {
 	int state_fd; /* borrowed; where openings.json is */
 	const char *proc; /* borrowed; where /proc is */
 	bool finishing; /* the daemon ends: set before the targets let go */
-	unsigned long long opened, closed; /* how many, since the start */
 };
 
 /* What was left open is read from the state folder. 0, -ENOMEM. */
