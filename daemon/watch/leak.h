@@ -3,7 +3,7 @@
 /*
  * Leaks of one isolate: whether its memory grows without end, which memory that is, and when it
  * will be at its limit. Judged when a bucket of a window is complete, and only then: between two
- * buckets nothing new is known, and a judgement takes some 50 microseconds.
+ * buckets nothing new is known.
  */
 
 #include <stdbool.h>

@@ -2,8 +2,8 @@
  * Trends
  *
  * A window has at most 96 points and so 4,560 pairs: the median and the bound of their slopes are
- * selected, not sorted, and all of it takes some 50 microseconds. What is dearer than the rank
- * test and the slope is looked at only when these two speak for a leak.
+ * selected, not sorted. What is dearer than the rank test and the slope is looked at only when
+ * these two speak for a leak.
  */
 
 #include "watch/trend.h"
