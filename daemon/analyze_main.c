@@ -348,6 +348,7 @@ int main(int argc, char **argv)
 		err_set(&err, -EFBIG, "it takes more than the %s that may be taken",
 			str_format_bytes(limit, wish.memory_bytes));
 	if (r < 0)
-		end(err.code == -EFBIG ? WORKER_REFUSED : WORKER_FAILED, err.text);
+		end(err.code == -EFBIG || err.code == -EOVERFLOW ? WORKER_REFUSED : WORKER_FAILED,
+		    err.text);
 	_exit(WORKER_DONE);
 }
