@@ -161,9 +161,8 @@ static uint64_t may_take(const struct analysis_settings *settings, struct err *w
 			str_format_bytes(available, host),
 			str_format_bytes(headroom, settings->headroom_bytes));
 	}
-	if (procfs_read(getpid(), 0, &self) == 0 && self.has_cgroup_limit) {
-		uint64_t held = less(self.cgroup_usage_bytes, self.cgroup_reclaimable_bytes);
-		uint64_t left = less(self.cgroup_limit_bytes, held);
+	if (procfs_read(getpid(), 0, &self) == 0 && self.fullest_cgroup.has_limit) {
+		uint64_t left = cgroup_left_bytes(&self.fullest_cgroup);
 
 		if (left < take) {
 			take = left;

@@ -92,14 +92,14 @@ static void write_command(struct json_writer *w, int64_t pid)
 
 static void write_cgroup(struct json_writer *w, const struct process_stats *process)
 {
-	if (!process->has_cgroup)
+	if (!process->cgroup.has_usage)
 		return;
 	json_write_key(w, "cgroup");
 	json_write_object(w);
-	json_member_uint(w, "usage_bytes", process->cgroup_usage_bytes);
-	json_member_uint(w, "reclaimable_bytes", process->cgroup_reclaimable_bytes);
-	if (process->has_cgroup_limit)
-		json_member_uint(w, "limit_bytes", process->cgroup_limit_bytes);
+	json_member_uint(w, "usage_bytes", process->cgroup.usage_bytes);
+	json_member_uint(w, "reclaimable_bytes", process->cgroup.reclaimable_bytes);
+	if (process->cgroup.has_limit)
+		json_member_uint(w, "limit_bytes", process->cgroup.limit_bytes);
 	json_write_object_end(w);
 }
 

@@ -190,32 +190,19 @@ static enum capture_refusal judge_cpu(const struct safety_guards *guards,
 
 /* ---- headroom ---- */
 
-/* What the control group can still give; UINT64_MAX: as much as the host. */
-static uint64_t group_free(const struct process_stats *process)
-{
-	uint64_t held;
-
-	if (!process->has_cgroup_limit)
-		return UINT64_MAX;
-	held = process->cgroup_usage_bytes > process->cgroup_reclaimable_bytes
-		       ? process->cgroup_usage_bytes - process->cgroup_reclaimable_bytes
-		       : 0;
-	return process->cgroup_limit_bytes > held ? process->cgroup_limit_bytes - held : 0;
-}
-
 /* "limit 2 GiB, 900 MiB used" */
-static void describe_group(char *dst, size_t size, const struct process_stats *process)
+static void describe_group(char *dst, size_t size, const struct cgroup_memory *group)
 {
 	char limit[STR_UNIT_MAX], used[STR_UNIT_MAX], cache[STR_UNIT_MAX];
 
-	if (!process->has_cgroup_limit) {
+	if (!group->has_limit) {
 		snprintf(dst, size, "no limit");
 		return;
 	}
-	str_format_bytes(limit, process->cgroup_limit_bytes);
-	str_format_bytes(used, process->cgroup_usage_bytes);
-	str_format_bytes(cache, process->cgroup_reclaimable_bytes);
-	if (process->cgroup_reclaimable_bytes > 0)
+	str_format_bytes(limit, group->limit_bytes);
+	str_format_bytes(used, group->usage_bytes);
+	str_format_bytes(cache, group->reclaimable_bytes);
+	if (group->reclaimable_bytes > 0)
 		snprintf(dst, size, "limit %s, %s used, %s of it cache", limit, used, cache);
 	else
 		snprintf(dst, size, "limit %s, %s used", limit, used);
@@ -225,10 +212,10 @@ static enum capture_refusal refuse_headroom(const struct subject *subject, doubl
 					    double need, uint64_t host, struct err *err)
 {
 	char heap[STR_UNIT_MAX], all[STR_UNIT_MAX], left[STR_UNIT_MAX], of_host[STR_UNIT_MAX];
-	uint64_t of_group = group_free(&subject->process);
+	uint64_t of_group = cgroup_left_bytes(&subject->process.fullest_cgroup);
 	char group[128];
 
-	describe_group(group, sizeof(group), &subject->process);
+	describe_group(group, sizeof(group), &subject->process.fullest_cgroup);
 	str_format_bytes(heap, subject->heap_used);
 	str_format_bytes(all, need < 1e18 ? (uint64_t)need : (uint64_t)1e18);
 	str_format_bytes(left, of_group < host ? of_group : host);
@@ -245,7 +232,7 @@ static enum capture_refusal judge_headroom(const struct safety_guards *guards,
 {
 	double heaps = guards->has_headroom ? guards->headroom : engine_needs(subject->target);
 	double need = heaps * (double)subject->heap_used;
-	uint64_t of_group = group_free(&subject->process), host = 0;
+	uint64_t of_group = cgroup_left_bytes(&subject->process.fullest_cgroup), host = 0;
 
 	if (!(heaps > 0))
 		return REFUSAL_NONE;
@@ -294,8 +281,8 @@ static double yet_to_take(const struct captures *captures, const struct capture 
 /* One group has one limit and, where one host runs them, one address. */
 static bool may_share_group(const struct target *a, const struct target *b)
 {
-	return a->process.has_cgroup_limit && b->process.has_cgroup_limit &&
-	       a->process.cgroup_limit_bytes == b->process.cgroup_limit_bytes &&
+	return a->process.fullest_cgroup.has_limit && b->process.fullest_cgroup.has_limit &&
+	       a->process.fullest_cgroup.limit_bytes == b->process.fullest_cgroup.limit_bytes &&
 	       strcmp(a->spec.address.host, b->spec.address.host) == 0;
 }
 
@@ -326,7 +313,8 @@ bool safety_fits_beside(const struct captures *captures, const struct target *ta
 	if (!subject.seen || procfs_available_bytes(&host) < 0)
 		return true;
 	return need + of_host <= (double)host &&
-	       (!(of_group > 0) || need + of_group <= (double)group_free(&subject.process));
+	       (!(of_group > 0) ||
+		need + of_group <= (double)cgroup_left_bytes(&subject.process.fullest_cgroup));
 }
 
 enum capture_refusal safety_judge(const struct captures *captures, const struct target *target,

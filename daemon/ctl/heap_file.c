@@ -12,11 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ctl/memory.h"
 #include "ctl/source.h"
 #include "ctl/unpack.h"
 #include "heap/alloc.h"
 #include "util/err.h"
+#include "util/memory.h"
 
 /* UINT64_MAX: any number. */
 static uint64_t memory_left(const struct ctl_options *options, uint64_t taken)

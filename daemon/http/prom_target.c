@@ -130,14 +130,14 @@ static void put_start(struct exposition_writer *w, const struct target_row *row)
 
 static void put_cgroup_usage(struct exposition_writer *w, const struct target_row *row)
 {
-	if (row->target->process.present && row->target->process.has_cgroup)
-		sample_uint(w, row->labels, NULL, row->target->process.cgroup_usage_bytes);
+	if (row->target->process.present && row->target->process.cgroup.has_usage)
+		sample_uint(w, row->labels, NULL, row->target->process.cgroup.usage_bytes);
 }
 
 static void put_cgroup_limit(struct exposition_writer *w, const struct target_row *row)
 {
-	if (row->target->process.present && row->target->process.has_cgroup_limit)
-		sample_uint(w, row->labels, NULL, row->target->process.cgroup_limit_bytes);
+	if (row->target->process.present && row->target->process.cgroup.has_limit)
+		sample_uint(w, row->labels, NULL, row->target->process.cgroup.limit_bytes);
 }
 
 static void put_received(struct exposition_writer *w, const struct target_row *row)

@@ -216,6 +216,27 @@ int file_read_at(int dir_fd, const char *name, size_t max, char **ret, size_t *r
 	return r;
 }
 
+int file_read_once(const char *path, char *dst, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	do {
+		n = read(fd, dst, size - 1);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		int r = -errno;
+
+		close(fd);
+		return r;
+	}
+	close(fd);
+	dst[n] = '\0';
+	return 0;
+}
+
 int file_nameless(const char *directory)
 {
 	char name[PATH_BYTES_MAX];

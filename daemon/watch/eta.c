@@ -39,12 +39,13 @@ bool eta_of_cgroup(const struct target *target, const struct isolate *isolate, d
 	const struct process_stats *process = &target->process;
 	double slope = 0;
 
-	if (isolate != target_main_isolate(target) || !process->present || !process->has_cgroup ||
-	    !process->has_cgroup_limit || !leak_is_judged(&isolate->leak))
+	if (isolate != target_main_isolate(target) || !process->present ||
+	    !process->cgroup.has_usage || !process->cgroup.has_limit ||
+	    !leak_is_judged(&isolate->leak))
 		return false;
 	for (enum series_signal s = SIGNAL_LIVE; s < LEAK_SIGNALS; s++)
 		slope += growth_of(&isolate->leak, s);
-	*ret = leak_eta((double)process->cgroup_usage_bytes, (double)process->cgroup_limit_bytes,
+	*ret = leak_eta((double)process->cgroup.usage_bytes, (double)process->cgroup.limit_bytes,
 			slope);
 	return true;
 }

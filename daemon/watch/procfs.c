@@ -2,9 +2,9 @@
  * What /proc tells about a target's process
  *
  * One read of /proc/PID/stat gives state, CPU, start and memory (statm has the same resident figure
- * again); cgroup.c follows the process to its memory limit. The time of boot is the difference of
- * two clocks: btime in /proc/stat is the same, cut to seconds, at the price of a line per CPU and a
- * number per interrupt.
+ * again); util/cgroup.c follows the process to its memory limit. The time of boot is the difference
+ * of two clocks: btime in /proc/stat is the same, cut to seconds, at the price of a line per CPU
+ * and a number per interrupt.
  */
 
 #include "watch/procfs.h"
@@ -19,8 +19,8 @@
 #include <unistd.h>
 
 #include "util/file.h"
+#include "util/memory.h"
 #include "util/str.h"
-#include "watch/cgroup.h"
 #include "watch/command.h"
 #include "watch/listener.h"
 
@@ -91,18 +91,22 @@ static bool started_at(const struct process_stats *stats, int64_t start_wall_ms)
 int procfs_read(int64_t pid, int64_t start_wall_ms, struct process_stats *ret)
 {
 	struct process_stats stats = { 0 };
-	char path[512], text[2048];
+	struct cgroups groups;
+	char path[512], text[2048], number[24];
 
 	*ret = stats;
 	if (pid <= 0)
 		return -ESRCH;
 	snprintf(path, sizeof(path), "%s/%" PRId64 "/stat", proc_root, pid);
-	if (cgroup_read_file(path, text, sizeof(text)) < 0 || parse_stat(text, &stats) < 0)
+	if (file_read_once(path, text, sizeof(text)) < 0 || parse_stat(text, &stats) < 0)
 		return -ESRCH;
 	if (start_wall_ms != 0 && !started_at(&stats, start_wall_ms))
 		return -ESRCH;
 	stats.present = true;
-	cgroup_read(proc_root, cgroup_root, pid, &stats);
+	snprintf(number, sizeof(number), "%" PRId64, pid);
+	groups = cgroups_read(proc_root, cgroup_root, number);
+	stats.cgroup = groups.tightest;
+	stats.fullest_cgroup = groups.fullest;
 	*ret = stats;
 	return 0;
 }
@@ -173,23 +177,7 @@ int procfs_owner(int64_t pid, uid_t *ret)
 
 int procfs_available_bytes(uint64_t *ret)
 {
-	static const char name[] = "MemAvailable:";
-	char path[512], text[8192];
-	const char *at;
-	char *end;
-	int r;
-
-	snprintf(path, sizeof(path), "%s/meminfo", proc_root);
-	r = cgroup_read_file(path, text, sizeof(text));
-	if (r < 0)
-		return r;
-	at = strstr(text, name);
-	if (at == NULL || (at != text && at[-1] != '\n'))
-		return -ENOENT;
-	at += strlen(name);
-	at += strspn(at, " ");
-	*ret = strtoull(at, &end, 10) * 1024;
-	return end != at && str_has_prefix(end, " kB") ? 0 : -EBADMSG;
+	return memory_of_host(proc_root, ret);
 }
 
 int procfs_command(int64_t pid, char *dst, size_t size)

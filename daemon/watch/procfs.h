@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include "util/cgroup.h"
 
 struct address;
 
@@ -19,14 +20,7 @@ struct process_stats {
 	uint64_t resident_bytes, virtual_bytes;
 	double cpu_seconds;
 	double start_seconds; /* Unix time */
-	/*
-	 * The smallest limit of the control group and those above it, and the usage of the group
-	 * that has it, so that the two can be compared. Without any limit: the process's own group.
-	 */
-	bool has_cgroup, has_cgroup_limit;
-	uint64_t cgroup_usage_bytes, cgroup_limit_bytes;
-	uint64_t
-		cgroup_reclaimable_bytes; /* of the usage: page cache that can go (inactive_file) */
+	struct cgroup_memory cgroup, fullest_cgroup; /* struct cgroups */
 };
 
 /*

@@ -111,8 +111,8 @@ static bool read_process(enum value_source source, const struct process_stats *p
 	if (source == FROM_VIRTUAL)
 		return give(true, process->virtual_bytes, ret);
 	if (source == FROM_CGROUP_USAGE)
-		return give(process->has_cgroup, process->cgroup_usage_bytes, ret);
-	return give(process->has_cgroup_limit, process->cgroup_limit_bytes, ret);
+		return give(process->cgroup.has_usage, process->cgroup.usage_bytes, ret);
+	return give(process->cgroup.has_limit, process->cgroup.limit_bytes, ret);
 }
 
 bool value_read(int index, const struct target *target, const struct isolate *isolate, double *ret)

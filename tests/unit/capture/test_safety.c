@@ -170,6 +170,20 @@ Test(safety, headroom_takes_cache_for_free)
 	       "group: limit 1 GiB, 2 GiB used; host: 10 GiB available)");
 }
 
+/* The slice around all groups: the kernel kills in it when it is full, whoever filled it. */
+Test(safety, headroom_of_the_slice_that_others_have_filled)
+{
+	const struct rule_guards guards = { .safety = { .headroom = 3, .has_headroom = true } };
+
+	put_group(4 * GIB, 500 * MIB, 0);
+	AGREES(&guards, true);
+	put_number("cgroup/memory.max", 8 * GIB);
+	put_number("cgroup/memory.current", 7 * GIB);
+	expect(&guards, true, REFUSAL_HEADROOM,
+	       "headroom: a snapshot may take 3 x 400 MiB = 1.1 GiB, 1 GiB are free (control "
+	       "group: limit 8 GiB, 7 GiB used; host: 10 GiB available)");
+}
+
 Test(safety, headroom_without_a_group)
 {
 	expect(&(struct rule_guards){ .safety = { .headroom = 30, .has_headroom = true } }, true,

@@ -339,8 +339,8 @@ Test(prom, every_family_can_appear)
 
 	target_answer(target);
 	target->process = (struct process_stats){ .present = true,
-						  .has_cgroup = true,
-						  .has_cgroup_limit = true };
+						  .cgroup.has_usage = true,
+						  .cgroup.has_limit = true };
 	isolate = target_find_isolate(target, "main");
 	for (int i = 0; i < SAMPLE_FIELDS; i++)
 		sample_set(&isolate->last, (enum sample_field)i, 1);

@@ -663,16 +663,16 @@ Test(alerts, values_of_the_process_on_main_only)
 	sample(add_isolate(target, "worker:1"), 10);
 	target->process = (struct process_stats){
 		.present = true,
-		.has_cgroup = true,
-		.has_cgroup_limit = true,
-		.cgroup_usage_bytes = 95,
-		.cgroup_limit_bytes = 100,
+		.cgroup.has_usage = true,
+		.cgroup.has_limit = true,
+		.cgroup.usage_bytes = 95,
+		.cgroup.limit_bytes = 100,
 	};
 	set_rules(HEAD "    when: {metric: cgroup_memory_usage, relative_to: cgroup_memory_limit,"
 		       " above: 90%}\n");
 	tick(1000, main, 10);
 	cr_assert_str_eq(only_alert()->isolate, "main");
-	target->process.has_cgroup_limit = false;
+	target->process.cgroup.has_limit = false;
 	tick(1015, main, 10);
 	expect_state(ALERT_INACTIVE);
 }
@@ -685,8 +685,8 @@ Test(alerts, isolate_relative_to_process)
 
 	target->process = (struct process_stats){
 		.present = true,
-		.has_cgroup_limit = true,
-		.cgroup_limit_bytes = (uint64_t)(50 * MIB),
+		.cgroup.has_limit = true,
+		.cgroup.limit_bytes = (uint64_t)(50 * MIB),
 	};
 	set_rules(HEAD "    when: {metric: heap_used, relative_to: cgroup_memory_limit,"
 		       " above: 50%}\n");

@@ -239,8 +239,8 @@ Test(procfs_tree, fields)
 			   boot_seconds() + 1000.0 / (double)sysconf(_SC_CLK_TCK), 1.5);
 	cr_assert_eq(stats.virtual_bytes, 123456789);
 	cr_assert_eq(stats.resident_bytes, 2048 * (uint64_t)sysconf(_SC_PAGESIZE));
-	cr_assert_not(stats.has_cgroup);
-	cr_assert_not(stats.has_cgroup_limit);
+	cr_assert_not(stats.cgroup.has_usage);
+	cr_assert_not(stats.cgroup.has_limit);
 }
 
 Test(procfs_tree, stat_that_makes_no_sense)
@@ -262,20 +262,20 @@ static void expect_cgroup(uint64_t usage, uint64_t limit)
 {
 	struct process_stats stats = read_7();
 
-	cr_expect(stats.has_cgroup);
-	cr_expect_eq(stats.cgroup_usage_bytes, usage, "usage %llu",
-		     (unsigned long long)stats.cgroup_usage_bytes);
-	cr_expect_eq(stats.has_cgroup_limit, limit != 0);
-	cr_expect_eq(stats.cgroup_limit_bytes, limit, "limit %llu",
-		     (unsigned long long)stats.cgroup_limit_bytes);
+	cr_expect(stats.cgroup.has_usage);
+	cr_expect_eq(stats.cgroup.usage_bytes, usage, "usage %llu",
+		     (unsigned long long)stats.cgroup.usage_bytes);
+	cr_expect_eq(stats.cgroup.has_limit, limit != 0);
+	cr_expect_eq(stats.cgroup.limit_bytes, limit, "limit %llu",
+		     (unsigned long long)stats.cgroup.limit_bytes);
 }
 
 static void expect_no_cgroup(void)
 {
 	struct process_stats stats = read_7();
 
-	cr_expect_not(stats.has_cgroup);
-	cr_expect_not(stats.has_cgroup_limit);
+	cr_expect_not(stats.cgroup.has_usage);
+	cr_expect_not(stats.cgroup.has_limit);
 }
 
 Test(procfs_tree, version_2)
@@ -422,11 +422,41 @@ Test(procfs_tree, reclaimable_of_the_group_that_limits)
 	put("cgroup/pod/app/memory.current", "1400\n");
 	put("cgroup/pod/app/memory.stat", "inactive_file 200\n");
 	stats = read_7();
-	cr_assert_eq(stats.cgroup_limit_bytes, 2000);
-	cr_assert_eq(stats.cgroup_usage_bytes, 1500);
-	cr_assert_eq(stats.cgroup_reclaimable_bytes, 300);
+	cr_assert_eq(stats.cgroup.limit_bytes, 2000);
+	cr_assert_eq(stats.cgroup.usage_bytes, 1500);
+	cr_assert_eq(stats.cgroup.reclaimable_bytes, 300);
 	put("cgroup/pod/memory.stat", "anon 1\nsome_inactive_file 9\ninactive_file x\n");
-	cr_assert_eq(read_7().cgroup_reclaimable_bytes, 0);
+	cr_assert_eq(read_7().cgroup.reclaimable_bytes, 0);
+}
+
+/* A slice that siblings have filled gives nothing, however small the limit below it is. */
+Test(procfs_tree, the_fullest_is_not_always_the_tightest)
+{
+	struct process_stats stats;
+
+	put("proc/7/stat", STAT);
+	put("proc/7/cgroup", "0::/pod/app\n");
+	put("cgroup/pod/memory.max", "9000\n");
+	put("cgroup/pod/memory.current", "8900\n");
+	put("cgroup/pod/memory.stat", "inactive_file 40\n");
+	put("cgroup/pod/app/memory.max", "2000\n");
+	put("cgroup/pod/app/memory.current", "500\n");
+	stats = read_7();
+	cr_assert_eq(stats.cgroup.limit_bytes, 2000);
+	cr_assert_eq(stats.cgroup.usage_bytes, 500);
+	cr_assert_eq(stats.fullest_cgroup.limit_bytes, 9000);
+	cr_assert_eq(stats.fullest_cgroup.usage_bytes, 8900);
+	cr_assert_eq(cgroup_left_bytes(&stats.fullest_cgroup), 140);
+	/* Over the limit, as the kernel allows for a moment. */
+	put("cgroup/pod/memory.current", "9100\n");
+	put("cgroup/pod/memory.stat", "inactive_file 0\n");
+	stats = read_7();
+	cr_assert_eq(cgroup_left_bytes(&stats.fullest_cgroup), 0);
+	/* No limit: nothing is short. */
+	put("cgroup/pod/memory.max", "max\n");
+	put("cgroup/pod/app/memory.max", "max\n");
+	stats = read_7();
+	cr_assert_eq(cgroup_left_bytes(&stats.fullest_cgroup), UINT64_MAX);
 }
 
 Test(procfs_tree, reclaimable_in_version_1)
@@ -436,7 +466,7 @@ Test(procfs_tree, reclaimable_in_version_1)
 	put("cgroup/memory/app/memory.limit_in_bytes", "2000\n");
 	put("cgroup/memory/app/memory.usage_in_bytes", "1500\n");
 	put("cgroup/memory/app/memory.stat", "inactive_file 1\ntotal_inactive_file 250\n");
-	cr_assert_eq(read_7().cgroup_reclaimable_bytes, 250);
+	cr_assert_eq(read_7().cgroup.reclaimable_bytes, 250);
 }
 
 Test(procfs_tree, available)

@@ -116,17 +116,17 @@ Test(value, of_the_process)
 		.present = true,
 		.resident_bytes = 1,
 		.virtual_bytes = 2,
-		.cgroup_usage_bytes = 3,
-		.cgroup_limit_bytes = 4,
+		.cgroup.usage_bytes = 3,
+		.cgroup.limit_bytes = 4,
 	};
 	expect("process_resident_memory", 1);
 	expect("process_virtual_memory", 2);
 	expect_absent("cgroup_memory_usage");
 	expect_absent("cgroup_memory_limit");
-	target.process.has_cgroup = true;
+	target.process.cgroup.has_usage = true;
 	expect("cgroup_memory_usage", 3);
 	expect_absent("cgroup_memory_limit");
-	target.process.has_cgroup_limit = true;
+	target.process.cgroup.has_limit = true;
 	expect("cgroup_memory_limit", 4);
 	/* Gone, whatever is left in the struct. */
 	target.process.present = false;

@@ -1,6 +1,6 @@
 /* Memory that is left, as a made-up /proc and /sys/fs/cgroup have it. */
 
-#include "ctl/memory.h"
+#include "util/memory.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -5,25 +5,23 @@
  * that one counts, for a controller lives in one hierarchy only; else the line of version 2. A
  * limit may stand on any group above the process (a pod, a slice), and the kernel enforces the
  * usage of that group against it, so the two are read from the same group. The walk costs one read
- * a level.
+ * a level, and two more where there is a limit.
  *
  * In a container without a namespace for control groups the line is the host's path and the mount
  * shows our own group as its root; when the target's line is the same as ours, that root is its
  * group too.
  */
 
-#include "watch/cgroup.h"
+#include "util/cgroup.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "util/file.h"
 #include "util/str.h"
-#include "watch/procfs.h"
 
 enum { PATH_MAX_BYTES = 4096, LEVELS_MAX = 32, STAT_BYTES_MAX = 16384 };
 
@@ -45,27 +43,6 @@ struct group {
 	size_t root_size; /* the part of path that is the mount point */
 };
 
-int cgroup_read_file(const char *path, char *dst, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	do {
-		n = read(fd, dst, size - 1);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0) {
-		int r = -errno;
-
-		close(fd);
-		return r;
-	}
-	close(fd);
-	dst[n] = '\0';
-	return 0;
-}
-
 static int read_member(struct group *group, const char *name, char *dst, size_t dst_size)
 {
 	size_t size = strlen(group->path);
@@ -73,7 +50,7 @@ static int read_member(struct group *group, const char *name, char *dst, size_t 
 
 	if (snprintf(group->path + size, sizeof(group->path) - size, "/%s", name) <
 	    (int)(sizeof(group->path) - size))
-		r = cgroup_read_file(group->path, dst, dst_size);
+		r = file_read_once(group->path, dst, dst_size);
 	group->path[size] = '\0';
 	return r;
 }
@@ -153,15 +130,15 @@ static char *find_path(char *text, const struct layout **ret)
 }
 
 /* The path of a process's group below the mount point into dst. */
-static int read_path(const char *proc_root, const char *pid, char dst[PATH_MAX_BYTES],
+static int read_path(const char *proc_root, const char *process, char dst[PATH_MAX_BYTES],
 		     const struct layout **ret)
 {
 	char name[512], text[2 * PATH_MAX_BYTES];
 	const char *path;
 	int r;
 
-	snprintf(name, sizeof(name), "%s/%s/cgroup", proc_root, pid);
-	r = cgroup_read_file(name, text, sizeof(text));
+	snprintf(name, sizeof(name), "%s/%s/cgroup", proc_root, process);
+	r = file_read_once(name, text, sizeof(text));
 	if (r < 0)
 		return r;
 	path = find_path(text, ret);
@@ -193,13 +170,12 @@ static int set_path(struct group *group, const char *cgroup_root, const char *pa
 }
 
 static int find_group(struct group *group, const char *proc_root, const char *cgroup_root,
-		      int64_t pid)
+		      const char *process)
 {
-	char path[PATH_MAX_BYTES], number[24];
+	char path[PATH_MAX_BYTES];
 	int r;
 
-	snprintf(number, sizeof(number), "%" PRId64, pid);
-	r = read_path(proc_root, number, path, &group->layout);
+	r = read_path(proc_root, process, path, &group->layout);
 	if (r < 0)
 		return r;
 	r = set_path(group, cgroup_root, path);
@@ -221,33 +197,54 @@ static bool go_up(struct group *group)
 	return true;
 }
 
-static void walk(struct group *group, struct process_stats *stats)
+/* False when this level says nothing, or that it does not limit. */
+static bool read_limited(struct group *group, struct cgroup_memory *ret)
 {
-	const struct layout *layout = group->layout;
-	uint64_t bytes;
-
-	stats->has_cgroup = read_bytes(group, layout->usage, &stats->cgroup_usage_bytes) == 0;
-	for (int level = 0; level < LEVELS_MAX; level++) {
-		uint64_t usage;
-
-		if (read_bytes(group, layout->limit, &bytes) == 0 &&
-		    (!stats->has_cgroup_limit || bytes < stats->cgroup_limit_bytes) &&
-		    read_bytes(group, layout->usage, &usage) == 0) {
-			stats->has_cgroup = stats->has_cgroup_limit = true;
-			stats->cgroup_limit_bytes = bytes;
-			stats->cgroup_usage_bytes = usage;
-			stats->cgroup_reclaimable_bytes = read_reclaimable(group);
-		}
-		if (!go_up(group))
-			return;
-	}
+	*ret = (struct cgroup_memory){ .has_usage = true, .has_limit = true };
+	if (read_bytes(group, group->layout->limit, &ret->limit_bytes) != 0 ||
+	    read_bytes(group, group->layout->usage, &ret->usage_bytes) != 0)
+		return false;
+	ret->reclaimable_bytes = read_reclaimable(group);
+	return true;
 }
 
-void cgroup_read(const char *proc_root, const char *cgroup_root, int64_t pid,
-		 struct process_stats *stats)
+static struct cgroups walk(struct group *group)
+{
+	struct cgroup_memory own = { .has_usage = false }, level;
+	struct cgroups groups;
+
+	own.has_usage = read_bytes(group, group->layout->usage, &own.usage_bytes) == 0;
+	groups = (struct cgroups){ own, own };
+	for (int i = 0; i < LEVELS_MAX; i++) {
+		if (read_limited(group, &level)) {
+			if (!groups.tightest.has_limit ||
+			    level.limit_bytes < groups.tightest.limit_bytes)
+				groups.tightest = level;
+			if (cgroup_left_bytes(&level) < cgroup_left_bytes(&groups.fullest))
+				groups.fullest = level;
+		}
+		if (!go_up(group))
+			break;
+	}
+	return groups;
+}
+
+struct cgroups cgroups_read(const char *proc_root, const char *cgroup_root, const char *process)
 {
 	struct group group;
 
-	if (find_group(&group, proc_root, cgroup_root, pid) == 0)
-		walk(&group, stats);
+	if (find_group(&group, proc_root, cgroup_root, process) < 0)
+		return (struct cgroups){ 0 };
+	return walk(&group);
+}
+
+uint64_t cgroup_left_bytes(const struct cgroup_memory *memory)
+{
+	uint64_t held = memory->usage_bytes > memory->reclaimable_bytes
+				? memory->usage_bytes - memory->reclaimable_bytes
+				: 0;
+
+	if (!memory->has_limit)
+		return UINT64_MAX;
+	return memory->limit_bytes > held ? memory->limit_bytes - held : 0;
 }
