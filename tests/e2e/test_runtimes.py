@@ -1,68 +1,14 @@
 """Runtimes of V8, each from its start to its end: recognised by itself, its growth seen, a snapshot
 after a forced garbage collection with the exact count of a known class, and its end."""
 
-import json
-import signal
-import time
-
 import pytest
 
-from lab import chromium, node, readers
+from lab import readers
+from lab.cases import COUNT, STARTS
 from lab.daemon import PLAIN
-from lab.deno import Deno
-from lab.site import Site
 from lab.wait import until
-from lab.workerd import Workerd, Wrangler
 
-COUNT = 23456
 GROWTH_BYTES = 16 * COUNT  # at least
-
-
-class Case:
-    """A runtime under test and what is to be seen of it."""
-
-    def __init__(self, name, engine, program, isolate, grow, guards=None):
-        self.name, self.engine, self.program = name, engine, program
-        self.isolate, self.grow = isolate, grow
-        self.guards = guards or {}
-
-
-def start_node(major):
-    def start(nursery, home):
-        program = node.Node(nursery, major, "things", str(COUNT))
-        return Case("node", "v8", program, "main", lambda: program.nudge("^grown"))
-    return start
-
-
-def start_deno(nursery, home):
-    program = Deno(nursery, home, str(COUNT))
-    return Case("deno", "v8", program, "main", program.grow)
-
-
-def start_workerd(nursery, home):
-    program = Workerd(nursery, home)
-    program.grow(COUNT)
-    return Case("workerd", "v8", program, program.isolate, lambda: program.grow(COUNT))
-
-
-def start_wrangler(nursery, home):
-    program = Wrangler(nursery, home)
-    program.grow(COUNT)
-    # Its process is not the one that listens: the headroom cannot be seen.
-    return Case("workerd", "v8", program, program.isolate, lambda: program.grow(COUNT),
-                {"headroom": 0})
-
-
-def start_chromium(nursery, home):
-    site = Site()
-    program = chromium.Chromium(nursery, home, site.url + "page.html")
-    program.grow(COUNT)
-    return Case("chromium", "v8", program, chromium.isolate(program.page),
-                lambda: program.grow(COUNT))
-
-
-STARTS = {"chromium": start_chromium, "deno": start_deno, "workerd": start_workerd, "wrangler": start_wrangler,
-          **{f"node{major}": start_node(major) for major in node.MAJORS}}
 
 
 @pytest.fixture(params=STARTS)

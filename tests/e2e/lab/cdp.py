@@ -11,7 +11,7 @@ LIMIT_S = 20.0
 
 
 class Client:
-    def __init__(self, port, limit_s=LIMIT_S, path=None):
+    def __init__(self, port, limit_s=LIMIT_S, path=None, headers=""):
         path = path or self._listed(port, limit_s)
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=limit_s)
         self._bytes = b""
@@ -20,7 +20,8 @@ class Client:
         key = base64.b64encode(os.urandom(16)).decode()
         self._socket.sendall((f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
                               "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-                              f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n").encode())
+                              f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+                              f"{headers}\r\n").encode())
         while b"\r\n\r\n" not in self._bytes:
             self._more()
         head, self._bytes = self._bytes.split(b"\r\n\r\n", 1)
@@ -47,13 +48,16 @@ class Client:
 
     def send(self, method, **params):
         self._next += 1
-        payload = json.dumps({"id": self._next, "method": method, "params": params}).encode()
+        self.send_frame(0x81, json.dumps({"id": self._next, "method": method, "params": params}).encode())
+        return self._next
+
+    def send_frame(self, first, payload):
+        """Also one that no inspector should be sent: `first` is its first byte."""
         mask = os.urandom(4)
         size = len(payload)
-        head = struct.pack("!BB", 0x81, 0x80 | size) if size < 126 else \
-            struct.pack("!BBH", 0x81, 0x80 | 126, size)
+        head = struct.pack("!BB", first, 0x80 | size) if size < 126 else \
+            struct.pack("!BBH", first, 0x80 | 126, size)
         self._socket.sendall(head + mask + bytes(b ^ mask[i & 3] for i, b in enumerate(payload)))
-        return self._next
 
     def receive(self):
         first, size = self._take(2)

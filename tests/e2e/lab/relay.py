@@ -77,6 +77,7 @@ class Relay(Listener):
             while data := client.recv(1 << 16):
                 heard.feed(data)
                 server.sendall(data)
+            server.shutdown(socket.SHUT_RDWR)  # a close alone waits for back()
 
     def messages(self):
         return [m for frames in self.conversations for m in frames.messages]
