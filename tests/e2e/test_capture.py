@@ -277,13 +277,6 @@ def quick_daemon(monkeypatch):
     monkeypatch.setenv("HEAPWATCHD", path)
 
 
-def peak_rss(pid):
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("no VmHWM")
-
-
 def test_a_big_capture_costs_no_memory_and_nobody_their_turn(quick_daemon, watch, start_node):
     """1 GB at HEAPWATCH_TEST_SCALE=1, a tenth of it by default."""
     big = start_node(24, "heap", COUNT, BIG_STRINGS_MIB, BIG_REFERENCES_M)
@@ -294,7 +287,7 @@ def test_a_big_capture_costs_no_memory_and_nobody_their_turn(quick_daemon, watch
     daemon.wait_up("other")
     daemon.get("/metrics")
     before = daemon.process.rss_bytes()
-    Path(f"/proc/{daemon.process.pid}/clear_refs").write_text("5")  # forget the peak so far
+    daemon.process.forget_peak()
     polls = daemon.value("heapwatch_polls_total", target="other")
     times, done = [], threading.Event()
 
@@ -311,7 +304,7 @@ def test_a_big_capture_costs_no_memory_and_nobody_their_turn(quick_daemon, watch
     finally:
         done.set()
         scraper.join()
-    grown = peak_rss(daemon.process.pid) - before
+    grown = daemon.process.peak_rss_bytes() - before
     assert grown < 16 * MIB, f"{grown / MIB:.1f} MiB"
     assert statistics.quantiles(times, n=100)[98] < 0.1
     seconds = manifest_of(snapshot)["duration_ns"] / 1e9

@@ -139,6 +139,14 @@ class Process:
                 return int(line.split()[1]) * 1024
         raise AssertionError("no VmRSS")
 
+    def forget_peak(self):
+        """The next peak_rss_bytes() is of what comes from here on."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def peak_rss_bytes(self):
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(r"^VmHWM:\s+(\d+) kB", status, re.M)[1]) * 1024
+
 
 class Nursery:
     """Starts processes and ends all of them, newest first."""
