@@ -113,15 +113,15 @@ static bool may_pass(int refusal)
 static bool capture_for(struct daemon *daemon, const struct alert *alert,
 			const struct rule_action *action)
 {
-	char cause[256] = "", value[STR_UNIT_MAX];
+	char cause[256] = "";
 	struct buf text;
 	struct err err = { 0 };
 	int r;
 
 	buf_init(&text, sizeof(cause) * 4);
-	if (rule_describe(alert->rule, &text) == 0)
-		snprintf(cause, sizeof(cause), "%s (now %s)", buf_text(&text),
-			 rule_format_value(alert->rule, alert->value, value));
+	alert_describe_cause(alert, &text);
+	if (text.error == 0)
+		str_copy(cause, sizeof(cause), buf_text(&text));
 	buf_fini(&text);
 	r = captures_request(&daemon->captures,
 			     &(struct capture_request){
