@@ -50,6 +50,7 @@ struct alert {
 	int64_t active_since_wall_ms, firing_since_wall_ms;
 	double value; /* of the last evaluation that held */
 	bool asked, acted; /* on_firing was called; it has nothing more to do */
+	uint32_t done; /* on_firing's own: a bit for each action it need not ask for again */
 	struct labels labels, annotations; /* expanded; labels once, annotations each time */
 	uint64_t seen; /* the evaluation of its group that saw it last */
 	char key[ALERT_KEY_MAX]; /* in alerts->by_key */
@@ -99,7 +100,7 @@ struct alerts {
 	 * each evaluation that finds the condition true until it returns true (nothing more to do);
 	 * on_resolved: from firing to inactive. Neither may change the targets or the rules.
 	 */
-	bool (*on_firing)(void *owner, const struct alert *alert, struct target *target);
+	bool (*on_firing)(void *owner, struct alert *alert, struct target *target);
 	void (*on_resolved)(void *owner, const struct alert *alert);
 	/* The value of a rule with rearm_* was seen on the good side of it. */
 	void (*on_rearmed)(void *owner, const struct rule *rule, const struct target *target,
@@ -126,12 +127,17 @@ char *alert_format_value(const struct alert *alert, char dst[STR_UNIT_MAX]);
 void alert_describe_cause(const struct alert *alert, struct buf *buf);
 
 /*
- * How a rule looks at an isolate (NULL: the target has none), for those who judge without alerts.
- * False: not now, for a capture is under way or it is just back.
+ * May a rule look at an isolate (NULL: the target has none) now? Not while a capture is under way
+ * or it is just back.
  */
 bool alerts_may_look(const struct target *target, const struct isolate *isolate, uint64_t now_ns);
-struct condition_input alerts_input(const struct target *target, const struct isolate *isolate,
-				    uint64_t now_ns);
+
+/*
+ * A look by a rule that may not be one of the loaded: nothing changes by it. What is remembered is
+ * that of a loaded rule of the same name and condition, if there is one.
+ */
+void alerts_look(const struct alerts *alerts, const struct rule *rule, const struct target *target,
+		 const struct isolate *isolate, struct condition_findings *ret);
 
 /* What on_firing had asked for came to nothing: it is called again while the alert fires. */
 void alerts_ask_again(struct alerts *alerts, uint64_t target_id, const char *isolate,

@@ -90,6 +90,7 @@ static void start_firing(struct alerts *alerts, struct alert *alert, struct targ
 	alert->firing_since_wall_ms = clock_wall_ms();
 	log_change(alert, LOG_ID_ALERT_FIRING, "firing");
 	alert->asked = false;
+	alert->done = 0;
 	act(alerts, alert, target, superseded);
 }
 
@@ -154,8 +155,8 @@ bool alerts_may_look(const struct target *target, const struct isolate *isolate,
 	       target->state != TARGET_UP || !is_fresh(target, target->state_since_ns, now_ns);
 }
 
-struct condition_input alerts_input(const struct target *target, const struct isolate *isolate,
-				    uint64_t now_ns)
+static struct condition_input input_of(const struct target *target, const struct isolate *isolate,
+				       uint64_t now_ns)
 {
 	return (struct condition_input){
 		.target = target,
@@ -323,7 +324,7 @@ static void evaluate_isolate(const struct evaluation *evaluation, struct subject
 {
 	const struct condition *condition = &evaluation->rule->condition;
 	struct condition_input input =
-		alerts_input(subject->target, subject->isolate, evaluation->now_ns);
+		input_of(subject->target, subject->isolate, evaluation->now_ns);
 	struct condition_state *state = NULL;
 	bool higher = false;
 
@@ -345,7 +346,7 @@ static void look_at_target(const struct evaluation *evaluation, const struct tar
 {
 	const struct condition *condition = &evaluation->rule->condition;
 	const struct isolate *isolate = target_main_isolate(target);
-	struct condition_input input = alerts_input(target, isolate, evaluation->now_ns);
+	struct condition_input input = input_of(target, isolate, evaluation->now_ns);
 	struct condition_state *state = NULL;
 
 	input.first = evaluation->first;
@@ -355,6 +356,53 @@ static void look_at_target(const struct evaluation *evaluation, const struct tar
 		state = NULL;
 	condition_look_events(condition, state, &input, ret);
 }
+
+/* ---- without alerts ---- */
+
+/* The id of the loaded rule like this one; 0: there is none. */
+static uint64_t loaded_id(const struct alerts *alerts, const struct rule *rule)
+{
+	const struct rules *rules = alerts->rules;
+
+	for (size_t g = 0; rules != NULL && g < rules->groups_n; g++) {
+		for (size_t i = 0; i < rules->groups[g].rules_n; i++) {
+			if (strcmp(rules->groups[g].rules[i].name, rule->name) == 0 &&
+			    rule_same_condition(&rules->groups[g].rules[i], rule))
+				return alerts->statuses[alerts->timers[g].first + i].id;
+		}
+	}
+	return 0;
+}
+
+/* A copy of what is remembered; NULL: nothing, or no memory. */
+static struct condition_state *copy_memory(const struct alerts *alerts,
+					   const struct evaluation *evaluation,
+					   const struct target *target, const char *isolate)
+{
+	const struct memory *memory;
+	char key[ALERT_KEY_MAX];
+
+	format_key(key, evaluation, target, isolate, 0);
+	memory = map_get(&alerts->memory_by_key, key);
+	return memory != NULL ? condition_state_copy(memory->state) : NULL;
+}
+
+void alerts_look(const struct alerts *alerts, const struct rule *rule, const struct target *target,
+		 const struct isolate *isolate, struct condition_findings *ret)
+{
+	const struct evaluation evaluation = { .rule_id = loaded_id(alerts, rule) };
+	struct condition_input input = input_of(target, isolate, alerts->loop->now_ns);
+	struct condition_state *of_target = copy_memory(alerts, &evaluation, target, "");
+	struct condition_state *of_isolate =
+		isolate != NULL ? copy_memory(alerts, &evaluation, target, isolate->name) : NULL;
+
+	condition_look_events(&rule->condition, of_target, &input, ret);
+	condition_look_values(&rule->condition, of_isolate, &input, ret);
+	condition_state_free(of_target);
+	condition_state_free(of_isolate);
+}
+
+/* ---- a whole group ---- */
 
 static void evaluate_target(const struct evaluation *evaluation, struct target *target)
 {

@@ -267,8 +267,10 @@ void alerts_ask_again(struct alerts *alerts, uint64_t target_id, const char *iso
 		struct alert *alert = container_of(at, struct alert, link);
 
 		if (alert->target_id == target_id && strcmp(alert->isolate, isolate) == 0 &&
-		    strcmp(alert->rule->name, rule) == 0)
+		    strcmp(alert->rule->name, rule) == 0) {
 			alert->acted = false;
+			alert->done = 0;
+		}
 	}
 }
 

@@ -132,6 +132,15 @@ struct condition_state *condition_state_new(void)
 	return calloc(1, sizeof(struct condition_state));
 }
 
+struct condition_state *condition_state_copy(const struct condition_state *state)
+{
+	struct condition_state *copy = condition_state_new();
+
+	if (copy != NULL)
+		*copy = *state;
+	return copy;
+}
+
 void condition_state_free(struct condition_state *state)
 {
 	free(state);

@@ -122,6 +122,7 @@ bool condition_is_momentary(const struct condition *condition);
 
 /* NULL without memory. */
 struct condition_state *condition_state_new(void);
+struct condition_state *condition_state_copy(const struct condition_state *state);
 void condition_state_free(struct condition_state *state);
 
 /*

@@ -20,7 +20,7 @@
 #include "watch/threshold.h"
 #include "watch/value.h"
 
-enum { VALUES_MAX = 64 };
+enum { VALUES_MAX = 64, STEP_BYTES_MAX = 32 };
 
 #define TEXT(member) offsetof(struct condition_text, member)
 
@@ -350,6 +350,9 @@ static int read_steps(const struct draft *draft)
 			place_complain(draft->place, path_of(draft, member, path),
 				       "%s is not above %s, the step before it", texts->items[i],
 				       texts->items[i - 1]);
+		if (strlen(texts->items[i]) >= STEP_BYTES_MAX)
+			place_complain(draft->place, path_of(draft, member, path),
+				       "longer than %d bytes", STEP_BYTES_MAX - 1);
 		term->steps_n++;
 	}
 	term->step_texts = *texts;

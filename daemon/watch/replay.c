@@ -59,7 +59,7 @@ static void set_time(struct replay *replay, uint64_t mono_ns)
 
 /* ---- what the alerts tell ---- */
 
-static bool on_firing(void *owner, const struct alert *alert, struct target *target)
+static bool on_firing(void *owner, struct alert *alert, struct target *target)
 {
 	struct replay *replay = owner;
 

@@ -72,6 +72,7 @@ struct series_settings {
 
 struct rule_action {
 	int kind; /* enum capture_kind */
+	bool wait; /* those behind it begin only when it has ended */
 	struct series_settings series;
 	struct recipe_choice recipe;
 };
@@ -103,7 +104,7 @@ struct rules {
 };
 
 /* Names are copied into captures' manifests and counters (struct capture_counter). */
-enum { RULE_NAME_MAX_BYTES = 127, RULE_FILES_MAX = 1000 };
+enum { RULE_NAME_MAX_BYTES = 127, RULE_FILES_MAX = 1000, RULE_STEP_MAX = 32 };
 
 /*
  * Load all files the glob patterns name, each once. A pattern with wildcards may match nothing, a

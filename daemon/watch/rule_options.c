@@ -201,6 +201,15 @@ const struct option_desc rule_action_options[] = {
 			"which cost it nothing.",
 	},
 	{
+		.name = "wait",
+		.type = OPTION_BOOL,
+		.offset = offsetof(struct rule_action, wait),
+		.def = "false",
+		.help = "The actions behind this one begin when it has ended, however it ended; "
+			"of a series, when its first has. Else all begin at once, as far as the "
+			"target can bear it.",
+	},
+	{
 		.name = "series",
 		.type = OPTION_TABLE,
 		.offset = offsetof(struct rule_action, series),

@@ -318,9 +318,9 @@ Test(guard, rearm_goes_with_what_came_to_nothing)
 
 	cr_assert_eq(ask_alone(shop, "r", &until_back, &err), 0);
 	cr_expect_eq(scene.captures.unarmed_n, 1);
-	guard_forget(&scene.captures, "shop", "r", CAPTURE_KIND_DIAGNOSTICS);
+	guard_forget(&scene.captures, "shop", "r", "", CAPTURE_KIND_DIAGNOSTICS);
 	cr_expect_eq(scene.captures.unarmed_n, 1);
-	guard_forget(&scene.captures, "shop", "r", CAPTURE_KIND_SNAPSHOT);
+	guard_forget(&scene.captures, "shop", "r", "", CAPTURE_KIND_SNAPSHOT);
 	cr_expect(scene.captures.unarmed_n == 0 && scene.captures.history_n == 0);
 	cr_expect_eq(ask_alone(shop, "r", &until_back, &err), 0);
 }

@@ -32,7 +32,7 @@ static void note(char what, const struct alert *alert)
 
 static bool firing_is_done;
 
-static bool on_firing(void *owner, const struct alert *alert, struct target *target)
+static bool on_firing(void *owner, struct alert *alert, struct target *target)
 {
 	cr_assert_eq(owner, &events);
 	cr_assert_eq(alert->state, ALERT_FIRING);
