@@ -154,7 +154,7 @@ static void add_column(struct parser *parser, const char *at, const char *cell)
 static void read_header(struct parser *parser)
 {
 	char cell[CELL_MAX];
-	bool more = true, timed = false;
+	bool more = parser->at < parser->end, timed = false;
 
 	for (;;) {
 		const char *at = parser->at;

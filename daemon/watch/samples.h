@@ -11,7 +11,7 @@
  * and "main". `event` holds what happened right before the sample: target_up, target_down, restart.
  * A column `label:NAME` is a label of the target, of which the first row of each counts. All others
  * are named as values of rules (watch/value.h) and written as thresholds are: 512MiB, 250ms, 12;
- * an empty cell is a value that was not there.
+ * an empty cell is a value that was not there, a row without values no sample.
  */
 
 #include <stdbool.h>

@@ -94,7 +94,7 @@ Test(calendar, mistakes)
 		{ "*-13-01", 3, "13 is out of range (1 to 12)" },
 		{ "*-*-00", 5, "0 is out of range (1 to 31)" },
 		{ "08:00 CET", 7, "expected the end, or UTC" },
-		{ "*-*~01", 4, "expected - before the day" },
+		{ "*-*~01", 4, "expected a date (*-*-01) or a time (04:00)" },
 		{ "08:00:00.5", 9, "expected the end, or UTC" },
 		{ "*:0/0", 5, "0 is out of range (1 to 59)" },
 		{ "Monday08:00", 7, "expected a blank after the weekdays" },

@@ -108,7 +108,7 @@ Test(vocabulary, mistakes_in_conditions)
 		{ WHEN "{metric: heap_used, steps: [60%]}\n",
 		  "r.yaml:5:39: " AT ".when.steps[0]: '60%' of what? a share needs relative_to\n" },
 		{ WHEN "{metric: heap_used, relative_to: heap_limit, steps: [60%], above: 1}\n",
-		  "r.yaml:5:64: " AT ".when.steps: either above or steps, not both\n" },
+		  "r.yaml:5:63: " AT ".when.steps: either above or steps, not both\n" },
 		{ WHEN "{metric: heap_used, growth: lots}\n",
 		  "r.yaml:5:39: " AT ".when.growth: 'lots' is not a size (examples: 512MiB, 2GiB, "
 		  "1048576)\n" },
@@ -181,7 +181,7 @@ Test(vocabulary, trees_have_limits)
 	for (int i = 0; i < 15; i++)
 		strcat(text, ", {every: 1h}");
 	strcat(text, "]}\n");
-	expect_bad(text, "r.yaml:5:215: " AT ".when.all_of[15]: more than 16 conditions in one "
+	expect_bad(text, "r.yaml:5:216: " AT ".when.all_of[15]: more than 16 conditions in one "
 			 "rule\n");
 }
 
