@@ -103,6 +103,12 @@ static void enter_phase(struct alert *alert, const struct alert_phase *phase)
 	alert->keep_since_ns = phase->keep_since_ns;
 }
 
+/* What holds for one evaluation only is asked for as long as it is kept firing. */
+static bool asks_again(const struct alert *alert, const struct target *target, bool holds)
+{
+	return holds || (target != NULL && condition_is_momentary(&alert->rule->condition));
+}
+
 /* target may be NULL when the condition does not hold: then nothing begins to fire. */
 static void advance(struct alerts *alerts, struct alert *alert, struct target *target, bool holds,
 		    bool superseded)
@@ -129,7 +135,7 @@ static void advance(struct alerts *alerts, struct alert *alert, struct target *t
 		alert->active_since_wall_ms = clock_wall_ms();
 	if (before != ALERT_FIRING && phase.state == ALERT_FIRING)
 		start_firing(alerts, alert, target, superseded);
-	else if (phase.state == ALERT_FIRING && holds && !alert->acted)
+	else if (phase.state == ALERT_FIRING && !alert->acted && asks_again(alert, target, holds))
 		act(alerts, alert, target, superseded);
 	else if (before != phase.state)
 		log_change(alert, NULL, "pending");

@@ -37,7 +37,9 @@ static const struct option_desc when_options[] = {
 		.offset = offsetof(struct when_text, keep_firing_for_ns),
 		.max = WAIT_MAX_NS,
 		.def = "0",
-		.help = "The alert goes on firing for so long after the condition held last.",
+		.help = "The alert goes on firing for so long after the condition held last. What "
+			"holds for one evaluation only (`on`, schedules, `new_max`) asks for a "
+			"capture that a guard refused for the moment again that long.",
 	},
 	{ 0 },
 };

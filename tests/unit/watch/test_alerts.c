@@ -948,6 +948,29 @@ Test(alerts, targets_that_come_up)
 	cr_assert_eq(only_alert()->last_true_ns, 1060 * NS_PER_S, "it was not lost meanwhile");
 }
 
+/* A restart holds once, but its capture may have to wait: min_uptime above all. */
+Test(alerts, events_ask_again_while_kept_firing)
+{
+	struct target *target = add_target("api");
+	struct isolate *main = add_isolate(target, "main");
+
+	firing_is_done = false;
+	set_rules(HEAD "    when: {on: [restart], keep_firing_for: 40s}\n");
+	tick(1000, main, 10);
+	target->restarts++;
+	tick(1015, main, 10);
+	expect_events("F api/main ");
+	tick(1030, main, 10);
+	expect_events("F api/main ");
+	firing_is_done = true;
+	tick(1045, main, 10);
+	expect_events("F api/main ");
+	tick(1060, main, 10);
+	expect_events("");
+	tick(1075, main, 10);
+	expect_events("R api/main ");
+}
+
 /* Without an isolate there is still a target that can be gone. */
 Test(alerts, gone_without_an_isolate)
 {
