@@ -109,44 +109,54 @@ static bool may_pass(int refusal)
 	}
 }
 
-/* True unless it should be asked for again while the alert fires. */
+/*
+ * True unless it should be asked for again while the alert fires. after is the capture it waits for
+ * (""): none, and then the one that was accepted, if those behind it are to wait for it.
+ */
 static bool capture_for(struct daemon *daemon, const struct alert *alert,
-			const struct rule_action *action)
+			const struct rule_action *action, char after[CAPTURE_ID_MAX])
 {
-	char cause[256] = "", value[STR_UNIT_MAX];
+	char id[CAPTURE_ID_MAX];
+	char cause[256] = "";
 	struct buf text;
 	struct err err = { 0 };
 	int r;
 
 	buf_init(&text, sizeof(cause) * 4);
-	if (rule_describe(alert->rule, &text) == 0)
-		snprintf(cause, sizeof(cause), "%s (now %s)", buf_text(&text),
-			 rule_format_value(alert->rule, alert->value, value));
+	alert_describe_cause(alert, &text);
+	if (text.error == 0)
+		str_copy(cause, sizeof(cause), buf_text(&text));
 	buf_fini(&text);
-	r = captures_request(&daemon->captures,
-			     &(struct capture_request){
-				     .target_id = alert->target_id,
-				     .kind = action->kind,
-				     .isolate = alert->isolate,
-				     .rule = alert->rule->name,
-				     .cause = cause,
-				     .cause_value = alert->value,
-				     .guards = &alert->rule->guards,
-				     .recipe = &action->recipe,
-				     .series = &action->series,
-				     .dry_run = alert->rule->dry_run,
-			     },
-			     NULL, &err);
+	r = captures_request(
+		&daemon->captures,
+		&(struct capture_request){
+			.target_id = alert->target_id,
+			.kind = action->kind,
+			.isolate = alert->isolate,
+			.rule = alert->rule->name,
+			.step = condition_step_text(&alert->rule->condition, alert->step),
+			.after = after[0] != '\0' ? after : NULL,
+			.cause = cause,
+			.cause_value = alert->value,
+			.guards = &alert->rule->guards,
+			.recipe = &action->recipe,
+			.series = &action->series,
+			.dry_run = alert->rule->dry_run,
+		},
+		id, &err);
+	if (r == 0 && action->wait)
+		str_copy(after, CAPTURE_ID_MAX, id);
 	if (r < 0)
 		log_error("capture", "cannot ask for a capture of %s: %s", alert->target,
 			  strerror(-r));
 	return !may_pass(r);
 }
 
-static bool on_firing(void *owner, const struct alert *alert, struct target *target)
+static bool on_firing(void *owner, struct alert *alert, struct target *target)
 {
 	struct daemon *daemon = owner;
 	const struct rule_action *actions = alert->rule->actions.items;
+	char after[CAPTURE_ID_MAX] = "";
 	bool done = true;
 
 	/* The refusal has been told; a target that is still not up need not be asked again. */
@@ -154,8 +164,13 @@ static bool on_firing(void *owner, const struct alert *alert, struct target *tar
 		return false;
 	for (size_t i = 0; i < alert->rule->actions.n; i++) {
 		/* What costs the target nothing was taken, or told why not, the first time. */
-		if (!alert->asked || actions[i].kind != CAPTURE_KIND_DIAGNOSTICS)
-			done &= capture_for(daemon, alert, &actions[i]);
+		if ((alert->done & 1u << i) != 0 ||
+		    (alert->asked && actions[i].kind == CAPTURE_KIND_DIAGNOSTICS))
+			continue;
+		if (capture_for(daemon, alert, &actions[i], after))
+			alert->done |= 1u << i;
+		else
+			done = false;
 	}
 	return done;
 }

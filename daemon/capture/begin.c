@@ -189,11 +189,22 @@ static bool is_being_polled(const struct captures *captures, const struct captur
 	       target->session.runtime->alone;
 }
 
+/* What it waits for is there and has not ended. How it ends does not matter. */
+static bool waits(const struct captures *captures, const struct capture *capture)
+{
+	const struct capture *other =
+		capture->after[0] != '\0' ? captures_find(captures, capture->after) : NULL;
+
+	return other != NULL && (other->step == CAPTURE_WAITING || other->step == CAPTURE_RUNNING);
+}
+
 static bool may_begin(const struct captures *captures, const struct capture *capture)
 {
 	const struct capture_settings *settings = captures->settings;
 	uint64_t all = 0, host = 0;
 
+	if (waits(captures, capture))
+		return false;
 	if (capture->kind == CAPTURE_KIND_DIAGNOSTICS)
 		return true; /* a few kilobytes, for which nobody is asked */
 	list_each (link, &captures->running) {

@@ -176,7 +176,8 @@ static void forget(struct captures *captures, const struct capture *capture)
 	const struct manifest *manifest = &capture->manifest;
 
 	if (manifest->series_index <= 1)
-		guard_forget(captures, manifest->target, manifest->rule, capture->kind);
+		guard_forget(captures, manifest->target, manifest->rule, capture->rule_step,
+			     capture->kind);
 }
 
 void step_fail(struct captures *captures, struct capture *capture, const char *reason,

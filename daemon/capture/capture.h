@@ -52,6 +52,8 @@ struct capture_request {
 	int kind; /* enum capture_kind */
 	const char *isolate;
 	const char *rule; /* NULL: a person asked */
+	const char *step; /* of the rule's, as it is written; NULL: it has none */
+	const char *after; /* the id of a capture of the same rule whose end it waits for; NULL */
 	const char *cause;
 	double cause_value;
 	const struct rule_guards *guards; /* NULL: only those of the settings */
@@ -75,6 +77,7 @@ struct capture {
 	uint64_t target_id;
 	int kind; /* enum capture_kind */
 	bool force, gc_before;
+	char rule_step[RULE_STEP_MAX], after[CAPTURE_ID_MAX]; /* of the request; "": none */
 	struct rule_guards guards; /* a copy: rules are replaced by a reload */
 	bool has_guards;
 	struct recipe recipe; /* owned */

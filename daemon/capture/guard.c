@@ -52,13 +52,15 @@ static const struct capture *capture_of(const struct link *list, uint64_t target
 }
 
 static enum capture_refusal judge_busy(const struct captures *captures, const struct target *target,
-				       struct err *err)
+				       const struct capture_request *request, struct err *err)
 {
 	const struct capture *other = capture_of(&captures->running, target->id);
 
 	if (other == NULL)
 		other = capture_of(&captures->queue, target->id);
-	if (other == NULL)
+	/* What waits for others of its rule comes after them, not beside them. */
+	if (other == NULL || (request->after != NULL && request->rule != NULL &&
+			      strcmp(other->manifest.rule, request->rule) == 0))
 		return REFUSAL_NONE;
 	return (enum capture_refusal)err_set(err, REFUSAL_BUSY, "busy: capture %s is %s", other->id,
 					     capture_step_name(other->step));
@@ -79,6 +81,12 @@ static bool is_of(const struct past *past, const struct target *target,
 	       strcmp(past->rule, request->rule) == 0;
 }
 
+/* Steps are judged each by itself, but for the number of captures in a window. */
+static bool is_of_step(const struct past *past, const struct capture_request *request)
+{
+	return strcmp(past->step, request->step != NULL ? request->step : "") == 0;
+}
+
 /* Time since; one that lies ahead counts as of now. */
 static uint64_t age_of(const struct past *past, uint64_t now_ns)
 {
@@ -96,7 +104,8 @@ static enum capture_refusal judge_cooldown(const struct captures *captures,
 	list_each (link, &captures->history) {
 		const struct past *past = container_of(link, struct past, link);
 
-		if (is_of(past, target, request) && age_of(past, now_ns) < since_ns)
+		if (is_of(past, target, request) && is_of_step(past, request) &&
+		    age_of(past, now_ns) < since_ns)
 			since_ns = age_of(past, now_ns);
 	}
 	if (since_ns >= cooldown_ns)
@@ -145,7 +154,7 @@ static enum capture_refusal judge_rearm(const struct captures *captures,
 		const struct past *past = container_of(link, struct past, link);
 		uint64_t age_ns = age_of(past, now_ns);
 
-		if (!past->unarmed || !is_of(past, target, request) ||
+		if (!past->unarmed || !is_of(past, target, request) || !is_of_step(past, request) ||
 		    strcmp(past->isolate, request->isolate) != 0)
 			continue;
 		str_format_duration(ago, age_ns - age_ns % NS_PER_S);
@@ -328,7 +337,7 @@ enum capture_refusal guard_judge(const struct captures *captures, const struct t
 	if (target == NULL)
 		return (enum capture_refusal)err_set(err, REFUSAL_TARGET, "target: there is none");
 	if (stops)
-		refusal = judge_busy(captures, target, err);
+		refusal = judge_busy(captures, target, request, err);
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_queue(captures, err);
 	if (refusal == REFUSAL_NONE)
@@ -374,7 +383,7 @@ static void drop_past(struct captures *captures, struct past *past)
 }
 
 int guard_remember(struct captures *captures, const char *target, const char *isolate,
-		   const char *rule, int kind, bool rearm)
+		   const char *rule, const char *step, int kind, bool rearm)
 {
 	struct past *past = calloc(1, sizeof(*past));
 
@@ -383,6 +392,7 @@ int guard_remember(struct captures *captures, const char *target, const char *is
 	str_copy(past->target, sizeof(past->target), target);
 	str_copy(past->isolate, sizeof(past->isolate), isolate);
 	str_copy(past->rule, sizeof(past->rule), rule);
+	str_copy(past->step, sizeof(past->step), step);
 	past->kind = kind;
 	past->unarmed = rearm;
 	past->at_ns = (int64_t)clock_mono_ns();
@@ -394,14 +404,15 @@ int guard_remember(struct captures *captures, const char *target, const char *is
 	return 0;
 }
 
-void guard_forget(struct captures *captures, const char *target, const char *rule, int kind)
+void guard_forget(struct captures *captures, const char *target, const char *rule, const char *step,
+		  int kind)
 {
 	for (struct link *link = captures->history.prev; link != &captures->history;
 	     link = link->prev) {
 		struct past *past = container_of(link, struct past, link);
 
 		if (past->kind != kind || strcmp(past->target, target) != 0 ||
-		    strcmp(past->rule, rule) != 0)
+		    strcmp(past->rule, rule) != 0 || strcmp(past->step, step) != 0)
 			continue;
 		drop_past(captures, past);
 		return;

@@ -50,20 +50,21 @@ enum { HISTORY_MAX = 8192 }; /* requests remembered: about 3 MiB when full */
 
 struct past {
 	struct link link;
-	char target[128], isolate[64], rule[128];
+	char target[128], isolate[64], rule[128], step[RULE_STEP_MAX];
 	int kind; /* enum capture_kind */
 	bool unarmed; /* its rule must see the value on the good side first */
 	int64_t at_ns; /* monotonic; negative: before this boot */
 };
 
-/* An accepted request of a rule; rearm: the rule has rearm_*. -ENOMEM. */
+/* An accepted request of a rule; step "": it has none; rearm: it has rearm_*. -ENOMEM. */
 int guard_remember(struct captures *captures, const char *target, const char *isolate,
-		   const char *rule, int kind, bool rearm);
+		   const char *rule, const char *step, int kind, bool rearm);
 
 /* The newest such request has come to nothing and does not count. */
-void guard_forget(struct captures *captures, const char *target, const char *rule, int kind);
+void guard_forget(struct captures *captures, const char *target, const char *rule, const char *step,
+		  int kind);
 
-/* The value was seen on the good side. True when that arms a rule that was not. */
+/* The value was seen on the good side. True when that arms a rule, or a step, that was not. */
 bool guard_rearm(struct captures *captures, const char *target, const char *isolate,
 		 const char *rule);
 void guard_forget_all(struct captures *captures);

@@ -147,6 +147,10 @@ static int compose(struct captures *captures, const struct target *target,
 	capture->kind = request->kind;
 	capture->content = content_of(request->kind, target->session.runtime);
 	capture->force = request->force;
+	str_copy(capture->rule_step, sizeof(capture->rule_step),
+		 request->step != NULL ? request->step : "");
+	str_copy(capture->after, sizeof(capture->after),
+		 request->after != NULL ? request->after : "");
 	capture->gc_before =
 		request->gc_before || (is_series(request) && request->series->gc_before);
 	capture->has_guards = request->guards != NULL;
@@ -191,6 +195,7 @@ static int queue_diagnostics(struct captures *captures, const struct target *tar
 
 	own.kind = CAPTURE_KIND_DIAGNOSTICS;
 	own.series = NULL;
+	own.after = NULL; /* of what is known now, so not for later */
 	r = compose(captures, target, &own, &capture);
 	if (r < 0)
 		return r;
@@ -231,7 +236,8 @@ static int remember(struct captures *captures, const struct target *target,
 		return 0;
 	captures->unsaved = true;
 	return guard_remember(captures, target->spec.name, request->isolate, request->rule,
-			      request->kind, request->guards != NULL && request->guards->has_rearm);
+			      request->step != NULL ? request->step : "", request->kind,
+			      request->guards != NULL && request->guards->has_rearm);
 }
 
 static int accept_snapshot(struct captures *captures, const struct target *target,
@@ -269,7 +275,8 @@ static int accept_request(struct captures *captures, const struct target *target
 	else
 		r = accept_snapshot(captures, target, request, ret_id);
 	if (r < 0 && request->rule != NULL && request->series_id == NULL)
-		guard_forget(captures, target->spec.name, request->rule, request->kind);
+		guard_forget(captures, target->spec.name, request->rule,
+			     request->step != NULL ? request->step : "", request->kind);
 	return r;
 }
 

@@ -135,6 +135,8 @@ static void write_past(struct json_writer *w, const struct past *past, int64_t w
 	json_member_string(w, "target", past->target);
 	json_member_string(w, "isolate", past->isolate);
 	json_member_string(w, "rule", past->rule);
+	if (past->step[0] != '\0')
+		json_member_string(w, "step", past->step);
 	json_member_string(w, "kind", kind_names[past->kind]);
 	json_write_key(w, "at_ms");
 	json_write_int(w, wall_ms - (mono_ns - past->at_ns) / (int64_t)NS_PER_MS);
@@ -244,7 +246,7 @@ static void insert_past(struct captures *captures, struct past *past)
 
 static int read_past(struct captures *captures, const struct tree *node)
 {
-	const char *target, *isolate, *rule, *kind;
+	const char *target, *isolate, *rule, *kind, *step;
 	struct past past = { 0 }, *copy;
 	int64_t at_ms;
 
@@ -254,6 +256,8 @@ static int read_past(struct captures *captures, const struct tree *node)
 	    kind_of(kind) < 0 || !past_time(at_ms, past.unarmed, &past.at_ns))
 		return 0;
 	past.kind = kind_of(kind);
+	if (tree_string(node, "step", &step) && !str_copy(past.step, sizeof(past.step), step))
+		return 0;
 	if (!str_copy(past.target, sizeof(past.target), target) ||
 	    !str_copy(past.isolate, sizeof(past.isolate), isolate) ||
 	    !str_copy(past.rule, sizeof(past.rule), rule))

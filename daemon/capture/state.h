@@ -14,7 +14,7 @@
  *   "version": 1,
  *   "written_ms": 1769903999000,
  *   "history": [{"target": "api", "isolate": "main", "rule": "HeapNearLimit",
- *                "kind": "snapshot", "at_ms": 1769903990000, "unarmed": false}],
+ *                "step": "75%", "kind": "snapshot", "at_ms": 1769903990000, "unarmed": false}],
  *   "open": ["api"],
  *   "series": [...]                          capture/series.h
  * }

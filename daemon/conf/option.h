@@ -39,6 +39,7 @@ enum option_flags {
 	OPTION_RESTART = 1, /* a change takes effect at the next start only */
 	OPTION_SECRET = 2, /* never shown */
 	OPTION_REQUIRED = 4, /* must be given */
+	OPTION_ELSEWHERE = 8, /* its table is printed where it stands first, not here again */
 };
 
 struct text_list {

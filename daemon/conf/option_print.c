@@ -15,7 +15,8 @@
 
 static bool is_mapping(const struct option_desc *desc)
 {
-	return desc->type == OPTION_TABLE || desc->type == OPTION_LIST;
+	return (desc->type == OPTION_TABLE || desc->type == OPTION_LIST) &&
+	       (desc->flags & OPTION_ELSEWHERE) == 0;
 }
 
 /* "prefix.name", with [] for a list. */

@@ -30,5 +30,8 @@ command_fn command_retainers;
 command_fn command_leaks;
 command_fn command_convert;
 
+/* This looks at rule files, and judges samples as the daemon would. */
+command_fn command_rules;
+
 /* The command line, run to its end. version and revision are printed by --version. */
 int ctl_run(int argc, char **argv, const char *version, const char *revision);

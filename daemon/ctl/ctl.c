@@ -42,6 +42,7 @@ static const struct command {
 	{ "leaks", 2, 3, command_leaks, true },
 	{ "discover", 0, 0, command_discover, true },
 	{ "convert", 1, 1, command_convert, true },
+	{ "rules", 2, ANY_NUMBER, command_rules, true },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -69,6 +70,8 @@ static const char usage[] =
 	"  discover               find the inspectors of this host: a list for file_sd_configs\n"
 	"  convert FILE           a heap snapshot of any engine as V8's, for DevTools and "
 	"MemLab\n"
+	"  rules test FILE...     are these rule files right, and with --samples=CSV: what would "
+	"fire\n"
 	"\n"
 	"An ID is an id, the first digits (at least 4) of it, or the name of a file. A MATCH is a\n"
 	"target's name, which may have wildcards, or MEMBER=VALUE (rule=, kind=, runtime=, ...).\n"
@@ -101,6 +104,8 @@ static const char usage[] =
 	"     --index=FOLDER --no-index   analyze, diff, ...: where indexes are kept (default: "
 	"beside\n"
 	"                         the snapshot, else in the cache); keep and use none\n"
+	"     --samples=CSV       rules test: samples to try the rules on, one a line\n"
+	"     --explain           rules test: why each rule fires or does not\n"
 	"     --spill=FOLDER      analyze, diff, ...: arrays into files there, not into memory\n"
 	"     --max-use=BYTES --keep-free=BYTES --max-age=SPAN --max-files=NUMBER   of vacuum\n"
 	"  -h --help, --version\n"

@@ -38,6 +38,8 @@ enum flag {
 	FLAG_SPILL,
 	FLAG_INDEX,
 	FLAG_NO_INDEX,
+	FLAG_SAMPLES,
+	FLAG_EXPLAIN,
 };
 
 enum { HEAP_TOP_DEFAULT = 20 };
@@ -75,6 +77,8 @@ static const struct option long_flags[] = {
 	{ "spill", required_argument, NULL, FLAG_SPILL },
 	{ "index", required_argument, NULL, FLAG_INDEX },
 	{ "no-index", no_argument, NULL, FLAG_NO_INDEX },
+	{ "samples", required_argument, NULL, FLAG_SAMPLES },
+	{ "explain", no_argument, NULL, FLAG_EXPLAIN },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -243,6 +247,9 @@ static bool take_switch(int flag, struct ctl_options *options)
 	case FLAG_OFF:
 		options->off = true;
 		return true;
+	case FLAG_EXPLAIN:
+		options->explain = true;
+		return true;
 	default:
 		return false;
 	}
@@ -273,6 +280,9 @@ static int take_flag(int flag, struct ctl_options *options)
 		return take_time("--until", &options->until_ms);
 	case FLAG_JSON:
 		return take_json(&options->json);
+	case FLAG_SAMPLES:
+		options->samples = optarg;
+		return CTL_OK;
 	default:
 		return take_heap(flag, options);
 	}

@@ -53,6 +53,8 @@ struct ctl_options {
 	size_t identities_n;
 	struct vacuum_wish vacuum;
 	struct heap_wish heap;
+	const char *samples; /* rules test: a table of samples; or NULL */
+	bool explain;
 	const char *command; /* "list" when none is given */
 	char **args; /* after the command */
 	size_t args_n;

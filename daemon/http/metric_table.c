@@ -354,8 +354,8 @@ const struct metric_desc metric_table[METRICS + 1] = {
 	[METRIC_ALERTS] = { .name = "heapwatch_alerts",
 			    .type = METRIC_GAUGE,
 			    .unit = "",
-			    .labels = { "alertname", "alertstate", "target", "isolate",
-					"severity" },
+			    .labels = { "alertname", "alertstate", "target", "isolate", "severity",
+					"step" },
 			    .help = "1 per pending or firing alert instance, in the shape of the "
 				    "ALERTS series." },
 	[METRIC_RULE_EVALUATIONS] = { .name = "heapwatch_rule_evaluations",

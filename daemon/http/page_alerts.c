@@ -129,7 +129,7 @@ static void write_alert(struct buf *buf, const struct http_view *view, const str
 	html_text(buf, summary != NULL ? summary : "");
 	write_evidence(buf, view, alert);
 	buf_puts(buf, "</td><td class=num data-l=Value>");
-	buf_puts(buf, rule_format_value(alert->rule, alert->value, value));
+	buf_puts(buf, alert_format_value(alert, value));
 	buf_puts(buf, "</td><td class=num data-l=For>");
 	html_age(buf, clock_wall_ms() - alert->active_since_wall_ms);
 	buf_puts(buf, "</td></tr>\n");

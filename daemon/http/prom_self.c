@@ -33,12 +33,14 @@ static void write_alerts(struct exposition_writer *w, const struct alerts *alert
 	list_each (at, &alerts->list) {
 		const struct alert *alert = container_of(at, struct alert, link);
 		const char *severity = labels_get(&alert->labels, "severity");
+		const char *step = condition_step_text(&alert->rule->condition, alert->step);
 		const struct prom_label labels[] = {
 			{ "alertname", alert->rule->name },
 			{ "alertstate", alert_state_name(alert->state) },
 			{ "target", alert->target },
 			{ "isolate", alert->isolate },
 			{ "severity", severity != NULL ? severity : "" },
+			{ "step", step != NULL ? step : "" },
 			{ NULL },
 		};
 

@@ -74,6 +74,15 @@ const struct route http_routes[] = {
 	  "Delete a capture from the spool (200), or cancel one that runs (202)." },
 	{ "GET", "/api/v1/rules", api_rules,
 	  "Rules in Prometheus' shape, with guards, captures taken and captures suppressed." },
+	{ "POST", "/api/v1/rules/eval", api_rules_eval,
+	  "Try rules: a rule file (YAML or JSON, at most 50 rules) as the body, judged once by the "
+	  "values of now. For each rule and each isolate it matches, or of `target` only: `holds` "
+	  "(`for` is not waited for), `value`, `why`, and for each of its `actions` what the "
+	  "guards say of it now (`guard`: `none` when it would be taken; `text` with the numbers). "
+	  "Nothing is captured and nothing remembered. A rule that is loaded with the same name "
+	  "and condition lends its past; others have none, so that `growth`, `new_max`, `on` and "
+	  "schedules do not hold. It may extend what stands in the body only. 400 with all "
+	  "complaints, a line each." },
 	{ "GET", "/api/v1/alerts", api_alerts, "Pending and firing alerts in Prometheus' shape." },
 	{ "GET", "/api/v1/sd", api_sd,
 	  "All targets for Prometheus' `http_sd_configs`, with `__meta_heapwatch_*` labels. No "

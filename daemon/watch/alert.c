@@ -99,9 +99,10 @@ static int add_target_labels(struct labels *labels, const struct target *target)
 	return 0;
 }
 
-/* Who the alert is about: alertname, target, isolate and the target's own labels. */
+/* Who the alert is about: alertname, target, isolate, step and the target's own labels. */
 static int name_alert(const struct alert *alert, const struct target *target, struct labels *labels)
 {
+	const char *step = condition_step_text(&alert->rule->condition, alert->step);
 	int r;
 
 	r = add_label(labels, "alertname", alert->rule->name);
@@ -109,6 +110,8 @@ static int name_alert(const struct alert *alert, const struct target *target, st
 		r = add_label(labels, "target", alert->target);
 	if (r == 0)
 		r = add_label(labels, "isolate", alert->isolate);
+	if (r == 0 && step != NULL)
+		r = add_label(labels, "step", step);
 	return r < 0 ? r : add_target_labels(labels, target);
 }
 
@@ -117,7 +120,7 @@ static int add_leak(const struct alert *alert, const struct target *target, stru
 {
 	const struct isolate *isolate = target_find_isolate(target, alert->isolate);
 
-	if (!alert->rule->is_leak || isolate == NULL)
+	if (!rule_is_of_leak(alert->rule) || isolate == NULL)
 		return 0;
 	return leak_labels(labels, target, isolate);
 }
@@ -178,7 +181,7 @@ int alert_update(struct alert *alert, const struct target *target, double value)
 	int r;
 
 	alert->value = value;
-	if (alert->rule->annotations.n == 0 && !alert->rule->is_leak)
+	if (alert->rule->annotations.n == 0 && !rule_is_of_leak(alert->rule))
 		return 0;
 	r = expand_all(alert, target, &alert->rule->annotations, value, &fresh);
 	if (r == 0)
@@ -192,8 +195,25 @@ int alert_update(struct alert *alert, const struct target *target, double value)
 	return 0;
 }
 
+char *alert_format_value(const struct alert *alert, char dst[STR_UNIT_MAX])
+{
+	return condition_format_value(&alert->rule->condition, alert->term, alert->value, dst);
+}
+
+void alert_describe_cause(const struct alert *alert, struct buf *buf)
+{
+	const char *step = condition_step_text(&alert->rule->condition, alert->step);
+	char value[STR_UNIT_MAX];
+
+	rule_describe(alert->rule, buf);
+	if (step != NULL)
+		buf_printf(buf, ", step %s", step);
+	if (alert->term >= 0)
+		buf_printf(buf, " (now %s)", alert_format_value(alert, value));
+}
+
 struct alert *alert_new(const struct rule_group *group, const struct rule *rule,
-			const struct target *target, const struct isolate *isolate, double value)
+			const struct target *target, const char *isolate, size_t step, double value)
 {
 	struct alert *alert = calloc(1, sizeof(*alert));
 	int r;
@@ -205,7 +225,9 @@ struct alert *alert_new(const struct rule_group *group, const struct rule *rule,
 	alert->rule = rule;
 	alert->target_id = target->id;
 	str_copy(alert->target, sizeof(alert->target), target->spec.name);
-	str_copy(alert->isolate, sizeof(alert->isolate), isolate->name);
+	str_copy(alert->isolate, sizeof(alert->isolate), isolate);
+	alert->step = step;
+	alert->term = -1;
 	r = name_alert(alert, target, &alert->labels);
 	if (r == 0)
 		r = expand_all(alert, target, &rule->labels, value, &alert->labels);

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Alerts: one per (rule, target, isolate) whose condition has held. States and timing as in
+ * Alerts: one per (rule, target, isolate, step) whose condition has held. States and timing as in
  * Prometheus: inactive -> pending while `for` runs -> firing -> (keep_firing_for) -> inactive. A
  * target without a fresh sample has no value, so its condition does not hold; while a snapshot is
  * being taken, and until the next sample after it, its alerts stay as they are.
@@ -41,6 +41,8 @@ struct alert {
 	const struct rule *rule;
 	uint64_t target_id;
 	char target[128], isolate[64];
+	size_t step; /* of the rule's; 0 for one without */
+	int term; /* of the condition: whose value it is; -1: of none */
 	enum alert_state state;
 	uint64_t active_since_ns, firing_since_ns, keep_since_ns; /* monotonic */
 	uint64_t last_true_ns; /* monotonic */
@@ -48,6 +50,7 @@ struct alert {
 	int64_t active_since_wall_ms, firing_since_wall_ms;
 	double value; /* of the last evaluation that held */
 	bool asked, acted; /* on_firing was called; it has nothing more to do */
+	uint32_t done; /* on_firing's own: a bit for each action it need not ask for again */
 	struct labels labels, annotations; /* expanded; labels once, annotations each time */
 	uint64_t seen; /* the evaluation of its group that saw it last */
 	char key[ALERT_KEY_MAX]; /* in alerts->by_key */
@@ -55,11 +58,26 @@ struct alert {
 
 /* NULL without memory. value is what the condition was judged by. */
 struct alert *alert_new(const struct rule_group *group, const struct rule *rule,
-			const struct target *target, const struct isolate *isolate, double value);
+			const struct target *target, const char *isolate, size_t step,
+			double value);
 void alert_free(struct alert *alert);
 
 /* The condition held again: take its value, expand the annotations. 0, -ENOMEM. */
 int alert_update(struct alert *alert, const struct target *target, double value);
+
+/* A rule looked at an isolate. Borrowed for the call. */
+struct judged {
+	const struct rule_group *group;
+	const struct rule *rule;
+	const struct target *target;
+	const char *isolate;
+	size_t step;
+	bool unchanged; /* a capture is under way, or it is just back: nobody has looked */
+	const struct condition_findings *findings;
+	struct condition_verdict verdict;
+	enum alert_state before, after;
+	const struct alert *alert; /* NULL: none */
+};
 
 struct alerts {
 	struct loop *loop; /* borrowed */
@@ -70,6 +88,10 @@ struct alerts {
 	uint32_t count, count_max;
 	uint64_t dropped; /* conditions that held but found no room or no memory */
 	bool full; /* said so in the log */
+	bool match_all; /* `match` is not judged: nobody knows the labels */
+	struct link memories; /* struct memory: what conditions remember */
+	struct map memory_by_key;
+	uint32_t memories_n;
 	struct group_timer *timers; /* owned, one per group */
 	struct rule_status *statuses; /* owned, one per rule in order of groups and rules */
 	uint64_t next_rule_id;
@@ -78,11 +100,13 @@ struct alerts {
 	 * each evaluation that finds the condition true until it returns true (nothing more to do);
 	 * on_resolved: from firing to inactive. Neither may change the targets or the rules.
 	 */
-	bool (*on_firing)(void *owner, const struct alert *alert, struct target *target);
+	bool (*on_firing)(void *owner, struct alert *alert, struct target *target);
 	void (*on_resolved)(void *owner, const struct alert *alert);
 	/* The value of a rule with rearm_* was seen on the good side of it. */
 	void (*on_rearmed)(void *owner, const struct rule *rule, const struct target *target,
 			   const struct isolate *isolate);
+	/* For those who explain: what was found, for each rule, isolate and step. */
+	void (*on_judged)(void *owner, const struct judged *judged);
 	void *owner;
 };
 
@@ -97,6 +121,23 @@ int alerts_set_rules(struct alerts *alerts, struct rules *rules);
 
 /* Evaluate one group now; the timers do this by themselves. */
 void alerts_evaluate(struct alerts *alerts, size_t group);
+
+/* How a value of the alert reads: "83.1%". And what it fires for: "heap_used > 1GiB (now ...)". */
+char *alert_format_value(const struct alert *alert, char dst[STR_UNIT_MAX]);
+void alert_describe_cause(const struct alert *alert, struct buf *buf);
+
+/*
+ * May a rule look at an isolate (NULL: the target has none) now? Not while a capture is under way
+ * or it is just back.
+ */
+bool alerts_may_look(const struct target *target, const struct isolate *isolate, uint64_t now_ns);
+
+/*
+ * A look by a rule that may not be one of the loaded: nothing changes by it. What is remembered is
+ * that of a loaded rule of the same name and condition, if there is one.
+ */
+void alerts_look(const struct alerts *alerts, const struct rule *rule, const struct target *target,
+		 const struct isolate *isolate, struct condition_findings *ret);
 
 /* What on_firing had asked for came to nothing: it is called again while the alert fires. */
 void alerts_ask_again(struct alerts *alerts, uint64_t target_id, const char *isolate,

@@ -9,14 +9,12 @@
 #include "watch/alert_group.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "util/clock.h"
 #include "util/log.h"
 #include "watch/target.h"
-#include "watch/value.h"
 
 /* A sample counts for three polls, and for so long when polls are frequent. */
 static const uint64_t fresh_min_ns = 15 * NS_PER_S;
@@ -26,10 +24,18 @@ struct evaluation {
 	struct alerts *alerts;
 	const struct rule_group *group;
 	const struct rule *rule;
+	size_t group_index;
 	uint64_t rule_id, serial, now_ns;
+	bool first; /* of the rule */
 };
 
-enum verdict { VERDICT_UNCHANGED, VERDICT_FALSE, VERDICT_TRUE };
+/* The same of one isolate; what has happened to its target is found already. */
+struct subject {
+	struct target *target;
+	const struct isolate *isolate; /* NULL: it has none */
+	const char *name;
+	struct condition_findings findings;
+};
 
 /* ---- changes of state ---- */
 
@@ -40,12 +46,13 @@ static void log_change(const struct alert *alert, const char *message_id, const 
 		{ "alert", alert->rule->name },
 		{ "target", alert->target },
 		{ "isolate", alert->isolate },
+		{ "step", condition_step_text(&alert->rule->condition, alert->step) },
 		{ "value", value },
 		{ "summary", labels_get(&alert->annotations, "summary") },
 	};
 
 	snprintf(value, sizeof(value), "%.6g", alert->value);
-	log_event(message_id ? LEVEL_WARN : LEVEL_DEBUG, "alert", message_id, fields, 5, "alert %s",
+	log_event(message_id ? LEVEL_WARN : LEVEL_DEBUG, "alert", message_id, fields, 6, "alert %s",
 		  what);
 }
 
@@ -69,18 +76,22 @@ void alerts_end(struct alerts *alerts, struct alert *alert)
 	alerts_remove(alerts, alert);
 }
 
-static void act(struct alerts *alerts, struct alert *alert, struct target *target)
+/* superseded: a higher step of the rule is reached too, and does what there is to do. */
+static void act(struct alerts *alerts, struct alert *alert, struct target *target, bool superseded)
 {
-	alert->acted = alerts->on_firing == NULL || alerts->on_firing(alerts->owner, alert, target);
-	alert->asked = true;
+	alert->acted = superseded || alerts->on_firing == NULL ||
+		       alerts->on_firing(alerts->owner, alert, target);
+	alert->asked |= !superseded;
 }
 
-static void start_firing(struct alerts *alerts, struct alert *alert, struct target *target)
+static void start_firing(struct alerts *alerts, struct alert *alert, struct target *target,
+			 bool superseded)
 {
 	alert->firing_since_wall_ms = clock_wall_ms();
 	log_change(alert, LOG_ID_ALERT_FIRING, "firing");
 	alert->asked = false;
-	act(alerts, alert, target);
+	alert->done = 0;
+	act(alerts, alert, target, superseded);
 }
 
 static void enter_phase(struct alert *alert, const struct alert_phase *phase)
@@ -92,8 +103,15 @@ static void enter_phase(struct alert *alert, const struct alert_phase *phase)
 	alert->keep_since_ns = phase->keep_since_ns;
 }
 
+/* What holds for one evaluation only is asked for as long as it is kept firing. */
+static bool asks_again(const struct alert *alert, const struct target *target, bool holds)
+{
+	return holds || (target != NULL && condition_is_momentary(&alert->rule->condition));
+}
+
 /* target may be NULL when the condition does not hold: then nothing begins to fire. */
-static void advance(struct alerts *alerts, struct alert *alert, struct target *target, bool holds)
+static void advance(struct alerts *alerts, struct alert *alert, struct target *target, bool holds,
+		    bool superseded)
 {
 	enum alert_state before = alert->state;
 	uint64_t now_ns = alerts->loop->now_ns;
@@ -116,9 +134,9 @@ static void advance(struct alerts *alerts, struct alert *alert, struct target *t
 	if (before == ALERT_INACTIVE)
 		alert->active_since_wall_ms = clock_wall_ms();
 	if (before != ALERT_FIRING && phase.state == ALERT_FIRING)
-		start_firing(alerts, alert, target);
-	else if (phase.state == ALERT_FIRING && holds && !alert->acted)
-		act(alerts, alert, target);
+		start_firing(alerts, alert, target, superseded);
+	else if (phase.state == ALERT_FIRING && !alert->acted && asks_again(alert, target, holds))
+		act(alerts, alert, target, superseded);
 	else if (before != phase.state)
 		log_change(alert, NULL, "pending");
 }
@@ -134,39 +152,34 @@ static bool is_fresh(const struct target *target, uint64_t since_ns, uint64_t no
 	return now_ns <= since_ns || now_ns - since_ns <= limit_ns;
 }
 
-/* Just back (from a capture above all), and not polled yet. */
-static bool is_awaited(const struct target *target, uint64_t now_ns)
+bool alerts_may_look(const struct target *target, const struct isolate *isolate, uint64_t now_ns)
 {
-	return target->state == TARGET_UP && is_fresh(target, target->state_since_ns, now_ns);
+	if (target->capturing || target->state == TARGET_CAPTURING)
+		return false;
+	/* Just back (from a capture above all), and not polled yet. */
+	return isolate == NULL || is_fresh(target, isolate->last.mono_ns, now_ns) ||
+	       target->state != TARGET_UP || !is_fresh(target, target->state_since_ns, now_ns);
 }
 
-static enum verdict judge(const struct evaluation *evaluation, const struct target *target,
-			  const struct isolate *isolate, double *ret_shown)
+static struct condition_input input_of(const struct target *target, const struct isolate *isolate,
+				       uint64_t now_ns)
 {
-	const struct rule *rule = evaluation->rule;
-	double value, reference = 0;
-
-	if (target->capturing || target->state == TARGET_CAPTURING)
-		return VERDICT_UNCHANGED;
-	if (!is_fresh(target, isolate->last.mono_ns, evaluation->now_ns))
-		return is_awaited(target, evaluation->now_ns) ? VERDICT_UNCHANGED : VERDICT_FALSE;
-	if (rule->is_leak)
-		return leak_when_holds(&rule->leak, target, isolate, ret_shown) ? VERDICT_TRUE
-										: VERDICT_FALSE;
-	if (!value_read(rule->metric, target, isolate, &value))
-		return VERDICT_FALSE;
-	if (rule->relative_to >= 0 && !value_read(rule->relative_to, target, isolate, &reference))
-		return VERDICT_FALSE;
-	return rule_holds(rule, value, reference, ret_shown) ? VERDICT_TRUE : VERDICT_FALSE;
+	return (struct condition_input){
+		.target = target,
+		.isolate = isolate,
+		.fresh = isolate != NULL && is_fresh(target, isolate->last.mono_ns, now_ns),
+		.now_ns = now_ns,
+		.wall_ms = clock_wall_ms(),
+	};
 }
 
 /* ---- evaluation ---- */
 
 static void format_key(char key[ALERT_KEY_MAX], const struct evaluation *evaluation,
-		       const struct target *target, const struct isolate *isolate)
+		       const struct target *target, const char *isolate, size_t step)
 {
-	snprintf(key, ALERT_KEY_MAX, "%" PRIu64 "/%" PRIu64 "/%s", evaluation->rule_id, target->id,
-		 isolate->name);
+	snprintf(key, ALERT_KEY_MAX, "%" PRIu64 "/%" PRIu64 "/%zu/%s", evaluation->rule_id,
+		 target->id, step, isolate);
 }
 
 static void drop(struct alerts *alerts, const char *why)
@@ -177,8 +190,8 @@ static void drop(struct alerts *alerts, const char *why)
 	alerts->full = true;
 }
 
-static struct alert *add_alert(const struct evaluation *evaluation, const struct target *target,
-			       const struct isolate *isolate, double value)
+static struct alert *add_alert(const struct evaluation *evaluation, const struct subject *subject,
+			       size_t step, double value)
 {
 	struct alerts *alerts = evaluation->alerts;
 	struct alert *alert;
@@ -187,12 +200,13 @@ static struct alert *add_alert(const struct evaluation *evaluation, const struct
 		drop(alerts, "there are too many");
 		return NULL;
 	}
-	alert = alert_new(evaluation->group, evaluation->rule, target, isolate, value);
+	alert = alert_new(evaluation->group, evaluation->rule, subject->target, subject->name, step,
+			  value);
 	if (alert == NULL) {
 		drop(alerts, "out of memory");
 		return NULL;
 	}
-	format_key(alert->key, evaluation, target, isolate);
+	format_key(alert->key, evaluation, subject->target, subject->name, step);
 	if (map_put(&alerts->by_key, alert->key, alert) < 0) {
 		drop(alerts, "out of memory");
 		alert_free(alert);
@@ -203,47 +217,219 @@ static struct alert *add_alert(const struct evaluation *evaluation, const struct
 	return alert;
 }
 
-static struct alert *find_alert(const struct evaluation *evaluation, const struct target *target,
-				const struct isolate *isolate)
+static struct alert *find_alert(const struct evaluation *evaluation, const struct subject *subject,
+				size_t step)
 {
 	char key[ALERT_KEY_MAX];
 
 	if (evaluation->alerts->count == 0)
 		return NULL;
-	format_key(key, evaluation, target, isolate);
+	format_key(key, evaluation, subject->target, subject->name, step);
 	return map_get(&evaluation->alerts->by_key, key);
 }
 
-/* Also without an alert: a capture may be from before a restart. */
-static void tell_rearmed(const struct evaluation *evaluation, const struct target *target,
-			 const struct isolate *isolate, double shown)
+/* What the condition remembers of the isolate (""): of the target. NULL: nothing. */
+static struct condition_state *recall(const struct evaluation *evaluation,
+				      const struct target *target, const char *isolate)
 {
-	struct alerts *alerts = evaluation->alerts;
+	struct memory *memory;
+	char key[ALERT_KEY_MAX];
 
-	if (alerts->on_rearmed != NULL && rule_rearms(evaluation->rule, shown))
-		alerts->on_rearmed(alerts->owner, evaluation->rule, target, isolate);
+	format_key(key, evaluation, target, isolate, 0);
+	memory = memory_need(evaluation->alerts, key, evaluation->rule_id, target->id);
+	if (memory == NULL) {
+		drop(evaluation->alerts, "too much would have to be remembered");
+		return NULL;
+	}
+	memory->group = evaluation->group_index;
+	memory->seen = evaluation->serial;
+	return memory->state;
 }
 
-static void evaluate_isolate(const struct evaluation *evaluation, struct target *target,
-			     const struct isolate *isolate)
+/* Also without an alert: a capture may be from before a restart. */
+static void tell_rearmed(const struct evaluation *evaluation, const struct subject *subject)
 {
-	double shown = NAN; /* compares with nothing while there is no value */
-	enum verdict verdict = judge(evaluation, target, isolate, &shown);
-	struct alert *alert = find_alert(evaluation, target, isolate);
+	struct alerts *alerts = evaluation->alerts;
+	int term = evaluation->rule->rearm_term;
 
-	if (verdict != VERDICT_UNCHANGED)
-		tell_rearmed(evaluation, target, isolate, shown);
-	if (alert == NULL && verdict == VERDICT_TRUE)
-		alert = add_alert(evaluation, target, isolate, shown);
-	if (alert == NULL)
+	if (alerts->on_rearmed != NULL && term >= 0 && subject->isolate != NULL &&
+	    subject->findings.terms[term].known &&
+	    rule_rearms(evaluation->rule, subject->findings.terms[term].value))
+		alerts->on_rearmed(alerts->owner, evaluation->rule, subject->target,
+				   subject->isolate);
+}
+
+static enum alert_state state_of(const struct evaluation *evaluation, const struct subject *subject,
+				 size_t step)
+{
+	const struct alert *alert = find_alert(evaluation, subject, step);
+
+	return alert != NULL ? alert->state : ALERT_INACTIVE;
+}
+
+static void tell_judged(const struct evaluation *evaluation, const struct subject *subject,
+			struct judged *judged)
+{
+	const struct alerts *alerts = evaluation->alerts;
+
+	if (alerts->on_judged == NULL)
 		return;
-	alert->seen = evaluation->serial;
-	if (verdict == VERDICT_UNCHANGED)
+	judged->group = evaluation->group;
+	judged->rule = evaluation->rule;
+	judged->target = subject->target;
+	judged->isolate = subject->name;
+	judged->findings = &subject->findings;
+	judged->alert = find_alert(evaluation, subject, judged->step);
+	judged->after = state_of(evaluation, subject, judged->step);
+	alerts->on_judged(alerts->owner, judged);
+}
+
+/* superseded: a higher step holds. Does this one? */
+static bool evaluate_step(const struct evaluation *evaluation, const struct subject *subject,
+			  size_t step, bool superseded)
+{
+	struct condition_verdict verdict =
+		condition_verdict(&evaluation->rule->condition, &subject->findings, step);
+	struct judged judged = { .step = step,
+				 .verdict = verdict,
+				 .before = state_of(evaluation, subject, step) };
+	struct alert *alert = find_alert(evaluation, subject, step);
+
+	if (alert == NULL && verdict.holds)
+		alert = add_alert(evaluation, subject, step, verdict.value);
+	if (alert != NULL) {
+		alert->seen = evaluation->serial;
+		/* Without memory the old texts stay: they are of this alert, if of an earlier
+		 * value. */
+		if (verdict.holds) {
+			alert->term = verdict.term;
+			(void)alert_update(alert, subject->target, verdict.value);
+		}
+		advance(evaluation->alerts, alert, subject->target, verdict.holds, superseded);
+	}
+	tell_judged(evaluation, subject, &judged);
+	return verdict.holds;
+}
+
+/* Nobody has looked: its alerts stay as they are. */
+static void leave_isolate(const struct evaluation *evaluation, const struct subject *subject)
+{
+	for (size_t step = condition_steps(&evaluation->rule->condition); step-- > 0;) {
+		struct alert *alert = find_alert(evaluation, subject, step);
+		struct judged judged = { .step = step,
+					 .unchanged = true,
+					 .before = state_of(evaluation, subject, step) };
+
+		if (alert != NULL)
+			alert->seen = evaluation->serial;
+		tell_judged(evaluation, subject, &judged);
+	}
+}
+
+static void evaluate_isolate(const struct evaluation *evaluation, struct subject *subject)
+{
+	const struct condition *condition = &evaluation->rule->condition;
+	struct condition_input input =
+		input_of(subject->target, subject->isolate, evaluation->now_ns);
+	struct condition_state *state = NULL;
+	bool higher = false;
+
+	if (condition_remembers(condition))
+		state = recall(evaluation, subject->target, subject->name);
+	if (!alerts_may_look(subject->target, subject->isolate, evaluation->now_ns)) {
+		leave_isolate(evaluation, subject);
 		return;
-	/* Without memory the old texts stay: they are of this alert, if of an earlier value. */
-	if (verdict == VERDICT_TRUE)
-		(void)alert_update(alert, target, shown);
-	advance(evaluation->alerts, alert, target, verdict == VERDICT_TRUE);
+	}
+	condition_look_values(condition, state, &input, &subject->findings);
+	tell_rearmed(evaluation, subject);
+	for (size_t step = condition_steps(condition); step-- > 0;)
+		higher |= evaluate_step(evaluation, subject, step, higher);
+}
+
+/* What has happened to the target, for all of its isolates; nothing before it may be looked at. */
+static void look_at_target(const struct evaluation *evaluation, const struct target *target,
+			   struct condition_findings *ret)
+{
+	const struct condition *condition = &evaluation->rule->condition;
+	const struct isolate *isolate = target_main_isolate(target);
+	struct condition_input input = input_of(target, isolate, evaluation->now_ns);
+	struct condition_state *state = NULL;
+
+	input.first = evaluation->first;
+	if (condition_has_events(condition))
+		state = recall(evaluation, target, "");
+	if (!alerts_may_look(target, isolate, evaluation->now_ns))
+		state = NULL;
+	condition_look_events(condition, state, &input, ret);
+}
+
+/* ---- without alerts ---- */
+
+/* The id of the loaded rule like this one; 0: there is none. */
+static uint64_t loaded_id(const struct alerts *alerts, const struct rule *rule)
+{
+	const struct rules *rules = alerts->rules;
+
+	for (size_t g = 0; rules != NULL && g < rules->groups_n; g++) {
+		for (size_t i = 0; i < rules->groups[g].rules_n; i++) {
+			if (strcmp(rules->groups[g].rules[i].name, rule->name) == 0 &&
+			    rule_same_condition(&rules->groups[g].rules[i], rule))
+				return alerts->statuses[alerts->timers[g].first + i].id;
+		}
+	}
+	return 0;
+}
+
+/* A copy of what is remembered; NULL: nothing, or no memory. */
+static struct condition_state *copy_memory(const struct alerts *alerts,
+					   const struct evaluation *evaluation,
+					   const struct target *target, const char *isolate)
+{
+	const struct memory *memory;
+	char key[ALERT_KEY_MAX];
+
+	format_key(key, evaluation, target, isolate, 0);
+	memory = map_get(&alerts->memory_by_key, key);
+	return memory != NULL ? condition_state_copy(memory->state) : NULL;
+}
+
+void alerts_look(const struct alerts *alerts, const struct rule *rule, const struct target *target,
+		 const struct isolate *isolate, struct condition_findings *ret)
+{
+	const struct evaluation evaluation = { .rule_id = loaded_id(alerts, rule) };
+	struct condition_input input = input_of(target, isolate, alerts->loop->now_ns);
+	struct condition_state *of_target = copy_memory(alerts, &evaluation, target, "");
+	struct condition_state *of_isolate =
+		isolate != NULL ? copy_memory(alerts, &evaluation, target, isolate->name) : NULL;
+
+	condition_look_events(&rule->condition, of_target, &input, ret);
+	condition_look_values(&rule->condition, of_isolate, &input, ret);
+	condition_state_free(of_target);
+	condition_state_free(of_isolate);
+}
+
+/* ---- a whole group ---- */
+
+static void evaluate_target(const struct evaluation *evaluation, struct target *target)
+{
+	const struct condition *condition = &evaluation->rule->condition;
+	const struct isolate *main = target_main_isolate(target);
+	bool of_target = condition_is_of_target(condition);
+	struct condition_findings found;
+	struct subject subject = { .target = target, .name = "main" };
+
+	look_at_target(evaluation, target, &found);
+	if (main == NULL && condition_has_events(condition)) {
+		subject.findings = found;
+		evaluate_isolate(evaluation, &subject);
+	}
+	list_each (i, &target->isolates) {
+		subject.isolate = container_of(i, struct isolate, link);
+		subject.name = subject.isolate->name;
+		subject.findings = found;
+		if (!of_target || subject.isolate == main)
+			evaluate_isolate(evaluation, &subject);
+	}
 }
 
 static const char *get_label(const void *thing, const char *name)
@@ -253,30 +439,31 @@ static const char *get_label(const void *thing, const char *name)
 
 static void evaluate_rule(const struct evaluation *evaluation)
 {
-	bool of_target = value_at(evaluation->rule->metric)->of_target;
-
 	list_each (at, &evaluation->alerts->targets->list) {
 		struct target *target = container_of(at, struct target, link);
 
-		if (!matchers_match(evaluation->rule->matchers, get_label, target))
-			continue;
-		list_each (i, &target->isolates) {
-			const struct isolate *isolate = container_of(i, struct isolate, link);
-
-			if (!of_target || isolate == target_main_isolate(target))
-				evaluate_isolate(evaluation, target, isolate);
-		}
+		if (evaluation->alerts->match_all ||
+		    matchers_match(evaluation->rule->matchers, get_label, target))
+			evaluate_target(evaluation, target);
 	}
 }
 
 /* What this evaluation has not come by does not exist any more. */
-static void sweep(struct alerts *alerts, const struct rule_group *group, uint64_t serial)
+static void sweep(struct alerts *alerts, size_t index, uint64_t serial)
 {
+	const struct rule_group *group = &alerts->rules->groups[index];
+
 	list_each_safe (at, &alerts->list) {
 		struct alert *alert = container_of(at, struct alert, link);
 
 		if (alert->group == group && alert->seen != serial)
-			advance(alerts, alert, NULL, false);
+			advance(alerts, alert, NULL, false, false);
+	}
+	list_each_safe (at, &alerts->memories) {
+		struct memory *memory = container_of(at, struct memory, link);
+
+		if (memory->group == index && memory->seen != serial)
+			memory_free(alerts, memory);
 	}
 }
 
@@ -287,6 +474,7 @@ void alerts_evaluate(struct alerts *alerts, size_t group)
 	struct evaluation evaluation = {
 		.alerts = alerts,
 		.group = &alerts->rules->groups[group],
+		.group_index = group,
 		.serial = ++timer->evaluations,
 		.now_ns = alerts->loop->now_ns,
 	};
@@ -296,10 +484,11 @@ void alerts_evaluate(struct alerts *alerts, size_t group)
 
 		evaluation.rule = &evaluation.group->rules[i];
 		evaluation.rule_id = status->id;
+		evaluation.first = status->evaluations == 0;
 		evaluate_rule(&evaluation);
 		status->evaluations++;
 	}
-	sweep(alerts, evaluation.group, evaluation.serial);
+	sweep(alerts, group, evaluation.serial);
 	timer->last_wall_ms = clock_wall_ms();
 	timer->last_duration_ns = clock_mono_ns() - started_ns;
 }

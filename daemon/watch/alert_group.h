@@ -24,6 +24,26 @@ struct rule_status {
 	uint64_t evaluations;
 };
 
+/*
+ * What a condition remembers of an isolate, or ("") of its target, from one evaluation to the next:
+ * gone with what it is about.
+ */
+enum { MEMORIES_MAX = 20000 };
+
+struct memory {
+	struct link link;
+	uint64_t rule_id, target_id;
+	size_t group; /* index */
+	uint64_t seen; /* the evaluation of its group that used it last */
+	struct condition_state *state; /* owned */
+	char key[ALERT_KEY_MAX];
+};
+
+/* The one of that key, made when there is none; NULL over the limit or without memory. */
+struct memory *memory_need(struct alerts *alerts, const char *key, uint64_t rule_id,
+			   uint64_t target_id);
+void memory_free(struct alerts *alerts, struct memory *memory);
+
 /* To inactive, with the log and the hook; then it is gone. */
 void alerts_end(struct alerts *alerts, struct alert *alert);
 

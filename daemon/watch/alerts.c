@@ -14,6 +14,7 @@
 
 #include "loop/sched.h"
 #include "util/log.h"
+#include "util/str.h"
 
 /* Ten rules at once on each of a thousand targets. */
 enum { ALERTS_MAX = 10000 };
@@ -153,6 +154,67 @@ static void move_alerts(struct alerts *alerts, const struct rules *rules)
 	}
 }
 
+/* ---- what conditions remember ---- */
+
+struct memory *memory_need(struct alerts *alerts, const char *key, uint64_t rule_id,
+			   uint64_t target_id)
+{
+	struct memory *memory = map_get(&alerts->memory_by_key, key);
+
+	if (memory != NULL || alerts->memories_n == MEMORIES_MAX)
+		return memory;
+	memory = calloc(1, sizeof(*memory));
+	if (memory == NULL)
+		return NULL;
+	memory->rule_id = rule_id;
+	memory->target_id = target_id;
+	str_copy(memory->key, sizeof(memory->key), key);
+	memory->state = condition_state_new();
+	if (memory->state == NULL || map_put(&alerts->memory_by_key, memory->key, memory) < 0) {
+		condition_state_free(memory->state);
+		free(memory);
+		return NULL;
+	}
+	list_append(&alerts->memories, &memory->link);
+	alerts->memories_n++;
+	return memory;
+}
+
+void memory_free(struct alerts *alerts, struct memory *memory)
+{
+	map_remove(&alerts->memory_by_key, memory->key);
+	link_remove(&memory->link);
+	alerts->memories_n--;
+	condition_state_free(memory->state);
+	free(memory);
+}
+
+static bool find_status(const struct rules *rules, const struct group_timer *timers,
+			const struct rule_status *statuses, uint64_t id, size_t *ret_group)
+{
+	for (size_t g = 0; g < rules->groups_n; g++) {
+		for (size_t i = 0; i < rules->groups[g].rules_n; i++) {
+			*ret_group = g;
+			if (statuses[timers[g].first + i].id == id)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Those of rules that stay the same go on; nothing is missed for it. */
+static void move_memories(struct alerts *alerts, const struct rules *rules,
+			  const struct group_timer *timers, const struct rule_status *statuses)
+{
+	list_each_safe (at, &alerts->memories) {
+		struct memory *memory = container_of(at, struct memory, link);
+
+		memory->seen = 0;
+		if (!find_status(rules, timers, statuses, memory->rule_id, &memory->group))
+			memory_free(alerts, memory);
+	}
+}
+
 static void drop_rules(struct alerts *alerts)
 {
 	free_timers(alerts->timers, groups_n(alerts->rules));
@@ -176,6 +238,7 @@ int alerts_set_rules(struct alerts *alerts, struct rules *rules)
 	for (size_t i = 0; i < rules->groups_n; i++)
 		inherit_group(alerts, &rules->groups[i], statuses + timers[i].first);
 	move_alerts(alerts, rules);
+	move_memories(alerts, rules, timers, statuses);
 	drop_rules(alerts);
 	alerts->rules = rules;
 	alerts->timers = timers;
@@ -204,8 +267,10 @@ void alerts_ask_again(struct alerts *alerts, uint64_t target_id, const char *iso
 		struct alert *alert = container_of(at, struct alert, link);
 
 		if (alert->target_id == target_id && strcmp(alert->isolate, isolate) == 0 &&
-		    strcmp(alert->rule->name, rule) == 0)
+		    strcmp(alert->rule->name, rule) == 0) {
 			alert->acted = false;
+			alert->done = 0;
+		}
 	}
 }
 
@@ -217,13 +282,21 @@ void alerts_forget_target(struct alerts *alerts, uint64_t target_id)
 		if (alert->target_id == target_id)
 			alerts_end(alerts, alert);
 	}
+	list_each_safe (at, &alerts->memories) {
+		struct memory *memory = container_of(at, struct memory, link);
+
+		if (memory->target_id == target_id)
+			memory_free(alerts, memory);
+	}
 }
 
 int alerts_init(struct alerts *alerts, struct loop *loop, struct targets *targets)
 {
 	*alerts = (struct alerts){ .loop = loop, .targets = targets, .count_max = ALERTS_MAX };
 	link_init(&alerts->list);
+	link_init(&alerts->memories);
 	map_init(&alerts->by_key);
+	map_init(&alerts->memory_by_key);
 	return 0;
 }
 
@@ -233,7 +306,10 @@ void alerts_fini(struct alerts *alerts)
 		return;
 	list_each_safe (at, &alerts->list)
 		alerts_remove(alerts, container_of(at, struct alert, link));
+	list_each_safe (at, &alerts->memories)
+		memory_free(alerts, container_of(at, struct memory, link));
 	map_fini(&alerts->by_key);
+	map_fini(&alerts->memory_by_key);
 	drop_rules(alerts);
 	*alerts = (struct alerts){ 0 };
 }

@@ -11,7 +11,6 @@
 #include "util/buf.h"
 #include "util/str.h"
 #include "watch/rule_text.h"
-#include "watch/value.h"
 
 /* The table knows what an action owns. */
 static void fini_actions(struct item_list *list)
@@ -27,7 +26,7 @@ void rule_fini(struct rule *rule)
 {
 	free(rule->name);
 	free(rule->match_text);
-	free(rule->threshold_text);
+	condition_fini(&rule->condition);
 	matchers_free(rule->matchers);
 	labels_fini(&rule->labels);
 	labels_fini(&rule->annotations);
@@ -54,23 +53,21 @@ void rules_free(struct rules *rules)
 	free(rules);
 }
 
-bool rule_holds(const struct rule *rule, double value, double reference, double *ret_shown)
-{
-	if (rule->relative_to >= 0) {
-		/* Nothing is a share of nothing. */
-		if (!(reference > 0))
-			return false;
-		value /= reference;
-	}
-	*ret_shown = value;
-	return (rule->has_above && value > rule->above) || (rule->has_below && value < rule->below);
-}
-
 bool rule_rearms(const struct rule *rule, double shown)
 {
 	if (!rule->guards.has_rearm)
 		return false;
-	return rule->has_above ? shown < rule->guards.rearm : shown > rule->guards.rearm;
+	return rule->condition.terms[rule->rearm_term].below ? shown > rule->guards.rearm
+							     : shown < rule->guards.rearm;
+}
+
+bool rule_is_of_leak(const struct rule *rule)
+{
+	for (size_t i = 0; i < rule->condition.n; i++) {
+		if (rule->condition.terms[i].kind == TERM_LEAK)
+			return true;
+	}
+	return false;
 }
 
 struct safety_guards safety_choose(const struct safety_guards *defaults,
@@ -103,51 +100,19 @@ static bool equal_text(const char *a, const char *b)
 	return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
-static bool equal_bound(bool has_a, double a, bool has_b, double b)
-{
-	return has_a == has_b && (!has_a || (a <= b && a >= b));
-}
-
 bool rule_same_condition(const struct rule *a, const struct rule *b)
 {
-	return equal_text(a->match_text, b->match_text) && a->metric == b->metric &&
-	       a->relative_to == b->relative_to && a->is_leak == b->is_leak &&
-	       (!a->is_leak || leak_when_equal(&a->leak, &b->leak)) &&
-	       equal_bound(a->has_above, a->above, b->has_above, b->above) &&
-	       equal_bound(a->has_below, a->below, b->has_below, b->below) &&
+	return equal_text(a->match_text, b->match_text) &&
+	       condition_equal(&a->condition, &b->condition) &&
 	       labels_equal(&a->labels, &b->labels);
-}
-
-static void describe_comparison(const struct rule *rule, struct buf *buf)
-{
-	buf_puts(buf, value_at(rule->metric)->name);
-	if (rule->relative_to >= 0)
-		buf_printf(buf, " / %s", value_at(rule->relative_to)->name);
-	buf_printf(buf, " %s %s", rule->has_above ? ">" : "<", rule->threshold_text);
 }
 
 int rule_describe(const struct rule *rule, struct buf *buf)
 {
 	char text[STR_UNIT_MAX];
 
-	if (rule->is_leak)
-		leak_when_describe(&rule->leak, buf);
-	else
-		describe_comparison(rule, buf);
+	condition_describe(&rule->condition, buf);
 	if (rule->for_ns > 0)
 		buf_printf(buf, " for %s", str_format_duration(text, rule->for_ns));
 	return buf->error;
-}
-
-char *rule_format_value(const struct rule *rule, double value, char dst[STR_UNIT_MAX])
-{
-	if (rule->is_leak)
-		leak_format_slope(dst, STR_UNIT_MAX, value);
-	else if (rule->relative_to >= 0)
-		snprintf(dst, STR_UNIT_MAX, "%.1f%%", value * 100);
-	else if (value_at(rule->metric)->unit == VALUE_BYTES && value >= 0)
-		str_format_bytes(dst, (uint64_t)value);
-	else
-		snprintf(dst, STR_UNIT_MAX, "%.4g", value);
-	return dst;
 }

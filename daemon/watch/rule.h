@@ -16,10 +16,9 @@
  *     guards: {cooldown: 30m, max_captures: 3, window: 24h, rearm_below: 70%, headroom: 3}
  *     actions: [{capture: snapshot, redact: strings, series: {count: 3, spacing: 10m}}]
  *
- * `when` has exactly one of above and below, or `leak` instead (watch/leak_rule.h). With
- * relative_to the threshold is a share of that value (80%, 0.8), else a size (1GiB), a duration
- * (500ms) or a number, as the unit of the metric is. Labels and annotations may be templates
- * (watch/template.h).
+ * What `when` may say is in watch/condition.h. With relative_to a threshold is a share of that
+ * value (80%, 0.8), else a size (1GiB), a duration (500ms) or a number, as the unit of the metric
+ * is. Labels and annotations may be templates (watch/template.h).
  */
 
 #include <stdbool.h>
@@ -31,7 +30,7 @@
 #include "pipeline/recipe.h"
 #include "util/day_times.h"
 #include "util/str.h"
-#include "watch/leak_rule.h"
+#include "watch/condition.h"
 #include "watch/matcher.h"
 
 /*
@@ -73,6 +72,7 @@ struct series_settings {
 
 struct rule_action {
 	int kind; /* enum capture_kind */
+	bool wait; /* those behind it begin only when it has ended */
 	struct series_settings series;
 	struct recipe_choice recipe;
 };
@@ -81,12 +81,8 @@ struct rule {
 	char *name;
 	char *match_text;
 	struct matchers *matchers;
-	int metric, relative_to; /* value indices; relative_to -1: absolute */
-	bool has_above, has_below;
-	double above, below;
-	char *threshold_text; /* as it was written, for people; NULL with leak */
-	bool is_leak; /* `leak` judges, not a threshold; metric is heap_live then */
-	struct leak_when leak;
+	struct condition condition;
+	int rearm_term; /* whose value rearm_* is about; -1: none */
 	uint64_t for_ns, keep_firing_for_ns;
 	struct labels labels, annotations;
 	struct rule_guards guards;
@@ -108,7 +104,7 @@ struct rules {
 };
 
 /* Names are copied into captures' manifests and counters (struct capture_counter). */
-enum { RULE_NAME_MAX_BYTES = 127, RULE_FILES_MAX = 1000 };
+enum { RULE_NAME_MAX_BYTES = 127, RULE_FILES_MAX = 1000, RULE_STEP_MAX = 32 };
 
 /*
  * Load all files the glob patterns name, each once. A pattern with wildcards may match nothing, a
@@ -124,15 +120,18 @@ int rules_parse(struct rules *rules, const char *text, size_t size, const char *
 		uint64_t default_interval_ns, struct problems *problems);
 void rule_fini(struct rule *rule);
 
+/* "snapshot": what the action does, as it is written. */
+const char *rule_action_name(const struct rule_action *action);
+
 /* What is given in `own` wins over `defaults`. own may be NULL. */
 struct safety_guards safety_choose(const struct safety_guards *defaults,
 				   const struct safety_guards *own);
 
-/* Does the condition hold for these values? reference is used when the rule is relative. */
-bool rule_holds(const struct rule *rule, double value, double reference, double *ret_shown);
-
-/* Is a value as rule_holds() showed it on the good side of rearm_*? False without rearm_*. */
+/* Is the value of rearm_term on the good side of rearm_*? False without rearm_*. */
 bool rule_rearms(const struct rule *rule, double shown);
+
+/* Does it look for leaks, so that its alerts tell of the leak? */
+bool rule_is_of_leak(const struct rule *rule);
 
 /*
  * Do two rules of one name raise the same alerts? What they say (annotations), when they fire
@@ -143,9 +142,6 @@ bool rule_same_condition(const struct rule *a, const struct rule *b);
 /* The condition as one line, for the API and the page: "heap_used / heap_limit > 80% for 30s". */
 struct buf;
 int rule_describe(const struct rule *rule, struct buf *buf);
-
-/* A value of the rule for people, in the unit of what it looks at: "83.1%", "50.1 MiB". */
-char *rule_format_value(const struct rule *rule, double value, char dst[STR_UNIT_MAX]);
 
 extern const struct option_desc rule_options[], rule_group_options[], rule_file_options[];
 

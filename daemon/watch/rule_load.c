@@ -15,13 +15,14 @@
 #include <string.h>
 
 #include "util/map.h"
+#include "watch/rule_extend.h"
 #include "watch/rule_text.h"
 
-/* Files being loaded: what they hold so far, and which they were. */
+/* Files being loaded: which they are, and what they hold. */
 struct load {
-	struct rules *rules;
+	struct doc **docs; /* owned, each owned */
+	size_t docs_n;
 	struct text_list files;
-	uint64_t default_interval_ns;
 	struct problems *problems;
 };
 
@@ -96,6 +97,32 @@ static int reserve_groups(struct rules *rules, size_t n)
 	return 0;
 }
 
+/* They are checked as rules are, and then nobody needs them any more. */
+static int check_presets(const struct doc *doc, struct file_text *text, struct problems *problems,
+			 bool *wrong)
+{
+	struct rule_text *items = text->presets.items;
+	struct rule *presets = calloc(text->presets.n + 1, sizeof(*presets));
+	struct map names;
+	int r = presets != NULL ? 0 : -ENOMEM;
+
+	map_init(&names);
+	for (size_t i = 0; i < text->presets.n && r == 0; i++) {
+		struct place at = { .doc = doc, .problems = problems };
+
+		snprintf(at.path, sizeof(at.path), "presets[%zu]", i);
+		r = rule_convert(&at, &items[i], &presets[i]);
+		if (r == 0)
+			r = check_unique(&at, &names, presets[i].name, "alert", "file");
+		*wrong |= at.wrong;
+	}
+	map_fini(&names);
+	for (size_t i = 0; presets != NULL && i < text->presets.n; i++)
+		rule_fini(&presets[i]);
+	free(presets);
+	return r;
+}
+
 static int convert_file(struct rules *rules, const struct doc *doc, struct file_text *text,
 			uint64_t default_interval_ns, struct problems *problems)
 {
@@ -117,6 +144,8 @@ static int convert_file(struct rules *rules, const struct doc *doc, struct file_
 		wrong |= at.wrong;
 	}
 	map_fini(&names);
+	if (r == 0)
+		r = check_presets(doc, text, problems, &wrong);
 	return r == 0 && wrong ? -EINVAL : r;
 }
 
@@ -133,6 +162,23 @@ static int convert_doc(struct rules *rules, const struct doc *doc, uint64_t defa
 	return r < 0 ? r : loaded;
 }
 
+/* All of them, after what extends other rules is whole. */
+static int convert_docs(struct rules *rules, struct doc *const *docs, size_t n,
+			uint64_t default_interval_ns, struct problems *problems)
+{
+	size_t before = problems->n;
+	bool more = problems->more;
+	struct rule_extensions extensions;
+	int r = rules_extend(docs, n, problems, &extensions);
+
+	for (size_t i = 0; i < n && r != -ENOMEM; i++)
+		r = convert_doc(rules, docs[i], default_interval_ns, problems);
+	rule_extensions_fini(&extensions);
+	if (r != -ENOMEM && (problems->n > before || problems->more != more))
+		r = -EINVAL;
+	return r;
+}
+
 int rules_parse(struct rules *rules, const char *text, size_t size, const char *file,
 		uint64_t default_interval_ns, struct problems *problems)
 {
@@ -142,7 +188,7 @@ int rules_parse(struct rules *rules, const char *text, size_t size, const char *
 	r = doc_parse(&doc, text, size, file, problems);
 	if (r < 0)
 		return r;
-	r = convert_doc(rules, doc, default_interval_ns, problems);
+	r = convert_docs(rules, &doc, 1, default_interval_ns, problems);
 	doc_free(doc);
 	return r;
 }
@@ -156,6 +202,19 @@ static bool is_loaded(const struct load *load, const char *file)
 			return true;
 	}
 	return false;
+}
+
+static int add_doc(struct load *load, struct doc *doc)
+{
+	struct doc **docs = reallocarray(load->docs, load->docs_n + 1, sizeof(struct doc *));
+
+	if (docs == NULL) {
+		doc_free(doc);
+		return -ENOMEM;
+	}
+	docs[load->docs_n++] = doc;
+	load->docs = docs;
+	return 0;
 }
 
 /* 0, also with complaints; -ENOMEM. */
@@ -175,10 +234,8 @@ static int load_file(struct load *load, const char *file)
 	if (r < 0)
 		return r;
 	r = doc_load(&doc, file, load->problems);
-	if (r == 0) {
-		r = convert_doc(load->rules, doc, load->default_interval_ns, load->problems);
-		doc_free(doc);
-	}
+	if (r == 0)
+		r = add_doc(load, doc);
 	return r == -ENOMEM ? r : 0;
 }
 
@@ -204,8 +261,6 @@ static int load_matches(struct load *load, const char *pattern)
 
 static int load_all(struct load *load, const struct text_list *patterns)
 {
-	size_t before = load->problems->n;
-	bool more = load->problems->more;
 	int r = 0;
 
 	for (size_t i = 0; i < patterns->n && r == 0; i++) {
@@ -214,28 +269,37 @@ static int load_all(struct load *load, const struct text_list *patterns)
 		r = strpbrk(pattern, "*?[") ? load_matches(load, pattern)
 					    : load_file(load, pattern);
 	}
-	if (r == 0 && (load->problems->n > before || load->problems->more != more))
-		r = -EINVAL;
 	return r;
+}
+
+static void load_fini(struct load *load)
+{
+	for (size_t i = 0; i < load->docs_n; i++)
+		doc_free(load->docs[i]);
+	free(load->docs);
+	text_list_fini(&load->files);
 }
 
 int rules_load(struct rules **ret, const struct text_list *patterns, uint64_t default_interval_ns,
 	       struct problems *problems)
 {
-	struct load load = {
-		.rules = calloc(1, sizeof(struct rules)),
-		.default_interval_ns = default_interval_ns,
-		.problems = problems,
-	};
+	struct load load = { .problems = problems };
+	struct rules *rules = calloc(1, sizeof(*rules));
+	size_t before = problems->n;
+	bool more = problems->more;
 	int r;
 
-	if (load.rules == NULL)
+	if (rules == NULL)
 		return -ENOMEM;
 	r = load_all(&load, patterns);
-	text_list_fini(&load.files);
+	if (r == 0)
+		r = convert_docs(rules, load.docs, load.docs_n, default_interval_ns, problems);
+	if (r == 0 && (problems->n > before || problems->more != more))
+		r = -EINVAL;
+	load_fini(&load);
 	if (r < 0)
-		rules_free(load.rules);
+		rules_free(rules);
 	else
-		*ret = load.rules;
+		*ret = rules;
 	return r;
 }

@@ -18,42 +18,10 @@
 
 static const struct option_desc when_options[] = {
 	{
-		.name = "metric",
-		.type = OPTION_TEXT,
-		.offset = offsetof(struct when_text, metric),
-		.help = "The value to look at, named as its metric without `heapwatch_` and the "
-			"unit: `heap_used`, `cgroup_memory_usage`. Needed, unless there is "
-			"`leak`.",
-	},
-	{
-		.name = "relative_to",
-		.type = OPTION_TEXT,
-		.offset = offsetof(struct when_text, relative_to),
-		.help = "Compare the share of this value instead, for example `heap_limit`. While "
-			"the target has none the condition does not hold.",
-	},
-	{
-		.name = "above",
-		.type = OPTION_TEXT,
-		.offset = offsetof(struct when_text, above),
-		.help = "The condition holds above this: a share with `relative_to` (`80%`), else "
-			"a size, a time or a number. Either `above` or `below` must be given.",
-	},
-	{
-		.name = "below",
-		.type = OPTION_TEXT,
-		.offset = offsetof(struct when_text, below),
-		.help = "The condition holds below this.",
-	},
-	{
-		.name = "leak",
-		.type = OPTION_TABLE,
-		.offset = offsetof(struct when_text, leak),
-		.table = leak_when_options,
-		.help = "The condition holds while memory of the isolate grows without end; `{}` "
-			"is as good as it gets. The value of the alert is the slope in bytes per "
-			"second; `cause`, `slope`, `confidence` and `eta` are annotations, and "
-			"labels to templates. In place of `metric`.",
+		.name = "condition",
+		.type = OPTION_INCLUDE,
+		.offset = offsetof(struct when_text, condition),
+		.table = condition_options,
 	},
 	{
 		.name = "for",
@@ -69,7 +37,9 @@ static const struct option_desc when_options[] = {
 		.offset = offsetof(struct when_text, keep_firing_for_ns),
 		.max = WAIT_MAX_NS,
 		.def = "0",
-		.help = "The alert goes on firing for so long after the condition held last.",
+		.help = "The alert goes on firing for so long after the condition held last. What "
+			"holds for one evaluation only (`on`, schedules, `new_max`) asks for a "
+			"capture that a guard refused for the moment again that long.",
 	},
 	{ 0 },
 };
@@ -166,14 +136,15 @@ static const struct option_desc guard_options[] = {
 		.name = "rearm_below",
 		.type = OPTION_TEXT,
 		.offset = offsetof(struct guards_text, rearm_below),
-		.help = "For a rule with `above`: after a capture of an isolate, no other by this "
-			"rule before its value has been below this. Written as `above` is.",
+		.help = "For a rule with one `above` or `steps`: after a capture of an isolate, no "
+			"other by this rule (of that step) before its value has been below this. "
+			"Written as `above` is.",
 	},
 	{
 		.name = "rearm_above",
 		.type = OPTION_TEXT,
 		.offset = offsetof(struct guards_text, rearm_above),
-		.help = "The same for a rule with `below`.",
+		.help = "The same for a rule with one `below`.",
 	},
 	{
 		.name = "safety",
@@ -232,6 +203,15 @@ const struct option_desc rule_action_options[] = {
 			"which cost it nothing.",
 	},
 	{
+		.name = "wait",
+		.type = OPTION_BOOL,
+		.offset = offsetof(struct rule_action, wait),
+		.def = "false",
+		.help = "The actions behind this one begin when it has ended, however it ended; "
+			"of a series, when its first has. Else all begin at once, as far as the "
+			"target can bear it.",
+	},
+	{
 		.name = "series",
 		.type = OPTION_TABLE,
 		.offset = offsetof(struct rule_action, series),
@@ -255,6 +235,15 @@ const struct option_desc rule_options[] = {
 		.flags = OPTION_REQUIRED,
 		.offset = offsetof(struct rule_text, alert),
 		.help = "The name of the alert, unique in its group.",
+	},
+	{
+		.name = "extends",
+		.type = OPTION_TEXT,
+		.offset = offsetof(struct rule_text, extends),
+		.help = "The name of a preset or of another rule, of this file or of one that is "
+			"loaded with it: what is not said here is as there. Of `labels`, "
+			"`annotations` and `guards` that holds for each member, `when` and "
+			"`actions` are taken whole.",
 	},
 	{
 		.name = "match",
@@ -348,5 +337,20 @@ const struct option_desc rule_file_options[] = {
 		.item_size = sizeof(struct group_text),
 		.help = "Groups of rules.",
 	},
+	{
+		.name = "presets",
+		.type = OPTION_LIST,
+		.flags = OPTION_ELSEWHERE,
+		.offset = offsetof(struct file_text, presets),
+		.table = rule_options,
+		.item_size = sizeof(struct rule_text),
+		.help = "Rules, written as those of groups are, that do nothing by themselves: "
+			"for others to extend. `conf/rules.d/presets.yaml` has some.",
+	},
 	{ 0 },
 };
+
+const char *rule_action_name(const struct rule_action *action)
+{
+	return action_kinds[action->kind];
+}

@@ -7,12 +7,12 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "watch/place.h"
 #include "watch/rule.h"
 
 struct when_text {
-	char *metric, *relative_to, *above, *below;
+	struct condition_text condition;
 	uint64_t for_ns, keep_firing_for_ns;
-	struct leak_when leak;
 };
 
 struct guards_text {
@@ -21,7 +21,7 @@ struct guards_text {
 };
 
 struct rule_text {
-	char *alert, *match;
+	char *alert, *extends, *match; /* extends is done with before the tables read it */
 	struct when_text when;
 	struct labels labels, annotations;
 	struct guards_text guards;
@@ -37,24 +37,10 @@ struct group_text {
 };
 
 struct file_text {
-	struct item_list groups;
+	struct item_list groups, presets;
 };
 
 extern const struct option_desc rule_action_options[];
-
-/* A rule or group being converted: where complaints point, and whether there were any. */
-enum { PLACE_PATH_MAX = 192 };
-
-struct place {
-	const struct doc *doc;
-	struct problems *problems;
-	char path[PLACE_PATH_MAX];
-	bool wrong;
-};
-
-/* A complaint about the member of the place: at its line, under its path. */
-void place_complain(struct place *place, const char *member, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
 
 /*
  * Check a rule and move what it holds into *ret (zeroed), which is to be finished in any case. 0,

@@ -86,6 +86,20 @@ static void log_transition(const struct target *target, enum target_state from)
 		log_event(LEVEL_DEBUG, "watch", NULL, fields, 5, "target state");
 }
 
+/* Being blocked, stopped or captured is not being gone. */
+static void count_reached(struct target *target)
+{
+	bool gone = target->state == TARGET_DOWN || target->state == TARGET_INVALID;
+
+	if (!target->reached && target->state == TARGET_UP) {
+		target->reached = true;
+		target->ups++;
+	} else if (target->reached && gone) {
+		target->reached = false;
+		target->downs++;
+	}
+}
+
 static void target_enter(struct target *target, enum target_state state, const char *reason)
 {
 	enum target_state from = target->state;
@@ -96,6 +110,7 @@ static void target_enter(struct target *target, enum target_state state, const c
 	target->state = state;
 	target->state_since_ns = target->targets->context.loop->now_ns;
 	target->state_since_wall_ms = clock_wall_ms();
+	count_reached(target);
 	log_transition(target, from);
 }
 

@@ -105,7 +105,9 @@ struct target {
 	bool up; /* the last poll succeeded */
 	bool capturing;
 	uint64_t capture_pause_ns; /* longest time without an answer during the running capture */
+	bool reached; /* up since nothing answered there last */
 	uint64_t polls, failures[TARGET_FAILURES], restarts;
+	uint64_t ups, downs; /* times it came to be reached, and not to be */
 	uint64_t leaks; /* times a leak came to be suspected */
 	int64_t last_poll_wall_ms; /* of the last completed poll; 0: none */
 	uint64_t last_poll_mono_ns, last_poll_duration_ns;

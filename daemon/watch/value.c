@@ -139,3 +139,35 @@ bool value_read(int index, const struct target *target, const struct isolate *is
 	}
 	return false;
 }
+
+void value_write(int index, struct target *target, struct sample *sample, double value)
+{
+	struct process_stats *process = &target->process;
+	uint64_t whole = value > 0 ? (uint64_t)value : 0;
+
+	switch (rows[index].source) {
+	case FROM_SAMPLE:
+	case FROM_LIVE:
+		sample_set(sample, rows[index].field, whole);
+		return;
+	case FROM_ROUND_TRIP:
+		sample->round_trip_ns = (uint64_t)(value * (double)NS_PER_S);
+		return;
+	case FROM_RESIDENT:
+		process->present = true;
+		process->resident_bytes = whole;
+		return;
+	case FROM_VIRTUAL:
+		process->present = true;
+		process->virtual_bytes = whole;
+		return;
+	case FROM_CGROUP_USAGE:
+		process->present = process->has_cgroup = true;
+		process->cgroup_usage_bytes = whole;
+		return;
+	case FROM_CGROUP_LIMIT:
+		process->present = process->has_cgroup_limit = true;
+		process->cgroup_limit_bytes = whole;
+		return;
+	}
+}

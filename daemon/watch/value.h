@@ -23,5 +23,9 @@ struct value_desc {
 int value_find(const char *name);
 const struct value_desc *value_at(int index); /* NULL past the end */
 
+/* Where value_read() finds it, for samples that no runtime gave: in the sample, or the target. */
+struct sample;
+void value_write(int index, struct target *target, struct sample *sample, double value);
+
 /* False when the runtime does not give it. */
 bool value_read(int index, const struct target *target, const struct isolate *isolate, double *ret);

@@ -14,11 +14,11 @@ _heapwatchctl_field() {
 _heapwatchctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' i
 	local commands='list info export verify pin unpin rm vacuum keygen analyze diff retainers
-		leaks convert discover'
+		leaks convert discover rules'
 	local flags='--host --directory --since --until --reverse --field --json --no-pager
 		--no-legend --quiet --output --identity --raw --scripts --off --max-use --keep-free
 		--max-age --max-files --top --class --node --threads --memory-max --spill
-		--index --no-index --match --help --version'
+		--index --no-index --match --samples --explain --help --version'
 	local members='id name kind target isolate address runtime runtime_version engine
 		engine_version pid rule cause heap_used_bytes heap_limit_bytes started_wall_ms
 		duration_ns pause_ns size_bytes file_bytes sha256 redact compress encrypt recipients
@@ -26,7 +26,7 @@ _heapwatchctl() {
 
 	COMPREPLY=()
 	case $prev in
-	-o | --output | -i | --identity)
+	-o | --output | -i | --identity | --samples)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return ;;
 	-D | --directory | --spill | --index)
@@ -60,6 +60,12 @@ _heapwatchctl() {
 	done
 	case $command in
 	'') mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
+	rules)
+		if [[ $prev == rules ]]; then
+			mapfile -t COMPREPLY < <(compgen -W 'test' -- "$cur")
+		else
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		fi ;;
 	list) mapfile -t COMPREPLY < <(compgen -W "$(_heapwatchctl_field target)" -- "$cur") ;;
 	info | export | verify | pin | unpin | rm)
 		mapfile -t COMPREPLY < <(compgen -W "$(_heapwatchctl_field id)" -- "$cur") ;;

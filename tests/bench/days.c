@@ -92,7 +92,7 @@ static void note(struct fleet *fleet, const struct alert *alert, char what)
 		fleet->story.digest = (fleet->story.digest ^ (unsigned char)*at) * 0x100000001b3ull;
 }
 
-static bool on_firing(void *owner, const struct alert *alert, struct target *target)
+static bool on_firing(void *owner, struct alert *alert, struct target *target)
 {
 	struct fleet *fleet = owner;
 	enum kind kind = kind_of(target->id);

@@ -1,5 +1,5 @@
 /*
- * Fuzzing what people write inside rules: matchers, templates, thresholds
+ * Fuzzing what people write inside rules: matchers, templates, thresholds, times of the calendar
  *
  * The input is a text (up to its first zero byte, as in a YAML scalar). Whatever it is, a mistake
  * must come with a column inside the text and a reason; what is accepted must also work: matchers
@@ -14,6 +14,7 @@
 
 #include "conf/labels.h"
 #include "util/buf.h"
+#include "util/calendar.h"
 #include "util/str.h"
 #include "watch/matcher.h"
 #include "watch/template.h"
@@ -90,6 +91,25 @@ static void try_threshold(const char *text)
 	}
 }
 
+/* What is accepted comes some time, and each time after the one before; or never. */
+static void try_calendar(const char *text)
+{
+	struct calendar calendar;
+	struct err err = { 0 };
+	int64_t next = 1795860000000;
+
+	if (calendar_parse(text, &calendar, &err) < 0) {
+		require(err.text[0] != '\0' && err.column >= 1);
+		return;
+	}
+	for (int i = 0; i < 3 && next != INT64_MAX; i++) {
+		int64_t before = next;
+
+		next = calendar_next(&calendar, before);
+		require(next > before);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = str_dup_span((const char *)data, size);
@@ -98,6 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_matchers(text);
 	try_template(text);
 	try_threshold(text);
+	try_calendar(text);
 	free(text);
 	return 0;
 }

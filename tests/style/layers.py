@@ -20,7 +20,7 @@ MAY = {
     "watch": "util loop json conf net inspect pipeline",
     "capture": "util loop json conf net inspect watch spool pipeline",
     "http": "util loop json conf watch capture spool pipeline",
-    "ctl": "util loop json conf net heap inspect spool pipeline",
+    "ctl": "util loop json conf net heap inspect watch spool pipeline",
     "": "*",
 }
 

@@ -217,6 +217,56 @@ Test(guard, cooldown_is_of_the_rule_and_the_target)
 	cr_expect_eq(ask_alone(shop, "r", &half_hour, &err), REFUSAL_COOLDOWN);
 }
 
+/* Takes an accepted one back, as ask_alone(). */
+static int ask_step(const char *step, const struct rule_guards *guards, struct err *err)
+{
+	const struct capture_request request = { .target_id = shop->id,
+						 .isolate = "main",
+						 .rule = "r",
+						 .step = step,
+						 .guards = guards };
+	char id[CAPTURE_ID_MAX];
+	int r = captures_request(&scene.captures, &request, id, err);
+
+	if (r == 0)
+		cr_assert_eq(captures_cancel(&scene.captures, id), 0);
+	return r;
+}
+
+/* Once per step; how many there are in a window is the rule's all the same. */
+Test(guard, steps_have_a_cooldown_of_their_own)
+{
+	struct rule_guards guards = half_hour;
+	struct err err = { 0 };
+
+	guards.has_rearm = true;
+	cr_expect_eq(ask_step("60%", &guards, &err), 0);
+	cr_expect_eq(ask_step("75%", &guards, &err), 0, "%s", err.text);
+	cr_expect_eq(ask_step("60%", &guards, &err), REFUSAL_COOLDOWN);
+	pass(31 * MINUTE);
+	cr_expect_eq(ask_step("60%", &guards, &err), REFUSAL_REARM);
+	cr_expect(guard_rearm(&scene.captures, "shop", "main", "r"));
+	cr_expect_eq(ask_step("60%", &guards, &err), 0);
+	cr_expect_eq(ask_step("75%", &guards, &err), REFUSAL_MAX_CAPTURES);
+}
+
+/* What waits for another of its rule finds the target free then. */
+Test(guard, busy_with_what_it_waits_for)
+{
+	const struct capture_request first = { .target_id = shop->id, .rule = "r" };
+	struct capture_request second = { .target_id = shop->id, .rule = "r" };
+	char id[CAPTURE_ID_MAX];
+	struct err err = { 0 };
+
+	cr_assert_eq(captures_request(&scene.captures, &first, id, NULL), 0);
+	cr_expect_eq(captures_request(&scene.captures, &second, NULL, &err), REFUSAL_BUSY);
+	second.after = id;
+	second.rule = "s";
+	cr_expect_eq(captures_request(&scene.captures, &second, NULL, &err), REFUSAL_BUSY);
+	second.rule = "r";
+	cr_expect_eq(captures_request(&scene.captures, &second, NULL, &err), 0);
+}
+
 /* It goes by the name: a target that comes back is the same. */
 Test(guard, cooldown_survives_the_target)
 {
@@ -318,9 +368,9 @@ Test(guard, rearm_goes_with_what_came_to_nothing)
 
 	cr_assert_eq(ask_alone(shop, "r", &until_back, &err), 0);
 	cr_expect_eq(scene.captures.unarmed_n, 1);
-	guard_forget(&scene.captures, "shop", "r", CAPTURE_KIND_DIAGNOSTICS);
+	guard_forget(&scene.captures, "shop", "r", "", CAPTURE_KIND_DIAGNOSTICS);
 	cr_expect_eq(scene.captures.unarmed_n, 1);
-	guard_forget(&scene.captures, "shop", "r", CAPTURE_KIND_SNAPSHOT);
+	guard_forget(&scene.captures, "shop", "r", "", CAPTURE_KIND_SNAPSHOT);
 	cr_expect(scene.captures.unarmed_n == 0 && scene.captures.history_n == 0);
 	cr_expect_eq(ask_alone(shop, "r", &until_back, &err), 0);
 }

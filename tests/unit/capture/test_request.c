@@ -208,6 +208,39 @@ Test(request, diagnostics_alone_ask_the_target_nothing)
 	cr_expect_eq(fake_heard(fake, ""), 0);
 }
 
+/* The second of a rule's actions waits for the first, whatever room there is. */
+Test(request, one_after_the_other)
+{
+	struct target *target = scene_target(&scene, "a", fake_port(fake), 7);
+	struct capture_request request = { .target_id = target->id, .rule = "r" };
+	const struct capture *first = ask(&request), *second;
+
+	request.after = first->id;
+	second = ask(&request);
+	cr_expect_str_eq(second->after, first->id);
+	cr_assert(scene_settle(&scene));
+	cr_expect_eq(first->step, CAPTURE_SUCCEEDED);
+	cr_expect_eq(second->step, CAPTURE_SUCCEEDED, "%s", second->error);
+	cr_expect_geq(second->manifest.started_wall_ms,
+		      first->manifest.started_wall_ms +
+			      (int64_t)(first->manifest.duration_ns / NS_PER_MS));
+	cr_expect_eq(scene.spool.files, 2);
+}
+
+/* However it ended. */
+Test(request, after_one_that_was_taken_back)
+{
+	struct target *target = scene_target(&scene, "a", fake_port(fake), 7);
+	struct capture_request request = { .target_id = target->id, .rule = "r" };
+	const struct capture *first = ask(&request), *second;
+
+	request.after = first->id;
+	second = ask(&request);
+	cr_assert_eq(captures_cancel(&scene.captures, first->id), 0);
+	cr_assert(scene_settle(&scene));
+	cr_expect_eq(second->step, CAPTURE_SUCCEEDED, "%s", second->error);
+}
+
 /* ---- limits ---- */
 
 static unsigned running_of(struct target *const *targets, unsigned n)

@@ -90,9 +90,9 @@ static enum capture_refusal judge(struct err *err)
 
 static void remember(bool rearm)
 {
-	cr_assert_eq(
-		guard_remember(&scene.captures, "shop", "main", "r", CAPTURE_KIND_SNAPSHOT, rearm),
-		0);
+	cr_assert_eq(guard_remember(&scene.captures, "shop", "main", "r", "", CAPTURE_KIND_SNAPSHOT,
+				    rearm),
+		     0);
 	save();
 }
 
@@ -175,10 +175,10 @@ Test(state, order_and_fields)
 {
 	const struct past *past;
 
-	guard_remember(&scene.captures, "b", "worker:1", "\"quoted\" \xc3\xa9",
+	guard_remember(&scene.captures, "b", "worker:1", "\"quoted\" \xc3\xa9", "80%",
 		       CAPTURE_KIND_DIAGNOSTICS, true);
 	clock_simulate(101 * HOUR, wall_ms + 60 * MINUTE_MS);
-	guard_remember(&scene.captures, "a", "main", "r", CAPTURE_KIND_SNAPSHOT, false);
+	guard_remember(&scene.captures, "a", "main", "r", "", CAPTURE_KIND_SNAPSHOT, false);
 	save();
 	restart(2 * HOUR, wall_ms + 120 * MINUTE_MS);
 	cr_assert_eq(scene.captures.history_n, 2);
@@ -307,7 +307,7 @@ Test(state, what_a_kill_left_is_swept)
 Test(state, bounded)
 {
 	for (int i = 0; i < HISTORY_MAX + 10; i++)
-		guard_remember(&scene.captures, "t", "main", "r", CAPTURE_KIND_SNAPSHOT, true);
+		guard_remember(&scene.captures, "t", "main", "r", "", CAPTURE_KIND_SNAPSHOT, true);
 	cr_expect_eq(scene.captures.history_n, HISTORY_MAX);
 	cr_expect_eq(scene.captures.unarmed_n, HISTORY_MAX);
 	save();

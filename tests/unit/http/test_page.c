@@ -140,15 +140,14 @@ Test(page, shows_the_state_of_things)
 }
 
 static char rule_name[] = "HeapHigh", threshold[] = "80";
-static struct rule rule = { .name = rule_name,
-			    .relative_to = -1,
-			    .has_above = true,
-			    .above = 80,
-			    .threshold_text = threshold };
+static struct term term = {
+	.kind = TERM_COMPARE, .parent = -1, .relative_to = -1, .level = 80, .text = threshold
+};
+static struct rule rule = { .name = rule_name, .condition = { .terms = &term, .n = 1 } };
 
 static void fire(struct alert *alert)
 {
-	rule.metric = value_find("heap_used");
+	term.metric = value_find("heap_used");
 	*alert = (struct alert){ .rule = &rule,
 				 .target = "shop",
 				 .isolate = "main",

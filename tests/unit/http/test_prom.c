@@ -191,7 +191,7 @@ Test(prom, alerts_of_one_name)
 	cr_assert_eq(prom_write(&scene.view, EXPOSITION_TEXT, &buf), 0);
 	expect_line(buf_text(&buf),
 		    "heapwatch_alerts{alertname=\"Heap \\\"1\\\"\",alertstate=\"firing\",target="
-		    "\"a\",isolate=\"main\",severity=\"\"} ",
+		    "\"a\",isolate=\"main\",severity=\"\",step=\"\"} ",
 		    1);
 	buf_fini(&buf);
 	link_init(&scene.alerts.list);

@@ -80,11 +80,13 @@ Test(rule_load, every_key)
 	cr_assert_eq(group->rules_n, 1);
 	cr_assert_str_eq(rule->name, "HeapNearLimit");
 	cr_assert_str_eq(rule->match_text, "{runtime=\"node\",name=~\"api-.*\"}");
-	cr_assert_eq(rule->metric, value_find("heap_used"));
-	cr_assert_eq(rule->relative_to, value_find("heap_limit"));
-	cr_assert(rule->has_above && !rule->has_below);
-	cr_assert_float_eq(rule->above, 0.8, 1e-12);
-	cr_assert_str_eq(rule->threshold_text, "80%");
+	cr_assert_eq(rule->condition.n, 1);
+	cr_assert_eq(rule->condition.terms[0].metric, value_find("heap_used"));
+	cr_assert_eq(rule->condition.terms[0].relative_to, value_find("heap_limit"));
+	cr_assert_eq(rule->condition.terms[0].kind, TERM_COMPARE);
+	cr_assert_not(rule->condition.terms[0].below);
+	cr_assert_float_eq(rule->condition.terms[0].level, 0.8, 1e-12);
+	cr_assert_str_eq(rule->condition.terms[0].text, "80%");
 	cr_assert_eq(rule->for_ns, 30 * NS_PER_S);
 	cr_assert_eq(rule->keep_firing_for_ns, 300 * NS_PER_S);
 	cr_assert_str_eq(labels_get(&rule->labels, "severity"), "page");
@@ -132,7 +134,7 @@ Test(rule_load, defaults)
 
 	cr_assert_eq(rules->groups[0].interval_ns, DEFAULT_INTERVAL_NS);
 	cr_assert_null(rule->match_text);
-	cr_assert_eq(rule->relative_to, -1);
+	cr_assert_eq(rule->condition.terms[0].relative_to, -1);
 	cr_assert_eq(rule->for_ns, 0);
 	cr_assert_eq(rule->keep_firing_for_ns, 0);
 	cr_assert_eq(rule->labels.n, 0);
@@ -173,7 +175,7 @@ Test(rule_load, leak)
 		cr_assert_eq(rule_describe(rule, &buf), 0);
 		cr_expect_str_eq(buf_text(&buf), cases[i].described);
 		buf_fini(&buf);
-		cr_expect(rule->is_leak && rule->metric >= 0 && !rule->has_above);
+		cr_expect(rule_is_of_leak(rule) && rule->condition.n == 1);
 		cr_expect_eq(first == NULL || rule_same_condition(rule, &first->groups[0].rules[0]),
 			     first == NULL);
 		if (first == NULL)
@@ -292,10 +294,9 @@ Test(rule_load, thresholds_and_their_description)
 			 cases[i].when);
 		rules = parse_good(text);
 		rule = &rules->groups[0].rules[0];
-		cr_assert_eq(rule->has_above, cases[i].above, "%s", cases[i].when);
-		cr_assert_eq(rule->has_below, !cases[i].above, "%s", cases[i].when);
-		cr_assert_float_eq(cases[i].above ? rule->above : rule->below, cases[i].value,
-				   1e-12, "%s", cases[i].when);
+		cr_assert_eq(rule->condition.terms[0].below, !cases[i].above, "%s", cases[i].when);
+		cr_assert_float_eq(rule->condition.terms[0].level, cases[i].value, 1e-12, "%s",
+				   cases[i].when);
 		buf_init(&described, 1024);
 		cr_assert_eq(rule_describe(rule, &described), 0);
 		cr_assert_str_eq(buf_text(&described), cases[i].description);
@@ -361,7 +362,7 @@ Test(rule_load, bad_conditions)
 		{ RULE "    when: {leak: {}}\n    guards: {rearm_below: 5}\n",
 		  "r.yaml:6:27: " AT ".guards.rearm_below: does not go with leak\n" },
 		{ RULE "    when: {metric: heap_used}\n",
-		  "r.yaml:5:11: " AT ".when: needs above or below\n" },
+		  "r.yaml:5:11: " AT ".when: needs above or below, steps, growth or new_max\n" },
 		{ RULE "    when: {metric: heap_used, above: 1GiB, below: 2GiB}\n",
 		  "r.yaml:5:51: " AT ".when.below: either above or below, not both\n" },
 		{ RULE "    when: {above: 1GiB}\n",
@@ -648,7 +649,8 @@ Test(rule_load, several_at_once)
 	       "r.yaml:5:12: " AT ".match: column 3: expected =, !=, =~ or !~\n"
 	       "r.yaml:6:20: " AT
 	       ".when.metric: 'heap_usde' is no metric (did you mean 'heap_used'?)\n"
-	       "r.yaml:8:11: groups[0].rules[1].when: needs above or below\n"
+	       "r.yaml:8:11: groups[0].rules[1].when: needs above or below, steps, growth or "
+	       "new_max\n"
 	       "r.yaml:9:23: groups[0].rules[1].labels.isolate: the label 'isolate' is reserved\n"
 	       "r.yaml:7:12: groups[0].rules[1].alert: 'A' is there twice in this group\n");
 }
@@ -757,10 +759,12 @@ Test(rule_load, missing_and_broken_files_are_all_named)
 	snprintf(expected, sizeof(expected),
 		 "%s/bad.yaml:1:20: groups[0]: unknown key 'rule' (did you mean 'rules'?)",
 		 folder.path);
-	cr_assert_str_eq(problems.items[1].text, expected);
+	cr_assert_str_eq(problems.items[2].text, expected);
+	/* What is no document is told first: the others are read together, for they may extend
+	 * each other. */
 	snprintf(expected, sizeof(expected), "%s/broken.yaml:", folder.path);
-	cr_assert_eq(strncmp(problems.items[2].text, expected, strlen(expected)), 0, "%s",
-		     problems.items[2].text);
+	cr_assert_eq(strncmp(problems.items[1].text, expected, strlen(expected)), 0, "%s",
+		     problems.items[1].text);
 	problems_fini(&problems);
 	folder_fini(&folder, names);
 }
@@ -781,9 +785,9 @@ Test(rule_load, preset_memory)
 	cr_assert_eq(rules->groups[0].rules_n, 2);
 	heap = &rules->groups[0].rules[0];
 	cr_assert_str_eq(heap->name, "HeapNearLimit");
-	cr_assert_eq(heap->metric, value_find("heap_used"));
-	cr_assert_eq(heap->relative_to, value_find("heap_limit"));
-	cr_assert_float_eq(heap->above, 0.8, 1e-12);
+	cr_assert_eq(heap->condition.terms[0].metric, value_find("heap_used"));
+	cr_assert_eq(heap->condition.terms[0].relative_to, value_find("heap_limit"));
+	cr_assert_float_eq(heap->condition.terms[0].level, 0.8, 1e-12);
 	cr_assert_eq(heap->for_ns, 30 * NS_PER_S);
 	cr_assert_eq(heap->guards.cooldown_ns, 30 * 60 * NS_PER_S);
 	cr_assert_eq(heap->guards.max_captures, 3);
@@ -791,9 +795,9 @@ Test(rule_load, preset_memory)
 	cr_assert_eq(heap->actions.n, 1);
 	container = &rules->groups[0].rules[1];
 	cr_assert_str_eq(container->name, "ContainerNearOOM");
-	cr_assert_eq(container->metric, value_find("cgroup_memory_usage"));
-	cr_assert_eq(container->relative_to, value_find("cgroup_memory_limit"));
-	cr_assert_float_eq(container->above, 0.9, 1e-12);
+	cr_assert_eq(container->condition.terms[0].metric, value_find("cgroup_memory_usage"));
+	cr_assert_eq(container->condition.terms[0].relative_to, value_find("cgroup_memory_limit"));
+	cr_assert_float_eq(container->condition.terms[0].level, 0.9, 1e-12);
 	cr_assert_eq(container->actions.n, 0);
 	for (const struct rule *rule = heap; rule <= container; rule++) {
 		cr_assert_not_null(labels_get(&rule->labels, "severity"));
