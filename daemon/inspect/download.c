@@ -70,6 +70,11 @@ void download_began(struct download *download)
 	download->start_deadline_ns = 0;
 }
 
+void download_sleep(struct download *download, uint64_t ns)
+{
+	download->wake_ns = clock_mono_ns() + ns;
+}
+
 static bool start_is_overdue(const struct download *download)
 {
 	return download->start_deadline_ns != 0 && clock_mono_ns() >= download->start_deadline_ns;
@@ -137,6 +142,11 @@ int download_piece(struct download *download, enum download_part part, const cha
 		download->stats->bytes += size;
 	}
 	return download->request->sink(download->request->owner, part, data, size);
+}
+
+int download_profile(struct download *download, const struct json_event *event)
+{
+	return download->leaving ? 0 : download->request->profile(download->request->owner, event);
 }
 
 static int scan_failure(struct download *download, int r)
@@ -227,8 +237,8 @@ static int receive(struct download *download, uint64_t idle_ns)
 {
 	uint64_t until_ns = clock_mono_ns() + idle_ns, knock_ns = KNOCK_MIN_NS, now_ns;
 	/* One that speaks first greets each caller: knocking would cost it a connection. */
-	bool knocking =
-		download->stats->bytes == 0 && !download->leaving && !download->wire.is_packets;
+	bool knocking = download->stats->bytes == 0 && !download->leaving &&
+			download->wake_ns == 0 && !download->wire.is_packets;
 	int r;
 
 	while ((now_ns = clock_mono_ns()) < until_ns) {
@@ -250,11 +260,12 @@ static int receive(struct download *download, uint64_t idle_ns)
 /* How long to wait for bytes; 0 when a deadline has passed. */
 static uint64_t patience(const struct download *download, uint64_t idle_ns)
 {
-	uint64_t left = least(time_left(download), idle_ns), now;
+	uint64_t left = least(time_left(download), idle_ns), now = clock_mono_ns();
 
+	if (download->wake_ns != 0)
+		return now < download->wake_ns ? download->wake_ns - now : 0;
 	if (download->start_deadline_ns == 0)
 		return left;
-	now = clock_mono_ns();
 	return now < download->start_deadline_ns ? least(left, download->start_deadline_ns - now)
 						 : 0;
 }
@@ -268,6 +279,26 @@ int download_blocked(struct download *download)
 		       str_format_duration(limit, download->request->start_ns));
 }
 
+/* Silence that is no fault: it sleeps, or the target has not begun in time. */
+static bool is_awaited(const struct download *download)
+{
+	return download->wake_ns != 0 || (time_left(download) > 0 && start_is_overdue(download));
+}
+
+static int on_silence(struct download *download)
+{
+	const struct dialect *dialect = download->request->runtime->dialect;
+
+	if (download->wake_ns == 0) {
+		download_began(download); /* it is overdue once */
+		return dialect->snapshot_overdue(download);
+	}
+	if (clock_mono_ns() < download->wake_ns)
+		return 0;
+	download->wake_ns = 0;
+	return dialect->snapshot_woken(download);
+}
+
 /* Until the dialect is done, an event failed, or the time is over. */
 static int receive_all(struct download *download, uint64_t idle_ns)
 {
@@ -279,9 +310,8 @@ static int receive_all(struct download *download, uint64_t idle_ns)
 			return download->result;
 		if (download->done)
 			return 0;
-		if (r == -ETIMEDOUT && time_left(download) > 0 && start_is_overdue(download)) {
-			download_began(download); /* it is overdue once */
-			r = download->request->runtime->dialect->snapshot_overdue(download);
+		if (r == -ETIMEDOUT && is_awaited(download)) {
+			r = on_silence(download);
 			if (r != 0)
 				return r;
 			continue;
@@ -306,7 +336,7 @@ static void leave(struct download *download)
 	download->leaving = true;
 	download->result = 0;
 	download->done = true;
-	download->start_deadline_ns = 0;
+	download->start_deadline_ns = download->wake_ns = 0;
 	download->wire.cancel_fd = -1;
 	download->deadline_ns =
 		clock_mono_ns() +
