@@ -21,7 +21,7 @@ MAY = {
     "watch": "util loop json conf net inspect pipeline",
     "capture": "util loop json conf net inspect watch spool pipeline profile",
     "http": "util loop json conf watch capture spool pipeline",
-    "ctl": "util loop json conf net heap inspect spool pipeline",
+    "ctl": "util loop json conf net heap profile inspect spool pipeline",
     "": "*",
 }
 
