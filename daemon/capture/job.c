@@ -21,6 +21,7 @@
 #include "capture/leftover.h"
 #include "capture/profile_job.h"
 #include "capture/state.h"
+#include "inspect/runtime.h"
 #include "json/scan.h"
 #include "net/access.h"
 #include "util/clock.h"
@@ -72,6 +73,14 @@ static int on_profile(void *owner, const struct json_event *event)
 	struct capture_job *job = owner;
 
 	return profile_job_event(job->profile, event);
+}
+
+static int on_allocation(void *owner, const struct download_frame *stack, size_t n, uint64_t bytes,
+			 uint64_t objects)
+{
+	struct capture_job *job = owner;
+
+	return profile_job_allocation(job->profile, stack, n, bytes, objects);
 }
 
 /* The profile is whole: one file is this capture's, the other waits for another. */
@@ -310,11 +319,12 @@ int capture_job_from_target(struct capture_job *job, const struct download_reque
 	job->request.cancel_fd = job->cancel_fd;
 	job->request.sink = on_bytes;
 	job->request.profile = on_profile;
+	job->request.allocation = on_allocation;
 	job->request.owner = job;
 	if (request->task != DOWNLOAD_TAKE_SAMPLES)
 		return 0;
-	return profile_job_new(&job->profile, formats, &request->samples,
-			       job->entry->manifest.started_wall_ms);
+	return profile_job_new(&job->profile, request->runtime->format == SNAPSHOT_GECKO, formats,
+			       &request->samples, job->entry->manifest.started_wall_ms);
 }
 
 void capture_job_from_text(struct capture_job *job, char *text, size_t size)

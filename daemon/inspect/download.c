@@ -26,6 +26,7 @@
 
 enum {
 	SCAN_BUFFER_BYTES = 65536, /* a piece of a snapshot is at most this */
+	LOG_MAX_BYTES = 32 << 20, /* of half a second's allocations, with all frames ever seen */
 	PACKET_MAX_BYTES = 1 << 20, /* a list of a hundred tabs is some 60 KB */
 	REQUEST_MAX_BYTES = 4096, /* the longest request is a wrapped one with its session */
 	LIST_MAX_BYTES = 1 << 20, /* a list of a hundred pages is some 60 KB */
@@ -147,6 +148,15 @@ int download_piece(struct download *download, enum download_part part, const cha
 int download_profile(struct download *download, const struct json_event *event)
 {
 	return download->leaving ? 0 : download->request->profile(download->request->owner, event);
+}
+
+int download_allocation(struct download *download, const struct download_frame *stack, size_t n,
+			uint64_t bytes, uint64_t objects)
+{
+	const struct download_request *request = download->request;
+
+	return download->leaving ? 0
+				 : request->allocation(request->owner, stack, n, bytes, objects);
 }
 
 static int scan_failure(struct download *download, int r)
@@ -360,7 +370,8 @@ static int download_init(struct download *download, const struct download_reques
 		.started_ns = now,
 		.deadline_ns = now + request->total_ns,
 	};
-	buf_init(&download->packet, PACKET_MAX_BYTES);
+	buf_init(&download->packet,
+		 request->task == DOWNLOAD_TAKE_SAMPLES ? LOG_MAX_BYTES : PACKET_MAX_BYTES);
 	download->scan_buffer = malloc(SCAN_BUFFER_BYTES);
 	download->state = calloc(1, request->runtime->dialect->download_size);
 	if (download->scan_buffer == NULL || download->state == NULL)

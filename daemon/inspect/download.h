@@ -46,6 +46,12 @@ enum download_part {
 	DOWNLOAD_SNAPSHOT,
 };
 
+/* A call of the stack something was allocated in. */
+struct download_frame {
+	const char *name, *url;
+	int32_t line, column; /* from 1; 0: not known */
+};
+
 struct download_request {
 	const struct runtime *runtime;
 	enum download_task task;
@@ -70,6 +76,12 @@ struct download_request {
 	 * Only that task's; a negative errno ends the download with that result.
 	 */
 	int (*profile)(void *owner, const struct json_event *event);
+	/*
+	 * The same from a runtime that tells allocations one by one: the stack, its innermost call
+	 * last, and the bytes and objects that this one stands for.
+	 */
+	int (*allocation)(void *owner, const struct download_frame *stack, size_t n, uint64_t bytes,
+			  uint64_t objects);
 	/* The target said how far it is (0..1); may be NULL. */
 	void (*progress)(void *owner, double share);
 	void *owner;
@@ -152,3 +164,7 @@ int download_piece(struct download *download, enum download_part part, const cha
 
 /* An event of the profile; as download_piece(). */
 int download_profile(struct download *download, const struct json_event *event);
+
+/* An allocation; as download_piece(). */
+int download_allocation(struct download *download, const struct download_frame *stack, size_t n,
+			uint64_t bytes, uint64_t objects);

@@ -136,7 +136,6 @@ static const struct runtime firefox = {
 	.cannot = {
 		[ABILITY_WORKERS] = "it tells nothing of their heaps",
 		[ABILITY_REDACT_ALL] = names_stay,
-		[ABILITY_SAMPLING] = "it samples into a log of allocations, which is not read",
 	},
 };
 

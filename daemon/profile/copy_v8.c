@@ -4,6 +4,7 @@
 
 #include "json/write.h"
 #include "profile/profile.h"
+#include "profile/save_v8.h"
 
 void profile_copy_init(struct profile_copy *copy, struct buf *buf)
 {
@@ -86,17 +87,7 @@ int profile_copy_event(struct profile_copy *copy, const struct json_event *event
 
 int profile_copy_finish(struct profile_copy *copy, const struct profile *profile)
 {
-	struct json_writer w;
-
-	buf_puts(copy->buf, ",\"heapwatchd\":");
-	json_write_init(&w, copy->buf);
-	json_write_object(&w);
-	json_member_string(&w, "what", profile_what_name(profile->what));
-	json_member_bool(&w, "objects", profile->has_objects);
-	json_member_uint(&w, "interval", profile->interval_bytes);
-	json_write_key(&w, "started");
-	json_write_int(&w, profile->started_wall_ms);
-	json_member_uint(&w, "duration", profile->duration_ns);
-	json_write_object_end(&w);
+	buf_puts(copy->buf, ",");
+	profile_save_member(profile, copy->buf);
 	return buf_puts(copy->buf, "}");
 }

@@ -28,8 +28,7 @@ CANNOT = {
     "bun": {**JSC, "isolate=worker:1": "its inspector does not reach them"},
     "webkit": {**JSC, "isolate=worker:1": "its workers tell no memory", "redact=all": NO_NAMES},
     "safari": {**JSC, "isolate=worker:1": "its workers tell no memory", "redact=all": NO_NAMES},
-    "firefox": {"kind=sampling": "it samples into a log of allocations, which is not read",
-                "isolate=worker:1": "it tells nothing of their heaps", "redact=all": NO_NAMES},
+    "firefox": {"isolate=worker:1": "it tells nothing of their heaps", "redact=all": NO_NAMES},
 }
 
 # Nothing that can be asked of these tells it.
