@@ -76,7 +76,7 @@ int profile_job_allocation(void *owner, const struct download_frame *stack, size
 {
 	struct profile_job *job = owner;
 	struct profile *profile = &job->profile;
-	uint32_t node = 0, function;
+	uint32_t node = 0, function = 0;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < n; i++) {

@@ -247,7 +247,7 @@ int profile_node(struct profile *profile, uint32_t parent, uint32_t function, ui
 int profile_init(struct profile *profile)
 {
 	static const char name[] = "(root)";
-	uint32_t function, root;
+	uint32_t function = 0, root = 0;
 	int r;
 
 	*profile = (struct profile){ .what = PROFILE_UNKNOWN };

@@ -130,7 +130,7 @@ static int enter_node(struct profile_reader *reader, unsigned depth)
 {
 	struct open *open = &reader->open[depth];
 	/* Its parent is two levels up: between them is the array. The head has none. */
-	uint32_t parent = depth > 1 ? reader->open[depth - 2].node : PROFILE_NONE, function;
+	uint32_t parent = depth > 1 ? reader->open[depth - 2].node : PROFILE_NONE, function = 0;
 	int r = 0;
 
 	if (open->entered)
