@@ -141,6 +141,7 @@ static bool capture_for(struct daemon *daemon, const struct alert *alert,
 			.guards = &alert->rule->guards,
 			.recipe = &action->recipe,
 			.series = &action->series,
+			.sampling = &action->sampling,
 			.dry_run = alert->rule->dry_run,
 		},
 		id, &err);

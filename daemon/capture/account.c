@@ -221,7 +221,7 @@ void account_succeeded(struct captures *captures, const struct capture *capture)
 	captures->input_bytes[capture->kind] += manifest->size_bytes;
 	captures->output_bytes[capture->kind] += manifest->file_bytes;
 	captures->adopted_n += capture->adopted != NULL;
-	if (capture->kind == CAPTURE_KIND_SNAPSHOT && capture->adopted == NULL)
+	if (capture->kind == CAPTURE_KIND_SNAPSHOT && capture->of_target)
 		observe(captures, capture);
 	log_done(capture);
 }

@@ -57,38 +57,45 @@ static int make_job(struct captures *captures, struct capture *capture)
 	return r;
 }
 
-static void set_source(struct captures *captures, struct capture *capture,
-		       const struct target *target)
+static int set_target(const struct capture_settings *settings, struct capture *capture,
+		      const struct target *target)
 {
-	const struct capture_settings *settings = captures->settings;
-	struct download_request request;
-
-	if (capture->text != NULL) {
-		capture_job_from_text(capture->job, capture->text, capture->text_size);
-		capture->text = NULL;
-		return;
-	}
-	if (capture->file_fd >= 0) {
-		capture_job_from_file(capture->job, capture->file_fd);
-		capture->file_fd = -1;
-		return;
-	}
-	request = (struct download_request){
+	bool samples = capture->kind == CAPTURE_KIND_SAMPLING;
+	struct download_request request = {
 		.runtime = target->session.runtime,
+		.task = samples ? DOWNLOAD_TAKE_SAMPLES : DOWNLOAD_TAKE_SNAPSHOT,
+		.samples = capture->samples,
 		.address = target->session.address,
 		.connect_ns = target->spec.poll.timeout_ns,
 		.idle_ns = settings->idle_timeout_ns,
-		.total_ns = settings->timeout_ns,
+		.total_ns = settings->timeout_ns + capture->samples.duration_ns,
 		.start_ns = settings->start_timeout_ns,
-		.scripts = settings->scripts,
+		.scripts = settings->scripts && !samples,
 		.collect_garbage = capture->gc_before,
 	};
+
 	str_copy(request.path, sizeof(request.path),
 		 session_path(&target->session, capture->manifest.isolate));
 	str_copy(request.isolate, sizeof(request.isolate), capture->manifest.isolate);
 	str_copy(request.engine_version, sizeof(request.engine_version),
 		 capture->manifest.engine_version);
-	capture_job_from_target(capture->job, &request);
+	return capture_job_from_target(capture->job, &request, capture->formats);
+}
+
+static int set_source(struct captures *captures, struct capture *capture,
+		      const struct target *target)
+{
+	if (capture->text != NULL) {
+		capture_job_from_text(capture->job, capture->text, capture->text_size);
+		capture->text = NULL;
+		return 0;
+	}
+	if (capture->file_fd >= 0) {
+		capture_job_from_file(capture->job, capture->file_fd);
+		capture->file_fd = -1;
+		return 0;
+	}
+	return set_target(captures->settings, capture, target);
 }
 
 /* What must be on the disk before the target is asked for anything. */
@@ -96,7 +103,8 @@ static int note_state(struct captures *captures, struct capture *capture)
 {
 	struct capture_job *job = capture->job;
 
-	if (captures->state == NULL)
+	/* Sampling ends with its connection, however that ends. */
+	if (captures->state == NULL || capture->kind != CAPTURE_KIND_SNAPSHOT)
 		return 0;
 	state_set_open(captures, capture->manifest.target, true);
 	job->state = captures->state;
@@ -109,15 +117,14 @@ static void start(struct captures *captures, struct capture *capture, const stru
 
 	set_name(captures, capture);
 	r = make_job(captures, capture);
-	if (r == 0) {
-		set_source(captures, capture, target);
-		if (target != NULL)
-			r = note_state(captures, capture);
-	}
+	if (r == 0)
+		r = set_source(captures, capture, target);
+	if (r == 0 && target != NULL)
+		r = note_state(captures, capture);
 	finish_hold(captures, capture, true);
 	if (r == 0)
 		r = capture_pool_submit(captures->pool, &capture->job->pool_job,
-					captures->settings->threads + POOL_THREADS_SPARE);
+					step_threads(captures));
 	if (r < 0) {
 		finish_hold(captures, capture, false);
 		if (target != NULL)
@@ -158,9 +165,10 @@ static void begin_of_target(struct captures *captures, struct capture *capture)
 
 /* ---- which ---- */
 
-static bool is_of_target(const struct capture *capture)
+/* It takes a thread for as long as it takes, but next to nothing of the target or the disk. */
+static bool is_waiting_one(const struct capture *capture)
 {
-	return capture->kind == CAPTURE_KIND_SNAPSHOT && capture->adopted == NULL;
+	return capture->kind == CAPTURE_KIND_SAMPLING && capture->of_target;
 }
 
 static bool same_host(const struct captures *captures, const struct capture *a,
@@ -198,6 +206,21 @@ static bool waits(const struct captures *captures, const struct capture *capture
 	return other != NULL && (other->step == CAPTURE_WAITING || other->step == CAPTURE_RUNNING);
 }
 
+/* A few kilobytes that are there already: nobody is asked for them. */
+static bool is_small(const struct capture *capture)
+{
+	return !capture->of_target && capture->adopted == NULL;
+}
+
+static bool may_sample(const struct captures *captures, const struct capture *capture)
+{
+	unsigned n = 0;
+
+	list_each (link, &captures->running)
+		n += is_waiting_one(container_of(link, struct capture, link));
+	return n < POOL_THREADS_SAMPLING && !is_being_polled(captures, capture);
+}
+
 static bool may_begin(const struct captures *captures, const struct capture *capture)
 {
 	const struct capture_settings *settings = captures->settings;
@@ -205,17 +228,21 @@ static bool may_begin(const struct captures *captures, const struct capture *cap
 
 	if (waits(captures, capture))
 		return false;
-	if (capture->kind == CAPTURE_KIND_DIAGNOSTICS)
-		return true; /* a few kilobytes, for which nobody is asked */
+	if (is_small(capture))
+		return true;
+	if (is_waiting_one(capture))
+		return may_sample(captures, capture);
 	list_each (link, &captures->running) {
 		const struct capture *other = container_of(link, struct capture, link);
 
-		all += other->kind != CAPTURE_KIND_DIAGNOSTICS;
-		host += is_of_target(other) && same_host(captures, capture, other);
+		if (is_small(other) || is_waiting_one(other))
+			continue;
+		all++;
+		host += other->of_target && same_host(captures, capture, other);
 	}
 	if (all >= settings->threads)
 		return false;
-	if (!is_of_target(capture))
+	if (!capture->of_target)
 		return true;
 	if (is_being_polled(captures, capture))
 		return false;
@@ -239,7 +266,7 @@ void begin_all(struct captures *captures)
 	struct capture *capture;
 
 	while ((capture = next_to_begin(captures)) != NULL) {
-		if (is_of_target(capture))
+		if (capture->of_target)
 			begin_of_target(captures, capture);
 		else
 			start(captures, capture, NULL);

@@ -65,6 +65,7 @@ static const char *const kind_names[] = {
 	[CAPTURE_KIND_SNAPSHOT] = "snapshot",
 	[CAPTURE_KIND_DIAGNOSTICS] = "diagnostics",
 	[CAPTURE_KIND_PROFILE] = "profile",
+	[CAPTURE_KIND_SAMPLING] = "sampling",
 };
 
 const char *capture_refusal_name(enum capture_refusal refusal)
@@ -116,6 +117,11 @@ void capture_free(struct capture *capture)
 }
 
 /* ---- steps ---- */
+
+uint64_t step_threads(const struct captures *captures)
+{
+	return captures->settings->threads + POOL_THREADS_SPARE + POOL_THREADS_SAMPLING;
+}
 
 void step_enter(struct captures *captures, struct capture *capture, enum capture_step step)
 {

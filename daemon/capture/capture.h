@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "capture/settings.h"
+#include "inspect/download.h"
 #include "loop/loop.h"
 #include "loop/wake.h"
 #include "pipeline/pipeline.h"
@@ -59,6 +60,7 @@ struct capture_request {
 	const struct rule_guards *guards; /* NULL: only those of the settings */
 	const struct recipe_choice *recipe; /* NULL: as configured */
 	const struct series_settings *series; /* NULL: one */
+	const struct sampling_settings *sampling; /* of that kind; NULL: the defaults */
 	bool dry_run;
 	bool force; /* a person takes the risk: what protects the target does not judge */
 	bool gc_before;
@@ -82,6 +84,9 @@ struct capture {
 	bool has_guards;
 	struct recipe recipe; /* owned */
 	enum content content;
+	bool of_target; /* it is taken from the target itself */
+	struct download_samples samples; /* of a profile */
+	unsigned formats; /* of it: bits of enum sampling_format */
 	char *text; /* owned until its job has it: diagnostics */
 	size_t text_size;
 	int file_fd; /* owned until its job has it: adopted; else -1 */

@@ -12,6 +12,7 @@
 #include "capture/job.h"
 #include "capture/state.h"
 #include "capture/step.h"
+#include "inspect/runtime.h"
 #include "spool/vacuum.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -22,7 +23,11 @@ void finish_hold(struct captures *captures, const struct capture *capture, bool 
 {
 	struct target *target = targets_find(captures->targets, capture->target_id);
 
-	if (capture->kind == CAPTURE_KIND_SNAPSHOT && target != NULL && target->capturing != on)
+	if (target == NULL || !capture->of_target || target->capturing == on)
+		return;
+	/* Sampling stops nothing, but is a client: of one that bears no other nobody polls. */
+	if (capture->kind == CAPTURE_KIND_SNAPSHOT ||
+	    (target->session.runtime != NULL && target->session.runtime->alone))
 		target_set_capturing(target, on);
 }
 
@@ -69,11 +74,28 @@ static void leave_target(struct captures *captures, struct capture *capture)
 	if (capture->job->source != JOB_FROM_TARGET)
 		return;
 	finish_hold(captures, capture, false);
+	if (capture->kind != CAPTURE_KIND_SNAPSHOT)
+		return;
 	if (captures->state != NULL)
 		state_set_open(captures, capture->manifest.target, false);
 	captures->unsaved = true;
 	if (capture->job->result != 0 && target != NULL)
 		session_settle(&target->session);
+}
+
+/* It is told in the journal only, for the first is there. */
+static void second(struct captures *captures, const struct capture *capture)
+{
+	char *text = capture->job->second;
+	int r;
+
+	if (text == NULL)
+		return;
+	capture->job->second = NULL;
+	r = request_second(captures, capture, text, capture->job->second_size);
+	if (r < 0)
+		log_error("capture", "%s cannot be kept as pprof: %s", capture->manifest.name,
+			  strerror(-r));
 }
 
 static void made(struct captures *captures, struct capture *capture)
@@ -84,15 +106,15 @@ static void made(struct captures *captures, struct capture *capture)
 
 	finish_watch(captures, capture);
 	if (target != NULL && target->capture_pause_ns > manifest->pause_ns &&
-	    capture->job->source == JOB_FROM_TARGET)
+	    capture->job->source == JOB_FROM_TARGET && capture->kind == CAPTURE_KIND_SNAPSHOT)
 		manifest->pause_ns = target->capture_pause_ns;
 	manifest->resident_before_bytes = capture->manifest.resident_before_bytes;
 	manifest->resident_peak_bytes = capture->manifest.resident_peak_bytes;
 	leave_target(captures, capture);
 	capture->manifest = *manifest;
+	second(captures, capture);
 	capture->job->phase = JOB_PUBLISH;
-	r = capture_pool_submit(captures->pool, &capture->job->pool_job,
-				captures->settings->threads + POOL_THREADS_SPARE);
+	r = capture_pool_submit(captures->pool, &capture->job->pool_job, step_threads(captures));
 	if (r < 0)
 		step_fail(captures, capture, "error", strerror(-r));
 }

@@ -27,17 +27,21 @@
 enum {
 	SNAPSHOT_BASE_BYTES = 16 * 1024 * 1024, /* the runtime's own objects make 4 to 7 MB */
 	SNAPSHOT_PER_HEAP = 2, /* file bytes per heap byte; seen: 0.05 to 2 */
+	PROFILE_ESTIMATE_BYTES = 1 << 20, /* seen: 4 KB to 1.1 MB */
 };
+
+/* What a capture of this kind may write. */
+static uint64_t estimate_bytes(int kind, uint64_t heap_used_bytes)
+{
+	if (kind == CAPTURE_KIND_DIAGNOSTICS)
+		return DIAGNOSTICS_BYTES_MAX;
+	return kind == CAPTURE_KIND_SAMPLING ? PROFILE_ESTIMATE_BYTES
+					     : guard_estimate_bytes(heap_used_bytes);
+}
 
 uint64_t guard_estimate_bytes(uint64_t heap_used_bytes)
 {
 	return SNAPSHOT_BASE_BYTES + SNAPSHOT_PER_HEAP * heap_used_bytes;
-}
-
-/* Diagnostics and adopted files ask nothing of their target. */
-static bool stops_target(const struct capture *capture)
-{
-	return capture->kind != CAPTURE_KIND_DIAGNOSTICS && capture->adopted == NULL;
 }
 
 static const struct capture *capture_of(const struct link *list, uint64_t target_id)
@@ -45,7 +49,7 @@ static const struct capture *capture_of(const struct link *list, uint64_t target
 	list_each (link, list) {
 		const struct capture *capture = container_of(link, struct capture, link);
 
-		if (capture->target_id == target_id && stops_target(capture))
+		if (capture->target_id == target_id && capture->of_target)
 			return capture;
 	}
 	return NULL;
@@ -168,9 +172,7 @@ static enum capture_refusal judge_rearm(const struct captures *captures,
 /* What a capture will be, as far as one can tell. */
 static uint64_t expected_bytes(const struct capture *capture)
 {
-	if (capture->kind == CAPTURE_KIND_DIAGNOSTICS)
-		return DIAGNOSTICS_BYTES_MAX;
-	return guard_estimate_bytes(capture->manifest.heap_used_bytes);
+	return estimate_bytes(capture->kind, capture->manifest.heap_used_bytes);
 }
 
 /* What the captures of a list but `self` (may be NULL) have yet to write. */
@@ -249,13 +251,14 @@ static enum capture_refusal judge_target(const struct target *target, const char
 
 /* What its runtime would not survive, whoever asks for it. */
 static enum capture_refusal judge_runtime(const struct target *target, const char *isolate,
-					  struct err *err)
+					  int kind, struct err *err)
 {
 	const struct runtime *runtime = target->session.runtime;
 	uint64_t heap = guard_heap_used_bytes(target, isolate);
 	char used[STR_UNIT_MAX], max[STR_UNIT_MAX];
 
-	if (runtime == NULL || runtime->heap_max == 0 || heap <= runtime->heap_max)
+	if (kind != CAPTURE_KIND_SNAPSHOT || runtime == NULL || runtime->heap_max == 0 ||
+	    heap <= runtime->heap_max)
 		return REFUSAL_NONE;
 	return (enum capture_refusal)err_set(
 		err, REFUSAL_MAX_HEAP, "max_heap: the heap uses %s, %s can capture at most %s: %s",
@@ -285,23 +288,24 @@ static enum capture_refusal judge_history(const struct captures *captures,
  * What can never be comes first. A target that cannot be captured now has nothing to be protected
  * from; space is told before it.
  */
-static enum capture_refusal judge_snapshot(const struct captures *captures,
-					   const struct target *target,
-					   const struct capture_request *request, struct err *err)
+static enum capture_refusal judge_taking(const struct captures *captures,
+					 const struct target *target,
+					 const struct capture_request *request, struct err *err)
 {
-	uint64_t bytes = guard_estimate_bytes(guard_heap_used_bytes(target, request->isolate));
+	uint64_t heap = guard_heap_used_bytes(target, request->isolate);
+	uint64_t bytes = estimate_bytes(request->kind, heap);
 	enum capture_refusal refusal = support_judge(captures, target, request, err);
 
 	if (refusal == REFUSAL_NONE && !request->force &&
 	    judge_target(target, request->isolate, NULL) == REFUSAL_NONE)
-		refusal = safety_judge(captures, target, request->isolate, request->guards, false,
-				       err);
+		refusal = safety_judge(captures, target, request->isolate, request->kind,
+				       request->guards, false, err);
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_space(captures, bytes, NULL, err);
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_target(target, request->isolate, err);
 	if (refusal == REFUSAL_NONE)
-		refusal = judge_runtime(target, request->isolate, err);
+		refusal = judge_runtime(target, request->isolate, request->kind, err);
 	return refusal;
 }
 
@@ -324,7 +328,9 @@ static enum capture_refusal judge_dry_run(const struct target *target,
 		return REFUSAL_NONE;
 	return (enum capture_refusal)err_set(
 		err, REFUSAL_DRY_RUN, "dry_run: would have captured %s of %s (isolate %s)",
-		request->kind == CAPTURE_KIND_DIAGNOSTICS ? "diagnostics" : "a snapshot",
+		request->kind == CAPTURE_KIND_DIAGNOSTICS ? "diagnostics"
+		: request->kind == CAPTURE_KIND_SAMPLING  ? "a sampling profile"
+							  : "a snapshot",
 		target->spec.name, request->isolate);
 }
 
@@ -343,7 +349,7 @@ enum capture_refusal guard_judge(const struct captures *captures, const struct t
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_history(captures, target, request, err);
 	if (refusal == REFUSAL_NONE)
-		refusal = stops ? judge_snapshot(captures, target, request, err)
+		refusal = stops ? judge_taking(captures, target, request, err)
 				: judge_diagnostics(captures, target, err);
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_dry_run(target, request, err);
@@ -359,16 +365,16 @@ enum capture_refusal guard_judge_again(const struct captures *captures, const st
 
 	if (target == NULL)
 		return (enum capture_refusal)err_set(err, REFUSAL_TARGET, "target: there is none");
-	bytes = guard_estimate_bytes(guard_heap_used_bytes(target, isolate));
+	bytes = estimate_bytes(capture->kind, guard_heap_used_bytes(target, isolate));
 	if (!capture->force && judge_target(target, isolate, NULL) == REFUSAL_NONE)
-		refusal = safety_judge(captures, target, isolate,
+		refusal = safety_judge(captures, target, isolate, capture->kind,
 				       capture->has_guards ? &capture->guards : NULL, true, err);
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_space(captures, bytes, capture, err);
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_target(target, isolate, err);
 	if (refusal == REFUSAL_NONE)
-		refusal = judge_runtime(target, isolate, err);
+		refusal = judge_runtime(target, isolate, capture->kind, err);
 	return refusal;
 }
 

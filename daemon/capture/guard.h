@@ -26,12 +26,13 @@ enum capture_refusal guard_judge_again(const struct captures *captures, const st
 				       const struct capture *capture, struct err *err);
 
 /*
- * What protects the target (safety.c): quiet hours, uptime, heap, CPU, headroom. fresh: read the
- * process anew instead of taking the last poll's word.
+ * What protects the target (safety.c): quiet hours, uptime, heap, CPU, headroom. The heap does not
+ * matter to a sampling profile, which takes no memory of it. fresh: read the process anew instead
+ * of taking the last poll's word.
  */
 enum capture_refusal safety_judge(const struct captures *captures, const struct target *target,
-				  const char *isolate, const struct rule_guards *guards, bool fresh,
-				  struct err *err);
+				  const char *isolate, int kind, const struct rule_guards *guards,
+				  bool fresh, struct err *err);
 
 /*
  * Is there memory for this snapshot besides what those that are running may still take? They have

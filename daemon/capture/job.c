@@ -19,7 +19,9 @@
 #include <unistd.h>
 
 #include "capture/leftover.h"
+#include "capture/profile_job.h"
 #include "capture/state.h"
+#include "inspect/runtime.h"
 #include "json/scan.h"
 #include "net/access.h"
 #include "util/clock.h"
@@ -66,6 +68,36 @@ static int on_bytes(void *owner, enum download_part part, const char *data, size
 	return job_file_put(&job->main, data, size);
 }
 
+static int on_profile(void *owner, const struct json_event *event)
+{
+	struct capture_job *job = owner;
+
+	return profile_job_event(job->profile, event);
+}
+
+static int on_allocation(void *owner, const struct download_frame *stack, size_t n, uint64_t bytes,
+			 uint64_t objects)
+{
+	struct capture_job *job = owner;
+
+	return profile_job_allocation(job->profile, stack, n, bytes, objects);
+}
+
+/* The profile is whole: one file is this capture's, the other waits for another. */
+static int put_profile(struct capture_job *job)
+{
+	char *data;
+	size_t size;
+	int r = profile_job_finish(job->profile, &job->err);
+
+	if (r != 0)
+		return r;
+	profile_job_take(job->profile, &data, &size, &job->second, &job->second_size);
+	r = on_bytes(job, DOWNLOAD_SNAPSHOT, data, size);
+	free(data);
+	return r;
+}
+
 static int run_download(struct capture_job *job)
 {
 	struct manifest *manifest = &job->entry->manifest;
@@ -77,6 +109,8 @@ static int run_download(struct capture_job *job)
 
 	/* V8 does nothing else meanwhile; the control thread may have seen a longer one. */
 	manifest->pause_ns = stats.busy_ns;
+	if (r == 0 && job->profile != NULL)
+		r = put_profile(job);
 	job->stopped = stats.asked && r != DOWNLOAD_E_REFUSED && r != DOWNLOAD_E_BUSY &&
 		       r != DOWNLOAD_E_EXITING;
 	return r;
@@ -276,14 +310,21 @@ int capture_job_new(struct capture_job **ret, struct spool *spool,
 	return 0;
 }
 
-void capture_job_from_target(struct capture_job *job, const struct download_request *request)
+int capture_job_from_target(struct capture_job *job, const struct download_request *request,
+			    unsigned formats)
 {
 	job->source = JOB_FROM_TARGET;
 	job->request = *request;
 	access_ref(job->request.address.access);
 	job->request.cancel_fd = job->cancel_fd;
 	job->request.sink = on_bytes;
+	job->request.profile = on_profile;
+	job->request.allocation = on_allocation;
 	job->request.owner = job;
+	if (request->task != DOWNLOAD_TAKE_SAMPLES)
+		return 0;
+	return profile_job_new(&job->profile, request->runtime->format == SNAPSHOT_GECKO, formats,
+			       &request->samples, job->entry->manifest.started_wall_ms);
 }
 
 void capture_job_from_text(struct capture_job *job, char *text, size_t size)
@@ -310,6 +351,8 @@ void capture_job_free(struct capture_job *job)
 	if (job->source_fd >= 0)
 		close(job->source_fd);
 	access_unref(job->request.address.access);
+	profile_job_free(job->profile);
+	free(job->second);
 	free(job->state_text);
 	free(job->text);
 	free(job->entry);

@@ -15,6 +15,7 @@
 #include "spool/spool.h"
 #include "util/err.h"
 
+struct profile_job;
 struct state_file;
 
 enum job_phase { JOB_DOWNLOAD, JOB_PUBLISH };
@@ -32,6 +33,9 @@ struct capture_job {
 	enum job_source source;
 	struct download_request
 		request; /* sink, owner and a hold of the access are the job's own */
+	struct profile_job *profile; /* owned; NULL: it is no profile */
+	char *second; /* owned: the same profile in another format, when it was made; or NULL */
+	size_t second_size;
 	char *text; /* owned */
 	size_t text_size;
 	int source_fd; /* owned; -1: none */
@@ -61,8 +65,12 @@ int capture_job_new(struct capture_job **ret, struct spool *spool,
 		    const struct writer_limits *limits, const struct recipe *recipe,
 		    enum content content, const struct manifest *manifest);
 
-/* request lacks only cancel, sink and owner. */
-void capture_job_from_target(struct capture_job *job, const struct download_request *request);
+/*
+ * request lacks only cancel, sink and owner; formats are those of a profile (enum sampling_format).
+ * 0, -ENOMEM.
+ */
+int capture_job_from_target(struct capture_job *job, const struct download_request *request,
+			    unsigned formats);
 
 /* Both are the job's from here on. */
 void capture_job_from_text(struct capture_job *job, char *text, size_t size);

@@ -110,9 +110,11 @@ static void describe_series(struct manifest *manifest, const struct capture_requ
 	manifest->series_count = (int64_t)request->series->count;
 }
 
-static void describe_format(struct manifest *manifest, enum content content)
+static void describe_format(struct manifest *manifest, enum content content, unsigned formats)
 {
-	const char *format = content == CONTENT_JSC_SNAPSHOT     ? "jsc.json"
+	const char *format = formats == SAMPLING_PPROF           ? "pb.gz"
+			     : content == CONTENT_V8_PROFILE     ? "heapprofile"
+			     : content == CONTENT_JSC_SNAPSHOT   ? "jsc.json"
 			     : content == CONTENT_GECKO_SNAPSHOT ? "fxsnapshot"
 			     : content == CONTENT_V8_SNAPSHOT    ? "heapsnapshot"
 								 : "";
@@ -132,7 +134,43 @@ enum content content_of(int kind, const struct runtime *runtime)
 
 	if (kind == CAPTURE_KIND_SNAPSHOT)
 		return runtime != NULL ? by_format[runtime->format] : CONTENT_V8_SNAPSHOT;
-	return kind == CAPTURE_KIND_PROFILE ? CONTENT_V8_PROFILE : CONTENT_OWN;
+	return kind == CAPTURE_KIND_DIAGNOSTICS ? CONTENT_OWN : CONTENT_V8_PROFILE;
+}
+
+/* What is packed already is not packed again. */
+static void choose_pprof(struct capture *capture)
+{
+	capture->formats = SAMPLING_PPROF;
+	capture->recipe.compress = COMPRESS_NONE;
+}
+
+static void describe_samples(struct capture *capture, const struct sampling_settings *wish)
+{
+	capture->samples = (struct download_samples){
+		.duration_ns = wish->duration_ns,
+		.interval_bytes = wish->interval_bytes,
+		.stack_depth = (unsigned)wish->stack_depth,
+		.collected = wish->objects == SAMPLING_ALL,
+	};
+	capture->formats = sampling_formats(wish);
+	if (capture->formats == SAMPLING_PPROF)
+		choose_pprof(capture);
+}
+
+static int choose_samples(struct capture *capture, const struct capture_request *request)
+{
+	struct sampling_settings defaults = { 0 };
+	int r = 0;
+
+	if (request->kind != CAPTURE_KIND_SAMPLING)
+		return 0;
+	if (request->sampling == NULL)
+		r = options_defaults(sampling_options, &defaults);
+	if (r == 0)
+		describe_samples(capture,
+				 request->sampling != NULL ? request->sampling : &defaults);
+	options_fini(sampling_options, &defaults);
+	return r;
 }
 
 static int compose(struct captures *captures, const struct target *target,
@@ -156,7 +194,10 @@ static int compose(struct captures *captures, const struct target *target,
 	capture->has_guards = request->guards != NULL;
 	if (request->guards != NULL)
 		capture->guards = *request->guards;
+	capture->of_target = request->kind != CAPTURE_KIND_DIAGNOSTICS;
 	r = recipe_choose(&capture->recipe, &captures->settings->recipe, request->recipe);
+	if (r == 0)
+		r = choose_samples(capture, request);
 	if (r < 0) {
 		capture_free(capture);
 		return r;
@@ -165,7 +206,7 @@ static int compose(struct captures *captures, const struct target *target,
 	describe_target(&capture->manifest, target);
 	describe_recipe(&capture->manifest, &capture->recipe, capture->content);
 	describe_series(&capture->manifest, request);
-	describe_format(&capture->manifest, capture->content);
+	describe_format(&capture->manifest, capture->content, capture->formats);
 	*ret = capture;
 	return 0;
 }
@@ -226,6 +267,38 @@ static void precede(struct captures *captures, const struct target *target,
 		log_error("capture", "no diagnostics of %s: %s", target->spec.name, strerror(-r));
 }
 
+/*
+ * The same profile in its second format: a capture of its own, of what the first has brought, which
+ * the target is not asked for again. text is taken over, whatever is returned.
+ */
+int request_second(struct captures *captures, const struct capture *first, char *text, size_t size)
+{
+	struct capture *capture = NULL;
+	int r = capture_new(&capture);
+
+	if (r < 0) {
+		free(text);
+		return r;
+	}
+	capture->text = text;
+	capture->text_size = size;
+	capture->target_id = first->target_id;
+	capture->kind = first->kind;
+	capture->content = first->content;
+	capture->manifest = first->manifest;
+	str_copy(capture->manifest.id, sizeof(capture->manifest.id), capture->id);
+	r = recipe_choose(&capture->recipe, &first->recipe, NULL);
+	if (r < 0) {
+		capture_free(capture);
+		return r;
+	}
+	choose_pprof(capture);
+	describe_recipe(&capture->manifest, &capture->recipe, capture->content);
+	describe_format(&capture->manifest, capture->content, capture->formats);
+	step_enter(captures, capture, CAPTURE_WAITING);
+	return 0;
+}
+
 /* ---- judging and accepting ---- */
 
 static int remember(struct captures *captures, const struct target *target,
@@ -240,8 +313,8 @@ static int remember(struct captures *captures, const struct target *target,
 			      request->guards != NULL && request->guards->has_rearm);
 }
 
-static int accept_snapshot(struct captures *captures, const struct target *target,
-			   const struct capture_request *request, char ret_id[CAPTURE_ID_MAX])
+static int accept_taking(struct captures *captures, const struct target *target,
+			 const struct capture_request *request, char ret_id[CAPTURE_ID_MAX])
 {
 	struct capture *capture = NULL;
 	int r = compose(captures, target, request, &capture);
@@ -273,7 +346,7 @@ static int accept_request(struct captures *captures, const struct target *target
 	if (request->kind == CAPTURE_KIND_DIAGNOSTICS)
 		r = queue_diagnostics(captures, target, request, &alone, ret_id);
 	else
-		r = accept_snapshot(captures, target, request, ret_id);
+		r = accept_taking(captures, target, request, ret_id);
 	if (r < 0 && request->rule != NULL && request->series_id == NULL)
 		guard_forget(captures, target->spec.name, request->rule,
 			     request->step != NULL ? request->step : "", request->kind);
@@ -381,7 +454,7 @@ static int adopt(struct captures *captures, int fd, const struct manifest *manif
 	capture->adopted = adopted;
 	capture->adopted_owner = owner;
 	describe_recipe(&capture->manifest, &capture->recipe, content);
-	describe_format(&capture->manifest, content);
+	describe_format(&capture->manifest, content, 0);
 	step_enter(captures, capture, CAPTURE_WAITING);
 	loop_wake_up(&captures->wake);
 	return 0;

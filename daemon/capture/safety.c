@@ -299,7 +299,7 @@ bool safety_fits_beside(const struct captures *captures, const struct target *ta
 		const struct capture *other = container_of(link, struct capture, link);
 		const struct target *its = targets_find(captures->targets, other->target_id);
 
-		if (other->kind != CAPTURE_KIND_SNAPSHOT || other->adopted != NULL || its == NULL ||
+		if (other->kind != CAPTURE_KIND_SNAPSHOT || !other->of_target || its == NULL ||
 		    !its->process.present)
 			continue;
 		of_host += yet_to_take(captures, other, its);
@@ -318,21 +318,22 @@ bool safety_fits_beside(const struct captures *captures, const struct target *ta
 }
 
 enum capture_refusal safety_judge(const struct captures *captures, const struct target *target,
-				  const char *isolate, const struct rule_guards *guards, bool fresh,
-				  struct err *err)
+				  const char *isolate, int kind, const struct rule_guards *guards,
+				  bool fresh, struct err *err)
 {
 	const struct safety_guards all =
 		safety_choose(&captures->settings->guards, guards != NULL ? &guards->safety : NULL);
 	struct subject subject = look(target, isolate, fresh);
 	enum capture_refusal refusal = judge_quiet(&all, err);
+	bool copies = kind == CAPTURE_KIND_SNAPSHOT; /* the heap */
 
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_uptime(&all, &subject, err);
-	if (refusal == REFUSAL_NONE)
+	if (refusal == REFUSAL_NONE && copies)
 		refusal = judge_heap(&all, &subject, err);
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_cpu(&all, &subject, err);
-	if (refusal == REFUSAL_NONE)
+	if (refusal == REFUSAL_NONE && copies)
 		refusal = judge_headroom(&all, &subject, err);
 	return refusal;
 }

@@ -75,8 +75,7 @@ void save_soon(struct captures *captures)
 	job = make_job(captures);
 	if (job == NULL)
 		return; /* at the next wake, then */
-	if (capture_pool_submit(captures->pool, &job->pool_job,
-				captures->settings->threads + POOL_THREADS_SPARE) < 0) {
+	if (capture_pool_submit(captures->pool, &job->pool_job, step_threads(captures)) < 0) {
 		free_job(job);
 		return;
 	}

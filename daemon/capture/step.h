@@ -13,6 +13,11 @@ struct pool_job;
 /* Threads besides those of captures, for what is small and must not wait: saving, publishing. */
 enum { POOL_THREADS_SPARE = 1 };
 
+/* And for sampling profiles, each of which does nothing for a minute. */
+enum { POOL_THREADS_SAMPLING = 16 };
+
+uint64_t step_threads(const struct captures *captures); /* all of them, at the most */
+
 /* Zeroed but for an id, and on no list. 0 or -errno. */
 int capture_new(struct capture **ret);
 void capture_free(struct capture *capture);
@@ -30,6 +35,8 @@ void step_refuse(struct captures *captures, struct capture *capture, enum captur
 /* request.c: as captures_request(), but a refusal is neither counted nor told. */
 int request_quietly(struct captures *captures, const struct capture_request *request,
 		    char ret_id[CAPTURE_ID_MAX], struct err *err);
+
+int request_second(struct captures *captures, const struct capture *first, char *text, size_t size);
 
 /* request.c: what a capture of this kind, of this runtime (NULL: one of V8), consists of. */
 enum content content_of(int kind, const struct runtime *runtime);

@@ -22,6 +22,7 @@ command_fn command_unpin;
 command_fn command_verify;
 command_fn command_vacuum;
 command_fn command_discover;
+command_fn command_capture;
 
 /* These look at files and get no source. */
 command_fn command_analyze;
@@ -29,6 +30,7 @@ command_fn command_diff;
 command_fn command_retainers;
 command_fn command_leaks;
 command_fn command_convert;
+command_fn command_profile;
 
 /* This looks at rule files, and judges samples as the daemon would. */
 command_fn command_rules;

@@ -43,6 +43,8 @@ static const struct command {
 	{ "discover", 0, 0, command_discover, true },
 	{ "convert", 1, 1, command_convert, true },
 	{ "rules", 2, ANY_NUMBER, command_rules, true },
+	{ "capture", 2, 2, command_capture },
+	{ "profile", 2, 3, command_profile, true },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -67,6 +69,11 @@ static const char usage[] =
 	"  retainers FILE         why an object is there: --node=@ID, or the largest of "
 	"--class=NAME\n"
 	"  leaks FILE FILE [FILE] where memory accumulates, from two or three snapshots in turn\n"
+	"  capture KIND TARGET    have the daemon take a capture: snapshot, diagnostics, sampling\n"
+	"  profile top FILE       what a profile says was allocated, by function\n"
+	"  profile diff BASE FILE how that changed between two profiles\n"
+	"  profile flame [BASE] FILE   a profile as a flame graph (SVG)\n"
+	"  profile pprof FILE     a .heapprofile for go tool pprof\n"
 	"  discover               find the inspectors of this host: a list for file_sd_configs\n"
 	"  convert FILE           a heap snapshot of any engine as V8's, for DevTools and "
 	"MemLab\n"
@@ -107,6 +114,10 @@ static const char usage[] =
 	"     --samples=CSV       rules test: samples to try the rules on, one a line\n"
 	"     --explain           rules test: why each rule fires or does not\n"
 	"     --spill=FOLDER      analyze, diff, ...: arrays into files there, not into memory\n"
+	"     --isolate=NAME --wait   capture: of this isolate; until it is in the spool\n"
+	"     --duration=SPAN --interval=BYTES --objects=live|all --format=heapprofile,pprof\n"
+	"     --stack-depth=NUMBER    capture sampling: for how long, how fine, of what, which "
+	"files\n"
 	"     --max-use=BYTES --keep-free=BYTES --max-age=SPAN --max-files=NUMBER   of vacuum\n"
 	"  -h --help, --version\n"
 	"\n"

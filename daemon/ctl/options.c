@@ -40,6 +40,13 @@ enum flag {
 	FLAG_NO_INDEX,
 	FLAG_SAMPLES,
 	FLAG_EXPLAIN,
+	FLAG_ISOLATE,
+	FLAG_DURATION,
+	FLAG_INTERVAL,
+	FLAG_STACK_DEPTH,
+	FLAG_OBJECTS,
+	FLAG_FORMAT,
+	FLAG_WAIT,
 };
 
 enum { HEAP_TOP_DEFAULT = 20 };
@@ -79,6 +86,13 @@ static const struct option long_flags[] = {
 	{ "no-index", no_argument, NULL, FLAG_NO_INDEX },
 	{ "samples", required_argument, NULL, FLAG_SAMPLES },
 	{ "explain", no_argument, NULL, FLAG_EXPLAIN },
+	{ "isolate", required_argument, NULL, FLAG_ISOLATE },
+	{ "duration", required_argument, NULL, FLAG_DURATION },
+	{ "interval", required_argument, NULL, FLAG_INTERVAL },
+	{ "stack-depth", required_argument, NULL, FLAG_STACK_DEPTH },
+	{ "objects", required_argument, NULL, FLAG_OBJECTS },
+	{ "format", required_argument, NULL, FLAG_FORMAT },
+	{ "wait", no_argument, NULL, FLAG_WAIT },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -160,6 +174,27 @@ static int take_vacuum(int flag, struct vacuum_wish *wish)
 	default:
 		fputs("try: heapwatchctl --help\n", stderr);
 		return CTL_USAGE;
+	}
+}
+
+/* The daemon judges the values; NULL: it is none of these. */
+static const char **of_capture(int flag, struct capture_wish *wish)
+{
+	switch (flag) {
+	case FLAG_ISOLATE:
+		return &wish->isolate;
+	case FLAG_DURATION:
+		return &wish->duration;
+	case FLAG_INTERVAL:
+		return &wish->interval;
+	case FLAG_STACK_DEPTH:
+		return &wish->stack_depth;
+	case FLAG_OBJECTS:
+		return &wish->objects;
+	case FLAG_FORMAT:
+		return &wish->format;
+	default:
+		return NULL;
 	}
 }
 
@@ -250,6 +285,9 @@ static bool take_switch(int flag, struct ctl_options *options)
 	case FLAG_EXPLAIN:
 		options->explain = true;
 		return true;
+	case FLAG_WAIT:
+		options->capture.wait = true;
+		return true;
 	default:
 		return false;
 	}
@@ -257,6 +295,12 @@ static bool take_switch(int flag, struct ctl_options *options)
 
 static int take_flag(int flag, struct ctl_options *options)
 {
+	const char **text = of_capture(flag, &options->capture);
+
+	if (text != NULL) {
+		*text = optarg;
+		return CTL_OK;
+	}
 	switch (flag) {
 	case 'H':
 		options->host = optarg;

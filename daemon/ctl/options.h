@@ -39,6 +39,12 @@ struct heap_wish {
 	const char *scripts_file; /* or NULL: by the name of the snapshot */
 };
 
+/* What is wanted of a capture, as the API takes it; NULL: as the daemon's default is. */
+struct capture_wish {
+	const char *isolate, *duration, *interval, *objects, *format, *stack_depth;
+	bool wait; /* until it is in the spool */
+};
+
 struct ctl_options {
 	const char *host; /* http://..., unix:/... */
 	const char *directory; /* the spool itself, without a daemon; or NULL */
@@ -55,6 +61,7 @@ struct ctl_options {
 	struct heap_wish heap;
 	const char *samples; /* rules test: a table of samples; or NULL */
 	bool explain;
+	struct capture_wish capture;
 	const char *command; /* "list" when none is given */
 	char **args; /* after the command */
 	size_t args_n;

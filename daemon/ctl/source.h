@@ -49,6 +49,14 @@ struct source_ops {
 	int (*pin)(struct source *source, const char *id, bool pinned, struct err *err);
 	int (*vacuum)(struct source *source, const struct vacuum_wish *wish, uint64_t *ret_files,
 		      uint64_t *ret_bytes, struct err *err);
+	/*
+	 * Ask for a capture: payload is the JSON body of the API. NULL: it cannot, as without a
+	 * daemon, which look then is too.
+	 */
+	int (*capture)(struct source *source, const char *target, const char *payload,
+		       char ret_id[CAPTURE_ID_MAX], struct err *err);
+	/* Where it is; CTL_FAILURE also when it came to nothing. *ret_done: it is in the spool. */
+	int (*look)(struct source *source, const char *id, bool *ret_done, struct err *err);
 	void (*free)(struct source *source);
 };
 

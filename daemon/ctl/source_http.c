@@ -238,6 +238,66 @@ static int http_vacuum(struct source *source, const struct vacuum_wish *wish, ui
 	return exit;
 }
 
+/* What may stand in a path as it is; the rest is written in hex. */
+static void put_segment(struct buf *buf, const char *text)
+{
+	static const char plain[] = "-._~";
+
+	for (; *text != '\0'; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		    strchr(plain, c) != NULL)
+			buf_append(buf, text, 1);
+		else
+			buf_printf(buf, "%%%02X", c);
+	}
+}
+
+static int http_capture(struct source *source, const char *target, const char *payload,
+			char ret_id[CAPTURE_ID_MAX], struct err *err)
+{
+	struct call call = { .err = err };
+	const char *id = NULL;
+	struct buf path;
+	int exit;
+
+	buf_init(&path, URL_MAX);
+	buf_puts(&path, "/api/v1/targets/");
+	put_segment(&path, target);
+	buf_puts(&path, "/captures");
+	if (buf_text(&path) == NULL)
+		exit = source_fail(err, CTL_USAGE, -EINVAL, "the name of the target is too long");
+	else
+		exit = ask(container_of(source, struct source_http, source), "POST",
+			   buf_text(&path), payload, &call);
+	if (exit == CTL_OK && !tree_string(call.answer, "data.id", &id))
+		exit = source_fail(err, CTL_FAILURE, -EBADMSG, "the daemon's answer has no id");
+	if (exit == CTL_OK)
+		str_copy(ret_id, CAPTURE_ID_MAX, id);
+	tree_free(call.answer);
+	buf_fini(&path);
+	return exit;
+}
+
+static int http_look(struct source *source, const char *id, bool *ret_done, struct err *err)
+{
+	struct call call = { .err = err };
+	const char *state = "", *reason = "it failed";
+	char path[128];
+	int exit;
+
+	snprintf(path, sizeof(path), "/api/v1/captures/%s", id);
+	exit = ask(container_of(source, struct source_http, source), "GET", path, NULL, &call);
+	tree_string(call.answer, "data.state", &state);
+	tree_string(call.answer, "data.error", &reason);
+	*ret_done = strcmp(state, "succeeded") == 0;
+	if (exit == CTL_OK && strcmp(state, "failed") == 0)
+		exit = source_fail(err, CTL_FAILURE, -EREMOTEIO, "%s", reason);
+	tree_free(call.answer);
+	return exit;
+}
+
 static void http_free(struct source *source)
 {
 	struct source_http *http = container_of(source, struct source_http, source);
@@ -253,6 +313,8 @@ static const struct source_ops http_ops = {
 	.remove = http_remove,
 	.pin = http_pin,
 	.vacuum = http_vacuum,
+	.capture = http_capture,
+	.look = http_look,
 	.free = http_free,
 };
 

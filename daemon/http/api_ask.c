@@ -84,6 +84,7 @@ static int request_capture(struct http_exchange *exchange, const struct target *
 		.cause = "asked for by hand",
 		.recipe = &wish->recipe,
 		.series = &wish->series,
+		.sampling = &wish->sampling,
 		.gc_before = wish->gc_before,
 		.force = wish->force,
 		.dry_run = wish->dry_run,

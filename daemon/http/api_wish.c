@@ -5,6 +5,7 @@
 #include "http/api_wish.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "capture/capture.h"
@@ -21,8 +22,9 @@ enum { SERIES_COUNT_MAX = 20, RECIPIENT_WORD_MAX = 256 };
 #define SPACING_MIN_NS     NS_PER_S
 #define SPACING_MAX_NS     (7 * 24 * 3600 * NS_PER_S)
 
-static const char *const names[] = { "kind",   "isolate",   "redact", "compress", "encrypt",
-				     "series", "gc_before", "force",  "dry_run" };
+static const char *const names[] = { "kind",     "isolate",   "redact",      "compress", "encrypt",
+				     "series",   "gc_before", "force",       "dry_run",  "duration",
+				     "interval", "objects",   "stack_depth", "format" };
 
 enum { NAMES = sizeof(names) / sizeof(names[0]) };
 
@@ -65,7 +67,7 @@ static int read_kind(struct http_exchange *exchange, struct wish *wish, struct e
 
 	if (r < 0 || text == NULL)
 		return r;
-	for (int kind = CAPTURE_KIND_SNAPSHOT; kind <= CAPTURE_KIND_DIAGNOSTICS; kind++) {
+	for (int kind = CAPTURE_KIND_SNAPSHOT; kind <= CAPTURE_KIND_SAMPLING; kind++) {
 		if (strcmp(text, capture_kind_name(kind)) == 0) {
 			wish->kind = kind;
 			return 0;
@@ -73,12 +75,14 @@ static int read_kind(struct http_exchange *exchange, struct wish *wish, struct e
 	}
 	wish->unknown_kind = text;
 	return err_set(err, -EINVAL,
-		       "kind: '%.40s' is not a known kind: expected \"snapshot\" or "
-		       "\"diagnostics\"",
+		       "kind: '%.40s' is not a known kind: expected \"snapshot\", "
+		       "\"diagnostics\" or \"sampling\"",
 		       text);
 }
 
-static int read_choice(struct http_exchange *exchange, struct wish *wish, const char *name,
+/* A text as the configuration would have it. */
+static int read_option(struct http_exchange *exchange, struct wish *wish,
+		       const struct option_desc *table, void *settings, const char *name,
 		       struct err *err)
 {
 	const char *text = NULL;
@@ -87,8 +91,14 @@ static int read_choice(struct http_exchange *exchange, struct wish *wish, const 
 
 	if (r < 0 || text == NULL)
 		return r;
-	r = options_set(recipe_choice_options, &wish->recipe, name, text, &why);
+	r = options_set(table, settings, name, text, &why);
 	return r == -EINVAL ? err_set(err, r, "%s: %s", name, why.text) : r;
+}
+
+static int read_choice(struct http_exchange *exchange, struct wish *wish, const char *name,
+		       struct err *err)
+{
+	return read_option(exchange, wish, recipe_choice_options, &wish->recipe, name, err);
 }
 
 /* ---- encrypt: an array of recipients, or in the query a list with commas ---- */
@@ -199,6 +209,70 @@ static int read_series(struct http_exchange *exchange, struct wish *wish, struct
 	return check_series(&wish->series, http_argument(exchange, "spacing"), err);
 }
 
+/* ---- of sampling: format is an array of words, or a list with commas ---- */
+
+static int add_format(struct wish *wish, const char *word, struct err *err)
+{
+	struct err why = { .text = "" };
+	int r = sampling_add_format(&wish->sampling, word, &why);
+
+	return r == -EINVAL ? err_set(err, r, "format: %s", why.text) : r;
+}
+
+static int add_format_words(struct wish *wish, const char *text, struct err *err)
+{
+	int r = 0;
+
+	while (r == 0 && *text != '\0') {
+		char word[16];
+		size_t n = strcspn(text, ",");
+
+		snprintf(word, sizeof(word), "%.*s", n < sizeof(word) ? (int)n : 15, text);
+		r = add_format(wish, word, err);
+		text += n + (text[n] == ',');
+	}
+	return r;
+}
+
+static int read_format(struct http_exchange *exchange, struct wish *wish, struct err *err)
+{
+	const struct tree *list = wish->body != NULL ? tree_get(wish->body, "format") : NULL;
+	const char *text = NULL;
+	int r = 0;
+
+	if (tree_is_array(list)) {
+		wish->sampling.given = true;
+		text_list_fini(&wish->sampling.format);
+		for (size_t i = 0; r == 0 && i < tree_size(list); i++) {
+			if (!tree_string(tree_at(list, i), NULL, &text))
+				return err_set(err, -EINVAL, "format: expected an array of words");
+			r = add_format(wish, text, err);
+		}
+		return r;
+	}
+	r = read_text(exchange, wish, "format", &text, err);
+	if (r < 0 || text == NULL)
+		return r;
+	wish->sampling.given = true;
+	text_list_fini(&wish->sampling.format);
+	return add_format_words(wish, text, err);
+}
+
+static int read_sampling(struct http_exchange *exchange, struct wish *wish, struct err *err)
+{
+	static const char *const members[] = { "duration", "interval", "stack_depth", "objects" };
+	int r = options_defaults(sampling_options, &wish->sampling);
+
+	for (size_t i = 0; r == 0 && i < sizeof(members) / sizeof(members[0]); i++)
+		r = read_option(exchange, wish, sampling_options, &wish->sampling, members[i], err);
+	if (r == 0)
+		r = read_format(exchange, wish, err);
+	if (r == 0 && wish->sampling.given && wish->kind != CAPTURE_KIND_SAMPLING)
+		r = err_set(err, -EINVAL,
+			    "duration, interval, stack_depth, objects, format: of sampling only");
+	return r;
+}
+
 /* ---- the whole ---- */
 
 static int check_names(const struct tree *body, struct err *err)
@@ -252,6 +326,8 @@ int wish_read(struct http_exchange *exchange, struct wish *wish, struct err *err
 	if (r == 0)
 		r = read_series(exchange, wish, err);
 	if (r == 0)
+		r = read_sampling(exchange, wish, err);
+	if (r == 0)
 		r = read_bool(exchange, wish, "gc_before", &wish->gc_before, err);
 	if (r == 0)
 		r = read_bool(exchange, wish, "force", &wish->force, err);
@@ -266,4 +342,5 @@ void wish_fini(struct wish *wish)
 {
 	tree_free(wish->body);
 	text_list_fini(&wish->recipe.encrypt);
+	options_fini(sampling_options, &wish->sampling);
 }

@@ -21,6 +21,7 @@ struct wish {
 	const char *isolate;
 	struct recipe_choice recipe; /* owned */
 	struct series_settings series;
+	struct sampling_settings sampling; /* owned */
 	bool gc_before, force, dry_run;
 };
 

@@ -1,11 +1,11 @@
 /*
  * Chrome DevTools Protocol, polling half: Node.js, Deno, workerd.
  *
- * What is said to a target is the closed list of requests in this file and in cdp_snapshot.c, with
- * the expressions of cdp_words.c (docs/RUNTIMES.md repeats it for operators). Nothing that costs
- * the target stays enabled. Two things make an attached client harmless to a Node that wants to
- * exit: on the main session we ask to be told (NodeRuntime.notifyWhenWaitingForDisconnect) and
- * leave at once; on worker sessions we must NOT ask, because the worker would then wait for a
+ * What is said to a target is the closed list of requests in this file and in cdp_capture.c and its
+ * tasks, with the expressions of cdp_words.c (docs/RUNTIMES.md repeats it for operators). Nothing
+ * that costs the target stays enabled. Two things make an attached client harmless to a Node that
+ * wants to exit: on the main session we ask to be told (NodeRuntime.notifyWhenWaitingForDisconnect)
+ * and leave at once; on worker sessions we must NOT ask, because the worker would then wait for a
  * disconnect that its parent, blocked in the join, can never deliver (observed on Node 20 to 26:
  * the process hangs for ever).
  *
@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "inspect/cdp_snapshot.h"
+#include "inspect/cdp_capture.h"
 #include "inspect/cdp_values.h"
 #include "inspect/cdp_words.h"
 #include "inspect/channel.h"
@@ -509,10 +509,11 @@ const struct dialect dialect_cdp = {
 	.settle = cdp_settle,
 	.shut = cdp_shut,
 	.forget = cdp_forget,
-	.download_size = sizeof(struct cdp_snapshot),
-	.snapshot_begin = cdp_snapshot_begin,
-	.snapshot_event = cdp_snapshot_event,
-	.snapshot_message_end = cdp_snapshot_message_end,
-	.snapshot_overdue = cdp_snapshot_overdue,
-	.snapshot_finish = cdp_snapshot_finish,
+	.download_size = sizeof(struct cdp_capture),
+	.snapshot_begin = cdp_capture_begin,
+	.snapshot_event = cdp_capture_event,
+	.snapshot_message_end = cdp_capture_message_end,
+	.snapshot_overdue = cdp_capture_overdue,
+	.snapshot_woken = cdp_capture_woken,
+	.snapshot_finish = cdp_capture_finish,
 };

@@ -22,8 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inspect/cdp_capture.h"
 #include "inspect/cdp_flat.h"
-#include "inspect/cdp_snapshot.h"
 #include "inspect/cdp_values.h"
 #include "inspect/cdp_words.h"
 #include "inspect/channel.h"
@@ -508,10 +508,11 @@ const struct dialect dialect_cdp_browser = {
 	.enough = browser_enough,
 	.settle = browser_settle,
 	.forget = browser_forget,
-	.download_size = sizeof(struct cdp_snapshot),
-	.snapshot_begin = cdp_snapshot_begin,
-	.snapshot_event = cdp_snapshot_event,
-	.snapshot_message_end = cdp_snapshot_message_end,
-	.snapshot_overdue = cdp_snapshot_overdue,
-	.snapshot_finish = cdp_snapshot_finish,
+	.download_size = sizeof(struct cdp_capture),
+	.snapshot_begin = cdp_capture_begin,
+	.snapshot_event = cdp_capture_event,
+	.snapshot_message_end = cdp_capture_message_end,
+	.snapshot_overdue = cdp_capture_overdue,
+	.snapshot_woken = cdp_capture_woken,
+	.snapshot_finish = cdp_capture_finish,
 };

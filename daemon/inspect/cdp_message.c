@@ -17,6 +17,8 @@ static const struct {
 	{ CDP_ROOT, CDP_METHOD, "method" },
 	{ CDP_ROOT, CDP_ERROR, "error" },
 	{ CDP_ROOT, CDP_PARAMS, "params" },
+	{ CDP_ROOT, CDP_RESULT, "result" },
+	{ CDP_RESULT, CDP_PROFILE, "profile" },
 	{ CDP_ROOT, CDP_OF_SESSION, "sessionId" },
 	{ CDP_ERROR, CDP_ERROR_TEXT, "message" },
 	{ CDP_PARAMS, CDP_CHUNK, "chunk" },
@@ -60,6 +62,14 @@ bool cdp_is_text(const struct json_event *event)
 bool cdp_begins_message(const struct json_event *event)
 {
 	return event->depth == 0 && event->kind != JSON_OBJECT_END && event->kind != JSON_ARRAY_END;
+}
+
+bool cdp_in_profile(const struct cdp_message *message, const struct json_event *event)
+{
+	if (message->at[1] != CDP_RESULT || message->at[CDP_PROFILE_DEPTH] != CDP_PROFILE)
+		return false;
+	return event->depth > CDP_PROFILE_DEPTH ||
+	       (event->depth == CDP_PROFILE_DEPTH && event->kind != JSON_KEY);
 }
 
 /* True when a part did not fit and was dropped. */

@@ -12,6 +12,7 @@
 
 enum {
 	CDP_PATH_MAX = 4,
+	CDP_PROFILE_DEPTH = 2, /* of result.profile */
 	/* Longer texts are cut; no program is named by more. */
 	CDP_URL_MAX = 2048,
 };
@@ -24,6 +25,8 @@ enum cdp_field {
 	CDP_ERROR,
 	CDP_ERROR_TEXT,
 	CDP_PARAMS,
+	CDP_RESULT,
+	CDP_PROFILE,
 	CDP_CHUNK,
 	CDP_DONE,
 	CDP_TOTAL,
@@ -67,5 +70,8 @@ enum cdp_field cdp_hear(struct cdp_message *message, const struct json_event *ev
 
 /* What a message begins with makes it a new one, whatever the one before it was. */
 bool cdp_begins_message(const struct json_event *event);
+
+/* Is it, or is it in, what result.profile is? To be asked after cdp_hear(). */
+bool cdp_in_profile(const struct cdp_message *message, const struct json_event *event);
 
 bool cdp_is_text(const struct json_event *event);

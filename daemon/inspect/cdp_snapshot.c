@@ -1,12 +1,8 @@
 /*
  * Heap snapshots over CDP
  *
- * All that is ever said to a target here, in this order:
+ * Said to the isolate, after what cdp_capture.c has said, in this order:
  *
- *   NodeRuntime.enable
- *   NodeRuntime.notifyWhenWaitingForDisconnect {"enabled":true}
- *   NodeWorker.enable {"waitForDebuggerOnStart":false}           of a worker only
- *   Target.setDiscoverTargets, attachToTarget, setAutoAttach     of a browser only
  *   Debugger.setSkipAllPauses {"skip":true}
  *   Debugger.enable
  *   Debugger.resume                                              if it ran out of memory meanwhile
@@ -16,12 +12,7 @@
  *   Runtime.getHeapUsage                                         if it does not seem to begin
  *   HeapProfiler.disable
  *
- * and NodeWorker.sendMessageToWorker, which carries those from Debugger on to a worker: there each
- * message is a string inside a message, which a second scanner reads in pieces, so that this costs
- * memory only once more.
- *
- * The first two ask to be told when the program wants to exit, which it cannot while we stay; they
- * and the third are said to Node and Deno only. workerd is not asked to collect garbage: it begins
+ * workerd is not asked to collect garbage: it begins
  * with its next request, which may never come, and a snapshot collects anyway. Taking a snapshot
  * leaves V8 tracking object ids, which costs the program most of its allocation speed:
  * HeapProfiler.disable ends that. It needs no enable before it.
@@ -50,6 +41,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inspect/cdp_capture.h"
 #include "inspect/cdp_words.h"
 #include "inspect/download.h"
 #include "inspect/runtime.h"
@@ -60,20 +52,22 @@ static const char chunk_method[] = "HeapProfiler.addHeapSnapshotChunk";
 static const char progress_method[] = "HeapProfiler.reportHeapSnapshotProgress";
 static const char script_method[] = "Debugger.scriptParsed";
 static const char paused_method[] = "Debugger.paused";
-static const char relayed_method[] = "NodeWorker.receivedMessageFromWorker";
-static const char exiting_method[] = "NodeRuntime.waitingForDisconnect";
 
 static const struct cdp_words *words_of(const struct download *download)
 {
 	return download->request->runtime->words;
 }
 
+static struct cdp_snapshot *state_of(const struct download *download)
+{
+	struct cdp_capture *capture = download->state;
+
+	return &capture->snapshot;
+}
+
 static int ask(struct download *download, const char *method, const char *params, int32_t *ret_id)
 {
-	struct cdp_snapshot *state = download->state;
-
-	download_expect(download);
-	return cdp_isolate_ask(download, &state->isolate, method, params, ret_id);
+	return cdp_capture_ask(download, method, params, ret_id);
 }
 
 /* ---- the steps ---- */
@@ -94,7 +88,7 @@ static bool needs_debugger(const struct download *download)
 
 static int debugger_off(struct download *download, int32_t *ret_id)
 {
-	struct cdp_snapshot *state = download->state;
+	struct cdp_snapshot *state = state_of(download);
 
 	state->debugger_on = false;
 	return ask(download, "Debugger.disable", NULL, ret_id);
@@ -102,7 +96,7 @@ static int debugger_off(struct download *download, int32_t *ret_id)
 
 static int ask_snapshot(struct download *download)
 {
-	struct cdp_snapshot *state = download->state;
+	struct cdp_snapshot *state = state_of(download);
 
 	state->asked_ns = clock_mono_ns();
 	state->look_id = 0;
@@ -112,7 +106,7 @@ static int ask_snapshot(struct download *download)
 
 static int ask_garbage(struct download *download)
 {
-	struct cdp_snapshot *state = download->state;
+	struct cdp_snapshot *state = state_of(download);
 
 	if (!download->request->collect_garbage || !words_of(download)->collects)
 		return ask_snapshot(download);
@@ -121,7 +115,7 @@ static int ask_garbage(struct download *download)
 
 static int ask_scripts(struct download *download)
 {
-	struct cdp_snapshot *state = download->state;
+	struct cdp_snapshot *state = state_of(download);
 	int r;
 
 	if (!download->request->scripts && !needs_debugger(download))
@@ -139,7 +133,7 @@ static int ask_scripts(struct download *download)
  * scripts to tell. */
 static int scripts_answered(struct download *download)
 {
-	struct cdp_snapshot *state = download->state;
+	struct cdp_snapshot *state = state_of(download);
 	int r = 0;
 
 	if (download->request->scripts)
@@ -152,7 +146,7 @@ static int scripts_answered(struct download *download)
 /* The answer to takeHeapSnapshot: all chunks came before it. */
 static int snapshot_answered(struct download *download, const struct cdp_message *message)
 {
-	const struct cdp_snapshot *state = download->state;
+	const struct cdp_snapshot *state = state_of(download);
 
 	if (message->failed)
 		return cdp_refused(download, take_method, message);
@@ -166,7 +160,7 @@ static int snapshot_answered(struct download *download, const struct cdp_message
 
 static int answered(struct download *download, const struct cdp_message *message)
 {
-	struct cdp_snapshot *state = download->state;
+	struct cdp_snapshot *state = state_of(download);
 
 	if (message->id <= 0)
 		return 0;
@@ -188,7 +182,7 @@ static int answered(struct download *download, const struct cdp_message *message
 
 static void began(struct download *download)
 {
-	struct cdp_snapshot *state = download->state;
+	struct cdp_snapshot *state = state_of(download);
 
 	state->look_id = 0;
 	download_began(download);
@@ -203,20 +197,16 @@ static void progress(struct download *download, const struct cdp_message *messag
 				    (double)message->done / (double)message->total);
 }
 
-/* A whole message of the isolate itself, relayed or not. */
-static int isolate_message(struct download *download, const struct cdp_message *message)
+static int message_of_isolate(struct download *download, const struct cdp_message *message)
 {
-	struct cdp_snapshot *state = download->state;
+	struct cdp_snapshot *state = state_of(download);
 
 	if (!message->has_id && strcmp(message->method, paused_method) == 0)
 		return strcmp(message->reason, "OOM") == 0
 			       ? ask(download, "Debugger.resume", NULL, NULL)
 			       : 0;
-	if (download->leaving) {
-		if (message->has_id && message->id == state->last_id)
-			download->done = true;
+	if (download->leaving)
 		return 0;
-	}
 	if (message->has_id)
 		return answered(download, message);
 	if (strcmp(message->method, progress_method) == 0)
@@ -226,11 +216,13 @@ static int isolate_message(struct download *download, const struct cdp_message *
 	return 0;
 }
 
-static int chunk(struct download *download, const struct cdp_message *message,
+static int chunk(struct download *download, const struct cdp_message *message, enum cdp_field field,
 		 const struct json_event *event)
 {
-	struct cdp_snapshot *state = download->state;
+	struct cdp_snapshot *state = state_of(download);
 
+	if (field != CDP_CHUNK || !cdp_is_text(event))
+		return 0;
 	if (message->method[0] == '\0')
 		return err_set(download->err, -EPROTO,
 			       "a message has its params before its method");
@@ -242,135 +234,34 @@ static int chunk(struct download *download, const struct cdp_message *message,
 	return download_piece(download, DOWNLOAD_SNAPSHOT, event->text, event->size);
 }
 
-/* ---- what the connection brings ---- */
-
-static int on_nested(void *owner, const struct json_event *event)
-{
-	struct download *download = owner;
-	struct cdp_snapshot *state = download->state;
-
-	if (cdp_hear(&state->inner, event) == CDP_CHUNK && cdp_is_text(event))
-		return chunk(download, &state->inner, event);
-	return 0;
-}
-
-/* A piece of a message from our worker. */
-static int nested(struct download *download, const struct json_event *event)
-{
-	struct cdp_snapshot *state = download->state;
-	int r;
-
-	if (strcmp(state->outer.method, relayed_method) != 0)
-		return 0;
-	if (state->outer.session[0] == '\0')
-		return err_set(download->err, -EPROTO,
-			       "a worker's message comes before its session");
-	if (strcmp(state->outer.session, state->isolate.session) != 0)
-		return 0;
-	r = json_scan_feed(&state->nested, event->text, event->size);
-	if (r != 0 || event->kind != JSON_STRING)
-		return r;
-	r = json_scan_end(&state->nested);
-	return r != 0 ? r : isolate_message(download, &state->inner);
-}
-
-static int attach_message(struct download *download, const struct cdp_message *message)
-{
-	struct cdp_snapshot *state = download->state;
-	int r = cdp_isolate_message(download, &state->isolate, message);
-
-	return r == CDP_ATTACHED ? ask_scripts(download) : r;
-}
-
-int cdp_snapshot_message_end(struct download *download)
-{
-	const struct cdp_snapshot *state = download->state;
-	const struct cdp_message *message = &state->outer;
-
-	if (!message->has_id && strcmp(message->method, exiting_method) == 0)
-		return err_set(download->err, DOWNLOAD_E_EXITING,
-			       "the program is exiting and waits for us to leave");
-	if (state->isolate.worker[0] != '\0')
-		return attach_message(download, message);
-	if (!state->isolate.in_browser)
-		return isolate_message(download, message);
-	/* The browser speaks for itself, or one of its sessions does. */
-	if (message->of_session[0] == '\0' || state->isolate.flat.rest[0] != '\0')
-		return attach_message(download, message);
-	return strcmp(message->of_session, state->isolate.flat.session) == 0
-		       ? isolate_message(download, message)
-		       : 0;
-}
-
-int cdp_snapshot_event(struct download *download, const struct json_event *event)
-{
-	struct cdp_snapshot *state = download->state;
-	bool worker = state->isolate.worker[0] != '\0';
-	enum cdp_field field;
-
-	if (cdp_begins_message(event))
-		json_scan_reset(&state->nested);
-	field = cdp_hear(&state->outer, event);
-	if (!cdp_is_text(event))
-		return 0;
-	if (field == CDP_CHUNK && !worker)
-		return chunk(download, &state->outer, event);
-	if (field == CDP_NESTED && worker)
-		return nested(download, event);
-	return 0;
-}
-
-int cdp_snapshot_begin(struct download *download)
-{
-	struct cdp_snapshot *state = download->state;
-	int r;
-
-	json_scan_init(&state->nested, state->nested_buffer, sizeof(state->nested_buffer),
-		       on_nested, download);
-	state->isolate.in_browser = words_of(download)->browser;
-	if (state->isolate.in_browser)
-		return cdp_isolate_attach(download, &state->isolate);
-	if (!words_of(download)->node) {
-		download_expect(download);
-		return ask_scripts(download);
-	}
-	if (cdp_isolate_parse(&state->isolate, download->request->isolate) < 0)
-		return err_set(download->err, DOWNLOAD_E_REFUSED, "there is no isolate \"%s\"",
-			       download->request->isolate);
-	r = download_ask(download, "NodeRuntime.enable", NULL, NULL);
-	if (r == 0)
-		r = download_ask(download, "NodeRuntime.notifyWhenWaitingForDisconnect",
-				 "{\"enabled\":true}", NULL);
-	if (r != 0)
-		return r;
-	download_expect(download);
-	if (state->isolate.worker[0] != '\0')
-		return cdp_isolate_attach(download, &state->isolate);
-	return ask_scripts(download);
-}
-
 /* Whoever does not even tell its scripts runs no JavaScript at all. */
-int cdp_snapshot_overdue(struct download *download)
+static int overdue(struct download *download)
 {
-	struct cdp_snapshot *state = download->state;
+	const struct cdp_capture *capture = download->state;
+	struct cdp_snapshot *state = state_of(download);
 
 	if (state->collect_id == 0 && state->snapshot_id == 0)
 		return download_blocked(download);
-	return cdp_isolate_ask(download, &state->isolate, "Runtime.getHeapUsage", NULL,
+	return cdp_isolate_ask(download, &capture->isolate, "Runtime.getHeapUsage", NULL,
 			       &state->look_id);
 }
 
-int cdp_snapshot_finish(struct download *download)
+static int finish(struct download *download)
 {
-	struct cdp_snapshot *state = download->state;
+	struct cdp_capture *capture = download->state;
 	int r = 0;
 
-	state->last_id = 0;
-	if (state->snapshot_id != 0)
-		r = cdp_isolate_ask(download, &state->isolate, "HeapProfiler.disable", NULL,
-				    &state->last_id);
-	if (r == 0 && state->debugger_on)
-		r = debugger_off(download, &state->last_id);
-	download->done = state->last_id == 0;
+	if (capture->snapshot.snapshot_id != 0)
+		r = ask(download, "HeapProfiler.disable", NULL, &capture->last_id);
+	if (r == 0 && capture->snapshot.debugger_on)
+		r = debugger_off(download, &capture->last_id);
 	return r;
 }
+
+const struct cdp_task cdp_task_snapshot = {
+	.ready = ask_scripts,
+	.message = message_of_isolate,
+	.event = chunk,
+	.overdue = overdue,
+	.finish = finish,
+};

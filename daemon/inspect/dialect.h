@@ -53,7 +53,10 @@ struct dialect {
 	void (*bye)(struct channel *channel); /* last words before we close; may be NULL */
 	void (*forget)(struct channel *channel); /* free what the state holds; may be NULL */
 
-	/* Capture half; see inspect/download.h. snapshot_begin sends the first request. */
+	/*
+	 * Capture half, for each task of inspect/download.h that the runtime can be asked for.
+	 * snapshot_begin sends the first request.
+	 */
 	size_t download_size;
 	int (*snapshot_begin)(struct download *download);
 	int (*snapshot_event)(struct download *download, const struct json_event *event);
@@ -65,6 +68,8 @@ struct dialect {
 	int (*snapshot_data)(struct download *download, const char *data, size_t size, bool last);
 	/* A request is overdue: look whether the target is at work on it; 0 is to wait on. */
 	int (*snapshot_overdue)(struct download *download);
+	/* The time that download_sleep() was called for has passed; NULL: it never is. */
+	int (*snapshot_woken)(struct download *download);
 	int (*snapshot_finish)(struct download *download); /* last words; also after a failure */
 };
 

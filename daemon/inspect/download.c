@@ -26,6 +26,7 @@
 
 enum {
 	SCAN_BUFFER_BYTES = 65536, /* a piece of a snapshot is at most this */
+	LOG_MAX_BYTES = 32 << 20, /* of half a second's allocations, with all frames ever seen */
 	PACKET_MAX_BYTES = 1 << 20, /* a list of a hundred tabs is some 60 KB */
 	REQUEST_MAX_BYTES = 4096, /* the longest request is a wrapped one with its session */
 	LIST_MAX_BYTES = 1 << 20, /* a list of a hundred pages is some 60 KB */
@@ -68,6 +69,11 @@ void download_expect(struct download *download)
 void download_began(struct download *download)
 {
 	download->start_deadline_ns = 0;
+}
+
+void download_sleep(struct download *download, uint64_t ns)
+{
+	download->wake_ns = clock_mono_ns() + ns;
 }
 
 static bool start_is_overdue(const struct download *download)
@@ -137,6 +143,20 @@ int download_piece(struct download *download, enum download_part part, const cha
 		download->stats->bytes += size;
 	}
 	return download->request->sink(download->request->owner, part, data, size);
+}
+
+int download_profile(struct download *download, const struct json_event *event)
+{
+	return download->leaving ? 0 : download->request->profile(download->request->owner, event);
+}
+
+int download_allocation(struct download *download, const struct download_frame *stack, size_t n,
+			uint64_t bytes, uint64_t objects)
+{
+	const struct download_request *request = download->request;
+
+	return download->leaving ? 0
+				 : request->allocation(request->owner, stack, n, bytes, objects);
 }
 
 static int scan_failure(struct download *download, int r)
@@ -227,8 +247,8 @@ static int receive(struct download *download, uint64_t idle_ns)
 {
 	uint64_t until_ns = clock_mono_ns() + idle_ns, knock_ns = KNOCK_MIN_NS, now_ns;
 	/* One that speaks first greets each caller: knocking would cost it a connection. */
-	bool knocking =
-		download->stats->bytes == 0 && !download->leaving && !download->wire.is_packets;
+	bool knocking = download->stats->bytes == 0 && !download->leaving &&
+			download->wake_ns == 0 && !download->wire.is_packets;
 	int r;
 
 	while ((now_ns = clock_mono_ns()) < until_ns) {
@@ -250,11 +270,12 @@ static int receive(struct download *download, uint64_t idle_ns)
 /* How long to wait for bytes; 0 when a deadline has passed. */
 static uint64_t patience(const struct download *download, uint64_t idle_ns)
 {
-	uint64_t left = least(time_left(download), idle_ns), now;
+	uint64_t left = least(time_left(download), idle_ns), now = clock_mono_ns();
 
+	if (download->wake_ns != 0)
+		return now < download->wake_ns ? download->wake_ns - now : 0;
 	if (download->start_deadline_ns == 0)
 		return left;
-	now = clock_mono_ns();
 	return now < download->start_deadline_ns ? least(left, download->start_deadline_ns - now)
 						 : 0;
 }
@@ -268,6 +289,26 @@ int download_blocked(struct download *download)
 		       str_format_duration(limit, download->request->start_ns));
 }
 
+/* Silence that is no fault: it sleeps, or the target has not begun in time. */
+static bool is_awaited(const struct download *download)
+{
+	return download->wake_ns != 0 || (time_left(download) > 0 && start_is_overdue(download));
+}
+
+static int on_silence(struct download *download)
+{
+	const struct dialect *dialect = download->request->runtime->dialect;
+
+	if (download->wake_ns == 0) {
+		download_began(download); /* it is overdue once */
+		return dialect->snapshot_overdue(download);
+	}
+	if (clock_mono_ns() < download->wake_ns)
+		return 0;
+	download->wake_ns = 0;
+	return dialect->snapshot_woken(download);
+}
+
 /* Until the dialect is done, an event failed, or the time is over. */
 static int receive_all(struct download *download, uint64_t idle_ns)
 {
@@ -279,9 +320,8 @@ static int receive_all(struct download *download, uint64_t idle_ns)
 			return download->result;
 		if (download->done)
 			return 0;
-		if (r == -ETIMEDOUT && time_left(download) > 0 && start_is_overdue(download)) {
-			download_began(download); /* it is overdue once */
-			r = download->request->runtime->dialect->snapshot_overdue(download);
+		if (r == -ETIMEDOUT && is_awaited(download)) {
+			r = on_silence(download);
 			if (r != 0)
 				return r;
 			continue;
@@ -306,7 +346,7 @@ static void leave(struct download *download)
 	download->leaving = true;
 	download->result = 0;
 	download->done = true;
-	download->start_deadline_ns = 0;
+	download->start_deadline_ns = download->wake_ns = 0;
 	download->wire.cancel_fd = -1;
 	download->deadline_ns =
 		clock_mono_ns() +
@@ -330,7 +370,8 @@ static int download_init(struct download *download, const struct download_reques
 		.started_ns = now,
 		.deadline_ns = now + request->total_ns,
 	};
-	buf_init(&download->packet, PACKET_MAX_BYTES);
+	buf_init(&download->packet,
+		 request->task == DOWNLOAD_TAKE_SAMPLES ? LOG_MAX_BYTES : PACKET_MAX_BYTES);
 	download->scan_buffer = malloc(SCAN_BUFFER_BYTES);
 	download->state = calloc(1, request->runtime->dialect->download_size);
 	if (download->scan_buffer == NULL || download->state == NULL)

@@ -24,14 +24,38 @@ enum download_result {
 	DOWNLOAD_E_BUSY = 4, /* it did not begin in time: the program's event loop is blocked */
 };
 
+/* What is wanted of the target. */
+enum download_task {
+	DOWNLOAD_TAKE_SNAPSHOT,
+	DOWNLOAD_TAKE_SAMPLES, /* a sampling profile, as of request->samples */
+};
+
+/* Below the least interval V8 samples next to all, and the program crawls; below 1 it dies. */
+enum { SAMPLING_INTERVAL_MIN = 1024, SAMPLING_INTERVAL_MAX = 1 << 30, SAMPLING_DEPTH_MAX = 256 };
+
+struct download_samples {
+	uint64_t duration_ns;
+	uint64_t interval_bytes; /* between samples, on average */
+	unsigned stack_depth; /* calls of each stack; Node heeds it from 26 on */
+	bool collected; /* objects too that were garbage at the end: all that was allocated */
+};
+
 /* What a piece is a piece of. Scripts come whole before the snapshot begins. */
 enum download_part {
 	DOWNLOAD_SCRIPTS, /* a JSON array: the scripts the program has loaded */
 	DOWNLOAD_SNAPSHOT,
 };
 
+/* A call of the stack something was allocated in. */
+struct download_frame {
+	const char *name, *url;
+	int32_t line, column; /* from 1; 0: not known */
+};
+
 struct download_request {
 	const struct runtime *runtime;
+	enum download_task task;
+	struct download_samples samples; /* of that task */
 	struct address address;
 	char path[256]; /* of the WebSocket */
 	char isolate[64]; /* "main", "worker:3" */
@@ -47,6 +71,17 @@ struct download_request {
 	/* Takes the bytes of each part in order. A negative errno ends the download with that
 	 * result. */
 	int (*sink)(void *owner, enum download_part part, const char *data, size_t size);
+	/*
+	 * Takes a profile (profile/read_v8.h), whose root object is at depth 0, as its events come.
+	 * Only that task's; a negative errno ends the download with that result.
+	 */
+	int (*profile)(void *owner, const struct json_event *event);
+	/*
+	 * The same from a runtime that tells allocations one by one: the stack, its innermost call
+	 * last, and the bytes and objects that this one stands for.
+	 */
+	int (*allocation)(void *owner, const struct download_frame *stack, size_t n, uint64_t bytes,
+			  uint64_t objects);
 	/* The target said how far it is (0..1); may be NULL. */
 	void (*progress)(void *owner, double share);
 	void *owner;
@@ -88,6 +123,7 @@ struct download {
 	uint64_t deadline_ns; /* of the phase: total_ns, then that of the last words */
 	uint64_t start_deadline_ns; /* for what the target has not begun; 0: none */
 	int result; /* of the events: not 0 ends the phase */
+	uint64_t wake_ns; /* nothing is waited for but this; 0: not asleep */
 	bool broken; /* the wire can say no more */
 	bool skip; /* the rest of the message under way is not scanned */
 	bool leaving; /* last words: pieces are dropped, nothing can be cancelled */
@@ -116,9 +152,19 @@ void download_expect(struct download *download);
 /* It has begun. */
 void download_began(struct download *download);
 
+/* Silence is no fault for so long, then snapshot_woken is called. */
+void download_sleep(struct download *download, uint64_t ns);
+
 /* DOWNLOAD_E_BUSY, with its text. */
 int download_blocked(struct download *download);
 
 /* Bytes of a part, in order. To be returned from the event when it is not 0. */
 int download_piece(struct download *download, enum download_part part, const char *data,
 		   size_t size);
+
+/* An event of the profile; as download_piece(). */
+int download_profile(struct download *download, const struct json_event *event);
+
+/* An allocation; as download_piece(). */
+int download_allocation(struct download *download, const struct download_frame *stack, size_t n,
+			uint64_t bytes, uint64_t objects);

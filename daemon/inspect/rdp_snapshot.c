@@ -12,6 +12,8 @@
  *   root                    getRoot                          while that takes long
  *   heapSnapshotFileActor   transferHeapSnapshot
  *
+ * and, of a log of allocations, what stands in rdp_allocations.c instead of what follows `attach`.
+ *
  * Firefox writes the snapshot to a file of its own and tells its name; then the file comes as one
  * bulk packet. Nothing stays on in Firefox after us: what was attached goes with the connection.
  * What stays is the file, which it never deletes: stats->leftover says what it is called. So one
@@ -30,6 +32,7 @@
 
 #include "inspect/download.h"
 #include "json/tree.h"
+#include "json/write.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/str.h"
@@ -65,6 +68,38 @@ static int ask(struct download *download, const char *actor, const char *type, u
 static int step(struct download *download, const char *actor, const char *type)
 {
 	return ask(download, actor, type, ABOUT_STEP, NULL, NULL);
+}
+
+int rdp_snapshot_step(struct download *download, const char *type)
+{
+	const struct rdp_snapshot *state = download->state;
+
+	return step(download, state->memory, type);
+}
+
+/* The one request with a member that is no text. */
+int rdp_snapshot_record(struct download *download, double probability, int log_max)
+{
+	static const char type[] = "startRecordingAllocations";
+	struct rdp_snapshot *state = download->state;
+	struct buf buf;
+	int r = rdp_calls_add(&state->calls, state->memory, type, ABOUT_STEP);
+
+	if (r < 0)
+		return err_set(download->err, -EPROTO, "%s cannot be asked: %s", type,
+			       strerror(-r));
+	download_expect(download);
+	buf_init(&buf, REQUEST_MAX);
+	buf_puts(&buf, "{\"to\":");
+	json_quote(&buf, state->memory, strlen(state->memory));
+	r = buf_printf(&buf,
+		       ",\"type\":\"%s\",\"options\":{\"probability\":%.9f,"
+		       "\"maxLogLength\":%d}}",
+		       type, probability, log_max);
+	if (r == 0)
+		r = download_send(download, buf.data, buf.size);
+	buf_fini(&buf);
+	return r;
 }
 
 /* ---- the steps ---- */
@@ -138,6 +173,8 @@ static int collect_or_save(struct download *download)
 	struct rdp_snapshot *state = download->state;
 
 	state->attached = true;
+	if (download->request->task == DOWNLOAD_TAKE_SAMPLES)
+		return rdp_allocations_begin(download);
 	if (!download->request->collect_garbage)
 		return save(download);
 	return step(download, state->memory, "forceGarbageCollection");
@@ -203,6 +240,8 @@ static int answered(struct download *download, const struct rdp_call *call,
 		return save(download);
 	if (strcmp(type, "saveHeapSnapshot") == 0)
 		return transfer(download, packet);
+	if (download->request->task == DOWNLOAD_TAKE_SAMPLES)
+		return rdp_allocations_answered(download, type, packet);
 	return err_set(download->err, -EPROTO, "%s was answered without a snapshot", type);
 }
 

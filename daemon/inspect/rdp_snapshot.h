@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "inspect/rdp_allocations.h"
 #include "inspect/rdp_calls.h"
 
 struct download;
@@ -24,7 +25,12 @@ struct rdp_snapshot {
 	bool saving;
 	bool receiving; /* the bulk packet under way is the snapshot */
 	uint64_t total, received; /* bytes of it */
+	struct rdp_allocations allocations; /* of that task */
 };
+
+/* For rdp_allocations.c: ask the memory actor. */
+int rdp_snapshot_step(struct download *download, const char *type);
+int rdp_snapshot_record(struct download *download, double probability, int log_max);
 
 int rdp_snapshot_begin(struct download *download);
 int rdp_snapshot_packet(struct download *download, const struct tree *packet);

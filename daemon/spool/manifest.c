@@ -299,9 +299,9 @@ static const char *ending(const struct manifest *manifest)
 {
 	if (strcmp(manifest->kind, "diagnostics") == 0)
 		return "diagnostics.json";
-	if (strcmp(manifest->kind, "profile") == 0)
-		return "heapprofile";
-	return manifest->format[0] != '\0' ? manifest->format : "heapsnapshot";
+	if (manifest->format[0] != '\0')
+		return manifest->format;
+	return strcmp(manifest->kind, "profile") == 0 ? "heapprofile" : "heapsnapshot";
 }
 
 void manifest_set_name(struct manifest *manifest, bool with_id)

@@ -32,6 +32,7 @@
 #include "util/str.h"
 #include "watch/condition.h"
 #include "watch/matcher.h"
+#include "watch/sampling.h"
 
 /*
  * What protects the target. A rule's own wins over `capture.guards`, which also hold for captures
@@ -59,7 +60,8 @@ struct rule_guards {
 enum capture_kind {
 	CAPTURE_KIND_SNAPSHOT,
 	CAPTURE_KIND_DIAGNOSTICS,
-	CAPTURE_KIND_PROFILE,
+	CAPTURE_KIND_SAMPLING,
+	CAPTURE_KIND_PROFILE, /* one that the runtime wrote by itself: nobody asks for it */
 	CAPTURE_KINDS,
 };
 
@@ -74,6 +76,7 @@ struct rule_action {
 	int kind; /* enum capture_kind */
 	bool wait; /* those behind it begin only when it has ended */
 	struct series_settings series;
+	struct sampling_settings sampling; /* of that kind */
 	struct recipe_choice recipe;
 };
 

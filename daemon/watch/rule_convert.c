@@ -203,13 +203,23 @@ static void check_action(struct place *place, const struct rule_action *actions,
 		place_complain(place, path, "the rule takes this capture already");
 		break;
 	}
-	if (action->kind == CAPTURE_KIND_DIAGNOSTICS && action->series.count > 0) {
+	if (action->kind != CAPTURE_KIND_SAMPLING && action->sampling.given) {
+		snprintf(path, sizeof(path), "actions[%zu].capture", i);
+		place_complain(place, path,
+			       "duration, interval, stack_depth, objects and format go with "
+			       "capture: sampling");
+	}
+	if (action->kind != CAPTURE_KIND_SNAPSHOT && action->series.count > 0) {
 		snprintf(path, sizeof(path), "actions[%zu].series", i);
 		place_complain(place, path, "only snapshots come in series");
 	}
-	if (action->kind == CAPTURE_KIND_DIAGNOSTICS && action->recipe.has_redact) {
+	if (action->kind != CAPTURE_KIND_SNAPSHOT && action->recipe.has_redact) {
 		snprintf(path, sizeof(path), "actions[%zu].redact", i);
-		place_complain(place, path, "diagnostics hold nothing to redact");
+		place_complain(place, path,
+			       action->kind == CAPTURE_KIND_DIAGNOSTICS
+				       ? "diagnostics hold nothing to redact"
+				       : "a profile has names of functions and files, and nothing "
+					 "to redact");
 	}
 }
 

@@ -158,6 +158,7 @@ static const struct option_desc guard_options[] = {
 static const char *const action_kinds[] = {
 	[CAPTURE_KIND_SNAPSHOT] = "snapshot",
 	[CAPTURE_KIND_DIAGNOSTICS] = "diagnostics",
+	[CAPTURE_KIND_SAMPLING] = "sampling",
 	NULL,
 };
 
@@ -200,7 +201,8 @@ const struct option_desc rule_action_options[] = {
 		.choices = action_kinds,
 		.help = "Take a capture of this kind when the alert begins to fire: `snapshot` is "
 			"the heap, `diagnostics` a few kilobytes of what is known of the target, "
-			"which cost it nothing.",
+			"which cost it nothing, `sampling` a profile of what is allocated from "
+			"now on, by call stack, which costs it a few per cent while it lasts.",
 	},
 	{
 		.name = "wait",
@@ -218,6 +220,12 @@ const struct option_desc rule_action_options[] = {
 		.table = series_options,
 		.help = "Take several snapshots, so that what grows can be told from what is "
 			"large. Each is judged by the guards that protect the target.",
+	},
+	{
+		.name = "sampling",
+		.type = OPTION_INCLUDE,
+		.offset = offsetof(struct rule_action, sampling),
+		.table = sampling_options,
 	},
 	{
 		.name = "recipe",

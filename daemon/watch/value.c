@@ -162,12 +162,12 @@ void value_write(int index, struct target *target, struct sample *sample, double
 		process->virtual_bytes = whole;
 		return;
 	case FROM_CGROUP_USAGE:
-		process->present = process->has_cgroup = true;
-		process->cgroup_usage_bytes = whole;
+		process->present = process->cgroup.has_usage = true;
+		process->cgroup.usage_bytes = whole;
 		return;
 	case FROM_CGROUP_LIMIT:
-		process->present = process->has_cgroup_limit = true;
-		process->cgroup_limit_bytes = whole;
+		process->present = process->cgroup.has_limit = true;
+		process->cgroup.limit_bytes = whole;
 		return;
 	}
 }

@@ -14,11 +14,12 @@ _heapwatchctl_field() {
 _heapwatchctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' i
 	local commands='list info export verify pin unpin rm vacuum keygen analyze diff retainers
-		leaks convert discover rules'
+		leaks convert discover rules capture profile'
 	local flags='--host --directory --since --until --reverse --field --json --no-pager
 		--no-legend --quiet --output --identity --raw --scripts --off --max-use --keep-free
 		--max-age --max-files --top --class --node --threads --memory-max --spill
-		--index --no-index --match --samples --explain --help --version'
+		--index --no-index --match --samples --explain --isolate --duration --interval
+		--stack-depth --objects --format --wait --help --version'
 	local members='id name kind target isolate address runtime runtime_version engine
 		engine_version pid rule cause heap_used_bytes heap_limit_bytes started_wall_ms
 		duration_ns pause_ns size_bytes file_bytes sha256 redact compress encrypt recipients
@@ -44,8 +45,15 @@ _heapwatchctl() {
 	--match)
 		mapfile -t COMPREPLY < <(compgen -W 'auto ids paths classes' -- "$cur")
 		return ;;
+	--objects)
+		mapfile -t COMPREPLY < <(compgen -W 'live all' -- "$cur")
+		return ;;
+	--format)
+		mapfile -t COMPREPLY < <(compgen -W 'heapprofile pprof heapprofile,pprof' -- "$cur")
+		return ;;
 	-H | --host | -n | --max-use | --keep-free | --max-age | --max-files | --top | \
-	--class | --node | --threads | --memory-max)
+	--class | --node | --threads | --memory-max | --isolate | --duration | --interval | \
+	--stack-depth)
 		return ;;
 	esac
 	if [[ $cur == -* ]]; then
@@ -67,6 +75,11 @@ _heapwatchctl() {
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		fi ;;
 	list) mapfile -t COMPREPLY < <(compgen -W "$(_heapwatchctl_field target)" -- "$cur") ;;
+	capture)
+		mapfile -t COMPREPLY < <(compgen -W \
+			"snapshot diagnostics sampling $(_heapwatchctl_field target)" -- "$cur") ;;
+	profile)
+		mapfile -t COMPREPLY < <(compgen -f -W 'top diff flame pprof' -- "$cur") ;;
 	info | export | verify | pin | unpin | rm)
 		mapfile -t COMPREPLY < <(compgen -W "$(_heapwatchctl_field id)" -- "$cur") ;;
 	esac

@@ -14,13 +14,14 @@ MAY = {
     "conf": "util json",
     "net": "util loop",
     "heap": "util json",
+    "profile": "util json",
     "inspect": "util loop json net",
     "spool": "util json conf",
     "pipeline": "util json conf",
     "watch": "util loop json conf net inspect pipeline",
-    "capture": "util loop json conf net inspect watch spool pipeline",
+    "capture": "util loop json conf net inspect watch spool pipeline profile",
     "http": "util loop json conf watch capture spool pipeline",
-    "ctl": "util loop json conf net heap inspect watch spool pipeline",
+    "ctl": "util loop json conf net heap profile inspect watch spool pipeline",
     "": "*",
 }
 

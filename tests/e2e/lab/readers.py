@@ -66,3 +66,14 @@ def devtools_report(path, out, base=None):
                           text=True, timeout=600, cwd=TESTS, env=node.environment())
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(out.read_text())
+
+
+def devtools_profile(path):
+    """What DevTools makes of a .heapprofile: {total, depth, self: {function: bytes}, sampled}"""
+    bundle = os.environ["HEAPWATCH_DEVTOOLS"]
+    return _run(node.binary(24), TESTS / "devtools" / "profile.mjs", bundle, path)
+
+
+def pprof(path):
+    """A .pb.gz as pprof-format decodes it: {columns, units, self: {function: values}, ...}"""
+    return _run(node.binary(24), TESTS / "devtools" / "pprof.js", path)

@@ -126,8 +126,9 @@ static void expect(const struct rule_guards *guards, bool fresh, enum capture_re
 {
 	struct err err = { 0 };
 
-	cr_expect_eq(safety_judge(&scene.captures, shop, "main", guards, fresh, &err), refusal,
-		     "%s", err.text);
+	cr_expect_eq(safety_judge(&scene.captures, shop, "main", CAPTURE_KIND_SNAPSHOT, guards,
+				  fresh, &err),
+		     refusal, "%s", err.text);
 	cr_expect_str_eq(err.text, text);
 }
 
@@ -199,9 +200,11 @@ Test(safety, headroom_of_the_isolate)
 
 	scene_isolate(shop, "worker:1", 10 * MIB);
 	put_available(GIB);
-	cr_expect_eq(safety_judge(&scene.captures, shop, "main", NULL, true, &err),
+	cr_expect_eq(safety_judge(&scene.captures, shop, "main", CAPTURE_KIND_SNAPSHOT, NULL, true,
+				  &err),
 		     REFUSAL_HEADROOM);
-	cr_expect_eq(safety_judge(&scene.captures, shop, "worker:1", NULL, true, &err),
+	cr_expect_eq(safety_judge(&scene.captures, shop, "worker:1", CAPTURE_KIND_SNAPSHOT, NULL,
+				  true, &err),
 		     REFUSAL_NONE);
 }
 

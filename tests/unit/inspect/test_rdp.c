@@ -117,6 +117,12 @@ int rdp_snapshot_overdue(struct download *download)
 	return 0;
 }
 
+int rdp_allocations_woken(struct download *download)
+{
+	(void)download;
+	return 0;
+}
+
 int rdp_snapshot_finish(struct download *download)
 {
 	(void)download;

@@ -79,31 +79,37 @@ void ws_close(struct ws *ws)
 }
 
 /* The capture half is another suite's. */
-int cdp_snapshot_begin(struct download *download)
+int cdp_capture_begin(struct download *download)
 {
 	(void)download;
 	return -ENOSYS;
 }
 
-int cdp_snapshot_event(struct download *download, const struct json_event *event)
+int cdp_capture_event(struct download *download, const struct json_event *event)
 {
 	(void)download, (void)event;
 	return -ENOSYS;
 }
 
-int cdp_snapshot_message_end(struct download *download)
+int cdp_capture_message_end(struct download *download)
 {
 	(void)download;
 	return -ENOSYS;
 }
 
-int cdp_snapshot_overdue(struct download *download)
+int cdp_capture_overdue(struct download *download)
 {
 	(void)download;
 	return -ENOSYS;
 }
 
-int cdp_snapshot_finish(struct download *download)
+int cdp_capture_woken(struct download *download)
+{
+	(void)download;
+	return -ENOSYS;
+}
+
+int cdp_capture_finish(struct download *download)
 {
 	(void)download;
 	return -ENOSYS;

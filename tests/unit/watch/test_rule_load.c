@@ -473,7 +473,7 @@ Test(rule_load, bad_actions_and_guards)
 	static const struct bad cases[] = {
 		{ RULE WHEN "    actions: [{capture: snapshots}]\n",
 		  "r.yaml:6:25: " AT ".actions[0].capture: 'snapshots' is not one of snapshot, "
-		  "diagnostics (did you mean 'snapshot'?)\n" },
+		  "diagnostics, sampling (did you mean 'snapshot'?)\n" },
 		{ RULE WHEN "    actions: [{}]\n",
 		  "r.yaml:6:15: " AT ".actions[0]: missing required key 'capture'\n" },
 		{ RULE WHEN "    actions: {capture: snapshot}\n",

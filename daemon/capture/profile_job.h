@@ -1,0 +1,41 @@
+#pragma once
+
+/*
+ * The profile of a job: from the events of a download to the bytes of its files. It is held in
+ * memory, for it is a few hundred kilobytes and is only right as a whole. Lives on a capture
+ * thread.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct download_frame;
+struct download_samples;
+struct err;
+struct json_event;
+struct profile_job;
+
+enum { PROFILE_BYTES_MAX = 64 << 20 }; /* of one file */
+
+/* by_allocation: it comes so, not by events. formats: bits of enum sampling_format. 0, -ENOMEM. */
+int profile_job_new(struct profile_job **ret, bool by_allocation, unsigned formats,
+		    const struct download_samples *samples, int64_t started_wall_ms);
+void profile_job_free(struct profile_job *job); /* NULL is fine */
+
+/* As download_request.profile; owner is the profile job. 0, -EBADMSG, -E2BIG, -ENOMEM. */
+int profile_job_event(void *owner, const struct json_event *event);
+
+/* As download_request.allocation; 0, -E2BIG, -ENOMEM. */
+int profile_job_allocation(void *owner, const struct download_frame *stack, size_t n,
+			   uint64_t bytes, uint64_t objects);
+
+/* All events were there: make the files. 0, or a negative errno with its text in err. */
+int profile_job_finish(struct profile_job *job, struct err *err);
+
+/*
+ * The file of a capture, and the second one of two (data NULL: there is none), whose memory is the
+ * caller's.
+ */
+void profile_job_take(struct profile_job *job, char **ret, size_t *ret_size, char **ret_second,
+		      size_t *ret_second_size);

@@ -1,0 +1,182 @@
+/*
+ * profile: what .heapprofile files say was allocated, as a table, a comparison, a flame graph, and
+ * for go tool pprof. Those of Node (--heap-prof) and Chrome DevTools are read too.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/command.h"
+#include "ctl/grid.h"
+#include "ctl/heap_file.h"
+#include "ctl/output.h"
+#include "ctl/profile_show.h"
+#include "ctl/show.h"
+#include "ctl/source.h"
+#include "ctl/tap.h"
+#include "pipeline/gzip.h"
+#include "profile/flame.h"
+#include "profile/pprof.h"
+#include "profile/read_v8.h"
+#include "util/buf.h"
+#include "util/err.h"
+#include "util/str.h"
+
+enum { NAME_BYTES_MAX = 256, FILE_MAX_BYTES = 1 << 30 };
+
+/* Into ret, which is to be finished in any case. */
+static int read_profile(const char *path, const struct ctl_options *options, struct profile *ret,
+			struct err *err)
+{
+	struct heap_file file = { .mapped = 0 };
+	int exit = heap_file_open(&file, path, options, 0, err), r;
+
+	if (exit == CTL_OK) {
+		r = profile_parse(ret, file.text.data, (size_t)file.text.size);
+		if (r == -ENOMEM)
+			exit = source_fail(err, CTL_FAILURE, r, "%s: out of memory", path);
+		else if (r < 0)
+			exit = source_fail(err, CTL_FAILURE, r,
+					   "%s: it is no profile of V8's (.heapprofile)", path);
+	}
+	heap_file_fini(&file);
+	return exit;
+}
+
+/* ---- files that are made ---- */
+
+struct making {
+	const char *path;
+	struct buf buf;
+};
+
+static int fill(void *owner, int fd, struct err *err)
+{
+	struct making *making = owner;
+	struct outlet outlet;
+	int r;
+
+	outlet_init(&outlet, fd);
+	r = stage_put(&outlet.stage, making->buf.data, making->buf.size);
+	if (r == 0)
+		return CTL_OK;
+	return source_fail(err, CTL_FAILURE, r, "%s: %s", making->path, chain_error(&outlet.stage));
+}
+
+/* That of the file, without what it says of the stages and of its format. */
+static void name_output(char *dst, size_t size, const char *path, const char *ending)
+{
+	static const char *const endings[] = { ".age", ".zst", ".gz", ".heapprofile" };
+	const char *slash = strrchr(path, '/');
+
+	str_copy(dst, size - strlen(ending), slash != NULL ? slash + 1 : path);
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		size_t length = strlen(dst), cut = strlen(endings[i]);
+
+		if (length > cut && strcmp(dst + length - cut, endings[i]) == 0)
+			dst[length - cut] = '\0';
+	}
+	strcat(dst, ending);
+}
+
+static int write_out(struct making *making, const char *ending, int r,
+		     const struct ctl_options *options, struct err *err)
+{
+	char name[NAME_BYTES_MAX];
+
+	if (r < 0)
+		return source_fail(err, CTL_FAILURE, r, "%s: %s", making->path, strerror(-r));
+	name_output(name, sizeof(name), making->path, ending);
+	return output_write(options, name, fill, making, err);
+}
+
+static int make_pprof(const struct profile *profile, const char *path,
+		      const struct ctl_options *options, struct err *err)
+{
+	struct making making = { .path = path };
+	int exit, r;
+
+	buf_init(&making.buf, FILE_MAX_BYTES);
+	r = profile_write_pprof(profile, &making.buf);
+	if (r == 0)
+		r = gzip_pack(&making.buf);
+	exit = write_out(&making, ".pb.gz", r, options, err);
+	buf_fini(&making.buf);
+	return exit;
+}
+
+static int make_flame(const struct profile *profile, const struct profile *base, const char *path,
+		      const struct ctl_options *options, struct err *err)
+{
+	const char *slash = strrchr(path, '/');
+	struct making making = { .path = path };
+	int exit, r;
+
+	buf_init(&making.buf, FILE_MAX_BYTES);
+	r = profile_write_flame(profile, base, slash != NULL ? slash + 1 : path, &making.buf);
+	exit = write_out(&making, ".svg", r, options, err);
+	buf_fini(&making.buf);
+	return exit;
+}
+
+/* ---- the words ---- */
+
+static int run_top(const struct ctl_options *options, struct err *err)
+{
+	struct profile profile = { .nodes = NULL };
+	int exit = read_profile(options->args[1], options, &profile, err);
+
+	if (exit == CTL_OK)
+		exit = profile_show_top(&profile, options, err);
+	profile_fini(&profile);
+	return exit;
+}
+
+static int run_pprof(const struct ctl_options *options, struct err *err)
+{
+	struct profile profile = { .nodes = NULL };
+	int exit = read_profile(options->args[1], options, &profile, err);
+
+	if (exit == CTL_OK)
+		exit = make_pprof(&profile, options->args[1], options, err);
+	profile_fini(&profile);
+	return exit;
+}
+
+static int run_two(const struct ctl_options *options, bool flame, struct err *err)
+{
+	struct profile base = { .nodes = NULL }, profile = base;
+	const char *path = options->args[options->args_n - 1];
+	int exit = read_profile(path, options, &profile, err);
+
+	if (exit == CTL_OK && options->args_n == 3)
+		exit = read_profile(options->args[1], options, &base, err);
+	if (exit == CTL_OK)
+		exit = flame ? make_flame(&profile, options->args_n == 3 ? &base : NULL, path,
+					  options, err)
+			     : profile_show_diff(&base, &profile, options, err);
+	profile_fini(&base);
+	profile_fini(&profile);
+	return exit;
+}
+
+int command_profile(struct source *source, const struct ctl_options *options, struct err *err)
+{
+	const char *word = options->args[0];
+	size_t files = options->args_n - 1;
+
+	(void)source;
+	if (strcmp(word, "top") == 0 && files == 1)
+		return run_top(options, err);
+	if (strcmp(word, "pprof") == 0 && files == 1)
+		return run_pprof(options, err);
+	if (strcmp(word, "flame") == 0)
+		return run_two(options, true, err);
+	if (strcmp(word, "diff") == 0 && files == 2)
+		return run_two(options, false, err);
+	return source_fail(err, CTL_USAGE, -EINVAL,
+			   "profile: say top FILE, flame [BASE] FILE, diff BASE FILE or pprof "
+			   "FILE");
+}

@@ -1,0 +1,25 @@
+#pragma once
+
+/*
+ * V8's .heapprofile written down as its events come, with nothing lost but what is too long of a
+ * text, and with our own member at its end (profile/read_v8.h): what the bytes are of.
+ */
+
+#include "json/scan.h"
+#include "util/buf.h"
+
+struct profile;
+
+struct profile_copy {
+	struct buf *buf; /* borrowed; its sticky error is the copy's */
+	uint64_t filled[JSON_DEPTH_MAX / 64]; /* bit by depth: something stands there already */
+	bool after_key, in_text;
+};
+
+void profile_copy_init(struct profile_copy *copy, struct buf *buf);
+
+/* One event of the profile, which is an object; the end of that is left out. 0, the buffer's. */
+int profile_copy_event(struct profile_copy *copy, const struct json_event *event);
+
+/* Our member, by what the profile says, and the end. 0 or the buffer's. */
+int profile_copy_finish(struct profile_copy *copy, const struct profile *profile);
