@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/collection.h"
 #include "capture/diagnostics.h"
 #include "capture/step.h"
 #include "capture/support.h"
@@ -34,8 +35,7 @@ uint64_t guard_estimate_bytes(uint64_t heap_used_bytes)
 	return SNAPSHOT_BASE_BYTES + SNAPSHOT_PER_HEAP * heap_used_bytes;
 }
 
-/* Diagnostics and adopted files ask nothing of their target. */
-static bool stops_target(const struct capture *capture)
+bool capture_stops_target(const struct capture *capture)
 {
 	return capture->kind != CAPTURE_KIND_DIAGNOSTICS && capture->adopted == NULL;
 }
@@ -45,7 +45,7 @@ static const struct capture *capture_of(const struct link *list, uint64_t target
 	list_each (link, list) {
 		const struct capture *capture = container_of(link, struct capture, link);
 
-		if (capture->target_id == target_id && stops_target(capture))
+		if (capture->target_id == target_id && capture_stops_target(capture))
 			return capture;
 	}
 	return NULL;
@@ -313,10 +313,26 @@ static enum capture_refusal judge_dry_run(const struct target *target,
 {
 	if (!request->dry_run)
 		return REFUSAL_NONE;
+	if (request->kind == CAPTURE_KIND_GC)
+		return (enum capture_refusal)err_set(
+			err, REFUSAL_DRY_RUN,
+			"dry_run: would have collected the garbage of %s (isolate %s)",
+			target->spec.name, request->isolate);
 	return (enum capture_refusal)err_set(
 		err, REFUSAL_DRY_RUN, "dry_run: would have captured %s of %s (isolate %s)",
 		request->kind == CAPTURE_KIND_DIAGNOSTICS ? "diagnostics" : "a snapshot",
 		target->spec.name, request->isolate);
+}
+
+/* What is not yet over stands in nobody's way: see collection.c. */
+static enum capture_refusal judge_gc(const struct captures *captures, const struct target *target,
+				     const struct capture_request *request, struct err *err)
+{
+	enum capture_refusal refusal = judge_history(captures, target, request, err);
+
+	if (refusal == REFUSAL_NONE)
+		refusal = collection_judge(captures, target, request, err);
+	return refusal != REFUSAL_NONE ? refusal : judge_dry_run(target, request, err);
 }
 
 enum capture_refusal guard_judge(const struct captures *captures, const struct target *target,
@@ -327,6 +343,8 @@ enum capture_refusal guard_judge(const struct captures *captures, const struct t
 
 	if (target == NULL)
 		return (enum capture_refusal)err_set(err, REFUSAL_TARGET, "target: there is none");
+	if (request->kind == CAPTURE_KIND_GC)
+		return judge_gc(captures, target, request, err);
 	if (stops)
 		refusal = judge_busy(captures, target, err);
 	if (refusal == REFUSAL_NONE)

@@ -17,6 +17,9 @@ enum { POOL_THREADS_SPARE = 1 };
 int capture_new(struct capture **ret);
 void capture_free(struct capture *capture);
 
+/* guard.c: diagnostics and adopted files ask nothing of their target. */
+bool capture_stops_target(const struct capture *capture);
+
 /* The one place where a capture changes its list. */
 void step_enter(struct captures *captures, struct capture *capture, enum capture_step step);
 

@@ -49,6 +49,8 @@ enum capture_refusal support_judge(const struct captures *captures, const struct
 	if (is_worker(target, request->isolate) &&
 	    refuse(target, ABILITY_WORKERS, request->isolate, err) != REFUSAL_NONE)
 		return REFUSAL_UNSUPPORTED;
+	if (request->kind == CAPTURE_KIND_GC)
+		return refuse(target, ABILITY_COLLECT, "gc", err);
 	return judge_redact(captures, target, request, err);
 }
 

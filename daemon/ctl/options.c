@@ -38,6 +38,7 @@ enum flag {
 	FLAG_SPILL,
 	FLAG_INDEX,
 	FLAG_NO_INDEX,
+	FLAG_ISOLATE,
 };
 
 enum { HEAP_TOP_DEFAULT = 20 };
@@ -75,6 +76,7 @@ static const struct option long_flags[] = {
 	{ "spill", required_argument, NULL, FLAG_SPILL },
 	{ "index", required_argument, NULL, FLAG_INDEX },
 	{ "no-index", no_argument, NULL, FLAG_NO_INDEX },
+	{ "isolate", required_argument, NULL, FLAG_ISOLATE },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -265,6 +267,9 @@ static int take_flag(int flag, struct ctl_options *options)
 		return CTL_OK;
 	case 'i':
 		return take_identity(options);
+	case FLAG_ISOLATE:
+		options->isolate = optarg;
+		return CTL_OK;
 	case 'n':
 		return take_count("-n", 1, &options->count);
 	case 'S':

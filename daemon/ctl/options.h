@@ -45,6 +45,7 @@ struct ctl_options {
 	enum json_mode json;
 	bool pager, legend, quiet, reverse;
 	bool raw, scripts, off;
+	const char *isolate; /* of gc; NULL: the main one */
 	uint64_t count; /* the newest so many; 0: all */
 	int64_t since_ms, until_ms; /* 0: no limit */
 	const char *field; /* print this member only; or NULL */

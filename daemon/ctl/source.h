@@ -38,6 +38,13 @@ struct part_file {
 
 struct part_file source_part(const struct manifest *manifest, enum part part);
 
+/* What a forced collection of garbage has come to. */
+struct gc_result {
+	char isolate[64];
+	uint64_t before_bytes, after_bytes, freed_bytes;
+	double seconds;
+};
+
 struct source_ops {
 	/* All captures, in any order. */
 	int (*list)(struct source *source, struct item_array *ret, struct err *err);
@@ -49,6 +56,9 @@ struct source_ops {
 	int (*pin)(struct source *source, const char *id, bool pinned, struct err *err);
 	int (*vacuum)(struct source *source, const struct vacuum_wish *wish, uint64_t *ret_files,
 		      uint64_t *ret_bytes, struct err *err);
+	/* isolate NULL: the main one. */
+	int (*collect)(struct source *source, const char *target, const char *isolate,
+		       struct gc_result *ret, struct err *err);
 	void (*free)(struct source *source);
 };
 

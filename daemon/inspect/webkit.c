@@ -25,6 +25,7 @@
 #include "inspect/channel.h"
 #include "inspect/dialect.h"
 #include "inspect/session.h"
+#include "inspect/webkit_gc.h"
 #include "json/tree.h"
 #include "json/write.h"
 #include "util/buf.h"
@@ -36,7 +37,7 @@ enum { WRAPPED_MAX = 1024 };
 struct webkit {
 	char target[64]; /* "": the browser has named none */
 	int32_t next_id; /* of the page's stream of messages */
-	int32_t track_id, stop_id; /* 0: nothing outstanding */
+	int32_t track_id, stop_id, collect_id; /* 0: nothing outstanding */
 	uint64_t asked_ns;
 	struct sample sample; /* of the poll under way */
 };
@@ -93,6 +94,15 @@ static int webkit_poll(struct channel *channel)
 	return ask_page(channel, "Memory.startTracking", &webkit->track_id);
 }
 
+static int webkit_collect(struct channel *channel, const char *isolate)
+{
+	struct webkit *webkit = webkit_of(channel);
+
+	if (webkit->target[0] == '\0' || strcmp(isolate, channel->isolate) != 0)
+		return -ENOENT;
+	return ask_page(channel, "Heap.gc", &webkit->collect_id);
+}
+
 /* ---- what the page says ---- */
 
 /* The heap of its whole process, garbage included. */
@@ -136,13 +146,23 @@ static int page_said(struct channel *channel, const struct tree *message)
 {
 	struct webkit *webkit = webkit_of(channel);
 	const char *method, *text;
+	struct gc_event gc;
 	int64_t id;
 
-	if (tree_string(message, "method", &method))
+	if (tree_string(message, "method", &method)) {
+		if (strcmp(method, "Heap.garbageCollected") == 0 &&
+		    webkit_gc_read(tree_get(message, "params"), &gc))
+			session_gc(channel->session, channel->isolate, &gc);
 		return strcmp(method, "Memory.trackingUpdate") == 0 ? updated(channel, message) : 0;
+	}
 	if (!tree_int(message, "id", &id) || id <= 0)
 		return 0;
-	if (id == webkit->stop_id) {
+	if (id == webkit->collect_id) {
+		text = NULL;
+		webkit->collect_id = 0;
+		tree_string(message, "error.message", &text);
+		channel_collected(channel, text);
+	} else if (id == webkit->stop_id) {
 		webkit->stop_id = 0;
 		session_sample(channel->session, channel->isolate, &webkit->sample);
 		channel_polled(channel, ACTIVITY_UNKNOWN, 0);
@@ -170,12 +190,26 @@ static int dispatched(struct channel *channel, const struct tree *params)
 
 /* ---- what the browser says ---- */
 
+/* Page.enable starts the clock by which the collections are told. */
+static int watch_gc(struct channel *channel)
+{
+	int32_t unused;
+	int r = ask_page(channel, "Page.enable", &unused);
+
+	return r < 0 ? r : ask_page(channel, "Heap.enable", &unused);
+}
+
 static int set_target(struct channel *channel, const char *target)
 {
 	struct webkit *webkit = webkit_of(channel);
 
+	int r;
+
 	if (!str_copy(webkit->target, sizeof(webkit->target), target))
 		return -EPROTO;
+	r = channel->session->limits.gc_events ? watch_gc(channel) : 0;
+	if (r < 0)
+		return r;
 	if (channel->state == CHANNEL_POLLING)
 		return webkit_poll(channel);
 	channel_ready(channel);
@@ -225,6 +259,7 @@ const struct dialect dialect_webkit = {
 	.hello = webkit_hello,
 	.poll = webkit_poll,
 	.message = webkit_message,
+	.collect = webkit_collect,
 	.download_size = sizeof(struct webkit_snapshot),
 	.snapshot_begin = webkit_snapshot_begin,
 	.snapshot_event = webkit_snapshot_event,

@@ -62,6 +62,8 @@ enum capture_kind {
 	CAPTURE_KIND_DIAGNOSTICS,
 	CAPTURE_KIND_PROFILE,
 	CAPTURE_KINDS,
+	/* Nothing is kept of it, but it stops the target and is judged as a capture. */
+	CAPTURE_KIND_GC = CAPTURE_KINDS,
 };
 
 /* Several captures, so that what grew can be told from what is large. */
@@ -73,6 +75,7 @@ struct series_settings {
 
 struct rule_action {
 	int kind; /* enum capture_kind */
+	bool gc, has_capture; /* as it was written: instead of a capture, kind is CAPTURE_KIND_GC */
 	struct series_settings series;
 	struct recipe_choice recipe;
 };

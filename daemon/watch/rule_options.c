@@ -224,12 +224,22 @@ const struct option_desc rule_action_options[] = {
 	{
 		.name = "capture",
 		.type = OPTION_ENUM,
-		.flags = OPTION_REQUIRED,
 		.offset = offsetof(struct rule_action, kind),
+		.present = offsetof(struct rule_action, has_capture),
 		.choices = action_kinds,
 		.help = "Take a capture of this kind when the alert begins to fire: `snapshot` is "
 			"the heap, `diagnostics` a few kilobytes of what is known of the target, "
 			"which cost it nothing.",
+	},
+	{
+		.name = "gc",
+		.type = OPTION_BOOL,
+		.offset = offsetof(struct rule_action, gc),
+		.def = "false",
+		.help = "Instead of `capture`: have the target collect its garbage once when the "
+			"alert begins to fire, before the captures that stand below it and after "
+			"those above. It is judged by the guards but for `headroom`, and by "
+			"`capture.gc_interval`.",
 	},
 	{
 		.name = "series",
