@@ -4,17 +4,18 @@ within their limit; and those that the runtimes tell of, compared with what the 
 import json
 import os
 import re
+import signal
 
 import pytest
 import yaml
 
 from lab.bun import Bun
+from lab.cdp import Client
 from lab.chromium import Chromium, isolate
 from lab.ctl import Ctl
 from lab.daemon import PLAIN, POLL, static_config
 from lab.deno import Deno
 from lab.firefox import Firefox
-from lab.gate import Gate
 from lab.site import Site
 from lab.wait import until
 from lab import webkit, workerd
@@ -119,3 +120,155 @@ def test_a_blocked_program_is_given_up(start_node, watch, tmp_path):
     assert re.search("it is blocked|does not answer", answer.json()["error"])
     fifo.write_text("go\n")
     daemon.wait_up("app")
+
+
+def test_a_rule_collects_before_it_captures(start_node, start_daemon, tmp_path):
+    """And what stands after a capture comes after it."""
+    node = start_node(24, "garbage", 4, 1000)
+    rules = tmp_path / "rules.yaml"
+    when = {"metric": "heap_used", "above": "1MiB"}
+    guards = {"cooldown": "1h", "headroom": 0}
+    rules.write_text(yaml.safe_dump({"groups": [{"name": "g", "interval": "1s", "rules": [
+        {"alert": "First", "when": when, "guards": guards,
+         "actions": [{"gc": True}, {"capture": "snapshot"}]},
+        {"alert": "Last", "when": when, "guards": guards,
+         "actions": [{"gc": True}]}]}]}))
+    daemon = start_daemon(static_config({"app": node.address}, rule_files=[str(rules)]))
+    daemon.wait_capture()
+    log = daemon.process.lines
+    collected = next(i for i, line in enumerate(log) if "garbage of app collected" in line)
+    captured = next(i for i, line in enumerate(log) if "snapshot of app captured" in line)
+    assert collected < captured
+    assert daemon.value("heapwatch_forced_gcs_total", target="app", rule="First") == 1
+    assert daemon.value("heapwatch_captures_total", target="app", rule="First",
+                        kind="snapshot") == 1
+    (suppressed,) = daemon.values("heapwatch_captures_suppressed_total", target="app", rule="Last")
+    assert suppressed[0]["reason"] in ("busy", "gc_interval")
+
+
+def test_deno(nursery, tmp_path, watch):
+    deno = Deno(nursery, tmp_path / "deno", 1000)
+    daemon = watch(app=deno.address)
+    daemon.wait_up("app")
+    expect_freed(forced(daemon))
+    daemon.wait_up("app")
+
+
+def test_workerd_cannot(nursery, tmp_path, watch):
+    program = workerd.Workerd(nursery, tmp_path / "workerd")
+    daemon = watch(app=program.address)
+    daemon.wait_up("app")
+    answer = force(daemon, isolate=program.isolate)
+    assert answer.status == 422 and answer.json()["errorType"] == "unsupported"
+    assert "never come" in answer.json()["error"]
+
+
+# ---- told by the runtime ----
+
+EVENTS = dict(POLL, gc_events="always")
+GC = "heapwatch_gc_"
+
+
+# A young generation that is full several times a second.
+BUSY = ("--max-semi-space-size=2",)
+
+
+def gc_counts(daemon, kind, isolate_name="main", what="pause_seconds"):
+    """(how many, seconds in all)"""
+    labels = {"target": "app", "isolate": isolate_name, "kind": kind}
+    return (daemon.value(GC + what + "_count", **labels) or 0,
+            daemon.value(GC + what + "_sum", **labels) or 0)
+
+
+def own_counts(node):
+    """What the program has counted: {kind: (how many, seconds, longest)}"""
+    heard = node.nudge(r"^gc minor (\S+) (\S+) (\S+) major (\S+) (\S+) (\S+)")
+    n = [float(heard[i]) for i in range(1, 7)]
+    return {"minor": (n[0], n[1], n[2]), "major": (n[3], n[4], n[5])}
+
+
+def test_node_tells_its_pauses(major, start_node, watch):
+    """Compared with what the program counts itself, from one moment to another."""
+    node = start_node(major, "garbage", 8, 4000, flags=BUSY)
+    daemon = watch(app=node.address, sections={"poll": EVENTS, "capture": dict(PLAIN, gc_interval="1s")})
+    until(lambda: gc_counts(daemon, "minor")[0] > 2, lambda: f"collections; log:\n{daemon.tail()}")
+    forced(daemon)
+    until(lambda: gc_counts(daemon, "major")[0] > 0, "the forced one")
+    own, told = own_counts(node), {k: gc_counts(daemon, k) for k in ("minor", "major")}
+    until(lambda: gc_counts(daemon, "minor")[0] > told["minor"][0] + 20, "collections")
+    until(lambda: force(daemon).status == 200, "a second")
+    until(lambda: gc_counts(daemon, "major")[0] > told["major"][0], "the forced one")
+    own_after, told_after = own_counts(node), {k: gc_counts(daemon, k) for k in ("minor", "major")}
+    for kind in ("minor", "major"):
+        n, seconds = (told_after[kind][i] - told[kind][i] for i in (0, 1))
+        own_n, own_seconds = (own_after[kind][i] - own[kind][i] for i in (0, 1))
+        # What came between the last poll and the question is not told yet, at either end.
+        assert abs(n - own_n) <= 3 + own_n * 0.1, (kind, told, told_after, own, own_after)
+        assert seconds <= own_seconds * 1.2 + 0.05 + 3 * own_after[kind][2]
+        assert seconds >= own_seconds * 0.6 - 0.05 - 3 * own_after[kind][2]
+    collections = daemon.value(GC + "collections_total", target="app", isolate="main", kind="minor")
+    assert collections >= told_after["minor"][0]
+    assert daemon.value(GC + "freed_bytes_total", target="app", isolate="main", kind="minor") > 0
+
+
+def test_the_live_set_is_what_a_collection_left(major, start_node, watch):
+    """Much of what is in use is garbage; leaks are judged by what is not."""
+    node = start_node(major, "garbage", 8, 6000, flags=BUSY)
+    daemon = watch(app=node.address, sections={"poll": EVENTS, "capture": dict(PLAIN, gc_interval="1s")})
+    until(lambda: (daemon.value(USED, target="app", isolate="main") or 0) > 10 * MIB, "garbage")
+    left = forced(daemon)["heap_after_bytes"]
+    live = daemon.wait_value("heapwatch_heap_live_bytes", lambda v: 7 * MIB < v < 1.2 * left,
+                             target="app", isolate="main")
+    until(lambda: daemon.value(USED, target="app", isolate="main") > live + 2 * MIB,
+          lambda: f"more than {live} in use")
+
+
+def test_of_workers_nothing_is_told_as_of_the_main_thread(start_node, watch):
+    node = start_node(24, "garbage", 1, 4000, "workers", flags=BUSY)
+    daemon = watch(app=node.address, sections={"poll": EVENTS})
+    until(lambda: gc_counts(daemon, "minor")[0] > 5, "collections")
+    told = {labels["isolate"] for labels, _ in daemon.values(GC + "pause_seconds_count", target="app")}
+    assert told == {"main"}
+
+
+TRACED = "process.getBuiltinModule('trace_events').getEnabledCategories() || 'none'"
+
+
+def test_what_a_killed_daemon_has_begun_has_ended(major, start_node, watch):
+    node = start_node(major, "garbage", 1, 2000, flags=BUSY)
+    daemon = watch(app=node.address, sections={"poll": EVENTS})
+    until(lambda: gc_counts(daemon, "minor")[0] > 0, "a collection")
+    with Client(node.port) as client:
+        assert "v8" in client.evaluate(TRACED)
+        daemon.process.kill()
+        until(lambda: client.evaluate(TRACED) == "none", "no trace")
+
+
+def test_another_client_may_trace_too(start_node, watch):
+    node = start_node(24, "garbage", 1, 2000, flags=BUSY)
+    daemon = watch(app=node.address, sections={"poll": EVENTS})
+    until(lambda: gc_counts(daemon, "minor")[0] > 0, "a collection")
+    with Client(node.port) as client:
+        client.call("NodeTracing.start", traceConfig={"includedCategories": ["node.perf"]})
+        before = gc_counts(daemon, "minor")[0]
+        until(lambda: gc_counts(daemon, "minor")[0] > before + 3, "more of them")
+        assert "node.perf" in client.evaluate(TRACED)
+        client.call("NodeTracing.stop")
+        before = gc_counts(daemon, "minor")[0]
+        until(lambda: gc_counts(daemon, "minor")[0] > before + 3, "more of them")
+
+
+def test_a_traced_program_ends_by_itself(major, start_node, watch):
+    node = start_node(major, "leave", "natural")
+    daemon = watch(app=node.address, sections={"poll": EVENTS})
+    daemon.wait_up("app")
+    node.process.signal(signal.SIGUSR2)
+    assert node.process.wait_exit() == 0
+
+
+def test_nothing_is_told_that_is_not_asked_for(start_node, watch):
+    node = start_node(24, "garbage", 1, 2000, flags=BUSY)
+    daemon = watch(app=node.address)
+    daemon.wait_up("app")
+    forced(daemon)
+    assert [name for name, _, _ in daemon.samples() if name.startswith(GC)] == []
