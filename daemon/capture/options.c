@@ -79,8 +79,8 @@ const struct option_desc capture_options[] = {
 	  .max = 24 * HOUR_NS,
 	  .def = "1m",
 	  .help = "Shortest time between two forced collections of garbage of one target, whoever "
-		  "asks: each stops the program for some 100 ms per gigabyte and more. "
-		  "A collection before a snapshot (`gc_before`) does not count." },
+		  "asks: each stops the program, for 76 to 199 ms with 88 MB of small objects in "
+		  "V8. A collection before a snapshot (`gc_before`) does not count." },
 	{ .name = "guards",
 	  .type = OPTION_TABLE,
 	  .offset = AT(guards),

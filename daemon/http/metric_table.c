@@ -180,7 +180,7 @@ const struct metric_desc metric_table[METRICS + 1] = {
 			      .labels = { "target", "isolate", "kind" },
 			      .help = "Times for which collections of garbage stopped the program: "
 				      "`minor`, `major`, and `incremental`, a step of a major one. "
-				      "With `gc_events: always`, of Node, Chromium and Firefox." },
+				      "With `gc_events: always`, of Node and Firefox." },
 	[METRIC_GC_SPAN] = { .name = "heapwatch_gc_span_seconds",
 			     .type = METRIC_HISTOGRAM,
 			     .unit = "seconds",
@@ -202,7 +202,7 @@ const struct metric_desc metric_table[METRICS + 1] = {
 			      .unit = "bytes",
 			      .labels = { "target", "isolate", "kind" },
 			      .help = "Bytes by which collections of garbage made the heap in use "
-				      "smaller. With `gc_events: always`, of V8." },
+				      "smaller. With `gc_events: always`, of Node." },
 	[METRIC_HEAP_GROWTH] = { .name = "heapwatch_heap_growth_bytes_per_second",
 				 .type = METRIC_GAUGE,
 				 .unit = "",

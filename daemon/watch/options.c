@@ -189,7 +189,7 @@ const struct option_desc poll_options[] = {
 	  .choices = gc_events_modes,
 	  .def = "never",
 	  .help = "Whether the runtime is to tell of its own collections of garbage: pauses or "
-		  "spans, counts, and of V8 the live set. RUNTIMES.md says which can, how, and "
+		  "spans, counts, and of Node the live set. RUNTIMES.md says which can, how, and "
 		  "what "
 		  "that costs the target. Wants an interval of at most 1m, and a connection that "
 		  "stays." },

@@ -14,11 +14,11 @@ _heapwatchctl_field() {
 _heapwatchctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' i
 	local commands='list info export verify pin unpin rm vacuum keygen analyze diff retainers
-		leaks convert discover'
+		leaks convert discover gc'
 	local flags='--host --directory --since --until --reverse --field --json --no-pager
 		--no-legend --quiet --output --identity --raw --scripts --off --max-use --keep-free
 		--max-age --max-files --top --class --node --threads --memory-max --spill
-		--index --no-index --match --help --version'
+		--index --no-index --match --isolate --help --version'
 	local members='id name kind target isolate address runtime runtime_version engine
 		engine_version pid rule cause heap_used_bytes heap_limit_bytes started_wall_ms
 		duration_ns pause_ns size_bytes file_bytes sha256 redact compress encrypt recipients
@@ -45,7 +45,7 @@ _heapwatchctl() {
 		mapfile -t COMPREPLY < <(compgen -W 'auto ids paths classes' -- "$cur")
 		return ;;
 	-H | --host | -n | --max-use | --keep-free | --max-age | --max-files | --top | \
-	--class | --node | --threads | --memory-max)
+	--class | --node | --threads | --memory-max | --isolate)
 		return ;;
 	esac
 	if [[ $cur == -* ]]; then
@@ -60,7 +60,7 @@ _heapwatchctl() {
 	done
 	case $command in
 	'') mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
-	list) mapfile -t COMPREPLY < <(compgen -W "$(_heapwatchctl_field target)" -- "$cur") ;;
+	list | gc) mapfile -t COMPREPLY < <(compgen -W "$(_heapwatchctl_field target)" -- "$cur") ;;
 	info | export | verify | pin | unpin | rm)
 		mapfile -t COMPREPLY < <(compgen -W "$(_heapwatchctl_field id)" -- "$cur") ;;
 	esac

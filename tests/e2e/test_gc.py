@@ -272,3 +272,56 @@ def test_nothing_is_told_that_is_not_asked_for(start_node, watch):
     daemon.wait_up("app")
     forced(daemon)
     assert [name for name, _, _ in daemon.samples() if name.startswith(GC)] == []
+
+
+GARBAGE = "var a = []; for (var i = 0; i < 200000; i++) a.push({ i, pair: [i] }); a = null; 1"
+
+
+def test_bun(nursery, watch):
+    """It tells spans, which are no pauses; another client that leaves switches that off for a moment."""
+    bun = Bun(nursery, 1000)
+    daemon = watch(app=bun.address, sections={"poll": EVENTS, "capture": dict(PLAIN, gc_interval="1s")})
+    daemon.wait_up("app")
+    with bun.client() as client:
+        client.evaluate(GARBAGE)
+    expect_freed(forced(daemon))
+    until(lambda: gc_counts(daemon, "major", what="span_seconds")[0] > 0, "the forced one")
+    before = gc_counts(daemon, "major", what="span_seconds")[0]
+    with bun.client() as client:
+        client.evaluate(GARBAGE)
+    until(lambda: force(daemon).status == 200, "a second")
+    until(lambda: gc_counts(daemon, "major", what="span_seconds")[0] > before, "the second")
+    assert daemon.values(GC + "pause_seconds_count", target="app") == []
+    assert daemon.values(GC + "freed_bytes_total", target="app") == []
+
+
+@pytest.mark.parametrize("path", [webkit.GTK, webkit.WPE], ids=["gtk", "wpe"])
+def test_webkit(nursery, tmp_path, watch, path):
+    browser = webkit.Browser(nursery, tmp_path / "browser", path)
+    daemon = watch(app=browser.address, sections={"poll": EVENTS})
+    until(lambda: daemon.value(USED, target="app", isolate="page:1"), "the page")
+    browser.site.run(GARBAGE)
+    daemon.wait_up("app")
+    got = forced(daemon)
+    assert got["isolate"] == "page:1" and got["heap_after_bytes"] > 0
+    until(lambda: gc_counts(daemon, "major", "page:1", "span_seconds")[0] > 0, "the forced one")
+    assert daemon.values(GC + "pause_seconds_count", target="app") == []
+    assert browser.grow(1) == 1
+
+
+SLOWER = {"interval": "2s", "timeout": "2s", "backoff_max": "1s", "gc_events": "always"}
+
+
+def test_firefox(nursery, tmp_path, watch):
+    """Slices are pauses."""
+    firefox = Firefox(nursery, tmp_path / "program")
+    daemon = watch(app=firefox.address, sections={"poll": SLOWER})
+    until(lambda: daemon.value(USED, target="app", isolate=firefox.isolate), "the tab")
+    got = forced(daemon, isolate=firefox.isolate)
+    assert got["heap_after_bytes"] > 0
+    count = until(lambda: gc_counts(daemon, "major", firefox.isolate)[0], "the forced one")
+    collections = daemon.value(GC + "collections_total", target="app", isolate=firefox.isolate,
+                               kind="major")
+    assert 0 < collections <= count
+    assert 0 < gc_counts(daemon, "major", firefox.isolate)[1] < got["duration_seconds"] + 1
+    assert daemon.values(GC + "span_seconds_count", target="app") == []
