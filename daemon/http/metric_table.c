@@ -189,7 +189,7 @@ const struct metric_desc metric_table[METRICS + 1] = {
 				     "the "
 				     "program may run meanwhile: no pauses. With `gc_events: "
 				     "always`, "
-				     "of Bun and WebKit." },
+				     "of Bun." },
 	[METRIC_GC_COLLECTIONS] = { .name = "heapwatch_gc_collections",
 				    .type = METRIC_COUNTER,
 				    .unit = "",

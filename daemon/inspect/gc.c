@@ -1,3 +1,5 @@
+/* What kinds of collections are called. */
+
 #include "inspect/gc.h"
 
 const char *gc_kind_name(enum gc_kind kind)

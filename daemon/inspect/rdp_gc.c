@@ -1,3 +1,5 @@
+/* An event tells one collection with all of its slices. */
+
 #include "inspect/rdp_gc.h"
 
 #include <string.h>

@@ -1,3 +1,5 @@
+/* Times are in seconds, on the clock of the inspector. */
+
 #include "inspect/webkit_gc.h"
 
 #include <string.h>

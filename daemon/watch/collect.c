@@ -1,3 +1,8 @@
+/*
+ * A forced collection goes through its phases by what target.c tells: a poll has succeeded, a poll
+ * has failed, the runtime has answered. Each end goes through finish().
+ */
+
 #include "watch/collect.h"
 
 #include <errno.h>

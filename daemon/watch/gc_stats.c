@@ -1,3 +1,5 @@
+/* Pauses and spans are kept apart, for nothing tells one from the other afterwards. */
+
 #include "watch/gc_stats.h"
 
 #include <stdlib.h>

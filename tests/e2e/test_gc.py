@@ -304,8 +304,8 @@ def test_webkit(nursery, tmp_path, watch, path):
     daemon.wait_up("app")
     got = forced(daemon)
     assert got["isolate"] == "page:1" and got["heap_after_bytes"] > 0
-    until(lambda: gc_counts(daemon, "major", "page:1", "span_seconds")[0] > 0, "the forced one")
-    assert daemon.values(GC + "pause_seconds_count", target="app") == []
+    # An event that is on its way when a client leaves ends WPE: none is asked for.
+    assert [name for name, _, _ in daemon.samples() if name.startswith(GC)] == []
     assert browser.grow(1) == 1
 
 
