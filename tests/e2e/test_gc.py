@@ -53,6 +53,7 @@ def test_node_and_its_worker(major, start_node, watch):
     got = forced(daemon)
     expect_freed(got)
     assert got["heap_after_bytes"] > 7 * MIB
+    until(lambda: daemon.value(USED, target="app", isolate="worker:1") > 16 * MIB, "garbage there")
     until(lambda: force(daemon, isolate="worker:1", dry_run=True).status == 200, "a second")
     expect_freed(forced(daemon, isolate="worker:1"), "worker:1")
     assert daemon.value("heapwatch_forced_gcs_total", target="app", rule="") == 2
