@@ -35,29 +35,33 @@ def forced(daemon, target="app", **wishes):
     return answer.json()["data"]
 
 
-def expect_freed(got, isolate_name="main"):
+def expect_sizes(got, isolate_name="main"):
+    before, after = got["heap_before_bytes"], got["heap_after_bytes"]
     assert got["isolate"] == isolate_name
-    assert got["heap_before_bytes"] > got["heap_after_bytes"] > 0, got
-    assert got["freed_bytes"] == got["heap_before_bytes"] - got["heap_after_bytes"]
+    assert before > 0 and after > 0 and got["freed_bytes"] == max(0, before - after), got
     assert 0 < got["duration_seconds"] < 10
 
 
 # ---- forced ----
 
 def test_node_and_its_worker(major, start_node, watch):
+    """Of a program that goes on making garbage now and then a collection frees less than comes again
+    before the second look."""
     node = start_node(major, "garbage", 8, 2000, "workers")
     daemon = watch(app=node.address, sections={"capture": dict(PLAIN, gc_interval="1s")})
     daemon.wait_up("app")
     until(lambda: daemon.value(USED, target="app", isolate="worker:1"), "the worker")
-    until(lambda: daemon.value(USED, target="app", isolate="main") > 16 * MIB, "garbage")
-    got = forced(daemon)
-    expect_freed(got)
-    assert got["heap_after_bytes"] > 7 * MIB
-    until(lambda: daemon.value(USED, target="app", isolate="worker:1") > 16 * MIB, "garbage there")
-    until(lambda: force(daemon, isolate="worker:1", dry_run=True).status == 200, "a second")
-    expect_freed(forced(daemon, isolate="worker:1"), "worker:1")
-    assert daemon.value("heapwatch_forced_gcs_total", target="app", rule="") == 2
-    assert daemon.value("heapwatch_forced_gc_duration_seconds_count") == 2
+
+    def frees(isolate_name):
+        answer = force(daemon, isolate=isolate_name)
+        got = answer.json().get("data") if answer.status == 200 else None
+        return got if got and got["freed_bytes"] > 0 else None
+    for isolate_name in ("main", "worker:1"):
+        got = until(lambda: frees(isolate_name), lambda: f"a collection; log:\n{daemon.tail()}", 60)
+        expect_sizes(got, isolate_name)
+        assert got["heap_after_bytes"] > 7 * MIB
+    assert daemon.value("heapwatch_forced_gcs_total", target="app", rule="") >= 2
+    assert daemon.value("heapwatch_forced_gc_duration_seconds_count") >= 2
     assert daemon.values("heapwatch_captures_total", target="app") == []
 
 
@@ -106,7 +110,7 @@ def test_the_guards_hold_but_for_headroom(start_node, watch, guards, reason):
     answer = force(daemon)
     assert answer.status == 409 and answer.json()["errorType"] == "guard"
     assert answer.json()["error"].startswith(reason)
-    expect_freed(forced(daemon, force=True))
+    expect_sizes(forced(daemon, force=True))
 
 
 def test_a_blocked_program_is_given_up(start_node, watch, tmp_path):
@@ -151,7 +155,7 @@ def test_deno(nursery, tmp_path, watch):
     deno = Deno(nursery, tmp_path / "deno", 1000)
     daemon = watch(app=deno.address)
     daemon.wait_up("app")
-    expect_freed(forced(daemon))
+    expect_sizes(forced(daemon))
     daemon.wait_up("app")
 
 
@@ -285,7 +289,7 @@ def test_bun(nursery, watch):
     daemon.wait_up("app")
     with bun.client() as client:
         client.evaluate(GARBAGE)
-    expect_freed(forced(daemon))
+    expect_sizes(forced(daemon))
     until(lambda: gc_counts(daemon, "major", what="span_seconds")[0] > 0, "the forced one")
     before = gc_counts(daemon, "major", what="span_seconds")[0]
     with bun.client() as client:
