@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "capture/collection.h"
 #include "http/route.h"
 #include "net/http_call.h"
 #include "net/ws.h"
@@ -49,6 +50,7 @@ static void on_removed(void *owner, struct target *target)
 	struct daemon *daemon = owner;
 
 	alerts_forget_target(&daemon->alerts, target->id);
+	collection_target_removed(&daemon->captures, target->id);
 	probe_polled(&daemon->view, target->id);
 }
 
@@ -164,9 +166,11 @@ static bool on_firing(void *owner, struct alert *alert, struct target *target)
 	if (alert->asked && target->state != TARGET_UP)
 		return false;
 	for (size_t i = 0; i < alert->rule->actions.n; i++) {
-		/* What costs the target nothing was taken, or told why not, the first time. */
+		/* What costs the target nothing was taken, or told why not, the first time; and a
+		 * collection that was forced then need not be forced again. */
 		if ((alert->done & 1u << i) != 0 ||
-		    (alert->asked && actions[i].kind == CAPTURE_KIND_DIAGNOSTICS))
+		    (alert->asked && (actions[i].kind == CAPTURE_KIND_DIAGNOSTICS ||
+				      actions[i].kind == CAPTURE_KIND_GC)))
 			continue;
 		if (capture_for(daemon, alert, &actions[i], after))
 			alert->done |= 1u << i;
@@ -189,6 +193,21 @@ static void on_captured(void *owner, const struct capture *capture)
 				 capture->manifest.rule);
 	if (capture->step == CAPTURE_SUCCEEDED)
 		analyses_add(&daemon->analyses, &capture->manifest);
+}
+
+static void on_target_collected(void *owner, struct target *target,
+				const struct collected *collected)
+{
+	struct daemon *daemon = owner;
+
+	collection_ended(&daemon->captures, target, collected);
+}
+
+static void on_collected(void *owner, const struct collection_end *end)
+{
+	struct daemon *daemon = owner;
+
+	gc_collected(&daemon->view, end);
 }
 
 static void on_rearmed(void *owner, const struct rule *rule, const struct target *target,
@@ -469,6 +488,7 @@ static int start_watch(struct daemon *daemon, const struct settings *settings)
 	loop_deferred_init(&daemon->reclaim, reclaim, daemon);
 	daemon->targets.on_polled = on_polled;
 	daemon->targets.on_removed = on_removed;
+	daemon->targets.on_collected = on_target_collected;
 	daemon->targets.on_released = on_released;
 	daemon->targets.owner = daemon;
 	discovery_init(&daemon->discovery, &daemon->loop, daemon->http_client);
@@ -484,6 +504,7 @@ static int start_watch(struct daemon *daemon, const struct settings *settings)
 				  &daemon->spool, &settings->capture, daemon->state_fd);
 	daemon->captures.version = VERSION;
 	daemon->captures.on_done = on_captured;
+	daemon->captures.on_collected = on_collected;
 	daemon->captures.owner = daemon;
 	if (r == 0)
 		r = adoption_new(&daemon->adoption, &daemon->captures);

@@ -147,6 +147,15 @@ static void check_timeout(const struct check *check, const char *path, uint64_t 
 			 str_format_duration(interval, interval_ns));
 }
 
+static void check_gc_events(const struct check *check, const char *path,
+			    const struct poll_settings *poll, uint64_t interval_ns)
+{
+	if (poll->gc_events == GC_EVENTS_ALWAYS && interval_ns > GC_EVENTS_INTERVAL_MAX_NS)
+		complain(check, path,
+			 "wants an interval of at most 1m: the runtime keeps them in its memory "
+			 "from poll to poll");
+}
+
 /* One that was not given follows a short interval silently, as in Prometheus. */
 static void check_poll(const struct check *check)
 {
@@ -156,6 +165,7 @@ static void check_poll(const struct check *check)
 		check_timeout(check, "poll.timeout", poll->timeout_ns, poll->interval_ns);
 	else if (poll->timeout_ns > poll->interval_ns)
 		poll->timeout_ns = poll->interval_ns;
+	check_gc_events(check, "poll.gc_events", poll, poll->interval_ns);
 }
 
 /* Names of targets as they will be; the texts are owned. */
@@ -267,6 +277,9 @@ static int check_target(const struct check *check, struct names *names, size_t i
 	snprintf(path, sizeof(path), "targets[%zu].timeout", i);
 	if (target->has_timeout)
 		check_timeout(check, path, target->poll.timeout_ns, interval_ns);
+	snprintf(path, sizeof(path), "targets[%zu].gc_events", i);
+	check_gc_events(check, path, target->has_gc_events ? &target->poll : &watch->poll,
+			interval_ns);
 	check_allowed(check, i);
 	check_access(check, i);
 	check_opening(check, i);

@@ -13,14 +13,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/collection.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/str.h"
+#include "watch/collect.h"
 
 /* A rule that is refused again within this time is not told again, only counted. */
 enum { STORY_MS = 10 * 60 * 1000 };
 
 static const double duration_bounds[] = { 1, 2.5, 5, 10, 30, 60, 120, 300, 600 };
+static const double gc_bounds[] = { 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10 };
 static const double pause_bounds[] = { 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120 };
 static const double size_bounds[] = { 1048576,    10485760,   104857600,  524288000,
 				      1073741824, 4294967296, 17179869184 };
@@ -32,6 +35,7 @@ void account_init(struct captures *captures)
 	link_init(&captures->counters);
 	histogram_init(&captures->duration, duration_bounds, BOUNDS_N(duration_bounds));
 	histogram_init(&captures->pause, pause_bounds, BOUNDS_N(pause_bounds));
+	histogram_init(&captures->gc_duration, gc_bounds, BOUNDS_N(gc_bounds));
 	histogram_init(&captures->size, size_bounds, BOUNDS_N(size_bounds));
 }
 
@@ -245,4 +249,49 @@ void account_failed(struct captures *captures, const struct capture *capture)
 	log_event(LEVEL_WARN, "capture", LOG_ID_CAPTURE_FAILED, fields,
 		  sizeof(fields) / sizeof(fields[0]), "%s of %s failed: %s", manifest->kind,
 		  manifest->target, capture->error);
+}
+
+void account_collected(struct captures *captures, const struct collection_run *run,
+		       const struct collected *collected)
+{
+	struct capture_counter *row = row_of(captures, CAPTURE_KIND_GC, run->target, run->rule, "");
+	char before[STR_UNIT_MAX], after[STR_UNIT_MAX], took[STR_UNIT_MAX], seconds[32];
+	const struct log_field fields[] = {
+		{ "target", run->target },
+		{ "isolate", run->isolate },
+		{ "rule", run->rule[0] != '\0' ? run->rule : NULL },
+		{ "cause", run->cause[0] != '\0' ? run->cause : NULL },
+		{ "duration", seconds },
+	};
+
+	if (row != NULL)
+		row->succeeded++;
+	histogram_observe(&captures->gc_duration, (double)collected->duration_ns / NS_PER_S);
+	snprintf(seconds, sizeof(seconds), "%.3f", (double)collected->duration_ns / NS_PER_S);
+	str_format_bytes(before, collected->before_bytes);
+	str_format_bytes(after, collected->after_bytes);
+	str_format_duration(took, collected->duration_ns - collected->duration_ns % NS_PER_MS);
+	log_event(LEVEL_INFO, "capture", LOG_ID_GC_FORCED, fields,
+		  sizeof(fields) / sizeof(fields[0]),
+		  "garbage of %s collected: %s before, %s "
+		  "after, in %s",
+		  run->target, before, after, took);
+}
+
+void account_collection_failed(struct captures *captures, const struct collection_run *run,
+			       const char *reason, const char *text)
+{
+	struct capture_counter *row = row_of(captures, CAPTURE_KIND_GC, run->target, "", reason);
+	const struct log_field fields[] = {
+		{ "target", run->target },
+		{ "isolate", run->isolate },
+		{ "rule", run->rule[0] != '\0' ? run->rule : NULL },
+		{ "reason", reason },
+	};
+
+	if (row != NULL)
+		row->failed++;
+	log_event(LEVEL_WARN, "capture", LOG_ID_GC_FAILED, fields,
+		  sizeof(fields) / sizeof(fields[0]), "garbage of %s not collected: %s",
+		  run->target, text);
 }

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "capture/collection.h"
 #include "capture/guard.h"
 #include "capture/job.h"
 #include "capture/state.h"
@@ -244,7 +245,7 @@ static bool may_begin(const struct captures *captures, const struct capture *cap
 		return false;
 	if (!capture->of_target)
 		return true;
-	if (is_being_polled(captures, capture))
+	if (is_being_polled(captures, capture) || collection_precedes(captures, capture))
 		return false;
 	return (settings->per_host == 0 || host < settings->per_host) &&
 	       fits_beside_others(captures, capture);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "capture/account.h"
+#include "capture/collection.h"
 #include "capture/guard.h"
 #include "capture/job.h"
 #include "capture/series.h"
@@ -47,6 +48,7 @@ static const char *const refusal_names[] = {
 	[REFUSAL_MAX_HEAP] = "max_heap",
 	[REFUSAL_MAX_CPU] = "max_cpu",
 	[REFUSAL_HEADROOM] = "headroom",
+	[REFUSAL_GC_INTERVAL] = "gc_interval",
 	[REFUSAL_SPACE] = "space",
 	[REFUSAL_TARGET] = "target",
 	[REFUSAL_UNSUPPORTED] = "unsupported",
@@ -66,6 +68,7 @@ static const char *const kind_names[] = {
 	[CAPTURE_KIND_DIAGNOSTICS] = "diagnostics",
 	[CAPTURE_KIND_PROFILE] = "profile",
 	[CAPTURE_KIND_SAMPLING] = "sampling",
+	[CAPTURE_KIND_GC] = "gc",
 };
 
 const char *capture_refusal_name(enum capture_refusal refusal)
@@ -243,6 +246,7 @@ static void on_wake(void *owner)
 	while ((done = capture_pool_take(captures->pool)) != NULL)
 		done->done(captures, done);
 	begin_all(captures);
+	collection_begin_all(captures);
 	save_soon(captures);
 	/* One that waits for a series may be hours away. */
 	if (!captures->tick.armed || captures->tick.due_ns > captures->loop->now_ns + TICK_NS)
@@ -355,6 +359,7 @@ int captures_init(struct captures *captures, struct loop *loop, struct targets *
 	link_init(&captures->ended);
 	link_init(&captures->history);
 	link_init(&captures->series);
+	link_init(&captures->collections);
 	account_init(captures);
 	r = loop_wake_init(&captures->wake, loop, on_wake, captures);
 	if (r == 0)
@@ -409,6 +414,7 @@ void captures_fini(struct captures *captures)
 	free_all(&captures->running);
 	free_all(&captures->ended);
 	series_forget_all(captures);
+	collection_forget_all(captures);
 	guard_forget_all(captures);
 	account_fini(captures);
 	captures->loop = NULL;

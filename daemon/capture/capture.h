@@ -24,6 +24,7 @@
 #include "util/metric.h"
 #include "watch/rule.h"
 
+struct collection_end;
 struct target;
 struct targets;
 
@@ -39,6 +40,7 @@ enum capture_refusal {
 	REFUSAL_MAX_HEAP,
 	REFUSAL_MAX_CPU,
 	REFUSAL_HEADROOM, /* the host or the control group has not enough memory to spare */
+	REFUSAL_GC_INTERVAL, /* the last forced collection of the target was a moment ago */
 	REFUSAL_SPACE, /* the spool has no room, or no inodes */
 	REFUSAL_TARGET, /* not up, or it has nothing to be captured */
 	REFUSAL_UNSUPPORTED, /* its runtime cannot do this, at any time */
@@ -146,6 +148,8 @@ struct captures {
 	bool unsaved; /* the state has changed since it was last handed to a thread */
 	struct save_job *saving; /* owned: a thread has it */
 	struct histogram duration, pause, size; /* of snapshots that we took */
+	struct link collections; /* of capture/collection.c: forced ones that are not over */
+	struct histogram gc_duration; /* of forced collections */
 	uint64_t input_bytes[CAPTURE_KINDS], output_bytes[CAPTURE_KINDS];
 	uint64_t adopted_n;
 	struct loop_wake wake;
@@ -154,6 +158,7 @@ struct captures {
 	/* Set by the root; may be NULL. */
 	const char *version; /* of the daemon */
 	void (*on_done)(void *owner, const struct capture *capture);
+	void (*on_collected)(void *owner, const struct collection_end *end);
 	void *owner;
 };
 
@@ -169,7 +174,8 @@ void captures_fini(struct captures *captures);
 void captures_set(struct captures *captures, const struct capture_settings *settings);
 
 /*
- * Ask for a capture. 0 and the id in ret_id (may be NULL); or a capture_refusal with the numbers
+ * Ask for a capture, or with CAPTURE_KIND_GC for a forced collection, whose end on_collected tells.
+ * 0 and the id in ret_id (may be NULL); or a capture_refusal with the numbers
  * in err, counted and remembered; or -errno. It starts in a later turn of the loop. A request that
  * was accepted counts for cooldown and max_captures even if the capture fails: what they limit is
  * how often a target is stopped.

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/collection.h"
 #include "capture/diagnostics.h"
 #include "capture/step.h"
 #include "capture/support.h"
@@ -326,12 +327,28 @@ static enum capture_refusal judge_dry_run(const struct target *target,
 {
 	if (!request->dry_run)
 		return REFUSAL_NONE;
+	if (request->kind == CAPTURE_KIND_GC)
+		return (enum capture_refusal)err_set(
+			err, REFUSAL_DRY_RUN,
+			"dry_run: would have collected the garbage of %s (isolate %s)",
+			target->spec.name, request->isolate);
 	return (enum capture_refusal)err_set(
 		err, REFUSAL_DRY_RUN, "dry_run: would have captured %s of %s (isolate %s)",
 		request->kind == CAPTURE_KIND_DIAGNOSTICS ? "diagnostics"
 		: request->kind == CAPTURE_KIND_SAMPLING  ? "a sampling profile"
 							  : "a snapshot",
 		target->spec.name, request->isolate);
+}
+
+/* What is not yet over stands in nobody's way: see collection.c. */
+static enum capture_refusal judge_gc(const struct captures *captures, const struct target *target,
+				     const struct capture_request *request, struct err *err)
+{
+	enum capture_refusal refusal = judge_history(captures, target, request, err);
+
+	if (refusal == REFUSAL_NONE)
+		refusal = collection_judge(captures, target, request, err);
+	return refusal != REFUSAL_NONE ? refusal : judge_dry_run(target, request, err);
 }
 
 enum capture_refusal guard_judge(const struct captures *captures, const struct target *target,
@@ -342,6 +359,8 @@ enum capture_refusal guard_judge(const struct captures *captures, const struct t
 
 	if (target == NULL)
 		return (enum capture_refusal)err_set(err, REFUSAL_TARGET, "target: there is none");
+	if (request->kind == CAPTURE_KIND_GC)
+		return judge_gc(captures, target, request, err);
 	if (stops)
 		refusal = judge_busy(captures, target, request, err);
 	if (refusal == REFUSAL_NONE)

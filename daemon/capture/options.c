@@ -72,6 +72,15 @@ const struct option_desc capture_options[] = {
 	  .help = "Give up on a capture that grows larger. A snapshot is about as large as the "
 		  "heap; "
 		  "V8's heaps end near 16 GiB." },
+	{ .name = "gc_interval",
+	  .type = OPTION_TIME,
+	  .offset = AT(gc_interval_ns),
+	  .min = NS_PER_S,
+	  .max = 24 * HOUR_NS,
+	  .def = "1m",
+	  .help = "Shortest time between two forced collections of garbage of one target, whoever "
+		  "asks: each stops the program, for 76 to 199 ms with 88 MB of small objects in "
+		  "V8. A collection before a snapshot (`gc_before`) does not count." },
 	{ .name = "guards",
 	  .type = OPTION_TABLE,
 	  .offset = AT(guards),

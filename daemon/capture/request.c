@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "capture/account.h"
+#include "capture/collection.h"
 #include "capture/diagnostics.h"
 #include "capture/guard.h"
 #include "capture/series.h"
@@ -335,7 +336,7 @@ static int accept_taking(struct captures *captures, const struct target *target,
 	return 0;
 }
 
-static int accept_request(struct captures *captures, const struct target *target,
+static int accept_request(struct captures *captures, struct target *target,
 			  const struct capture_request *request, char ret_id[CAPTURE_ID_MAX])
 {
 	const struct diagnostics_context alone = { .version = captures->version };
@@ -343,7 +344,9 @@ static int accept_request(struct captures *captures, const struct target *target
 
 	if (r < 0)
 		return r;
-	if (request->kind == CAPTURE_KIND_DIAGNOSTICS)
+	if (request->kind == CAPTURE_KIND_GC)
+		r = collection_accept(captures, target, request, ret_id);
+	else if (request->kind == CAPTURE_KIND_DIAGNOSTICS)
 		r = queue_diagnostics(captures, target, request, &alone, ret_id);
 	else
 		r = accept_taking(captures, target, request, ret_id);
@@ -376,7 +379,7 @@ static void instead(struct captures *captures, const struct target *target,
 int request_quietly(struct captures *captures, const struct capture_request *request,
 		    char ret_id[CAPTURE_ID_MAX], struct err *err)
 {
-	const struct target *target = targets_find(captures->targets, request->target_id);
+	struct target *target = targets_find(captures->targets, request->target_id);
 	enum capture_refusal refusal = guard_judge(captures, target, request, err);
 
 	if (refusal != REFUSAL_NONE)

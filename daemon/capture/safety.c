@@ -325,15 +325,15 @@ enum capture_refusal safety_judge(const struct captures *captures, const struct 
 		safety_choose(&captures->settings->guards, guards != NULL ? &guards->safety : NULL);
 	struct subject subject = look(target, isolate, fresh);
 	enum capture_refusal refusal = judge_quiet(&all, err);
-	bool copies = kind == CAPTURE_KIND_SNAPSHOT; /* the heap */
+	bool snapshot = kind == CAPTURE_KIND_SNAPSHOT; /* it alone takes memory to speak of */
 
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_uptime(&all, &subject, err);
-	if (refusal == REFUSAL_NONE && copies)
+	if (refusal == REFUSAL_NONE && (snapshot || kind == CAPTURE_KIND_GC))
 		refusal = judge_heap(&all, &subject, err);
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_cpu(&all, &subject, err);
-	if (refusal == REFUSAL_NONE && copies)
+	if (refusal == REFUSAL_NONE && snapshot)
 		refusal = judge_headroom(&all, &subject, err);
 	return refusal;
 }

@@ -58,6 +58,7 @@ static const char *const kind_names[] = {
 	[CAPTURE_KIND_DIAGNOSTICS] = "diagnostics",
 	[CAPTURE_KIND_PROFILE] = "profile",
 	[CAPTURE_KIND_SAMPLING] = "sampling",
+	[CAPTURE_KIND_GC] = "gc",
 };
 enum { KINDS_N = sizeof(kind_names) / sizeof(kind_names[0]) };
 

@@ -51,6 +51,8 @@ enum capture_refusal support_judge(const struct captures *captures, const struct
 		return REFUSAL_UNSUPPORTED;
 	if (request->kind == CAPTURE_KIND_SAMPLING)
 		return refuse(target, ABILITY_SAMPLING, "sampling", err);
+	if (request->kind == CAPTURE_KIND_GC)
+		return refuse(target, ABILITY_COLLECT, "gc", err);
 	return judge_redact(captures, target, request, err);
 }
 

@@ -21,6 +21,7 @@ command_fn command_pin;
 command_fn command_unpin;
 command_fn command_verify;
 command_fn command_vacuum;
+command_fn command_gc;
 command_fn command_discover;
 command_fn command_capture;
 

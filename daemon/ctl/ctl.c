@@ -36,6 +36,7 @@ static const struct command {
 	{ "unpin", 1, ANY_NUMBER, command_unpin },
 	{ "verify", 0, ANY_NUMBER, command_verify },
 	{ "vacuum", 0, 0, command_vacuum },
+	{ "gc", 1, 1, command_gc },
 	{ "analyze", 1, 1, command_analyze, true },
 	{ "diff", 2, 2, command_diff, true },
 	{ "retainers", 1, 1, command_retainers, true },
@@ -62,6 +63,7 @@ static const char usage[] =
 	"  rm ID...               delete them\n"
 	"  vacuum                 delete the oldest down to the limits of the spool, or those "
 	"given\n"
+	"  gc TARGET              have a target collect its garbage now, and say what that freed\n"
 	"  keygen                 make a key pair for encrypted captures\n"
 	"  analyze FILE           what a heap snapshot holds: classes, sizes retained\n"
 	"  diff BASE FILE         objects that came and went between two snapshots of one "
@@ -98,6 +100,7 @@ static const char usage[] =
 	"capture's "
 	"name)\n"
 	"  -i --identity=FILE     export, analyze, ...: key file; may be repeated\n"
+	"     --isolate=NAME      gc: of this isolate (worker:3; default: the main one)\n"
 	"     --raw               export: as it is on the disk\n"
 	"     --scripts           export: the list of scripts kept beside it\n"
 	"     --scripts=FILE      leaks: that list (default: the one beside the last snapshot)\n"
@@ -146,7 +149,9 @@ static int check_args(const struct command *command, const struct ctl_options *o
 {
 	if (options->args_n < command->args_min) {
 		fprintf(stderr, "heapwatchctl: %s: which %s\n", command->name,
-			command->local ? "file?" : "capture? (see heapwatchctl list)");
+			command->run == command_gc ? "target?"
+			: command->local           ? "file?"
+						   : "capture? (see heapwatchctl list)");
 		return CTL_USAGE;
 	}
 	if (options->args_n > command->args_max) {

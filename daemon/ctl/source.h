@@ -38,6 +38,13 @@ struct part_file {
 
 struct part_file source_part(const struct manifest *manifest, enum part part);
 
+/* What a forced collection of garbage has come to. */
+struct gc_result {
+	char isolate[64];
+	uint64_t before_bytes, after_bytes, freed_bytes;
+	double seconds;
+};
+
 struct source_ops {
 	/* All captures, in any order. */
 	int (*list)(struct source *source, struct item_array *ret, struct err *err);
@@ -57,6 +64,9 @@ struct source_ops {
 		       char ret_id[CAPTURE_ID_MAX], struct err *err);
 	/* Where it is; CTL_FAILURE also when it came to nothing. *ret_done: it is in the spool. */
 	int (*look)(struct source *source, const char *id, bool *ret_done, struct err *err);
+	/* isolate NULL: the main one. */
+	int (*collect)(struct source *source, const char *target, const char *isolate,
+		       struct gc_result *ret, struct err *err);
 	void (*free)(struct source *source);
 };
 

@@ -22,6 +22,7 @@
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/str.h"
+#include "util/url.h"
 
 enum { URL_MAX = 512, PAYLOAD_MAX = 1024, BODY_MAX = 64 << 20, STEP_MS = 1000 };
 
@@ -58,8 +59,11 @@ static int on_piece(void *owner, const void *data, size_t size)
 static int refuse(struct call *call, const struct http_answer *answer)
 {
 	const char *text = NULL;
-	int exit = answer->status == 429 ? CTL_REFUSED : CTL_FAILURE;
-	int code = answer->status == 404 ? -ENOENT : -EREMOTEIO;
+	const char *type = "";
+	int exit, code = answer->status == 404 ? -ENOENT : -EREMOTEIO;
+
+	tree_string(call->answer, "errorType", &type);
+	exit = answer->status == 429 || strcmp(type, "guard") == 0 ? CTL_REFUSED : CTL_FAILURE;
 
 	if (call->answer != NULL && tree_string(call->answer, "error", &text))
 		return source_fail(call->err, exit, code, "%s", text);
@@ -238,22 +242,6 @@ static int http_vacuum(struct source *source, const struct vacuum_wish *wish, ui
 	return exit;
 }
 
-/* What may stand in a path as it is; the rest is written in hex. */
-static void put_segment(struct buf *buf, const char *text)
-{
-	static const char plain[] = "-._~";
-
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		    strchr(plain, c) != NULL)
-			buf_append(buf, text, 1);
-		else
-			buf_printf(buf, "%%%02X", c);
-	}
-}
-
 static int http_capture(struct source *source, const char *target, const char *payload,
 			char ret_id[CAPTURE_ID_MAX], struct err *err)
 {
@@ -264,7 +252,7 @@ static int http_capture(struct source *source, const char *target, const char *p
 
 	buf_init(&path, URL_MAX);
 	buf_puts(&path, "/api/v1/targets/");
-	put_segment(&path, target);
+	url_quote(&path, target);
 	buf_puts(&path, "/captures");
 	if (buf_text(&path) == NULL)
 		exit = source_fail(err, CTL_USAGE, -EINVAL, "the name of the target is too long");
@@ -298,6 +286,61 @@ static int http_look(struct source *source, const char *id, bool *ret_done, stru
 	return exit;
 }
 
+static bool take_result(const struct tree *data, struct gc_result *ret)
+{
+	const char *isolate;
+
+	return tree_string(data, "isolate", &isolate) &&
+	       str_copy(ret->isolate, sizeof(ret->isolate), isolate) &&
+	       tree_uint(data, "heap_before_bytes", &ret->before_bytes) &&
+	       tree_uint(data, "heap_after_bytes", &ret->after_bytes) &&
+	       tree_uint(data, "freed_bytes", &ret->freed_bytes) &&
+	       tree_double(data, "duration_seconds", &ret->seconds);
+}
+
+static int ask_gc(struct source_http *http, const char *target, const char *payload,
+		  struct call *call)
+{
+	struct buf path;
+	int exit;
+
+	buf_init(&path, URL_MAX);
+	buf_puts(&path, "/api/v1/targets/");
+	url_quote(&path, target);
+	buf_puts(&path, "/gc");
+	exit = buf_text(&path) != NULL
+		       ? ask(http, "POST", buf_text(&path), payload, call)
+		       : source_fail(call->err, CTL_USAGE, -EINVAL, "no target has such a name");
+	buf_fini(&path);
+	return exit;
+}
+
+static int http_collect(struct source *source, const char *target, const char *isolate,
+			struct gc_result *ret, struct err *err)
+{
+	struct call call = { .err = err };
+	struct json_writer w;
+	struct buf payload;
+	int exit;
+
+	buf_init(&payload, PAYLOAD_MAX);
+	json_write_init(&w, &payload);
+	json_write_object(&w);
+	if (isolate != NULL)
+		json_member_string(&w, "isolate", isolate);
+	json_write_object_end(&w);
+	if (buf_text(&payload) == NULL)
+		exit = source_fail(err, CTL_USAGE, -EINVAL, "no isolate has such a name");
+	else
+		exit = ask_gc(container_of(source, struct source_http, source), target,
+			      buf_text(&payload), &call);
+	if (exit == CTL_OK && !take_result(tree_get(call.answer, "data"), ret))
+		exit = source_fail(err, CTL_FAILURE, -EBADMSG, "the daemon's answer has no sizes");
+	tree_free(call.answer);
+	buf_fini(&payload);
+	return exit;
+}
+
 static void http_free(struct source *source)
 {
 	struct source_http *http = container_of(source, struct source_http, source);
@@ -315,6 +358,7 @@ static const struct source_ops http_ops = {
 	.vacuum = http_vacuum,
 	.capture = http_capture,
 	.look = http_look,
+	.collect = http_collect,
 	.free = http_free,
 };
 

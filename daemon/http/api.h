@@ -36,6 +36,7 @@ int api_target(struct http_exchange *exchange);
 int api_series(struct http_exchange *exchange);
 int api_sd(struct http_exchange *exchange);
 int api_capture_request(struct http_exchange *exchange);
+int api_gc(struct http_exchange *exchange);
 int api_captures(struct http_exchange *exchange);
 int api_capture(struct http_exchange *exchange);
 int api_capture_file(struct http_exchange *exchange);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "capture/capture.h"
+#include "http/api_refusal.h"
 #include "http/api_wish.h"
 #include "http/server.h"
 #include "http/view.h"
@@ -31,7 +32,7 @@ static int answer_dry_run(struct http_exchange *exchange, const struct err *err)
 	return api_finish(&answer, exchange, 200);
 }
 
-static int answer_refused(struct http_exchange *exchange, int refusal, const struct err *err)
+int api_answer_refused(struct http_exchange *exchange, int refusal, const struct err *err)
 {
 	switch (refusal) {
 	case REFUSAL_DRY_RUN:
@@ -108,7 +109,7 @@ static int request_capture(struct http_exchange *exchange, const struct target *
 	r = captures_request(view->captures, &request, id, &err);
 	if (r < 0)
 		return r;
-	return r > 0 ? answer_refused(exchange, r, &err) : answer_accepted(exchange, id);
+	return r > 0 ? api_answer_refused(exchange, r, &err) : answer_accepted(exchange, id);
 }
 
 int api_capture_request(struct http_exchange *exchange)
@@ -126,7 +127,7 @@ int api_capture_request(struct http_exchange *exchange)
 		r = request_capture(exchange, target, &wish);
 	else if (r == -EINVAL && wish.unknown_kind != NULL &&
 		 captures_kind_unsupported(target, wish.unknown_kind, &err) != REFUSAL_NONE)
-		r = answer_refused(exchange, REFUSAL_UNSUPPORTED, &err);
+		r = api_answer_refused(exchange, REFUSAL_UNSUPPORTED, &err);
 	else if (r == -EINVAL)
 		r = http_answer_error(exchange, 400, NULL, "%s", err.text);
 	wish_fini(&wish);

@@ -61,7 +61,7 @@ static void write_action(struct json_writer *w, const struct subject *subject, s
 		guard_judge(subject->view->captures, subject->target, &request, &err);
 
 	json_write_object(w);
-	json_member_string(w, "capture", rule_action_name(action));
+	json_member_string(w, "action", rule_action_name(action));
 	json_member_string(w, "guard", capture_refusal_name(refusal));
 	json_member_string(w, "text", err.text);
 	json_write_object_end(w);

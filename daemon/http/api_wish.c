@@ -24,9 +24,10 @@ enum { SERIES_COUNT_MAX = 20, RECIPIENT_WORD_MAX = 256 };
 
 static const char *const names[] = { "kind",     "isolate",   "redact",      "compress", "encrypt",
 				     "series",   "gc_before", "force",       "dry_run",  "duration",
-				     "interval", "objects",   "stack_depth", "format" };
+				     "interval", "objects",   "stack_depth", "format",   NULL };
 
-enum { NAMES = sizeof(names) / sizeof(names[0]) };
+/* NULL-terminated, as these of a forced collection. */
+static const char *const gc_names[] = { "isolate", "force", "dry_run", NULL };
 
 /* From the body, else from the query; NULL: not given. -EINVAL when it is no text. */
 static int read_text(struct http_exchange *exchange, const struct wish *wish, const char *name,
@@ -275,20 +276,21 @@ static int read_sampling(struct http_exchange *exchange, struct wish *wish, stru
 
 /* ---- the whole ---- */
 
-static int check_names(const struct tree *body, struct err *err)
+static int check_names(const struct tree *body, const char *const *known, struct err *err)
 {
 	for (void *it = tree_first(body); it != NULL; it = tree_next(body, it)) {
 		size_t i = 0;
 
-		while (i < NAMES && strcmp(names[i], tree_name(it)) != 0)
+		while (known[i] != NULL && strcmp(known[i], tree_name(it)) != 0)
 			i++;
-		if (i == NAMES)
+		if (known[i] == NULL)
 			return err_set(err, -EINVAL, "unknown member '%.40s'", tree_name(it));
 	}
 	return 0;
 }
 
-static int read_body(struct http_exchange *exchange, struct wish *wish, struct err *err)
+static int read_body(struct http_exchange *exchange, struct wish *wish, const char *const *known,
+		     struct err *err)
 {
 	struct err why = { .text = "" };
 	size_t size;
@@ -304,7 +306,7 @@ static int read_body(struct http_exchange *exchange, struct wish *wish, struct e
 		return r;
 	if (!tree_is_object(wish->body))
 		return err_set(err, -EINVAL, "body is no JSON object: not an object");
-	return check_names(wish->body, err);
+	return check_names(wish->body, known, err);
 }
 
 int wish_read(struct http_exchange *exchange, struct wish *wish, struct err *err)
@@ -312,7 +314,7 @@ int wish_read(struct http_exchange *exchange, struct wish *wish, struct err *err
 	int r;
 
 	*wish = (struct wish){ .kind = CAPTURE_KIND_SNAPSHOT };
-	r = read_body(exchange, wish, err);
+	r = read_body(exchange, wish, names, err);
 	if (r == 0)
 		r = read_kind(exchange, wish, err);
 	if (r == 0)
@@ -335,6 +337,21 @@ int wish_read(struct http_exchange *exchange, struct wish *wish, struct err *err
 		r = read_bool(exchange, wish, "dry_run", &wish->dry_run, err);
 	if (r == 0 && wish->kind != CAPTURE_KIND_SNAPSHOT && wish->series.count > 1)
 		r = err_set(err, -EINVAL, "series: of snapshots only");
+	return r;
+}
+
+int wish_read_gc(struct http_exchange *exchange, struct wish *wish, struct err *err)
+{
+	int r;
+
+	*wish = (struct wish){ .kind = CAPTURE_KIND_GC };
+	r = read_body(exchange, wish, gc_names, err);
+	if (r == 0)
+		r = read_text(exchange, wish, "isolate", &wish->isolate, err);
+	if (r == 0)
+		r = read_bool(exchange, wish, "force", &wish->force, err);
+	if (r == 0)
+		r = read_bool(exchange, wish, "dry_run", &wish->dry_run, err);
 	return r;
 }
 

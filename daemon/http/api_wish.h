@@ -27,4 +27,7 @@ struct wish {
 
 /* 0; -EINVAL with the reason in err; -ENOMEM. fini in any case. */
 int wish_read(struct http_exchange *exchange, struct wish *wish, struct err *err);
+
+/* The same of a forced collection: of the members only isolate, force and dry_run. */
+int wish_read_gc(struct http_exchange *exchange, struct wish *wish, struct err *err);
 void wish_fini(struct wish *wish);

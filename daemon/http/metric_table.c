@@ -174,6 +174,35 @@ const struct metric_desc metric_table[METRICS + 1] = {
 			    .unit = "bytes",
 			    .labels = { "target", "isolate" },
 			    .help = "Memory of a content process that it shares with no other." },
+	[METRIC_GC_PAUSE] = { .name = "heapwatch_gc_pause_seconds",
+			      .type = METRIC_HISTOGRAM,
+			      .unit = "seconds",
+			      .labels = { "target", "isolate", "kind" },
+			      .help = "Times for which collections of garbage stopped the program: "
+				      "`minor`, `major`, and `incremental`, a step of a major one. "
+				      "With `gc_events: always`, of Node and Firefox." },
+	[METRIC_GC_SPAN] = { .name = "heapwatch_gc_span_seconds",
+			     .type = METRIC_HISTOGRAM,
+			     .unit = "seconds",
+			     .labels = { "target", "isolate", "kind" },
+			     .help = "Times from the beginning of a collection to its end, where "
+				     "the "
+				     "program may run meanwhile: no pauses. With `gc_events: "
+				     "always`, "
+				     "of Bun." },
+	[METRIC_GC_COLLECTIONS] = { .name = "heapwatch_gc_collections",
+				    .type = METRIC_COUNTER,
+				    .unit = "",
+				    .labels = { "target", "isolate", "kind" },
+				    .help = "Collections of garbage told by the runtime, `minor` "
+					    "or "
+					    "`major`. With `gc_events: always`." },
+	[METRIC_GC_FREED] = { .name = "heapwatch_gc_freed_bytes",
+			      .type = METRIC_COUNTER,
+			      .unit = "bytes",
+			      .labels = { "target", "isolate", "kind" },
+			      .help = "Bytes by which collections of garbage made the heap in use "
+				      "smaller. With `gc_events: always`, of Node." },
 	[METRIC_HEAP_GROWTH] = { .name = "heapwatch_heap_growth_bytes_per_second",
 				 .type = METRIC_GAUGE,
 				 .unit = "",
@@ -305,6 +334,27 @@ const struct metric_desc metric_table[METRICS + 1] = {
 				  .unit = "seconds",
 				  .labels = { "target", "kind" },
 				  .help = "Unix time of the last completed capture." },
+	[METRIC_FORCED_GCS] = { .name = "heapwatch_forced_gcs",
+				.type = METRIC_COUNTER,
+				.unit = "",
+				.labels = { "target", "rule" },
+				.help = "Collections of garbage forced by heapwatchd; an empty "
+					"rule "
+					"is a person." },
+	[METRIC_FORCED_GC_FAILURES] = { .name = "heapwatch_forced_gc_failures",
+					.type = METRIC_COUNTER,
+					.unit = "",
+					.labels = { "target", "reason" },
+					.help = "Collections of garbage that were to be forced and "
+						"were not, by reason; those that guards refuse are "
+						"in heapwatch_captures_suppressed." },
+	[METRIC_FORCED_GC_DURATION] = { .name = "heapwatch_forced_gc_duration_seconds",
+					.type = METRIC_HISTOGRAM,
+					.unit = "seconds",
+					.labels = { NULL },
+					.help = "Time from the request for a collection to the "
+						"target's answer: its pause, and the wait for its "
+						"event loop." },
 	[METRIC_ANALYSES] = { .name = "heapwatch_analyses",
 			      .type = METRIC_COUNTER,
 			      .unit = "",

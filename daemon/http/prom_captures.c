@@ -26,6 +26,12 @@ static bool is_shown(const struct http_view *view, const struct capture_counter 
 	return row->target[0] == '\0' || targets_find_name(view->targets, row->target) != NULL;
 }
 
+/* Forced collections have their own families; what refuses them is in that of captures. */
+static bool is_capture(const struct capture_counter *row)
+{
+	return row->kind != CAPTURE_KIND_GC;
+}
+
 static void write_done(struct exposition_writer *w, const struct http_view *view,
 		       struct prom_sums *sums)
 {
@@ -39,7 +45,7 @@ static void write_done(struct exposition_writer *w, const struct http_view *view
 			{ NULL },
 		};
 
-		if (row->succeeded > 0 && is_shown(view, row))
+		if (row->succeeded > 0 && is_capture(row) && is_shown(view, row))
 			prom_sums_add(sums, labels, row->succeeded);
 	}
 	prom_sums_write(sums, w);
@@ -56,7 +62,7 @@ static void write_failed(struct exposition_writer *w, const struct http_view *vi
 						     { "reason", row->reason },
 						     { NULL } };
 
-		if (row->failed > 0 && is_shown(view, row))
+		if (row->failed > 0 && is_capture(row) && is_shown(view, row))
 			prom_sums_add(sums, labels, row->failed);
 	}
 	prom_sums_write(sums, w);
@@ -140,6 +146,7 @@ void prom_write_captures(struct exposition_writer *w, const struct http_view *vi
 	exposition_family(w, METRIC_CAPTURES_ADOPTED);
 	sample_uint(w, no_labels, NULL, captures->adopted_n);
 	write_last(w, view);
+	prom_write_forced_gc(w, view);
 }
 
 void prom_write_analyses(struct exposition_writer *w, const struct http_view *view)

@@ -47,8 +47,10 @@ void prom_rows_fini(struct prom_rows *rows);
 
 void prom_write_targets(struct exposition_writer *w, const struct prom_rows *rows);
 void prom_write_leaks(struct exposition_writer *w, const struct prom_rows *rows);
+void prom_write_gc(struct exposition_writer *w, const struct prom_rows *rows);
 void prom_write_inspector(struct exposition_writer *w, const struct prom_rows *rows);
 void prom_write_captures(struct exposition_writer *w, const struct http_view *view);
+void prom_write_forced_gc(struct exposition_writer *w, const struct http_view *view);
 void prom_write_analyses(struct exposition_writer *w, const struct http_view *view);
 void prom_write_spool(struct exposition_writer *w, const struct http_view *view);
 void prom_write_rules(struct exposition_writer *w, const struct http_view *view);

@@ -274,6 +274,7 @@ void prom_write_targets(struct exposition_writer *w, const struct prom_rows *row
 	write_round_trips(w, rows);
 	write_heaps(w, rows);
 	write_spaces(w, rows);
+	prom_write_gc(w, rows);
 	prom_write_leaks(w, rows);
 	write_families(w, rows, process_families);
 }

@@ -54,6 +54,13 @@ const struct route http_routes[] = {
 	  "`capture.allow_weaker`. 409 when the target is busy or not up (`conflict`), or a guard "
 	  "protects it "
 	  "(`guard`); 429 when a limit refuses it. The text says which, with numbers." },
+	{ "POST", "/api/v1/targets/:name/gc", api_gc,
+	  "Have the target collect its garbage now: 200 when it has, with `heap_before_bytes`, "
+	  "`heap_after_bytes`, `freed_bytes` and `duration_seconds`, from the request to the "
+	  "target's answer. As members of a JSON body or as query arguments: `isolate`, `force`, "
+	  "`dry_run`. 409 and 429 as for captures; 429 with Retry-After within "
+	  "`capture.gc_interval` of the last one; 503 when it did not collect, or not before "
+	  "`web.response_timeout`." },
 	{ "GET", "/api/v1/captures", api_captures,
 	  "Captures `running` (and waiting), `ready` in the spool with all of their manifests, "
 	  "`failed`, and `refused` with the reason. Newest first. Of the spool only those that "

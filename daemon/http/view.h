@@ -13,8 +13,10 @@ struct alerts;
 struct analyses;
 struct buf;
 struct captures;
+struct collection_end;
 struct discovery;
 struct err;
+struct gc_wait;
 struct http_server;
 struct loop;
 struct probe;
@@ -32,6 +34,7 @@ struct http_view {
 	struct discovery *discovery;
 	struct http_server *server;
 	struct probe *probes; /* held requests, of probe.c */
+	struct gc_wait *gc_waits; /* of api_gc.c */
 	const struct web_settings *web;
 	const char *version, *revision, *compiler;
 	uint64_t event_loop_lag_ns; /* worst of the last interval */
@@ -49,3 +52,6 @@ struct http_view {
 
 /* Tell who waits for this target (held /probe requests) that a poll of it is complete. */
 void probe_polled(struct http_view *view, uint64_t target_id);
+
+/* Tell who waits for this forced collection that it is over. */
+void gc_collected(struct http_view *view, const struct collection_end *end);

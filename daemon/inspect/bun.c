@@ -6,7 +6,8 @@
  * Three things make an attached client harmless. The upgrade has `Ref-Event-Loop: 0`
  * (net/upgrade.h), or a program that is done would wait for us to leave. The answers to other
  * clients come to us too, and ours to them: so ids begin at a random number and what is not ours is
- * ignored. And no domain is enabled, because when any client leaves, those of all are disabled.
+ * ignored. And no domain is enabled but, where it is asked for, Heap for its collections, because
+ * when any client leaves, those of all are disabled.
  */
 
 #include "inspect/bun.h"
@@ -18,6 +19,7 @@
 #include "inspect/channel.h"
 #include "inspect/dialect.h"
 #include "inspect/session.h"
+#include "inspect/webkit_gc.h"
 #include "json/tree.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -31,7 +33,7 @@ static const char values_expression[] =
 	"(()=>{try{return globalThis.process.memoryUsage()}catch(e){return null}})()";
 
 struct bun {
-	int32_t identity_id, values_id; /* 0: nothing outstanding */
+	int32_t identity_id, values_id, collect_id; /* 0: nothing outstanding */
 	uint64_t asked_ns;
 };
 
@@ -84,6 +86,12 @@ static int bun_poll(struct channel *channel)
 {
 	struct bun *bun = bun_of(channel);
 
+	/* Any client that leaves switches it off for all, and again it does no harm. */
+	int r = channel->session->limits.gc_events ? channel_ask(channel, "Heap.enable", NULL, NULL)
+						   : 0;
+
+	if (r < 0)
+		return r;
 	bun->asked_ns = clock_mono_ns();
 	return ask_evaluate(channel, values_expression, &bun->values_id);
 }
@@ -146,19 +154,40 @@ static int bun_message(struct channel *channel, const struct tree *message)
 {
 	const struct tree *value = tree_get(message, "result.result.value");
 	struct bun *bun = bun_of(channel);
+	const char *method;
+	struct gc_event gc;
 	int64_t id;
 
+	if (tree_string(message, "method", &method)) {
+		if (strcmp(method, "Heap.garbageCollected") == 0 &&
+		    webkit_gc_read(tree_get(message, "params"), &gc))
+			session_gc(channel->session, "main", &gc);
+		return 0;
+	}
 	if (!tree_int(message, "id", &id) || id <= 0)
 		return 0;
 	if (id == bun->identity_id) {
 		bun->identity_id = 0;
 		take_identity(&channel->session->identity, value);
 		channel_ready(channel);
+	} else if (id == bun->collect_id) {
+		const char *failure = NULL;
+
+		bun->collect_id = 0;
+		tree_string(message, "error.message", &failure);
+		channel_collected(channel, failure);
 	} else if (id == bun->values_id) {
 		bun->values_id = 0;
 		return values_answered(channel, value);
 	}
 	return 0;
+}
+
+static int bun_collect(struct channel *channel, const char *isolate)
+{
+	if (strcmp(isolate, "main") != 0)
+		return -ENOENT;
+	return channel_ask(channel, "Heap.gc", NULL, &bun_of(channel)->collect_id);
 }
 
 static int bun_settle(struct channel *channel)
@@ -174,6 +203,7 @@ const struct dialect dialect_bun = {
 	.poll = bun_poll,
 	.message = bun_message,
 	.settle = bun_settle,
+	.collect = bun_collect,
 	.download_size = sizeof(struct bun_snapshot),
 	.snapshot_begin = bun_snapshot_begin,
 	.snapshot_event = bun_snapshot_event,

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "inspect/cdp_capture.h"
+#include "inspect/cdp_gc.h"
 #include "inspect/cdp_values.h"
 #include "inspect/cdp_words.h"
 #include "inspect/channel.h"
@@ -51,10 +52,12 @@ struct worker {
 struct cdp {
 	int32_t ready_id; /* the greeting ends with this answer */
 	int32_t identity_id;
+	int32_t collect_id; /* of the forced collection under way */
 	struct poll main;
 	struct worker *workers; /* owned */
 	size_t workers_n;
 	struct cdp_heap_limits limits;
+	struct cdp_gc gc;
 	uint64_t rss_bytes;
 	struct cdp_liveness liveness;
 	enum session_activity activity;
@@ -248,6 +251,8 @@ static int cdp_poll(struct channel *channel)
 	poll_begin(&cdp->main);
 	cdp->activity = ACTIVITY_UNKNOWN;
 	r = channel_ask(channel, "Runtime.getHeapUsage", NULL, &cdp->main.usage_id);
+	if (r == 0)
+		r = cdp_gc_poll(channel, &cdp->gc);
 	/* A program held by --inspect-brk cannot say who it is yet. */
 	if (r == 0 && evaluates(channel) && channel->session->identity.pid == 0)
 		r = ask_evaluate(channel, words_of(channel)->identity, &cdp->identity_id);
@@ -374,6 +379,20 @@ static int worker_detached(struct channel *channel, const struct tree *params)
 	return 0;
 }
 
+/* True when the answer was that to a forced collection. */
+static bool collect_answer(struct channel *channel, int64_t id, const struct tree *answer)
+{
+	struct cdp *cdp = cdp_of(channel);
+	const char *failure = NULL;
+
+	if (cdp->collect_id == 0 || id != cdp->collect_id)
+		return false;
+	cdp->collect_id = 0;
+	tree_string(answer, "error.message", &failure);
+	channel_collected(channel, failure);
+	return true;
+}
+
 static int worker_said(struct channel *channel, const struct tree *params)
 {
 	struct cdp *cdp = cdp_of(channel);
@@ -387,6 +406,10 @@ static int worker_said(struct channel *channel, const struct tree *params)
 	if (worker == NULL || !tree_string(params, "message", &text) ||
 	    tree_parse(text, strlen(text), &message, NULL) < 0)
 		return 0;
+	if (tree_int(message, "id", &id) && collect_answer(channel, id, message)) {
+		tree_free(message);
+		return 0;
+	}
 	if (tree_int(message, "id", &id) &&
 	    poll_answer(channel, &worker->poll, id, message, false) &&
 	    !poll_outstanding(&worker->poll)) {
@@ -413,6 +436,8 @@ static int cdp_event(struct channel *channel, const char *method, const struct t
 		return worker_detached(channel, params);
 	if (strcmp(method, "NodeWorker.receivedMessageFromWorker") == 0)
 		return worker_said(channel, params);
+	if (strcmp(method, "NodeTracing.dataCollected") == 0)
+		cdp_gc_data(channel, &cdp_of(channel)->gc, main_isolate(channel), params);
 	return 0;
 }
 
@@ -441,7 +466,8 @@ static int cdp_answer(struct channel *channel, int64_t id, const struct tree *an
 		channel_ready(channel);
 		return 0;
 	}
-	if (id == cdp->identity_id)
+	if (id == cdp->identity_id || cdp_gc_answer(&cdp->gc, id, answer) ||
+	    collect_answer(channel, id, answer))
 		return 0;
 	if (!poll_answer(channel, &cdp->main, id, answer, true) || poll_outstanding(&cdp->main))
 		return 0;
@@ -486,6 +512,24 @@ static int cdp_settle(struct channel *channel)
 	return r;
 }
 
+static int cdp_collect(struct channel *channel, const char *isolate)
+{
+	static const char method[] = "HeapProfiler.collectGarbage";
+	struct cdp *cdp = cdp_of(channel);
+
+	if (!words_of(channel)->collects)
+		return -ENOTSUP;
+	if (strcmp(isolate, main_isolate(channel)) == 0)
+		return channel_ask(channel, method, NULL, &cdp->collect_id);
+	for (size_t i = 0; i < cdp->workers_n; i++) {
+		struct worker *worker = &cdp->workers[i];
+
+		if (strcmp(isolate, worker->isolate) == 0)
+			return ask_worker(channel, worker, method, NULL, &cdp->collect_id);
+	}
+	return -ENOENT;
+}
+
 static int cdp_shut(struct channel *channel)
 {
 	const char *expression = words_of(channel)->shut;
@@ -507,6 +551,7 @@ const struct dialect dialect_cdp = {
 	.message = cdp_message,
 	.enough = cdp_enough,
 	.settle = cdp_settle,
+	.collect = cdp_collect,
 	.shut = cdp_shut,
 	.forget = cdp_forget,
 	.download_size = sizeof(struct cdp_capture),

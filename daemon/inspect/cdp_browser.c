@@ -58,6 +58,7 @@ struct page {
 
 struct browser {
 	int32_t processes_id, discover_id, ready_id;
+	int32_t collect_id; /* of the forced collection under way */
 	struct page *pages; /* owned; in the order they were attached */
 	size_t pages_n;
 };
@@ -442,6 +443,14 @@ static int browser_answer(struct channel *channel, int64_t id, const struct tree
 	const char *session_id = "";
 	struct page *page;
 
+	if (browser->collect_id != 0 && id == browser->collect_id) {
+		const char *failure = NULL;
+
+		browser->collect_id = 0;
+		tree_string(answer, "error.message", &failure);
+		channel_collected(channel, failure);
+		return 0;
+	}
 	if (tree_string(answer, "sessionId", &session_id)) {
 		page = find_session(browser, session_id);
 		if (page != NULL)
@@ -493,6 +502,21 @@ static int browser_settle(struct channel *channel)
 	return r;
 }
 
+static int browser_collect(struct channel *channel, const char *isolate)
+{
+	struct browser *browser = browser_of(channel);
+
+	for (size_t i = 0; i < browser->pages_n; i++) {
+		const struct page *page = &browser->pages[i];
+
+		if (page->told && !page->crashed && strcmp(page->isolate, isolate) == 0)
+			return channel_ask_session(channel, page->session_id,
+						   "HeapProfiler.collectGarbage", NULL,
+						   &browser->collect_id);
+	}
+	return -ENOENT;
+}
+
 static void browser_forget(struct channel *channel)
 {
 	free(browser_of(channel)->pages);
@@ -507,6 +531,7 @@ const struct dialect dialect_cdp_browser = {
 	.message = browser_message,
 	.enough = browser_enough,
 	.settle = browser_settle,
+	.collect = browser_collect,
 	.forget = browser_forget,
 	.download_size = sizeof(struct cdp_capture),
 	.snapshot_begin = cdp_capture_begin,

@@ -37,6 +37,7 @@ const struct cdp_words cdp_words_node = {
 		"t=g?g('timers').setTimeout:setTimeout;"
 		"t(()=>g?g('inspector').close():p._debugEnd(),300).unref()}catch(e){}})()",
 	.node = true,
+	.traces = true,
 	.collects = true,
 };
 

@@ -15,6 +15,7 @@ struct cdp_words {
 	const char *shut;
 	bool node; /* has NodeRuntime and NodeWorker */
 	bool browser; /* its isolates are targets of a browser, in flat sessions */
+	bool traces; /* has NodeTracing */
 	bool collects; /* answers HeapProfiler.collectGarbage */
 };
 

@@ -36,7 +36,16 @@ static const struct dialect *dialect_of(const struct channel *channel)
 
 bool channel_is_greeted(const struct channel *channel)
 {
-	return channel->state == CHANNEL_IDLE || channel->state == CHANNEL_POLLING;
+	return channel->state == CHANNEL_IDLE || channel->state == CHANNEL_POLLING ||
+	       channel->state == CHANNEL_COLLECTING;
+}
+
+bool channel_leads_to(const struct channel *channel, const char *isolate)
+{
+	size_t size = strlen(channel->isolate);
+
+	return size == 0 || (strncmp(isolate, channel->isolate, size) == 0 &&
+			     (isolate[size] == '\0' || isolate[size] == '/'));
 }
 
 static void channel_enter(struct channel *channel, enum channel_state state)
@@ -213,6 +222,21 @@ int channel_poll(struct channel *channel)
 	return dialect_of(channel)->poll(channel);
 }
 
+int channel_collect(struct channel *channel, const char *isolate)
+{
+	int r = dialect_of(channel)->collect(channel, isolate);
+
+	if (r == 0)
+		channel_enter(channel, CHANNEL_COLLECTING);
+	return r;
+}
+
+void channel_give_up_collecting(struct channel *channel)
+{
+	if (channel->state == CHANNEL_COLLECTING)
+		channel_enter(channel, CHANNEL_IDLE);
+}
+
 /* ---- for dialects ---- */
 
 int channel_ask(struct channel *channel, const char *method, const char *params, int32_t *ret_id)
@@ -273,4 +297,12 @@ void channel_polled(struct channel *channel, enum session_activity activity, uin
 	channel->overdue = false;
 	channel_enter(channel, CHANNEL_IDLE);
 	session_channel_polled(channel->session, activity, rss_bytes);
+}
+
+void channel_collected(struct channel *channel, const char *failure)
+{
+	if (channel->state != CHANNEL_COLLECTING)
+		return;
+	channel_enter(channel, CHANNEL_IDLE);
+	session_channel_collected(channel->session, failure);
 }

@@ -22,6 +22,7 @@ enum channel_state {
 	CHANNEL_GREETING, /* the dialect's first words */
 	CHANNEL_IDLE, /* waits for the next poll */
 	CHANNEL_POLLING,
+	CHANNEL_COLLECTING, /* owes the answer to a forced collection */
 };
 
 struct channel {
@@ -62,6 +63,9 @@ void channel_ready(struct channel *channel);
  */
 void channel_polled(struct channel *channel, enum session_activity activity, uint64_t rss_bytes);
 
+/* The forced collection is over; why it failed, or NULL. */
+void channel_collected(struct channel *channel, const char *failure);
+
 /* It ends: the session with it, unless the runtime has many. Its state is gone afterwards. */
 void channel_fail(struct channel *channel, enum session_end end, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -80,6 +84,15 @@ int channel_open(struct channel *channel);
 
 /* Only when idle. 0 or -errno. */
 int channel_poll(struct channel *channel);
+
+/* As dialect->collect; only when idle. */
+int channel_collect(struct channel *channel, const char *isolate);
+
+/* The answer is waited for no longer. */
+void channel_give_up_collecting(struct channel *channel);
+
+/* Is the isolate one of those it leads to? */
+bool channel_leads_to(const struct channel *channel, const char *isolate);
 
 /* Is it spoken to? */
 bool channel_is_greeted(const struct channel *channel);

@@ -48,6 +48,11 @@ struct dialect {
 	bool (*alive)(struct channel *channel);
 	/* Switch off what a capture may have left on in any isolate; may be NULL. */
 	int (*settle)(struct channel *channel);
+	/*
+	 * Have it collect all garbage of an isolate; ends with channel_collected(). 0; -ENOENT: no
+	 * such isolate; -ENOTSUP; -errno. May be NULL: no.
+	 */
+	int (*collect)(struct channel *channel, const char *isolate);
 	/* Have the runtime close its inspector, a moment after we have left; may be NULL: no. */
 	int (*shut)(struct channel *channel);
 	void (*bye)(struct channel *channel); /* last words before we close; may be NULL */

@@ -7,7 +7,9 @@
  *   deviceActor        getDescription
  *   a tab or process   getTarget
  *   memoryActor        measure                  of a tab
+ *                      attach                   of a tab, to be told of its collections
  *                      residentUnique           of a content process
+ *                      forceGarbageCollection   when asked to
  *
  * Firefox speaks first. Tabs and content processes are listed anew at each poll. The target of one
  * is got once and kept, for each getTarget makes a new set of actors in the content process; it is
@@ -28,6 +30,7 @@
 #include "inspect/channel.h"
 #include "inspect/dialect.h"
 #include "inspect/rdp_calls.h"
+#include "inspect/rdp_gc.h"
 #include "inspect/rdp_snapshot.h"
 #include "json/tree.h"
 #include "util/buf.h"
@@ -46,6 +49,8 @@ enum {
 
 /* The descriptor, in the browser itself, does not go: what it was asked may still be answered. */
 #define GETTING_MAX_NS (300 * NS_PER_S)
+
+static const char collect_type[] = "forceGarbageCollection";
 
 /* A tab or a content process. */
 struct place {
@@ -290,6 +295,8 @@ static int take_target(struct channel *channel, struct place *place, const struc
 		return 0;
 	}
 	tree_int(form, "processID", &place->pid);
+	if (place->is_tab && channel->session->limits.gc_events)
+		return ask(channel, place->memory, "attach", place->id);
 	return poll_place(channel, place);
 }
 
@@ -317,9 +324,22 @@ static void take_measures(struct place *place, const struct tree *packet)
 	place->waited_for = false;
 }
 
+static void collected(struct channel *channel, const struct tree *packet)
+{
+	const char *failure = NULL;
+
+	tree_string(packet, "error", &failure);
+	tree_string(packet, "message", &failure);
+	channel_collected(channel, failure);
+}
+
 static int place_said(struct channel *channel, struct place *place, const struct rdp_call *call,
 		      const struct tree *packet)
 {
+	if (strcmp(call->type, collect_type) == 0) {
+		collected(channel, packet);
+		return 0;
+	}
 	if (tree_get(packet, "error") != NULL) {
 		/* Most likely noSuchActor: its process has ended, or the tab has left it. */
 		forget_target(rdp_of(channel), place);
@@ -327,6 +347,8 @@ static int place_said(struct channel *channel, struct place *place, const struct
 	}
 	if (strcmp(call->type, "getTarget") == 0)
 		return take_target(channel, place, packet);
+	if (strcmp(call->type, "attach") == 0)
+		return poll_place(channel, place);
 	take_measures(place, packet);
 	return 0;
 }
@@ -416,6 +438,19 @@ static bool rdp_alive(struct channel *channel)
 	return rdp_of(channel)->alive;
 }
 
+static int rdp_collect(struct channel *channel, const char *isolate)
+{
+	struct rdp *rdp = rdp_of(channel);
+
+	list_each (link, &rdp->places) {
+		struct place *place = place_of(link);
+
+		if (strcmp(place->isolate, isolate) == 0 && place->memory[0] != '\0')
+			return ask(channel, place->memory, collect_type, place->id);
+	}
+	return -ENOENT;
+}
+
 /* ---- packets ---- */
 
 /* All below the prefix is gone with its process, and answers nothing any more. */
@@ -445,6 +480,23 @@ static int answered(struct channel *channel, const struct rdp_call *call, const 
 	return 0;
 }
 
+static void take_gc(struct channel *channel, const struct tree *packet)
+{
+	size_t slices = rdp_gc_slices(packet);
+	const char *from = "";
+	struct gc_event gc;
+
+	tree_string(packet, "from", &from);
+	list_each (link, &rdp_of(channel)->places) {
+		const struct place *place = place_of(link);
+
+		for (size_t i = 0;
+		     from[0] != '\0' && strcmp(place->memory, from) == 0 && i < slices; i++)
+			if (rdp_gc_read(packet, i, &gc))
+				session_gc(channel->session, place->isolate, &gc);
+	}
+}
+
 static int rdp_message(struct channel *channel, const struct tree *packet)
 {
 	struct rdp *rdp = rdp_of(channel);
@@ -458,6 +510,8 @@ static int rdp_message(struct channel *channel, const struct tree *packet)
 		r = answered(channel, &call, packet);
 	else if (rdp_is_cancelled(packet, &prefix))
 		forwarding_cancelled(rdp, prefix);
+	else
+		take_gc(channel, packet);
 	if (r == 0)
 		complete_if_answered(channel);
 	return r;
@@ -483,6 +537,7 @@ const struct dialect dialect_rdp = {
 	.message = rdp_message,
 	.enough = rdp_enough,
 	.alive = rdp_alive,
+	.collect = rdp_collect,
 	.forget = rdp_forget,
 	.download_size = sizeof(struct rdp_snapshot),
 	.snapshot_begin = rdp_snapshot_begin,

@@ -52,6 +52,10 @@ static const struct runtime workerd = {
 	.many = true,
 	.per_poll = true,
 	.alone = true,
+	.cannot = {
+		[ABILITY_COLLECT] = "it begins to collect with its next request, which may never "
+				    "come",
+	},
 };
 
 /* Any number of clients, of which none waits for another. */

@@ -1,5 +1,6 @@
 /*
- * The life of one conversation: CLOSED -> FINDING -> CONNECTING -> GREETING -> IDLE <-> POLLING.
+ * The life of one conversation: CLOSED -> FINDING -> CONNECTING -> GREETING -> IDLE <-> POLLING,
+ * COLLECTING.
  *
  * Most runtimes have one channel, and what becomes of it becomes of the session. Of a runtime that
  * has many, a channel that ends is only gone until the list names it again, and a poll is over when
@@ -39,6 +40,12 @@
 /* What another client has taken is left to it for so long. */
 #define YIELD_NS (60 * NS_PER_S)
 
+/*
+ * A collection takes a second for some gigabytes, but begins only when the event loop turns, and
+ * there is no polling meanwhile.
+ */
+#define COLLECT_NS (10 * NS_PER_S)
+
 static const char *const state_names[] = {
 	[SESSION_CLOSED] = "closed",
 	[SESSION_FINDING] = "finding",
@@ -46,6 +53,7 @@ static const char *const state_names[] = {
 	[SESSION_GREETING] = "greeting",
 	[SESSION_IDLE] = "idle",
 	[SESSION_POLLING] = "polling",
+	[SESSION_COLLECTING] = "collecting",
 };
 _Static_assert(sizeof(state_names) / sizeof(*state_names) == SESSION_STATES, "a name per state");
 
@@ -83,6 +91,8 @@ static uint64_t state_deadline_ns(const struct session *session, enum session_st
 		return 2 * 3600 * NS_PER_S;
 	case SESSION_POLLING:
 		return session->limits.poll_ns;
+	case SESSION_COLLECTING:
+		return COLLECT_NS;
 	default:
 		return 0;
 	}
@@ -299,8 +309,58 @@ void session_channel_ended(struct channel *channel, enum session_end end, const 
 		session_fail(session, end, "%s", reason);
 	else if (session->state == SESSION_GREETING)
 		session_channel_greeted(session);
+	else if (session->state == SESSION_COLLECTING &&
+		 channels_in(session, CHANNEL_COLLECTING) == 0)
+		session_channel_collected(session, reason);
 	else
 		finish_if_answered(session);
+}
+
+/* ---- forced collections ---- */
+
+static void finish_collection(struct session *session, int result, const char *reason)
+{
+	uint64_t duration_ns = clock_mono_ns() - session->collect_asked_ns;
+
+	session_enter(session, SESSION_IDLE);
+	session->events->collected(session->owner, result, duration_ns, reason);
+}
+
+void session_channel_collected(struct session *session, const char *failure)
+{
+	if (session->state == SESSION_COLLECTING)
+		finish_collection(session, failure != NULL ? -EIO : 0, failure);
+}
+
+/* Nothing takes the request back: it collects when it can. */
+static void collection_overdue(struct session *session)
+{
+	list_each (link, &session->channels)
+		channel_give_up_collecting(channel_of(link));
+	finish_collection(session, -ETIMEDOUT,
+			  "it has not begun to collect within 10s: its event loop is blocked, and "
+			  "it collects when that ends");
+}
+
+int session_collect(struct session *session, const char *isolate)
+{
+	int r = -ENOENT;
+
+	if (session->state != SESSION_IDLE)
+		return -EBUSY;
+	if (session->runtime->dialect->collect == NULL)
+		return -ENOTSUP;
+	session->collect_asked_ns = clock_mono_ns();
+	list_each (link, &session->channels) {
+		struct channel *channel = channel_of(link);
+
+		if (r == -ENOENT && channel->state == CHANNEL_IDLE &&
+		    channel_leads_to(channel, isolate))
+			r = channel_collect(channel, isolate);
+	}
+	if (r == 0)
+		session_enter(session, SESSION_COLLECTING);
+	return r;
 }
 
 /* ---- deadlines ---- */
@@ -386,6 +446,9 @@ static void on_deadline(void *owner)
 		session->late = true;
 		if (session->patient || !enough(session))
 			session_look(session);
+		break;
+	case SESSION_COLLECTING:
+		collection_overdue(session);
 		break;
 	case SESSION_GREETING:
 		session->late = true;
@@ -516,12 +579,8 @@ void session_set_patient(struct session *session, bool patient)
 const char *session_path(const struct session *session, const char *isolate)
 {
 	list_each (link, &session->channels) {
-		const struct channel *channel = channel_of(link);
-		size_t size = strlen(channel->isolate);
-
-		if (size == 0 || (strncmp(isolate, channel->isolate, size) == 0 &&
-				  (isolate[size] == '\0' || isolate[size] == '/')))
-			return channel->path;
+		if (channel_leads_to(channel_of(link), isolate))
+			return channel_of(link)->path;
 	}
 	return NULL;
 }
@@ -565,4 +624,10 @@ void session_isolate_shows(struct session *session, const char *isolate, const c
 void session_isolate_gone(struct session *session, const char *isolate)
 {
 	session->events->isolate_gone(session->owner, isolate);
+}
+
+void session_gc(struct session *session, const char *isolate, const struct gc_event *event)
+{
+	if (session->limits.gc_events && event->duration_ns <= GC_DURATION_MAX_NS)
+		session->events->gc(session->owner, isolate, event);
 }

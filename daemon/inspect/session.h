@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "inspect/gc.h"
 #include "inspect/sample.h"
 #include "loop/loop.h"
 #include "net/address.h"
@@ -33,6 +34,7 @@ enum session_state {
 	SESSION_GREETING, /* the dialect's first words on each channel */
 	SESSION_IDLE, /* waits for session_poll() */
 	SESSION_POLLING,
+	SESSION_COLLECTING, /* for session_collect() */
 	SESSION_STATES,
 };
 
@@ -70,6 +72,13 @@ struct session_events {
 	/* The poll is complete; rss_bytes is 0 when the runtime did not say. */
 	void (*polled)(void *owner, enum session_activity activity, uint64_t rss_bytes);
 	/*
+	 * What session_collect() came to: 0 and the time from the request to the answer, in which
+	 * the program may have run before it began; or -errno and why. SESSION_IDLE again.
+	 */
+	void (*collected)(void *owner, int result, uint64_t duration_ns, const char *reason);
+	/* Only with limits.gc_events. */
+	void (*gc)(void *owner, const char *isolate, const struct gc_event *event);
+	/*
 	 * The greeting or the poll is overdue, and again at every look while it stays so:
 	 * END_BLOCKED when the inspector's own thread still answers HTTP, END_SILENT when nothing
 	 * does. The session waits on.
@@ -81,6 +90,7 @@ struct session_events {
 struct session_limits {
 	uint64_t connect_ns, poll_ns;
 	bool evaluate;
+	bool gc_events; /* have the runtime tell of its collections */
 	uint32_t isolates_max;
 };
 
@@ -119,6 +129,7 @@ struct session {
 	bool guessed; /* the runtime is what the address may be, and has not said so yet */
 	bool asking; /* the channels are being asked: the poll cannot be over yet */
 	bool unsettled; /* session_settle() was asked and not yet done */
+	uint64_t collect_asked_ns; /* monotonic */
 	bool patient; /* a capture holds the target: a poll may take as long as it wants */
 };
 
@@ -135,6 +146,13 @@ int session_open(struct session *session, const struct address *address,
 
 /* Ask for samples. Only in SESSION_IDLE (-EBUSY otherwise). */
 int session_poll(struct session *session);
+
+/*
+ * Have the runtime collect all garbage of one isolate, which stops the program for as long as that
+ * takes; `collected` follows. Only in SESSION_IDLE (-EBUSY otherwise). 0; -ENOTSUP: no runtime that
+ * can; -ENOENT: no such isolate; -errno.
+ */
+int session_collect(struct session *session, const char *isolate);
 
 /*
  * What a capture leaves on costs the target most of its speed: switch it off once, at the next
@@ -176,6 +194,9 @@ void session_sample(struct session *session, const char *isolate, const struct s
 void session_isolate_shows(struct session *session, const char *isolate, const char *url);
 void session_isolate_gone(struct session *session, const char *isolate);
 
+/* Of an isolate that has been told of by a sample. */
+void session_gc(struct session *session, const char *isolate, const struct gc_event *event);
+
 /* Everything ends: the program goes, or nothing it says makes sense. */
 void session_fail(struct session *session, enum session_end end, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -186,6 +207,9 @@ void session_channel_opened(struct session *session);
 void session_channel_greeted(struct session *session);
 void session_channel_polled(struct session *session, enum session_activity activity,
 			    uint64_t rss_bytes);
+
+/* The forced collection is over; why not, or NULL. */
+void session_channel_collected(struct session *session, const char *failure);
 
 /* The channel is closed. */
 void session_channel_ended(struct channel *channel, enum session_end end, const char *reason);

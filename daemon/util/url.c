@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "util/buf.h"
+
 static bool is_word(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -63,4 +65,18 @@ const char *url_path(const char *url)
 	const char *host = strstr(url, "://");
 
 	return host != NULL ? strchr(host + 3, '/') : NULL;
+}
+
+int url_quote(struct buf *buf, const char *text)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789-._~";
+
+	for (; *text != '\0'; text++) {
+		if (strchr(plain, *text) != NULL)
+			buf_append(buf, text, 1);
+		else
+			buf_printf(buf, "%%%02X", (unsigned char)*text);
+	}
+	return buf->error;
 }

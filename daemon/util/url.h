@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct buf;
+
 /*
  * Copies text without who logs in ("user:password@"), without what stands behind a path (from "?"
  * or "#" on), and without what a data: URL carries. Text around a URL stays, up to the first of
@@ -15,3 +17,6 @@ size_t url_strip(char *dst, const char *text, size_t size, bool whole);
 
 /* "/path?query" of "ws://host:port/path?query", or NULL: it has no host or no path. Borrowed. */
 const char *url_path(const char *url);
+
+/* A text as one part of a path: all but letters, digits and "-._~" as %XX. 0 or the buf's error. */
+int url_quote(struct buf *buf, const char *text);

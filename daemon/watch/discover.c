@@ -60,6 +60,8 @@ static void fill_poll(struct poll_settings *poll, const struct target_settings *
 		poll->evaluate = target->poll.evaluate;
 	if (target->has_runtime)
 		poll->runtime = target->poll.runtime;
+	if (target->has_gc_events)
+		poll->gc_events = target->poll.gc_events;
 	if (poll->timeout_ns > poll->interval_ns)
 		poll->timeout_ns = poll->interval_ns;
 }

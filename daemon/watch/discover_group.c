@@ -67,7 +67,7 @@ static int set_own(const struct place *place, const struct group *group, const s
 		   struct target_settings *target)
 {
 	static const char *const known[] = { "name",   "interval", "timeout", "backoff_max",
-					     "policy", "evaluate", "runtime" };
+					     "policy", "evaluate", "runtime", "gc_events" };
 	const char *name = label->name + strlen(OWN);
 	struct err err = { 0 };
 	bool found = false;

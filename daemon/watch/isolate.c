@@ -70,6 +70,7 @@ void target_drop_isolate(struct target *target, struct isolate *isolate)
 	link_remove(&isolate->link);
 	target->isolates_n--;
 	series_fini(&isolate->series);
+	free(isolate->gc);
 	free(isolate);
 }
 
@@ -131,6 +132,33 @@ static void take_reading(struct target *target, struct isolate *isolate)
 	series_add(&isolate->series, &reading);
 }
 
+/*
+ * What is told of a collection holds until the next one: the heap has only grown since, unless
+ * less is in use now. A forced collection is an answer to one question, and others that come after
+ * it are not told, so what it left counts for the moment only.
+ */
+static void take_live(const struct target *target, struct isolate *isolate)
+{
+	struct sample *last = &isolate->last;
+	uint64_t used = last->value[SAMPLE_HEAP_USED];
+
+	if (isolate->gc != NULL && isolate->gc->has_live)
+		sample_set(last, SAMPLE_HEAP_LIVE,
+			   used < isolate->gc->live_bytes ? used : isolate->gc->live_bytes);
+	else if (collect_is_live(target, isolate->name))
+		sample_set(last, SAMPLE_HEAP_LIVE, used);
+}
+
+void target_take_gc(struct target *target, const char *name, const struct gc_event *event)
+{
+	struct isolate *isolate = target_find_isolate(target, name);
+
+	if (isolate != NULL && isolate->gc == NULL)
+		isolate->gc = gc_stats_new();
+	if (isolate != NULL && isolate->gc != NULL)
+		gc_stats_take(isolate->gc, event);
+}
+
 int target_take_sample(struct target *target, const char *name, const struct sample *sample)
 {
 	struct isolate *isolate = target_need_isolate(target, name);
@@ -141,6 +169,7 @@ int target_take_sample(struct target *target, const char *name, const struct sam
 	isolate->last = *sample;
 	if (!sample_has(sample, SAMPLE_HEAP_USED))
 		return 0;
+	take_live(target, isolate);
 	take_reading(target, isolate);
 	suspected = leak_is_suspected(&isolate->leak);
 	leak_update(&isolate->leak, &isolate->series, isolate->start_ns,

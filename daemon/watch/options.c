@@ -39,6 +39,7 @@ enum { ALLOWED_MAX = 64 };
 
 static const char *const policies[] = { "auto", "attached", "per_poll", NULL };
 static const char *const evaluate_modes[] = { "always", "never", NULL };
+static const char *const gc_events_modes[] = { "never", "always", NULL };
 
 int target_name_check(const char *name, struct err *err)
 {
@@ -182,6 +183,16 @@ const struct option_desc poll_options[] = {
 	  .choices = runtime_words,
 	  .def = "auto",
 	  .help = "What runs there. With auto it is recognised by what its inspector answers." },
+	{ .name = "gc_events",
+	  .type = OPTION_ENUM,
+	  .offset = POLL(gc_events),
+	  .choices = gc_events_modes,
+	  .def = "never",
+	  .help = "Whether the runtime is to tell of its own collections of garbage: pauses or "
+		  "spans, counts, and of Node the live set. RUNTIMES.md says which can, how, and "
+		  "what "
+		  "that costs the target. Wants an interval of at most 1m, and a connection that "
+		  "stays." },
 	{ 0 },
 };
 
@@ -370,6 +381,12 @@ const struct option_desc target_options[] = {
 	  .present = TARGET(has_runtime),
 	  .choices = runtime_words,
 	  .help = "Default: poll.runtime." },
+	{ .name = "gc_events",
+	  .type = OPTION_ENUM,
+	  .offset = TPOLL(gc_events),
+	  .present = TARGET(has_gc_events),
+	  .choices = gc_events_modes,
+	  .help = "Default: poll.gc_events." },
 	{ 0 },
 };
 

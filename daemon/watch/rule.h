@@ -63,6 +63,8 @@ enum capture_kind {
 	CAPTURE_KIND_SAMPLING,
 	CAPTURE_KIND_PROFILE, /* one that the runtime wrote by itself: nobody asks for it */
 	CAPTURE_KINDS,
+	/* Nothing is kept of it, but it stops the target and is judged as a capture. */
+	CAPTURE_KIND_GC = CAPTURE_KINDS,
 };
 
 /* Several captures, so that what grew can be told from what is large. */
@@ -75,6 +77,7 @@ struct series_settings {
 struct rule_action {
 	int kind; /* enum capture_kind */
 	bool wait; /* those behind it begin only when it has ended */
+	bool gc, has_capture; /* as it was written: instead of a capture, kind is CAPTURE_KIND_GC */
 	struct series_settings series;
 	struct sampling_settings sampling; /* of that kind */
 	struct recipe_choice recipe;

@@ -230,10 +230,27 @@ static void convert_guards(struct place *place, struct rule_text *text, struct r
 	convert_rearm(place, text, rule);
 }
 
+static void convert_gc(struct place *place, struct rule_action *action, size_t i)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "actions[%zu]", i);
+	if (action->gc == action->has_capture)
+		place_complain(place, path, "give either capture or gc: true");
+	if (!action->gc)
+		return;
+	action->kind = CAPTURE_KIND_GC;
+	if (action->series.count > 0 || action->recipe.has_redact || action->recipe.has_compress ||
+	    action->recipe.has_encrypt)
+		place_complain(place, path, "nothing is kept of gc: it goes alone");
+}
+
 static void convert_actions(struct place *place, struct rule_text *text, struct rule *rule)
 {
 	rule->actions = text->actions;
 	text->actions = (struct item_list){ 0 };
+	for (size_t i = 0; i < rule->actions.n; i++)
+		convert_gc(place, (struct rule_action *)rule->actions.items + i, i);
 	for (size_t i = 0; i < rule->actions.n; i++)
 		check_action(place, rule->actions.items, i);
 }

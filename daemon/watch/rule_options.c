@@ -196,8 +196,8 @@ const struct option_desc rule_action_options[] = {
 	{
 		.name = "capture",
 		.type = OPTION_ENUM,
-		.flags = OPTION_REQUIRED,
 		.offset = offsetof(struct rule_action, kind),
+		.present = offsetof(struct rule_action, has_capture),
 		.choices = action_kinds,
 		.help = "Take a capture of this kind when the alert begins to fire: `snapshot` is "
 			"the heap, `diagnostics` a few kilobytes of what is known of the target, "
@@ -212,6 +212,16 @@ const struct option_desc rule_action_options[] = {
 		.help = "The actions behind this one begin when it has ended, however it ended; "
 			"of a series, when its first has. Else all begin at once, as far as the "
 			"target can bear it.",
+	},
+	{
+		.name = "gc",
+		.type = OPTION_BOOL,
+		.offset = offsetof(struct rule_action, gc),
+		.def = "false",
+		.help = "Instead of `capture`: have the target collect its garbage once when the "
+			"alert begins to fire, before the captures that stand below it and after "
+			"those above. It is judged by the guards but for `headroom`, and by "
+			"`capture.gc_interval`.",
 	},
 	{
 		.name = "series",
@@ -360,5 +370,5 @@ const struct option_desc rule_file_options[] = {
 
 const char *rule_action_name(const struct rule_action *action)
 {
-	return action_kinds[action->kind];
+	return action->kind == CAPTURE_KIND_GC ? "gc" : action_kinds[action->kind];
 }

@@ -14,6 +14,9 @@ enum poll_policy { POLICY_AUTO, POLICY_ATTACHED, POLICY_PER_POLL };
 /* May the daemon evaluate its fixed, documented expressions in the target? */
 enum evaluate_mode { EVALUATE_ALWAYS, EVALUATE_NEVER };
 
+/* Have the runtime tell of its collections of garbage? */
+enum gc_events_mode { GC_EVENTS_NEVER, GC_EVENTS_ALWAYS };
+
 struct poll_settings {
 	uint64_t interval_ns;
 	uint64_t timeout_ns; /* of one poll, and of connecting */
@@ -21,6 +24,7 @@ struct poll_settings {
 	int policy; /* enum poll_policy */
 	int evaluate; /* enum evaluate_mode */
 	int runtime; /* index in runtime_words */
+	int gc_events; /* enum gc_events_mode */
 };
 
 /* In Prometheus' words. */
@@ -33,6 +37,9 @@ struct authorization_settings {
 	int type; /* Bearer is the only one */
 	char *credentials_file;
 };
+
+/* What a runtime keeps to be told at the next poll must not grow for longer. */
+#define GC_EVENTS_INTERVAL_MAX_NS (60ull * 1000000000ull)
 
 /* `open_by_sigusr1` (watch/opening.h). */
 struct opening_settings {
@@ -50,7 +57,7 @@ struct target_settings {
 	struct opening_settings opening;
 	struct poll_settings poll;
 	bool has_interval, has_timeout, has_backoff_max, has_policy, has_evaluate, has_runtime,
-		has_opening;
+		has_gc_events, has_opening;
 };
 
 /* How the targets of a source are reached: what names targets can name no files. */

@@ -149,6 +149,7 @@ static void attempt_failed(struct target *target, enum target_failure failure, c
 	target->up = false;
 	str_copy(target->last_error, sizeof(target->last_error), reason);
 	attempt_ended(target);
+	collect_failed(target, -EIO, target->last_error);
 }
 
 static void schedule_poll(struct target *target)
@@ -166,6 +167,7 @@ static void reopen_later(struct target *target)
 {
 	target->reopen = false;
 	session_close(&target->session);
+	collect_failed(target, -ECANCELED, "the way it is watched has changed");
 	schedule_retry(target);
 }
 
@@ -348,6 +350,19 @@ static bool leaves_after_poll(const struct target *target)
 	return runtime != NULL && runtime->per_poll;
 }
 
+/* It was kept for a collection that has come to nothing. */
+static void leave_after_collection(struct target *target)
+{
+	if (target->collection.phase == COLLECTION_NONE && leaves_after_poll(target))
+		session_close(&target->session);
+}
+
+static void collect_and_stay(struct target *target)
+{
+	collect_polled(target);
+	leave_after_collection(target);
+}
+
 static void on_polled(void *owner, enum session_activity activity, uint64_t rss_bytes)
 {
 	struct target *target = owner;
@@ -358,9 +373,9 @@ static void on_polled(void *owner, enum session_activity activity, uint64_t rss_
 	target_read_process(target);
 	if (target->poll_started_ns > stale_ns)
 		target_drop_workers(target, target->poll_started_ns - stale_ns);
-	if (leaves_after_poll(target))
+	if (leaves_after_poll(target) && !collect_holds(target))
 		session_close(&target->session);
-	else if (target->reopen)
+	else if (target->reopen && !collect_holds(target))
 		reopen_later(target);
 	if (target->capturing)
 		target_enter(target, TARGET_CAPTURING, "a snapshot is being taken");
@@ -371,6 +386,23 @@ static void on_polled(void *owner, enum session_activity activity, uint64_t rss_
 	else
 		target_enter(target, TARGET_UP, "");
 	attempt_succeeded(target);
+	if (collect_holds(target))
+		collect_and_stay(target);
+	else
+		collect_polled(target);
+}
+
+static void on_collected(void *owner, int result, uint64_t duration_ns, const char *reason)
+{
+	struct target *target = owner;
+
+	collect_answered(target, result, duration_ns, reason);
+	leave_after_collection(target);
+}
+
+static void on_gc(void *owner, const char *name, const struct gc_event *event)
+{
+	target_take_gc(owner, name, event);
 }
 
 static void on_late(void *owner, enum session_end why, const char *reason)
@@ -456,11 +488,22 @@ static const struct session_events session_events = {
 	.isolate_shows = on_isolate_shows,
 	.isolate_gone = on_isolate_gone,
 	.polled = on_polled,
+	.collected = on_collected,
+	.gc = on_gc,
 	.late = on_late,
 	.closed = on_closed,
 };
 
 /* ---- the timer ---- */
+
+/* What comes between two connections is told by nobody. */
+static bool wants_gc_events(const struct target *target)
+{
+	const struct poll_settings *poll = &target->spec.poll;
+
+	return poll->gc_events == GC_EVENTS_ALWAYS && poll->policy != POLICY_PER_POLL &&
+	       poll->interval_ns <= GC_EVENTS_INTERVAL_MAX_NS;
+}
 
 static struct session_limits limits_of(const struct target *target)
 {
@@ -468,6 +511,7 @@ static struct session_limits limits_of(const struct target *target)
 		.connect_ns = target->spec.poll.timeout_ns,
 		.poll_ns = target->spec.poll.timeout_ns,
 		.evaluate = target->spec.poll.evaluate == EVALUATE_ALWAYS,
+		.gc_events = wants_gc_events(target),
 		.isolates_max = target->targets->isolates_max,
 	};
 }
@@ -655,6 +699,7 @@ int target_update(struct target *target, const struct target_spec *spec)
 	bool again = target->spec.poll.policy != spec->poll.policy ||
 		     target->spec.poll.evaluate != spec->poll.evaluate ||
 		     target->spec.poll.runtime != spec->poll.runtime ||
+		     target->spec.poll.gc_events != spec->poll.gc_events ||
 		     !opening_equal(&target->spec.opening, &spec->opening) ||
 		     !access_equal(target->spec.address.access, spec->address.access);
 	int r = target_spec_copy(&copy, spec);

@@ -15,6 +15,8 @@
 #include "loop/sched.h"
 #include "util/list.h"
 #include "util/map.h"
+#include "watch/collect.h"
+#include "watch/gc_stats.h"
 #include "watch/leak.h"
 #include "watch/opening.h"
 #include "watch/procfs.h"
@@ -50,6 +52,7 @@ struct isolate {
 	struct sample last;
 	struct series series;
 	struct leak leak;
+	struct gc_stats *gc; /* owned; NULL: nothing has been told of its collections */
 	int64_t start_ns; /* monotonic; as far as it is known, and maybe before that clock began */
 };
 
@@ -102,6 +105,8 @@ struct target {
 	double cpu_rate; /* cores in use between the last two polls */
 	uint64_t rss_bytes; /* as the runtime says; 0 unknown */
 
+	struct collection collection; /* forced, under way */
+	uint64_t gc_forced_ns; /* monotonic, when the last one was accepted; 0: none was */
 	bool up; /* the last poll succeeded */
 	bool capturing;
 	uint64_t capture_pause_ns; /* longest time without an answer during the running capture */
@@ -129,6 +134,8 @@ struct targets {
 	void (*on_polled)(void *owner,
 			  struct target *target); /* success or failure, the state is set */
 	void (*on_removed)(void *owner, struct target *target);
+	/* A forced collection is over. */
+	void (*on_collected)(void *owner, struct target *target, const struct collected *collected);
 	/* A name is free again that another source was refused: offer all sets again, later. */
 	void (*on_released)(void *owner);
 	void *owner;
@@ -207,6 +214,8 @@ struct isolate *target_need_isolate(struct target *target, const char *name);
  * is not watched: over the limit, or without memory.
  */
 int target_take_sample(struct target *target, const char *name, const struct sample *sample);
+/* What it told of a collection of an isolate that has been sampled. */
+void target_take_gc(struct target *target, const char *name, const struct gc_event *event);
 void target_drop_isolate(struct target *target, struct isolate *isolate);
 
 /* All but main that were not sampled since; 0 drops none, UINT64_MAX all. */

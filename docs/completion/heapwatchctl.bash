@@ -14,7 +14,7 @@ _heapwatchctl_field() {
 _heapwatchctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' i
 	local commands='list info export verify pin unpin rm vacuum keygen analyze diff retainers
-		leaks convert discover rules capture profile'
+		leaks convert discover rules capture profile gc'
 	local flags='--host --directory --since --until --reverse --field --json --no-pager
 		--no-legend --quiet --output --identity --raw --scripts --off --max-use --keep-free
 		--max-age --max-files --top --class --node --threads --memory-max --spill
@@ -74,7 +74,7 @@ _heapwatchctl() {
 		else
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		fi ;;
-	list) mapfile -t COMPREPLY < <(compgen -W "$(_heapwatchctl_field target)" -- "$cur") ;;
+	list | gc) mapfile -t COMPREPLY < <(compgen -W "$(_heapwatchctl_field target)" -- "$cur") ;;
 	capture)
 		mapfile -t COMPREPLY < <(compgen -W \
 			"snapshot diagnostics sampling $(_heapwatchctl_field target)" -- "$cur") ;;

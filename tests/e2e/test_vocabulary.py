@@ -197,8 +197,8 @@ def test_rules_eval_says_what_would_happen_and_does_nothing(ruled, start_node):
     assert held["isolate"] == "main" and held["value"] >= 30 << 20
     assert "array_buffers = 30" in held["why"] and held["why"].count(": yes") == 2
     diagnostics, snapshot = held["actions"]
-    assert (diagnostics["capture"], diagnostics["guard"]) == ("diagnostics", "none")
-    assert (snapshot["capture"], snapshot["guard"]) == ("snapshot", "min_uptime")
+    assert (diagnostics["action"], diagnostics["guard"]) == ("diagnostics", "none")
+    assert (snapshot["action"], snapshot["guard"]) == ("snapshot", "min_uptime")
     assert "1h" in snapshot["text"]
     assert {r["target"] for r in evaluate(daemon, rule, "?target=other")["results"]} == {"other"}
     dry = evaluate(daemon, dict(rule, guards={"headroom": 0}, dry_run=True), "?target=app")

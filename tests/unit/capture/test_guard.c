@@ -132,8 +132,9 @@ Test(guard, names)
 	static const char *const names[] = { "none",        "busy",         "queue",
 					     "cooldown",    "max_captures", "rearm",
 					     "quiet_hours", "min_uptime",   "max_heap",
-					     "max_cpu",     "headroom",     "space",
-					     "target",      "unsupported",  "dry_run" };
+					     "max_cpu",     "headroom",     "gc_interval",
+					     "space",       "target",       "unsupported",
+					     "dry_run" };
 
 	for (int i = 0; i < REFUSALS; i++)
 		cr_expect_str_eq(capture_refusal_name((enum capture_refusal)i), names[i]);

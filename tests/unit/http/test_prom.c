@@ -345,8 +345,19 @@ Test(prom, every_family_can_appear)
 	for (int i = 0; i < SAMPLE_FIELDS; i++)
 		sample_set(&isolate->last, (enum sample_field)i, 1);
 	grow(isolate);
+	isolate->gc = gc_stats_new();
+	for (int i = 0; i < 2 * GC_KINDS; i++)
+		gc_stats_take(isolate->gc, &(struct gc_event){ .kind = (enum gc_kind)(i / 2),
+							       .is_span = i % 2,
+							       .is_end = true,
+							       .has_sizes = true });
 	add_counter("a", "", "", 0, 0);
 	add_counter("a", "r", "x", 1, 1);
+	for (int i = 0; i < 2; i++) {
+		add_counter("a", "r", i == 0 ? "" : "x", 1, 0);
+		container_of(scene.captures.counters.prev, struct capture_counter, link)->kind =
+			CAPTURE_KIND_GC;
+	}
 	list_append(&scene.alerts.list, &alert.link);
 	scene.spool.limits.max_use_bytes = 1;
 	scene.analyses.peak_resident_bytes = 1;

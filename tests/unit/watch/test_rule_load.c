@@ -475,7 +475,7 @@ Test(rule_load, bad_actions_and_guards)
 		  "r.yaml:6:25: " AT ".actions[0].capture: 'snapshots' is not one of snapshot, "
 		  "diagnostics, sampling (did you mean 'snapshot'?)\n" },
 		{ RULE WHEN "    actions: [{}]\n",
-		  "r.yaml:6:15: " AT ".actions[0]: missing required key 'capture'\n" },
+		  "r.yaml:6:15: " AT ".actions[0]: give either capture or gc: true\n" },
 		{ RULE WHEN "    actions: {capture: snapshot}\n",
 		  "r.yaml:6:14: " AT ".actions: expected a list of tables (- key: value), got a "
 		  "table\n" },
@@ -586,6 +586,14 @@ Test(rule_load, bad_actions)
 		  "r.yaml:7:38: " AT ".actions[0].series: only snapshots come in series\n" },
 		{ ACTION "{capture: diagnostics, redact: all}\n",
 		  "r.yaml:7:38: " AT ".actions[0].redact: diagnostics hold nothing to redact\n" },
+		{ ACTION "{gc: false}\n",
+		  "r.yaml:7:7: " AT ".actions[0]: give either capture or gc: true\n" },
+		{ ACTION "{gc: true, capture: snapshot}\n",
+		  "r.yaml:7:7: " AT ".actions[0]: give either capture or gc: true\n" },
+		{ ACTION "{gc: true, redact: all}\n",
+		  "r.yaml:7:7: " AT ".actions[0]: nothing is kept of gc: it goes alone\n" },
+		{ ACTION "{gc: true, series: {count: 2}}\n",
+		  "r.yaml:7:7: " AT ".actions[0]: nothing is kept of gc: it goes alone\n" },
 	};
 
 	EXPECT_ALL(cases);

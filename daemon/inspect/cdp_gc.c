@@ -1,0 +1,99 @@
+/*
+ * The trace is of the whole process, and other clients have their own. It ends with the connection,
+ * however that ends. Until it is stopped the program keeps it in its memory, some 600 bytes for a
+ * collection: hence the limit to the interval of polls (watch/settings.h), and the rest when there
+ * are too many. Of worker threads it does not tell which is which, so only the main one counts: the
+ * thread whose id is that of the process.
+ */
+
+#include "inspect/cdp_gc.h"
+
+#include "inspect/cdp_words.h"
+#include "inspect/channel.h"
+#include "inspect/runtime.h"
+#include "inspect/session.h"
+#include "json/tree.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+enum {
+	EVENTS_MAX = 3000, /* of one message: half of what a message may be */
+	SILENT_MAX = 3, /* a message that is too large does not come */
+};
+
+#define REST_NS (600 * NS_PER_S)
+
+static const char trace_params[] = "{\"traceConfig\":{\"includedCategories\":[\"v8\"]}}";
+
+static int rest(struct channel *channel, struct cdp_gc *gc)
+{
+	gc->on = false;
+	gc->silent = 0;
+	gc->rest_until_ns = clock_mono_ns() + REST_NS;
+	log_warn("inspect",
+		 "%s collects garbage so often that telling of it costs too much: not asked for "
+		 "10m",
+		 channel->session->identity.title);
+	return channel_ask(channel, "NodeTracing.stop", NULL, NULL);
+}
+
+int cdp_gc_poll(struct channel *channel, struct cdp_gc *gc)
+{
+	const struct cdp_words *words = channel->session->runtime->words;
+	int r = 0;
+
+	if (!channel->session->limits.gc_events || !words->traces || gc->refused ||
+	    clock_mono_ns() < gc->rest_until_ns)
+		return 0;
+	if (gc->silent >= SILENT_MAX)
+		return rest(channel, gc);
+	if (gc->on) {
+		gc->silent++;
+		r = channel_ask(channel, "NodeTracing.stop", NULL, NULL);
+	}
+	if (r == 0)
+		r = channel_ask(channel, "NodeTracing.start", trace_params, &gc->start_id);
+	gc->on = true;
+	return r;
+}
+
+bool cdp_gc_answer(struct cdp_gc *gc, int64_t id, const struct tree *answer)
+{
+	if (gc->start_id == 0 || id != gc->start_id)
+		return false;
+	gc->start_id = 0;
+	gc->refused = tree_get(answer, "error") != NULL;
+	return true;
+}
+
+struct teller {
+	struct session *session;
+	const char *isolate;
+};
+
+static void tell(void *owner, const struct gc_event *event)
+{
+	const struct teller *teller = owner;
+
+	session_gc(teller->session, teller->isolate, event);
+}
+
+void cdp_gc_data(struct channel *channel, struct cdp_gc *gc, const char *isolate,
+		 const struct tree *params)
+{
+	struct teller teller = { channel->session, isolate };
+	const struct tree *events = tree_get(params, "value");
+	int64_t pid, tid;
+
+	if (!channel->session->limits.gc_events)
+		return;
+	gc->silent = 0;
+	for (size_t i = 0; i < tree_size(events); i++) {
+		const struct tree *event = tree_at(events, i);
+
+		if (gc_trace_thread(event, &pid, &tid) && pid == tid)
+			gc_trace_take(&gc->trace, event, tell, &teller);
+	}
+	if (gc->on && tree_size(events) > EVENTS_MAX && rest(channel, gc) < 0)
+		gc->on = false; /* the connection is going */
+}

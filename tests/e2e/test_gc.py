@@ -1,0 +1,332 @@
+"""Collections of garbage: forced by a person, by heapwatchctl and by a rule, in turn with captures and
+within their limit; and those that the runtimes tell of, compared with what the programs count."""
+
+import json
+import os
+import re
+import signal
+
+import pytest
+import yaml
+
+from lab.bun import Bun
+from lab.cdp import Client
+from lab.chromium import Chromium, isolate
+from lab.ctl import Ctl
+from lab.daemon import PLAIN, POLL, static_config
+from lab.deno import Deno
+from lab.firefox import Firefox
+from lab.site import Site
+from lab.wait import until
+from lab import webkit, workerd
+
+MIB = 1 << 20
+USED = "heapwatch_heap_used_bytes"
+
+
+def force(daemon, target="app", **wishes):
+    return daemon.post(f"/api/v1/targets/{target}/gc", json.dumps(wishes).encode(),
+                       {"Content-Type": "application/json"})
+
+
+def forced(daemon, target="app", **wishes):
+    answer = force(daemon, target, **wishes)
+    assert answer.status == 200, (answer.status, answer.text, daemon.tail())
+    return answer.json()["data"]
+
+
+def expect_sizes(got, isolate_name="main"):
+    before, after = got["heap_before_bytes"], got["heap_after_bytes"]
+    assert got["isolate"] == isolate_name
+    assert before > 0 and after > 0 and got["freed_bytes"] == max(0, before - after), got
+    assert 0 < got["duration_seconds"] < 10
+
+
+# ---- forced ----
+
+def test_node_and_its_worker(major, start_node, watch):
+    """Of a program that goes on making garbage now and then a collection frees less than comes again
+    before the second look."""
+    node = start_node(major, "garbage", 8, 2000, "workers")
+    daemon = watch(app=node.address, sections={"capture": dict(PLAIN, gc_interval="1s")})
+    daemon.wait_up("app")
+    until(lambda: daemon.value(USED, target="app", isolate="worker:1"), "the worker")
+
+    def frees(isolate_name):
+        answer = force(daemon, isolate=isolate_name)
+        got = answer.json().get("data") if answer.status == 200 else None
+        return got if got and got["freed_bytes"] > 0 else None
+    for isolate_name in ("main", "worker:1"):
+        got = until(lambda: frees(isolate_name), lambda: f"a collection; log:\n{daemon.tail()}", 60)
+        expect_sizes(got, isolate_name)
+        assert got["heap_after_bytes"] > 7 * MIB
+    assert daemon.value("heapwatch_forced_gcs_total", target="app", rule="") >= 2
+    assert daemon.value("heapwatch_forced_gc_duration_seconds_count") >= 2
+    assert daemon.values("heapwatch_captures_total", target="app") == []
+
+
+def test_it_is_limited_and_the_refusal_has_the_numbers(start_node, watch):
+    node = start_node(24, "garbage", 1, 1000)
+    daemon = watch(app=node.address)
+    daemon.wait_up("app")
+    ctl = Ctl("-H", f"http://127.0.0.1:{daemon.port}")
+    assert re.fullmatch(r"app main: \S+ \S+ before, \S+ \S+ after, \S+ \S+ freed, in \d+ ms\n",
+                        ctl("gc", "app").stdout)
+    answer = force(daemon)
+    assert answer.status == 429 and answer.json()["errorType"] == "limit"
+    assert re.fullmatch(r"gc_interval: (1m|\d+s) left of 1m", answer.json()["error"])
+    assert 0 < int(answer.headers["Retry-After"]) <= 60
+    assert "gc_interval" in ctl("gc", "app", exit=4).stderr
+    assert force(daemon, force=True).status == 429
+    assert daemon.value("heapwatch_captures_suppressed_total", target="app", rule="",
+                        reason="gc_interval") == 3
+    assert [e["reason"] for e in daemon.api("/captures")["refused"]][0] == "gc_interval"
+
+
+def test_what_is_asked_wrongly_is_said(start_node, watch):
+    node = start_node(24, "idle")
+    daemon = watch(app=node.address)
+    daemon.wait_up("app")
+    ctl = Ctl("-H", f"http://127.0.0.1:{daemon.port}")
+    for answer, status in ((force(daemon, "nobody"), 404), (force(daemon, isolate="worker:9"), 404),
+                           (force(daemon, kind="snapshot"), 400), (force(daemon, force=1), 400),
+                           (daemon.get("/api/v1/targets/app/gc"), 405)):
+        assert answer.status == status, answer.text
+    foreign = daemon.post("/api/v1/targets/app/gc", headers={"Origin": "http://evil.example"})
+    assert foreign.status == 403
+    assert "no target has this name" in ctl("gc", "no such/target", exit=1).stderr
+    assert "which target?" in ctl("gc", exit=2).stderr
+    assert json.loads(ctl("--json=short", "gc", "app", "--isolate=main").stdout)["target"] == "app"
+
+
+@pytest.mark.parametrize("guards, reason", [
+    ({"max_heap": "1MiB"}, "max_heap"), ({"quiet_hours": "00:00-24:00"}, "quiet_hours"),
+    ({"min_uptime": "30d"}, "min_uptime")], ids=lambda v: v if isinstance(v, str) else "")
+def test_the_guards_hold_but_for_headroom(start_node, watch, guards, reason):
+    node = start_node(24, "garbage", 4, 1000)
+    daemon = watch(app=node.address,
+                   sections={"capture": dict(PLAIN, guards=dict(guards, headroom=1000))})
+    daemon.wait_up("app")
+    answer = force(daemon)
+    assert answer.status == 409 and answer.json()["errorType"] == "guard"
+    assert answer.json()["error"].startswith(reason)
+    expect_sizes(forced(daemon, force=True))
+
+
+def test_a_blocked_program_is_given_up(start_node, watch, tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    node = start_node(24, "block", str(fifo))
+    daemon = watch(app=node.address)
+    daemon.wait_up("app")
+    node.nudge("^blocked")
+    answer = force(daemon)
+    assert answer.status in (409, 503), answer.text
+    assert re.search("it is blocked|does not answer", answer.json()["error"])
+    fifo.write_text("go\n")
+    daemon.wait_up("app")
+
+
+def test_a_rule_collects_before_it_captures(start_node, start_daemon, tmp_path):
+    """And what stands after a capture comes after it."""
+    node = start_node(24, "garbage", 4, 1000)
+    rules = tmp_path / "rules.yaml"
+    when = {"metric": "heap_used", "above": "1MiB"}
+    guards = {"cooldown": "1h", "headroom": 0}
+    rules.write_text(yaml.safe_dump({"groups": [{"name": "g", "interval": "1s", "rules": [
+        {"alert": "First", "when": when, "guards": guards,
+         "actions": [{"gc": True}, {"capture": "snapshot"}]},
+        {"alert": "Last", "when": when, "guards": guards,
+         "actions": [{"gc": True}]}]}]}))
+    daemon = start_daemon(static_config({"app": node.address}, rule_files=[str(rules)]))
+    daemon.wait_capture()
+    log = daemon.process.lines
+    collected = next(i for i, line in enumerate(log) if "garbage of app collected" in line)
+    captured = next(i for i, line in enumerate(log) if "snapshot of app captured" in line)
+    assert collected < captured
+    assert daemon.value("heapwatch_forced_gcs_total", target="app", rule="First") == 1
+    assert daemon.value("heapwatch_captures_total", target="app", rule="First",
+                        kind="snapshot") == 1
+    (suppressed,) = daemon.values("heapwatch_captures_suppressed_total", target="app", rule="Last")
+    assert suppressed[0]["reason"] in ("busy", "gc_interval")
+
+
+def test_deno(nursery, tmp_path, watch):
+    deno = Deno(nursery, tmp_path / "deno", 1000)
+    daemon = watch(app=deno.address)
+    daemon.wait_up("app")
+    expect_sizes(forced(daemon))
+    daemon.wait_up("app")
+
+
+def test_workerd_cannot(nursery, tmp_path, watch):
+    program = workerd.Workerd(nursery, tmp_path / "workerd")
+    daemon = watch(app=program.address)
+    daemon.wait_up("app")
+    answer = force(daemon, isolate=program.isolate)
+    assert answer.status == 422 and answer.json()["errorType"] == "unsupported"
+    assert "never come" in answer.json()["error"]
+
+
+# ---- told by the runtime ----
+
+EVENTS = dict(POLL, gc_events="always")
+GC = "heapwatch_gc_"
+
+
+# A young generation that is full several times a second.
+BUSY = ("--max-semi-space-size=2",)
+
+
+def gc_counts(daemon, kind, isolate_name="main", what="pause_seconds"):
+    """(how many, seconds in all)"""
+    labels = {"target": "app", "isolate": isolate_name, "kind": kind}
+    return (daemon.value(GC + what + "_count", **labels) or 0,
+            daemon.value(GC + what + "_sum", **labels) or 0)
+
+
+def own_counts(node):
+    """What the program has counted: {kind: (how many, seconds, longest)}"""
+    heard = node.nudge(r"^gc minor (\S+) (\S+) (\S+) major (\S+) (\S+) (\S+)")
+    n = [float(heard[i]) for i in range(1, 7)]
+    return {"minor": (n[0], n[1], n[2]), "major": (n[3], n[4], n[5])}
+
+
+def test_node_tells_its_pauses(major, start_node, watch):
+    """Compared with what the program counts itself, from one moment to another."""
+    node = start_node(major, "garbage", 8, 4000, flags=BUSY)
+    daemon = watch(app=node.address, sections={"poll": EVENTS, "capture": dict(PLAIN, gc_interval="1s")})
+    until(lambda: gc_counts(daemon, "minor")[0] > 2, lambda: f"collections; log:\n{daemon.tail()}")
+    forced(daemon)
+    until(lambda: gc_counts(daemon, "major")[0] > 0, "the forced one")
+    own, told = own_counts(node), {k: gc_counts(daemon, k) for k in ("minor", "major")}
+    until(lambda: gc_counts(daemon, "minor")[0] > told["minor"][0] + 20, "collections")
+    until(lambda: force(daemon).status == 200, "a second")
+    until(lambda: gc_counts(daemon, "major")[0] > told["major"][0], "the forced one")
+    own_after, told_after = own_counts(node), {k: gc_counts(daemon, k) for k in ("minor", "major")}
+    for kind in ("minor", "major"):
+        n, seconds = (told_after[kind][i] - told[kind][i] for i in (0, 1))
+        own_n, own_seconds = (own_after[kind][i] - own[kind][i] for i in (0, 1))
+        # What came between the last poll and the question is not told yet, at either end.
+        assert abs(n - own_n) <= 3 + own_n * 0.1, (kind, told, told_after, own, own_after)
+        assert seconds <= own_seconds * 1.2 + 0.05 + 3 * own_after[kind][2]
+        assert seconds >= own_seconds * 0.6 - 0.05 - 3 * own_after[kind][2]
+    collections = daemon.value(GC + "collections_total", target="app", isolate="main", kind="minor")
+    assert collections >= told_after["minor"][0]
+    assert daemon.value(GC + "freed_bytes_total", target="app", isolate="main", kind="minor") > 0
+
+
+def test_the_live_set_is_what_a_collection_left(major, start_node, watch):
+    """Much of what is in use is garbage; leaks are judged by what is not."""
+    node = start_node(major, "garbage", 8, 6000, flags=BUSY)
+    daemon = watch(app=node.address, sections={"poll": EVENTS, "capture": dict(PLAIN, gc_interval="1s")})
+    until(lambda: (daemon.value(USED, target="app", isolate="main") or 0) > 10 * MIB, "garbage")
+    left = forced(daemon)["heap_after_bytes"]
+    live = daemon.wait_value("heapwatch_heap_live_bytes", lambda v: 7 * MIB < v < 1.2 * left,
+                             target="app", isolate="main")
+    until(lambda: daemon.value(USED, target="app", isolate="main") > live + 2 * MIB,
+          lambda: f"more than {live} in use")
+
+
+def test_of_workers_nothing_is_told_as_of_the_main_thread(start_node, watch):
+    node = start_node(24, "garbage", 1, 4000, "workers", flags=BUSY)
+    daemon = watch(app=node.address, sections={"poll": EVENTS})
+    until(lambda: gc_counts(daemon, "minor")[0] > 5, "collections")
+    told = {labels["isolate"] for labels, _ in daemon.values(GC + "pause_seconds_count", target="app")}
+    assert told == {"main"}
+
+
+TRACED = "process.getBuiltinModule('trace_events').getEnabledCategories() || 'none'"
+
+
+def test_what_a_killed_daemon_has_begun_has_ended(major, start_node, watch):
+    node = start_node(major, "garbage", 1, 2000, flags=BUSY)
+    daemon = watch(app=node.address, sections={"poll": EVENTS})
+    until(lambda: gc_counts(daemon, "minor")[0] > 0, "a collection")
+    with Client(node.port) as client:
+        assert "v8" in client.evaluate(TRACED)
+        daemon.process.kill()
+        until(lambda: client.evaluate(TRACED) == "none", "no trace")
+
+
+def test_another_client_may_trace_too(start_node, watch):
+    node = start_node(24, "garbage", 1, 2000, flags=BUSY)
+    daemon = watch(app=node.address, sections={"poll": EVENTS})
+    until(lambda: gc_counts(daemon, "minor")[0] > 0, "a collection")
+    with Client(node.port) as client:
+        client.call("NodeTracing.start", traceConfig={"includedCategories": ["node.perf"]})
+        before = gc_counts(daemon, "minor")[0]
+        until(lambda: gc_counts(daemon, "minor")[0] > before + 3, "more of them")
+        assert "node.perf" in client.evaluate(TRACED)
+        client.call("NodeTracing.stop")
+        before = gc_counts(daemon, "minor")[0]
+        until(lambda: gc_counts(daemon, "minor")[0] > before + 3, "more of them")
+
+
+def test_a_traced_program_ends_by_itself(major, start_node, watch):
+    node = start_node(major, "leave", "natural")
+    daemon = watch(app=node.address, sections={"poll": EVENTS})
+    daemon.wait_up("app")
+    node.process.signal(signal.SIGUSR2)
+    assert node.process.wait_exit() == 0
+
+
+def test_nothing_is_told_that_is_not_asked_for(start_node, watch):
+    node = start_node(24, "garbage", 1, 2000, flags=BUSY)
+    daemon = watch(app=node.address)
+    daemon.wait_up("app")
+    forced(daemon)
+    assert [name for name, _, _ in daemon.samples() if name.startswith(GC)] == []
+
+
+GARBAGE = "var a = []; for (var i = 0; i < 200000; i++) a.push({ i, pair: [i] }); a = null; 1"
+
+
+def test_bun(nursery, watch):
+    """It tells spans, which are no pauses; another client that leaves switches that off for a moment."""
+    bun = Bun(nursery, 1000)
+    daemon = watch(app=bun.address, sections={"poll": EVENTS, "capture": dict(PLAIN, gc_interval="1s")})
+    daemon.wait_up("app")
+    with bun.client() as client:
+        client.evaluate(GARBAGE)
+    expect_sizes(forced(daemon))
+    until(lambda: gc_counts(daemon, "major", what="span_seconds")[0] > 0, "the forced one")
+    before = gc_counts(daemon, "major", what="span_seconds")[0]
+    with bun.client() as client:
+        client.evaluate(GARBAGE)
+    until(lambda: force(daemon).status == 200, "a second")
+    until(lambda: gc_counts(daemon, "major", what="span_seconds")[0] > before, "the second")
+    assert daemon.values(GC + "pause_seconds_count", target="app") == []
+    assert daemon.values(GC + "freed_bytes_total", target="app") == []
+
+
+@pytest.mark.parametrize("path", [webkit.GTK, webkit.WPE], ids=["gtk", "wpe"])
+def test_webkit(nursery, tmp_path, watch, path):
+    browser = webkit.Browser(nursery, tmp_path / "browser", path)
+    daemon = watch(app=browser.address, sections={"poll": EVENTS})
+    until(lambda: daemon.value(USED, target="app", isolate="page:1"), "the page")
+    browser.site.run(GARBAGE)
+    daemon.wait_up("app")
+    got = forced(daemon)
+    assert got["isolate"] == "page:1" and got["heap_after_bytes"] > 0
+    # An event that is on its way when a client leaves ends WPE: none is asked for.
+    assert [name for name, _, _ in daemon.samples() if name.startswith(GC)] == []
+    assert browser.grow(1) == 1
+
+
+SLOWER = {"interval": "2s", "timeout": "2s", "backoff_max": "1s", "gc_events": "always"}
+
+
+def test_firefox(nursery, tmp_path, watch):
+    """Slices are pauses."""
+    firefox = Firefox(nursery, tmp_path / "program")
+    daemon = watch(app=firefox.address, sections={"poll": SLOWER})
+    until(lambda: daemon.value(USED, target="app", isolate=firefox.isolate), "the tab")
+    got = forced(daemon, isolate=firefox.isolate)
+    assert got["heap_after_bytes"] > 0
+    count = until(lambda: gc_counts(daemon, "major", firefox.isolate)[0], "the forced one")
+    collections = daemon.value(GC + "collections_total", target="app", isolate=firefox.isolate,
+                               kind="major")
+    assert 0 < collections <= count
+    assert 0 < gc_counts(daemon, "major", firefox.isolate)[1] < got["duration_seconds"] + 1
+    assert daemon.values(GC + "span_seconds_count", target="app") == []

@@ -1,0 +1,127 @@
+/* Collections of garbage in a session: those it forces, and those a runtime tells. */
+
+#include "session_play.h"
+
+TestSuite(session_gc, .init = setup, .fini = teardown, .timeout = 20);
+
+/* ---- forced collections ---- */
+
+Test(session_gc, collects_when_it_is_idle_and_tells_the_end)
+{
+	ready();
+	cr_assert_eq(session_collect(&session, "worker:9"), -ENOENT);
+	cr_assert_eq(session.state, SESSION_IDLE);
+	cr_assert_eq(session_collect(&session, "main"), 0);
+	cr_assert_eq(session.state, SESSION_COLLECTING);
+	cr_assert_eq(session_collect(&session, "main"), -EBUSY);
+	cr_assert_eq(session_poll(&session), -EBUSY);
+	saysf("{\"id\":%d,\"result\":{}}", id_of("HeapProfiler.collectGarbage"));
+	cr_assert_eq(seen.collected, 1);
+	cr_assert_eq(seen.collect_result, 0);
+	cr_assert_eq(session.state, SESSION_IDLE);
+	saysf("{\"id\":%d,\"result\":{}}", id_of("HeapProfiler.collectGarbage"));
+	cr_assert_eq(seen.collected, 1, "an answer counts once");
+	cr_assert_eq(session_poll(&session), 0);
+	cr_assert_eq(session_collect(&session, "main"), -EBUSY);
+}
+
+Test(session_gc, collects_of_a_worker_through_the_main_thread)
+{
+	ready();
+	says("{\"method\":\"NodeWorker.attachedToWorker\",\"params\":{\"sessionId\":\"1\","
+	     "\"workerInfo\":{\"workerId\":\"1\",\"title\":\"[worker 2] wk\"}}}");
+	cr_assert_eq(session_collect(&session, "worker:2"), 0);
+	cr_assert_eq(times_sent("\\\"method\\\":\\\"HeapProfiler.collectGarbage\\\""), 1);
+	saysf("{\"method\":\"NodeWorker.receivedMessageFromWorker\",\"params\":{\"sessionId\":"
+	      "\"1\",\"message\":\"{\\\"id\\\":%d,\\\"result\\\":{}}\"}}",
+	      atoi(strstr(strstr(sent[sent_n - 1], "message"), "id\\\":") + 5));
+	cr_assert_eq(seen.collected, 1);
+	cr_assert_eq(seen.collect_result, 0);
+}
+
+Test(session_gc, a_collection_that_is_refused_or_overdue_is_told)
+{
+	ready();
+	cr_assert_eq(session_collect(&session, "main"), 0);
+	saysf("{\"id\":%d,\"error\":{\"code\":-32000,\"message\":\"not now\"}}",
+	      id_of("HeapProfiler.collectGarbage"));
+	cr_assert_eq(seen.collect_result, -EIO);
+	cr_assert_str_eq(seen.reason, "not now");
+	cr_assert_eq(session_collect(&session, "main"), 0);
+	session.deadline.fn(session.deadline.owner);
+	cr_assert_eq(seen.collected, 2);
+	cr_assert_eq(seen.collect_result, -ETIMEDOUT);
+	cr_assert_eq(session.state, SESSION_IDLE);
+	saysf("{\"id\":%d,\"result\":{}}", id_of("HeapProfiler.collectGarbage"));
+	cr_assert_eq(seen.collected, 2, "nobody waits for it any more");
+}
+
+Test(session_gc, a_connection_that_ends_ends_the_collection)
+{
+	ready();
+	cr_assert_eq(session_collect(&session, "main"), 0);
+	wire_events->closed(wire_owner, -ECONNRESET, "reset");
+	turn();
+	cr_assert_eq(seen.closed, 1);
+	cr_assert_eq(session.state, SESSION_CLOSED);
+}
+
+/* ---- collections that are told ---- */
+
+static void poll_once(void)
+{
+	cr_assert_eq(session_poll(&session), 0);
+	answer_usage();
+	answer_values("");
+}
+
+#define DATA "{\"method\":\"NodeTracing.dataCollected\",\"params\":{\"value\":["
+#define GC_OF(tid)                                                                                 \
+	"{\"pid\":5,\"tid\":" tid ",\"ph\":\"B\",\"name\":\"MajorGC\",\"ts\":1000},"               \
+	"{\"pid\":5,\"tid\":" tid ",\"ph\":\"E\",\"name\":\"MajorGC\",\"ts\":3000}"
+
+Test(session_gc, each_poll_ends_a_trace_and_begins_the_next)
+{
+	ready();
+	session.limits.gc_events = true;
+	poll_once();
+	cr_assert_eq(times_sent("NodeTracing.stop"), 0);
+	cr_assert_eq(times_sent("NodeTracing.start"), 1);
+	poll_once();
+	cr_assert_eq(times_sent("NodeTracing.stop"), 1);
+	cr_assert_eq(times_sent("NodeTracing.start"), 2);
+	says(DATA GC_OF("5") "," GC_OF("6") "]}}");
+	cr_assert_eq(seen.gcs, 1, "of the main thread only");
+	cr_assert_eq(seen.gc.duration_ns, 2000000);
+}
+
+Test(session_gc, a_runtime_that_cannot_trace_is_asked_once)
+{
+	ready();
+	session.limits.gc_events = true;
+	poll_once();
+	saysf("{\"id\":%d,\"error\":{\"code\":-32601,\"message\":\"wasn't found\"}}",
+	      id_of("NodeTracing.start"));
+	poll_once();
+	cr_assert_eq(times_sent("NodeTracing"), 1);
+}
+
+Test(session_gc, what_tells_too_much_is_left_alone)
+{
+	ready();
+	session.limits.gc_events = true;
+	/* What is too large does not come. */
+	for (int i = 0; i < 6; i++)
+		poll_once();
+	cr_assert_eq(times_sent("NodeTracing.start"), 4);
+	cr_assert_eq(times_sent("NodeTracing.stop"), 4);
+}
+
+Test(session_gc, what_was_not_asked_for_is_not_told)
+{
+	ready();
+	poll_once();
+	says(DATA GC_OF("5") "]}}");
+	cr_assert_eq(seen.gcs, 0);
+	cr_assert_eq(times_sent("NodeTracing"), 0);
+}
