@@ -146,7 +146,7 @@ static int add_past(struct leaks_answer *answer, const struct snapshot *base,
 	int r = heap_match_init(&match, &base->side, answer->last, &by);
 
 	if (r == 0)
-		r = heap_past_init(&answer->pasts[answer->pasts_n++], &match, &base->analysis);
+		r = heap_past_init(&answer->pasts[answer->pasts_n++], &match, &base->side);
 	if (r == 0) {
 		if (answer->pasts_n == 1 || by == HEAP_MATCH_PATHS) {
 			answer->by = by;

@@ -63,6 +63,13 @@ static bool equal_names(const struct heap_graph *a, uint32_t node, const struct 
 	return size == other_size && memcmp(text, other_text, size) == 0;
 }
 
+/* Plain objects have other shapes when what was null is so no longer. */
+static bool is_plain(const struct heap_graph *graph, uint32_t node)
+{
+	return graph->type[node] == HEAP_OBJECT &&
+	       heap_string_is(&graph->strings, graph->name[node], "Object");
+}
+
 static void match_ids(struct heap_match *match, const struct heap_analysis *base,
 		      const struct heap_analysis *last, const struct heap_ids *ids,
 		      const uint32_t *equal)
@@ -76,7 +83,8 @@ static void match_ids(struct heap_match *match, const struct heap_analysis *base
 		if (now == UINT32_MAX)
 			continue;
 		agreement->both++;
-		if (equal[base->classes.of[node]] != last->classes.of[now] ||
+		if ((equal[base->classes.of[node]] != last->classes.of[now] &&
+		     !(is_plain(&base->graph, node) && is_plain(&last->graph, now))) ||
 		    !equal_names(&base->graph, node, &last->graph, now))
 			continue;
 		agreement->equal++;
@@ -131,7 +139,9 @@ int heap_match_init(struct heap_match *ret, const struct heap_side *base,
 	if (r < 0)
 		return r;
 	if (*by == HEAP_MATCH_AUTO)
-		*by = heap_ids_last(&ret->agreement) ? HEAP_MATCH_IDS : HEAP_MATCH_PATHS;
+		*by = heap_ids_last(&ret->agreement) && last->analysis->graph.address == NULL
+			      ? HEAP_MATCH_IDS
+			      : HEAP_MATCH_PATHS;
 	if (*by == HEAP_MATCH_PATHS)
 		forget(ret);
 	ret->of[last->analysis->graph.root] = base->analysis->graph.root;
