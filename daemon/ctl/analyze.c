@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include "ctl/command.h"
+#include "ctl/extras_show.h"
 #include "ctl/grid.h"
 #include "ctl/heap_file.h"
+#include "ctl/memory_share.h"
 #include "ctl/show.h"
 #include "ctl/source.h"
 #include "heap/analysis.h"
@@ -22,6 +24,8 @@
 struct report {
 	const struct heap_analysis *analysis;
 	const struct ctl_options *options;
+	const struct heap_extras *extras;
+	const struct memory_share *memory;
 	const char *path;
 	uint32_t *classes; /* owned: those to be shown, in order */
 	uint32_t classes_n, all_n;
@@ -157,6 +161,8 @@ static void put_json(struct buf *buf, const struct report *report)
 		json_node(&w, analysis, report->node);
 	}
 	json_classes(&w, report);
+	heap_extras_json(&w, report->extras, analysis, report->options->heap.top);
+	memory_share_json(&w, report->memory, analysis);
 	json_write_object_end(&w);
 }
 
@@ -182,7 +188,10 @@ static void put_summary(struct buf *buf, const struct report *report)
 	put_bytes(buf, ", typed arrays ", s->typed_arrays);
 	put_bytes(buf, ", native ", s->native);
 	put_bytes(buf, ", system ", s->system);
-	buf_puts(buf, "\n\n");
+	buf_puts(buf, "\n");
+	memory_share_put(buf, report->memory, report->analysis);
+	extras_put_summary(buf, report->extras);
+	buf_puts(buf, "\n");
 }
 
 static int put_table(struct buf *buf, const struct report *report)
@@ -211,6 +220,23 @@ static int put_table(struct buf *buf, const struct report *report)
 	if (r == 0)
 		grid_print(&grid, buf, report->options->legend);
 	grid_fini(&grid);
+	return r;
+}
+
+/* Those that were asked for in place of the classes. */
+static int put_tables(struct buf *buf, const struct report *report)
+{
+	const struct ctl_options *options = report->options;
+	int r = 0;
+
+	if (!options->heap.strings && !options->heap.collections)
+		return put_table(buf, report);
+	if (options->heap.strings)
+		r = extras_put_strings(buf, report->extras, report->analysis, options);
+	if (options->heap.strings && options->heap.collections)
+		buf_puts(buf, "\n");
+	if (r == 0 && options->heap.collections)
+		r = extras_put_collections(buf, report->extras, report->analysis, options);
 	return r;
 }
 
@@ -250,7 +276,7 @@ static int show(const struct report *report, struct err *err)
 		put_summary(&buf, report);
 		if (report->node != UINT32_MAX)
 			put_node(&buf, report);
-		r = put_table(&buf, report);
+		r = put_tables(&buf, report);
 	}
 	if (r == 0)
 		return show_out(&buf, report->options->pager);
@@ -277,10 +303,16 @@ static int find_node(struct report *report, struct err *err)
 static int say(const struct heap_analysis *analysis, const struct ctl_options *options,
 	       struct err *err)
 {
-	struct report report = { analysis, options, options->args[0], NULL, 0, 0, UINT32_MAX };
-	int exit = find_node(&report, err);
+	struct memory_share memory = memory_share_of(options);
+	struct heap_extras extras;
+	struct report report = { .analysis = analysis,
+				 .options = options,
+				 .extras = &extras,
+				 .memory = &memory,
+				 .path = options->args[0] };
+	int r = heap_extras_init(&extras, analysis), exit = find_node(&report, err);
 
-	if (exit == CTL_OK && choose(&report) < 0)
+	if (exit == CTL_OK && (r < 0 || choose(&report) < 0))
 		exit = source_fail(err, CTL_FAILURE, -ENOMEM, "out of memory");
 	if (exit == CTL_OK && options->heap.class != NULL && report.classes_n == 0)
 		exit = source_fail(err, CTL_FAILURE, -ENOENT, "no class '%.64s'",
@@ -288,6 +320,7 @@ static int say(const struct heap_analysis *analysis, const struct ctl_options *o
 	if (exit == CTL_OK)
 		exit = show(&report, err);
 	free(report.classes);
+	heap_extras_fini(&extras);
 	return exit;
 }
 

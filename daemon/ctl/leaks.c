@@ -6,11 +6,9 @@
  */
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "ctl/beside.h"
 #include "ctl/command.h"
 #include "ctl/heap_file.h"
 #include "ctl/leaks_show.h"
@@ -19,8 +17,6 @@
 #include "json/tree.h"
 #include "util/buf.h"
 #include "util/err.h"
-
-enum { PATH_BYTES_MAX = 4096 };
 
 struct snapshot {
 	struct heap_file file;
@@ -79,21 +75,12 @@ struct process {
 static struct process process_of(const char *snapshot, const struct ctl_options *options)
 {
 	struct process ret = { .known = false };
-	struct heap_file file;
-	struct tree *manifest = NULL;
-	struct err ignored;
-	char path[PATH_BYTES_MAX];
-	int n = snprintf(path, sizeof(path), "%s.json", snapshot);
+	struct tree *manifest = beside_manifest(snapshot, options);
 
-	if (n < 0 || (size_t)n >= sizeof(path) || access(path, R_OK) < 0)
-		return ret;
-	if (heap_file_open(&file, path, options, &ignored) == CTL_OK &&
-	    tree_parse(file.text.data, (size_t)file.text.size, &manifest, NULL) == 0)
-		ret.known = tree_int(manifest, "pid", &ret.pid) && ret.pid > 0;
+	ret.known = manifest != NULL && tree_int(manifest, "pid", &ret.pid) && ret.pid > 0;
 	if (ret.known && !tree_int(manifest, "target_start_wall_ms", &ret.start))
 		ret.start = 0;
 	tree_free(manifest);
-	heap_file_fini(&file);
 	return ret;
 }
 

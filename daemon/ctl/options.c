@@ -35,6 +35,9 @@ enum flag {
 	FLAG_THREADS,
 	FLAG_MEMORY_MAX,
 	FLAG_MATCH,
+	FLAG_STRINGS,
+	FLAG_COLLECTIONS,
+	FLAG_SOURCE_MAP_DIR,
 };
 
 enum { HEAP_TOP_DEFAULT = 20 };
@@ -69,6 +72,9 @@ static const struct option long_flags[] = {
 	{ "threads", required_argument, NULL, FLAG_THREADS },
 	{ "memory-max", required_argument, NULL, FLAG_MEMORY_MAX },
 	{ "match", required_argument, NULL, FLAG_MATCH },
+	{ "strings", no_argument, NULL, FLAG_STRINGS },
+	{ "collections", no_argument, NULL, FLAG_COLLECTIONS },
+	{ "source-map-dir", required_argument, NULL, FLAG_SOURCE_MAP_DIR },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -180,6 +186,9 @@ static int take_heap(int flag, struct ctl_options *options)
 	case FLAG_NODE:
 		wish->node = optarg;
 		return CTL_OK;
+	case FLAG_SOURCE_MAP_DIR:
+		wish->source_map_dir = optarg;
+		return CTL_OK;
 	case FLAG_THREADS:
 		if (take_count("--threads", 1, &wish->threads) == CTL_OK && wish->threads <= 2)
 			return CTL_OK;
@@ -224,6 +233,12 @@ static bool take_switch(int flag, struct ctl_options *options)
 	case FLAG_SCRIPTS:
 		options->scripts = true;
 		options->heap.scripts_file = optarg;
+		return true;
+	case FLAG_STRINGS:
+		options->heap.strings = true;
+		return true;
+	case FLAG_COLLECTIONS:
+		options->heap.collections = true;
 		return true;
 	case FLAG_OFF:
 		options->off = true;

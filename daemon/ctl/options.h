@@ -34,6 +34,8 @@ struct heap_wish {
 	uint64_t memory_max_bytes; /* 0: no limit */
 	const char *match; /* "auto", "ids", "paths" or "classes" */
 	const char *scripts_file; /* or NULL: by the name of the snapshot */
+	const char *source_map_dir; /* or NULL */
+	bool strings, collections; /* tables of their own */
 };
 
 struct ctl_options {
