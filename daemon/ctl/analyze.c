@@ -13,6 +13,7 @@
 #include "ctl/grid.h"
 #include "ctl/heap_file.h"
 #include "ctl/memory_share.h"
+#include "ctl/places.h"
 #include "ctl/show.h"
 #include "ctl/source.h"
 #include "heap/analysis.h"
@@ -26,6 +27,7 @@ struct report {
 	const struct ctl_options *options;
 	const struct heap_extras *extras;
 	const struct memory_share *memory;
+	struct places *places;
 	const char *path;
 	uint32_t *classes; /* owned: those to be shown, in order */
 	uint32_t classes_n, all_n;
@@ -114,6 +116,17 @@ static void json_statistics(struct json_writer *w, const struct heap_statistics 
 	json_write_object_end(w);
 }
 
+static void json_place(struct json_writer *w, const struct report *report,
+		       const struct heap_class *class)
+{
+	struct buf place;
+
+	buf_init(&place, SIZE_MAX / 2);
+	places_put_class(&place, report->places, &report->analysis->graph, class);
+	json_member_string(w, "place", place.size > 0 ? buf_text(&place) : NULL);
+	buf_fini(&place);
+}
+
 static void json_classes(struct json_writer *w, const struct report *report)
 {
 	const struct heap_analysis *analysis = report->analysis;
@@ -132,6 +145,7 @@ static void json_classes(struct json_writer *w, const struct report *report)
 		json_member_uint(w, "retained_bytes", row->retained);
 		json_write_key(w, "distance");
 		json_write_int(w, row->distance);
+		json_place(w, report, class);
 		json_write_object_end(w);
 	}
 	json_write_array_end(w);
@@ -194,6 +208,24 @@ static void put_summary(struct buf *buf, const struct report *report)
 	buf_puts(buf, "\n");
 }
 
+/* "Session (src/app.ts:12)" */
+static int put_class(struct grid *grid, const struct report *report, const struct heap_class *class)
+{
+	struct buf text, place;
+	int r;
+
+	buf_init(&text, SIZE_MAX / 2);
+	buf_init(&place, SIZE_MAX / 2);
+	buf_puts(&text, class->name);
+	places_put_class(&place, report->places, &report->analysis->graph, class);
+	if (place.size > 0)
+		buf_printf(&text, " (%s)", buf_text(&place));
+	r = buf_text(&text) != NULL ? grid_put(grid, buf_text(&text)) : -ENOMEM;
+	buf_fini(&text);
+	buf_fini(&place);
+	return r;
+}
+
 static int put_table(struct buf *buf, const struct report *report)
 {
 	static const struct grid_column columns[] = {
@@ -215,7 +247,7 @@ static int put_table(struct buf *buf, const struct report *report)
 		r = r == 0 ? grid_put_bytes(&grid, (double)row->self) : r;
 		r = r == 0 ? grid_put_count(&grid, row->count) : r;
 		r = r == 0 ? grid_put(&grid, distance) : r;
-		r = r == 0 ? grid_put(&grid, class->name) : r;
+		r = r == 0 ? put_class(&grid, report, class) : r;
 	}
 	if (r == 0)
 		grid_print(&grid, buf, report->options->legend);
@@ -300,8 +332,8 @@ static int find_node(struct report *report, struct err *err)
 	return CTL_OK;
 }
 
-static int say(const struct heap_analysis *analysis, const struct ctl_options *options,
-	       struct err *err)
+static int say(const struct heap_analysis *analysis, struct places *places,
+	       const struct ctl_options *options, struct err *err)
 {
 	struct memory_share memory = memory_share_of(options);
 	struct heap_extras extras;
@@ -309,6 +341,7 @@ static int say(const struct heap_analysis *analysis, const struct ctl_options *o
 				 .options = options,
 				 .extras = &extras,
 				 .memory = &memory,
+				 .places = places,
 				 .path = options->args[0] };
 	int r = heap_extras_init(&extras, analysis), exit = find_node(&report, err);
 
@@ -326,13 +359,17 @@ static int say(const struct heap_analysis *analysis, const struct ctl_options *o
 
 int command_analyze(struct source *source, const struct ctl_options *options, struct err *err)
 {
+	struct places places = { .maps = { .n = 0 } };
 	struct heap_analysis analysis;
 	struct heap_file file;
 	int exit = heap_file_analyse(&file, &analysis, options, err);
 
 	(void)source;
 	if (exit == CTL_OK)
-		exit = say(&analysis, options, err);
+		exit = places_open(&places, options->args[0], options, err);
+	if (exit == CTL_OK)
+		exit = say(&analysis, &places, options, err);
+	places_fini(&places);
 	heap_analysis_fini(&analysis);
 	heap_file_fini(&file);
 	return exit;

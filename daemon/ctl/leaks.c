@@ -210,20 +210,21 @@ static void answer_fini(struct leaks_answer *answer)
 		heap_past_fini(&answer->pasts[i]);
 	heap_leaks_fini(&answer->leaks);
 	heap_class_growth_free(answer->classes, answer->classes_n);
-	scripts_fini(&answer->scripts);
+	places_fini(answer->places);
 }
 
 int command_leaks(struct source *source, const struct ctl_options *options, struct err *err)
 {
 	const char *path = options->args[options->args_n - 1];
-	struct leaks_answer answer = { .pasts_n = 0 };
+	struct places places = { .maps = { .n = 0 } };
+	struct leaks_answer answer = { .places = &places };
 	struct snapshot last;
 	int exit = snapshot_init(&last, path, NULL, options, err);
 
 	(void)source;
 	answer.last = &last.side;
 	if (exit == CTL_OK)
-		exit = scripts_open(&answer.scripts, path, options, err);
+		exit = places_open(&places, path, options, err);
 	if (exit == CTL_OK)
 		exit = compare(&answer, &last, options, err);
 	if (exit == CTL_OK)

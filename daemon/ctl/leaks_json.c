@@ -44,8 +44,8 @@ static int json_suspect(struct json_writer *w, const struct leaks_answer *answer
 				   classes[analysis->classes.of[suspect->holder]].key);
 		json_text(w, "holder_name", &words.holder);
 		json_text(w, "held_as", &words.held_as);
-		path_put_json(w, analysis, "dominators", &words.paths[0]);
-		path_put_json(w, analysis, "shortest_path", &words.paths[1]);
+		path_put_json(w, analysis, answer->places, "dominators", &words.paths[0]);
+		path_put_json(w, analysis, answer->places, "shortest_path", &words.paths[1]);
 		json_write_object_end(w);
 	}
 	leaks_words_fini(&words);

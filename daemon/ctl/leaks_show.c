@@ -158,11 +158,11 @@ static int put_why(struct buf *buf, const struct leaks_answer *answer, size_t i)
 
 	if (r == 0) {
 		buf_printf(buf, "\n%zu. ", i + 1);
-		step_put_node(buf, analysis, holder);
+		step_put_node(buf, analysis, answer->places, holder);
 		buf_puts(buf, "\nheld by:\n");
-		path_put(buf, analysis, &paths[0]);
+		path_put(buf, analysis, answer->places, &paths[0]);
 		buf_puts(buf, "shortest path:\n");
-		path_put(buf, analysis, &paths[1]);
+		path_put(buf, analysis, answer->places, &paths[1]);
 	}
 	heap_path_fini(&paths[0]);
 	heap_path_fini(&paths[1]);

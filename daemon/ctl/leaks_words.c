@@ -24,28 +24,15 @@ const char *leaks_class_name(const struct leaks_answer *answer, uint32_t class)
 	return answer->last->analysis->classes.items[class].name;
 }
 
-/* "/srv/app.js:12"; "" when the place is not known. */
-static void put_place(struct buf *buf, const struct leaks_answer *answer, uint32_t node)
-{
-	const struct heap_graph *graph = &answer->last->analysis->graph;
-	const struct heap_place *place;
-	const char *file;
-
-	if (graph->place == NULL || graph->place[node] == 0)
-		return;
-	place = &graph->places[graph->place[node] - 1];
-	file = scripts_find(&answer->scripts, place->script);
-	if (file != NULL)
-		buf_printf(buf, "%s:%" PRIu64, file, (uint64_t)place->line + 1);
-}
-
 /* What is beside the class: the name of a function, where the engine tells it. */
 static void put_function(struct buf *buf, const struct leaks_answer *answer, uint32_t node)
 {
 	const struct heap_graph *graph = &answer->last->analysis->graph;
 
-	if (graph->type[node] == HEAP_CLOSURE &&
-	    !heap_string_is(&graph->strings, graph->name[node], "Function"))
+	if (graph->type[node] != HEAP_CLOSURE)
+		return;
+	places_put_name(buf, answer->places, graph, node);
+	if (buf->size == 0 && !heap_string_is(&graph->strings, graph->name[node], "Function"))
 		heap_node_name(graph, node, buf);
 }
 
@@ -128,7 +115,7 @@ int leaks_words_init(struct leaks_words *ret, const struct leaks_answer *answer,
 	put_holder(&ret->holder, answer, suspect);
 	put_held_as(&ret->held_as, &answer->last->analysis->graph, suspect, ret->paths);
 	put_function(&ret->function, answer, suspect->example);
-	put_place(&ret->place, answer, suspect->example);
+	places_put(&ret->place, answer->places, &answer->last->analysis->graph, suspect->example);
 	return buf_text(&ret->holder) != NULL && buf_text(&ret->held_as) != NULL &&
 			       buf_text(&ret->function) != NULL && buf_text(&ret->place) != NULL
 		       ? 0

@@ -51,8 +51,8 @@ static uint32_t find(const struct heap_analysis *analysis, const struct heap_wis
 	return best;
 }
 
-static int put_all(struct buf *buf, const struct heap_analysis *analysis, uint32_t node,
-		   bool as_json)
+static int put_all(struct buf *buf, const struct heap_analysis *analysis, struct places *places,
+		   uint32_t node, bool as_json)
 {
 	struct json_writer w;
 	int r = 0;
@@ -61,16 +61,16 @@ static int put_all(struct buf *buf, const struct heap_analysis *analysis, uint32
 	if (as_json)
 		json_write_object(&w);
 	else
-		step_put_node(buf, analysis, node);
+		step_put_node(buf, analysis, places, node);
 	for (size_t i = 0; i < PATHS && r == 0; i++) {
 		struct heap_path path;
 
 		r = paths[i].find(&path, analysis, node);
 		if (r == 0 && as_json) {
-			path_put_json(&w, analysis, paths[i].member, &path);
+			path_put_json(&w, analysis, places, paths[i].member, &path);
 		} else if (r == 0) {
 			buf_printf(buf, "\n%s:\n", paths[i].title);
-			path_put(buf, analysis, &path);
+			path_put(buf, analysis, places, &path);
 		}
 		heap_path_fini(&path);
 	}
@@ -79,8 +79,8 @@ static int put_all(struct buf *buf, const struct heap_analysis *analysis, uint32
 	return r != 0 ? r : buf->error;
 }
 
-static int say(const struct heap_analysis *analysis, const struct ctl_options *options,
-	       struct err *err)
+static int say(const struct heap_analysis *analysis, struct places *places,
+	       const struct ctl_options *options, struct err *err)
 {
 	uint32_t node = find(analysis, &options->heap);
 	struct buf buf, out;
@@ -92,7 +92,7 @@ static int say(const struct heap_analysis *analysis, const struct ctl_options *o
 							      : options->heap.class);
 	buf_init(&buf, SHOW_MAX_BYTES);
 	buf_init(&out, SHOW_MAX_BYTES);
-	r = put_all(&buf, analysis, node, options->json != JSON_OFF);
+	r = put_all(&buf, analysis, places, node, options->json != JSON_OFF);
 	if (r == 0 && options->json != JSON_OFF && buf_text(&buf) != NULL)
 		show_json_text(&out, buf_text(&buf), options->json);
 	else if (r == 0)
@@ -107,6 +107,7 @@ static int say(const struct heap_analysis *analysis, const struct ctl_options *o
 int command_retainers(struct source *source, const struct ctl_options *options, struct err *err)
 {
 	struct heap_analysis analysis;
+	struct places places = { .maps = { .n = 0 } };
 	struct heap_file file;
 	int exit;
 
@@ -115,7 +116,10 @@ int command_retainers(struct source *source, const struct ctl_options *options, 
 		return source_fail(err, CTL_USAGE, -EINVAL, "--node=@ID or --class=NAME is wanted");
 	exit = heap_file_analyse(&file, &analysis, options, err);
 	if (exit == CTL_OK)
-		exit = say(&analysis, options, err);
+		exit = places_open(&places, options->args[0], options, err);
+	if (exit == CTL_OK)
+		exit = say(&analysis, &places, options, err);
+	places_fini(&places);
 	heap_analysis_fini(&analysis);
 	heap_file_fini(&file);
 	return exit;

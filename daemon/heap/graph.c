@@ -53,6 +53,7 @@ void heap_graph_fini(struct heap_graph *graph)
 	free(graph->strings.made);
 	free(graph->wide);
 	free(graph->places);
+	free(graph->scripts);
 	*graph = (struct heap_graph){ .nodes = 0 };
 }
 
@@ -148,6 +149,35 @@ uint32_t heap_node_find(const struct heap_graph *graph, uint64_t id)
 			return node;
 	}
 	return UINT32_MAX;
+}
+
+bool heap_script_url(const struct heap_graph *graph, uint32_t script, struct buf *buf)
+{
+	static const char begin[] = "system / Script / ";
+	uint32_t low = 0, high = graph->scripts_n, name;
+	struct buf text;
+	bool told = false;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (graph->scripts[middle].id < script)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == graph->scripts_n || graph->scripts[low].id != script)
+		return false;
+	name = graph->name[graph->scripts[low].node];
+	if (!heap_string_begins(&graph->strings, name, begin))
+		return false;
+	buf_init(&text, SIZE_MAX / 2);
+	heap_string_put(&graph->strings, name, &text);
+	told = text.size > strlen(begin);
+	if (told)
+		buf_append(buf, text.data + strlen(begin), text.size - strlen(begin));
+	buf_fini(&text);
+	return told;
 }
 
 uint32_t heap_edge_from(const struct heap_graph *graph, uint32_t edge)

@@ -88,12 +88,19 @@ struct heap_graph {
 	uint32_t wide_n, wide_capacity;
 	struct heap_place *places; /* owned */
 	uint32_t places_n, places_capacity;
+	struct heap_script *scripts; /* owned: by id, where the snapshot has nodes of them */
+	uint32_t scripts_n, scripts_capacity;
 	uint64_t *ephemerons; /* bits by string: names of references from a key to its value */
 };
 
 /* Where a class is defined: from 0, as V8 counts. */
 struct heap_place {
 	uint32_t script, line, column;
+};
+
+/* The node of a script: "system / Script / URL". */
+struct heap_script {
+	uint32_t id, node;
 };
 
 static inline uint32_t heap_edge_to(uint32_t edge)
@@ -148,6 +155,9 @@ static inline uint64_t heap_id(const struct heap_graph *graph, uint32_t node)
 
 /* The node of this id, in either column; UINT32_MAX: none. Looks at all. */
 uint32_t heap_node_find(const struct heap_graph *graph, uint64_t id);
+
+/* The URL of a script, as the snapshot has it, appended; false: it does not tell. */
+bool heap_script_url(const struct heap_graph *graph, uint32_t script, struct buf *buf);
 
 /* The node whose reference it is. */
 uint32_t heap_edge_from(const struct heap_graph *graph, uint32_t edge);

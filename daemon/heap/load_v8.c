@@ -212,6 +212,7 @@ static int check(struct load *load)
 
 	if (missing != NULL)
 		return err_set(load->err, -EBADMSG, "there is no section \"%s\"", missing);
+	v8_rows_scripts(load->graph);
 	if (v8_rows_sum(load->graph) < 0)
 		return err_set(load->err, -EBADMSG,
 			       "section \"nodes\": the edges of all nodes are not the %" PRIu64

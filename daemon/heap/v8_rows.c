@@ -127,6 +127,55 @@ static uint32_t place_number(struct heap_graph *graph, const struct heap_place *
 	return graph->places_n;
 }
 
+/* Unless it is the one before. Sorted, each once, by v8_rows_scripts(). */
+static int note_script(struct heap_graph *graph, uint32_t id, uint64_t node)
+{
+	struct heap_script *scripts;
+
+	if (node >= graph->nodes)
+		return 0;
+	if (graph->scripts_n > 0 && graph->scripts[graph->scripts_n - 1].id == id)
+		return 0;
+	if (graph->scripts_n == graph->scripts_capacity) {
+		v8_rows_scripts(graph);
+		if (graph->scripts_n * 2 >= graph->scripts_capacity) {
+			uint32_t capacity =
+				graph->scripts_capacity > 0 ? graph->scripts_capacity * 2 : 256;
+
+			scripts = reallocarray(graph->scripts, capacity, sizeof(*scripts));
+			if (scripts == NULL)
+				return -ENOMEM;
+			graph->scripts = scripts;
+			graph->scripts_capacity = capacity;
+		}
+	}
+	graph->scripts[graph->scripts_n++] = (struct heap_script){ id, (uint32_t)node };
+	return 0;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct heap_script *x = a, *y = b;
+
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	return x->node < y->node ? -1 : x->node > y->node;
+}
+
+void v8_rows_scripts(struct heap_graph *graph)
+{
+	uint32_t kept = 0;
+
+	if (graph->scripts_n < 2)
+		return;
+	qsort(graph->scripts, graph->scripts_n, sizeof(*graph->scripts), by_id);
+	for (uint32_t i = 0; i < graph->scripts_n; i++) {
+		if (kept == 0 || graph->scripts[kept - 1].id != graph->scripts[i].id)
+			graph->scripts[kept++] = graph->scripts[i];
+	}
+	graph->scripts_n = kept;
+}
+
 int v8_location_rows(void *owner, uint64_t first, const uint64_t *row, size_t n, size_t *bad)
 {
 	struct v8_rows *rows = owner;
@@ -153,6 +202,10 @@ int v8_location_rows(void *owner, uint64_t first, const uint64_t *row, size_t n,
 		if (likely == 0)
 			return -ENOMEM;
 		graph->place[node] = likely;
+		if (field.script_object != V8_NO_FIELD &&
+		    note_script(graph, place.script,
+				row[field.script_object] / rows->head->node.n) < 0)
+			return -ENOMEM;
 	}
 	return 0;
 }
