@@ -10,6 +10,7 @@
 #include "ctl/command.h"
 #include "ctl/heap_file.h"
 #include "ctl/output.h"
+#include "ctl/progress.h"
 #include "ctl/source.h"
 #include "ctl/tap.h"
 #include "heap/load.h"
@@ -68,7 +69,7 @@ static void name_output(char *dst, size_t size, const char *path)
 
 int command_convert(struct source *source, const struct ctl_options *options, struct err *err)
 {
-	struct heap_load_options load = heap_file_load_options(options);
+	struct heap_load_options load;
 	struct converting converting = { .path = options->args[0] };
 	char name[NAME_BYTES_MAX];
 	struct err why;
@@ -76,7 +77,9 @@ int command_convert(struct source *source, const struct ctl_options *options, st
 
 	(void)source;
 	if (exit == CTL_OK) {
+		load = heap_file_load_options(converting.path, options);
 		r = heap_load(&converting.graph, &converting.file.text, &load, &why);
+		progress_end();
 		if (r < 0)
 			exit = source_fail(err, r == -EFBIG ? CTL_REFUSED : CTL_FAILURE, r,
 					   "%s: %s", converting.path, why.text);

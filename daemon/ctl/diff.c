@@ -14,6 +14,7 @@
 #include "ctl/command.h"
 #include "ctl/grid.h"
 #include "ctl/heap_file.h"
+#include "ctl/progress.h"
 #include "ctl/show.h"
 #include "ctl/source.h"
 #include "heap/analysis.h"
@@ -42,13 +43,14 @@ static void side_fini(struct side *side)
 static int side_init(struct side *side, const char *path, const struct heap_shapes *shapes,
 		     const struct ctl_options *options, struct err *err)
 {
-	struct heap_load_options load = heap_file_load_options(options);
+	struct heap_load_options load = heap_file_load_options(path, options);
 	struct err why;
 	int r, exit = heap_file_open(&side->file, path, options, err);
 
 	if (exit != CTL_OK)
 		return exit;
 	r = heap_analyse_classes(&side->analysis, &side->file.text, shapes, &load, &why);
+	progress_end();
 	if (r == 0) {
 		r = heap_collections_find(&side->collections, &side->analysis.graph,
 					  &side->analysis.classes, NULL);

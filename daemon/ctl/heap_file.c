@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ctl/progress.h"
 #include "ctl/source.h"
 #include "ctl/tap.h"
 #include "ctl/unseal.h"
@@ -186,7 +187,7 @@ void heap_file_fini(struct heap_file *file)
 	file->mapped = 0;
 }
 
-struct heap_load_options heap_file_load_options(const struct ctl_options *options)
+struct heap_load_options heap_file_load_options(const char *path, const struct ctl_options *options)
 {
 	unsigned threads = (unsigned)options->heap.threads;
 	cpu_set_t set;
@@ -194,7 +195,8 @@ struct heap_load_options heap_file_load_options(const struct ctl_options *option
 	if (threads == 0)
 		threads =
 			sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 1 ? 2 : 1;
-	return (struct heap_load_options){ threads, options->heap.memory_max_bytes };
+	return (struct heap_load_options){ threads, options->heap.memory_max_bytes,
+					   progress_begin(path, options) };
 }
 
 int heap_file_failed(struct err *err, const char *path, int r, const struct err *why)
@@ -206,13 +208,15 @@ int heap_file_failed(struct err *err, const char *path, int r, const struct err 
 int heap_file_analyse(struct heap_file *file, struct heap_analysis *ret,
 		      const struct ctl_options *options, struct err *err)
 {
-	struct heap_load_options load = heap_file_load_options(options);
+	struct heap_load_options load;
 	struct err why;
 	int r, exit = heap_file_open(file, options->args[0], options, err);
 
 	*ret = (struct heap_analysis){ .retained = NULL };
 	if (exit != CTL_OK)
 		return exit;
+	load = heap_file_load_options(options->args[0], options);
 	r = heap_analyse(ret, &file->text, &load, &why);
+	progress_end();
 	return r < 0 ? heap_file_failed(err, options->args[0], r, &why) : CTL_OK;
 }

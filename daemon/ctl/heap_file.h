@@ -29,5 +29,9 @@ int heap_file_failed(struct err *err, const char *path, int r, const struct err 
 int heap_file_analyse(struct heap_file *file, struct heap_analysis *ret,
 		      const struct ctl_options *options, struct err *err);
 
-/* By the wishes, and the processors there are. */
-struct heap_load_options heap_file_load_options(const struct ctl_options *options);
+/*
+ * By the wishes, and the processors there are, for the file at this path; progress_end() when the
+ * work is done.
+ */
+struct heap_load_options heap_file_load_options(const char *path,
+						const struct ctl_options *options);

@@ -12,11 +12,13 @@
 #include "ctl/command.h"
 #include "ctl/heap_file.h"
 #include "ctl/leaks_show.h"
+#include "ctl/progress.h"
 #include "ctl/show.h"
 #include "ctl/source.h"
 #include "json/tree.h"
 #include "util/buf.h"
 #include "util/err.h"
+#include "util/str.h"
 
 struct snapshot {
 	struct heap_file file;
@@ -44,7 +46,7 @@ static int snapshot_init(struct snapshot *ret, const char *path, const struct sn
 			 const struct ctl_options *options, struct err *err)
 {
 	const struct heap_shapes *shapes = beside != NULL ? &beside->analysis.shapes : NULL;
-	struct heap_load_options load = heap_file_load_options(options);
+	struct heap_load_options load = heap_file_load_options(path, options);
 	struct err why;
 	int r, exit;
 
@@ -55,6 +57,7 @@ static int snapshot_init(struct snapshot *ret, const char *path, const struct sn
 	if (beside != NULL)
 		leave_room(&load, &beside->analysis.graph);
 	r = heap_analyse_beside(&ret->analysis, &ret->file.text, shapes, &load, &why);
+	progress_end();
 	if (r == 0) {
 		r = heap_side_init(&ret->side, &ret->analysis);
 		err_set(&why, r, "out of memory");
@@ -167,6 +170,36 @@ static int compare_one(struct leaks_answer *answer, const struct snapshot *last,
 	return r < 0 ? source_fail(err, CTL_FAILURE, r, "out of memory") : exit;
 }
 
+/* Only what was asked for: of a class, as what came or as the holder; or of one object. */
+static int keep(struct leaks_answer *answer, const struct heap_wish *wish, struct err *err)
+{
+	const struct heap_analysis *analysis = answer->last->analysis;
+	const struct heap_class *classes = analysis->classes.items;
+	uint64_t id = 0;
+	size_t kept = 0;
+
+	if (wish->node != NULL && str_parse_uint(wish->node + (wish->node[0] == '@'), &id) < 0)
+		return source_fail(err, CTL_USAGE, -EINVAL, "--node: '%.64s' is not @ID",
+				   wish->node);
+	for (size_t i = 0; i < answer->leaks.n; i++) {
+		const struct heap_suspect *suspect = &answer->leaks.items[i];
+		uint32_t holder = analysis->classes.of[suspect->holder];
+
+		if (wish->class != NULL && strcmp(classes[suspect->class].name, wish->class) != 0 &&
+		    strcmp(classes[holder].name, wish->class) != 0)
+			continue;
+		if (wish->node != NULL && heap_id(&analysis->graph, suspect->holder) != id &&
+		    heap_id(&analysis->graph, suspect->example) != id)
+			continue;
+		answer->leaks.items[kept++] = *suspect;
+	}
+	if (answer->leaks.n > 0 && kept == 0)
+		return source_fail(err, CTL_FAILURE, -ENOENT, "of '%.64s' nothing accumulates",
+				   wish->class != NULL ? wish->class : wish->node);
+	answer->leaks.n = kept;
+	return CTL_OK;
+}
+
 static int compare(struct leaks_answer *answer, const struct snapshot *last,
 		   const struct ctl_options *options, struct err *err)
 {
@@ -179,7 +212,8 @@ static int compare(struct leaks_answer *answer, const struct snapshot *last,
 	if (exit != CTL_OK || answer->apart != LEAKS_SAME)
 		return exit;
 	r = heap_leaks_find(&answer->leaks, answer->last, answer->pasts, answer->pasts_n);
-	return r < 0 ? source_fail(err, CTL_FAILURE, r, "out of memory") : CTL_OK;
+	return r < 0 ? source_fail(err, CTL_FAILURE, r, "out of memory")
+		     : keep(answer, &options->heap, err);
 }
 
 static int show(const struct leaks_answer *answer, const struct ctl_options *options,

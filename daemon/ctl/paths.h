@@ -4,6 +4,7 @@
 
 #include "ctl/places.h"
 #include "heap/retain.h"
+#include "heap/retainers.h"
 
 struct buf;
 struct json_writer;
@@ -22,3 +23,9 @@ void path_put(struct buf *buf, const struct heap_analysis *analysis, struct plac
 /* A member of this name: an array of steps. */
 void path_put_json(struct json_writer *w, const struct heap_analysis *analysis,
 		   struct places *places, const char *member, const struct heap_path *path);
+
+/* Who refers to whom: a line each, the deeper the farther away; an array of rows. */
+void retainers_put(struct buf *buf, const struct heap_analysis *analysis, struct places *places,
+		   const struct heap_retainers *retainers);
+void retainers_put_json(struct json_writer *w, const struct heap_analysis *analysis,
+			struct places *places, const struct heap_retainers *retainers);

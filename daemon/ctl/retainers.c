@@ -2,7 +2,7 @@
  * retainers: why an object of a heap snapshot is there
  *
  * The dominators come first: they name the holder. The shortest path is second, since it may lead
- * through what only happens to be near a root.
+ * through what only happens to be near a root. Then all that refers to it, as a tree.
  */
 
 #include <errno.h>
@@ -51,9 +51,28 @@ static uint32_t find(const struct heap_analysis *analysis, const struct heap_wis
 	return best;
 }
 
-static int put_all(struct buf *buf, const struct heap_analysis *analysis, struct places *places,
-		   uint32_t node, bool as_json)
+static int put_tree(struct buf *buf, struct json_writer *w, const struct heap_analysis *analysis,
+		    struct places *places, uint32_t node, const struct ctl_options *options)
 {
+	uint64_t top = options->heap.top;
+	struct heap_retainers tree;
+	/* The node itself is the first of them. */
+	int r = heap_retainers_find(&tree, analysis, node, top > 0 ? top + 1 : 0);
+
+	if (r == 0 && options->json != JSON_OFF) {
+		retainers_put_json(w, analysis, places, &tree);
+	} else if (r == 0) {
+		buf_puts(buf, "\nreferred to by:\n");
+		retainers_put(buf, analysis, places, &tree);
+	}
+	heap_retainers_fini(&tree);
+	return r;
+}
+
+static int put_all(struct buf *buf, const struct heap_analysis *analysis, struct places *places,
+		   uint32_t node, const struct ctl_options *options)
+{
+	bool as_json = options->json != JSON_OFF;
 	struct json_writer w;
 	int r = 0;
 
@@ -74,6 +93,7 @@ static int put_all(struct buf *buf, const struct heap_analysis *analysis, struct
 		}
 		heap_path_fini(&path);
 	}
+	r = r == 0 ? put_tree(buf, &w, analysis, places, node, options) : r;
 	if (as_json)
 		json_write_object_end(&w);
 	return r != 0 ? r : buf->error;
@@ -92,7 +112,7 @@ static int say(const struct heap_analysis *analysis, struct places *places,
 							      : options->heap.class);
 	buf_init(&buf, SHOW_MAX_BYTES);
 	buf_init(&out, SHOW_MAX_BYTES);
-	r = put_all(&buf, analysis, places, node, options->json != JSON_OFF);
+	r = put_all(&buf, analysis, places, node, options);
 	if (r == 0 && options->json != JSON_OFF && buf_text(&buf) != NULL)
 		show_json_text(&out, buf_text(&buf), options->json);
 	else if (r == 0)

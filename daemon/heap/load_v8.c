@@ -176,12 +176,13 @@ static void prepare(struct load *load)
 {
 	load->rows = (struct v8_rows){ .head = &load->head, .graph = load->graph };
 	pthread_mutex_init(&load->rows.lock, NULL);
-	load->nodes = (struct v8_array){ "nodes", load->head.node.n, load->head.nodes, v8_node_rows,
-					 &load->rows };
-	load->edges = (struct v8_array){ "edges", load->head.edge.n, load->head.edges, v8_edge_rows,
-					 &load->rows };
-	load->locations = (struct v8_array){ "locations", load->head.location.n, UINT64_MAX,
-					     v8_location_rows, &load->rows };
+	load->nodes = (struct v8_array){ "nodes",      load->head.node.n, load->head.nodes,
+					 v8_node_rows, &load->rows,       load->options->progress };
+	load->edges = (struct v8_array){ "edges",      load->head.edge.n, load->head.edges,
+					 v8_edge_rows, &load->rows,       load->options->progress };
+	load->locations = (struct v8_array){ "locations", load->head.location.n,
+					     UINT64_MAX,  v8_location_rows,
+					     &load->rows, load->options->progress };
 }
 
 static int load_sections(struct load *load)
