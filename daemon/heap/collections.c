@@ -87,7 +87,9 @@ static uint64_t plain_entries(const struct heap_graph *graph, uint32_t node,
 	uint64_t n = 0;
 
 	for (uint32_t i = graph->edge_first[node]; i < graph->edge_first[node + 1]; i++)
-		n += heap_edge_kind(graph->edges[i]) == kind;
+		n += heap_edge_kind(graph->edges[i]) == kind &&
+		     (kind != HEAP_PROPERTY ||
+		      !heap_string_is(&graph->strings, graph->edge_name[i], "__proto__"));
 	return n;
 }
 

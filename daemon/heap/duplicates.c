@@ -11,7 +11,10 @@
 
 enum {
 	NAME_UNITS_MAX = 1024, /* V8: src/profiler/heap-snapshot-generator.cc */
-	BLANK_SHARE = 2, /* of texts that have none in a file that was redacted: one in so many */
+	/* Only the empty text is one that has none, unless they were blanked: so many, and one in
+	 * so many. */
+	BLANK_MIN = 20,
+	BLANK_SHARE = 100,
 };
 
 static size_t size_of(const struct heap_graph *graph, uint32_t string)
@@ -72,7 +75,7 @@ static struct text *gather(struct heap_duplicates *ret, const struct heap_graph 
 	}
 	if (graph->strings.made != NULL)
 		ret->why = HEAP_TEXTS_NONE;
-	else if (blank > 0 && blank * BLANK_SHARE >= ret->texts)
+	else if (blank >= BLANK_MIN && blank * BLANK_SHARE >= ret->texts)
 		ret->why = HEAP_TEXTS_REDACTED;
 	return texts;
 }
