@@ -26,6 +26,12 @@ static size_t size_of(const struct heap_graph *graph, uint32_t string)
 	return size;
 }
 
+/* As pipeline/redact.h leaves the values of strings. */
+static bool is_blank(const struct heap_graph *graph, uint32_t string)
+{
+	return size_of(graph, string) == 0 || heap_string_is(&graph->strings, string, "(redacted)");
+}
+
 static bool is_text(const struct heap_graph *graph, uint32_t node)
 {
 	return graph->type[node] == HEAP_STRING && graph->size[node] > 0 &&
@@ -68,7 +74,7 @@ static struct text *gather(struct heap_duplicates *ret, const struct heap_graph 
 	for (uint32_t node = 0; texts != NULL && node < graph->nodes; node++) {
 		if (!is_text(graph, node))
 			continue;
-		if (size_of(graph, graph->name[node]) == 0)
+		if (is_blank(graph, graph->name[node]))
 			blank++;
 		else
 			texts[(*ret_n)++] = (struct text){ graph->name[node], node };
