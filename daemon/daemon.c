@@ -160,7 +160,10 @@ static bool on_firing(void *owner, const struct alert *alert, struct target *tar
 	return done;
 }
 
-/* A guard changed its mind while the capture waited: the alert asks again. */
+/*
+ * A guard changed its mind while the capture waited: the alert asks again. What has come to the
+ * spool is analysed.
+ */
 static void on_captured(void *owner, const struct capture *capture)
 {
 	struct daemon *daemon = owner;
@@ -168,6 +171,8 @@ static void on_captured(void *owner, const struct capture *capture)
 	if (capture->refused)
 		alerts_ask_again(&daemon->alerts, capture->target_id, capture->manifest.isolate,
 				 capture->manifest.rule);
+	if (capture->step == CAPTURE_SUCCEEDED)
+		analyses_add(&daemon->analyses, &capture->manifest);
 }
 
 static void on_rearmed(void *owner, const struct rule *rule, const struct target *target,
@@ -251,6 +256,7 @@ static int apply(struct daemon *daemon, struct settings *settings, struct rules 
 	targets_set_limits(&daemon->targets, &settings->watch);
 	captures_set(&daemon->captures, &settings->capture);
 	adoption_set(daemon->adoption);
+	analyses_set(&daemon->analyses, &settings->analysis);
 	daemon->spool.limits = settings->spool;
 	r = http_server_set(daemon->server, &settings->web);
 	/* Always, for it holds on to the settings that are freed below. */
@@ -260,6 +266,7 @@ static int apply(struct daemon *daemon, struct settings *settings, struct rules 
 	done = set_config_targets(daemon);
 	if (r == 0)
 		r = done;
+	openings_close_unheld(&daemon->openings);
 	if (before != NULL)
 		warn_restart_needed(before, settings);
 	settings_free(before);
@@ -419,10 +426,30 @@ static int start_net(struct daemon *daemon)
 	return r;
 }
 
+/* Beside our own program, as where both are built, or where it is installed. */
+static void find_analyzer(char *dst, size_t size)
+{
+	static const char name[] = "heapwatch-analyze";
+	ssize_t n = readlink("/proc/self/exe", dst, size - 1);
+	char *slash;
+
+	dst[n > 0 ? n : 0] = '\0';
+	slash = strrchr(dst, '/');
+	if (slash != NULL && (size_t)(slash + 1 - dst) + sizeof(name) <= size) {
+		strcpy(slash + 1, name);
+		if (access(dst, X_OK) == 0)
+			return;
+	}
+	str_copy(dst, size, ANALYZER);
+}
+
 static int start_watch(struct daemon *daemon, const struct settings *settings)
 {
 	int r = targets_init(&daemon->targets, &daemon->inspectors);
 
+	if (r == 0)
+		r = openings_init(&daemon->openings, &daemon->inspectors, daemon->state_fd);
+	daemon->targets.openings = &daemon->openings;
 	loop_deferred_init(&daemon->reclaim, reclaim, daemon);
 	daemon->targets.on_polled = on_polled;
 	daemon->targets.on_removed = on_removed;
@@ -444,6 +471,10 @@ static int start_watch(struct daemon *daemon, const struct settings *settings)
 	daemon->captures.owner = daemon;
 	if (r == 0)
 		r = adoption_new(&daemon->adoption, &daemon->captures);
+	find_analyzer(daemon->analyzer, sizeof(daemon->analyzer));
+	if (r == 0)
+		analyses_init(&daemon->analyses, &daemon->loop, &daemon->captures,
+			      &settings->analysis, daemon->analyzer);
 	return r;
 }
 
@@ -458,6 +489,7 @@ static int start_http(struct daemon *daemon, const struct settings *settings)
 		.targets = &daemon->targets,
 		.alerts = &daemon->alerts,
 		.captures = &daemon->captures,
+		.analyses = &daemon->analyses,
 		.spool = &daemon->spool,
 		.discovery = &daemon->discovery,
 		.web = &settings->web,
@@ -508,6 +540,7 @@ static void daemon_stop(struct daemon *daemon)
 	http_server_free(daemon->server);
 	if (daemon->captures.loop != NULL)
 		captures_fini(&daemon->captures);
+	analyses_fini(&daemon->analyses);
 	adoption_free(daemon->adoption);
 	discovery_fini(&daemon->discovery);
 	if (daemon->alerts.loop != NULL)
@@ -515,7 +548,10 @@ static void daemon_stop(struct daemon *daemon)
 	daemon->targets.on_removed = NULL;
 	daemon->targets.on_released = NULL;
 	loop_deferred_cancel(&daemon->reclaim);
+	daemon->openings.finishing = true;
 	targets_fini(&daemon->targets);
+	openings_finish(&daemon->openings);
+	openings_fini(&daemon->openings);
 	if (daemon->state_fd >= 0)
 		close(daemon->state_fd);
 	spool_close(&daemon->spool);

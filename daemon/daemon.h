@@ -3,6 +3,7 @@
 /* Everything the process owns, by value where it can be, in the order it is started. */
 
 #include "capture/adopt.h"
+#include "capture/analysis.h"
 #include "capture/capture.h"
 #include "http/server.h"
 #include "http/view.h"
@@ -14,6 +15,7 @@
 #include "spool/spool.h"
 #include "watch/alert.h"
 #include "watch/discover.h"
+#include "watch/openings.h"
 #include "watch/target.h"
 
 struct daemon {
@@ -29,11 +31,14 @@ struct daemon {
 	struct session_context inspectors;
 	struct spool spool;
 	int state_fd; /* owned */
+	struct openings openings;
 	struct targets targets;
 	struct discovery discovery;
 	struct alerts alerts;
 	struct captures captures;
 	struct adoption *adoption; /* owned */
+	struct analyses analyses;
+	char analyzer[4096]; /* path of the worker */
 	struct http_view view;
 	struct http_server *server;
 	struct service service;

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "inspect/runtime.h"
 #include "net/address.h"
 #include "util/buf.h"
 #include "util/log.h"
@@ -84,6 +85,11 @@ const struct option_desc settings_table[] = {
 	  .offset = offsetof(struct settings, capture),
 	  .table = capture_options,
 	  .help = "How heap snapshots are taken." },
+	{ .name = "analysis",
+	  .type = OPTION_TABLE,
+	  .offset = offsetof(struct settings, analysis),
+	  .table = analysis_options,
+	  .help = "A report beside each snapshot, made by a confined worker." },
 	{ .name = "spool",
 	  .type = OPTION_TABLE,
 	  .offset = offsetof(struct settings, spool),
@@ -220,6 +226,35 @@ static void check_access(const struct check *check, size_t i)
 		complain(check, path, "the token would be sent in clear: use a wss:// address");
 }
 
+/* What is opened is closed by an expression, and only Node has such an inspector. */
+static void check_opening(const struct check *check, size_t i)
+{
+	const struct watch_settings *watch = &check->settings->watch;
+	const struct target_settings *target = (struct target_settings *)watch->targets.items + i;
+	int evaluate = target->has_evaluate ? target->poll.evaluate : watch->poll.evaluate;
+	int runtime = target->has_runtime ? target->poll.runtime : watch->poll.runtime;
+	struct address address;
+	char path[64];
+
+	if (!target->has_opening || address_parse(&address, target->address, NULL) < 0)
+		return;
+	snprintf(path, sizeof(path), "targets[%zu].open_by_sigusr1", i);
+	if (!target->opening.pid_file == !target->opening.command)
+		complain(check, path, "give either pid_file or command");
+	if (address.family == ADDRESS_UNIX || address.is_tls || address.path[0] != '\0' ||
+	    !address_is_local(&address))
+		complain(check, path,
+			 "Node opens its inspector at a port of loopback: the address "
+			 "must be one");
+	if (evaluate == EVALUATE_NEVER)
+		complain(check, path,
+			 "evaluate is never, and without evaluating the inspector cannot "
+			 "be closed again");
+	if (runtime != 0 && strcmp(runtime_words[runtime], "node") != 0)
+		complain(check, path, "%s has no such signal: only Node does",
+			 runtime_words[runtime]);
+}
+
 static int check_target(const struct check *check, struct names *names, size_t i)
 {
 	const struct watch_settings *watch = &check->settings->watch;
@@ -234,6 +269,7 @@ static int check_target(const struct check *check, struct names *names, size_t i
 		check_timeout(check, path, target->poll.timeout_ns, interval_ns);
 	check_allowed(check, i);
 	check_access(check, i);
+	check_opening(check, i);
 	r = names_add(names, target);
 	if (r != -EEXIST)
 		return r;
@@ -267,14 +303,26 @@ static int check_targets(const struct check *check)
 /* Each source has a timer, each pattern a watch of its own (the kernel grants a user 128). */
 enum { SOURCES_MAX = 100 };
 
+static void check_sd_access(const struct check *check, const char *list, size_t i,
+			    const struct access_settings *access)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s[%zu].target_tls_config", list, i);
+	if (access->tls.key_file && !access->tls.cert_file)
+		complain(check, path, "key_file without cert_file");
+}
+
 static void check_file_sd(const struct check *check)
 {
 	const struct item_list *list = &check->settings->watch.file_sd;
 	const struct file_sd_settings *items = list->items;
 	size_t patterns = 0;
 
-	for (size_t i = 0; i < list->n; i++)
+	for (size_t i = 0; i < list->n; i++) {
 		patterns += items[i].files.n;
+		check_sd_access(check, "file_sd_configs", i, &items[i].access);
+	}
 	if (patterns > SOURCES_MAX)
 		complain(check, "file_sd_configs", "%zu patterns are too many (at most %d)",
 			 patterns, SOURCES_MAX);
@@ -294,6 +342,7 @@ static void check_http_sd(const struct check *check)
 	for (size_t i = 0; i < list->n; i++) {
 		char path[48];
 
+		check_sd_access(check, "http_sd_configs", i, &items[i].access);
 		snprintf(path, sizeof(path), "http_sd_configs[%zu]", i);
 		if (items[i].bearer_token_file && items[i].bearer_token_credential)
 			complain(
@@ -371,19 +420,29 @@ static int resolve(const char *folder, char **path)
 	return 0;
 }
 
+static int resolve_access(const char *folder, struct tls_settings *tls,
+			  struct authorization_settings *authorization)
+{
+	int r = resolve(folder, &tls->ca_file);
+
+	if (r == 0)
+		r = resolve(folder, &tls->cert_file);
+	if (r == 0)
+		r = resolve(folder, &tls->key_file);
+	if (r == 0)
+		r = resolve(folder, &authorization->credentials_file);
+	return r;
+}
+
 static int resolve_targets(const char *folder, const struct item_list *targets)
 {
 	struct target_settings *items = targets->items;
 	int r = 0;
 
 	for (size_t i = 0; i < targets->n && r == 0; i++) {
-		r = resolve(folder, &items[i].tls.ca_file);
+		r = resolve_access(folder, &items[i].tls, &items[i].authorization);
 		if (r == 0)
-			r = resolve(folder, &items[i].tls.cert_file);
-		if (r == 0)
-			r = resolve(folder, &items[i].tls.key_file);
-		if (r == 0)
-			r = resolve(folder, &items[i].authorization.credentials_file);
+			r = resolve(folder, &items[i].opening.pid_file);
 	}
 	return r;
 }
@@ -408,10 +467,18 @@ static int resolve_paths(const char *folder, struct settings *settings)
 		r = resolve_list(folder, &settings->watch.rule_files);
 	if (r == 0)
 		r = resolve_targets(folder, &settings->watch.targets);
-	for (size_t i = 0; i < settings->watch.file_sd.n && r == 0; i++)
+	for (size_t i = 0; i < settings->watch.file_sd.n && r == 0; i++) {
 		r = resolve_list(folder, &files[i].files);
-	for (size_t i = 0; i < settings->watch.http_sd.n && r == 0; i++)
+		if (r == 0)
+			r = resolve_access(folder, &files[i].access.tls,
+					   &files[i].access.authorization);
+	}
+	for (size_t i = 0; i < settings->watch.http_sd.n && r == 0; i++) {
 		r = resolve(folder, &urls[i].bearer_token_file);
+		if (r == 0)
+			r = resolve_access(folder, &urls[i].access.tls,
+					   &urls[i].access.authorization);
+	}
 	return r;
 }
 

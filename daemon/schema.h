@@ -26,6 +26,7 @@ struct settings {
 	struct web_settings web;
 	struct watch_settings watch;
 	struct capture_settings capture;
+	struct analysis_settings analysis;
 	struct spool_settings spool;
 };
 

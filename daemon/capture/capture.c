@@ -49,6 +49,7 @@ static const char *const refusal_names[] = {
 	[REFUSAL_HEADROOM] = "headroom",
 	[REFUSAL_SPACE] = "space",
 	[REFUSAL_TARGET] = "target",
+	[REFUSAL_UNSUPPORTED] = "unsupported",
 	[REFUSAL_DRY_RUN] = "dry_run",
 };
 _Static_assert(sizeof(refusal_names) / sizeof(refusal_names[0]) == REFUSALS, "a name each");

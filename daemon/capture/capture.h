@@ -39,7 +39,8 @@ enum capture_refusal {
 	REFUSAL_MAX_CPU,
 	REFUSAL_HEADROOM, /* the host or the control group has not enough memory to spare */
 	REFUSAL_SPACE, /* the spool has no room, or no inodes */
-	REFUSAL_TARGET, /* not up, or it cannot do this */
+	REFUSAL_TARGET, /* not up, or it has nothing to be captured */
+	REFUSAL_UNSUPPORTED, /* its runtime cannot do this, at any time */
 	REFUSAL_DRY_RUN, /* all guards agreed, but the rule only tries */
 	REFUSALS,
 };
@@ -180,6 +181,15 @@ typedef void capture_adopted_fn(void *owner, const struct capture *capture);
 
 int captures_adopt(struct captures *captures, int fd, const struct manifest *manifest,
 		   enum content content, capture_adopted_fn *adopted, void *owner, struct err *err);
+
+/* False where the runtime tells of no such isolate whatever the program does. */
+bool captures_can_have(const struct target *target, const char *isolate);
+
+/*
+ * A kind that is none of ours: REFUSAL_UNSUPPORTED with the reason in err when the target's runtime
+ * has nothing of that kind, REFUSAL_NONE when it has, or nobody knows what it is.
+ */
+int captures_kind_unsupported(const struct target *target, const char *kind, struct err *err);
 
 /* The value of the rule was seen on the good side of rearm_*: it may capture again. */
 void captures_rearm(struct captures *captures, const char *target, const char *isolate,

@@ -170,7 +170,7 @@ static void write_points(struct json_writer *w, const struct series *series)
 		const struct point *point = series_at(series, i);
 
 		json_write_array(w);
-		json_write_int(w, point->wall_ms);
+		json_write_int(w, series_wall_ms(point->mono_ns, clock_mono_ns(), clock_wall_ms()));
 		json_write_uint(w, point->heap_used);
 		json_write_uint(w, point->heap_size);
 		json_write_array_end(w);

@@ -16,6 +16,7 @@
 
 #include "capture/diagnostics.h"
 #include "capture/step.h"
+#include "capture/support.h"
 #include "inspect/dialect.h"
 #include "inspect/runtime.h"
 #include "util/clock.h"
@@ -253,26 +254,6 @@ static enum capture_refusal judge_runtime(const struct target *target, const cha
 		str_format_bytes(max, runtime->heap_max), runtime->heap_max_why);
 }
 
-/* Where a snapshot cannot be rewritten, nobody gets it as it is who wants less. */
-static enum capture_refusal judge_redact(const struct captures *captures,
-					 const struct target *target,
-					 const struct capture_request *request, struct err *err)
-{
-	const struct identity *identity = &target->identity;
-	const struct recipe_choice *choice = request->recipe;
-	int level = choice != NULL && choice->has_redact ? choice->redact
-							 : captures->settings->recipe.redact;
-
-	if (level != REDACT_ALL || target->session.runtime == NULL ||
-	    target->session.runtime->format == SNAPSHOT_V8)
-		return REFUSAL_NONE;
-	return (enum capture_refusal)err_set(
-		err, REFUSAL_TARGET,
-		"target: redact: all is not supported by %s %.8s: the names of properties in its "
-		"snapshots cannot be replaced; redact: strings can be had",
-		identity->runtime, identity->runtime_version);
-}
-
 /* What the rule has done before. A later one of a series is not the rule's doing. */
 static enum capture_refusal judge_history(const struct captures *captures,
 					  const struct target *target,
@@ -291,15 +272,19 @@ static enum capture_refusal judge_history(const struct captures *captures,
 	return refusal;
 }
 
-/* A target that cannot be captured has nothing to be protected from; space is told before it. */
+/*
+ * What can never be comes first. A target that cannot be captured now has nothing to be protected
+ * from; space is told before it.
+ */
 static enum capture_refusal judge_snapshot(const struct captures *captures,
 					   const struct target *target,
 					   const struct capture_request *request, struct err *err)
 {
 	uint64_t bytes = guard_estimate_bytes(guard_heap_used_bytes(target, request->isolate));
-	enum capture_refusal refusal = REFUSAL_NONE;
+	enum capture_refusal refusal = support_judge(captures, target, request, err);
 
-	if (!request->force && judge_target(target, request->isolate, NULL) == REFUSAL_NONE)
+	if (refusal == REFUSAL_NONE && !request->force &&
+	    judge_target(target, request->isolate, NULL) == REFUSAL_NONE)
 		refusal = safety_judge(captures, target, request->isolate, request->guards, false,
 				       err);
 	if (refusal == REFUSAL_NONE)
@@ -308,8 +293,6 @@ static enum capture_refusal judge_snapshot(const struct captures *captures,
 		refusal = judge_target(target, request->isolate, err);
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_runtime(target, request->isolate, err);
-	if (refusal == REFUSAL_NONE)
-		refusal = judge_redact(captures, target, request, err);
 	return refusal;
 }
 

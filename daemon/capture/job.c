@@ -117,7 +117,9 @@ static int scan_failure(struct capture_job *job, const struct json_scan *scan, i
 {
 	if (r == 0)
 		return 0;
-	return err_set(&job->err, r, "not whole: no valid JSON at byte %llu",
+	return err_set(&job->err, r, "%s at byte %llu",
+		       r == -E2BIG ? "nested too deep, or a key or a number too long"
+				   : "not whole: no valid JSON",
 		       (unsigned long long)scan->offset);
 }
 
@@ -333,8 +335,11 @@ const char *capture_job_reason(int result)
 		return "blocked";
 	case DOWNLOAD_E_LOST:
 	case -ECONNRESET:
+	case -EPIPE: /* what TCP calls a reset that comes after the end of the stream */
 		return "lost";
 	case -ECONNREFUSED:
+	case -EHOSTUNREACH:
+	case -ENETUNREACH:
 		return "unreachable";
 	case -ETIMEDOUT:
 		return "timeout";

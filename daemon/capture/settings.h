@@ -32,5 +32,15 @@ struct capture_settings {
 	struct item_list adopt; /* struct adopt_settings */
 };
 
+/* Snapshots that lie in the spool, analysed by a worker. */
+struct analysis_settings {
+	bool enabled;
+	uint64_t max_memory_bytes; /* of the worker */
+	uint64_t headroom_bytes; /* what the host keeps available beside it */
+	uint64_t deadline_ns;
+	uint64_t top; /* classes in a report */
+};
+
+extern const struct option_desc analysis_options[];
 extern const struct option_desc adopt_options[];
 extern const struct option_desc capture_options[];

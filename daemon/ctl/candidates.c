@@ -44,14 +44,10 @@ static const struct program {
 	{ "electron", ASK_VERSION }, { "firefox", ASK_HELLO },
 };
 
-/* "node", "node-24", "node24", "firefox-esr"; not "node_exporter". */
-static const struct program *program_of(const char *name)
+static const struct program *program_of(const struct process *process)
 {
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
-		size_t size = strlen(programs[i].name);
-
-		if (str_has_prefix(name, programs[i].name) &&
-		    (name[size] == '\0' || name[size] == '-' || isdigit((unsigned char)name[size])))
+		if (process_is(process, programs[i].name))
 			return &programs[i];
 	}
 	return NULL;
@@ -82,7 +78,7 @@ static bool is_inner(const struct process *process)
 	if (!str_has_prefix(process->program, "workerd") ||
 	    process_read(&parent, process->proc, process_parent(process)) < 0)
 		return false;
-	is = program_of(parent.program) != NULL;
+	is = program_of(&parent) != NULL;
 	process_fini(&parent);
 	return is;
 }
@@ -284,7 +280,7 @@ static int look_at(struct search *search, const struct process *process)
 {
 	struct owner owner = { .search = search,
 			       .process = process,
-			       .program = program_of(process->program) };
+			       .program = program_of(process) };
 	struct candidates *found = search->found;
 	int r;
 

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "ctl/process.h"
 #include "net/address.h"
+#include "net/process.h"
 
 /* What an inspector of that program would answer (ctl/ask.h). */
 enum question { ASK_VERSION, ASK_HELLO, ASK_PAGES };

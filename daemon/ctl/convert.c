@@ -73,16 +73,15 @@ int command_convert(struct source *source, const struct ctl_options *options, st
 	struct converting converting = { .path = options->args[0] };
 	char name[NAME_BYTES_MAX];
 	struct err why;
-	int r, exit = heap_file_open(&converting.file, converting.path, options, err);
+	int r, exit = heap_file_open(&converting.file, converting.path, options, 0, err);
 
 	(void)source;
 	if (exit == CTL_OK) {
-		load = heap_file_load_options(converting.path, options);
+		load = heap_file_load_options(converting.path, options, converting.file.taken);
 		r = heap_load(&converting.graph, &converting.file.text, &load, &why);
 		progress_end();
 		if (r < 0)
-			exit = source_fail(err, r == -EFBIG ? CTL_REFUSED : CTL_FAILURE, r,
-					   "%s: %s", converting.path, why.text);
+			exit = heap_file_failed(err, converting.path, r, &why);
 	}
 	if (exit == CTL_OK) {
 		name_output(name, sizeof(name), converting.path);

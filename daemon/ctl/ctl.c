@@ -14,6 +14,7 @@
 #include "ctl/keygen.h"
 #include "ctl/show.h"
 #include "ctl/source.h"
+#include "heap/alloc.h"
 #include "util/buf.h"
 #include "util/err.h"
 #include "util/log.h"
@@ -97,9 +98,17 @@ static const char usage[] =
 	"all)\n"
 	"     --class=NAME        analyze, diff, leaks: the rows of this class only\n"
 	"     --node=@ID          analyze, retainers, leaks: this object\n"
+	"     --extras            analyze: what duplicated strings, collections, detached nodes "
+	"come to\n"
 	"     --strings, --collections   analyze: duplicated strings, large collections\n"
 	"     --source-map-dir=FOLDER    analyze, retainers, leaks: places in the sources\n"
-	"     --threads=1|2 --memory-max=BYTES   analyze, diff, leaks: what may be used\n"
+	"     --threads=1|2 --memory-max=BYTES   analyze, diff, ...: what may be used (default: "
+	"what "
+	"is there)\n"
+	"     --index=FOLDER --no-index   analyze, diff, ...: where indexes are kept (default: "
+	"beside\n"
+	"                         the snapshot, else in the cache); keep and use none\n"
+	"     --spill=FOLDER      analyze, diff, ...: arrays into files there, not into memory\n"
 	"     --max-use=BYTES --keep-free=BYTES --max-age=SPAN --max-files=NUMBER   of vacuum\n"
 	"  -h --help, --version\n"
 	"\n"
@@ -150,11 +159,21 @@ static void complain(const struct err *err)
 	buf_fini(&buf);
 }
 
+/* Of the whole process, so before anything else. */
+static int spill(const struct ctl_options *options, struct err *err)
+{
+	const char *folder = options->heap.spill;
+	int r = folder != NULL ? heap_spill_to(folder) : 0;
+
+	return r == 0 ? CTL_OK
+		      : source_fail(err, CTL_FAILURE, r, "--spill: %s: %s", folder, strerror(-r));
+}
+
 static int run(const struct command *command, const struct ctl_options *options)
 {
 	struct source *source = NULL;
 	struct err err = { .text = "" };
-	int exit = command->local ? CTL_OK : source_open(&source, options, &err);
+	int exit = command->local ? spill(options, &err) : source_open(&source, options, &err);
 
 	if (exit == CTL_OK)
 		exit = command->run(source, options, &err);

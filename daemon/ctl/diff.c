@@ -40,29 +40,31 @@ static void side_fini(struct side *side)
 	heap_file_fini(&side->file);
 }
 
-static int side_init(struct side *side, const char *path, const struct heap_shapes *shapes,
+/* beside: the other one, which is there already; or NULL. */
+static int side_init(struct side *side, const char *path, const struct side *beside,
 		     const struct ctl_options *options, struct err *err)
 {
-	struct heap_load_options load = heap_file_load_options(path, options);
+	struct heap_request request = { .path = path,
+					.only_classes = true,
+					.parts = HEAP_PARTS_NODES | HEAP_PARTS_EDGES };
 	struct err why;
-	int r, exit = heap_file_open(&side->file, path, options, err);
+	int r, exit;
 
+	if (beside != NULL) {
+		request.shapes = &beside->analysis.shapes;
+		request.taken = heap_file_taken(&beside->file, &beside->analysis);
+	}
+	exit = heap_file_analyse(&side->file, &side->analysis, &request, options, err);
 	if (exit != CTL_OK)
 		return exit;
-	r = heap_analyse_classes(&side->analysis, &side->file.text, shapes, &load, &why);
-	progress_end();
-	if (r == 0) {
-		r = heap_collections_find(&side->collections, &side->analysis.graph,
-					  &side->analysis.classes, NULL);
-		heap_graph_drop_edges(&side->analysis.graph);
-	}
-	if (r == 0) {
+	r = heap_collections_find(&side->collections, &side->analysis.graph,
+				  &side->analysis.classes, NULL);
+	heap_graph_drop_edges(&side->analysis.graph);
+	if (r == 0)
 		r = heap_census_init(&side->census, &side->analysis.graph, &side->analysis.classes);
-	}
-	if (r == -ENOMEM)
-		err_set(&why, r, "out of memory");
 	if (r == 0)
 		return CTL_OK;
+	err_set(&why, r, "out of memory");
 	return heap_file_failed(err, path, r, &why);
 }
 
@@ -265,7 +267,7 @@ int command_diff(struct source *source, const struct ctl_options *options, struc
 
 	(void)source;
 	if (exit == CTL_OK)
-		exit = side_init(&base, options->args[0], &current.analysis.shapes, options, err);
+		exit = side_init(&base, options->args[0], &current, options, err);
 	if (exit == CTL_OK)
 		exit = compare(&base, &current, options, err);
 	side_fini(&base);

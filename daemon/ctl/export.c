@@ -78,7 +78,7 @@ static int reading_init(struct reading *reading, const struct manifest *manifest
 static int check_sum(struct reading *reading, const struct manifest *manifest, enum part part,
 		     struct err *err)
 {
-	const char *wanted = part == PART_SCRIPTS ? manifest->scripts_sha256 : manifest->sha256;
+	const char *wanted = source_part(manifest, part).sha256;
 	char sum[DIGEST_HEX_MAX];
 
 	if (tap_sum(&reading->tap, sum) < 0)

@@ -1,7 +1,5 @@
 /*
  * A heap snapshot in a file
- *
- * Layers are taken off from the outside, each known by its first bytes, until none is left.
  */
 
 #include "ctl/heap_file.h"
@@ -14,134 +12,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ctl/memory.h"
 #include "ctl/progress.h"
 #include "ctl/source.h"
-#include "ctl/tap.h"
-#include "ctl/unseal.h"
-#include "pipeline/gzip.h"
-#include "pipeline/zstd.h"
+#include "ctl/unpack.h"
+#include "heap/alloc.h"
 #include "util/err.h"
 
-enum { LAYERS_MAX = 4, MAGIC_MAX = 24, BLOCK = 1 << 20 };
-
-struct layer {
-	const char *magic;
-	size_t magic_size;
-	int (*open)(struct stage **ret, const struct identities *identities, struct stage *next,
-		    struct err *err);
-};
-
-static int open_zstd(struct stage **ret, const struct identities *identities, struct stage *next,
-		     struct err *err)
+/* UINT64_MAX: any number. */
+static uint64_t memory_left(const struct ctl_options *options, uint64_t taken)
 {
-	(void)identities;
-	(void)err;
-	return zstd_expand_new(ret, next);
-}
+	uint64_t max = options->heap.memory_max_bytes;
 
-static int open_gzip(struct stage **ret, const struct identities *identities, struct stage *next,
-		     struct err *err)
-{
-	(void)identities;
-	(void)err;
-	return gzip_expand_new(ret, next);
-}
-
-static int open_age(struct stage **ret, const struct identities *identities, struct stage *next,
-		    struct err *err)
-{
-	if (identities->n == 0) {
-		source_fail(err, CTL_FAILURE, -ENOKEY,
-			    "it is encrypted; --identity FILE names a key that opens it");
-		return -ENOKEY;
-	}
-	return unseal_new(ret, identities, next, err);
-}
-
-static const struct layer layers[] = {
-	{ "\x28\xb5\x2f\xfd", 4, open_zstd },
-	{ "\x1f\x8b\x08", 3, open_gzip },
-	{ "age-encryption.org/", 19, open_age },
-};
-
-static const struct layer *layer_of(int fd)
-{
-	char first[MAGIC_MAX] = { 0 };
-	ssize_t n = pread(fd, first, sizeof(first), 0);
-
-	for (size_t i = 0; i < sizeof(layers) / sizeof(layers[0]); i++) {
-		if (n >= (ssize_t)layers[i].magic_size &&
-		    memcmp(first, layers[i].magic, layers[i].magic_size) == 0)
-			return &layers[i];
-	}
-	return NULL;
-}
-
-static int pour(int fd, struct stage *stage)
-{
-	static char block[BLOCK];
-	ssize_t n;
-	int r = 0;
-
-	while (r == 0 && (n = read(fd, block, sizeof(block))) != 0) {
-		if (n > 0)
-			r = stage_put(stage, block, (size_t)n);
-		else if (errno != EINTR)
-			r = -errno;
-	}
-	return r == 0 ? stage_finish(stage) : r;
-}
-
-/* Another descriptor for what is inside of this one, which is closed. */
-static int take_off(int *fd, const struct layer *layer, const struct identities *identities,
-		    const char *path, struct err *err)
-{
-	struct stage *stage = NULL;
-	struct outlet outlet;
-	int r, inner = memfd_create("snapshot", MFD_CLOEXEC);
-
-	if (inner < 0)
-		return source_fail(err, CTL_FAILURE, -errno, "%s: %s", path, strerror(errno));
-	outlet_init(&outlet, inner);
-	err->text[0] = '\0';
-	r = layer->open(&stage, identities, &outlet.stage, err);
-	if (r == 0) {
-		r = pour(*fd, stage);
-		if (r != 0)
-			source_fail(err, CTL_FAILURE, r, "%s: %s", path, chain_error(stage));
-	} else {
-		struct err why = *err;
-
-		source_fail(err, CTL_FAILURE, r, "%s: %s", path,
-			    why.text[0] != '\0' ? why.text : strerror(-r));
-	}
-	if (stage != NULL)
-		stage->ops->free(stage);
-	close(*fd);
-	*fd = inner;
-	return r == 0 ? CTL_OK : CTL_FAILURE;
-}
-
-static int unpack(int *fd, const char *path, const struct ctl_options *options, struct err *err)
-{
-	struct identities identities = { .n = 0 };
-	const struct layer *layer;
-	int exit = CTL_OK;
-
-	for (size_t i = 0; i < options->identities_n && exit == CTL_OK; i++) {
-		if (identities_read(&identities, options->identities[i], err) < 0)
-			exit = CTL_FAILURE;
-	}
-	for (int i = 0; i < LAYERS_MAX && exit == CTL_OK; i++) {
-		layer = layer_of(*fd);
-		if (layer == NULL)
-			break;
-		exit = lseek(*fd, 0, SEEK_SET) == 0 ? take_off(fd, layer, &identities, path, err)
-						    : source_fail(err, CTL_FAILURE, -errno,
-								  "%s: %s", path, strerror(errno));
-	}
-	identities_fini(&identities);
-	return exit;
+	/* What is taken already, the kernel has counted. */
+	if (max == 0)
+		return memory_available();
+	return max > taken ? max - taken : 0;
 }
 
 static int map(struct heap_file *file, int fd, const char *path, struct err *err)
@@ -165,19 +51,50 @@ static int map(struct heap_file *file, int fd, const char *path, struct err *err
 	return CTL_OK;
 }
 
-int heap_file_open(struct heap_file *ret, const char *path, const struct ctl_options *options,
-		   struct err *err)
+/* What was packed is in memory now, unless it is in a file. */
+static int take_note(struct heap_file *file, const struct unpack *unpack, const char *path,
+		     struct err *err)
 {
-	int exit, fd = open(path, O_RDONLY | O_CLOEXEC);
+	file->sealed = unpack->sealed;
+	if (unpack->packed && (unpack->spill == NULL || unpack->sealed))
+		file->taken = file->text.size;
+	if (unpack->sealed && unpack->spill != NULL)
+		return source_fail(err, CTL_REFUSED, -EPERM,
+				   "%s: it is encrypted, and what is in it goes to no disk in "
+				   "clear: --spill is for other files",
+				   path);
+	return CTL_OK;
+}
 
-	*ret = (struct heap_file){ .text = { .data = "" } };
-	if (fd < 0)
-		return source_fail(err, CTL_FAILURE, -errno, "%s: %s", path, strerror(errno));
-	exit = unpack(&fd, path, options, err);
+/* fd is closed in any case. */
+static int take_in(struct heap_file *file, int fd, const char *path,
+		   const struct ctl_options *options, uint64_t taken, struct err *err)
+{
+	struct unpack unpack = { memory_left(options, taken), options->heap.spill, false, false };
+	int exit = unpack_all(&unpack, &fd, path, options, err);
+
+	if (exit == CTL_OK && file->mapped == 0)
+		exit = map(file, fd, path, err);
 	if (exit == CTL_OK)
-		exit = map(ret, fd, path, err);
+		exit = take_note(file, &unpack, path, err);
 	close(fd);
 	return exit;
+}
+
+static int open_path(const char *path, int *ret, struct err *err)
+{
+	*ret = open(path, O_RDONLY | O_CLOEXEC);
+	return *ret >= 0 ? CTL_OK
+			 : source_fail(err, CTL_FAILURE, -errno, "%s: %s", path, strerror(errno));
+}
+
+int heap_file_open(struct heap_file *ret, const char *path, const struct ctl_options *options,
+		   uint64_t taken, struct err *err)
+{
+	int fd, exit = open_path(path, &fd, err);
+
+	*ret = (struct heap_file){ .text = { .data = "" } };
+	return exit == CTL_OK ? take_in(ret, fd, path, options, taken, err) : exit;
 }
 
 void heap_file_fini(struct heap_file *file)
@@ -187,36 +104,144 @@ void heap_file_fini(struct heap_file *file)
 	file->mapped = 0;
 }
 
-struct heap_load_options heap_file_load_options(const char *path, const struct ctl_options *options)
+static unsigned threads_of(const struct ctl_options *options)
 {
-	unsigned threads = (unsigned)options->heap.threads;
 	cpu_set_t set;
 
-	if (threads == 0)
-		threads =
-			sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 1 ? 2 : 1;
-	return (struct heap_load_options){ threads, options->heap.memory_max_bytes,
+	if (options->heap.threads != 0)
+		return (unsigned)options->heap.threads;
+	return sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 1 ? 2 : 1;
+}
+
+struct heap_load_options heap_file_load_options(const char *path, const struct ctl_options *options,
+						uint64_t taken)
+{
+	uint64_t left = memory_left(options, taken);
+
+	if (options->heap.spill != NULL || left == UINT64_MAX)
+		left = 0;
+	else if (left == 0)
+		left = 1;
+	return (struct heap_load_options){ threads_of(options), left,
 					   progress_begin(path, options) };
 }
 
 int heap_file_failed(struct err *err, const char *path, int r, const struct err *why)
 {
-	return source_fail(err, r == -EFBIG ? CTL_REFUSED : CTL_FAILURE, r, "%s: %s", path,
-			   why->text);
+	int exit = r == -EFBIG || r == -EOVERFLOW ? CTL_REFUSED : CTL_FAILURE;
+
+	if (r == -ENOMEM && heap_spill_error() != 0)
+		return source_fail(err, exit, heap_spill_error(), "%s: --spill: %s", path,
+				   strerror(-heap_spill_error()));
+	return source_fail(err, exit, r, "%s: %s%s", path, why->text,
+			   r == -EFBIG ? UNPACK_SPILL_HINT : "");
+}
+
+/* ---- index ---- */
+
+/* Of what is encrypted nothing is kept, and of a pipe it is not known what it will be. */
+static bool wants_index(struct heap_file *file, int fd, const char *path,
+			const struct ctl_options *options)
+{
+	uint64_t from = options->heap.index != NULL ? 1 : INDEX_FROM_BYTES;
+	struct stat status;
+	bool sealed;
+
+	if (options->heap.no_index || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
+		return false;
+	file->packed = unpack_is_packed(fd, &sealed);
+	file->source.path = path;
+	return !sealed && (uint64_t)status.st_size >= from &&
+	       heap_mark_of(fd, &file->source.mark) == 0;
+}
+
+/* What need not be unpacked is mapped for its strings, which the index does not have then. */
+static int from_index(struct heap_file *file, struct heap_analysis *ret, int fd,
+		      const struct heap_request *request, const struct ctl_options *options)
+{
+	struct err ignored;
+	int r;
+
+	if (!file->packed && map(file, fd, request->path, &ignored) != CTL_OK)
+		return -ENOENT;
+	if (!file->packed) {
+		file->source.text = file->text.data;
+		file->source.text_size = file->text.size;
+	}
+	r = index_file_read(ret, &file->source, request->parts, threads_of(options), options);
+	if (r == 0 && request->shapes != NULL)
+		r = heap_analysis_reshape(ret, request->shapes);
+	return r;
+}
+
+void heap_file_keep(const struct heap_file *file, const struct heap_analysis *analysis,
+		    const struct ctl_options *options)
+{
+	if (file->keeps && !file->sealed && analysis->index == NULL)
+		index_file_write(analysis, &file->source, options);
+}
+
+/* ---- analysis ---- */
+
+/* An index is of an analysis by its own shapes, so that comes first where one is to be kept. */
+static int analyse_beside(struct heap_file *file, struct heap_analysis *ret,
+			  const struct heap_request *request, const struct heap_load_options *load,
+			  const struct ctl_options *options, struct err *why)
+{
+	int r;
+
+	if (!file->keeps || request->shapes == NULL)
+		return heap_analyse_beside(ret, &file->text, request->shapes, load, why);
+	r = heap_analyse(ret, &file->text, load, why);
+	if (r < 0)
+		return r;
+	heap_file_keep(file, ret, options);
+	file->keeps = false;
+	r = heap_analysis_reshape(ret, request->shapes);
+	return r < 0 ? err_set(why, r, "out of memory") : 0;
+}
+
+static int analyse(struct heap_file *file, struct heap_analysis *ret,
+		   const struct heap_request *request, const struct ctl_options *options,
+		   struct err *why)
+{
+	struct heap_load_options load =
+		heap_file_load_options(request->path, options, request->taken + file->taken);
+
+	if (!request->only_classes)
+		return analyse_beside(file, ret, request, &load, options, why);
+	file->keeps = false;
+	return heap_analyse_classes(ret, &file->text, request->shapes, &load, why);
 }
 
 int heap_file_analyse(struct heap_file *file, struct heap_analysis *ret,
-		      const struct ctl_options *options, struct err *err)
+		      const struct heap_request *request, const struct ctl_options *options,
+		      struct err *err)
 {
-	struct heap_load_options load;
 	struct err why;
-	int r, exit = heap_file_open(file, options->args[0], options, err);
+	int r, fd, exit = open_path(request->path, &fd, err);
 
+	*file = (struct heap_file){ .text = { .data = "" } };
 	*ret = (struct heap_analysis){ .retained = NULL };
 	if (exit != CTL_OK)
 		return exit;
-	load = heap_file_load_options(options->args[0], options);
-	r = heap_analyse(ret, &file->text, &load, &why);
+	file->keeps = wants_index(file, fd, request->path, options);
+	if (file->keeps && from_index(file, ret, fd, request, options) == 0) {
+		close(fd);
+		return CTL_OK;
+	}
+	heap_analysis_fini(ret);
+	exit = take_in(file, fd, request->path, options, request->taken, err);
+	if (exit != CTL_OK)
+		return exit;
+	r = analyse(file, ret, request, options, &why);
 	progress_end();
-	return r < 0 ? heap_file_failed(err, options->args[0], r, &why) : CTL_OK;
+	return r < 0 ? heap_file_failed(err, request->path, r, &why) : CTL_OK;
+}
+
+uint64_t heap_file_taken(const struct heap_file *file, const struct heap_analysis *analysis)
+{
+	if (analysis->index != NULL)
+		return file->taken;
+	return file->taken + heap_graph_cost(analysis->graph.nodes, analysis->graph.edges_n);
 }

@@ -5,13 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ctl/report.h"
 #include "ctl/source.h"
 #include "util/buf.h"
+#include "util/err.h"
 #include "util/str.h"
+
+enum { LABEL_WIDTH = 12, REPORT_BYTES_MAX = 4 << 20 };
 
 static void label(struct buf *buf, const char *name)
 {
-	buf_printf(buf, "%12s: ", name);
+	buf_printf(buf, "%*s: ", LABEL_WIDTH, name);
 }
 
 /* Nothing is printed for what is not known. */
@@ -143,7 +147,33 @@ static void print_file(struct buf *buf, const struct item *item)
 	line(buf, "Pinned", manifest->pinned != 0 ? "yes" : "no");
 }
 
-void show_info(struct buf *buf, const struct item_array *items)
+/* A daemon that has a report and does not give it is not worth failing for. */
+static void print_classes(struct buf *buf, struct source *source, const struct manifest *manifest)
+{
+	struct err err = { .text = "" };
+	struct buf text;
+
+	buf_init(&text, REPORT_BYTES_MAX);
+	if (report_fetch(source, manifest, &text, &err) == CTL_OK)
+		report_show_classes(buf, &text, LABEL_WIDTH + 2);
+	else
+		line(buf, "", err.text);
+	buf_fini(&text);
+}
+
+static void print_analysis(struct buf *buf, struct source *source, const struct manifest *manifest)
+{
+	const struct manifest_analysis *analysis = &manifest->analysis;
+
+	named(buf, "Analysis", analysis->state, analysis->reason);
+	if (analysis->report_name[0] == '\0')
+		return;
+	line(buf, "Report", analysis->report_name);
+	if (source != NULL)
+		print_classes(buf, source, manifest);
+}
+
+void show_info(struct buf *buf, struct source *source, const struct item_array *items)
 {
 	for (size_t i = 0; i < items->n; i++) {
 		const struct manifest *manifest = &items->items[i].manifest;
@@ -154,5 +184,6 @@ void show_info(struct buf *buf, const struct item_array *items)
 		print_program(buf, manifest);
 		print_cause(buf, manifest);
 		print_file(buf, &items->items[i]);
+		print_analysis(buf, source, manifest);
 	}
 }

@@ -20,6 +20,10 @@
 #include "util/err.h"
 #include "util/str.h"
 
+/* Per object, besides its analysis: the trees and ways of both, what is matched, what was retained.
+ */
+enum { NODE_BYTES = 56 };
+
 struct snapshot {
 	struct heap_file file;
 	struct heap_analysis analysis;
@@ -33,38 +37,25 @@ static void snapshot_fini(struct snapshot *snapshot)
 	heap_file_fini(&snapshot->file);
 }
 
-/* What is still free of --memory-max beside the snapshot that stays. */
-static void leave_room(struct heap_load_options *load, const struct heap_graph *beside)
-{
-	uint64_t taken = heap_graph_cost(beside->nodes, beside->edges_n);
-
-	if (load->memory_max > 0)
-		load->memory_max = load->memory_max > taken ? load->memory_max - taken : 1;
-}
-
 static int snapshot_init(struct snapshot *ret, const char *path, const struct snapshot *beside,
 			 const struct ctl_options *options, struct err *err)
 {
-	const struct heap_shapes *shapes = beside != NULL ? &beside->analysis.shapes : NULL;
-	struct heap_load_options load = heap_file_load_options(path, options);
+	struct heap_request request = { .path = path, .parts = HEAP_PARTS_ALL };
 	struct err why;
 	int r, exit;
 
+	if (beside != NULL) {
+		request.shapes = &beside->analysis.shapes;
+		request.taken = heap_file_taken(&beside->file, &beside->analysis) +
+				(uint64_t)beside->analysis.graph.nodes * NODE_BYTES;
+	}
 	*ret = (struct snapshot){ .file = { .mapped = 0 } };
-	exit = heap_file_open(&ret->file, path, options, err);
+	exit = heap_file_analyse(&ret->file, &ret->analysis, &request, options, err);
 	if (exit != CTL_OK)
 		return exit;
-	if (beside != NULL)
-		leave_room(&load, &beside->analysis.graph);
-	r = heap_analyse_beside(&ret->analysis, &ret->file.text, shapes, &load, &why);
-	progress_end();
-	if (r == 0) {
-		r = heap_side_init(&ret->side, &ret->analysis);
-		err_set(&why, r, "out of memory");
-	}
-	if (r == 0)
-		return CTL_OK;
-	return heap_file_failed(err, path, r, &why);
+	r = heap_side_init(&ret->side, &ret->analysis);
+	err_set(&why, r, "out of memory");
+	return r < 0 ? heap_file_failed(err, path, r, &why) : CTL_OK;
 }
 
 /* ---- of which process ---- */
@@ -263,6 +254,8 @@ int command_leaks(struct source *source, const struct ctl_options *options, stru
 		exit = compare(&answer, &last, options, err);
 	if (exit == CTL_OK)
 		exit = show(&answer, options, err);
+	if (exit == CTL_OK)
+		heap_file_keep(&last.file, &last.analysis, options);
 	answer_fini(&answer);
 	snapshot_fini(&last);
 	return exit;

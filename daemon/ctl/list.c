@@ -27,9 +27,12 @@ static int show_field(struct buf *buf, const struct item_array *items, const cha
 	return CTL_OK;
 }
 
+typedef void show_fn(struct buf *buf, struct source *source, const struct item_array *items,
+		     bool legend);
+
 /* Prints what was chosen, frees it. */
-static int print(struct item_array *items, const struct ctl_options *options,
-		 void (*show)(struct buf *, const struct item_array *, bool), struct err *err)
+static int print(struct source *source, struct item_array *items, const struct ctl_options *options,
+		 show_fn *show, struct err *err)
 {
 	struct buf buf;
 	int exit = CTL_OK;
@@ -40,11 +43,18 @@ static int print(struct item_array *items, const struct ctl_options *options,
 	else if (options->json != JSON_OFF)
 		show_json(&buf, items, options->json);
 	else
-		show(&buf, items, options->legend);
+		show(&buf, source, items, options->legend);
 	if (exit == CTL_OK)
 		exit = show_out(&buf, options->pager);
 	buf_fini(&buf);
 	return exit;
+}
+
+static void show_rows(struct buf *buf, struct source *source, const struct item_array *items,
+		      bool legend)
+{
+	(void)source;
+	show_table(buf, items, legend);
 }
 
 int command_list(struct source *source, const struct ctl_options *options, struct err *err)
@@ -53,15 +63,16 @@ int command_list(struct source *source, const struct ctl_options *options, struc
 	int exit = choose_matching(source, options, &items, err);
 
 	if (exit == CTL_OK)
-		exit = print(&items, options, show_table, err);
+		exit = print(source, &items, options, show_rows, err);
 	item_array_fini(&items);
 	return exit;
 }
 
-static void show_blocks(struct buf *buf, const struct item_array *items, bool legend)
+static void show_blocks(struct buf *buf, struct source *source, const struct item_array *items,
+			bool legend)
 {
 	(void)legend;
-	show_info(buf, items);
+	show_info(buf, source, items);
 }
 
 /* Without names it is about all that list would show. */
@@ -72,7 +83,7 @@ int command_info(struct source *source, const struct ctl_options *options, struc
 				       : choose_matching(source, options, &items, err);
 
 	if (exit == CTL_OK)
-		exit = print(&items, options, show_blocks, err);
+		exit = print(source, &items, options, show_blocks, err);
 	item_array_fini(&items);
 	return exit;
 }

@@ -35,9 +35,13 @@ enum flag {
 	FLAG_THREADS,
 	FLAG_MEMORY_MAX,
 	FLAG_MATCH,
+	FLAG_EXTRAS,
 	FLAG_STRINGS,
 	FLAG_COLLECTIONS,
 	FLAG_SOURCE_MAP_DIR,
+	FLAG_SPILL,
+	FLAG_INDEX,
+	FLAG_NO_INDEX,
 };
 
 enum { HEAP_TOP_DEFAULT = 20 };
@@ -72,9 +76,13 @@ static const struct option long_flags[] = {
 	{ "threads", required_argument, NULL, FLAG_THREADS },
 	{ "memory-max", required_argument, NULL, FLAG_MEMORY_MAX },
 	{ "match", required_argument, NULL, FLAG_MATCH },
+	{ "extras", no_argument, NULL, FLAG_EXTRAS },
 	{ "strings", no_argument, NULL, FLAG_STRINGS },
 	{ "collections", no_argument, NULL, FLAG_COLLECTIONS },
 	{ "source-map-dir", required_argument, NULL, FLAG_SOURCE_MAP_DIR },
+	{ "spill", required_argument, NULL, FLAG_SPILL },
+	{ "index", required_argument, NULL, FLAG_INDEX },
+	{ "no-index", no_argument, NULL, FLAG_NO_INDEX },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -195,6 +203,12 @@ static int take_heap(int flag, struct ctl_options *options)
 		return complain("--threads", optarg, "1 or 2");
 	case FLAG_MATCH:
 		return take_match(wish);
+	case FLAG_INDEX:
+		wish->index = optarg;
+		return CTL_OK;
+	case FLAG_SPILL:
+		wish->spill = optarg;
+		return CTL_OK;
 	case FLAG_MEMORY_MAX:
 		return take_bytes("--memory-max", &wish->memory_max_bytes, &limited);
 	default:
@@ -234,11 +248,17 @@ static bool take_switch(int flag, struct ctl_options *options)
 		options->scripts = true;
 		options->heap.scripts_file = optarg;
 		return true;
+	case FLAG_EXTRAS:
+		options->heap.extras = true;
+		return true;
 	case FLAG_STRINGS:
 		options->heap.strings = true;
 		return true;
 	case FLAG_COLLECTIONS:
 		options->heap.collections = true;
+		return true;
+	case FLAG_NO_INDEX:
+		options->heap.no_index = true;
 		return true;
 	case FLAG_OFF:
 		options->off = true;

@@ -31,10 +31,14 @@ struct heap_wish {
 	const char *class; /* or NULL */
 	const char *node; /* "@4711"; or NULL */
 	uint64_t threads; /* 1 or 2; 0: as there are processors */
-	uint64_t memory_max_bytes; /* 0: no limit */
+	uint64_t memory_max_bytes; /* 0: what there is */
+	const char *index; /* folder for indexes; NULL: beside the snapshot, or the cache */
+	bool no_index;
+	const char *spill; /* folder for arrays in place of memory; or NULL */
 	const char *match; /* "auto", "ids", "paths" or "classes" */
 	const char *scripts_file; /* or NULL: by the name of the snapshot */
 	const char *source_map_dir; /* or NULL */
+	bool extras; /* what strings, collections and detached nodes come to */
 	bool strings, collections; /* tables of their own */
 };
 

@@ -126,6 +126,8 @@ static int say(const struct heap_analysis *analysis, struct places *places,
 
 int command_retainers(struct source *source, const struct ctl_options *options, struct err *err)
 {
+	struct heap_request request = { .path = options->args[0],
+					.parts = HEAP_PARTS_NODES | HEAP_PARTS_EDGES };
 	struct heap_analysis analysis;
 	struct places places = { .maps = { .n = 0 } };
 	struct heap_file file;
@@ -134,11 +136,13 @@ int command_retainers(struct source *source, const struct ctl_options *options, 
 	(void)source;
 	if (options->heap.node == NULL && options->heap.class == NULL)
 		return source_fail(err, CTL_USAGE, -EINVAL, "--node=@ID or --class=NAME is wanted");
-	exit = heap_file_analyse(&file, &analysis, options, err);
+	exit = heap_file_analyse(&file, &analysis, &request, options, err);
 	if (exit == CTL_OK)
 		exit = places_open(&places, options->args[0], options, err);
 	if (exit == CTL_OK)
 		exit = say(&analysis, &places, options, err);
+	if (exit == CTL_OK)
+		heap_file_keep(&file, &analysis, options);
 	places_fini(&places);
 	heap_analysis_fini(&analysis);
 	heap_file_fini(&file);

@@ -125,7 +125,7 @@ int scripts_open(struct scripts *ret, const char *snapshot, const struct ctl_opt
 	if (path == NULL && !companion(beside, sizeof(beside), snapshot))
 		return CTL_OK;
 	path = path != NULL ? path : beside;
-	exit = heap_file_open(&file, path, options, err);
+	exit = heap_file_open(&file, path, options, 0, err);
 	if (exit == CTL_OK)
 		exit = parse(ret, &file.text, path, err);
 	heap_file_fini(&file);

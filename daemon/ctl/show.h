@@ -9,6 +9,7 @@
 
 struct buf;
 struct item_array;
+struct source;
 
 enum { SHOW_MAX_BYTES = 64 << 20, SHOW_TIME_MAX = 64 };
 
@@ -21,8 +22,8 @@ char *show_time(char dst[SHOW_TIME_MAX], int64_t wall_ms);
 /* TIME TARGET ISOLATE KIND RULE FILE SIZE HEAP PAUSE ID */
 void show_table(struct buf *buf, const struct item_array *items, bool legend);
 
-/* For a person, a block per capture. */
-void show_info(struct buf *buf, const struct item_array *items);
+/* For a person, a block per capture; reports are read from the source (may be NULL: are not). */
+void show_info(struct buf *buf, struct source *source, const struct item_array *items);
 
 /* An array of manifests, each with `file`. */
 void show_json(struct buf *buf, const struct item_array *items, enum json_mode mode);

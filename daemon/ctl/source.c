@@ -31,6 +31,21 @@ void item_array_fini(struct item_array *array)
 	*array = (struct item_array){ .items = NULL };
 }
 
+struct part_file source_part(const struct manifest *manifest, enum part part)
+{
+	switch (part) {
+	case PART_SCRIPTS:
+		return (struct part_file){ manifest->scripts_name, manifest->scripts_sha256,
+					   manifest->scripts_bytes };
+	case PART_REPORT:
+		return (struct part_file){ manifest->analysis.report_name,
+					   manifest->analysis.report_sha256,
+					   manifest->analysis.report_bytes };
+	default:
+		return (struct part_file){ manifest->name, manifest->sha256, manifest->file_bytes };
+	}
+}
+
 int source_open(struct source **ret, const struct ctl_options *options, struct err *err)
 {
 	if (options->directory != NULL)

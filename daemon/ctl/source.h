@@ -28,7 +28,15 @@ struct item_array {
 struct item *item_array_add(struct item_array *array);
 void item_array_fini(struct item_array *array);
 
-enum part { PART_CAPTURE, PART_SCRIPTS };
+enum part { PART_CAPTURE, PART_SCRIPTS, PART_REPORT };
+
+/* What the manifest says of a part; name "": there is none. */
+struct part_file {
+	const char *name, *sha256; /* borrowed */
+	uint64_t bytes;
+};
+
+struct part_file source_part(const struct manifest *manifest, enum part part);
 
 struct source_ops {
 	/* All captures, in any order. */

@@ -74,7 +74,8 @@ static void complain(const struct source_directory *directory, const char *name,
 			capture, why->text);
 }
 
-/* Not all that is named so is a manifest: plain diagnostics and lists of scripts are JSON too. */
+/* Not all that is named so is a manifest: plain diagnostics, lists of scripts and reports are JSON
+ * too. */
 static int take_file(const struct source_directory *directory, const char *name,
 		     struct item_array *ret, struct err *err)
 {
@@ -148,11 +149,11 @@ static int directory_fetch(struct source *source, const struct manifest *manifes
 			   struct stage *to, struct err *err)
 {
 	struct source_directory *directory = container_of(source, struct source_directory, source);
-	const char *name = part == PART_SCRIPTS ? manifest->scripts_name : manifest->name;
+	const char *name = source_part(manifest, part).name;
 	int fd, exit;
 
 	if (name[0] == '\0')
-		return source_fail(err, CTL_FAILURE, -ENOENT, "no scripts were kept");
+		return source_fail(err, CTL_FAILURE, -ENOENT, "no such file was kept");
 	fd = openat(directory->ready_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return source_fail(err, CTL_FAILURE, -errno, "%s: %s", name, strerror(errno));

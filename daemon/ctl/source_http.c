@@ -168,12 +168,14 @@ static int http_list(struct source *source, struct item_array *ret, struct err *
 static int http_fetch_part(struct source *source, const struct manifest *manifest, enum part part,
 			   struct stage *to, struct err *err)
 {
+	static const char *const paths[] = {
+		[PART_CAPTURE] = "file", [PART_SCRIPTS] = "scripts", [PART_REPORT] = "report"
+	};
 	struct call call = { .to = to, .err = err };
 	char path[128];
 	int exit;
 
-	snprintf(path, sizeof(path), "/api/v1/captures/%s/%s?raw=1", manifest->id,
-		 part == PART_SCRIPTS ? "scripts" : "file");
+	snprintf(path, sizeof(path), "/api/v1/captures/%s/%s?raw=1", manifest->id, paths[part]);
 	exit = ask(container_of(source, struct source_http, source), "GET", path, NULL, &call);
 	tree_free(call.answer);
 	return exit;

@@ -66,10 +66,16 @@ void drain_init(struct stage *stage)
 
 static int outlet_put(struct stage *stage, const void *data, size_t size)
 {
+	struct outlet *outlet = container_of(stage, struct outlet, stage);
 	const char *at = data;
 
+	if (size > outlet->room) {
+		outlet->is_full = true;
+		return -EFBIG;
+	}
+	outlet->room -= size;
 	while (size > 0) {
-		ssize_t n = write(container_of(stage, struct outlet, stage)->fd, at, size);
+		ssize_t n = write(outlet->fd, at, size);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -91,7 +97,7 @@ void outlet_init(struct outlet *outlet, int fd)
 	static const struct stage_ops ops = { "outlet", outlet_put, nothing_to_finish,
 					      nothing_to_free };
 
-	*outlet = (struct outlet){ .stage = { .ops = &ops }, .fd = fd };
+	*outlet = (struct outlet){ .stage = { .ops = &ops }, .fd = fd, .room = UINT64_MAX };
 }
 
 const char *chain_error(const struct stage *first)

@@ -2,6 +2,7 @@
 
 /* Ends of a pipeline that reads captures back: a sum in passing, a descriptor, nothing. */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "pipeline/stage.h"
 #include "spool/digest.h"
@@ -23,6 +24,8 @@ void drain_init(struct stage *stage);
 struct outlet {
 	struct stage stage;
 	int fd;
+	uint64_t room; /* bytes that may still be written; any number at first */
+	bool is_full; /* it failed for want of room */
 };
 
 void outlet_init(struct outlet *outlet, int fd);

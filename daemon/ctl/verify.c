@@ -44,7 +44,7 @@ static void judge(struct tap *tap, uint64_t bytes, const char *sha256, struct fi
 static int check_part(struct source *source, const struct manifest *manifest, enum part part,
 		      struct finding *finding)
 {
-	bool scripts = part == PART_SCRIPTS;
+	struct part_file file = source_part(manifest, part);
 	struct stage drain;
 	struct tap tap;
 	int exit;
@@ -54,8 +54,7 @@ static int check_part(struct source *source, const struct manifest *manifest, en
 		return source_fail(&finding->why, CTL_FAILURE, -ENOMEM, "out of memory");
 	exit = source->ops->fetch(source, manifest, part, &tap.stage, &finding->why);
 	if (exit == CTL_OK) {
-		judge(&tap, scripts ? manifest->scripts_bytes : manifest->file_bytes,
-		      scripts ? manifest->scripts_sha256 : manifest->sha256, finding);
+		judge(&tap, file.bytes, file.sha256, finding);
 	} else if (exit == CTL_FAILURE) {
 		finding->result = finding->why.code == -ENOENT ? "missing" : "error";
 		exit = CTL_OK;
@@ -66,13 +65,14 @@ static int check_part(struct source *source, const struct manifest *manifest, en
 
 static int check(struct source *source, const struct manifest *manifest, struct finding *finding)
 {
-	int exit;
+	int exit = CTL_OK;
 
 	*finding = (struct finding){ .result = "OK" };
-	exit = check_part(source, manifest, PART_CAPTURE, finding);
-	if (exit == CTL_OK && strcmp(finding->result, "OK") == 0 &&
-	    manifest->scripts_name[0] != '\0')
-		exit = check_part(source, manifest, PART_SCRIPTS, finding);
+	for (enum part part = PART_CAPTURE; part <= PART_REPORT && exit == CTL_OK; part++) {
+		if (strcmp(finding->result, "OK") == 0 &&
+		    source_part(manifest, part).name[0] != '\0')
+			exit = check_part(source, manifest, part, finding);
+	}
 	return exit;
 }
 

@@ -5,15 +5,74 @@
 #include "heap/alloc.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
-enum { HUGE_PAGE = 2 << 20, FROM_KERNEL = 1 << 20, STACK_FIRST = 1024 };
+#include "util/file.h"
+
+enum {
+	HUGE_PAGE = 2 << 20,
+	FROM_KERNEL = 1 << 20,
+	FROM_FILE = 64 << 10,
+	STACK_FIRST = 1024,
+};
+
+/* Of the process, as its memory is. */
+static struct {
+	char *directory; /* owned for good; NULL: none */
+	_Atomic int error;
+} spill;
 
 /* Whole huge pages, so that the kernel has no reason to split one. */
 static size_t round_up(size_t bytes)
 {
 	return (bytes + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
+}
+
+/* ---- files ---- */
+
+int heap_spill_to(const char *directory)
+{
+	int fd = file_nameless(directory);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	spill.directory = strdup(directory);
+	return spill.directory != NULL ? 0 : -ENOMEM;
+}
+
+int heap_spill_error(void)
+{
+	return spill.error;
+}
+
+static void *map_file(size_t bytes)
+{
+	int fd = file_nameless(spill.directory), error = fd < 0 ? -fd : 0;
+	void *column = MAP_FAILED;
+
+	if (error == 0)
+		error = posix_fallocate(fd, 0, (off_t)bytes);
+	if (error == 0) {
+		column = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		error = column == MAP_FAILED ? errno : 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (error != 0)
+		spill.error = -error;
+	return column != MAP_FAILED ? column : NULL;
+}
+
+/* ---- columns ---- */
+
+static bool is_small(size_t bytes)
+{
+	return bytes < (spill.directory != NULL ? FROM_FILE : FROM_KERNEL);
 }
 
 void *heap_alloc(size_t n, size_t size)
@@ -23,8 +82,10 @@ void *heap_alloc(size_t n, size_t size)
 
 	if (__builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX / 4)
 		return NULL;
-	if (bytes < FROM_KERNEL)
+	if (is_small(bytes))
 		return calloc(bytes > 0 ? bytes : 1, 1);
+	if (spill.directory != NULL)
+		return map_file(bytes);
 	column = mmap(NULL, round_up(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 		      -1, 0);
 	if (column == MAP_FAILED)
@@ -38,16 +99,28 @@ void heap_free(void *column, size_t n, size_t size)
 {
 	if (column == NULL)
 		return;
-	if (n * size < FROM_KERNEL)
+	if (is_small(n * size))
 		free(column);
 	else
-		munmap(column, round_up(n * size));
+		munmap(column, spill.directory != NULL ? n * size : round_up(n * size));
+}
+
+void *heap_grow(void *column, size_t n, size_t more_n, size_t size)
+{
+	void *more = heap_alloc(more_n, size);
+
+	if (more == NULL)
+		return NULL;
+	if (n > 0)
+		memcpy(more, column, n * size);
+	heap_free(column, n, size);
+	return more;
 }
 
 int heap_stack_grow(struct heap_stack *stack)
 {
 	size_t capacity = stack->capacity > 0 ? stack->capacity * 2 : STACK_FIRST;
-	uint32_t *items = reallocarray(stack->items, capacity, sizeof(*items));
+	uint32_t *items = heap_grow(stack->items, stack->capacity, capacity, sizeof(*items));
 
 	if (items == NULL)
 		return -ENOMEM;
@@ -58,7 +131,7 @@ int heap_stack_grow(struct heap_stack *stack)
 
 void heap_stack_fini(struct heap_stack *stack)
 {
-	free(stack->items);
+	heap_free(stack->items, stack->capacity, sizeof(*stack->items));
 	*stack = (struct heap_stack){ .items = NULL };
 }
 

@@ -6,8 +6,13 @@
  * The arrays of a heap graph are few and large, and touched in no order: they come straight from
  * the kernel, zeroed, in huge pages where it has some. Small ones come from malloc(), where a
  * sanitizer sees a step past their end.
+ *
+ * A process that has less memory than they take can have them in files: heap_spill_to(). Each is
+ * then mapped from a file without a name, whose blocks are there before it is touched: a full disk
+ * is an error of heap_alloc() and no signal later.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +21,21 @@ void *heap_alloc(size_t n, size_t size);
 
 /* With the n and size of heap_alloc(). NULL is fine. */
 void heap_free(void *column, size_t n, size_t size);
+
+/*
+ * A column of more_n in place of one of n, which is freed; what it held is kept, the rest zeroed.
+ * NULL on ENOMEM: the old one is as it was then.
+ */
+void *heap_grow(void *column, size_t n, size_t more_n, size_t size);
+
+/*
+ * From now on, columns of 64 KiB and more go into files of this directory, for the whole process.
+ * Once, before any column is made and any thread. 0, -errno: it is none that can be written.
+ */
+int heap_spill_to(const char *directory);
+
+/* Why the last column that did not come had no place there: -ENOSPC, ...; 0: it was memory. */
+int heap_spill_error(void);
 
 /* A stack of node numbers that grows; zeroed is empty. */
 struct heap_stack {

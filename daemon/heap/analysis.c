@@ -92,6 +92,14 @@ static int compute(struct heap_analysis *analysis, const struct heap_shapes *sha
 	return heap_statistics(graph, analysis->retained, &analysis->statistics);
 }
 
+/* They are of other shapes than the index's where they are not in it. */
+static void free_classes(struct heap_analysis *analysis)
+{
+	if (heap_index_has(analysis->index, analysis->classes.of))
+		analysis->classes.of = NULL;
+	heap_classes_fini(&analysis->classes);
+}
+
 int heap_analyse(struct heap_analysis *ret, const struct v8_text *text,
 		 const struct heap_load_options *options, struct err *err)
 {
@@ -126,13 +134,42 @@ int heap_analyse_classes(struct heap_analysis *ret, const struct v8_text *text,
 	return r < 0 ? out_of_memory(err) : 0;
 }
 
+int heap_analysis_reshape(struct heap_analysis *analysis, const struct heap_shapes *shapes)
+{
+	int r;
+
+	free(analysis->rows);
+	analysis->rows = NULL;
+	free_classes(analysis);
+	r = heap_classes_init(&analysis->classes, &analysis->graph, shapes);
+	if (r < 0 || analysis->dominators.order == NULL)
+		return r;
+	analysis->rows = heap_rows(&analysis->graph, &analysis->classes, &analysis->dominators,
+				   analysis->retained, analysis->distances);
+	return analysis->rows != NULL ? 0 : -ENOMEM;
+}
+
+struct heap_digest heap_analysis_digest(const struct heap_analysis *analysis)
+{
+	if (analysis->index != NULL)
+		return analysis->digest;
+	return heap_digest(&analysis->graph, &analysis->dominators, analysis->retained,
+			   analysis->distances);
+}
+
 void heap_analysis_fini(struct heap_analysis *analysis)
 {
+	uint32_t nodes = analysis->graph.nodes;
+
 	free(analysis->rows);
-	heap_classes_fini(&analysis->classes);
+	free_classes(analysis);
 	heap_shapes_fini(&analysis->shapes);
-	heap_free(analysis->distances, analysis->graph.nodes, sizeof(int32_t));
-	heap_free(analysis->retained, analysis->graph.nodes, sizeof(uint64_t));
-	heap_dominators_fini(&analysis->dominators);
+	if (analysis->index == NULL) {
+		heap_free(analysis->distances, nodes, sizeof(int32_t));
+		heap_free(analysis->retained, nodes, sizeof(uint64_t));
+		heap_dominators_fini(&analysis->dominators);
+	}
 	heap_graph_fini(&analysis->graph);
+	heap_index_free(analysis->index);
+	analysis->index = NULL;
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include "heap/classes.h"
 #include "heap/dominate.h"
+#include "heap/index.h"
 #include "heap/load.h"
 #include "heap/rows.h"
 
@@ -22,6 +23,8 @@ struct heap_analysis {
 	struct heap_classes classes;
 	struct heap_row *rows; /* by class */
 	struct heap_statistics statistics;
+	struct heap_index *index; /* owned: columns may lie in it; NULL: they are its own */
+	struct heap_digest digest; /* that of the index */
 };
 
 /* As heap_load(), which also says what text has to do; fini in any case. */
@@ -43,4 +46,13 @@ int heap_analyse_beside(struct heap_analysis *ret, const struct v8_text *text,
 int heap_analyse_classes(struct heap_analysis *ret, const struct v8_text *text,
 			 const struct heap_shapes *shapes, const struct heap_load_options *options,
 			 struct err *err);
+
+/*
+ * Classes anew, by the shapes of another snapshot; rows as well, where the order of dominators is
+ * there. 0, -ENOMEM; fini in any case.
+ */
+int heap_analysis_reshape(struct heap_analysis *analysis, const struct heap_shapes *shapes);
+
+/* That of heap_digest(), which need not be computed where an index has it. */
+struct heap_digest heap_analysis_digest(const struct heap_analysis *analysis);
 void heap_analysis_fini(struct heap_analysis *analysis);

@@ -32,6 +32,8 @@ int heap_graph_init(struct heap_graph *graph, uint32_t nodes, uint32_t edges)
 
 void heap_graph_drop_edges(struct heap_graph *graph)
 {
+	if (graph->borrowed)
+		return;
 	heap_free(graph->edge_first, (size_t)graph->nodes + 1, sizeof(*graph->edge_first));
 	heap_free(graph->edges, graph->edges_n, sizeof(*graph->edges));
 	heap_free(graph->edge_name, graph->edges_n, sizeof(*graph->edge_name));
@@ -40,6 +42,8 @@ void heap_graph_drop_edges(struct heap_graph *graph)
 
 void heap_graph_fini(struct heap_graph *graph)
 {
+	if (graph->borrowed)
+		*graph = (struct heap_graph){ .nodes = 0 };
 	heap_graph_drop_edges(graph);
 	heap_free(graph->type, graph->nodes, sizeof(*graph->type));
 	heap_free(graph->flags, graph->nodes, sizeof(*graph->flags));
@@ -49,7 +53,7 @@ void heap_graph_fini(struct heap_graph *graph)
 	heap_free(graph->size, graph->nodes, sizeof(*graph->size));
 	heap_free(graph->place, graph->nodes, sizeof(*graph->place));
 	heap_bits_free(graph->ephemerons, graph->strings.n);
-	free(graph->strings.first);
+	heap_free(graph->strings.first, graph->strings.capacity, sizeof(*graph->strings.first));
 	free(graph->strings.made);
 	free(graph->wide);
 	free(graph->places);

@@ -90,7 +90,9 @@ struct heap_graph {
 	uint32_t places_n, places_capacity;
 	struct heap_script *scripts; /* owned: by id, where the snapshot has nodes of them */
 	uint32_t scripts_n, scripts_capacity;
-	uint64_t *ephemerons; /* bits by string: names of references from a key to its value */
+	uint64_t *ephemerons; /* bits by string: names of references from a key to its value;
+			       * NULL where distances are known already */
+	bool borrowed; /* none of it is its own: it is in an index */
 };
 
 /* Where a class is defined: from 0, as V8 counts. */

@@ -64,14 +64,14 @@ int import_check(const struct import *import, uint64_t rows, uint64_t edges,
 
 	if (rows > HEAP_NODES_MAX - IMPORT_REASONS - IMPORT_REASONS_MAX ||
 	    edges >= UINT32_MAX - EDGES_MORE - rows)
-		return err_set(import->err, -EFBIG,
+		return err_set(import->err, -EOVERFLOW,
 			       "%" PRIu64 " nodes and %" PRIu64
 			       " edges are more than can be analysed (%d and %" PRIu32 ")",
 			       rows, edges, HEAP_NODES_MAX, UINT32_MAX);
 	if (options->memory_max > 0 && cost > options->memory_max)
 		return err_set(import->err, -EFBIG,
-			       "%" PRIu64 " nodes and %" PRIu64 " edges take %s to analyse, %s "
-			       "may be taken",
+			       "%" PRIu64 " nodes and %" PRIu64 " edges: it needs about %s of "
+			       "memory, %s may be taken",
 			       rows, edges, str_format_bytes(needed, cost),
 			       str_format_bytes(limit, options->memory_max));
 	return 0;

@@ -42,11 +42,12 @@ struct import {
 int import_init(struct import *import, struct heap_graph *graph, struct err *err);
 void import_fini(struct import *import);
 
-/* Whether so much may be loaded. 0, -EFBIG; err is set. */
+/* Whether so much may be loaded. 0, -EFBIG, -EOVERFLOW; err is set. */
 int import_check(const struct import *import, uint64_t rows, uint64_t edges,
 		 const struct heap_load_options *options);
 
-/* Refuse what is too much, or make room for the ids. 0, -EFBIG, -ENOMEM, -EIO; err is set. */
+/* Refuse what is too much, or make room for the ids. 0, -EFBIG, -EOVERFLOW, -ENOMEM,
+ * -EIO; err is set. */
 int import_begin(struct import *import, uint64_t rows, uint64_t edges,
 		 const struct heap_load_options *options);
 

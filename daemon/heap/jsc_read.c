@@ -120,7 +120,7 @@ static int pass_array(struct v8_walk *walk, struct jsc_section *section, struct 
 	if (text->data[walk->at] != '[')
 		return v8_walk_unexpected(walk, err, "an array");
 	if (section->at != 0)
-		return err_set(err, -EBADMSG, "section \"%s\" comes twice", walk->section);
+		return v8_walk_twice(walk, err);
 	section->at = walk->at++;
 	while (walk->at < text->size && text->data[walk->at] != ']') {
 		uint64_t left = text->size - walk->at;
@@ -213,11 +213,12 @@ static int read_section(struct jsc_file *file, struct v8_walk *walk, struct err 
 	return v8_walk_skip(walk, err);
 }
 
-static int check_rows(const char *name, const struct jsc_section *section, unsigned fields,
-		      bool needed, struct err *err)
+static int check_rows(const struct jsc_file *file, const char *name,
+		      const struct jsc_section *section, unsigned fields, bool needed,
+		      struct err *err)
 {
 	if (section->at == 0 && needed)
-		return err_set(err, -EBADMSG, "there is no section \"%s\"", name);
+		return v8_walk_missing(file->text, name, err);
 	if (section->values % fields != 0)
 		return err_set(err, -EBADMSG,
 			       "section \"%s\", byte %" PRIu64 ": %" PRIu64
@@ -231,14 +232,14 @@ static int check(const struct jsc_file *file, struct err *err)
 	int r = 0;
 
 	if (file->node_fields == 0)
-		return err_set(err, -EBADMSG, "there is no section \"type\"");
-	r = check_rows("nodes", &file->nodes, file->node_fields, true, err);
-	r = r == 0 ? check_rows("nodeClassNames", &file->class_names, 1, true, err) : r;
-	r = r == 0 ? check_rows("edges", &file->edges, EDGE_FIELDS, true, err) : r;
-	r = r == 0 ? check_rows("edgeTypes", &file->edge_types, 1, true, err) : r;
-	r = r == 0 ? check_rows("edgeNames", &file->edge_names, 1, true, err) : r;
-	r = r == 0 ? check_rows("roots", &file->roots, ROOT_FIELDS, file->debugging, err) : r;
-	r = r == 0 ? check_rows("labels", &file->labels, 1, file->debugging, err) : r;
+		return v8_walk_missing(file->text, "type", err);
+	r = check_rows(file, "nodes", &file->nodes, file->node_fields, true, err);
+	r = r == 0 ? check_rows(file, "nodeClassNames", &file->class_names, 1, true, err) : r;
+	r = r == 0 ? check_rows(file, "edges", &file->edges, EDGE_FIELDS, true, err) : r;
+	r = r == 0 ? check_rows(file, "edgeTypes", &file->edge_types, 1, true, err) : r;
+	r = r == 0 ? check_rows(file, "edgeNames", &file->edge_names, 1, true, err) : r;
+	r = r == 0 ? check_rows(file, "roots", &file->roots, ROOT_FIELDS, file->debugging, err) : r;
+	r = r == 0 ? check_rows(file, "labels", &file->labels, 1, file->debugging, err) : r;
 	return r;
 }
 
@@ -260,5 +261,6 @@ int jsc_file_read(struct jsc_file *ret, const struct v8_text *text, struct err *
 		if (r < 0)
 			return r;
 	}
-	return more < 0 ? more : check(ret, err);
+	r = more < 0 ? more : v8_walk_end(&walk, err);
+	return r < 0 ? r : check(ret, err);
 }

@@ -50,9 +50,11 @@ static int largest_new(struct leaks_view *view, uint32_t node, uint32_t *ret)
 static uint32_t hook_of(const struct leaks_view *view, const struct turn *turn, uint32_t holder,
 			uint32_t *ret_below)
 {
-	uint32_t hook = holder;
+	uint32_t hook = holder, left = view->graph->nodes;
 
-	for (uint32_t node = holder; node != view->graph->root; node = view->dominator[node]) {
+	/* No chain has more links than there are nodes, whatever an index says. */
+	for (uint32_t node = holder; node != view->graph->root && left > 0;
+	     node = view->dominator[node], left--) {
 		bool link = leaks_is_part(view, node);
 
 		for (size_t i = 0; i < turn->n; i++)

@@ -231,7 +231,7 @@ static int put_edge(struct load *load, uint32_t row, const struct gecko_edge *ed
 	if (found == UINT32_MAX)
 		return err_set(import->err, -EBADMSG,
 			       "node %" PRIu64 ", before byte %" PRIu64 ": it refers to %" PRIu64
-			       ", which is not there",
+			       ", which is not there: damaged, or cut short behind a node",
 			       load->reader.message, load->reader.at, edge->to);
 	if (use_of(load, edge->name, &wide) < 0)
 		return import_no_memory(import);

@@ -320,7 +320,8 @@ static int load_all(struct load *load, const struct heap_load_options *options)
 				 file->edges.values / EDGE_NUMBERS, options);
 	if (r == 0 && import->rows == 0)
 		return err_set(import->err, -EBADMSG,
-			       "section \"nodes\": there is not even a root");
+			       "section \"nodes\", byte %" PRIu64 ": there is not even a root",
+			       file->nodes.at);
 	r = r == 0 ? read_all_names(load) : r;
 	r = r == 0 ? read_ids(load) : r;
 	r = r == 0 ? read_roots(load) : r;

@@ -29,6 +29,7 @@ struct load {
 	struct v8_rows rows;
 	struct v8_array nodes, edges, locations;
 	struct v8_pool *pool;
+	uint64_t nodes_at, strings_at; /* bytes */
 	bool has_nodes, has_edges, has_strings;
 };
 
@@ -39,13 +40,17 @@ static int out_of_memory(struct err *err)
 
 /* ---- strings ---- */
 
-static int grow_strings(struct heap_strings *strings)
+static int grow_strings(struct heap_strings *strings, struct err *err)
 {
 	uint32_t capacity = strings->capacity > 0 ? strings->capacity * 2 : STRINGS_FIRST;
-	uint64_t *first = reallocarray(strings->first, capacity, sizeof(*first));
+	uint64_t *first;
 
+	if (capacity == 0)
+		return err_set(err, -EOVERFLOW, "%" PRIu32 " strings and more cannot be analysed",
+			       strings->capacity);
+	first = heap_grow(strings->first, strings->capacity, capacity, sizeof(*first));
 	if (first == NULL)
-		return -ENOMEM;
+		return out_of_memory(err);
 	strings->first = first;
 	strings->capacity = capacity;
 	return 0;
@@ -57,10 +62,12 @@ static int load_strings(struct load *load)
 	struct v8_walk *walk = &load->walk;
 	int r, more = v8_walk_array(walk, load->err);
 
+	load->strings_at = walk->at;
 	strings->data = walk->text->data;
 	while (more > 0) {
-		if (strings->n + 1 >= strings->capacity && grow_strings(strings) < 0)
-			return out_of_memory(load->err);
+		r = strings->n + 1 >= strings->capacity ? grow_strings(strings, load->err) : 0;
+		if (r < 0)
+			return r;
 		strings->first[strings->n++] = walk->at + 1;
 		r = v8_walk_string(walk, load->err);
 		if (r < 0)
@@ -80,7 +87,7 @@ static int check_cost(struct load *load)
 	char needed[STR_UNIT_MAX], limit[STR_UNIT_MAX];
 
 	if (load->head.nodes > HEAP_NODES_MAX || load->head.edges >= UINT32_MAX)
-		return err_set(load->err, -EFBIG,
+		return err_set(load->err, -EOVERFLOW,
 			       "%" PRIu64 " nodes and %" PRIu64 " edges are more than can be "
 			       "analysed (%d and %" PRIu32 ")",
 			       load->head.nodes, load->head.edges, HEAP_NODES_MAX, UINT32_MAX);
@@ -92,8 +99,8 @@ static int check_cost(struct load *load)
 			       load->walk.text->size, load->head.nodes, load->head.edges);
 	if (load->options->memory_max > 0 && cost > load->options->memory_max)
 		return err_set(load->err, -EFBIG,
-			       "%" PRIu64 " nodes and %" PRIu64 " edges take %s to analyse, %s "
-			       "may be taken",
+			       "%" PRIu64 " nodes and %" PRIu64 " edges: it needs about %s of "
+			       "memory, %s may be taken",
 			       load->head.nodes, load->head.edges, str_format_bytes(needed, cost),
 			       str_format_bytes(limit, load->options->memory_max));
 	return 0;
@@ -105,12 +112,15 @@ static int load_head(struct load *load)
 	struct v8_walk *walk = &load->walk;
 	uint64_t first = walk->at;
 	int r = v8_walk_skip(walk, load->err);
+	struct err why;
 
-	if (r == 0)
-		r = v8_head_parse(&load->head, walk->text->data + first, (size_t)(walk->at - first),
-				  load->err);
-	if (r == 0)
-		r = check_cost(load);
+	if (r < 0)
+		return r;
+	r = v8_head_parse(&load->head, walk->text->data + first, (size_t)(walk->at - first), &why);
+	if (r < 0)
+		return err_set(load->err, r, "section \"snapshot\", byte %" PRIu64 ": %s", first,
+			       why.text);
+	r = check_cost(load);
 	if (r < 0)
 		return r;
 	r = heap_graph_init(graph, (uint32_t)load->head.nodes, (uint32_t)load->head.edges);
@@ -131,7 +141,7 @@ static int load_rows(struct load *load, const struct v8_array *array, bool *seen
 	if (load->walk.text->data[load->walk.at] != '[')
 		return v8_walk_unexpected(&load->walk, load->err, "an array");
 	if (*seen)
-		return err_set(load->err, -EBADMSG, "section \"%s\" comes twice", array->name);
+		return v8_walk_twice(&load->walk, load->err);
 	*seen = true;
 	load->walk.at++;
 	r = v8_array_read(load->pool, array, &load->walk.at, load->err);
@@ -161,6 +171,8 @@ static int load_section(struct load *load)
 {
 	struct v8_walk *walk = &load->walk;
 
+	if (v8_walk_is(walk, "nodes"))
+		load->nodes_at = walk->at;
 	if (v8_walk_is(walk, "nodes"))
 		return load_rows(load, &load->nodes, &load->has_nodes);
 	if (v8_walk_is(walk, "edges"))
@@ -199,9 +211,8 @@ static int load_sections(struct load *load)
 		if (r < 0)
 			return r;
 	}
-	if (more < 0)
-		return more;
-	return v8_pool_finish(load->pool, load->err);
+	r = more < 0 ? more : v8_walk_end(&load->walk, load->err);
+	return r < 0 ? r : v8_pool_finish(load->pool, load->err);
 }
 
 static int check(struct load *load)
@@ -212,18 +223,18 @@ static int check(struct load *load)
 						   : NULL;
 
 	if (missing != NULL)
-		return err_set(load->err, -EBADMSG, "there is no section \"%s\"", missing);
+		return v8_walk_missing(load->walk.text, missing, load->err);
 	v8_rows_scripts(load->graph);
 	if (v8_rows_sum(load->graph) < 0)
 		return err_set(load->err, -EBADMSG,
-			       "section \"nodes\": the edges of all nodes are not the %" PRIu64
-			       " there are",
-			       load->head.edges);
+			       "section \"nodes\", byte %" PRIu64
+			       ": the edges of all nodes are not the %" PRIu64 " there are",
+			       load->nodes_at, load->head.edges);
 	if (load->rows.name_max >= load->graph->strings.n)
 		return err_set(load->err, -EBADMSG,
-			       "section \"strings\": something is named by string %" PRIu32
-			       " of %" PRIu32,
-			       load->rows.name_max, load->graph->strings.n);
+			       "section \"strings\", byte %" PRIu64
+			       ": something is named by string %" PRIu32 " of %" PRIu32,
+			       load->strings_at, load->rows.name_max, load->graph->strings.n);
 	return 0;
 }
 

@@ -20,8 +20,9 @@ struct heap_load_options {
 
 /*
  * text is borrowed for as long as the graph lives. 0; -EBADMSG: no V8 heap snapshot, or damaged;
- * -ENODATA: empty, or cut short; -EFBIG: it would take more than memory_max, or has more nodes
- * than a graph; -ENOMEM. err names section and byte. heap_graph_fini() in any case.
+ * -ENODATA: empty, or cut short; -EFBIG: it would take more than memory_max; -EOVERFLOW: it
+ * has more nodes or edges than a graph can; -ENOMEM. err names section and byte. heap_graph_fini()
+ * in any case.
  */
 int heap_load_v8(struct heap_graph *ret, const struct v8_text *text,
 		 const struct heap_load_options *options, struct err *err);

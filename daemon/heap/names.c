@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "heap/alloc.h"
 #include "util/rand.h"
 
 enum { FIRST_N = 1024, PIECE_MAX = 512 };
@@ -22,7 +23,7 @@ int heap_names_init(struct heap_names *names)
 void heap_names_fini(struct heap_names *names)
 {
 	buf_fini(&names->text);
-	free(names->first);
+	heap_free(names->first, names->capacity, sizeof(*names->first));
 	free(names->slots);
 	*names = (struct heap_names){ .n = 0 };
 }
@@ -79,7 +80,9 @@ static int grow_slots(struct heap_names *names)
 static int grow(struct heap_names *names)
 {
 	uint32_t capacity = names->capacity > 0 ? names->capacity * 2 : FIRST_N;
-	uint64_t *first = reallocarray(names->first, capacity, sizeof(*first));
+	uint64_t *first =
+		capacity > 0 ? heap_grow(names->first, names->capacity, capacity, sizeof(*first))
+			     : NULL;
 
 	if (first == NULL)
 		return -ENOMEM;
@@ -136,6 +139,7 @@ int heap_names_give(struct heap_names *names, struct heap_strings *ret)
 	ret->first = names->first;
 	ret->data = ret->made = buf_take(&names->text, NULL);
 	names->first = NULL;
+	names->capacity = 0;
 	heap_names_fini(names);
 	return ret->data != NULL ? 0 : -ENOMEM;
 }

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 
 #include "heap/alloc.h"
+#include "heap/distance.h"
+
+enum { STEPS_ALONE = 24 };
 
 static int add(struct heap_path *path, size_t *capacity, struct heap_step step)
 {
@@ -70,7 +73,8 @@ int heap_path_dominators(struct heap_path *ret, const struct heap_analysis *anal
 
 	*ret = (struct heap_path){ .steps = NULL };
 	r = add(ret, &capacity, (struct heap_step){ node, UINT32_MAX, 1 });
-	while (r == 0 && node != graph->root) {
+	/* No chain has more links than there are nodes, whatever an index says. */
+	while (r == 0 && node != graph->root && ret->n <= graph->nodes) {
 		uint32_t above = analysis->dominators.dominator[node];
 
 		r = add(ret, &capacity,
@@ -121,7 +125,47 @@ int heap_path_along(struct heap_path *ret, const struct heap_analysis *analysis,
 	return r;
 }
 
-int heap_path_shortest(struct heap_path *ret, const struct heap_analysis *analysis, uint32_t node)
+/* The edge that heap_ways() would have, + 1, from the nodes that are one step nearer; 0: none. */
+static uint32_t way_to(const struct heap_analysis *analysis, uint32_t node)
+{
+	const struct heap_graph *graph = &analysis->graph;
+	const int32_t nearer = analysis->distances[node] - 1;
+
+	for (uint32_t from = 0; nearer >= 0 && from < graph->nodes; from++) {
+		uint32_t end, edge;
+
+		if (analysis->distances[from] != nearer)
+			continue;
+		end = graph->edge_first[from + 1];
+		edge = graph->edge_first[from];
+		while (edge < end && (heap_edge_to(graph->edges[edge]) != node ||
+				      heap_edge_kind(graph->edges[edge]) == HEAP_WEAK))
+			edge++;
+		if (edge < end)
+			return edge + 1;
+	}
+	return 0;
+}
+
+/* One way costs a look at the distances per step, all ways a look at all edges and more. */
+static int step_by_step(struct heap_path *ret, const struct heap_analysis *analysis, uint32_t node)
+{
+	size_t capacity = 0;
+	uint32_t way;
+	int r;
+
+	*ret = (struct heap_path){ .steps = NULL };
+	r = add(ret, &capacity, (struct heap_step){ node, UINT32_MAX, 1 });
+	while (r == 0 && (way = way_to(analysis, node)) != 0) {
+		node = heap_edge_from(&analysis->graph, way - 1);
+		r = add(ret, &capacity, (struct heap_step){ node, way - 1, 1 });
+	}
+	if (r == 0)
+		collapse(ret, analysis);
+	return r;
+}
+
+static int along_all(struct heap_path *ret, const struct heap_analysis *analysis, uint32_t node)
 {
 	uint32_t *ways = heap_ways(analysis);
 	int r = ways == NULL ? -ENOMEM : heap_path_along(ret, analysis, ways, node);
@@ -130,6 +174,13 @@ int heap_path_shortest(struct heap_path *ret, const struct heap_analysis *analys
 		*ret = (struct heap_path){ .steps = NULL };
 	heap_free(ways, analysis->graph.nodes, sizeof(*ways));
 	return r;
+}
+
+int heap_path_shortest(struct heap_path *ret, const struct heap_analysis *analysis, uint32_t node)
+{
+	if (analysis->distances[node] % HEAP_SYSTEM_DISTANCE <= STEPS_ALONE)
+		return step_by_step(ret, analysis, node);
+	return along_all(ret, analysis, node);
 }
 
 void heap_path_fini(struct heap_path *path)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "heap/alloc.h"
 #include "heap/shapes_text.h"
 #include "util/buf.h"
 
@@ -224,7 +225,7 @@ static int keep_usual(struct finder *finder, struct heap_shapes *shapes)
 	while (n < finder->n && finder->items[n].count >= OBJECTS_MIN &&
 	       (uint64_t)finder->items[n].count * SHARE_MIN >= finder->objects)
 		most += finder->items[n++].properties;
-	numbers = calloc((size_t)finder->graph->strings.n + 1, sizeof(*numbers));
+	numbers = heap_alloc((size_t)finder->graph->strings.n + 1, sizeof(*numbers));
 	shapes->items = calloc((size_t)n + 1, sizeof(*shapes->items));
 	shapes->properties = calloc(most + 1, sizeof(*shapes->properties));
 	shapes->names = calloc(most + 1, sizeof(*shapes->names));
@@ -237,7 +238,7 @@ static int keep_usual(struct finder *finder, struct heap_shapes *shapes)
 		list_of(finder, finder->items[i].node, &list);
 		r = add_shape(shapes, numbers, finder->graph, &list);
 	}
-	free(numbers);
+	heap_free(numbers, (size_t)finder->graph->strings.n + 1, sizeof(*numbers));
 	return r;
 }
 
@@ -247,7 +248,7 @@ int heap_shapes_find(struct heap_shapes *ret, const struct heap_graph *graph)
 		.graph = graph,
 		.object = heap_string_find(&graph->strings, "Object"),
 		.proto = heap_string_find(&graph->strings, "__proto__"),
-		.units = calloc((size_t)graph->strings.n + 1, sizeof(uint16_t)),
+		.units = heap_alloc((size_t)graph->strings.n + 1, sizeof(uint16_t)),
 	};
 	int r = finder.units == NULL ? -ENOMEM : 0;
 
@@ -258,7 +259,7 @@ int heap_shapes_find(struct heap_shapes *ret, const struct heap_graph *graph)
 	}
 	if (r == 0)
 		r = keep_usual(&finder, ret);
-	free(finder.units);
+	heap_free(finder.units, (size_t)graph->strings.n + 1, sizeof(*finder.units));
 	free(finder.items);
 	free(finder.slots);
 	return r;

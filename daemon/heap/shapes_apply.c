@@ -191,7 +191,7 @@ int heap_shapes_apply(const struct heap_shapes *shapes, const struct heap_graph 
 	struct apply apply = {
 		.shapes = shapes,
 		.graph = graph,
-		.numbers = calloc((size_t)graph->strings.n + 1, sizeof(uint32_t)),
+		.numbers = heap_alloc((size_t)graph->strings.n + 1, sizeof(uint32_t)),
 	};
 	int r = apply.numbers == NULL ? -ENOMEM : number_strings(&apply);
 
@@ -206,7 +206,7 @@ int heap_shapes_apply(const struct heap_shapes *shapes, const struct heap_graph 
 	}
 	heap_stack_fini(&apply.set);
 	heap_stack_fini(&apply.sets);
-	free(apply.numbers);
+	heap_free(apply.numbers, (size_t)graph->strings.n + 1, sizeof(uint32_t));
 	free(apply.slots);
 	return r;
 }

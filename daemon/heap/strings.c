@@ -9,6 +9,15 @@
 #include "util/buf.h"
 #include "util/str.h"
 
+/* Not before first, whatever stands there. */
+static const char *quote_before(const char *first, const char *end)
+{
+	do {
+		end--;
+	} while (end > first && *end != '"');
+	return end > first ? end : first;
+}
+
 const char *heap_string_raw(const struct heap_strings *strings, uint32_t i, size_t *ret_size)
 {
 	const char *first = strings->data + strings->first[i];
@@ -16,14 +25,9 @@ const char *heap_string_raw(const struct heap_strings *strings, uint32_t i, size
 
 	/* first[i + 1] is behind the opening quote of the next one, or the closing one of the last.
 	 */
-	do {
-		end--;
-	} while (*end != '"');
-	if (i + 1 < strings->n) {
-		do {
-			end--;
-		} while (*end != '"');
-	}
+	end = quote_before(first, end);
+	if (i + 1 < strings->n)
+		end = quote_before(first, end);
 	*ret_size = (size_t)(end - first);
 	return first;
 }

@@ -61,8 +61,7 @@ static unsigned field(const struct tree *fields, const char *name, unsigned *ret
 
 static int missing(struct err *err, const char *what)
 {
-	return err_set(err, -EBADMSG,
-		       "section \"snapshot\": not the head of a V8 heap snapshot: %s", what);
+	return err_set(err, -EBADMSG, "not the head of a V8 heap snapshot: %s", what);
 }
 
 static int node_fields(struct v8_head *head, const struct tree *root, struct err *err)
@@ -183,7 +182,7 @@ int v8_head_parse(struct v8_head *ret, const char *text, size_t size, struct err
 	int r = tree_parse(text, size, &root, &why);
 
 	if (r < 0)
-		return err_set(err, r, "section \"snapshot\": %s", why.text);
+		return err_set(err, r, "%s", why.text);
 	*ret = (struct v8_head){ .nodes = 0 };
 	r = node_fields(ret, root, err);
 	if (r == 0)

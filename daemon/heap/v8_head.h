@@ -44,5 +44,6 @@ struct v8_head {
 	uint64_t extra_native_bytes;
 };
 
-/* text is the object behind "snapshot". 0, or -EBADMSG with the reason. */
+/* text is the object behind "snapshot". 0, or -EBADMSG with the reason, which does not name the
+ * place. */
 int v8_head_parse(struct v8_head *ret, const char *text, size_t size, struct err *err);

@@ -33,6 +33,27 @@ static char next(struct v8_walk *walk)
 	return walk->at < walk->text->size ? data[walk->at] : '\0';
 }
 
+int v8_walk_twice(const struct v8_walk *walk, struct err *err)
+{
+	return err_set(err, -EBADMSG, "section \"%s\", byte %" PRIu64 ": it comes twice",
+		       walk->section, walk->at);
+}
+
+int v8_walk_missing(const struct v8_text *text, const char *section, struct err *err)
+{
+	return err_set(err, -EBADMSG, "there is no section \"%s\" up to the end at byte %" PRIu64,
+		       section, text->size);
+}
+
+int v8_walk_end(struct v8_walk *walk, struct err *err)
+{
+	if (next(walk) == '\0' && walk->at >= walk->text->size)
+		return 0;
+	return err_set(err, -EBADMSG,
+		       "section \"%s\" is the last, but there is more from byte %" PRIu64 " on",
+		       walk->section, walk->at);
+}
+
 int v8_walk_begin(struct v8_walk *walk, struct err *err)
 {
 	if (walk->text->size == 0)

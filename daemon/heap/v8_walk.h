@@ -33,4 +33,11 @@ bool v8_walk_is(const struct v8_walk *walk, const char *section);
 int v8_walk_string(struct v8_walk *walk, struct err *err);
 int v8_walk_skip(struct v8_walk *walk, struct err *err);
 
+/* Behind the last value there is nothing but blanks. 0, -EBADMSG. */
+int v8_walk_end(struct v8_walk *walk, struct err *err);
+
+/* It is there already; it is not there at all. -EBADMSG. */
+int v8_walk_twice(const struct v8_walk *walk, struct err *err);
+int v8_walk_missing(const struct v8_text *text, const char *section, struct err *err);
+
 int v8_walk_unexpected(const struct v8_walk *walk, struct err *err, const char *wanted);

@@ -33,12 +33,14 @@ void api_member_seconds(struct json_writer *w, const char *key, uint64_t ns);
 
 int api_targets(struct http_exchange *exchange);
 int api_target(struct http_exchange *exchange);
+int api_series(struct http_exchange *exchange);
 int api_sd(struct http_exchange *exchange);
 int api_capture_request(struct http_exchange *exchange);
 int api_captures(struct http_exchange *exchange);
 int api_capture(struct http_exchange *exchange);
 int api_capture_file(struct http_exchange *exchange);
 int api_capture_scripts(struct http_exchange *exchange);
+int api_capture_report(struct http_exchange *exchange);
 int api_capture_change(struct http_exchange *exchange);
 int api_capture_delete(struct http_exchange *exchange);
 int api_rules(struct http_exchange *exchange);

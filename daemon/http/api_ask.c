@@ -36,6 +36,8 @@ static int answer_refused(struct http_exchange *exchange, int refusal, const str
 	switch (refusal) {
 	case REFUSAL_DRY_RUN:
 		return answer_dry_run(exchange, err);
+	case REFUSAL_UNSUPPORTED:
+		return http_answer_error(exchange, 422, "unsupported", "%s", err->text);
 	case REFUSAL_BUSY:
 	case REFUSAL_TARGET:
 		return http_answer_error(exchange, 409, "conflict", "%s", err->text);
@@ -99,7 +101,8 @@ static int request_capture(struct http_exchange *exchange, const struct target *
 					 weaker, weaker);
 
 	if (wish->isolate != NULL && strcmp(wish->isolate, "main") != 0 &&
-	    target_find_isolate(target, wish->isolate) == NULL)
+	    target_find_isolate(target, wish->isolate) == NULL &&
+	    captures_can_have(target, wish->isolate))
 		return http_answer_error(exchange, 404, NULL, "the target has no such isolate");
 	r = captures_request(view->captures, &request, id, &err);
 	if (r < 0)
@@ -120,6 +123,9 @@ int api_capture_request(struct http_exchange *exchange)
 	r = wish_read(exchange, &wish, &err);
 	if (r == 0)
 		r = request_capture(exchange, target, &wish);
+	else if (r == -EINVAL && wish.unknown_kind != NULL &&
+		 captures_kind_unsupported(target, wish.unknown_kind, &err) != REFUSAL_NONE)
+		r = answer_refused(exchange, REFUSAL_UNSUPPORTED, &err);
 	else if (r == -EINVAL)
 		r = http_answer_error(exchange, 400, NULL, "%s", err.text);
 	wish_fini(&wish);

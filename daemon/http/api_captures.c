@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "capture/analysis.h"
 #include "capture/capture.h"
 #include "capture/series.h"
 #include "http/server.h"
@@ -77,14 +78,29 @@ static void write_manifest(struct json_writer *w, const struct manifest *manifes
 		api_member_time(w, "finished", manifest->finished_wall_ms, NULL);
 }
 
+/* As it is now, where the manifest has what was last noted. */
+static void write_analysis(struct json_writer *w, const struct http_view *view,
+			   const struct manifest *manifest)
+{
+	const char *reason;
+
+	json_write_key(w, "analysis");
+	json_write_object(w);
+	json_member_string(w, "state", analyses_state(view->analyses, manifest, &reason));
+	json_member_string(w, "reason", reason);
+	json_write_object_end(w);
+}
+
 /* All of the manifest, and what is easier to read of it. */
-static void write_ready(struct json_writer *w, const struct spool *spool,
+static void write_ready(struct json_writer *w, const struct http_view *view,
 			const struct manifest *manifest)
 {
 	json_write_object(w);
 	json_member_string(w, "state", capture_step_name(CAPTURE_SUCCEEDED));
-	json_member_string(w, "file", presence_name(select_presence(spool->ready_fd, manifest)));
+	json_member_string(w, "file",
+			   presence_name(select_presence(view->spool->ready_fd, manifest)));
 	manifest_write_members(manifest, w);
+	write_analysis(w, view, manifest);
 	if (manifest->started_wall_ms > 0)
 		api_member_time(w, "started", manifest->started_wall_ms, NULL);
 	if (manifest->finished_wall_ms > 0)
@@ -178,9 +194,10 @@ static bool passes(const struct filter *filter, const struct manifest *manifest)
 }
 
 /* Newest first, as a person looks for it. */
-static void write_spool(struct json_writer *w, const struct spool *spool,
+static void write_spool(struct json_writer *w, const struct http_view *view,
 			const struct filter *filter)
 {
+	const struct spool *spool = view->spool;
 	uint64_t left = filter->limit;
 
 	for (const struct link *at = spool->ready.prev; at != &spool->ready && left > 0;
@@ -190,7 +207,7 @@ static void write_spool(struct json_writer *w, const struct spool *spool,
 
 		if (!passes(filter, manifest))
 			continue;
-		write_ready(w, spool, manifest);
+		write_ready(w, view, manifest);
 		left--;
 	}
 }
@@ -222,7 +239,7 @@ int api_captures(struct http_exchange *exchange)
 	json_write_array_end(w);
 	json_write_key(w, "ready");
 	json_write_array(w);
-	write_spool(w, view->spool, &filter);
+	write_spool(w, view, &filter);
 	json_write_array_end(w);
 	json_write_key(w, "failed");
 	json_write_array(w);
@@ -253,7 +270,7 @@ int api_capture(struct http_exchange *exchange)
 		return answer_unknown(exchange);
 	api_begin(&answer);
 	if (entry != NULL)
-		write_ready(&answer.json, view->spool, &entry->manifest);
+		write_ready(&answer.json, view, &entry->manifest);
 	else
 		write_capture(&answer.json, capture);
 	return api_finish(&answer, exchange, 200);

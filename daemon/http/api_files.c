@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capture/analysis.h"
 #include "capture/capture.h"
 #include "http/expand.h"
 #include "http/negotiate.h"
@@ -156,6 +157,41 @@ int api_capture_scripts(struct http_exchange *exchange)
 		.encrypted = strcmp(manifest->encrypt, "age") == 0,
 	};
 	return answer_stored(exchange, &stored);
+}
+
+/* A report has passed no stage and is small: it goes out as it is, for a browser to show. */
+static int answer_report(struct http_exchange *exchange, const struct manifest_analysis *analysis)
+{
+	const struct http_view *view = http_server_owner(exchange->server);
+	char tag[80];
+	int fd;
+
+	fd = openat(view->spool->ready_fd, analysis->report_name,
+		    O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return http_answer_error(exchange, 404, NULL, "the report is gone from the spool");
+	if (fd < 0)
+		return -errno;
+	snprintf(tag, sizeof(tag), "\"%s\"", analysis->report_sha256);
+	http_set_header(exchange, "ETag", tag);
+	return http_answer_file(exchange, fd, "application/json", analysis->report_name);
+}
+
+int api_capture_report(struct http_exchange *exchange)
+{
+	const struct http_view *view = http_server_owner(exchange->server);
+	const struct manifest *manifest;
+	const char *state, *reason;
+	int r = 0;
+
+	manifest = find(exchange, &r);
+	if (manifest == NULL)
+		return r;
+	if (manifest->analysis.report_name[0] != '\0')
+		return answer_report(exchange, &manifest->analysis);
+	state = analyses_state(view->analyses, manifest, &reason);
+	return http_answer_error(exchange, 404, NULL, "there is no report: %s%s%s", state,
+				 reason[0] != '\0' ? ": " : "", reason);
 }
 
 /* ---- pins ---- */

@@ -144,9 +144,10 @@ static void write_series(struct json_writer *w, const struct series *series)
 	json_write_array(w);
 	for (uint32_t i = 0; i < series->count; i++) {
 		const struct point *point = series_at(series, i);
+		int64_t wall_ms = series_wall_ms(point->mono_ns, clock_mono_ns(), clock_wall_ms());
 
 		json_write_array(w);
-		json_write_double(w, (double)point->wall_ms / 1000);
+		json_write_double(w, (double)wall_ms / 1000);
 		json_write_uint(w, point->heap_used);
 		json_write_array_end(w);
 	}

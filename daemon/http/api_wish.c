@@ -71,7 +71,11 @@ static int read_kind(struct http_exchange *exchange, struct wish *wish, struct e
 			return 0;
 		}
 	}
-	return err_set(err, -EINVAL, "kind: expected \"snapshot\" or \"diagnostics\"");
+	wish->unknown_kind = text;
+	return err_set(err, -EINVAL,
+		       "kind: '%.40s' is not a known kind: expected \"snapshot\" or "
+		       "\"diagnostics\"",
+		       text);
 }
 
 static int read_choice(struct http_exchange *exchange, struct wish *wish, const char *name,

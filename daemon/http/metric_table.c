@@ -86,6 +86,13 @@ const struct metric_desc metric_table[METRICS + 1] = {
 				.unit = "bytes",
 				.labels = { "target", "isolate" },
 				.help = "Size the heap may grow to before the runtime aborts." },
+	[METRIC_HEAP_LIVE] = { .name = "heapwatch_heap_live_bytes",
+			       .type = METRIC_GAUGE,
+			       .unit = "bytes",
+			       .labels = { "target", "isolate" },
+			       .help = "Live set: heap in use right after the latest full "
+				       "collection where the runtime tells it, else the least in "
+				       "use in the latest complete bucket (2 minutes)." },
 	[METRIC_EXTERNAL] = { .name = "heapwatch_external_memory_bytes",
 			      .type = METRIC_GAUGE,
 			      .unit = "bytes",
@@ -167,6 +174,48 @@ const struct metric_desc metric_table[METRICS + 1] = {
 			    .unit = "bytes",
 			    .labels = { "target", "isolate" },
 			    .help = "Memory of a content process that it shares with no other." },
+	[METRIC_HEAP_GROWTH] = { .name = "heapwatch_heap_growth_bytes_per_second",
+				 .type = METRIC_GAUGE,
+				 .unit = "",
+				 .labels = { "target", "isolate" },
+				 .help = "Slope of the live set over the leak window "
+					 "(Theil-Sen)." },
+	[METRIC_LEAK_CONFIDENCE] = { .name = "heapwatch_leak_confidence_ratio",
+				     .type = METRIC_GAUGE,
+				     .unit = "ratio",
+				     .labels = { "target", "isolate" },
+				     .help = "Confidence, 0 to 1, that memory grows steadily: "
+					     "0.5 when it just passes all checks." },
+	[METRIC_LEAK_SUSPECTED] = { .name = "heapwatch_leak_suspected",
+				    .type = METRIC_GAUGE,
+				    .unit = "",
+				    .labels = { "target", "isolate" },
+				    .help = "1 while memory grows without end, as far as the "
+					    "fast and the slow window tell, else 0." },
+	[METRIC_LEAK_CAUSE] = { .name = "heapwatch_leak_cause",
+				.type = METRIC_GAUGE,
+				.unit = "",
+				.labels = { "target", "isolate", "cause" },
+				.help = "What grows: heap, buffers (memory outside of it that it "
+					"holds), native (neither); churn is much garbage and no "
+					"growth. Exactly one is 1." },
+	[METRIC_HEAP_ETA] = { .name = "heapwatch_heap_limit_eta_seconds",
+			      .type = METRIC_GAUGE,
+			      .unit = "seconds",
+			      .labels = { "target", "isolate" },
+			      .help = "Time until the live set is at the heap limit at the current "
+				      "slope; +Inf when not growing." },
+	[METRIC_CGROUP_ETA] = { .name = "heapwatch_cgroup_limit_eta_seconds",
+				.type = METRIC_GAUGE,
+				.unit = "seconds",
+				.labels = { "target", "isolate" },
+				.help = "Time until the control group is at its memory limit at "
+					"the current slopes; +Inf when not growing." },
+	[METRIC_LEAKS] = { .name = "heapwatch_leaks_detected",
+			   .type = METRIC_COUNTER,
+			   .unit = "",
+			   .labels = { "target" },
+			   .help = "Times a leak came to be suspected." },
 	[METRIC_PROCESS_RESIDENT] = { .name = "heapwatch_target_process_resident_memory_bytes",
 				      .type = METRIC_GAUGE,
 				      .unit = "bytes",
@@ -256,6 +305,30 @@ const struct metric_desc metric_table[METRICS + 1] = {
 				  .unit = "seconds",
 				  .labels = { "target", "kind" },
 				  .help = "Unix time of the last completed capture." },
+	[METRIC_ANALYSES] = { .name = "heapwatch_analyses",
+			      .type = METRIC_COUNTER,
+			      .unit = "",
+			      .labels = { "result" },
+			      .help = "Analyses of snapshots that ended: `done`, `failed`, "
+				      "`skipped` "
+				      "because of a limit." },
+	[METRIC_ANALYSES_PENDING] = { .name = "heapwatch_analyses_pending",
+				      .type = METRIC_GAUGE,
+				      .unit = "",
+				      .help = "Snapshots that wait for their analysis, the one "
+					      "that "
+					      "runs with them." },
+	[METRIC_ANALYSIS_DURATION] = { .name = "heapwatch_analysis_duration_seconds",
+				       .type = METRIC_HISTOGRAM,
+				       .unit = "seconds",
+				       .help = "Time the worker took for an analysis that was "
+					       "done." },
+	[METRIC_ANALYSIS_PEAK] = { .name = "heapwatch_analysis_peak_resident_bytes",
+				   .type = METRIC_GAUGE,
+				   .unit = "bytes",
+				   .help = "Most memory that the last worker had, pages of the "
+					   "file "
+					   "with it." },
 	[METRIC_SPOOL_SIZE] = { .name = "heapwatch_spool_size_bytes",
 				.type = METRIC_GAUGE,
 				.unit = "bytes",
@@ -372,6 +445,7 @@ static const struct chapter {
 	  "As the kernel says, for processes of this host. Elsewhere only the resident memory, as "
 	  "the runtime says." },
 	{ METRIC_CAPTURES, "Captures", "`rule` is empty when a person asked for the capture." },
+	{ METRIC_ANALYSES, "Analyses", "" },
 	{ METRIC_SPOOL_SIZE, "Spool", "" },
 	{ METRIC_ALERTS, "Rules and alerts", "" },
 	{ METRIC_BUILD_INFO, "The daemon itself", "" },

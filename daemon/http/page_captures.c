@@ -95,6 +95,11 @@ static void write_ready(struct buf *buf, const struct manifest *manifest)
 	html_age(buf, clock_wall_ms() - manifest->finished_wall_ms);
 	buf_puts(buf, " ago</td><td>");
 	page_download(buf, manifest, "download");
+	if (manifest->analysis.report_name[0] != '\0') {
+		buf_puts(buf, " <a href=\"/api/v1/captures/");
+		html_segment(buf, manifest->id);
+		buf_puts(buf, "/report\">report</a>");
+	}
 	buf_puts(buf, " <a href=\"/api/v1/captures/");
 	html_segment(buf, manifest->id);
 	buf_puts(buf, "\">details</a></td></tr>\n");

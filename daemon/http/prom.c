@@ -22,6 +22,7 @@ int prom_write(const struct http_view *view, enum exposition format, struct buf 
 		exposition_init(&w, buf, format);
 		prom_write_targets(&w, &rows);
 		prom_write_captures(&w, view);
+		prom_write_analyses(&w, view);
 		prom_write_spool(&w, view);
 		prom_write_rules(&w, view);
 		prom_write_self(&w, view);

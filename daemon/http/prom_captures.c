@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "capture/analysis.h"
 #include "capture/capture.h"
 #include "http/view.h"
 #include "watch/target.h"
@@ -139,6 +140,28 @@ void prom_write_captures(struct exposition_writer *w, const struct http_view *vi
 	exposition_family(w, METRIC_CAPTURES_ADOPTED);
 	sample_uint(w, no_labels, NULL, captures->adopted_n);
 	write_last(w, view);
+}
+
+void prom_write_analyses(struct exposition_writer *w, const struct http_view *view)
+{
+	const struct analyses *analyses = view->analyses;
+
+	if (analyses == NULL)
+		return;
+	exposition_family(w, METRIC_ANALYSES);
+	for (enum analysis_result i = 0; i < ANALYSIS_RESULTS; i++) {
+		char label[32];
+
+		snprintf(label, sizeof(label), "result=\"%s\"", analysis_result_name(i));
+		sample_uint(w, no_labels, label, analyses->results[i]);
+	}
+	exposition_family(w, METRIC_ANALYSES_PENDING);
+	sample_uint(w, no_labels, NULL, analyses->queue_n + (analyses->job != NULL));
+	exposition_family(w, METRIC_ANALYSIS_DURATION);
+	sample_histogram(w, no_labels, &analyses->duration);
+	exposition_family(w, METRIC_ANALYSIS_PEAK);
+	if (analyses->peak_resident_bytes > 0)
+		sample_uint(w, no_labels, NULL, analyses->peak_resident_bytes);
 }
 
 /* Captures in the spool by kind; files of another version of the daemon may be of another kind. */

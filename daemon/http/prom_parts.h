@@ -20,6 +20,7 @@ struct target_row {
 };
 
 struct isolate_row {
+	const struct target *target;
 	const struct isolate *isolate;
 	struct label_text labels;
 };
@@ -45,8 +46,10 @@ int prom_rows_init_one(struct prom_rows *rows, const struct target *target, bool
 void prom_rows_fini(struct prom_rows *rows);
 
 void prom_write_targets(struct exposition_writer *w, const struct prom_rows *rows);
+void prom_write_leaks(struct exposition_writer *w, const struct prom_rows *rows);
 void prom_write_inspector(struct exposition_writer *w, const struct prom_rows *rows);
 void prom_write_captures(struct exposition_writer *w, const struct http_view *view);
+void prom_write_analyses(struct exposition_writer *w, const struct http_view *view);
 void prom_write_spool(struct exposition_writer *w, const struct http_view *view);
 void prom_write_rules(struct exposition_writer *w, const struct http_view *view);
 void prom_write_self(struct exposition_writer *w, const struct http_view *view);

@@ -49,7 +49,7 @@ static void add_isolates(struct prom_rows *rows, const struct target *target, co
 			label_append(&rows->labels, start, "target", name);
 		label_append(&rows->labels, start, "isolate", isolate->name);
 		rows->isolates[rows->isolates_n++] =
-			(struct isolate_row){ isolate, since(&rows->labels, start) };
+			(struct isolate_row){ target, isolate, since(&rows->labels, start) };
 		add_spaces(rows, isolate, name);
 	}
 }

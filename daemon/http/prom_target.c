@@ -215,8 +215,8 @@ static const struct {
 	{ METRIC_ALLOCATED, SAMPLE_ALLOCATED },
 	{ METRIC_UNIQUE, SAMPLE_UNIQUE },
 };
-_Static_assert(sizeof(heap_families) / sizeof(heap_families[0]) == SAMPLE_FIELDS,
-	       "a family per field");
+_Static_assert(sizeof(heap_families) / sizeof(heap_families[0]) == SAMPLE_FIELDS - 1,
+	       "a family per field; the live set has more sources (http/prom_leak.c)");
 
 static const struct {
 	enum metric_id id;
@@ -274,6 +274,7 @@ void prom_write_targets(struct exposition_writer *w, const struct prom_rows *row
 	write_round_trips(w, rows);
 	write_heaps(w, rows);
 	write_spaces(w, rows);
+	prom_write_leaks(w, rows);
 	write_families(w, rows, process_families);
 }
 

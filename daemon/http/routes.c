@@ -34,6 +34,12 @@ const struct route http_routes[] = {
 	  "`sources` of discovery." },
 	{ "GET", "/api/v1/targets/:name", api_target,
 	  "One target with heap spaces and its recent past. Slashes in a name are written %2F." },
+	{ "GET", "/api/v1/targets/:name/series", api_series,
+	  "The recent past of its isolates in the shape of a range query of Prometheus (`matrix`), "
+	  "in three resolutions: `raw` is each poll (`heap_used`, `heap_size`), `fast` and `slow` "
+	  "are the complete buckets of the windows of `leak` (`heap_live`, `external_memory`, "
+	  "`native_memory`: the least of each; `heap_peak`). Only those that fit `isolate`, "
+	  "`metric`, `resolution`, `start` and `end` (Unix seconds, or as people write times)." },
 	{ "POST", "/api/v1/targets/:name/captures", api_capture_request,
 	  "Ask for a capture: 202 with `id` and Location. As members of a JSON body or as query "
 	  "arguments: `kind` (`snapshot`, `diagnostics`), `isolate` (default `main`), `redact`, "
@@ -59,6 +65,9 @@ const struct route http_routes[] = {
 	{ "GET", "/api/v1/captures/:id/scripts", api_capture_scripts,
 	  "The list of the program's scripts kept beside a snapshot, in the same manner. 404 when "
 	  "there is none." },
+	{ "GET", "/api/v1/captures/:id/report", api_capture_report,
+	  "What the analysis of a snapshot came to, as JSON: docs/ANALYSIS.md has the members. 404 "
+	  "with state and reason when there is none." },
 	{ "PATCH", "/api/v1/captures/:id", api_capture_change,
 	  "`{\"pinned\":true}`: vacuum leaves the capture alone, until `false`." },
 	{ "DELETE", "/api/v1/captures/:id", api_capture_delete,

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct alerts;
+struct analyses;
 struct buf;
 struct captures;
 struct discovery;
@@ -26,6 +27,7 @@ struct http_view {
 	struct targets *targets;
 	struct alerts *alerts;
 	struct captures *captures;
+	struct analyses *analyses; /* NULL: none */
 	struct spool *spool;
 	struct discovery *discovery;
 	struct http_server *server;

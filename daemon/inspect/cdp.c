@@ -486,6 +486,13 @@ static int cdp_settle(struct channel *channel)
 	return r;
 }
 
+static int cdp_shut(struct channel *channel)
+{
+	const char *expression = words_of(channel)->shut;
+
+	return expression != NULL ? ask_evaluate(channel, expression, NULL) : -ENOTSUP;
+}
+
 static void cdp_forget(struct channel *channel)
 {
 	free(cdp_of(channel)->workers);
@@ -500,6 +507,7 @@ const struct dialect dialect_cdp = {
 	.message = cdp_message,
 	.enough = cdp_enough,
 	.settle = cdp_settle,
+	.shut = cdp_shut,
 	.forget = cdp_forget,
 	.download_size = sizeof(struct cdp_snapshot),
 	.snapshot_begin = cdp_snapshot_begin,

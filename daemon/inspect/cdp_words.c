@@ -1,6 +1,7 @@
 /*
  * The expressions that are ever evaluated in a target. They are constant texts (V8 compiles each
- * once), change nothing the program could see (not even RegExp.$1: hence no regular expressions),
+ * once), change nothing the program could see (not even RegExp.$1: hence no regular expressions)
+ * but for the one that closes an inspector which we have opened,
  * return by value (nothing stays referenced) and cannot throw. They hold no double quote and no
  * backslash.
  */
@@ -32,6 +33,9 @@ const struct cdp_words cdp_words_node = {
 		  "turns:u?u.loopCount:-1,"
 		  "old:w&&!w.isMainThread?w.resourceLimits.maxOldGenerationSizeMb:0}}"
 		  "catch(e){return null}})()",
+	.shut = "(()=>{try{const p=globalThis.process,g=p.getBuiltinModule,"
+		"t=g?g('timers').setTimeout:setTimeout;"
+		"t(()=>g?g('inspector').close():p._debugEnd(),300).unref()}catch(e){}})()",
 	.node = true,
 	.collects = true,
 };

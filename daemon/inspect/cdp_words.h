@@ -11,6 +11,8 @@ struct cdp_words {
 	/* Constant texts that stand in JSON as they are; NULL: nothing is evaluated. */
 	const char *identity; /* {pid, version, v8, start, old, semi} */
 	const char *values; /* {memory, heap, spaces, cpu, idle, turns, old} */
+	/* Closes the inspector 300 ms later, when whoever asked for it must have left. */
+	const char *shut;
 	bool node; /* has NodeRuntime and NodeWorker */
 	bool browser; /* its isolates are targets of a browser, in flat sessions */
 	bool collects; /* answers HeapProfiler.collectGarbage */

@@ -48,6 +48,8 @@ struct dialect {
 	bool (*alive)(struct channel *channel);
 	/* Switch off what a capture may have left on in any isolate; may be NULL. */
 	int (*settle)(struct channel *channel);
+	/* Have the runtime close its inspector, a moment after we have left; may be NULL: no. */
+	int (*shut)(struct channel *channel);
 	void (*bye)(struct channel *channel); /* last words before we close; may be NULL */
 	void (*forget)(struct channel *channel); /* free what the state holds; may be NULL */
 

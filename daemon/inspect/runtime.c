@@ -65,6 +65,11 @@ static const struct runtime bun = {
 	.dialect = &dialect_bun,
 	.versioned = true,
 	.alone = true,
+	.cannot = {
+		[ABILITY_WORKERS] = "its inspector does not reach them",
+		[ABILITY_SAMPLING] = "JavaScriptCore has no sampling heap profiler",
+		[ABILITY_TIMELINE] = "JavaScriptCore keeps no stacks of allocations",
+	},
 };
 
 /*
@@ -85,6 +90,13 @@ static const struct runtime webkit = {
 	.heap_max = 100 << 20,
 	.heap_max_why = "its snapshot may be longer than the 357,913,940 characters that JSC can "
 			"send, and then the page's process dies",
+	.cannot = {
+		[ABILITY_WORKERS] = "its workers tell no memory",
+		[ABILITY_REDACT_ALL] = "the names of properties in its snapshots cannot be replaced; "
+				       "redact: strings can be had",
+		[ABILITY_SAMPLING] = "JavaScriptCore has no sampling heap profiler",
+		[ABILITY_TIMELINE] = "JavaScriptCore keeps no stacks of allocations",
+	},
 };
 
 /* Safari of an iPhone or iPad, behind ios-webkit-debug-proxy. */
@@ -101,6 +113,13 @@ static const struct runtime safari = {
 	.heap_max = 18 << 20,
 	.heap_max_why = "its snapshot may be longer than the 64 MiB that ios-webkit-debug-proxy "
 			"passes on",
+	.cannot = {
+		[ABILITY_WORKERS] = "its workers tell no memory",
+		[ABILITY_REDACT_ALL] = "the names of properties in its snapshots cannot be replaced; "
+				       "redact: strings can be had",
+		[ABILITY_SAMPLING] = "JavaScriptCore has no sampling heap profiler",
+		[ABILITY_TIMELINE] = "JavaScriptCore keeps no stacks of allocations",
+	},
 };
 
 /* One connection leads to all tabs and processes; any number of clients is fine. */
@@ -110,6 +129,11 @@ static const struct runtime firefox = {
 	.dialect = &dialect_rdp,
 	.program = "firefox",
 	.format = SNAPSHOT_GECKO,
+	.cannot = {
+		[ABILITY_WORKERS] = "it tells nothing of their heaps",
+		[ABILITY_REDACT_ALL] = "the names of properties in its snapshots cannot be replaced; "
+				       "redact: strings can be had",
+	},
 };
 
 const struct runtime *const runtime_all[] = { &node,   &deno,   &workerd, &chromium, &bun,
@@ -144,6 +168,22 @@ static const struct {
 const struct runtime *runtime_of_word(int word)
 {
 	return word == 0 ? NULL : runtime_all[word - 1];
+}
+
+int runtime_ability(const char *kind)
+{
+	if (strcmp(kind, "sampling") == 0)
+		return ABILITY_SAMPLING;
+	return strcmp(kind, "timeline") == 0 ? ABILITY_TIMELINE : -1;
+}
+
+const struct runtime *runtime_named(const char *name)
+{
+	for (size_t i = 0; runtime_all[i] != NULL; i++) {
+		if (strcmp(runtime_all[i]->name, name) == 0)
+			return runtime_all[i];
+	}
+	return NULL;
 }
 
 static const struct runtime *recognised(size_t i, const char *browser, const struct tree *version,

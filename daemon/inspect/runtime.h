@@ -18,6 +18,15 @@ struct tree;
 /* What a snapshot of it is written in. */
 enum snapshot_format { SNAPSHOT_V8, SNAPSHOT_JSC, SNAPSHOT_GECKO };
 
+/* What may be wished of a runtime that not each of them can give. */
+enum ability {
+	ABILITY_WORKERS, /* isolates of worker threads */
+	ABILITY_REDACT_ALL, /* a snapshot whose names can be replaced */
+	ABILITY_SAMPLING, /* a profile of what is allocated, by samples */
+	ABILITY_TIMELINE, /* every allocation over a while, with its stack */
+	ABILITIES,
+};
+
 struct runtime {
 	const char *name; /* the `runtime` label and the word in the configuration */
 	const char *engine; /* the `engine` label */
@@ -46,6 +55,8 @@ struct runtime {
 	/* A snapshot of a heap of more bytes than these does harm; 0: no limit. */
 	uint64_t heap_max;
 	const char *heap_max_why;
+
+	const char *cannot[ABILITIES]; /* why; NULL: it can */
 };
 
 extern const struct runtime *const runtime_all[]; /* NULL-terminated */
@@ -55,6 +66,12 @@ extern const char *const runtime_words[];
 
 /* By index in runtime_words; NULL for "auto". */
 const struct runtime *runtime_of_word(int word);
+
+/* The enum ability of a kind of capture ("sampling", "timeline"); -1: there is no such kind. */
+int runtime_ability(const char *kind);
+
+/* Of that name; NULL. */
+const struct runtime *runtime_named(const char *name);
 
 /*
  * The runtime whose /json/version this is, or NULL. Runtime, engine and their versions, as far as

@@ -532,6 +532,21 @@ void session_settle(struct session *session)
 	settle(session);
 }
 
+int session_shut(struct session *session)
+{
+	int r = -ENOTSUP;
+
+	if (session->state != SESSION_IDLE)
+		return -EBUSY;
+	list_each (link, &session->channels) {
+		struct channel *channel = channel_of(link);
+
+		if (session->runtime->dialect->shut != NULL && channel->state == CHANNEL_IDLE)
+			r = session->runtime->dialect->shut(channel);
+	}
+	return r;
+}
+
 void session_sample(struct session *session, const char *isolate, const struct sample *sample)
 {
 	session->events->sample(session->owner, isolate, sample);

@@ -143,6 +143,13 @@ int session_poll(struct session *session);
  */
 void session_settle(struct session *session);
 
+/*
+ * In SESSION_IDLE: ask the runtime to close its inspector. The program stands still from a moment
+ * after that (cdp_words.h) until its last client has left: close the session as soon as a poll that
+ * was begun right after is over. 0, -ENOTSUP (no runtime that does), -errno.
+ */
+int session_shut(struct session *session);
+
 /* Leave without an event; what the dialect must undo before leaving is sent first. */
 void session_close(struct session *session);
 

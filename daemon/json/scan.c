@@ -47,9 +47,12 @@ void json_scan_reset(struct json_scan *scan)
 	scan->in_key = false;
 }
 
-static bool in_object(const struct json_scan *scan)
+static void enter(struct json_scan *scan, bool object)
 {
-	return scan->depth > 0 && scan->objects[scan->depth - 1];
+	uint64_t *word = &scan->objects[scan->depth / 64], bit = UINT64_C(1) << (scan->depth % 64);
+
+	*word = object ? *word | bit : *word & ~bit;
+	scan->depth++;
 }
 
 static int open_level(struct json_scan *scan, struct json_input *in, bool object)
@@ -61,7 +64,7 @@ static int open_level(struct json_scan *scan, struct json_input *in, bool object
 	r = json_emit(scan, object ? JSON_OBJECT : JSON_ARRAY, NULL, 0);
 	if (r != 0)
 		return r;
-	scan->objects[scan->depth++] = object;
+	enter(scan, object);
 	scan->state = object ? SCAN_KEY_OR_END : SCAN_VALUE_OR_END;
 	in->at++;
 	return 0;
@@ -69,7 +72,7 @@ static int open_level(struct json_scan *scan, struct json_input *in, bool object
 
 static int close_level(struct json_scan *scan, struct json_input *in)
 {
-	bool object = in_object(scan);
+	bool object = json_in_object(scan);
 	int r;
 
 	scan->depth--;
@@ -143,11 +146,11 @@ static int step_after_value(struct json_scan *scan, struct json_input *in)
 	char c = in->data[in->at];
 
 	if (c == ',') {
-		scan->state = in_object(scan) ? SCAN_KEY : SCAN_VALUE;
+		scan->state = json_in_object(scan) ? SCAN_KEY : SCAN_VALUE;
 		in->at++;
 		return 0;
 	}
-	if (c != (in_object(scan) ? '}' : ']'))
+	if (c != (json_in_object(scan) ? '}' : ']'))
 		return -EBADMSG;
 	return close_level(scan, in);
 }

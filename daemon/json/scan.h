@@ -46,7 +46,8 @@ struct json_event {
 /* Return 0 to go on; anything else ends the scan and is returned by feed as is. */
 typedef int json_event_fn(void *owner, const struct json_event *event);
 
-enum { JSON_DEPTH_MAX = 64, JSON_BUFFER_MIN = 64 };
+/* V8's heap profiles have two levels per frame, and 128 frames if nobody asked for more. */
+enum { JSON_DEPTH_MAX = 1024, JSON_BUFFER_MIN = 64 };
 
 struct json_scan {
 	json_event_fn *fn;
@@ -58,12 +59,13 @@ struct json_scan {
 	/* private */
 	uint64_t number_offset; /* where the number being read began */
 	int error; /* sticky */
-	uint8_t state, depth;
+	uint8_t state;
+	uint16_t depth;
 	uint8_t literal, matched; /* which of true, false, null; how much of it was seen */
 	uint8_t hex_n; /* digits of a \u escape seen; they stand in `hex` */
 	uint16_t hex, surrogate; /* a high surrogate that waits for its low half, or 0 */
 	bool in_key;
-	bool objects[JSON_DEPTH_MAX]; /* per open level: object or array */
+	uint64_t objects[JSON_DEPTH_MAX / 64]; /* a bit per open level: object or array */
 };
 
 /* buffer (at least JSON_BUFFER_MIN bytes) is borrowed until the scan is over. */

@@ -200,7 +200,7 @@ int json_scan_number_begin(struct json_scan *scan, struct json_input *in)
 {
 	const char *text = in->data + in->at, *end = in->data + in->size;
 	struct json_event event = { .kind = JSON_INTEGER, .depth = scan->depth };
-	bool in_array = scan->depth > 0 && !scan->objects[scan->depth - 1];
+	bool in_array = scan->depth > 0 && !json_in_object(scan);
 	size_t n, gap = 0;
 	int r = 0;
 

@@ -42,6 +42,13 @@ static inline int json_emit(struct json_scan *scan, enum json_event_kind kind, c
 	return scan->fn(scan->owner, &event);
 }
 
+static inline bool json_in_object(const struct json_scan *scan)
+{
+	unsigned level = scan->depth - 1U;
+
+	return scan->depth > 0 && (scan->objects[level / 64] >> (level % 64) & 1) != 0;
+}
+
 static inline void json_value_done(struct json_scan *scan)
 {
 	scan->state = scan->depth > 0 ? SCAN_AFTER_VALUE : SCAN_DONE;

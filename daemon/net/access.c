@@ -78,13 +78,13 @@ bool access_equal(const struct access *a, const struct access *b)
 }
 
 /* What may stand in a header: one word of visible characters. */
-static bool is_token(const char *text)
+static bool is_token(const char *text, size_t size)
 {
 	size_t n = 0;
 
 	while (text[n] > ' ' && text[n] < 0x7f)
 		n++;
-	return n > 0 && text[n] == '\0';
+	return n > 0 && n == size;
 }
 
 int access_token(const struct access *access, char **ret, struct err *err)
@@ -103,11 +103,12 @@ int access_token(const struct access *access, char **ret, struct err *err)
 			       strerrordesc_np(-r));
 	while (size > 0 && strchr(" \t\r\n", token[size - 1]))
 		token[--size] = '\0';
-	if (is_token(token)) {
+	if (is_token(token, size)) {
 		*ret = token;
 		return 0;
 	}
-	access_token_free(token);
+	explicit_bzero(token, size);
+	free(token);
 	return err_set(err, -EINVAL, "credentials_file %s: not one word",
 		       str_end(file, ACCESS_PATH_SHOWN));
 }

@@ -12,7 +12,7 @@
 #include "util/str.h"
 
 /* Of struct sock, as /proc/net/tcp has it. */
-enum { TCP_LISTEN = 0x0A };
+enum { TCP_ESTABLISHED = 0x01, TCP_LISTEN = 0x0A };
 
 /* __SO_ACCEPTCON, as /proc/net/unix has it. */
 enum { UNIX_LISTENS = 1 << 16 };
@@ -21,6 +21,7 @@ enum { WORD_DIGITS = 8, WORDS_MAX = 4 };
 
 struct reading {
 	listening_fn *fn;
+	unsigned state; /* of TCP: those in it */
 	void *owner;
 };
 
@@ -51,7 +52,8 @@ static int take_tcp(const struct reading *reading, char *line)
 	if (sscanf(line,
 		   " %*d: %39[0-9A-F]:%x %*[0-9A-F]:%*x %x %*x:%*x %*x:%*x %*x %*u %*u %" SCNu64,
 		   host, &port, &state, &inode) != 4 ||
-	    state != TCP_LISTEN || inode == 0 || !parse_host(host, &address))
+	    state != reading->state || (inode == 0 && state == TCP_LISTEN) ||
+	    !parse_host(host, &address))
 		return 0;
 	address.port = (uint16_t)port;
 	return reading->fn(reading->owner, &address, inode);
@@ -90,12 +92,43 @@ static int read_table(const char *proc, const char *name, const struct reading *
 	return r;
 }
 
+static int read_tcp(const char *proc, const struct reading *reading)
+{
+	int r = read_table(proc, "tcp", reading, take_tcp);
+
+	return r != 0 ? r : read_table(proc, "tcp6", reading, take_tcp);
+}
+
 int listening_read_tcp(const char *proc, listening_fn *fn, void *owner)
 {
-	struct reading reading = { .fn = fn, .owner = owner };
-	int r = read_table(proc, "tcp", &reading, take_tcp);
+	return read_tcp(proc, &(struct reading){ .fn = fn, .state = TCP_LISTEN, .owner = owner });
+}
 
-	return r != 0 ? r : read_table(proc, "tcp6", &reading, take_tcp);
+struct clients {
+	const struct address *address;
+	unsigned n;
+};
+
+/* Local addresses of the one side are remote ones of the other: each connection counts once. */
+static int count_client(void *owner, const struct address *local, uint64_t inode)
+{
+	struct clients *clients = owner;
+
+	(void)inode;
+	clients->n += address_equal(local, clients->address);
+	return 0;
+}
+
+int listening_count_clients(const char *proc, const struct address *address, unsigned *ret)
+{
+	struct clients clients = { .address = address };
+	const struct reading reading = { .fn = count_client,
+					 .state = TCP_ESTABLISHED,
+					 .owner = &clients };
+	int r = read_tcp(proc, &reading);
+
+	*ret = clients.n;
+	return r;
 }
 
 int listening_read_unix(const char *proc, listening_fn *fn, void *owner)

@@ -19,6 +19,12 @@ int listening_read_tcp(const char *proc, listening_fn *fn, void *owner);
 int listening_read_unix(const char *proc, listening_fn *fn, void *owner);
 
 /*
+ * How many connections have been accepted at an address of TCP, or wait to be, and are open on both
+ * sides. 0, -errno.
+ */
+int listening_count_clients(const char *proc, const struct address *address, unsigned *ret);
+
+/*
  * The inode of the socket that a link in /proc/PID/fd is of ("socket:[123]"); 0: it is of none.
  */
 uint64_t listening_inode(const char *link);

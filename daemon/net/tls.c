@@ -69,7 +69,9 @@ static int load_files(SSL_CTX *context, const struct access_files *files, struct
 
 	if (files->ca_file && SSL_CTX_load_verify_file(context, files->ca_file) != 1)
 		return bad_file("ca_file", files->ca_file, err);
-	if (!files->ca_file && SSL_CTX_set_default_verify_paths(context) != 1)
+	/* The system's are a hundred and more: they are not read to be ignored. */
+	if (!files->ca_file && !files->insecure_skip_verify &&
+	    SSL_CTX_set_default_verify_paths(context) != 1)
 		return err_set(err, -EINVAL, "the system's certificates cannot be read");
 	if (!files->cert_file)
 		return 0;

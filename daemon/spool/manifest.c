@@ -29,6 +29,11 @@ enum member_type { MEMBER_TEXT, MEMBER_INT, MEMBER_UINT, MEMBER_NUMBER };
 #name, type, offsetof(struct manifest, name), sizeof(((struct manifest *)0)->name) \
 	}
 
+#define MEMBER_OF(type, name, part)                                                                \
+	{                                                                                          \
+		name, type, offsetof(struct manifest, part), sizeof(((struct manifest *)0)->part)  \
+	}
+
 static const struct {
 	const char *name;
 	enum member_type type;
@@ -71,6 +76,12 @@ static const struct {
 	MEMBER(MEMBER_TEXT, scripts_name),
 	MEMBER(MEMBER_UINT, scripts_bytes),
 	MEMBER(MEMBER_TEXT, scripts_sha256),
+	MEMBER_OF(MEMBER_TEXT, "analysis_state", analysis.state),
+	MEMBER_OF(MEMBER_TEXT, "analysis_reason", analysis.reason),
+	MEMBER_OF(MEMBER_INT, "analysis_attempts", analysis.attempts),
+	MEMBER_OF(MEMBER_TEXT, "report_name", analysis.report_name),
+	MEMBER_OF(MEMBER_UINT, "report_bytes", analysis.report_bytes),
+	MEMBER_OF(MEMBER_TEXT, "report_sha256", analysis.report_sha256),
 	MEMBER(MEMBER_TEXT, series),
 	MEMBER(MEMBER_INT, series_index),
 	MEMBER(MEMBER_INT, series_count),
@@ -206,6 +217,24 @@ static int check_scripts(const struct manifest *manifest, struct err *err)
 	return 0;
 }
 
+static int check_report(const struct manifest *manifest, struct err *err)
+{
+	const struct manifest_analysis *analysis = &manifest->analysis;
+
+	if (analysis->report_name[0] == '\0') {
+		if (analysis->report_bytes != 0)
+			return err_set(err, -EBADMSG, "report_bytes without report_name");
+		return 0;
+	}
+	if (strchr(analysis->report_name, '/') != NULL ||
+	    strcmp(analysis->report_name, manifest->name) == 0 ||
+	    strcmp(analysis->report_name, manifest->scripts_name) == 0)
+		return err_set(err, -EBADMSG, "report_name is no file name of its own");
+	if (!is_hex(analysis->report_sha256, sizeof(analysis->report_sha256) - 1))
+		return err_set(err, -EBADMSG, "report_sha256 is not 64 hex digits");
+	return 0;
+}
+
 static int check(const struct tree *root, const struct manifest *manifest, struct err *err)
 {
 	uint64_t n;
@@ -220,7 +249,7 @@ static int check(const struct tree *root, const struct manifest *manifest, struc
 		return err_set(err, -EBADMSG, "file_bytes is missing");
 	if (!is_hex(manifest->sha256, sizeof(manifest->sha256) - 1))
 		return err_set(err, -EBADMSG, "sha256 is not 64 hex digits");
-	return check_scripts(manifest, err);
+	return check_scripts(manifest, err) < 0 ? -EBADMSG : check_report(manifest, err);
 }
 
 int manifest_from_tree(const struct tree *root, struct manifest *ret, struct err *err)
@@ -297,6 +326,27 @@ void manifest_set_name(struct manifest *manifest, bool with_id)
 			 "%.190s.scripts.json%s", stem, suffix);
 }
 
+static bool ends_with(const char *text, size_t size, const char *end)
+{
+	size_t n = strlen(end);
+
+	return size > n && strncmp(text + size - n, end, n) == 0;
+}
+
+void manifest_report_name(const struct manifest *manifest, char dst[SPOOL_NAME_MAX])
+{
+	size_t size = strlen(manifest->name);
+
+	if (ends_with(manifest->name, size, ".age"))
+		size -= 4;
+	if (ends_with(manifest->name, size, ".zst"))
+		size -= 4;
+	if (ends_with(manifest->name, size, ending(manifest)))
+		size -= strlen(ending(manifest)) + 1;
+	snprintf(dst, SPOOL_NAME_MAX, "%.*s.report.json", size > 200 ? 200 : (int)size,
+		 manifest->name);
+}
+
 bool manifest_is_diagnostics(const struct manifest *manifest)
 {
 	return strcmp(manifest->kind, "diagnostics") == 0;
@@ -304,7 +354,7 @@ bool manifest_is_diagnostics(const struct manifest *manifest)
 
 uint64_t manifest_disk_bytes(const struct manifest *manifest)
 {
-	return manifest->file_bytes + manifest->scripts_bytes;
+	return manifest->file_bytes + manifest->scripts_bytes + manifest->analysis.report_bytes;
 }
 
 void manifest_drop_scripts(struct manifest *manifest)

@@ -16,6 +16,16 @@ struct tree;
 
 enum { CAPTURE_ID_MAX = 33, SPOOL_NAME_MAX = 224, MANIFEST_BYTES_MAX = 32768 };
 
+/* What came of the analysis of a snapshot. All empty: nothing yet. */
+struct manifest_analysis {
+	char state[16]; /* "running", "done", "failed", "skipped" */
+	char reason[256]; /* why it failed or was skipped */
+	int64_t attempts; /* begun so far */
+	char report_name[SPOOL_NAME_MAX]; /* a file beside the capture; "": none */
+	uint64_t report_bytes; /* on disk */
+	char report_sha256[65];
+};
+
 struct manifest {
 	char id[CAPTURE_ID_MAX]; /* 32 hex digits */
 	char name[SPOOL_NAME_MAX]; /* file name in ready/ */
@@ -46,6 +56,8 @@ struct manifest {
 	char scripts_name[SPOOL_NAME_MAX]; /* "": none */
 	uint64_t scripts_bytes; /* on disk */
 	char scripts_sha256[65];
+
+	struct manifest_analysis analysis;
 
 	char series[CAPTURE_ID_MAX]; /* the id of the first capture of a series; "": alone */
 	int64_t series_index, series_count; /* 1 of 3 */
@@ -85,7 +97,11 @@ void manifest_set_name(struct manifest *manifest, bool with_id);
 /* A few kilobytes that cost the target nothing, of which there may be many. */
 bool manifest_is_diagnostics(const struct manifest *manifest);
 
-/* What the capture takes in the spool, its list of scripts with it; manifests are not counted. */
+/* The name of the report of a snapshot: NAME.report.json for NAME.heapsnapshot.zst. */
+void manifest_report_name(const struct manifest *manifest, char dst[SPOOL_NAME_MAX]);
+
+/* What the capture takes in the spool, with its list of scripts and its report; manifests are not
+ * counted. */
 uint64_t manifest_disk_bytes(const struct manifest *manifest);
 
 /* There is no list of scripts beside it. */

@@ -90,13 +90,18 @@ static void set_attributes(int fd, const struct manifest *manifest)
 	attribute(fd, "sha256", manifest->sha256);
 }
 
+static bool take_away(const struct spool *spool, const char *name)
+{
+	return name[0] == '\0' || unlinkat(spool->ready_fd, name, 0) == 0 || errno == ENOENT ||
+	       errno == EISDIR;
+}
+
 void publish_take_back(const struct spool *spool, const struct manifest *manifest)
 {
 	char name[MANIFEST_NAME_MAX];
 
-	if (manifest->scripts_name[0] != '\0' &&
-	    unlinkat(spool->ready_fd, manifest->scripts_name, 0) < 0 && errno != ENOENT &&
-	    errno != EISDIR)
+	if (!take_away(spool, manifest->scripts_name) ||
+	    !take_away(spool, manifest->analysis.report_name))
 		return;
 	publish_manifest_name(name, manifest->name);
 	unlinkat(spool->ready_fd, name, 0);

@@ -15,6 +15,6 @@ int publish_manifest(const struct spool *spool, const struct manifest *manifest)
 
 /*
  * Delete what is visible without its capture. The manifest goes last, and stays when the list of
- * scripts cannot be deleted: by it the next start knows whose that is.
+ * scripts or the report cannot be deleted: by it the next start knows whose that is.
  */
 void publish_take_back(const struct spool *spool, const struct manifest *manifest);

@@ -27,7 +27,7 @@
 #include "util/str.h"
 
 enum { DIRECTORY_MODE = 0750 };
-enum { FILES_PER_CAPTURE = 3 }; /* itself, its manifest, its list of scripts */
+enum { FILES_PER_CAPTURE = 4 }; /* itself, its manifest, its list of scripts, its report */
 
 static const char *const reason_names[] = {
 	[SPOOL_STAYS] = "stays",         [SPOOL_MAX_AGE] = "max_age",
@@ -202,6 +202,22 @@ void spool_add(struct spool *spool, struct spool_entry *entry)
 {
 	list_append(&spool->ready, &entry->link);
 	account(spool, &entry->manifest, 1);
+}
+
+void spool_replace(struct spool *spool, const char *id, const struct manifest *manifest)
+{
+	struct spool_entry *entry = (struct spool_entry *)spool_find(spool, id);
+	uint64_t more;
+
+	if (entry == NULL)
+		return;
+	more = manifest_disk_bytes(manifest) - manifest_disk_bytes(&entry->manifest);
+	entry->manifest = *manifest;
+	spool->bytes += more;
+	/* In this order: a capture under way must not see more than there is for a moment. */
+	if (!manifest_is_diagnostics(manifest) && !manifest->pinned)
+		atomic_fetch_add(&spool->reclaimable, more);
+	atomic_fetch_add(&spool->claimed, more);
 }
 
 const struct spool_entry *spool_find(const struct spool *spool, const char *id)

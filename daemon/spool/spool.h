@@ -14,8 +14,9 @@
  *
  * Making a capture visible waits for the disk, so a capture thread does it; the control thread,
  * which owns the index and all the rest of the spool, only adds the entry. The space in use is
- * accounted in one atomic number, which captures under way add to as they write. It counts captures
- * and their lists of scripts; the manifests, a few kilobytes each, are not counted.
+ * accounted in one atomic number, which captures under way add to as they write. It counts
+ * captures, their lists of scripts and their reports; the manifests, a few kilobytes each, are not
+ * counted.
  */
 
 #include <stdatomic.h>
@@ -102,7 +103,8 @@ const struct spool_entry *spool_find(const struct spool *spool, const char *id);
 const struct spool_entry *spool_find_name(const struct spool *spool, const char *name);
 const struct spool_entry *spool_newest(const struct spool *spool, bool diagnostics);
 
-/* With its manifest and list of scripts, because a person asked; told. 0, -ENOENT, -errno. */
+/* With its manifest, list of scripts and report, because a person asked; told. 0, -ENOENT, -errno.
+ */
 int spool_remove(struct spool *spool, const char *id);
 int spool_remove_for(struct spool *spool, const char *id, enum spool_reason reason);
 uint64_t spool_removed(const struct spool *spool); /* for all reasons */
@@ -113,6 +115,12 @@ const char *spool_reason_name(enum spool_reason reason); /* "max_age" */
  * milliseconds. 0, -ENOENT, FILE_E_FULL, -errno.
  */
 int spool_pin(struct spool *spool, const char *id, bool pinned);
+
+/*
+ * The manifest of this capture has changed on the disk: the accounts follow. For the spool's own
+ * files only; id, name and kind must be as before.
+ */
+void spool_replace(struct spool *spool, const char *id, const struct manifest *manifest);
 
 /*
  * Free bytes on the file system, with those of removed captures that are still being freed; 0 when

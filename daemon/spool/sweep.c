@@ -9,7 +9,8 @@
  *
  * A list of scripts that is missing or of another size does not take its capture with it: that is
  * the evidence, whole, and opens without the list. The list goes to corrupt/ and the manifest is
- * written anew without it, so that what stays in ready/ matches again.
+ * written anew without it, so that what stays in ready/ matches again. So with a report, which can
+ * be made again.
  */
 
 #include "spool/sweep.h"
@@ -36,8 +37,10 @@ static const char temporary[] = ".#"; /* as util/file.c names what is not whole 
 static const char manifest_end[] = ".json";
 static const char scripts_end[] = ".scripts.json";
 static const char diagnostics_end[] = ".diagnostics.json";
+static const char report_end[] = ".report.json";
 static const char snapshot_end[] = ".heapsnapshot";
 static const char jsc_end[] = ".jsc.json";
+static const char gecko_end[] = ".fxsnapshot";
 
 struct names {
 	char **items; /* owned, each owned */
@@ -101,7 +104,8 @@ static bool ends_with(const char *text, const char *end)
 	return n > m && strcmp(text + n - m, end) == 0;
 }
 
-enum role { ROLE_CAPTURE, ROLE_SCRIPTS, ROLE_MANIFEST };
+/* A companion: a list of scripts, a report. */
+enum role { ROLE_CAPTURE, ROLE_COMPANION, ROLE_MANIFEST };
 
 /* The name without the endings that stages add. */
 static size_t stem_size(const char *name)
@@ -126,22 +130,23 @@ static bool stem_ends_with(const char *name, const char *end)
 /* What is none of ours is judged as a capture, which it then fails to be. */
 static enum role role_of(const char *name)
 {
-	if (stem_ends_with(name, scripts_end))
-		return ROLE_SCRIPTS;
+	if (stem_ends_with(name, scripts_end) || ends_with(name, report_end))
+		return ROLE_COMPANION;
 	if (stem_ends_with(name, diagnostics_end) || stem_ends_with(name, jsc_end))
 		return ROLE_CAPTURE;
 	return ends_with(name, manifest_end) ? ROLE_MANIFEST : ROLE_CAPTURE;
 }
 
-/* The name of the list of scripts of a snapshot whose manifest cannot be asked; "": none. */
-static void scripts_beside(const char *capture, char dst[NAME_MAX + 16])
+/* The end of the name of a snapshot; NULL: it is none. */
+static const char *end_of_snapshot(const char *name)
 {
-	size_t n = stem_size(capture), m = strlen(snapshot_end);
+	static const char *const ends[] = { snapshot_end, jsc_end, gecko_end };
 
-	dst[0] = '\0';
-	if (stem_ends_with(capture, snapshot_end))
-		snprintf(dst, NAME_MAX + 16, "%.*s%s%s", (int)(n - m), capture, scripts_end,
-			 capture + n);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		if (stem_ends_with(name, ends[i]))
+			return ends[i];
+	}
+	return NULL;
 }
 
 static bool discard(int dir_fd, const char *directory, const char *name)
@@ -188,6 +193,27 @@ static bool exists(const struct spool *spool, const char *name)
 	struct stat st;
 
 	return fstatat(spool->ready_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
+/*
+ * The companions of a snapshot whose manifest cannot be asked, by their names: a list of scripts
+ * has passed the same stages, a report none.
+ */
+static void set_aside_companions(struct spool *spool, const char *capture)
+{
+	const char *end = end_of_snapshot(capture);
+	size_t n = stem_size(capture);
+	char name[NAME_MAX + 16];
+
+	if (end == NULL)
+		return;
+	snprintf(name, sizeof(name), "%.*s%s%s", (int)(n - strlen(end)), capture, scripts_end,
+		 capture + n);
+	if (exists(spool, name))
+		set_aside(spool, name, "its capture went there");
+	snprintf(name, sizeof(name), "%.*s%s", (int)(n - strlen(end)), capture, report_end);
+	if (exists(spool, name))
+		set_aside(spool, name, "its capture went there");
 }
 
 static int read_manifest(const struct spool *spool, const char *name, struct manifest *ret,
@@ -252,22 +278,38 @@ static int64_t size_of(const struct spool *spool, const char *name)
 	return S_ISREG(st.st_mode) ? st.st_size : -ENOENT;
 }
 
-static void check_scripts(struct spool *spool, struct manifest *manifest)
+/* True when a companion is as its manifest says, or nobody can say; else it is set aside. */
+static bool check_companion(struct spool *spool, const char *capture, const char *name,
+			    uint64_t bytes, const char *what)
 {
 	int64_t size;
+
+	if (name[0] == '\0')
+		return true;
+	size = size_of(spool, name);
+	if ((size < 0 && size != -ENOENT) || (size >= 0 && (uint64_t)size == bytes))
+		return true;
+	log_warn("spool", "%s stays without its %s, which %s", capture, what,
+		 size < 0 ? "is missing" : "is of another size than the manifest says");
+	if (exists(spool, name))
+		set_aside(spool, name, "its manifest says another size");
+	return false;
+}
+
+static void check_companions(struct spool *spool, struct manifest *manifest)
+{
+	bool scripts = check_companion(spool, manifest->name, manifest->scripts_name,
+				       manifest->scripts_bytes, "list of scripts");
+	bool report = check_companion(spool, manifest->name, manifest->analysis.report_name,
+				      manifest->analysis.report_bytes, "report");
 	int r;
 
-	if (manifest->scripts_name[0] == '\0')
+	if (scripts && report)
 		return;
-	size = size_of(spool, manifest->scripts_name);
-	if ((size < 0 && size != -ENOENT) ||
-	    (size >= 0 && (uint64_t)size == manifest->scripts_bytes))
-		return;
-	log_warn("spool", "%s stays without its list of scripts, which %s", manifest->name,
-		 size < 0 ? "is missing" : "is of another size than the manifest says");
-	if (exists(spool, manifest->scripts_name))
-		set_aside(spool, manifest->scripts_name, "its manifest says another size");
-	manifest_drop_scripts(manifest);
+	if (!scripts)
+		manifest_drop_scripts(manifest);
+	if (!report)
+		manifest->analysis = (struct manifest_analysis){ .state = "" };
 	r = publish_manifest(spool, manifest);
 	if (r != 0)
 		log_warn("spool", "the manifest of %s cannot be written anew: %s", manifest->name,
@@ -278,7 +320,7 @@ static void check_scripts(struct spool *spool, struct manifest *manifest)
 static int sweep_capture(struct spool *spool, const char *name, bool *unsure)
 {
 	struct spool_entry *entry = calloc(1, sizeof(*entry));
-	char manifest_name[NAME_MAX + 8], scripts[NAME_MAX + 16];
+	char manifest_name[NAME_MAX + 8];
 	struct err err = { 0 };
 	int r;
 
@@ -286,7 +328,7 @@ static int sweep_capture(struct spool *spool, const char *name, bool *unsure)
 		return -ENOMEM;
 	r = judge(spool, name, &entry->manifest, &err);
 	if (r == 0) {
-		check_scripts(spool, &entry->manifest);
+		check_companions(spool, &entry->manifest);
 		spool_claim(spool, manifest_disk_bytes(&entry->manifest), 0);
 		spool_add(spool, entry);
 		return 0;
@@ -305,21 +347,27 @@ static int sweep_capture(struct spool *spool, const char *name, bool *unsure)
 	snprintf(manifest_name, sizeof(manifest_name), "%s%s", name, manifest_end);
 	if (exists(spool, manifest_name))
 		set_aside(spool, manifest_name, "its capture went there");
-	scripts_beside(name, scripts);
-	if (scripts[0] != '\0' && exists(spool, scripts))
-		set_aside(spool, scripts, "its capture went there");
+	set_aside_companions(spool, name);
 	return 0;
 }
 
-static bool is_listed_scripts(const struct spool *spool, const char *name)
+static bool is_listed_companion(const struct spool *spool, const char *name)
 {
 	list_each (link, &spool->ready) {
 		const struct spool_entry *entry = container_of(link, struct spool_entry, link);
 
-		if (strcmp(entry->manifest.scripts_name, name) == 0)
+		if (strcmp(entry->manifest.scripts_name, name) == 0 ||
+		    strcmp(entry->manifest.analysis.report_name, name) == 0)
 			return true;
 	}
 	return false;
+}
+
+/* False when it is one, not of another capture, and stays. */
+static bool discard_companion(const struct spool *spool, const char *name)
+{
+	return name[0] == '\0' || role_of(name) != ROLE_COMPANION ||
+	       is_listed_companion(spool, name) || discard(spool->ready_fd, "ready", name);
 }
 
 /* A manifest whose capture was never renamed is worthless; what only looks like one is not ours. */
@@ -343,20 +391,19 @@ static int sweep_manifest(struct spool *spool, const char *name, bool *unsure)
 		set_aside(spool, name, "it is no manifest of a capture");
 		return 0;
 	}
-	/* The manifest goes last: it is what makes the list of scripts certainly ours. */
-	if (manifest.scripts_name[0] != '\0' && role_of(manifest.scripts_name) == ROLE_SCRIPTS &&
-	    !is_listed_scripts(spool, manifest.scripts_name) &&
-	    !discard(spool->ready_fd, "ready", manifest.scripts_name))
-		*unsure = true;
-	else
+	/* The manifest goes last: it is what makes the companions certainly ours. */
+	if (discard_companion(spool, manifest.scripts_name) &&
+	    discard_companion(spool, manifest.analysis.report_name))
 		discard(spool->ready_fd, "ready", name);
+	else
+		*unsure = true;
 	return 0;
 }
 
 /* After the manifests, which took theirs with them. */
-static void sweep_scripts(struct spool *spool, const char *name)
+static void sweep_companion(struct spool *spool, const char *name)
 {
-	if (!is_listed_scripts(spool, name) && exists(spool, name))
+	if (!is_listed_companion(spool, name) && exists(spool, name))
 		discard(spool->ready_fd, "ready", name);
 }
 
@@ -410,10 +457,10 @@ static int sweep_name(struct spool *spool, const char *name, enum role role, boo
 		return sweep_capture(spool, name, unsure);
 	case ROLE_MANIFEST:
 		return sweep_manifest(spool, name, unsure);
-	case ROLE_SCRIPTS:
+	case ROLE_COMPANION:
 		/* It may be of a capture that could not be judged. */
 		if (!*unsure)
-			sweep_scripts(spool, name);
+			sweep_companion(spool, name);
 		return 0;
 	}
 	return 0;
@@ -421,7 +468,7 @@ static int sweep_name(struct spool *spool, const char *name, enum role role, boo
 
 static int sweep_ready(struct spool *spool)
 {
-	static const enum role order[] = { ROLE_CAPTURE, ROLE_MANIFEST, ROLE_SCRIPTS };
+	static const enum role order[] = { ROLE_CAPTURE, ROLE_MANIFEST, ROLE_COMPANION };
 	struct names names = { 0 };
 	bool unsure = false;
 	int r;

@@ -95,9 +95,14 @@ int verify_capture(int ready_fd, const struct manifest *manifest, struct err *er
 	const struct part capture = { manifest->name, manifest->sha256, manifest->file_bytes };
 	const struct part scripts = { manifest->scripts_name, manifest->scripts_sha256,
 				      manifest->scripts_bytes };
+	const struct part report = { manifest->analysis.report_name,
+				     manifest->analysis.report_sha256,
+				     manifest->analysis.report_bytes };
 	int r = verify_part(ready_fd, &capture, err);
 
-	if (r == 0 && manifest->scripts_name[0] != '\0')
+	if (r == 0 && scripts.name[0] != '\0')
 		r = verify_part(ready_fd, &scripts, err);
+	if (r == 0 && report.name[0] != '\0')
+		r = verify_part(ready_fd, &report, err);
 	return r;
 }

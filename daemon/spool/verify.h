@@ -11,5 +11,5 @@ enum verify_result {
 	VERIFY_E_DAMAGED = 3, /* other bytes */
 };
 
-/* Reads file and scripts whole. 0, a verify_result with the reason in err, -errno. */
+/* Reads file, scripts and report whole. 0, a verify_result with the reason in err, -errno. */
 int verify_capture(int ready_fd, const struct manifest *manifest, struct err *err);

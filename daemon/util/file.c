@@ -21,7 +21,7 @@
 
 #include "util/rand.h"
 
-enum { FILE_NAME_RANDOM_BYTES = 12, FILE_READ_FIRST_BYTES = 4096 };
+enum { FILE_NAME_RANDOM_BYTES = 12, FILE_READ_FIRST_BYTES = 4096, PATH_BYTES_MAX = 4096 };
 
 /* What an errno of writing means to the caller. */
 static int write_failure(int error)
@@ -214,4 +214,22 @@ int file_read_at(int dir_fd, const char *name, size_t max, char **ret, size_t *r
 	r = read_all(fd, max, ret, ret_size);
 	close(fd);
 	return r;
+}
+
+int file_nameless(const char *directory)
+{
+	char name[PATH_BYTES_MAX];
+	int n, fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	/* Not every file system has them. */
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
+		return fd >= 0 ? fd : -errno;
+	n = snprintf(name, sizeof(name), "%s/heapwatch-XXXXXX", directory);
+	if (n < 0 || (size_t)n >= sizeof(name))
+		return -ENAMETOOLONG;
+	fd = mkostemp(name, O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	unlink(name);
+	return fd;
 }

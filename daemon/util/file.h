@@ -45,3 +45,9 @@ int file_replace(int dir_fd, const char *name, const void *data, size_t size);
  */
 int file_read(const char *path, size_t max, char **ret, size_t *ret_size);
 int file_read_at(int dir_fd, const char *name, size_t max, char **ret, size_t *ret_size);
+
+/*
+ * A file without a name in this directory, open for reading and writing, for what is not to outlive
+ * its descriptor. The descriptor, or -errno.
+ */
+int file_nameless(const char *directory);

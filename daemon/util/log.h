@@ -68,5 +68,8 @@ int log_format_parse(const char *text, enum log_format *ret);
 #define LOG_ID_CAPTURE_ADOPT_FAILED "6021600002b741f7b170f1044d8ce814"
 #define LOG_ID_CAPTURE_REMOVED      "6ea66c9d2b9f4ebeb37066cbfa4be206"
 #define LOG_ID_CAPTURE_CORRUPT      "72d111beedac44c1b138d9c3b25f9921"
+#define LOG_ID_ANALYSIS_DONE        "b53b266d1fdf42519c3c7f1e07364c17"
+#define LOG_ID_ANALYSIS_FAILED      "bbbad5f4fb274709a8980b5b35427ac7"
+#define LOG_ID_ANALYSIS_SKIPPED     "baa856902c5747c09972fb1383ce556b"
 #define LOG_ID_RELOAD_DONE          "18b839ed37b7410baa5d5cb0e3562569"
 #define LOG_ID_RELOAD_FAILED        "15b08f05ed484fd6864e460b60e6668c"

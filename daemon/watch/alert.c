@@ -112,6 +112,16 @@ static int name_alert(const struct alert *alert, const struct target *target, st
 	return r < 0 ? r : add_target_labels(labels, target);
 }
 
+/* Of a rule `leak` what is known of the leak. */
+static int add_leak(const struct alert *alert, const struct target *target, struct labels *labels)
+{
+	const struct isolate *isolate = target_find_isolate(target, alert->isolate);
+
+	if (!alert->rule->is_leak || isolate == NULL)
+		return 0;
+	return leak_labels(labels, target, isolate);
+}
+
 /* The labels templates see: those of the alert, and what matchers can ask for. */
 static int template_labels(const struct alert *alert, const struct target *target,
 			   struct labels *labels)
@@ -121,6 +131,8 @@ static int template_labels(const struct alert *alert, const struct target *targe
 	int r;
 
 	r = name_alert(alert, target, labels);
+	if (r == 0)
+		r = add_leak(alert, target, labels);
 	for (size_t i = 0; r == 0 && i < sizeof(asked) / sizeof(asked[0]); i++) {
 		const char *value = target_label(target, asked[i]);
 
@@ -166,9 +178,11 @@ int alert_update(struct alert *alert, const struct target *target, double value)
 	int r;
 
 	alert->value = value;
-	if (alert->rule->annotations.n == 0)
+	if (alert->rule->annotations.n == 0 && !alert->rule->is_leak)
 		return 0;
 	r = expand_all(alert, target, &alert->rule->annotations, value, &fresh);
+	if (r == 0)
+		r = add_leak(alert, target, &fresh);
 	if (r < 0) {
 		labels_fini(&fresh);
 		return r;

@@ -150,6 +150,9 @@ static enum verdict judge(const struct evaluation *evaluation, const struct targ
 		return VERDICT_UNCHANGED;
 	if (!is_fresh(target, isolate->last.mono_ns, evaluation->now_ns))
 		return is_awaited(target, evaluation->now_ns) ? VERDICT_UNCHANGED : VERDICT_FALSE;
+	if (rule->is_leak)
+		return leak_when_holds(&rule->leak, target, isolate, ret_shown) ? VERDICT_TRUE
+										: VERDICT_FALSE;
 	if (!value_read(rule->metric, target, isolate, &value))
 		return VERDICT_FALSE;
 	if (rule->relative_to >= 0 && !value_read(rule->relative_to, target, isolate, &reference))

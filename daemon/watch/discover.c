@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "net/access.h"
 #include "net/address.h"
@@ -24,6 +25,19 @@
 #include "watch/target.h"
 
 /* ---- specs ---- */
+
+int source_allows(const struct text_list *allowed, const struct access *access, const char *text,
+		  struct err *err)
+{
+	struct address address;
+	int r = allow_text(allowed, text, err);
+
+	if (r < 0 || !access || !access->files.credentials_file ||
+	    address_parse(&address, text, err) < 0 || address.is_tls || address_is_local(&address))
+		return r;
+	return err_set(err, -EINVAL,
+		       "'%.128s': the token would be sent in clear: use a wss:// address", text);
+}
 
 void specs_free(struct target_spec *specs, size_t n)
 {
@@ -50,21 +64,38 @@ static void fill_poll(struct poll_settings *poll, const struct target_settings *
 		poll->timeout_ns = poll->interval_ns;
 }
 
-static int fill_access(struct target_spec *spec, const struct target_settings *target)
+/* NULL when nothing is special. 0, -ENOMEM. */
+static int make_access(const struct tls_settings *tls,
+		       const struct authorization_settings *authorization, struct access **ret)
 {
 	const struct access_files files = {
-		.ca_file = target->tls.ca_file,
-		.cert_file = target->tls.cert_file,
-		.key_file = target->tls.key_file,
-		.server_name = target->tls.server_name,
-		.credentials_file = target->authorization.credentials_file,
-		.insecure_skip_verify = target->tls.insecure_skip_verify,
+		.ca_file = tls->ca_file,
+		.cert_file = tls->cert_file,
+		.key_file = tls->key_file,
+		.server_name = tls->server_name,
+		.credentials_file = authorization->credentials_file,
+		.insecure_skip_verify = tls->insecure_skip_verify,
 	};
 
+	*ret = NULL;
 	if (!files.ca_file && !files.cert_file && !files.server_name && !files.credentials_file &&
 	    !files.insecure_skip_verify)
 		return 0;
-	return access_new(&spec->address.access, &files);
+	return access_new(ret, &files);
+}
+
+static int fill_opening(struct opening *opening, const struct target_settings *target)
+{
+	struct opening found = { .wanted = target->has_opening,
+				 .pid_file = target->opening.pid_file,
+				 .command = target->opening.command,
+				 .uid = geteuid() };
+
+	/* The user was there when the settings were loaded; one that is gone owns no process. */
+	if (target->opening.user != NULL &&
+	    target_user_parse(target->opening.user, &found.uid, NULL) < 0)
+		found.uid = (uid_t)-1;
+	return opening_copy(opening, &found);
 }
 
 /* The address was checked when the settings were loaded. */
@@ -77,7 +108,9 @@ static int fill_spec(struct target_spec *spec, const struct target_settings *tar
 	*spec = (struct target_spec){ .poll = *poll };
 	r = address_parse(&spec->address, target->address, NULL);
 	if (r == 0)
-		r = fill_access(spec, target);
+		r = make_access(&target->tls, &target->authorization, &spec->address.access);
+	if (r == 0)
+		r = fill_opening(&spec->opening, target);
 	if (r < 0)
 		return r;
 	fill_poll(&spec->poll, target);
@@ -87,21 +120,28 @@ static int fill_spec(struct target_spec *spec, const struct target_settings *tar
 	return labels_copy(&spec->labels, &target->labels);
 }
 
-/* Appends to specs, which has room. What was allowed when it was read may not be any more. */
+/*
+ * Appends to specs, which has room. What was allowed when it was read may not be any more. access
+ * is what their source gives all of them; NULL: what each says itself.
+ */
 static int add_specs(struct target_spec *specs, size_t *n, const struct item_list *targets,
-		     const struct poll_settings *poll, const struct text_list *allowed)
+		     const struct poll_settings *poll, const struct text_list *allowed,
+		     struct access *access)
 {
 	const struct target_settings *items = targets->items;
 
 	for (size_t i = 0; i < targets->n; i++) {
 		struct err err = { 0 };
-		int r = allow_text(allowed, items[i].address, &err);
+		int r = source_allows(allowed, access, items[i].address, &err);
 
 		if (r < 0) {
 			log_warn("discover", "target is dropped: %s", err.text);
 			continue;
 		}
-		r = fill_spec(&specs[(*n)++], &items[i], poll);
+		r = fill_spec(&specs[*n], &items[i], poll);
+		if (access)
+			specs[*n].address.access = access_ref(access);
+		(*n)++;
 		if (r < 0)
 			return r;
 	}
@@ -117,7 +157,8 @@ int specs_from_settings(const struct watch_settings *settings, struct target_spe
 
 	if (!specs)
 		return -ENOMEM;
-	r = add_specs(specs, &n, &settings->targets, &settings->poll, &settings->allowed_targets);
+	r = add_specs(specs, &n, &settings->targets, &settings->poll, &settings->allowed_targets,
+		      NULL);
 	if (r < 0) {
 		specs_free(specs, n);
 		return r;
@@ -159,6 +200,7 @@ void source_init(struct source *source, struct discovery *discovery, const struc
 
 void source_fini(struct source *source)
 {
+	access_unref(source->access);
 	link_remove(&source->shown.link);
 }
 
@@ -215,7 +257,8 @@ int source_part_parse(struct source *source, struct source_part *part, const cha
 	int r;
 
 	problems_init(&problems);
-	r = groups_parse(text, size, part->name, source->discovery->allowed, &targets, &problems);
+	r = groups_parse(text, size, part->name, source->discovery->allowed, source->access,
+			 &targets, &problems);
 	if (r == 0) {
 		groups_fini(&part->targets);
 		part->targets = targets;
@@ -263,7 +306,7 @@ void source_publish(struct source *source)
 
 		if (r == 0)
 			r = add_specs(specs, &n, &part->targets, discovery->poll,
-				      discovery->allowed);
+				      discovery->allowed, source->access);
 	}
 	if (r < 0)
 		log_error("discover", "targets cannot be handed over: %s source=%s",
@@ -325,34 +368,62 @@ struct change {
 	bool poll, allowed;
 };
 
+/* How its targets are reached. 0, -ENOMEM; *changed when it is another way than before. */
+static int set_access(struct source *source, const struct access_settings *settings, bool *changed)
+{
+	struct access *access;
+	int r = make_access(&settings->tls, &settings->authorization, &access);
+
+	if (r < 0)
+		return r;
+	*changed = !access_equal(source->access, access);
+	access_unref(source->access);
+	source->access = access;
+	return 0;
+}
+
+/* One that runs already takes the settings of now. */
+static int change_source(struct source *source, const void *settings,
+			 const struct access_settings *access, const struct change *change)
+{
+	bool other_access = false;
+	int r = set_access(source, access, &other_access);
+
+	if (r < 0)
+		return r;
+	source->wanted = true;
+	if (change->poll || change->allowed || other_access)
+		source_publish(source);
+	r = source->ops->set(source, settings);
+	if (r == 0 && (change->allowed || other_access))
+		source->ops->again(source);
+	return r;
+}
+
 /* The source that runs already takes the settings (and defaults) of now, or a new one starts. */
 static int ensure(struct discovery *discovery, const struct source_ops *ops, const char *what,
-		  const void *settings, const struct change *change)
+		  const void *settings, const struct access_settings *access,
+		  const struct change *change)
 {
 	struct source *source;
 	char name[64];
+	bool unused;
 	int r;
 
 	source_name(name, ops->kind, what);
 	source = find(discovery, name);
 	if (source && source->wanted)
 		return 0;
-	if (source) {
-		source->wanted = true;
-		if (change->poll || change->allowed)
-			source_publish(source);
-		r = ops->set(source, settings);
-		if (r == 0 && change->allowed)
-			ops->again(source);
-		return r;
-	}
+	if (source)
+		return change_source(source, settings, access, change);
 	r = ops->new (&source, discovery, what);
 	if (r < 0)
 		return r;
 	str_copy(source->shown.name, sizeof(source->shown.name), name);
 	source->wanted = true;
 	list_append(&discovery->sources, &source->shown.link);
-	return ops->set(source, settings);
+	r = set_access(source, access, &unused);
+	return r < 0 ? r : ops->set(source, settings);
 }
 
 /* Sources the settings name no more: their targets go. */
@@ -378,7 +449,7 @@ static int apply_files(struct discovery *discovery, const struct file_sd_setting
 
 	for (size_t i = 0; i < settings->files.n; i++) {
 		int r = ensure(discovery, &file_source_ops, settings->files.items[i], settings,
-			       change);
+			       &settings->access, change);
 
 		if (r < 0)
 			ret = r;
@@ -408,7 +479,8 @@ int discovery_apply(struct discovery *discovery, const struct watch_settings *se
 			ret = r;
 	}
 	for (size_t i = 0; i < settings->http_sd.n; i++) {
-		r = ensure(discovery, &http_source_ops, urls[i].url, &urls[i], &change);
+		r = ensure(discovery, &http_source_ops, urls[i].url, &urls[i], &urls[i].access,
+			   &change);
 		if (r < 0)
 			ret = r;
 	}

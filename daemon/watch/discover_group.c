@@ -46,6 +46,7 @@ struct place {
 	const struct doc *doc;
 	struct problems *problems;
 	const struct text_list *allowed;
+	const struct access *access;
 	const struct node *node;
 	char path[32];
 };
@@ -152,7 +153,8 @@ static bool check_targets(const struct place *place, const struct group *group)
 		struct err err = { 0 };
 		char path[64];
 
-		if (allow_text(place->allowed, group->targets.items[i], &err) == 0)
+		if (source_allows(place->allowed, place->access, group->targets.items[i], &err) ==
+		    0)
 			continue;
 		good = false;
 		snprintf(path, sizeof(path), "%s.targets[%zu]", place->path, i);
@@ -176,10 +178,13 @@ static int load_group(struct place *place, struct item_list *targets)
 }
 
 static int load_groups(const struct doc *doc, const struct text_list *allowed,
-		       struct item_list *targets, struct problems *problems)
+		       const struct access *access, struct item_list *targets,
+		       struct problems *problems)
 {
 	const struct node *root = &doc->root;
-	struct place place = { .doc = doc, .problems = problems, .allowed = allowed };
+	struct place place = {
+		.doc = doc, .problems = problems, .allowed = allowed, .access = access
+	};
 
 	if (root->kind != NODE_LIST) {
 		problems_add(problems, doc->file, root->line, root->column, NULL,
@@ -210,7 +215,7 @@ void groups_fini(struct item_list *targets)
 }
 
 int groups_parse(const char *text, size_t size, const char *name, const struct text_list *allowed,
-		 struct item_list *targets, struct problems *problems)
+		 const struct access *access, struct item_list *targets, struct problems *problems)
 {
 	struct doc *doc = NULL;
 	int r;
@@ -218,7 +223,7 @@ int groups_parse(const char *text, size_t size, const char *name, const struct t
 	*targets = (struct item_list){ .item_size = sizeof(struct target_settings) };
 	r = doc_parse(&doc, text, size, name, problems);
 	if (r == 0)
-		r = load_groups(doc, allowed, targets, problems);
+		r = load_groups(doc, allowed, access, targets, problems);
 	doc_free(doc);
 	if (r < 0)
 		groups_fini(targets);

@@ -10,6 +10,7 @@
 #include "util/list.h"
 #include "watch/discover.h"
 
+struct access;
 struct source;
 
 struct source_ops {
@@ -34,6 +35,7 @@ struct source {
 	const struct source_ops *ops;
 	struct discovery *discovery; /* borrowed */
 	struct link parts;
+	struct access *access; /* of all its targets, held; NULL: nothing special */
 	bool wanted; /* the settings that are being applied name it */
 };
 
@@ -75,9 +77,16 @@ void source_refreshed(struct source *source, bool changed);
 void source_publish(struct source *source);
 
 /*
- * Target groups in Prometheus' format into targets (struct target_settings); one outside of allowed
- * (watch/allow.h) is a mistake like any other. 0, -EINVAL, -ENOMEM.
+ * May a target of a source be there? Within allowed (watch/allow.h), and not where a token of
+ * access (may be NULL) would be sent in clear. 0, -EINVAL with the reason in err.
+ */
+int source_allows(const struct text_list *allowed, const struct access *access, const char *text,
+		  struct err *err);
+
+/*
+ * Target groups in Prometheus' format into targets (struct target_settings); one that is not
+ * allowed is a mistake like any other. 0, -EINVAL, -ENOMEM.
  */
 int groups_parse(const char *text, size_t size, const char *name, const struct text_list *allowed,
-		 struct item_list *targets, struct problems *problems);
+		 const struct access *access, struct item_list *targets, struct problems *problems);
 void groups_fini(struct item_list *targets);

@@ -1,8 +1,10 @@
 /* The isolates of a target: the main thread and its workers, each with its last sample and its
  * past. */
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "util/clock.h"
 #include "util/str.h"
 #include "watch/target.h"
 
@@ -17,6 +19,20 @@ struct isolate *target_find_isolate(const struct target *target, const char *nam
 	return NULL;
 }
 
+/*
+ * The program's start for its main thread; others begin when they are first seen. By the wall
+ * clock, once: setting that clock later changes nothing.
+ */
+static int64_t start_of(const struct target *target, const char *name)
+{
+	int64_t now_ns = (int64_t)clock_mono_ns(), age_ms;
+
+	if (strcmp(name, "main") != 0 || target->identity.start_wall_ms <= 0)
+		return now_ns;
+	age_ms = clock_wall_ms() - target->identity.start_wall_ms;
+	return age_ms > 0 ? now_ns - age_ms * (int64_t)NS_PER_MS : now_ns;
+}
+
 struct isolate *target_need_isolate(struct target *target, const char *name)
 {
 	struct isolate *isolate = target_find_isolate(target, name);
@@ -28,11 +44,13 @@ struct isolate *target_need_isolate(struct target *target, const char *name)
 	isolate = calloc(1, sizeof(*isolate));
 	if (isolate == NULL)
 		return NULL;
-	if (series_init(&isolate->series, target->targets->series_points) < 0) {
+	if (series_init(&isolate->series, target->targets->series_points,
+			target->targets->windows_ns) < 0) {
 		free(isolate);
 		return NULL;
 	}
 	str_copy(isolate->name, sizeof(isolate->name), name);
+	isolate->start_ns = start_of(target, name);
 	list_append(&target->isolates, &isolate->link);
 	target->isolates_n++;
 	return isolate;
@@ -69,4 +87,65 @@ void target_drop_isolates(struct target *target)
 {
 	list_each_safe (link, &target->isolates)
 		target_drop_isolate(target, container_of(link, struct isolate, link));
+}
+
+/* ---- samples ---- */
+
+/* What of the process is neither heap nor held by it, all isolates taken together. */
+static bool native_bytes(const struct target *target, uint64_t *ret)
+{
+	uint64_t resident =
+		target->process.present ? target->process.resident_bytes : target->rss_bytes;
+	uint64_t known = 0;
+
+	if (resident == 0)
+		return false;
+	list_each (link, &target->isolates) {
+		const struct sample *last = &container_of(link, struct isolate, link)->last;
+
+		if (last->pid != 0)
+			return false; /* each has a process of its own */
+		known += sample_has(last, SAMPLE_HEAP_SIZE) ? last->value[SAMPLE_HEAP_SIZE] : 0;
+		known += sample_has(last, SAMPLE_EXTERNAL) ? last->value[SAMPLE_EXTERNAL] : 0;
+	}
+	*ret = resident > known ? resident - known : 0;
+	return true;
+}
+
+/* The process counts for its main isolate only, as of the last look at it. */
+static void take_reading(struct target *target, struct isolate *isolate)
+{
+	const struct sample *last = &isolate->last;
+	struct reading reading = {
+		.point = { .mono_ns = last->mono_ns,
+			   .heap_used = last->value[SAMPLE_HEAP_USED],
+			   .heap_size = last->value[SAMPLE_HEAP_SIZE] },
+		.live_bytes = last->value[SAMPLE_HEAP_LIVE],
+		.has_live = sample_has(last, SAMPLE_HEAP_LIVE),
+		.external_bytes = last->value[SAMPLE_EXTERNAL],
+		.has_external = sample_has(last, SAMPLE_EXTERNAL),
+	};
+
+	if (isolate == target_main_isolate(target))
+		reading.has_native = native_bytes(target, &reading.native_bytes);
+	series_add(&isolate->series, &reading);
+}
+
+int target_take_sample(struct target *target, const char *name, const struct sample *sample)
+{
+	struct isolate *isolate = target_need_isolate(target, name);
+	bool suspected;
+
+	if (isolate == NULL)
+		return -ENOSPC;
+	isolate->last = *sample;
+	if (!sample_has(sample, SAMPLE_HEAP_USED))
+		return 0;
+	take_reading(target, isolate);
+	suspected = leak_is_suspected(&isolate->leak);
+	leak_update(&isolate->leak, &isolate->series, isolate->start_ns,
+		    target->targets->warmup_ns);
+	if (!suspected && leak_is_suspected(&isolate->leak))
+		target->leaks++;
+	return 0;
 }

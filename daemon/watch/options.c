@@ -5,6 +5,7 @@
 #include "watch/settings.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -241,6 +242,53 @@ static const struct option_desc authorization_options[] = {
 	{ 0 },
 };
 
+#define OPENING(member) offsetof(struct opening_settings, member)
+
+int target_user_parse(const char *text, uid_t *ret, struct err *err)
+{
+	struct passwd entry, *found = NULL;
+	char buffer[4096];
+	uint64_t number;
+
+	if (str_parse_uint(text, &number) == 0 && number < UINT32_MAX) {
+		*ret = (uid_t)number;
+		return 0;
+	}
+	getpwnam_r(text, &entry, buffer, sizeof(buffer), &found);
+	if (found == NULL)
+		return err_set(err, -EINVAL, "there is no user '%.64s'", text);
+	*ret = found->pw_uid;
+	return 0;
+}
+
+static int check_user(const void *value, struct err *err)
+{
+	uid_t uid;
+
+	return target_user_parse(*(char *const *)value, &uid, err);
+}
+
+static const struct option_desc opening_options[] = {
+	{ .name = "pid_file",
+	  .type = OPTION_TEXT,
+	  .offset = OPENING(pid_file),
+	  .help = "The file with the pid of the process, as its supervisor writes it. It must "
+		  "belong to root, to the daemon or to the process's user." },
+	{ .name = "command",
+	  .type = OPTION_TEXT,
+	  .offset = OPENING(command),
+	  .help = "Instead: an argument of its command line, word for word, such as the path of "
+		  "its "
+		  "script. Exactly one process of Node may have it." },
+	{ .name = "user",
+	  .type = OPTION_TEXT,
+	  .offset = OPENING(user),
+	  .check = check_user,
+	  .help = "Whose process it is, by name or uid; no other is signalled. Default: the "
+		  "daemon's own user. To signal another's takes rights that sigusr1.conf gives." },
+	{ 0 },
+};
+
 #define TARGET(member) offsetof(struct target_settings, member)
 #define TPOLL(member)  offsetof(struct target_settings, poll.member)
 
@@ -274,6 +322,15 @@ const struct option_desc target_options[] = {
 	  .offset = TARGET(authorization),
 	  .table = authorization_options,
 	  .help = "A token for a proxy before the inspector. Beyond loopback only over wss://." },
+	{ .name = "open_by_sigusr1",
+	  .type = OPTION_TABLE,
+	  .offset = TARGET(opening),
+	  .present = TARGET(has_opening),
+	  .table = opening_options,
+	  .help = "Open the inspector of this Node by SIGUSR1 when it is to be polled, and close "
+		  "it "
+		  "again when it is watched no more. A program with a handler of its own for "
+		  "SIGUSR1 would run that instead, once." },
 	{ .name = "interval",
 	  .type = OPTION_TIME,
 	  .offset = TPOLL(interval_ns),
@@ -316,6 +373,25 @@ const struct option_desc target_options[] = {
 	{ 0 },
 };
 
+#define ACCESS(member) offsetof(struct access_settings, member)
+
+/* Of both kinds of discovery. */
+static const struct option_desc access_options[] = {
+	{ .name = "target_tls_config",
+	  .type = OPTION_TABLE,
+	  .offset = ACCESS(tls),
+	  .table = tls_options,
+	  .help = "How those of the targets are spoken to that have a wss:// address. The list "
+		  "itself cannot name files." },
+	{ .name = "target_authorization",
+	  .type = OPTION_TABLE,
+	  .offset = ACCESS(authorization),
+	  .table = authorization_options,
+	  .help = "A token that is sent to each of the targets; one beyond loopback without wss:// "
+		  "is refused. Whoever writes the list says who gets it, within allowed_targets." },
+	{ 0 },
+};
+
 #define FILE_SD(member) offsetof(struct file_sd_settings, member)
 
 static const struct option_desc file_sd_options[] = {
@@ -334,6 +410,10 @@ static const struct option_desc file_sd_options[] = {
 	  .max = DAY_NS,
 	  .def = "5m",
 	  .help = "Changes are seen at once by inotify; this is for file systems without it." },
+	{ .name = "access",
+	  .type = OPTION_INCLUDE,
+	  .offset = FILE_SD(access),
+	  .table = access_options },
 	{ 0 },
 };
 
@@ -380,6 +460,10 @@ static const struct option_desc http_sd_options[] = {
 	  .check = credential_check,
 	  .help = "The token as a systemd credential: the NAME of LoadCredential=NAME:PATH in the "
 		  "unit." },
+	{ .name = "access",
+	  .type = OPTION_INCLUDE,
+	  .offset = HTTP_SD(access),
+	  .table = access_options },
 	{ 0 },
 };
 
@@ -405,10 +489,42 @@ static const struct option_desc limits_options[] = {
 	  .offset = WATCH(series_points),
 	  .min = 16,
 	  .max = 65536,
-	  .def = "720",
-	  .help = "Samples kept per isolate, 32 bytes each; the default is an hour of polls. A "
-		  "change "
-		  "holds for isolates that appear later." },
+	  .def = "300",
+	  .help = "Samples kept per isolate, 24 bytes each; the default is 25 minutes of polls. "
+		  "With the windows of `leak` an isolate takes at most 12 KiB. A change holds for "
+		  "isolates that appear later." },
+	{ 0 },
+};
+
+#define LEAK(member) offsetof(struct leak_settings, member)
+
+/* A window has some ninety buckets, and a bucket needs a poll. */
+#define WINDOW_MIN_NS (10 * NS_PER_S)
+
+static const struct option_desc leak_options[] = {
+	{ .name = "warmup",
+	  .type = OPTION_TIME,
+	  .offset = LEAK(warmup_ns),
+	  .max = 7 * DAY_NS,
+	  .def = "30m",
+	  .help = "What grows within this time after the start of a program is its caches, and "
+		  "not judged." },
+	{ .name = "fast_window",
+	  .type = OPTION_TIME,
+	  .offset = LEAK(fast_window_ns),
+	  .min = WINDOW_MIN_NS,
+	  .max = 30 * DAY_NS,
+	  .def = "3h",
+	  .help = "The window in which a fast leak is to be seen, kept in 90 buckets. A change "
+		  "holds for isolates that appear later, as for `slow_window`." },
+	{ .name = "slow_window",
+	  .type = OPTION_TIME,
+	  .offset = LEAK(slow_window_ns),
+	  .min = WINDOW_MIN_NS,
+	  .max = 30 * DAY_NS,
+	  .def = "24h",
+	  .help = "The window in which a slow leak is to be seen, kept in 96 buckets. With a whole "
+		  "day in it, what comes and goes with the hours is no leak." },
 	{ 0 },
 };
 
@@ -456,6 +572,11 @@ const struct option_desc watch_options[] = {
 	  .max = DAY_NS,
 	  .def = "5s",
 	  .help = "How often rules are evaluated, where a group does not say otherwise." },
+	{ .name = "leak",
+	  .type = OPTION_TABLE,
+	  .offset = WATCH(leak),
+	  .table = leak_options,
+	  .help = "How memory that grows is told from memory that only goes up and down." },
 	{ .name = "limits",
 	  .type = OPTION_TABLE,
 	  .table = limits_options,

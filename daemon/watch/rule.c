@@ -111,20 +111,29 @@ static bool equal_bound(bool has_a, double a, bool has_b, double b)
 bool rule_same_condition(const struct rule *a, const struct rule *b)
 {
 	return equal_text(a->match_text, b->match_text) && a->metric == b->metric &&
-	       a->relative_to == b->relative_to &&
+	       a->relative_to == b->relative_to && a->is_leak == b->is_leak &&
+	       (!a->is_leak || leak_when_equal(&a->leak, &b->leak)) &&
 	       equal_bound(a->has_above, a->above, b->has_above, b->above) &&
 	       equal_bound(a->has_below, a->below, b->has_below, b->below) &&
 	       labels_equal(&a->labels, &b->labels);
+}
+
+static void describe_comparison(const struct rule *rule, struct buf *buf)
+{
+	buf_puts(buf, value_at(rule->metric)->name);
+	if (rule->relative_to >= 0)
+		buf_printf(buf, " / %s", value_at(rule->relative_to)->name);
+	buf_printf(buf, " %s %s", rule->has_above ? ">" : "<", rule->threshold_text);
 }
 
 int rule_describe(const struct rule *rule, struct buf *buf)
 {
 	char text[STR_UNIT_MAX];
 
-	buf_puts(buf, value_at(rule->metric)->name);
-	if (rule->relative_to >= 0)
-		buf_printf(buf, " / %s", value_at(rule->relative_to)->name);
-	buf_printf(buf, " %s %s", rule->has_above ? ">" : "<", rule->threshold_text);
+	if (rule->is_leak)
+		leak_when_describe(&rule->leak, buf);
+	else
+		describe_comparison(rule, buf);
 	if (rule->for_ns > 0)
 		buf_printf(buf, " for %s", str_format_duration(text, rule->for_ns));
 	return buf->error;
@@ -132,7 +141,9 @@ int rule_describe(const struct rule *rule, struct buf *buf)
 
 char *rule_format_value(const struct rule *rule, double value, char dst[STR_UNIT_MAX])
 {
-	if (rule->relative_to >= 0)
+	if (rule->is_leak)
+		leak_format_slope(dst, STR_UNIT_MAX, value);
+	else if (rule->relative_to >= 0)
 		snprintf(dst, STR_UNIT_MAX, "%.1f%%", value * 100);
 	else if (value_at(rule->metric)->unit == VALUE_BYTES && value >= 0)
 		str_format_bytes(dst, (uint64_t)value);

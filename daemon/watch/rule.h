@@ -16,9 +16,10 @@
  *     guards: {cooldown: 30m, max_captures: 3, window: 24h, rearm_below: 70%, headroom: 3}
  *     actions: [{capture: snapshot, redact: strings, series: {count: 3, spacing: 10m}}]
  *
- * `when` has exactly one of above and below. With relative_to the threshold is a share of that
- * value (80%, 0.8), else a size (1GiB), a duration (500ms) or a number, as the unit of the metric
- * is. Labels and annotations may be templates (watch/template.h).
+ * `when` has exactly one of above and below, or `leak` instead (watch/leak_rule.h). With
+ * relative_to the threshold is a share of that value (80%, 0.8), else a size (1GiB), a duration
+ * (500ms) or a number, as the unit of the metric is. Labels and annotations may be templates
+ * (watch/template.h).
  */
 
 #include <stdbool.h>
@@ -30,6 +31,7 @@
 #include "pipeline/recipe.h"
 #include "util/day_times.h"
 #include "util/str.h"
+#include "watch/leak_rule.h"
 #include "watch/matcher.h"
 
 /*
@@ -82,7 +84,9 @@ struct rule {
 	int metric, relative_to; /* value indices; relative_to -1: absolute */
 	bool has_above, has_below;
 	double above, below;
-	char *threshold_text; /* as it was written, for people */
+	char *threshold_text; /* as it was written, for people; NULL with leak */
+	bool is_leak; /* `leak` judges, not a threshold; metric is heap_live then */
+	struct leak_when leak;
 	uint64_t for_ns, keep_firing_for_ns;
 	struct labels labels, annotations;
 	struct rule_guards guards;

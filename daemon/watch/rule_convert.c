@@ -122,6 +122,35 @@ static void convert_threshold(struct place *place, const struct node *node, stru
 	*text = NULL;
 }
 
+static void convert_comparison(struct place *place, const struct node *node, struct when_text *when,
+			       struct rule *rule)
+{
+	if (node_member(node, "metric") == NULL)
+		place_complain(place, "when", "missing required key 'metric'");
+	rule->metric = when->metric ? find_value(place, "when.metric", when->metric) : -1;
+	convert_reference(place, when, rule);
+	convert_threshold(place, node, when, rule);
+}
+
+static void convert_leak(struct place *place, const struct node *node, struct when_text *when,
+			 struct rule *rule)
+{
+	static const char *const others[] = { "metric", "relative_to", "above", "below" };
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		char path[64];
+
+		if (node_member(node, others[i]) == NULL)
+			continue;
+		snprintf(path, sizeof(path), "when.%s", others[i]);
+		place_complain(place, path, "does not go with leak");
+	}
+	rule->is_leak = true;
+	rule->leak = when->leak;
+	rule->metric = value_find("heap_live");
+	rule->relative_to = -1;
+}
+
 static void convert_when(struct place *place, struct when_text *when, struct rule *rule)
 {
 	const struct node *node = node_member(doc_find(place->doc, place->path), "when");
@@ -131,9 +160,10 @@ static void convert_when(struct place *place, struct when_text *when, struct rul
 	/* Anything else that is no table is a complaint already. */
 	if (node == NULL || node->kind != NODE_TABLE)
 		return;
-	rule->metric = when->metric ? find_value(place, "when.metric", when->metric) : -1;
-	convert_reference(place, when, rule);
-	convert_threshold(place, node, when, rule);
+	if (node_member(node, "leak") != NULL)
+		convert_leak(place, node, when, rule);
+	else
+		convert_comparison(place, node, when, rule);
 	rule->for_ns = when->for_ns;
 	rule->keep_firing_for_ns = when->keep_firing_for_ns;
 }
@@ -197,8 +227,13 @@ static void convert_rearm(struct place *place, struct rule_text *text, struct ru
 	double threshold = rule->has_above ? rule->above : rule->below, level = 0;
 	struct err err = { 0 };
 
+	if (rule->is_leak && (text->guards.rearm_below || text->guards.rearm_above))
+		place_complain(place,
+			       text->guards.rearm_below ? "guards.rearm_below"
+							: "guards.rearm_above",
+			       "does not go with leak");
 	if (rule->threshold_text == NULL)
-		return; /* a complaint already */
+		return; /* a complaint already, or a leak */
 	if (other != NULL)
 		place_complain(place, wrong, "goes with %s; for a rule with %s say %s",
 			       rule->has_above ? "below" : "above",

@@ -20,10 +20,10 @@ static const struct option_desc when_options[] = {
 	{
 		.name = "metric",
 		.type = OPTION_TEXT,
-		.flags = OPTION_REQUIRED,
 		.offset = offsetof(struct when_text, metric),
 		.help = "The value to look at, named as its metric without `heapwatch_` and the "
-			"unit: `heap_used`, `cgroup_memory_usage`.",
+			"unit: `heap_used`, `cgroup_memory_usage`. Needed, unless there is "
+			"`leak`.",
 	},
 	{
 		.name = "relative_to",
@@ -44,6 +44,16 @@ static const struct option_desc when_options[] = {
 		.type = OPTION_TEXT,
 		.offset = offsetof(struct when_text, below),
 		.help = "The condition holds below this.",
+	},
+	{
+		.name = "leak",
+		.type = OPTION_TABLE,
+		.offset = offsetof(struct when_text, leak),
+		.table = leak_when_options,
+		.help = "The condition holds while memory of the isolate grows without end; `{}` "
+			"is as good as it gets. The value of the alert is the slope in bytes per "
+			"second; `cause`, `slope`, `confidence` and `eta` are annotations, and "
+			"labels to templates. In place of `metric`.",
 	},
 	{
 		.name = "for",

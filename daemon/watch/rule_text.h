@@ -12,6 +12,7 @@
 struct when_text {
 	char *metric, *relative_to, *above, *below;
 	uint64_t for_ns, keep_firing_for_ns;
+	struct leak_when leak;
 };
 
 struct guards_text {

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include "conf/labels.h"
 #include "conf/option.h"
 
@@ -33,6 +34,12 @@ struct authorization_settings {
 	char *credentials_file;
 };
 
+/* `open_by_sigusr1` (watch/opening.h). */
+struct opening_settings {
+	char *pid_file, *command; /* one of them */
+	char *user; /* NULL: ours */
+};
+
 /* One entry of `targets:`; what is not given comes from `poll:`. */
 struct target_settings {
 	char *name; /* NULL: the address */
@@ -40,13 +47,22 @@ struct target_settings {
 	struct labels labels;
 	struct tls_settings tls;
 	struct authorization_settings authorization;
+	struct opening_settings opening;
 	struct poll_settings poll;
-	bool has_interval, has_timeout, has_backoff_max, has_policy, has_evaluate, has_runtime;
+	bool has_interval, has_timeout, has_backoff_max, has_policy, has_evaluate, has_runtime,
+		has_opening;
+};
+
+/* How the targets of a source are reached: what names targets can name no files. */
+struct access_settings {
+	struct tls_settings tls;
+	struct authorization_settings authorization;
 };
 
 struct file_sd_settings {
 	struct text_list files; /* glob patterns, *.yaml *.yml *.json */
 	uint64_t refresh_ns;
+	struct access_settings access;
 };
 
 struct http_sd_settings {
@@ -55,6 +71,13 @@ struct http_sd_settings {
 	uint64_t timeout_ns;
 	char *bearer_token_file;
 	char *bearer_token_credential; /* the same by a credential of systemd */
+	struct access_settings access; /* not of the service itself */
+};
+
+/* How leaks are told from what only looks like one. */
+struct leak_settings {
+	uint64_t warmup_ns; /* after the start of a program, what grows is no leak */
+	uint64_t fast_window_ns, slow_window_ns;
 };
 
 struct watch_settings {
@@ -65,12 +88,16 @@ struct watch_settings {
 	struct item_list http_sd; /* struct http_sd_settings */
 	struct text_list rule_files; /* glob patterns, relative to the configuration file */
 	uint64_t evaluation_interval_ns;
+	struct leak_settings leak;
 	uint64_t targets_max, isolates_max, series_points;
 };
 
 /* Fit for a target's name, its address? 0, or -EINVAL with the reason in err. */
 int target_name_check(const char *name, struct err *err);
 int target_address_check(const char *text, struct err *err);
+
+/* The uid of a user's name, or of a number. 0, -EINVAL with the reason in err. */
+int target_user_parse(const char *text, uid_t *ret, struct err *err);
 
 /* Labels that a target has by itself; an own one of that name would hide it from rules. */
 bool target_label_taken(const char *name);

@@ -21,6 +21,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/str.h"
+#include "watch/openings.h"
 
 /* A program that restarts is back within a second, so the first tries come quickly. */
 #define BACKOFF_MIN_NS (500 * NS_PER_MS)
@@ -299,18 +300,9 @@ static void on_identified(void *owner, const struct identity *said)
 static void on_sample(void *owner, const char *name, const struct sample *sample)
 {
 	struct target *target = owner;
-	struct isolate *isolate = target_need_isolate(target, name);
-	struct point point = {
-		.mono_ns = sample->mono_ns,
-		.wall_ms = sample->wall_ms,
-		.heap_used = sample->value[SAMPLE_HEAP_USED],
-		.heap_size = sample->value[SAMPLE_HEAP_SIZE],
-	};
 
-	if (isolate == NULL)
+	if (target_take_sample(target, name, sample) < 0)
 		return;
-	isolate->last = *sample;
-	series_add(&isolate->series, &point);
 	if (target->capturing && sample->round_trip_ns > target->capture_pause_ns)
 		target->capture_pause_ns = sample->round_trip_ns;
 }
@@ -465,12 +457,34 @@ static struct session_limits limits_of(const struct target *target)
 	};
 }
 
+/* False while it is not open: the attempt goes on, or has failed. */
+static bool is_open(struct target *target)
+{
+	struct err err = { 0 };
+	int r;
+
+	if (target->opened == NULL)
+		return true;
+	r = openings_need(target->targets->openings, target->opened, &target->spec.opening, &err);
+	if (r == OPENING_WAIT) {
+		loop_timer_set(&target->timer, OPENING_ASK_NS);
+	} else if (r < 0) {
+		target_enter(target, TARGET_DOWN, err.text);
+		attempt_failed(target, TARGET_FAILURE_REFUSED, target->reason);
+		schedule_retry(target);
+	}
+	return r == 0;
+}
+
 static void target_open(struct target *target)
 {
 	struct session_limits limits = limits_of(target);
 	int r;
 
-	attempt_begin(target);
+	if (!target->polling)
+		attempt_begin(target);
+	if (!is_open(target))
+		return;
 	r = session_open(&target->session, &target->spec.address,
 			 runtime_of_word(target->spec.poll.runtime), &limits);
 	if (r < 0) {
@@ -549,6 +563,28 @@ void target_set_capturing(struct target *target, bool capturing)
 
 /* ---- birth, change, death ---- */
 
+static int hold_opening(struct target *target)
+{
+	struct openings *openings = target->targets->openings;
+
+	if (openings == NULL || !target->spec.opening.wanted)
+		return 0;
+	target->opened = openings_hold(openings, &target->spec.address);
+	return target->opened != NULL ? 0 : -ENOMEM;
+}
+
+/* Let go after it is held anew: it is not closed in between. */
+static int change_opening(struct target *target)
+{
+	struct opened *before = target->opened;
+	int r;
+
+	target->opened = NULL;
+	r = hold_opening(target);
+	openings_let_go(before);
+	return r;
+}
+
 int target_new(struct target **ret, struct targets *targets, const struct target_spec *spec,
 	       const char *source)
 {
@@ -568,6 +604,8 @@ int target_new(struct target **ret, struct targets *targets, const struct target
 	str_copy(target->source, sizeof(target->source), source);
 	address_format(target->address, &spec->address);
 	r = target_spec_copy(&target->spec, spec);
+	if (r == 0)
+		r = hold_opening(target);
 	if (r == 0)
 		r = session_init(&target->session, &targets->context, &session_events, target);
 	if (r == 0)
@@ -590,6 +628,7 @@ void target_free(struct target *target)
 		return;
 	loop_timer_fini(&target->timer);
 	session_fini(&target->session);
+	openings_let_go(target->opened);
 	target_drop_isolates(target);
 	target_spec_fini(&target->spec);
 	free(target);
@@ -601,6 +640,7 @@ int target_update(struct target *target, const struct target_spec *spec)
 	bool again = target->spec.poll.policy != spec->poll.policy ||
 		     target->spec.poll.evaluate != spec->poll.evaluate ||
 		     target->spec.poll.runtime != spec->poll.runtime ||
+		     !opening_equal(&target->spec.opening, &spec->opening) ||
 		     !access_equal(target->spec.address.access, spec->address.access);
 	int r = target_spec_copy(&copy, spec);
 
@@ -622,7 +662,7 @@ int target_update(struct target *target, const struct target_spec *spec)
 		reopen_later(target);
 	else if (target->session.state != SESSION_CLOSED)
 		schedule_poll(target);
-	return 0;
+	return change_opening(target);
 }
 
 const char *target_label(const struct target *target, const char *name)

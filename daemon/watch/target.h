@@ -15,6 +15,8 @@
 #include "loop/sched.h"
 #include "util/list.h"
 #include "util/map.h"
+#include "watch/leak.h"
+#include "watch/opening.h"
 #include "watch/procfs.h"
 #include "watch/series.h"
 #include "watch/settings.h"
@@ -47,6 +49,8 @@ struct isolate {
 	char page[ISOLATE_PAGE_MAX]; /* address of what it shows; "": it shows none */
 	struct sample last;
 	struct series series;
+	struct leak leak;
+	int64_t start_ns; /* monotonic; as far as it is known, and maybe before that clock began */
 };
 
 /* What a source of targets says about one of them. Owned by whoever holds it. */
@@ -55,8 +59,11 @@ struct target_spec {
 	struct address address; /* holds its access */
 	struct labels labels;
 	struct poll_settings poll;
+	struct opening opening;
 };
 
+struct opened;
+struct openings;
 struct targets;
 
 struct target {
@@ -74,6 +81,7 @@ struct target {
 	char last_error[192]; /* of the last failed poll, kept while up */
 
 	struct session session;
+	struct opened *opened; /* its inspector is for us to open; NULL: it is not */
 	struct backoff backoff;
 	struct loop_timer timer;
 	uint64_t poll_started_ns;
@@ -98,15 +106,19 @@ struct target {
 	bool capturing;
 	uint64_t capture_pause_ns; /* longest time without an answer during the running capture */
 	uint64_t polls, failures[TARGET_FAILURES], restarts;
+	uint64_t leaks; /* times a leak came to be suspected */
 	int64_t last_poll_wall_ms; /* of the last completed poll; 0: none */
 	uint64_t last_poll_mono_ns, last_poll_duration_ns;
 };
 
 struct targets {
 	struct session_context context; /* borrowed parts */
+	struct openings *openings; /* borrowed; NULL: nothing is opened */
 	struct link list; /* in order of appearance */
 	struct map by_name;
 	uint32_t count, count_max, isolates_max, series_points;
+	uint64_t warmup_ns; /* after the start of a program */
+	uint64_t windows_ns[WINDOWS]; /* of the series of isolates to come */
 	uint64_t next_id;
 	bool contested; /* a source was refused a name that another holds */
 	uint64_t refused; /* specs turned away: over the limit or a name twice */
@@ -187,6 +199,12 @@ int target_update(struct target *target, const struct target_spec *spec);
 
 /* The isolate of that name, made when there is none; NULL over the limit or without memory. */
 struct isolate *target_need_isolate(struct target *target, const char *name);
+
+/*
+ * A sample of an isolate: the last of it, its past and what that says of leaks. 0; -ENOSPC when it
+ * is not watched: over the limit, or without memory.
+ */
+int target_take_sample(struct target *target, const char *name, const struct sample *sample);
 void target_drop_isolate(struct target *target, struct isolate *isolate);
 
 /* All but main that were not sampled since; 0 drops none, UINT64_MAX all. */

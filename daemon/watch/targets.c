@@ -4,17 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include "net/access.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "watch/target.h"
 
 /* Limits until the settings are known. */
-enum { COUNT_MAX = 10000, ISOLATES_MAX = 64, SERIES_POINTS = 256 };
+enum { COUNT_MAX = 10000, ISOLATES_MAX = 64 };
+
+#define HOUR_NS (3600 * NS_PER_S)
 
 void target_spec_fini(struct target_spec *spec)
 {
 	access_unref(spec->address.access);
 	free(spec->name);
 	labels_fini(&spec->labels);
+	opening_fini(&spec->opening);
 	*spec = (struct target_spec){ 0 };
 }
 
@@ -23,7 +27,8 @@ int target_spec_copy(struct target_spec *dst, const struct target_spec *src)
 	*dst = (struct target_spec){ .address = src->address, .poll = src->poll };
 	access_ref(dst->address.access);
 	dst->name = strdup(src->name);
-	if (dst->name == NULL || labels_copy(&dst->labels, &src->labels) < 0) {
+	if (dst->name == NULL || labels_copy(&dst->labels, &src->labels) < 0 ||
+	    opening_copy(&dst->opening, &src->opening) < 0) {
 		target_spec_fini(dst);
 		return -ENOMEM;
 	}
@@ -37,6 +42,8 @@ int targets_init(struct targets *targets, const struct session_context *context)
 		.count_max = COUNT_MAX,
 		.isolates_max = ISOLATES_MAX,
 		.series_points = SERIES_POINTS,
+		.windows_ns = { 3 * HOUR_NS, 24 * HOUR_NS },
+		.warmup_ns = HOUR_NS / 2,
 	};
 	link_init(&targets->list);
 	map_init(&targets->by_name);
@@ -48,6 +55,9 @@ void targets_set_limits(struct targets *targets, const struct watch_settings *se
 	targets->count_max = (uint32_t)settings->targets_max;
 	targets->isolates_max = (uint32_t)settings->isolates_max;
 	targets->series_points = (uint32_t)settings->series_points;
+	targets->warmup_ns = settings->leak.warmup_ns;
+	targets->windows_ns[WINDOW_FAST] = settings->leak.fast_window_ns;
+	targets->windows_ns[WINDOW_SLOW] = settings->leak.slow_window_ns;
 }
 
 static void log_spec(enum log_level level, const struct target_spec *spec, const char *source,

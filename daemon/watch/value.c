@@ -18,6 +18,7 @@
 
 enum value_source {
 	FROM_SAMPLE,
+	FROM_LIVE,
 	FROM_ROUND_TRIP,
 	FROM_RESIDENT,
 	FROM_VIRTUAL,
@@ -35,6 +36,7 @@ static const struct value_row rows[] = {
 	{ { "heap_used", VALUE_BYTES, false }, FROM_SAMPLE, SAMPLE_HEAP_USED },
 	{ { "heap_size", VALUE_BYTES, false }, FROM_SAMPLE, SAMPLE_HEAP_SIZE },
 	{ { "heap_limit", VALUE_BYTES, false }, FROM_SAMPLE, SAMPLE_HEAP_LIMIT },
+	{ { "heap_live", VALUE_BYTES, false }, FROM_LIVE, SAMPLE_HEAP_LIVE },
 	{ { "external_memory", VALUE_BYTES, false }, FROM_SAMPLE, SAMPLE_EXTERNAL },
 	{ { "array_buffers", VALUE_BYTES, false }, FROM_SAMPLE, SAMPLE_ARRAY_BUFFERS },
 	{ { "embedder_heap_used", VALUE_BYTES, false }, FROM_SAMPLE, SAMPLE_EMBEDDER_USED },
@@ -83,6 +85,17 @@ static bool read_resident(const struct target *target, double *ret)
 	return give(target->rss_bytes > 0, target->rss_bytes, ret);
 }
 
+/* What the runtime says, else the least in use for a while; a target that is down has neither. */
+static bool read_live(const struct isolate *isolate, double *ret)
+{
+	uint64_t live;
+
+	if (sample_has(&isolate->last, SAMPLE_HEAP_LIVE))
+		return give(true, isolate->last.value[SAMPLE_HEAP_LIVE], ret);
+	return isolate->last.present != 0 && series_live(&isolate->series, &live) &&
+	       give(true, live, ret);
+}
+
 static bool read_round_trip(const struct sample *sample, double *ret)
 {
 	if (sample->round_trip_ns == 0)
@@ -113,6 +126,8 @@ bool value_read(int index, const struct target *target, const struct isolate *is
 	case FROM_SAMPLE:
 		return give(sample_has(&isolate->last, row->field), isolate->last.value[row->field],
 			    ret);
+	case FROM_LIVE:
+		return read_live(isolate, ret);
 	case FROM_ROUND_TRIP:
 		return read_round_trip(&isolate->last, ret);
 	case FROM_RESIDENT:

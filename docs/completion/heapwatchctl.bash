@@ -17,7 +17,8 @@ _heapwatchctl() {
 		leaks convert discover'
 	local flags='--host --directory --since --until --reverse --field --json --no-pager
 		--no-legend --quiet --output --identity --raw --scripts --off --max-use --keep-free
-		--max-age --max-files --top --class --node --threads --memory-max --match --help --version'
+		--max-age --max-files --top --class --node --threads --memory-max --spill
+		--index --no-index --match --help --version'
 	local members='id name kind target isolate address runtime runtime_version engine
 		engine_version pid rule cause heap_used_bytes heap_limit_bytes started_wall_ms
 		duration_ns pause_ns size_bytes file_bytes sha256 redact compress encrypt recipients
@@ -28,7 +29,7 @@ _heapwatchctl() {
 	-o | --output | -i | --identity)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return ;;
-	-D | --directory)
+	-D | --directory | --spill | --index)
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return ;;
 	-F | --field)

@@ -205,3 +205,86 @@ def test_discovery_cannot_lead_outside(start_daemon, start_node, tmp_path):
     daemon.process.signal(signal.SIGHUP)
     daemon.process.wait_line("target is beyond loopback and spoken to in clear.*192.0.2.2:9229")
     service.close()
+
+
+# ---- targets of discovery ----
+
+# Without access of their own the system's authorities are read at each connect.
+SLOW = {"interval": "3s", "timeout": "3s", "backoff_max": "500ms"}
+
+
+def of_files(folder, address, **access):
+    (folder / "targets.json").write_text(json.dumps([{"targets": [address],
+                                                      "labels": {"__heapwatch_name": "app"}}]))
+    return {"poll": dict(SLOW), "capture": dict(PLAIN),
+            "file_sd_configs": [{"files": [str(folder / "targets.json")], **access}]}
+
+
+def access_of(entry):
+    return {"target_tls_config": entry["tls_config"], "target_authorization": entry["authorization"]}
+
+
+def test_targets_of_a_file_are_let_in(start_node, start_daemon, open_gate, entry, tmp_path):
+    """By what their source says in the configuration, also after a reload."""
+    node = start_node(24, "heap", COUNT, 5)
+    gate = open_gate(node.port)
+    daemon = start_daemon(of_files(tmp_path, gate.address))
+    assert "certificate" in reason(daemon)
+    daemon.configure(of_files(tmp_path, gate.address, **access_of(entry(gate.address))))
+    daemon.process.signal(signal.SIGHUP)
+    daemon.wait_up("app")
+    assert readers.parse(daemon.capture("app"), "KnownThing")[2] == COUNT
+    assert all(f"Authorization: Bearer {TOKEN}" in head for head in gate.heads)
+    daemon.configure(of_files(tmp_path, gate.address))
+    daemon.process.signal(signal.SIGHUP)
+    assert "certificate" in reason(daemon)
+
+
+def test_targets_of_a_service_are_let_in(start_node, start_daemon, open_gate, entry):
+    """The service itself is asked without them."""
+    node = start_node(24, "heap", 1, 1)
+    gate = open_gate(node.port)
+    groups = json.dumps([{"targets": [gate.address], "labels": {"__heapwatch_name": "app"}}])
+    service = listener.http({"/sd": (200, "application/json", groups.encode())})
+    daemon = start_daemon({"poll": dict(POLL), "http_sd_configs": [
+        {"url": f"http://{service.address}/sd", **access_of(entry(gate.address))}]})
+    daemon.wait_up("app")
+    daemon.capture("app")
+    service.close()
+
+
+def test_a_list_cannot_name_files(start_daemon, start_node, entry, tmp_path):
+    node = start_node(24, "heap", 1, 1)
+    for label in ("tls_config", "ca_file", "authorization", "credentials_file", "target_tls_config"):
+        config = of_files(tmp_path, node.address)
+        (tmp_path / "targets.json").write_text(json.dumps(
+            [{"targets": [node.address], "labels": {f"__heapwatch_{label}": "/etc/passwd"}}]))
+        daemon = start_daemon(config)
+        daemon.process.wait_line(f"label '__heapwatch_{label}': there is no such setting")
+        daemon.process.stop()
+
+
+def test_a_token_for_a_list_goes_nowhere_in_clear(start_daemon, start_node, token_file, tmp_path):
+    """A list that names such a target is refused; one that is known already is dropped by a reload."""
+    outside = "192.0.2.9:9229"
+    config = of_files(tmp_path, outside)
+    config["allowed_targets"] = ["127.0.0.0/8", "192.0.2.9"]
+    daemon = start_daemon(config)
+    until(lambda: daemon.target("app"), "the target")
+    (entry,) = config["file_sd_configs"]
+    entry["target_authorization"] = {"credentials_file": str(token_file)}
+    daemon.configure(config)
+    daemon.process.signal(signal.SIGHUP)
+    daemon.process.wait_line(f"{outside}': the token would be sent in clear: use a wss:// address")
+    until(lambda: daemon.target("app") is None, "its end")
+    node = start_node(24, "idle")
+    (tmp_path / "targets.json").write_text(json.dumps([{"targets": [node.address]}]))
+    daemon.wait_up(node.address)
+
+
+def test_the_access_of_a_source_is_checked(nursery, tmp_path):
+    path = tmp_path / "heapwatchd.yaml"
+    path.write_text("http_sd_configs:\n- url: http://127.0.0.1:1/\n  target_tls_config: {key_file: k}\n")
+    process = nursery.start([program(), f"--config.file={path}", "--check"])
+    assert process.wait_exit() == 1
+    assert "http_sd_configs[0].target_tls_config: key_file without cert_file" in process.output()

@@ -140,11 +140,15 @@ def test_out_of_memory_in_v8s_own_words(nursery, adopting, directory):
     assert snapshot.stat().st_mode & 0o077 == 0
 
 
+DEEP = """new (require('worker_threads').Worker)('1', {eval: true});
+const deep = n => n > 0 ? [deep(n - 1)] : new Array(1 << 20).fill(0);
+globalThis.kept = deep(150);"""  # the profile has all the frames that V8 puts there, 128
+
+
 @pytest.mark.parametrize("redact", ["none", "strings"])
 def test_heap_profiles_of_workers(nursery, adopting, directory, redact):
     process = nursery.start([node.binary(22), "--heap-prof", f"--diagnostic-dir={directory}", "-e",
-                             "new (require('worker_threads').Worker)('1', {eval: true})"],
-                            env=node.environment())
+                             DEEP], env=node.environment())
     process.wait_exit()
     daemon = adopting(None, {"redact": redact}, target="batch")
     profiles = wait_spooled(daemon, 2, ".heapprofile")

@@ -1,5 +1,5 @@
-"""Every runtime but Node, from its start to its end: recognised by itself, its growth seen, a
-snapshot with the exact count of a known class, and its end."""
+"""Runtimes of V8, each from its start to its end: recognised by itself, its growth seen, a snapshot
+after a forced garbage collection with the exact count of a known class, and its end."""
 
 import json
 import signal
@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lab import chromium, readers
+from lab import chromium, node, readers
 from lab.daemon import PLAIN
 from lab.deno import Deno
 from lab.site import Site
@@ -25,6 +25,13 @@ class Case:
         self.name, self.engine, self.program = name, engine, program
         self.isolate, self.grow = isolate, grow
         self.guards = guards or {}
+
+
+def start_node(major):
+    def start(nursery, home):
+        program = node.Node(nursery, major, "things", str(COUNT))
+        return Case("node", "v8", program, "main", lambda: program.nudge("^grown"))
+    return start
 
 
 def start_deno(nursery, home):
@@ -54,7 +61,8 @@ def start_chromium(nursery, home):
                 lambda: program.grow(COUNT))
 
 
-STARTS = {"chromium": start_chromium, "deno": start_deno, "workerd": start_workerd, "wrangler": start_wrangler}
+STARTS = {"chromium": start_chromium, "deno": start_deno, "workerd": start_workerd, "wrangler": start_wrangler,
+          **{f"node{major}": start_node(major) for major in node.MAJORS}}
 
 
 @pytest.fixture(params=STARTS)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from lab.wait import LIMIT_S, until
 TOP = Path(__file__).resolve().parents[2]
 UNITS = TOP / "systemd"
 EXPOSURE_MAX = 15  # tenths
+EXPOSURE_MAX_SIGUSR1 = 22
 
 
 class Manager:
@@ -120,6 +122,19 @@ def test_unit_is_hardened():
     assert done.returncode == 0, done.stdout[-300:] + done.stderr
 
 
+def test_unit_with_the_drop_in_for_sigusr1(tmp_path):
+    shutil.copy(UNITS / "heapwatchd.service", tmp_path)
+    (tmp_path / "heapwatchd.service.d").mkdir()
+    shutil.copy(UNITS / "sigusr1.conf", tmp_path / "heapwatchd.service.d")
+
+    def exposed(threshold):
+        return subprocess.run(["systemd-analyze", "security", "--offline=true", f"--threshold={threshold}",
+                               tmp_path / "heapwatchd.service"], capture_output=True, text=True,
+                              env=dict(os.environ, SYSTEMD_UNIT_PATH=str(tmp_path))).returncode
+    assert exposed(EXPOSURE_MAX_SIGUSR1) == 0
+    assert exposed(EXPOSURE_MAX) != 0, "the drop-in is not in force"
+
+
 def test_every_message_id_has_its_catalog_entry():
     header = (TOP / "daemon" / "util" / "log.h").read_text()
     ids = set(re.findall(r'LOG_ID_\w+\s+"([0-9a-f]{32})"', header))
@@ -138,6 +153,7 @@ def installed(tmp_path_factory):
     subprocess.run(["meson", "install", "-C", Path(release).parents[1], "--no-rebuild", "--quiet"],
                    env=dict(os.environ, DESTDIR=str(destdir)), check=True, capture_output=True)
     assert (destdir / "usr/sbin/heapwatchd").exists()
+    assert (destdir / "usr/libexec/heapwatch/heapwatch-analyze").exists()
     return destdir
 
 
@@ -146,6 +162,7 @@ poll: {interval: 500ms, timeout: 500ms}
 targets:
 - {name: app, address: '127.0.0.1:9229'}
 rule_files: [rules.yaml]
+analysis: {enabled: true, headroom: 64MiB}
 """
 RULES = """\
 groups:
@@ -200,6 +217,11 @@ def test_lives_under_a_real_systemd(request):
     until(lambda: list(ready.rglob("ready/*.heapsnapshot*")),
           lambda: box.run("journalctl", "-u", "heapwatchd", "--no-pager")[1])
 
+    # So does the worker, which needs calls that the daemon does not.
+    until(lambda: list(ready.rglob("ready/*.report.json")),
+          lambda: box.run("journalctl", "-u", "heapwatchd", "--no-pager")[1])
+    assert box.show("heapwatchd", "OOMPolicy") == "continue"
+
     # Fields, message ids and the catalog.
     (up,) = box.journal("MESSAGE_ID=ab6deb97e4ff4b86bd6dc1624715e284")
     assert up["HEAPWATCH_TARGET"] == "app" and up["PRIORITY"] == "6"
@@ -219,6 +241,33 @@ def test_lives_under_a_real_systemd(request):
     assert box.show("heapwatchd", "ActiveState") == "active"
     box.run("systemctl", "stop", "heapwatchd")
     assert box.show("heapwatchd", "Result") == "success"
+    assert box.show("app", "ActiveState") == "active"
+
+
+def test_opens_the_inspector_of_another_users_program(request):
+    """With the drop-in only; without, the daemon may not even see which program it is."""
+    if not bootable():
+        return
+    box = request.getfixturevalue("booted")
+    (box.etc / "heapwatchd.yaml").write_text(CONFIG.replace("'}", "', open_by_sigusr1: {user: nobody, "
+                                                                  "command: /mnt/programs/idle.js}}"))
+    box.run("systemd-run", "--unit=app", "--property=User=nobody", "/mnt/nodes/node-24/bin/node",
+            "/mnt/programs/idle.js")
+    until(lambda: any(row["MESSAGE"] == "ready" for row in box.journal("_SYSTEMD_UNIT=app.service")),
+          "the program")
+    box.run("systemctl", "start", "heapwatchd.service")
+    until(lambda: "no process of Node with the argument" in str(box.journal("_SYSTEMD_UNIT=heapwatchd.service")),
+          lambda: box.run("journalctl", "-u", "heapwatchd", "--no-pager")[1])
+    drop_in = box.root / "etc/systemd/system/heapwatchd.service.d"
+    drop_in.mkdir(parents=True)
+    box.run("cp", "/usr/share/heapwatchd/sigusr1.conf", "/etc/systemd/system/heapwatchd.service.d/")
+    box.run("systemctl", "daemon-reload")
+    box.run("systemctl", "restart", "heapwatchd.service")
+    until(lambda: 'heapwatch_up{target="app"} 1' in (box.get("/metrics") or ""),
+          lambda: box.run("journalctl", "-u", "heapwatchd", "--no-pager")[1])
+    box.run("systemctl", "stop", "heapwatchd")
+    assert any(row["MESSAGE"].startswith("inspector closed")
+               for row in box.journal("_SYSTEMD_UNIT=heapwatchd.service"))
     assert box.show("app", "ActiveState") == "active"
 
 

@@ -65,6 +65,12 @@ class Storage:
     def _manifest(self, name):
         return json.loads((self.ready / (name + ".json")).read_text())
 
+    @staticmethod
+    def _companions(captures):
+        """Names of the lists of scripts and the reports that these manifests tell of."""
+        return {m.get(key) for m in captures.values()
+                for key in ("scripts_name", "report_name")} - {None, ""}
+
     def captures(self, names=None):
         """{name: manifest} of the manifests in ready/ whose capture is there."""
         names = _listed(self.ready) if names is None else names
@@ -78,7 +84,7 @@ class Storage:
         """P1, at any moment when no daemon runs: problems as texts."""
         problems, names = [], _listed(self.ready)
         captures = self.captures(names)
-        scripts = {m.get("scripts_name") for m in captures.values()} - {None, ""}
+        companions = self._companions(captures)
         for name, manifest in captures.items():
             if manifest["name"] != name:
                 problems.append(f"the manifest of {name} is of {manifest['name']}")
@@ -86,7 +92,10 @@ class Storage:
             if manifest.get("scripts_name"):
                 problems += self._file_problems(manifest["scripts_name"], manifest["scripts_bytes"],
                                                 manifest["scripts_sha256"])
-        for name in names - set(captures) - scripts:
+            if manifest.get("report_name"):
+                problems += self._file_problems(manifest["report_name"], manifest["report_bytes"],
+                                                manifest["report_sha256"])
+        for name in names - set(captures) - companions:
             if not name.startswith(TEMPORARY) and ".json" not in name:
                 problems.append(f"{name} is in ready/ without a manifest")
         return problems
@@ -96,8 +105,8 @@ class Storage:
         start."""
         names = _listed(self.ready)
         captures = self.captures(names)
-        scripts = {m.get("scripts_name") for m in captures.values()}
-        known = set(captures) | {name + ".json" for name in captures} | scripts
+        known = (set(captures) | {name + ".json" for name in captures}
+                 | self._companions(captures))
         paths = [f"incoming/{name}" for name in _listed(self.incoming)]
         paths += [f"ready/{name}" for name in names - known]
         return {path: identity for path in paths if (identity := self._identity(path))}

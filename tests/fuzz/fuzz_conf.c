@@ -99,7 +99,7 @@ static void check_groups(const char *text, size_t size)
 	int r;
 
 	problems_init(&problems);
-	r = groups_parse(text, size, "f", &allowed, &targets, &problems);
+	r = groups_parse(text, size, "f", &allowed, NULL, &targets, &problems);
 	check_problems(&problems, "f", r < 0);
 	must(r == 0 || targets.n == 0);
 	groups_fini(&targets);

@@ -34,6 +34,7 @@ ONLY = {
     r"openssl/(?!evp)": "net/tls.c",
     r"zstd": "pipeline/zstd.c",
     r"sodium": "pipeline/crypto.c",
+    r"seccomp": "confine.c",
     r"microhttpd": "http/server.c",
     r"zlib\.h$": "pipeline/gzip.c",
     r"jansson": "json/tree.c",

@@ -26,11 +26,11 @@ class Ctl:
                 if k not in ("HEAPWATCH_HOST", "SYSTEMD_PAGER", "PAGER", "SYSTEMD_LESS")}
         return dict(keep, TZ="UTC", **(extra or {}))
 
-    def __call__(self, *args, exit=0, env=None, text=True):
+    def __call__(self, *args, exit=0, env=None, text=True, limit_s=LIMIT_S):
         """Runs it, checks how it ended, returns the finished process."""
         done = subprocess.run([binary(), *self.flags, *map(str, args)], capture_output=True,
                               stdin=subprocess.DEVNULL, env=self.environment(env), cwd=self.cwd,
-                              timeout=LIMIT_S)
+                              timeout=limit_s)
         assert done.returncode == exit, (args, done.returncode, done.stdout[-2000:], done.stderr)
         if text:
             done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()

@@ -50,9 +50,9 @@ class Node:
         return re.search(r'"version": "([^"]+)"', name)[1]
 
 
-def plain(nursery, major, program, *arguments):
-    """A program without an inspector."""
-    process = nursery.start([binary(major), PROGRAMS / f"{program}.js", *arguments],
+def plain(nursery, major, program, *arguments, flags=(), before=()):
+    """A program without an inspector; `before` is what starts it."""
+    process = nursery.start([*before, binary(major), *flags, PROGRAMS / f"{program}.js", *arguments],
                             env=environment())
     return process, process.wait_line("^ready")
 

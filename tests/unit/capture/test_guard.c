@@ -14,6 +14,7 @@
 #include "scene.h"
 #include "util/clock.h"
 #include "util/err.h"
+#include "util/str.h"
 
 #define SECOND NS_PER_S
 #define MINUTE (60 * NS_PER_S)
@@ -128,10 +129,11 @@ Test(guard, what_the_runtime_does_not_survive)
 
 Test(guard, names)
 {
-	static const char *const names[] = { "none",         "busy",    "queue",       "cooldown",
-					     "max_captures", "rearm",   "quiet_hours", "min_uptime",
-					     "max_heap",     "max_cpu", "headroom",    "space",
-					     "target",       "dry_run" };
+	static const char *const names[] = { "none",        "busy",         "queue",
+					     "cooldown",    "max_captures", "rearm",
+					     "quiet_hours", "min_uptime",   "max_heap",
+					     "max_cpu",     "headroom",     "space",
+					     "target",      "unsupported",  "dry_run" };
 
 	for (int i = 0; i < REFUSALS; i++)
 		cr_expect_str_eq(capture_refusal_name((enum capture_refusal)i), names[i]);
@@ -445,6 +447,52 @@ Test(guard, isolate)
 		       REFUSAL_TARGET, "target: it has no isolate worker:3");
 	scene_isolate(shop, "worker:3", 1000);
 	cr_expect_eq(captures_request(&scene.captures, &request, NULL, &err), 0);
+}
+
+/* What can never be: told before what may pass, with or without force, and without a version where
+ * there is none. */
+Test(guard, what_the_runtime_cannot)
+{
+	struct runtime plain = *shop->session.runtime;
+	struct capture_request request = { .target_id = shop->id,
+					   .isolate = "worker:3",
+					   .force = true };
+	const struct recipe_choice all = { .has_redact = true, .redact = REDACT_ALL };
+	struct err err = { 0 };
+
+	plain.name = "plain";
+	plain.cannot[ABILITY_WORKERS] = "it has none";
+	plain.cannot[ABILITY_REDACT_ALL] = "they cannot be replaced";
+	shop->session.runtime = &plain;
+	str_copy(shop->identity.runtime_version, sizeof(shop->identity.runtime_version), "7.5");
+	shop->state = TARGET_PAUSED;
+	expect_refused(captures_request(&scene.captures, &request, NULL, &err), &err,
+		       REFUSAL_UNSUPPORTED, "worker:3: not supported by plain 7.5: it has none");
+	request.isolate = "main";
+	request.recipe = &all;
+	shop->identity.runtime_version[0] = '\0';
+	expect_refused(captures_request(&scene.captures, &request, NULL, &err), &err,
+		       REFUSAL_UNSUPPORTED,
+		       "redact: all: not supported by plain: they cannot be replaced");
+	cr_expect_not(captures_can_have(shop, "worker:3"));
+	cr_expect(captures_can_have(shop, "page:3"));
+	/* It is known to nobody what runs there. */
+	shop->session.runtime = NULL;
+	cr_expect(captures_can_have(shop, "worker:3"));
+}
+
+Test(guard, kinds_that_are_none)
+{
+	struct runtime plain = *shop->session.runtime;
+	struct err err = { 0 };
+
+	plain.cannot[ABILITY_SAMPLING] = "it has no profiler";
+	shop->session.runtime = &plain;
+	cr_expect_eq(captures_kind_unsupported(shop, "sampling", &err), REFUSAL_UNSUPPORTED);
+	cr_expect_str_eq(err.text, "sampling: not supported by node: it has no profiler");
+	cr_expect_eq(captures_kind_unsupported(shop, "timeline", &err), REFUSAL_NONE);
+	cr_expect_eq(captures_kind_unsupported(shop, "workers", &err), REFUSAL_NONE);
+	cr_expect_eq(captures_kind_unsupported(shop, "", &err), REFUSAL_NONE);
 }
 
 Test(guard, the_newest_refusals_are_kept)

@@ -401,7 +401,7 @@ Test(schema, the_shipped_file_has_every_option)
 
 	uncomment(text);
 	settings = load_text(text);
-	cr_assert_eq(settings->watch.targets.n, 3);
+	cr_assert_eq(settings->watch.targets.n, 4);
 	settings_free(settings);
 	cr_assert_eq(doc_parse(&doc, text, strlen(text), "c.yaml", &problems), 0);
 	has_every_option(settings_table, &doc->root, "");

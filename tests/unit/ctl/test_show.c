@@ -70,7 +70,7 @@ Test(show, table_without_legend)
 
 Test(show, info_has_no_control_characters)
 {
-	show_info(&out, &both);
+	show_info(&out, NULL, &both);
 	for (const char *at = buf_text(&out); *at != '\0'; at++)
 		cr_expect(*at == '\n' || (unsigned char)*at >= ' ', "a byte %d", *at);
 	cr_expect_not_null(strstr(buf_text(&out), "Target: api (main)\n"));

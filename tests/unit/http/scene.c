@@ -72,12 +72,16 @@ void view_start(struct view_scene *scene)
 	cr_assert_eq(alerts_init(&scene->alerts, &scene->web.loop, &scene->targets), 0);
 	prepare_captures(scene);
 	link_init(&scene->spool.ready);
+	scene->captures.spool = &scene->spool;
+	analyses_init(&scene->analyses, &scene->web.loop, &scene->captures,
+		      &scene->analysis_settings, "/nonexistent");
 	link_init(&scene->discovery.sources);
 	scene->view = (struct http_view){
 		.loop = &scene->web.loop,
 		.targets = &scene->targets,
 		.alerts = &scene->alerts,
 		.captures = &scene->captures,
+		.analyses = &scene->analyses,
 		.spool = &scene->spool,
 		.discovery = &scene->discovery,
 		.web = &scene->web.settings,
@@ -148,9 +152,9 @@ void target_answer(struct target *target)
 	add_space(&isolate->last, "new", 1000);
 	add_space(&isolate->last, "old", 2000);
 	for (uint64_t i = 0; i < 4; i++) {
-		struct point point = { .wall_ms = 1700000000000 + (int64_t)i * 1000,
-				       .heap_used = 10 + i * 10 };
+		struct reading reading = { .point = { .mono_ns = i * NS_PER_S,
+						      .heap_used = 10 + i * 10 } };
 
-		series_add(&isolate->series, &point);
+		series_add(&isolate->series, &reading);
 	}
 }

@@ -2,6 +2,7 @@
 
 /* What tests of http/ stand on: a loop with a server, and a registry that needs no network. */
 
+#include "capture/analysis.h"
 #include "capture/capture.h"
 #include "http/route.h"
 #include "http/server.h"
@@ -32,6 +33,8 @@ struct view_scene {
 	struct alerts alerts;
 	struct captures captures;
 	struct capture_settings capture_settings;
+	struct analyses analyses;
+	struct analysis_settings analysis_settings;
 	struct spool spool;
 	struct discovery discovery;
 	struct http_view view;

@@ -276,6 +276,36 @@ Test(files, scripts)
 	client_close(&client);
 }
 
+Test(files, no_report)
+{
+	struct spool_entry *entry = (struct spool_entry *)spool_find(&scene.spool, PLAIN_ID);
+
+	get(PLAIN_ID "/report", "");
+	cr_expect_eq(client_status(&client), 404);
+	client_close(&client);
+	str_copy(entry->manifest.analysis.state, 16, "skipped");
+	str_copy(entry->manifest.analysis.reason, 64, "it needs 1.9 GiB");
+	get(PLAIN_ID "/report", "");
+	cr_expect_eq(client_status(&client), 404);
+	cr_expect_not_null(
+		strstr(client_body(&client), "there is no report: skipped: it needs 1.9 GiB"));
+	client_close(&client);
+}
+
+Test(files, report)
+{
+	struct spool_entry *entry = (struct spool_entry *)spool_find(&scene.spool, PLAIN_ID);
+
+	str_copy(entry->manifest.analysis.state, 16, "done");
+	str_copy(entry->manifest.analysis.report_name, SPOOL_NAME_MAX, "a.report.json");
+	folder_write(dir, "ready/a.report.json", "{}", 2);
+	get(PLAIN_ID "/report", "");
+	cr_expect_eq(client_status(&client), 200);
+	expect_header("Content-Type", "application/json");
+	cr_expect_str_eq(client_body(&client), "{}");
+	client_close(&client);
+}
+
 /* The most compressible there is: the loop turns for others while it goes out. */
 Test(files, a_large_one_does_not_keep_others_waiting)
 {

@@ -337,7 +337,7 @@ Test(download, params_before_method)
 
 Test(download, nested_too_deep)
 {
-	char text[200];
+	char text[JSON_DEPTH_MAX + 2];
 
 	memset(text, '[', sizeof(text));
 	text[sizeof(text) - 1] = '\0';

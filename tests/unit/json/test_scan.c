@@ -249,7 +249,7 @@ Test(scan, depth_has_a_limit)
 	struct events events = events_scan_whole(text, size, JSON_BUFFER_MIN);
 
 	cr_assert_eq(events.r, 0);
-	cr_assert_not_null(strstr(buf_text(&events.trace), "[63 ]63 "));
+	cr_assert_not_null(strstr(buf_text(&events.trace), "[1023 ]1023 "));
 	events_fini(&events);
 
 	size = nested(text, JSON_DEPTH_MAX + 1);
@@ -257,7 +257,31 @@ Test(scan, depth_has_a_limit)
 	cr_assert_eq(events.r, -E2BIG);
 	cr_assert_eq(events.offset, JSON_DEPTH_MAX);
 	events_fini(&events);
+}
+
+/* Whether each level is an object or an array is known on the way back. */
+Test(scan, deep_levels_are_told_apart)
+{
+	char text[4096] = "";
+	size_t size = 0;
+
+	for (int i = 0; i < 200; i++)
+		size += (size_t)snprintf(text + size, sizeof(text) - size,
+					 i % 3 == 0 ? "[" : "{\"a\":");
+	size += (size_t)snprintf(text + size, sizeof(text) - size, "1");
+	for (int i = 199; i >= 0; i--)
+		text[size++] = i % 3 == 0 ? ']' : '}';
 	expect_same_wherever_cut(text, size);
+	for (size_t i = size - 200; i < size; i++) {
+		struct events events;
+
+		text[i] ^= ']' ^ '}';
+		events = events_scan_whole(text, size, JSON_BUFFER_MIN);
+		text[i] ^= ']' ^ '}';
+		cr_assert_eq(events.r, -EBADMSG);
+		cr_assert_eq(events.offset, i);
+		events_fini(&events);
+	}
 }
 
 /* An array of one string: `before` plain bytes, `middle`, `after` plain bytes. */

@@ -143,3 +143,18 @@ Test(listening, links)
 	cr_expect_eq(listening_inode("/dev/null"), 0);
 	cr_expect_eq(listening_inode(""), 0);
 }
+
+Test(listening, clients_of_an_address, .init = make, .fini = clean)
+{
+	struct address address = { .family = ADDRESS_INET, .host = "127.0.0.1", .port = 9229 };
+	unsigned n = 7;
+
+	put("tcp", tcp);
+	put("tcp6", tcp6);
+	cr_expect_eq(listening_count_clients(proc, &address, &n), 0);
+	cr_expect_eq(n, 1);
+	/* The other end of that connection. */
+	address.port = 40000;
+	cr_expect_eq(listening_count_clients(proc, &address, &n), 0);
+	cr_expect_eq(n, 0);
+}

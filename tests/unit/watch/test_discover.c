@@ -477,8 +477,8 @@ static void groups(const char *text, struct item_list *targets)
 	struct problems problems;
 
 	problems_init(&problems);
-	cr_assert_eq(groups_parse(text, strlen(text), "g.yaml", &local, targets, &problems), 0,
-		     "%s", problems.n ? problems.items[0].text : "");
+	cr_assert_eq(groups_parse(text, strlen(text), "g.yaml", &local, NULL, targets, &problems),
+		     0, "%s", problems.n ? problems.items[0].text : "");
 	problems_fini(&problems);
 }
 
@@ -547,7 +547,7 @@ Test(discover, groups_that_are_wrong)
 
 		problems_init(&problems);
 		cr_expect_eq(groups_parse(cases[i].text, strlen(cases[i].text), "g.yaml", &local,
-					  &targets, &problems),
+					  NULL, &targets, &problems),
 			     -EINVAL);
 		cr_assert_geq(problems.n, 1);
 		cr_expect_str_eq(problems.items[0].text, cases[i].why);
@@ -565,7 +565,7 @@ Test(discover, targets_outside_of_what_is_allowed)
 			   "  - '[2001:db8::1]:3'\n";
 
 	problems_init(&problems);
-	cr_assert_eq(groups_parse(text, strlen(text), "g.yaml", &local, &targets, &problems),
+	cr_assert_eq(groups_parse(text, strlen(text), "g.yaml", &local, NULL, &targets, &problems),
 		     -EINVAL);
 	cr_assert_eq(problems.n, 2);
 	cr_expect_str_eq(problems.items[0].text, "g.yaml:1:28: [0].targets[1]: '10.1.2.3:2' is "

@@ -147,6 +147,43 @@ Test(rule_load, defaults)
 	rules_free(rules);
 }
 
+Test(rule_load, leak)
+{
+	static const struct {
+		const char *when, *described;
+	} cases[] = {
+		{ "leak: {}", "leak by 5%" },
+		{ "leak: {window: slow, cause: buffers, min_growth: 10%, eta_below: 4h}, for: 1m",
+		  "leak of buffers in the slow window by 10% with eta < 4h for 1m" },
+		{ "leak: {window: fast}", "leak in the fast window by 5%" },
+	};
+	struct rules *rules, *first = NULL;
+	char text[512];
+	struct buf buf;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct rule *rule;
+
+		snprintf(text, sizeof(text),
+			 "groups:\n- name: g\n  rules:\n  - alert: A\n    when: {%s}\n",
+			 cases[i].when);
+		rules = parse_good(text);
+		rule = &rules->groups[0].rules[0];
+		buf_init(&buf, 1024);
+		cr_assert_eq(rule_describe(rule, &buf), 0);
+		cr_expect_str_eq(buf_text(&buf), cases[i].described);
+		buf_fini(&buf);
+		cr_expect(rule->is_leak && rule->metric >= 0 && !rule->has_above);
+		cr_expect_eq(first == NULL || rule_same_condition(rule, &first->groups[0].rules[0]),
+			     first == NULL);
+		if (first == NULL)
+			first = rules;
+		else
+			rules_free(rules);
+	}
+	rules_free(first);
+}
+
 /* What is not said is of the configuration; what is said as "none" is not. */
 Test(rule_load, own_guards_win)
 {
@@ -316,6 +353,13 @@ Test(rule_load, bad_conditions)
 		{ RULE "    when: {metric: heap_used, relative_to: heap_used, above: 80%}\n",
 		  "r.yaml:5:44: " AT
 		  ".when.relative_to: 'heap_used' relative to itself is always 100%\n" },
+		{ RULE "    when: {leak: {}, metric: heap_used, above: 5}\n",
+		  "r.yaml:5:30: " AT ".when.metric: does not go with leak\n"
+		  "r.yaml:5:48: " AT ".when.above: does not go with leak\n" },
+		{ RULE "    when: {leak: {window: 3h}}\n",
+		  "r.yaml:5:27: " AT ".when.leak.window: '3h' is not one of any, fast, slow\n" },
+		{ RULE "    when: {leak: {}}\n    guards: {rearm_below: 5}\n",
+		  "r.yaml:6:27: " AT ".guards.rearm_below: does not go with leak\n" },
 		{ RULE "    when: {metric: heap_used}\n",
 		  "r.yaml:5:11: " AT ".when: needs above or below\n" },
 		{ RULE "    when: {metric: heap_used, above: 1GiB, below: 2GiB}\n",

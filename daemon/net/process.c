@@ -1,7 +1,8 @@
 /* Processes as /proc has them. What is read has a limit: arguments can be megabytes. */
 
-#include "ctl/process.h"
+#include "net/process.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -17,8 +18,12 @@ enum {
 	PATH_SIZE = 512,
 	ARGS_MAX = 64 << 10,
 	ENVIRONMENT_MAX = 1 << 20,
+	STATUS_MAX = 16 << 10,
 	DESCRIPTORS_MAX = 65536, /* of one process are looked at */
 };
+
+/* Fields of /proc/PID/stat by their numbers in proc(5). */
+enum { STAT_PPID = 4, STAT_STARTTIME = 22 };
 
 static void path_of(const struct process *process, const char *name, char dst[PATH_SIZE])
 {
@@ -102,6 +107,83 @@ void process_fini(struct process *process)
 	process->args = NULL;
 }
 
+bool process_is(const struct process *process, const char *program)
+{
+	size_t size = strlen(program);
+
+	return str_has_prefix(process->program, program) &&
+	       (process->program[size] == '\0' || process->program[size] == '-' ||
+		isdigit((unsigned char)process->program[size]));
+}
+
+/* What stands after the name of a line of /proc/PID/status ("Uid:"); NULL. */
+static const char *find_line(const char *text, const char *name)
+{
+	const char *at = strstr(text, name);
+
+	while (at != NULL && at != text && at[-1] != '\n')
+		at = strstr(at + 1, name);
+	return at != NULL ? at + strlen(name) : NULL;
+}
+
+static int read_status(const struct process *process, struct process_status *ret)
+{
+	const char *uids, *caught;
+	unsigned real, effective, saved;
+	size_t size;
+	char *text;
+	int r = read_file(process, "status", STATUS_MAX, &text, &size);
+
+	if (r < 0)
+		return -ESRCH;
+	uids = find_line(text, "Uid:");
+	caught = find_line(text, "SigCgt:");
+	if (uids == NULL || caught == NULL ||
+	    sscanf(uids, "%u %u %u", &real, &effective, &saved) != 3 ||
+	    sscanf(caught, "%" SCNx64, &ret->caught) != 1) {
+		r = -ESRCH;
+	} else {
+		ret->uid = real;
+		ret->many_uids = real != effective || real != saved;
+	}
+	free(text);
+	return r;
+}
+
+/* Field `number` of /proc/PID/stat, as proc(5) counts; those after the name only. */
+static int read_stat(const struct process *process, int number, int64_t *ret)
+{
+	const char *at;
+	size_t size;
+	char *text, *end;
+	int r = -ESRCH;
+
+	if (read_file(process, "stat", STATUS_MAX, &text, &size) < 0)
+		return -ESRCH;
+	/* The name is in parentheses, and may have some. The state after it is a letter. */
+	at = strrchr(text, ')');
+	if (at != NULL && at[1] == ' ' && at[2] != '\0') {
+		at += 3;
+		r = 0;
+	}
+	for (int i = 4; r == 0 && i <= number; i++) {
+		*ret = strtoll(at, &end, 10);
+		r = end == at ? -ESRCH : 0;
+		at = end;
+	}
+	free(text);
+	return r;
+}
+
+int process_status(const struct process *process, struct process_status *ret)
+{
+	int64_t start = 0;
+	int r = read_stat(process, STAT_STARTTIME, &start);
+
+	*ret = (struct process_status){ .start_ticks = (uint64_t)start };
+	return r == 0 ? read_status(process, ret) : r;
+}
+
 const char *process_next_arg(const struct process *process, const char *arg)
 {
 	const char *end = process->args + process->args_size;
@@ -142,18 +224,8 @@ bool process_shares_network(const struct process *process)
 int64_t process_parent(const struct process *process)
 {
 	int64_t parent = 0;
-	const char *end;
-	size_t size;
-	char *text;
 
-	if (read_file(process, "stat", 1024, &text, &size) < 0)
-		return 0;
-	/* The name before it is in parentheses, and may have some. */
-	end = strrchr(text, ')');
-	if (end == NULL || sscanf(end, ") %*c %" SCNd64, &parent) != 1)
-		parent = 0;
-	free(text);
-	return parent;
+	return read_stat(process, STAT_PPID, &parent) == 0 ? parent : 0;
 }
 
 int process_each_socket(const struct process *process, int (*fn)(void *owner, uint64_t inode),

@@ -1,0 +1,287 @@
+/*
+ * One analysis
+ *
+ * The worker may have been taken over by what it reads: what it says is bounded, must be a report
+ * by its looks, and is text for people otherwise, cut to one line of plain characters.
+ */
+
+#include "capture/analysis_job.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "capture/capture.h"
+#include "capture/step.h"
+#include "capture/worker.h"
+#include "json/tree.h"
+#include "spool/report.h"
+#include "util/clock.h"
+#include "util/err.h"
+#include "util/str.h"
+
+enum { PIECE_BYTES = 65536 };
+
+/* ---- what it says ---- */
+
+static void close_out(struct analysis_job *job)
+{
+	loop_fd_fini(&job->out);
+	if (job->out_fd >= 0)
+		close(job->out_fd);
+	job->out_fd = -1;
+}
+
+/* Until there is no more for now. */
+static void hear(struct analysis_job *job)
+{
+	char piece[PIECE_BYTES];
+	ssize_t n;
+
+	while (job->out_fd >= 0) {
+		n = read(job->out_fd, piece, sizeof(piece));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0) {
+			close_out(job);
+			return;
+		}
+		if (buf_append(&job->said, piece, (size_t)n) != 0) {
+			job->too_long = true;
+			child_kill(&job->child);
+			close_out(job);
+		}
+	}
+}
+
+static void on_out(void *owner, int fd, unsigned what)
+{
+	(void)fd;
+	(void)what;
+	hear(owner);
+}
+
+static void on_deadline(void *owner)
+{
+	struct analysis_job *job = owner;
+
+	job->late = true;
+	child_kill(&job->child);
+}
+
+static void on_end(void *owner, const struct child_end *end)
+{
+	struct analysis_job *job = owner;
+
+	hear(job);
+	close_out(job);
+	loop_timer_clear(&job->deadline);
+	job->took_ns = clock_mono_ns() - job->began_ns;
+	analysis_worked(job, end);
+}
+
+/* ---- what it came to ---- */
+
+static bool is_report(const struct buf *said)
+{
+	struct tree *root;
+	uint64_t nodes;
+	bool is;
+
+	if (said->error != 0 || tree_parse(said->data, said->size, &root, NULL) < 0)
+		return false;
+	is = tree_is_object(root) && tree_uint(root, "nodes", &nodes) &&
+	     tree_is_array(tree_get(root, "classes"));
+	tree_free(root);
+	return is;
+}
+
+static void first_line(const struct buf *said, char *dst, size_t size)
+{
+	size_t n = 0;
+
+	for (; n < said->size && n + 1 < size && said->data[n] != '\n'; n++) {
+		char c = said->data[n];
+
+		dst[n] = c >= 0x20 && c < 0x7f ? c : '?';
+	}
+	dst[n] = '\0';
+	if (n == 0)
+		str_copy(dst, size, "the worker did not say why");
+}
+
+static void explain_signal(int signo, char *why, size_t size)
+{
+	if (signo == SIGSYS)
+		str_copy(why, size, "the worker asked the kernel for what it may not (SIGSYS)");
+	else if (signo == SIGKILL)
+		str_copy(why, size,
+			 "the worker was killed from outside: out of memory, most likely");
+	else
+		snprintf(why, size, "the worker crashed (signal %d)", signo);
+}
+
+enum analysis_result analysis_job_judge(const struct analysis_job *job, const struct child_end *end,
+					char *why, size_t size)
+{
+	char text[STR_UNIT_MAX];
+
+	why[0] = '\0';
+	if (job->too_long) {
+		snprintf(why, size, "the worker wrote more than %d bytes", WORKER_REPORT_MAX);
+	} else if (job->late || (!end->exited && end->code == SIGXCPU)) {
+		snprintf(why, size, "it took longer than the deadline of %s",
+			 str_format_duration(text, job->analyses->settings->deadline_ns));
+	} else if (!end->exited) {
+		explain_signal(end->code, why, size);
+	} else if (end->code == WORKER_REFUSED) {
+		first_line(&job->said, why, size);
+		return ANALYSIS_SKIPPED;
+	} else if (end->code == WORKER_FAILED) {
+		first_line(&job->said, why, size);
+	} else if (end->code != WORKER_DONE) {
+		snprintf(why, size, "the worker ended with status %d", end->code);
+	} else if (!is_report(&job->said)) {
+		str_copy(why, size, "the worker wrote no report");
+	}
+	return why[0] == '\0' ? ANALYSIS_DONE : ANALYSIS_FAILED;
+}
+
+/* ---- writing it down ---- */
+
+static void write_down(struct pool_job *pool_job)
+{
+	struct analysis_job *job = container_of(pool_job, struct analysis_job, pool_job);
+
+	job->result = report_write(job->analyses->spool, &job->manifest, job->said.data,
+				   job->said.size, &job->analysis);
+}
+
+static void on_written(void *owner, struct pool_job *pool_job)
+{
+	(void)owner;
+	analysis_written(container_of(pool_job, struct analysis_job, pool_job));
+}
+
+int analysis_job_write(struct analysis_job *job)
+{
+	struct captures *captures = job->analyses->captures;
+
+	job->phase = ANALYSIS_WRITING;
+	job->pool_job.run = write_down;
+	job->pool_job.done = on_written;
+	return capture_pool_submit(captures->pool, &job->pool_job,
+				   captures->settings->threads + POOL_THREADS_SPARE);
+}
+
+/* ---- starting ---- */
+
+static int open_capture(const struct analysis_job *job, struct err *err)
+{
+	int fd = openat(job->analyses->spool->ready_fd, job->manifest.name,
+			O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return err_set(err, -errno, "it cannot be opened: %s", strerror(errno));
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    (uint64_t)st.st_size != job->manifest.file_bytes) {
+		close(fd);
+		return err_set(err, -EBADMSG, "the file is not as its manifest says");
+	}
+	return fd;
+}
+
+static int run(struct analysis_job *job, int in_fd, int out_fd)
+{
+	const struct analyses *analyses = job->analyses;
+	char name[SPOOL_NAME_MAX + 16], memory[48], deadline[48], top[48];
+	char *argv[] = { (char *)"heapwatch-analyze", name, memory, deadline, top, NULL };
+
+	snprintf(name, sizeof(name), "--name=%s", job->manifest.name);
+	snprintf(memory, sizeof(memory), "--memory-max=%" PRIu64, job->memory_bytes);
+	/* The timer is the limit; this one holds should we be gone. */
+	snprintf(deadline, sizeof(deadline), "--deadline=%llu",
+		 analyses->settings->deadline_ns / NS_PER_S + 1);
+	snprintf(top, sizeof(top), "--top=%" PRIu64, analyses->settings->top);
+	return child_start(&job->child, analyses->loop, analyses->program, argv, in_fd, out_fd,
+			   on_end, job);
+}
+
+static int listen_to(struct analysis_job *job)
+{
+	int r = loop_fd_init(&job->out, job->analyses->loop, job->out_fd, on_out, job);
+
+	if (r == 0)
+		r = loop_fd_want(&job->out, LOOP_READ);
+	if (r == 0)
+		r = loop_timer_set(&job->deadline, job->analyses->settings->deadline_ns);
+	return r;
+}
+
+int analysis_job_start(struct analysis_job *job, struct err *err)
+{
+	int in_fd = open_capture(job, err), pipe_fds[2], r = 0;
+
+	if (in_fd < 0)
+		return in_fd;
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0) {
+		r = err_set(err, -errno, "no pipe: %s", strerror(errno));
+		close(in_fd);
+		return r;
+	}
+	job->out_fd = pipe_fds[0];
+	job->began_ns = clock_mono_ns();
+	if (fcntl(job->out_fd, F_SETFL, O_NONBLOCK) < 0)
+		r = -errno;
+	if (r == 0)
+		r = listen_to(job);
+	if (r == 0)
+		r = run(job, in_fd, pipe_fds[1]);
+	close(pipe_fds[1]);
+	close(in_fd);
+	return r < 0 ? err_set(err, r, "%s cannot be started: %s", job->analyses->program,
+			       strerror(-r))
+		     : 0;
+}
+
+int analysis_job_new(struct analysis_job **ret, struct analyses *analyses,
+		     const struct manifest *manifest, uint64_t memory_bytes, struct err *err)
+{
+	struct analysis_job *job = calloc(1, sizeof(*job));
+	int r;
+
+	if (job == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	*job = (struct analysis_job){
+		.analyses = analyses,
+		.manifest = *manifest,
+		.memory_bytes = memory_bytes,
+		.out_fd = -1,
+		.analysis = manifest->analysis,
+	};
+	link_init(&job->pool_job.link);
+	buf_init(&job->said, WORKER_REPORT_MAX);
+	*ret = job;
+	r = loop_timer_init(&job->deadline, analyses->loop, on_deadline, job);
+	return r < 0 ? err_set(err, r, "out of memory") : 0;
+}
+
+void analysis_job_free(struct analysis_job *job)
+{
+	if (job == NULL)
+		return;
+	child_fini(&job->child);
+	close_out(job);
+	loop_timer_fini(&job->deadline);
+	buf_fini(&job->said);
+	free(job);
+}

@@ -1,0 +1,66 @@
+/* What a runtime cannot give. */
+
+#include "capture/support.h"
+
+#include <string.h>
+
+#include "inspect/runtime.h"
+#include "util/err.h"
+#include "util/str.h"
+#include "watch/target.h"
+
+static enum capture_refusal refuse(const struct target *target, enum ability ability,
+				   const char *wish, struct err *err)
+{
+	const struct runtime *runtime = target->session.runtime;
+	const char *why = runtime != NULL ? runtime->cannot[ability] : NULL;
+	const char *version = target->identity.runtime_version;
+
+	if (why == NULL)
+		return REFUSAL_NONE;
+	/* WebKit and workerd do not tell their versions. */
+	return (enum capture_refusal)err_set(
+		err, REFUSAL_UNSUPPORTED, "%.80s: not supported by %s%s%.16s: %s", wish,
+		runtime->name, version[0] != '\0' ? " " : "", version, why);
+}
+
+/* Where a snapshot cannot be rewritten, nobody gets it as it is who wants less. */
+static enum capture_refusal judge_redact(const struct captures *captures,
+					 const struct target *target,
+					 const struct capture_request *request, struct err *err)
+{
+	const struct recipe_choice *choice = request->recipe;
+	int level = choice != NULL && choice->has_redact ? choice->redact
+							 : captures->settings->recipe.redact;
+
+	if (request->kind != CAPTURE_KIND_SNAPSHOT || level != REDACT_ALL)
+		return REFUSAL_NONE;
+	return refuse(target, ABILITY_REDACT_ALL, "redact: all", err);
+}
+
+static bool is_worker(const struct target *target, const char *isolate)
+{
+	return str_has_prefix(isolate, "worker:") && target_find_isolate(target, isolate) == NULL;
+}
+
+enum capture_refusal support_judge(const struct captures *captures, const struct target *target,
+				   const struct capture_request *request, struct err *err)
+{
+	if (is_worker(target, request->isolate) &&
+	    refuse(target, ABILITY_WORKERS, request->isolate, err) != REFUSAL_NONE)
+		return REFUSAL_UNSUPPORTED;
+	return judge_redact(captures, target, request, err);
+}
+
+bool captures_can_have(const struct target *target, const char *isolate)
+{
+	return !is_worker(target, isolate) ||
+	       refuse(target, ABILITY_WORKERS, isolate, NULL) == REFUSAL_NONE;
+}
+
+int captures_kind_unsupported(const struct target *target, const char *kind, struct err *err)
+{
+	int ability = runtime_ability(kind);
+
+	return ability < 0 ? REFUSAL_NONE : (int)refuse(target, (enum ability)ability, kind, err);
+}

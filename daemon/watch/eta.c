@@ -1,0 +1,61 @@
+/* When memory that grows will be at its limit. */
+
+#include "watch/eta.h"
+
+#include <math.h>
+
+#include "watch/target.h"
+
+/* Growth that is no chance, whether it is a leak or not: the limit asks for no reasons. */
+static bool grows(const struct trend *trend)
+{
+	return trend->points > 0 && (trend->against & (TREND_FEW | TREND_FLAT | TREND_NOISE)) == 0;
+}
+
+static double growth_of(const struct leak *leak, enum series_signal signal)
+{
+	for (enum series_window w = WINDOW_FAST; w < WINDOWS; w++) {
+		if (grows(&leak->trends[w][signal]))
+			return leak->trends[w][signal].slope;
+	}
+	return 0;
+}
+
+bool eta_of_heap(const struct isolate *isolate, double *ret)
+{
+	const struct sample *last = &isolate->last;
+	uint64_t live;
+	double slope;
+
+	if (!sample_has(last, SAMPLE_HEAP_LIMIT) || last->value[SAMPLE_HEAP_LIMIT] == 0 ||
+	    !series_live(&isolate->series, &live) || !leak_slope(&isolate->leak, &slope))
+		return false;
+	*ret = leak_eta((double)live, (double)last->value[SAMPLE_HEAP_LIMIT],
+			growth_of(&isolate->leak, SIGNAL_LIVE));
+	return true;
+}
+
+bool eta_of_cgroup(const struct target *target, const struct isolate *isolate, double *ret)
+{
+	const struct process_stats *process = &target->process;
+	double slope = 0;
+
+	if (isolate != target_main_isolate(target) || !process->present || !process->has_cgroup ||
+	    !process->has_cgroup_limit || !leak_slope(&isolate->leak, &slope))
+		return false;
+	slope = 0;
+	for (enum series_signal s = SIGNAL_LIVE; s < LEAK_SIGNALS; s++)
+		slope += growth_of(&isolate->leak, s);
+	*ret = leak_eta((double)process->cgroup_usage_bytes, (double)process->cgroup_limit_bytes,
+			slope);
+	return true;
+}
+
+double eta_of(const struct target *target, const struct isolate *isolate)
+{
+	double heap = INFINITY, cgroup = INFINITY;
+
+	(void)eta_of_heap(isolate, &heap);
+	(void)eta_of_cgroup(target, isolate, &cgroup);
+	return heap < cgroup ? heap : cgroup;
+}

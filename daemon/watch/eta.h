@@ -1,0 +1,20 @@
+#pragma once
+
+/*
+ * When memory that grows will be at its limit: of the heap, where the runtime aborts, and of the
+ * control group, where the kernel kills. Both from the slopes that watch/leak.h found.
+ */
+
+#include <stdbool.h>
+
+struct isolate;
+struct target;
+
+/* Seconds; INFINITY while nothing grows for sure. False: no limit, or nothing judged yet. */
+bool eta_of_heap(const struct isolate *isolate, double *ret);
+
+/* Of the process, and hence for its main isolate only. */
+bool eta_of_cgroup(const struct target *target, const struct isolate *isolate, double *ret);
+
+/* The sooner of both; INFINITY when neither is known. */
+double eta_of(const struct target *target, const struct isolate *isolate);

@@ -1,0 +1,73 @@
+#pragma once
+
+/*
+ * Leaks of one isolate: whether its memory grows without end, which memory that is, and when it
+ * will be at its limit. Judged when a bucket of a window is complete, and only then: between two
+ * buckets nothing new is known.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "watch/series.h"
+#include "watch/trend.h"
+
+/*
+ * What grows. Heap that is held comes before what it holds elsewhere, and that before what belongs
+ * to neither. Churn is no leak: much garbage between two collections, and nothing that stays.
+ */
+enum leak_cause {
+	LEAK_NONE,
+	LEAK_HEAP,
+	LEAK_BUFFERS, /* memory outside of the heap, held by objects in it */
+	LEAK_NATIVE, /* of the process, neither heap nor buffers: addons, threads, fragments */
+	LEAK_CHURN,
+	LEAK_CAUSES,
+};
+
+#define LEAK_SIGNALS SIGNAL_PEAK /* those before it */
+
+struct leak {
+	struct trend trends[WINDOWS][LEAK_SIGNALS];
+	uint32_t slots[WINDOWS]; /* of the newest bucket that was judged */
+	bool judged[WINDOWS];
+	double churn; /* garbage in heaps of live set, mean of the fast window; 0 unknown */
+	enum leak_cause cause; /* by the default limits */
+	enum series_window window; /* in which the cause holds; fast when both */
+};
+
+/* Growth that matters, unless a rule says otherwise. */
+#define LEAK_GROWTH_SHARE     0.05
+#define LEAK_GROWTH_MIN_BYTES (10.0 * 1024 * 1024)
+
+/*
+ * Judge anew what has new buckets. start_ns is when the isolate began, monotonic and maybe before
+ * the clock did; what is older than warmup_ns after it takes no part. True when something was
+ * judged.
+ */
+bool leak_update(struct leak *leak, const struct series *series, int64_t start_ns,
+		 uint64_t warmup_ns);
+
+static inline bool leak_is_suspected(const struct leak *leak)
+{
+	return leak->cause != LEAK_NONE && leak->cause != LEAK_CHURN;
+}
+
+/* The signal a cause stands for. Not of LEAK_NONE and LEAK_CHURN. */
+enum series_signal leak_signal(enum leak_cause cause);
+
+/*
+ * Bytes per second by which the live set grows: the slope of the window in which a leak is
+ * suspected, else of the fast one once it can be judged, else of the slow one. False: not known.
+ */
+bool leak_slope(const struct leak *leak, double *ret);
+
+/* The same of everything that is suspected to grow: what fills a control group. 0: nothing. */
+double leak_total_slope(const struct leak *leak);
+
+/* Of the suspected cause, else of the live set. */
+double leak_confidence(const struct leak *leak);
+
+/* Seconds until used bytes are limit bytes; INFINITY when nothing grows, 0 past the limit. */
+double leak_eta(double used, double limit, double slope);
+
+const char *leak_cause_name(enum leak_cause cause); /* "heap" */

@@ -1,0 +1,163 @@
+/* The condition `leak` of a rule. */
+
+#include "watch/leak_rule.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "util/clock.h"
+#include "util/str.h"
+#include "watch/eta.h"
+#include "watch/target.h"
+
+/* What lies further ahead is no forecast. */
+static const double eta_max_s = 100 * 24 * 3600.0;
+
+static const char *const windows[] = { "any", "fast", "slow", NULL };
+static const char *const causes[] = { "any", "heap", "buffers", "native", NULL };
+
+#define WHEN(member) offsetof(struct leak_when, member)
+
+const struct option_desc leak_when_options[] = {
+	{ .name = "window",
+	  .type = OPTION_ENUM,
+	  .offset = WHEN(window),
+	  .choices = windows,
+	  .def = "any",
+	  .help = "The window in which it must be seen: `leak.fast_window` or `leak.slow_window` "
+		  "of the configuration." },
+	{ .name = "cause",
+	  .type = OPTION_ENUM,
+	  .offset = WHEN(cause),
+	  .choices = causes,
+	  .def = "any",
+	  .help = "What must grow: the live set of the heap, memory outside of it that its objects "
+		  "hold (buffers), or what of the process belongs to neither (native)." },
+	{ .name = "min_growth",
+	  .type = OPTION_RATIO,
+	  .offset = WHEN(growth_share),
+	  .def = "5%",
+	  .help = "The least growth over the window, of what grows; never less than 10 MiB." },
+	{ .name = "eta_below",
+	  .type = OPTION_TIME,
+	  .offset = WHEN(eta_below_ns),
+	  .present = WHEN(has_eta_below),
+	  .max = 100 * 24 * 3600 * NS_PER_S,
+	  .help = "Only when the limit of the heap or of the control group will be reached within "
+		  "this time." },
+	{ 0 },
+};
+
+static bool trend_holds(const struct leak_when *when, const struct trend *trend)
+{
+	double needed = when->growth_share * trend->level;
+
+	if (trend->points == 0 || (trend->against & ~(unsigned)TREND_SMALL) != 0)
+		return false;
+	return trend->growth >= (needed > LEAK_GROWTH_MIN_BYTES ? needed : LEAK_GROWTH_MIN_BYTES);
+}
+
+static const struct trend *find_trend(const struct leak_when *when, const struct leak *leak)
+{
+	for (enum leak_cause cause = LEAK_HEAP; cause <= LEAK_NATIVE; cause++) {
+		if (when->cause != LEAK_NONE && when->cause != (int)cause)
+			continue;
+		for (enum series_window w = WINDOW_FAST; w < WINDOWS; w++) {
+			const struct trend *trend = &leak->trends[w][leak_signal(cause)];
+
+			if ((when->window == 0 || when->window == 1 + (int)w) &&
+			    trend_holds(when, trend))
+				return trend;
+		}
+	}
+	return NULL;
+}
+
+bool leak_when_holds(const struct leak_when *when, const struct target *target,
+		     const struct isolate *isolate, double *ret_slope)
+{
+	const struct trend *trend = find_trend(when, &isolate->leak);
+	double slope;
+
+	if (leak_slope(&isolate->leak, &slope))
+		*ret_slope = slope;
+	if (trend == NULL)
+		return false;
+	*ret_slope = trend->slope;
+	return !when->has_eta_below ||
+	       eta_of(target, isolate) * (double)NS_PER_S < (double)when->eta_below_ns;
+}
+
+bool leak_when_equal(const struct leak_when *a, const struct leak_when *b)
+{
+	return a->window == b->window && a->cause == b->cause &&
+	       !(a->growth_share < b->growth_share) && !(a->growth_share > b->growth_share) &&
+	       a->has_eta_below == b->has_eta_below && a->eta_below_ns == b->eta_below_ns;
+}
+
+void leak_when_describe(const struct leak_when *when, struct buf *buf)
+{
+	char text[STR_UNIT_MAX];
+
+	buf_puts(buf, "leak");
+	if (when->cause != LEAK_NONE)
+		buf_printf(buf, " of %s", causes[when->cause]);
+	if (when->window != 0)
+		buf_printf(buf, " in the %s window", windows[when->window]);
+	buf_printf(buf, " by %g%%", 100 * when->growth_share);
+	if (when->has_eta_below)
+		buf_printf(buf, " with eta < %s", str_format_duration(text, when->eta_below_ns));
+}
+
+/* ---- for people ---- */
+
+char *leak_format_slope(char *dst, size_t size, double bytes_per_second)
+{
+	double hourly = fabs(bytes_per_second) * 3600;
+	char text[STR_UNIT_MAX];
+
+	str_format_bytes(text, hourly < 1e18 ? (uint64_t)hourly : (uint64_t)1e18);
+	snprintf(dst, size, "%s%s/h", bytes_per_second < 0 ? "-" : "", text);
+	return dst;
+}
+
+static char *format_eta(char dst[STR_UNIT_MAX], double seconds)
+{
+	if (!(seconds < eta_max_s))
+		snprintf(dst, STR_UNIT_MAX, "never");
+	else
+		str_format_duration(dst, (uint64_t)seconds * NS_PER_S);
+	return dst;
+}
+
+static int add(struct labels *labels, const char *name, const char *value)
+{
+	if (labels_get(labels, name) != NULL)
+		return 0;
+	return labels_set(labels, name, value) == -ENOMEM ? -ENOMEM : 0;
+}
+
+int leak_labels(struct labels *labels, const struct target *target, const struct isolate *isolate)
+{
+	const struct leak *leak = &isolate->leak;
+	char slope[2 * STR_UNIT_MAX] = "unknown", eta[STR_UNIT_MAX], confidence[16];
+	double value;
+	int r;
+
+	if (leak_is_suspected(leak))
+		leak_format_slope(slope, sizeof(slope),
+				  leak->trends[leak->window][leak_signal(leak->cause)].slope);
+	else if (leak_slope(leak, &value))
+		leak_format_slope(slope, sizeof(slope), value);
+	snprintf(confidence, sizeof(confidence), "%.2f", leak_confidence(leak));
+	r = add(labels, "cause", leak_cause_name(leak->cause));
+	if (r == 0)
+		r = add(labels, "slope", slope);
+	if (r == 0)
+		r = add(labels, "confidence", confidence);
+	if (r == 0)
+		r = add(labels, "eta", format_eta(eta, eta_of(target, isolate)));
+	return r;
+}

@@ -1,0 +1,312 @@
+/*
+ * Trends
+ *
+ * A window has at most 96 points and so 4,560 pairs: the median and the bound of their slopes are
+ * selected, not sorted. What is dearer than the rank test and the slope is looked at only when
+ * these two speak for a leak.
+ */
+
+#include "watch/trend.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PAIRS_MAX = TREND_POINTS_MAX * (TREND_POINTS_MAX - 1) / 2 };
+
+/* Standard normal deviates: two-sided 90 %, 95 %, 99 % and 99.9 %. */
+static const double z_90 = 1.645, z_95 = 1.96, z_99 = 2.58, z_999 = 3.29;
+
+/*
+ * How fast the second half must grow, in slopes of the first, and the parts beside a step, in
+ * slopes of the whole. The figures are those with which tests/bench/leak.c finds most and errs
+ * least: parts of a window have few points, and the slope of a slow leak is uncertain there.
+ */
+static const double second_share = 0.41, young_share = 0.7, beside_share = 0.25;
+
+/* What a set of pairs of points says. */
+struct pairs {
+	double slopes[PAIRS_MAX];
+	uint32_t n;
+	double s; /* pairs that rise less pairs that fall */
+	double variance; /* of s, if the order were chance */
+};
+
+/* ---- selection ---- */
+
+static void swap(double *a, double *b)
+{
+	double keep = *a;
+
+	*a = *b;
+	*b = keep;
+}
+
+/* The k-th smallest (from 0) of v[0..n), which is put in another order: Hoare's selection. */
+static double select_kth(double *v, uint32_t n, uint32_t k)
+{
+	int64_t low = 0, high = (int64_t)n - 1;
+
+	while (low < high) {
+		double pivot = v[low + (high - low) / 2];
+		int64_t i = low, j = high;
+
+		while (i <= j) {
+			while (v[i] < pivot)
+				i++;
+			while (v[j] > pivot)
+				j--;
+			if (i <= j)
+				swap(&v[i++], &v[j--]);
+		}
+		if ((int64_t)k <= j)
+			high = j;
+		else if ((int64_t)k >= i)
+			low = i;
+		else
+			break;
+	}
+	return v[k];
+}
+
+/* Of an even number the mean of the two in the middle. */
+static double median(double *v, uint32_t n)
+{
+	double upper, lower;
+
+	if (n == 0)
+		return 0;
+	upper = select_kth(v, n, n / 2);
+	if (n % 2 == 1)
+		return upper;
+	lower = v[0]; /* the selection has left the smaller half in front */
+	for (uint32_t i = 1; i < n / 2; i++)
+		lower = v[i] > lower ? v[i] : lower;
+	return (lower + upper) / 2;
+}
+
+/* ---- Theil, Sen, Mann, Kendall ---- */
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double variance_part(double n)
+{
+	return n * (n - 1) * (2 * n + 5);
+}
+
+/* Of Kendall's S for n values without order, ties taken into account. */
+static double variance_of_s(const double *y, uint32_t n)
+{
+	double sorted[TREND_POINTS_MAX], sum = variance_part(n);
+	uint32_t tied = 1;
+
+	memcpy(sorted, y, n * sizeof(*y));
+	qsort(sorted, n, sizeof(*sorted), by_value);
+	for (uint32_t i = 1; i <= n; i++) {
+		if (i < n && sorted[i] <= sorted[i - 1]) {
+			tied++;
+			continue;
+		}
+		if (tied > 1)
+			sum -= variance_part(tied);
+		tied = 1;
+	}
+	return sum / 18;
+}
+
+static double rises_less_falls(const double *y, uint32_t n)
+{
+	int32_t s = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		for (uint32_t k = i + 1; k < n; k++)
+			s += (y[k] > y[i]) - (y[k] < y[i]);
+	}
+	return s;
+}
+
+/* S is a whole number: half of a step is taken off before it is held against a normal deviate. */
+static double deviate(double s, double variance)
+{
+	if (!(variance > 0) || (s < 0.5 && s > -0.5))
+		return 0;
+	return (s > 0 ? s - 1 : s + 1) / sqrt(variance);
+}
+
+double trend_z(const double *y, uint32_t n)
+{
+	n = n < TREND_POINTS_MAX ? n : TREND_POINTS_MAX;
+	return n < 2 ? 0 : deviate(rises_less_falls(y, n), variance_of_s(y, n));
+}
+
+static void add_pairs(struct pairs *pairs, const double *t, const double *y, uint32_t n)
+{
+	if (n < 2)
+		return;
+	for (uint32_t i = 0; i < n; i++) {
+		for (uint32_t k = i + 1; k < n; k++) {
+			if (t[k] > t[i])
+				pairs->slopes[pairs->n++] = (y[k] - y[i]) / (t[k] - t[i]);
+		}
+	}
+	pairs->s += rises_less_falls(y, n);
+	pairs->variance += variance_of_s(y, n);
+}
+
+/* Sen's interval: as far from the median as the rank test cannot tell from chance. */
+static double lower_bound(struct pairs *pairs)
+{
+	double rank = floor((pairs->n - z_95 * sqrt(pairs->variance)) / 2) - 1;
+
+	if (pairs->n == 0)
+		return 0;
+	return select_kth(pairs->slopes, pairs->n, rank > 0 ? (uint32_t)rank : 0);
+}
+
+double trend_slope(const double *t, const double *y, uint32_t n, double *ret_lower)
+{
+	struct pairs pairs;
+	double slope;
+
+	pairs.n = 0;
+	pairs.s = pairs.variance = 0;
+	add_pairs(&pairs, t, y, n < TREND_POINTS_MAX ? n : TREND_POINTS_MAX);
+	slope = median(pairs.slopes, pairs.n);
+	if (ret_lower != NULL)
+		*ret_lower = lower_bound(&pairs);
+	return slope;
+}
+
+/* ---- steps ---- */
+
+uint32_t trend_split(const double *y, uint32_t n)
+{
+	double sum = 0, left = 0, best = -1;
+	uint32_t at = 1;
+
+	for (uint32_t i = 0; i < n; i++)
+		sum += y[i];
+	/* The least squares around two means are where the means explain most. */
+	for (uint32_t i = 1; i < n; i++) {
+		double apart, gain;
+
+		left += y[i - 1];
+		apart = left / i - (sum - left) / (n - i);
+		gain = apart * apart * i * (n - i) / n;
+		if (gain > best) {
+			best = gain;
+			at = i;
+		}
+	}
+	return at;
+}
+
+/* The slope and z of what is left when the two levels are taken apart. */
+static double slope_beside_step(const double *t, const double *y, uint32_t n, double *ret_z)
+{
+	uint32_t split = trend_split(y, n);
+	struct pairs pairs;
+
+	pairs.n = 0;
+	pairs.s = pairs.variance = 0;
+	add_pairs(&pairs, t, y, split);
+	add_pairs(&pairs, t + split, y + split, n - split);
+	*ret_z = deviate(pairs.s, pairs.variance);
+	return median(pairs.slopes, pairs.n);
+}
+
+/* ---- judgement ---- */
+
+/* By how much x exceeds what is needed: 0.5 at the limit, 1 from twice the limit on. */
+static double margin(double x, double needed)
+{
+	if (!(x > 0))
+		return 0;
+	if (!(needed > 0))
+		return 1;
+	return x < 2 * needed ? x / (2 * needed) : 1;
+}
+
+static double level_of(const double *y, uint32_t n)
+{
+	double last[TREND_POINTS_MAX];
+	uint32_t quarter = (n + 3) / 4;
+
+	memcpy(last, y + n - quarter, quarter * sizeof(*y));
+	return median(last, quarter);
+}
+
+/* The second half, and the parts beside a step; returns the product of their margins. */
+static double judge_parts(const double *t, const double *y, uint32_t n, bool is_young,
+			  struct trend *trend)
+{
+	double share = is_young ? young_share : second_share, z_needed = is_young ? z_99 : z_90;
+	uint32_t half = n / 2;
+	double first = trend_slope(t, y, half, NULL);
+	double second = trend_slope(t + half, y + half, n - half, NULL);
+	double z = trend_z(y + half, n - half), beside, beside_z;
+
+	beside = slope_beside_step(t, y, n, &beside_z);
+	if (!(z > z_needed) || !(second >= share * first))
+		trend->against |= TREND_SATURATES;
+	if (!(beside_z > z_90) || !(beside >= beside_share * trend->slope))
+		trend->against |= TREND_STEP;
+	return margin(z, z_needed) * margin(second, share * first) * margin(beside_z, z_90) *
+	       margin(beside, beside_share * trend->slope);
+}
+
+void trend_judge(const double *t, const double *y, uint32_t n, const struct trend_limits *limits,
+		 struct trend *ret)
+{
+	double needed, product;
+
+	n = n < TREND_POINTS_MAX ? n : TREND_POINTS_MAX;
+	*ret = (struct trend){ .points = n };
+	if (n < (limits->is_young ? TREND_POINTS_YOUNG : TREND_POINTS_MIN)) {
+		ret->against = TREND_FEW;
+		return;
+	}
+	ret->slope = trend_slope(t, y, n, &ret->lower);
+	ret->z = trend_z(y, n);
+	ret->level = level_of(y, n);
+	ret->growth = ret->slope * (t[n - 1] - t[0]);
+	needed = limits->growth_share * ret->level;
+	if (needed < limits->growth_min)
+		needed = limits->growth_min;
+	if (!(ret->lower > 0))
+		ret->against |= TREND_FLAT;
+	if (!(ret->z > z_999))
+		ret->against |= TREND_NOISE;
+	if (!(ret->growth >= needed))
+		ret->against |= TREND_SMALL;
+	if (ret->against & (TREND_FLAT | TREND_NOISE))
+		return;
+	product = margin(ret->z, z_999) * margin(ret->growth, needed);
+	product *= judge_parts(t, y, n, limits->is_young, ret);
+	ret->confidence = pow(product, 1.0 / 6);
+}
+
+const char *trend_why_not(unsigned against)
+{
+	static const char *const texts[] = {
+		"not enough samples after the warm-up",
+		"the slope may be zero",
+		"no order that could not be chance",
+		"too little growth to matter",
+		"the second half grows far less than the first, or not at all",
+		"one step, and no growth before or after it",
+		"it was as high before",
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		if (against & (1u << i))
+			return texts[i];
+	}
+	return "";
+}

@@ -1,0 +1,360 @@
+"""Reports beside captures: the same as `heapwatchctl analyze` makes, by a worker that can do nothing
+else; and what becomes of a snapshot, a worker or a daemon that fails."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab import daemon as heapwatchd, node
+from lab.ctl import Ctl
+from lab.daemon import PLAIN, static_config
+from lab.wait import until
+
+ON = {"enabled": True, "headroom": "64MiB"}
+KEY = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
+
+
+@pytest.fixture
+def app(start_node):
+    return start_node(24, "heap", 2000, 1)
+
+
+@pytest.fixture
+def analysing(start_daemon):
+    """analysing(targets, capture settings, analysis settings) -> Daemon that analyses."""
+    def start(targets=None, capture=None, home=None, **analysis):
+        config = static_config(targets or {}, capture={**PLAIN, **(capture or {})},
+                               analysis={**ON, **analysis})
+        return start_daemon(config, **({"home": home} if home else {}))
+    return start
+
+
+def captures(daemon):
+    return [c for c in daemon.api("/captures")["ready"] if c["kind"] == "snapshot"]
+
+
+def wait_state(daemon, state, n=1, limit_s=60):
+    """The captures, once n of them are in this state."""
+    until(lambda: sum(c["analysis"]["state"] == state for c in captures(daemon)) >= n,
+          lambda: f"{n} {state}: {[c['analysis'] for c in captures(daemon)]}\n{daemon.tail()}", limit_s)
+    return [c for c in captures(daemon) if c["analysis"]["state"] == state]
+
+
+def children(daemon):
+    path = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children")
+    return [int(pid) for pid in path.read_text().split()]
+
+
+def wait_worker(daemon):
+    """The pid of the worker, once it has confined itself."""
+    def confined():
+        for pid in children(daemon):
+            try:
+                if "Seccomp:\t2" in Path(f"/proc/{pid}/status").read_text():
+                    return pid
+            except OSError:
+                pass
+        return None
+    return until(confined, lambda: f"a worker; log:\n{daemon.tail()}", step_s=0.002)
+
+
+def report_of(daemon, capture):
+    answer = daemon.get(f"/api/v1/captures/{capture['id']}/report")
+    assert answer.status == 200, answer.text
+    return answer.json()
+
+
+def rows(report):
+    return [(c["key"], c["count"], c["self_bytes"], c["retained_bytes"], c["distance"])
+            for c in report["classes"]]
+
+
+def drop_in(directory, data, name="Heap.20260101.000000.1.0.001.heapsnapshot"):
+    """As a runtime writes it: whole under its name, then closed."""
+    part = directory / f".{name}"
+    part.write_bytes(data)
+    part.rename(directory / name)
+
+
+# ---- what is right ----
+
+@pytest.mark.parametrize("compress", ["none", "zstd"])
+def test_report_is_that_of_analyze(app, analysing, tmp_path, compress):
+    daemon = analysing({"app": app.address}, {"compress": compress, "redact": "strings"})
+    daemon.wait_up("app")
+    daemon.capture("app")
+    (capture,) = wait_state(daemon, "done")
+    report = report_of(daemon, capture)
+    ctl = Ctl("-H", f"127.0.0.1:{daemon.port}")
+    exported = tmp_path / "app.heapsnapshot"
+    ctl("export", "-o", exported, capture["id"])
+    by_hand = Ctl().json("analyze", exported, "--top=100")
+    for member in ("nodes", "edges", "digest", "statistics", "classes_in_all"):
+        assert report[member] == by_hand[member], member
+    assert rows(report) == rows(by_hand)
+    assert report["file"] == capture["name"]
+    assert report["worker"]["estimate_bytes"] > 0
+    assert report["worker"]["peak_resident_bytes"] > report["nodes"]
+    assert "KnownThing" in {c["name"] for c in report["classes"]}
+
+    # It lies beside the capture, is counted, shown and verified, and goes with it.
+    path = next(daemon.storage.rglob("ready/*.report.json"))
+    assert json.loads(path.read_text()) == report and path.name == capture["report_name"]
+    assert path.stat().st_size == capture["report_bytes"]
+    assert daemon.value("heapwatch_analyses_total", result="done") == 1
+    assert daemon.value("heapwatch_analysis_duration_seconds_count") == 1
+    assert daemon.value("heapwatch_spool_size_bytes") == \
+        capture["file_bytes"] + capture["scripts_bytes"] + capture["report_bytes"]
+    told = ctl("info", capture["id"]).stdout
+    assert "Analysis: done\n" in told and f" in {by_hand['classes'][0]['count']} " in told
+    assert " OK " in ctl("verify", capture["id"]).stdout
+    path.write_text("{}")
+    assert " truncated " in ctl("verify", capture["id"], exit=1).stdout
+    assert ">report</a>" in daemon.get("/").text
+    ctl("rm", capture["id"])
+    assert not path.exists() and list(path.parent.iterdir()) == []
+    assert daemon.value("heapwatch_spool_size_bytes") == 0
+
+
+def test_it_is_off_unless_asked_for(app, start_daemon):
+    daemon = start_daemon(static_config({"app": app.address}))
+    daemon.wait_up("app")
+    daemon.capture("app")
+    (capture,) = captures(daemon)
+    assert capture["analysis"] == {"state": "none", "reason": "analysis.enabled is off"}
+    answer = daemon.get(f"/api/v1/captures/{capture['id']}/report")
+    assert answer.status == 404 and "analysis.enabled is off" in answer.text
+    # A reload that turns it on takes up what is there.
+    daemon.configure(static_config({"app": app.address}, analysis=ON))
+    daemon.process.signal(signal.SIGHUP)
+    wait_state(daemon, "done")
+
+
+def test_encrypted_is_skipped(app, analysing):
+    daemon = analysing({"app": app.address}, {"encrypt": [KEY]})
+    daemon.wait_up("app")
+    daemon.capture("app")
+    (capture,) = wait_state(daemon, "skipped")
+    assert capture["analysis"]["reason"] == "it is encrypted, and the daemon has no key"
+    answer = daemon.get(f"/api/v1/captures/{capture['id']}/report")
+    assert answer.status == 404 and "skipped: it is encrypted" in answer.text
+    assert list(daemon.storage.rglob("*.report.json")) == []
+
+
+# ---- the worker ----
+
+@pytest.fixture(scope="module")
+def big(tmp_path_factory):
+    """A snapshot that takes the analyser a while."""
+    path = tmp_path_factory.mktemp("big") / "big.heapsnapshot"
+    subprocess.run([node.binary(24), "-e", """
+        class Held { constructor(i) { this.next = { i, text: 'x' + i }; } }
+        globalThis.held = [];
+        for (let i = 0; i < 400000; i++) held.push(new Held(i));
+        require('v8').writeHeapSnapshot(process.argv[1]);""", path],
+                   check=True, env=node.environment())
+    return path.read_bytes()
+
+
+@pytest.fixture
+def adopting(analysing, tmp_path):
+    """adopting(analysis settings) -> (daemon, directory it takes files over from)"""
+    directory = tmp_path / "diagnostics"
+    directory.mkdir(mode=0o755, exist_ok=True)
+
+    def start(home=None, **analysis):
+        adopt = {"directory": str(directory), "settle": "100ms"}
+        return analysing(capture={"adopt": [adopt]}, home=home, **analysis), directory
+    return start
+
+
+def test_worker_is_confined(adopting, big):
+    daemon, directory = adopting()
+    drop_in(directory, big)
+    pid = wait_worker(daemon)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        proc = Path(f"/proc/{pid}")
+        assert {fd.name for fd in (proc / "fd").iterdir()} == {"0", "1"}
+        assert os.readlink(proc / "fd/0").endswith(".heapsnapshot")
+        assert os.readlink(proc / "fd/1").startswith("pipe:")
+        status = dict(line.split(":\t", 1) for line in (proc / "status").read_text().splitlines()
+                      if ":\t" in line)
+        assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2" and status["Threads"] == "1"
+        assert (proc / "environ").read_bytes() == b""
+        assert (proc / "oom_score_adj").read_text() == "1000\n"
+        stat = (proc / "stat").read_text().rpartition(") ")[2].split()
+        assert stat[16] == "19" and stat[38] == "5"  # nice; SCHED_IDLE
+        limits = (proc / "limits").read_text()
+        for name, value in (("Max open files", "2"), ("Max core file size", "0"),
+                            ("Max processes", "0")):
+            row = next(row for row in limits.splitlines() if row.startswith(name))
+            assert row[len("Max realtime priority    "):].split()[0] == value, row
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    (capture,) = wait_state(daemon, "done")
+    assert report_of(daemon, capture)["worker"]["duration_seconds"] > 0
+    assert children(daemon) == []
+
+
+def test_a_killed_worker_is_told(adopting, big):
+    daemon, directory = adopting()
+    drop_in(directory, big)
+    os.kill(wait_worker(daemon), signal.SIGKILL)
+    (capture,) = wait_state(daemon, "failed")
+    assert "killed from outside" in capture["analysis"]["reason"]
+    assert daemon.value("heapwatch_analyses_total", result="failed") == 1
+    daemon.process.wait_line("is failed: the worker was killed from outside")
+    assert children(daemon) == [] and daemon.get("/-/healthy").status == 200
+
+
+def test_a_forbidden_call_is_told(adopting, big):
+    daemon, directory = adopting()
+    drop_in(directory, big)
+    os.kill(wait_worker(daemon), signal.SIGSYS)
+    (capture,) = wait_state(daemon, "failed")
+    assert "SIGSYS" in capture["analysis"]["reason"]
+
+
+def test_deadline(adopting, big):
+    daemon, directory = adopting(deadline="3s")
+    drop_in(directory, big)
+    pid = wait_worker(daemon)
+    os.kill(pid, signal.SIGSTOP)  # hangs
+    (capture,) = wait_state(daemon, "failed")
+    assert capture["analysis"]["reason"] == "it took longer than the deadline of 3s"
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_memory_limit(adopting, big):
+    daemon, directory = adopting(max_memory="64MiB")
+    drop_in(directory, big)
+    (capture,) = wait_state(daemon, "skipped")
+    assert "may be taken" in capture["analysis"]["reason"]
+    assert daemon.value("heapwatch_analyses_total", result="skipped") == 1
+
+
+def test_headroom(adopting, big):
+    daemon, directory = adopting(headroom="1TiB")
+    drop_in(directory, big)
+    (capture,) = wait_state(daemon, "skipped")
+    assert "the host has " in capture["analysis"]["reason"]
+    assert children(daemon) == []
+
+
+# ---- what is wrong ----
+
+HEAD = ('{"snapshot":{"meta":{"node_fields":["type","name","id","self_size","edge_count",'
+        '"trace_node_id","detachedness"],"node_types":[["hidden","object"],"string","number",'
+        '"number","number","number","number"],"edge_fields":["type","name_or_index","to_node"],'
+        '"edge_types":[["context","element"],"string_or_number","node"]},'
+        '"node_count":%d,"edge_count":%d},')
+
+
+# All are whole documents: what is not is refused by the adoption already.
+@pytest.mark.parametrize("data, state, reason", [
+    ("{}", "failed", "not a heap snapshot"),
+    (HEAD % (400000000, 4000000000) + '"nodes":[]}', "failed", "cut short"),
+    (HEAD % (2**60, 2**60) + '"nodes":[]}', "skipped", "more than can be analysed"),
+    (HEAD % (1, 1) + '"nodes":[1,0,1,8,1,0,0],"edges":[0,0,700000],"strings":["a"]}', "failed",
+     "edges"),
+    (HEAD % (1, 0) + '"nodes":[1,99,1,8,0,0,0],"edges":[],"strings":["a"]}', "failed", "string 99"),
+], ids=["nothing", "huge counts", "absurd counts", "edge to nowhere", "name of nothing"])
+def test_hostile_snapshots(adopting, data, state, reason):
+    daemon, directory = adopting()
+    drop_in(directory, data.encode())
+    (capture,) = wait_state(daemon, state)
+    assert reason in capture["analysis"]["reason"]
+    assert "crashed" not in capture["analysis"]["reason"]
+    assert "SIGSYS" not in capture["analysis"]["reason"]
+    assert daemon.get("/-/healthy").status == 200 and children(daemon) == []
+
+
+def noise(data):
+    return os.urandom(len(data))
+
+
+def flipped(data):
+    return data[:len(data) // 2] + bytes([data[len(data) // 2] ^ 0xff]) + data[len(data) // 2 + 1:]
+
+
+@pytest.mark.parametrize("compress, damage, reason", [
+    ("zstd", flipped, "zstd"), ("none", noise, "not a heap snapshot"),
+    ("none", lambda data: b"[" * len(data), "not a heap snapshot"),
+    ("none", lambda data: b'{"snapshot":' + b"[" * (len(data) - 12), ""),
+], ids=["flipped", "noise", "brackets", "deep"])
+def test_bytes_that_somebody_changed(app, analysing, tmp_path, compress, damage, reason):
+    home = tmp_path / "daemon"
+    daemon = analysing({"app": app.address}, {"compress": compress}, home=home, enabled=False)
+    daemon.wait_up("app")
+    path = daemon.capture("app")
+    assert daemon.process.stop() == 0
+    path.write_bytes(damage(path.read_bytes()))
+    daemon = analysing({"app": app.address}, {"compress": compress}, home=home)
+    (capture,) = wait_state(daemon, "failed")
+    assert reason in capture["analysis"]["reason"]
+    assert "crashed" not in capture["analysis"]["reason"]
+
+
+# ---- the daemon ends ----
+
+def test_daemon_killed_while_analysing(adopting, big, tmp_path):
+    home = tmp_path / "daemon"
+    daemon, directory = adopting(home=home)
+    drop_in(directory, big)
+    pid = wait_worker(daemon)
+    daemon.process.signal(signal.SIGKILL)
+    daemon.process.wait_exit()
+    until(lambda: not Path(f"/proc/{pid}").exists(), "the worker to end with the daemon")
+    daemon, _ = adopting(home=home)
+    (capture,) = wait_state(daemon, "done")
+    assert capture["analysis_attempts"] == 2
+
+
+def test_twice_is_enough(adopting, big, tmp_path):
+    """A snapshot whose analysis takes the daemon down is not tried forever."""
+    home = tmp_path / "daemon"
+    for attempt in range(2):
+        daemon, directory = adopting(home=home)
+        if attempt == 0:
+            drop_in(directory, big)
+        wait_worker(daemon)
+        daemon.process.signal(signal.SIGKILL)
+        daemon.process.wait_exit()
+    daemon, _ = adopting(home=home)
+    (capture,) = wait_state(daemon, "failed")
+    assert capture["analysis"]["reason"] == "twice the daemon ended while it was analysed"
+
+
+def test_a_stop_is_no_attempt(adopting, big, tmp_path):
+    home = tmp_path / "daemon"
+    daemon, directory = adopting(home=home)
+    drop_in(directory, big)
+    pid = wait_worker(daemon)
+    assert daemon.process.stop() == 0
+    assert not Path(f"/proc/{pid}").exists()
+    daemon, _ = adopting(home=home)
+    (capture,) = wait_state(daemon, "done")
+    assert capture["analysis_attempts"] == 1
+
+
+def test_one_at_a_time(adopting, big):
+    daemon, directory = adopting()
+    for i in range(3):
+        drop_in(directory, big, f"Heap.20260101.000000.1.0.{i:03}.heapsnapshot")
+    most = 0
+
+    def done():
+        nonlocal most
+        most = max(most, len(children(daemon)))
+        return sum(c["analysis"]["state"] == "done" for c in captures(daemon)) == 3
+    until(done, lambda: f"three reports; log:\n{daemon.tail()}", 90)
+    assert most == 1
+
+
+def test_worker_is_beside_the_daemon():
+    assert os.access(Path(heapwatchd.program()).parent / "heapwatch-analyze", os.X_OK)

@@ -1,0 +1,122 @@
+"""What is said of files that are no whole snapshots, of each of the three formats: exit 1, with the
+section (or, of Firefox, the node) and the byte; never an answer, and never a crash."""
+
+import random
+import re
+import subprocess
+
+import pytest
+
+from lab import node, snapshots
+from lab.ctl import Ctl, binary
+
+SAMPLES = node.PROGRAMS.parent / "samples"
+TRIES = 20
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    home = tmp_path_factory.mktemp("files")
+    jsc, gecko = home / "jsc.json", home / "gecko.fxsnapshot"
+    subprocess.run(["zstd", "-dq", SAMPLES / "bun-small.gcdebugging.json.zst", "-o", jsc],
+                   check=True)
+    gecko.write_bytes(subprocess.run(
+        ["gzip", "-dc", SAMPLES / "firefox-withstacks.fxsnapshot"], check=True,
+        capture_output=True).stdout)
+    return {"v8": snapshots.take(None, home, "node24")[0].read_bytes(), "jsc": jsc.read_bytes(),
+            "gecko": gecko.read_bytes()}
+
+
+@pytest.fixture(params=["v8", "jsc", "gecko"])
+def kind(request):
+    return request.param
+
+
+def verdict(tmp_path, content):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    done = Ctl()("analyze", path, "--json=short", "--no-index", exit=1)
+    assert done.stdout == "" and done.stderr.startswith(f"heapwatchctl: {path}: ")
+    return done.stderr
+
+
+PLACE = {"v8": r'section "\w+"', "jsc": r'section "\w+"', "gecko": r"node \d+|first node"}
+
+
+def test_wherever_a_file_ends_the_place_is_told(files, kind, tmp_path):
+    whole, chance = files[kind], random.Random(1)
+    assert "empty" in verdict(tmp_path, b"")
+    for size in [1, 2, 20, *(chance.randrange(1, len(whole) - 2) for _ in range(TRIES))]:
+        said = verdict(tmp_path, whole[:size])
+        # Behind a node of Firefox's, what refers to the rest tells.
+        assert f"byte {size}" in said or "cut short behind a node" in said
+        assert re.search(PLACE[kind], said), said
+
+
+def test_whatever_else_is_there_the_place_is_told_or_the_answer_is_whole(files, kind, tmp_path):
+    """A run of other bytes in the middle; it may be of a text, where it is none of our business."""
+    whole, chance = files[kind], random.Random(2)
+    path, refused = tmp_path / "file", 0
+    for junk in [b"\0" * 64, b"\xff" * 64, b"[" * 64, b'"' * 63, b"7" * 64] * (TRIES // 5):
+        at = chance.randrange(len(whole) - 64)
+        path.write_bytes(whole[:at] + junk + whole[at + len(junk):])
+        done = subprocess.run([binary(), "analyze", path, "--json=short", "--no-index"],
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode in (0, 1), (at, junk, done.stderr)
+        refused += done.returncode
+        if done.returncode == 1:
+            assert re.search(r"byte \d+", done.stderr) and re.search(PLACE[kind], done.stderr), (
+                at, done.stderr)
+    assert refused > TRIES // 3
+
+
+@pytest.mark.parametrize("name", ["nodes", "edges", "strings"])
+def test_a_section_that_is_missing_or_comes_twice_is_named(files, tmp_path, name):
+    whole = files["v8"]
+    other = whole.replace(f'"{name}":['.encode(), f'"not{name}":['.encode(), 1)
+    assert f'no section "{name}" up to the end at byte {len(other)}' in verdict(tmp_path, other)
+    if name != "strings":
+        at = whole.index(b'"strings":[')
+        twice = whole[:at] + f'"{name}":[],'.encode() + whole[at:]
+        assert f'section "{name}", byte {at + len(name) + 3}: it comes twice' in verdict(tmp_path,
+                                                                                        twice)
+
+
+def test_numbers_that_do_not_agree_are_told_with_their_section(files, tmp_path):
+    whole = files["v8"]
+    count = re.search(rb'"node_count":(\d+)', whole)
+    for wrong, words in ((int(count[1]) - 1, 'section "nodes", .*byte'), (0, "node_count is 0")):
+        other = whole.replace(count[0], b'"node_count":%d' % wrong, 1)
+        said = verdict(tmp_path, other)
+        assert re.search(words, said) and "byte" in said, said
+    at = whole.index(b'"strings":[') + len(b'"strings":[')
+    said = verdict(tmp_path, whole[:at] + b'"only one"]}')
+    assert f'section "strings", byte {at}: something is named' in said
+
+
+def test_what_follows_the_end_is_not_passed_over(files, tmp_path):
+    for kind in ("v8", "jsc"):
+        whole = files[kind].rstrip()
+        said = verdict(tmp_path, whole + b"\n" + whole[:100])
+        assert f"there is more from byte {len(whole) + 1} on" in said
+        said = verdict(tmp_path, whole + b"\0" * 4096)
+        assert f"there is more from byte {len(whole)} on" in said
+
+
+@pytest.mark.parametrize("content", [b"\x7fELF" + b"\0" * 100, b"PK\x03\x04 a zip", b"\0" * 5000,
+                                     b"[1,2,3]", b'{"nodes":[]}', b"not json at all",
+                                     b"\xef\xbb\xbf{}", b"{", b"\x0a\x08\x01\x02"])
+def test_what_is_no_snapshot_is_no_snapshot(tmp_path, content):
+    assert verdict(tmp_path, content)
+
+
+def test_packed_files_that_are_damaged(files, tmp_path):
+    raw, packed = tmp_path / "raw", tmp_path / "s.zst"
+    raw.write_bytes(files["v8"])
+    subprocess.run(["zstd", "-q", raw, "-o", packed], check=True)
+    whole = packed.read_bytes()
+    assert "zstd" in verdict(tmp_path, whole[:len(whole) // 2])
+    assert "zstd" in verdict(tmp_path, whole[:1000] + b"\xff" * 100 + whole[1100:])
+    gz = subprocess.run(["gzip", "-c", raw], check=True, capture_output=True).stdout
+    assert "gzip" in verdict(tmp_path, gz[:len(gz) // 2])
+    assert "gzip" in verdict(tmp_path, gz[:1000] + b"\xff" * 100 + gz[1100:])

@@ -1,0 +1,106 @@
+"""Memory that grows on a real Node, seen in windows of seconds: series, cause, slope, ETA, alert."""
+
+import math
+import time
+
+import pytest
+import yaml
+
+from lab.daemon import static_config
+from lab.wait import until
+
+# Windows of 20 s have buckets of 0.2 s, and thirty of them are judged.
+FAST = {"poll": {"interval": "100ms", "timeout": "100ms"},
+        "leak": {"warmup": "0s", "fast_window": "20s", "slow_window": "40s"}}
+RULE = {"alert": "Leak", "when": {"leak": {"eta_below": "100d"}, "for": "1s"},
+        "annotations": {"summary": "{{ $labels.cause }} of {{ $labels.target }} grows by "
+                                   "{{ $labels.slope }}, full in {{ $labels.eta }}"}}
+
+
+@pytest.fixture
+def watched(start_daemon, tmp_path):
+    """watched({name: node}, rule...) -> Daemon that sees leaks within seconds."""
+    def start(targets, *rules):
+        path = tmp_path / "rules.yaml"
+        path.write_text(yaml.safe_dump({"groups": [
+            {"name": "leaks", "interval": "1s", "rules": list(rules)}]}))
+        daemon = start_daemon(static_config({n: t.address for n, t in targets.items()},
+                                            rule_files=[str(path)], **FAST))
+        for name in targets:
+            daemon.wait_up(name)
+        return daemon
+    return start
+
+
+def cause(daemon, target):
+    return [have["cause"] for have, value in daemon.values("heapwatch_leak_cause", target=target)
+            if value == 1]
+
+
+def rows(daemon, query="", target="app"):
+    data = daemon.api(f"/targets/{target}/series{query}")
+    assert data["resultType"] == "matrix"
+    return {(r["metric"]["__name__"], r["metric"]["resolution"]): r["values"]
+            for r in data["result"]}
+
+
+def test_heap_and_buffers_are_told_apart_and_alerted(watched, start_node):
+    apps = {kind: start_node(24, "drip", kind, 400) for kind in ("heap", "buffers", "nothing")}
+    daemon = watched(apps, RULE)
+    for name in ("heap", "buffers"):
+        daemon.wait_value("heapwatch_leak_suspected", 1, limit_s=40, target=name)
+        assert cause(daemon, name) == [name]
+        assert daemon.value("heapwatch_leaks_detected_total", target=name) >= 1
+    assert daemon.value("heapwatch_heap_growth_bytes_per_second", target="heap",
+                        isolate="main") == pytest.approx(8 << 20, rel=0.3)
+    eta = daemon.value("heapwatch_heap_limit_eta_seconds", target="heap", isolate="main")
+    limit = daemon.value("heapwatch_heap_limit_bytes", target="heap", isolate="main")
+    assert 0.5 * limit / (8 << 20) < eta < 1.5 * limit / (8 << 20)
+    assert daemon.value("heapwatch_leak_confidence_ratio", target="heap", isolate="main") >= 0.5
+
+    def firing():
+        return {a["labels"]["target"]: a for a in daemon.api("/alerts")["alerts"]
+                if a["state"] == "firing"}
+    until(lambda: "heap" in firing(), lambda: f"the alert: {daemon.api('/alerts')}")
+    notes = firing()["heap"]["annotations"]
+    assert notes["cause"] == "heap" and notes["slope"].endswith("GiB/h")
+    assert float(notes["confidence"]) >= 0.5 and notes["eta"][0].isdigit()
+    assert notes["summary"].startswith("heap of heap grows by ") and notes["eta"] in notes["summary"]
+    assert float(firing()["heap"]["value"]) == pytest.approx(8 << 20, rel=0.4)
+    assert "nothing" not in firing() and cause(daemon, "nothing") in ([], ["none"], ["churn"])
+    assert daemon.value("heapwatch_leak_suspected", target="nothing", isolate="main") == 0
+    assert math.isinf(daemon.value("heapwatch_heap_limit_eta_seconds", target="nothing",
+                                   isolate="main"))
+
+
+def test_series_in_three_resolutions(watched, start_node):
+    daemon = watched({"app": start_node(24, "drip", "heap", 100)})
+    until(lambda: len(rows(daemon).get(("heapwatch_heap_live_bytes", "slow"), [])) >= 3,
+          lambda: f"three buckets: {rows(daemon)}")
+    all_rows = rows(daemon)
+    assert {k for k in all_rows} == {
+        (f"heapwatch_{metric}_bytes", resolution) for metric, resolution in
+        [("heap_used", "raw"), ("heap_size", "raw")] +
+        [(m, r) for m in ("heap_live", "external_memory", "native_memory", "heap_peak")
+         for r in ("fast", "slow")]}
+    for values in all_rows.values():
+        times = [t for t, _ in values]
+        assert times == sorted(times) and abs(times[-1] - time.time()) < 5
+    live = [int(v) for _, v in all_rows["heapwatch_heap_live_bytes", "fast"]]
+    peak = [int(v) for _, v in all_rows["heapwatch_heap_peak_bytes", "fast"]]
+    assert len(live) == len(peak) and all(a <= b for a, b in zip(live, peak))
+    fast = rows(daemon, "?metric=heap_live&resolution=fast&isolate=main")
+    assert list(fast) == [("heapwatch_heap_live_bytes", "fast")]
+    middle = fast["heapwatch_heap_live_bytes", "fast"][1][0]
+    later = rows(daemon, f"?metric=heap_live&resolution=fast&start={middle}")
+    assert later["heapwatch_heap_live_bytes", "fast"][0][0] >= middle - 0.01
+    assert rows(daemon, "?end=1")["heapwatch_heap_used_bytes", "raw"] == []
+
+
+@pytest.mark.parametrize("query, status", [
+    ("nobody/series", 404), ("app/series?isolate=worker:9", 404), ("app/series?metric=load", 400),
+    ("app/series?resolution=week", 400), ("app/series?start=soon", 400),
+    ("app/series?end=-x", 400)])
+def test_what_no_series_answers(watched, start_node, query, status):
+    daemon = watched({"app": start_node(24, "idle")})
+    assert daemon.get(f"/api/v1/targets/{query}").status == status

@@ -1,0 +1,139 @@
+"""What a runtime cannot give is answered with the runtime, its version and the reason, whoever asks
+and however; what we have no kind for is told plainly. Asked of every real runtime."""
+
+import json
+import re
+
+import pytest
+import yaml
+
+from lab import chromium, node, webkit
+from lab.bun import Bun
+from lab.daemon import PLAIN, POLL
+from lab.deno import Deno
+from lab.firefox import Firefox
+from lab.site import Site
+from lab.wait import until
+from lab.workerd import Workerd
+
+UNKNOWN = r"kind: '{}' is not a known kind: expected \"snapshot\" or \"diagnostics\""
+NO_NAMES = "the names of properties in its snapshots cannot be replaced; redact: strings can be had"
+JSC = {"kind=sampling": "JavaScriptCore has no sampling heap profiler",
+       "kind=timeline": "JavaScriptCore keeps no stacks of allocations"}
+
+# What each cannot give; all else of WISHES it can, or is no kind of ours.
+CANNOT = {
+    "node": {}, "deno": {}, "workerd": {}, "chromium": {},
+    "bun": {**JSC, "isolate=worker:1": "its inspector does not reach them"},
+    "webkit": {**JSC, "isolate=worker:1": "its workers tell no memory", "redact=all": NO_NAMES},
+    "safari": {**JSC, "isolate=worker:1": "its workers tell no memory", "redact=all": NO_NAMES},
+    "firefox": {"isolate=worker:1": "it tells nothing of their heaps", "redact=all": NO_NAMES},
+}
+
+# Nothing that can be asked of these tells it.
+WITHOUT_VERSION = ("workerd", "webkit", "safari")
+
+
+@pytest.fixture(params=CANNOT)
+def runtime(request):
+    return request.param
+
+
+@pytest.fixture
+def address(runtime, nursery, tmp_path):
+    home = tmp_path / "program"
+    if runtime == "node":
+        return node.Node(nursery, 26, "idle").address
+    if runtime == "deno":
+        return Deno(nursery, home, "100").address
+    if runtime == "workerd":
+        return Workerd(nursery, home).address
+    if runtime == "chromium":
+        return chromium.Chromium(nursery, home, Site().url + "page.html").address
+    if runtime == "bun":
+        return Bun(nursery, "100").address
+    if runtime == "firefox":
+        return Firefox(nursery, home).address
+    browser = webkit.Browser(nursery, home)
+    return webkit.Proxy(browser.port).address if runtime == "safari" else browser.address
+
+
+def ask(daemon, query):
+    return daemon.post(f"/api/v1/targets/app/captures?{query}")
+
+
+def wait_known(daemon):
+    daemon.wait_up("app")
+    until(lambda: daemon.values("heapwatch_heap_used_bytes", target="app"), "an isolate")
+    (labels, _), = daemon.values("heapwatch_target_info", target="app")
+    return labels
+
+
+def says(labels, wish, why):
+    who = f"{labels['runtime']} {labels['runtime_version']}".rstrip()
+    return f"{wish}: not supported by {who}: {why}"
+
+
+def test_every_wish_is_answered(runtime, address, watch):
+    daemon = watch(app=address, sections={"capture": dict(PLAIN, guards={"headroom": 0})})
+    labels = wait_known(daemon)
+    assert labels["runtime"] == runtime
+    assert bool(labels["runtime_version"]) == (runtime not in WITHOUT_VERSION)
+    for query, wish in (("kind=sampling", "sampling"), ("kind=timeline", "timeline"),
+                        ("redact=all", "redact: all"), ("isolate=worker:1", "worker:1")):
+        why = CANNOT[runtime].get(query)
+        answer = ask(daemon, query + "&dry_run=true")
+        if why:
+            assert answer.status == 422 and answer.json()["errorType"] == "unsupported"
+            assert answer.json()["error"] == says(labels, wish, why)
+            assert ask(daemon, query).status == 422
+        elif query.startswith("kind"):
+            assert answer.status == 400
+            assert answer.json()["error"] == UNKNOWN.format(wish).replace("\\", "")
+        elif query.startswith("isolate"):
+            assert answer.status == 404
+        else:
+            assert answer.status == 200, answer.text
+    refused = [r for r in daemon.api("/captures")["refused"] if r["reason"] == "unsupported"]
+    wanted = {says(labels, wish, CANNOT[runtime][query]) for query, wish in
+              (("redact=all", "redact: all"), ("isolate=worker:1", "worker:1"))
+              if query in CANNOT[runtime]}
+    assert {r["text"] for r in refused} == wanted
+    # A garbage collection beforehand can be had of each.
+    assert ask(daemon, "gc_before=true&dry_run=true").status == 200
+    for unknown in ("heap", "profile", "Sampling"):
+        assert ask(daemon, f"kind={unknown}").json()["error"] == UNKNOWN.format(unknown).replace("\\", "")
+
+
+def test_a_rule_is_told_in_metric_and_journal(nursery, start_daemon, tmp_path):
+    """Once, not at every evaluation: it will not change its mind."""
+    browser = webkit.Browser(nursery, tmp_path / "browser")
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(yaml.safe_dump({"groups": [{"name": "g", "interval": "1s", "rules": [
+        {"alert": name, "dry_run": name == "Try", "when": {"metric": "heap_used", "above": "1KiB"},
+         "actions": [{"capture": "snapshot", "redact": "all"}]} for name in ("Real", "Try")]}]}))
+    daemon = start_daemon({"poll": dict(POLL), "capture": dict(PLAIN, guards={"headroom": 0}),
+                           "targets": [{"name": "app", "address": browser.address}],
+                           "rule_files": [str(rules)]})
+    labels = wait_known(daemon)
+    for rule in ("Real", "Try"):
+        daemon.wait_value("heapwatch_captures_suppressed_total", lambda v: v >= 1, target="app", rule=rule,
+                          reason="unsupported")
+        line = daemon.process.wait_line(rf"rule={rule}\b.*not supported by|not supported by.*rule={rule}\b")
+        assert re.search(re.escape(says(labels, "redact: all", NO_NAMES)), line.string)
+    polls = daemon.value("heapwatch_polls_total", target="app")
+    until(lambda: daemon.value("heapwatch_polls_total", target="app") > polls + 6, "more evaluations")
+    for rule in ("Real", "Try"):
+        assert daemon.value("heapwatch_captures_suppressed_total", target="app", rule=rule,
+                            reason="unsupported") == 1
+    assert daemon.ready() == []
+
+
+def test_a_rule_with_a_kind_that_is_none_is_refused(start_daemon, tmp_path):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(json.dumps({"groups": [{"name": "g", "rules": [
+        {"alert": "A", "when": {"metric": "heap_used", "above": "1KiB"},
+         "actions": [{"capture": "sampling"}]}]}]}))
+    daemon = start_daemon({"rule_files": [str(rules)]}, wait=False)
+    assert daemon.process.wait_exit() == 1
+    assert re.search(r"sampling.*snapshot.*diagnostics", daemon.tail())

@@ -1,0 +1,310 @@
+/* Analyses with workers that are scripts: what each way of ending comes to, and the queue. */
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "capture/analysis.h"
+#include "scene.h"
+#include "spool/report.h"
+#include "util/clock.h"
+#include "util/str.h"
+
+#define REPORT "{\"nodes\":3,\"classes\":[]}"
+
+/* What the daemon's own group has left is the machine's: no test waits for it. */
+static struct analysis_settings settings = {
+	.enabled = true,
+	.max_memory_bytes = 64 << 20,
+	.deadline_ns = 20 * NS_PER_S,
+	.top = 10,
+};
+static struct scene scene;
+static struct analyses analyses;
+static char program[FOLDER_PATH_MAX];
+static unsigned made;
+
+static void setup(void)
+{
+	scene_init(&scene);
+	snprintf(program, sizeof(program), "%s/worker", scene.dir);
+	analyses_init(&analyses, &scene.loop, &scene.captures, &settings, program);
+}
+
+static void teardown(void)
+{
+	captures_fini(&scene.captures);
+	analyses_fini(&analyses);
+	scene_fini(&scene);
+}
+
+TestSuite(analysis, .init = setup, .fini = teardown);
+
+static void worker(const char *script)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "#!/bin/sh\n%s\n", script);
+	folder_write(scene.dir, "worker", text, strlen(text));
+	cr_assert_eq(chmod(program, 0700), 0);
+}
+
+static const struct manifest *put(void)
+{
+	struct spool_entry *entry = calloc(1, sizeof(*entry));
+	struct manifest *manifest = &entry->manifest;
+	struct file file;
+
+	*manifest = (struct manifest){ .kind = "snapshot",
+				       .target = "app",
+				       .compress = "none",
+				       .encrypt = "none",
+				       .size_bytes = 3,
+				       .file_bytes = 3,
+				       .started_wall_ms = clock_wall_ms(),
+				       .finished_wall_ms = clock_wall_ms() };
+	snprintf(manifest->id, sizeof(manifest->id), "%032x", ++made);
+	memset(manifest->sha256, 'a', 64);
+	manifest_set_name(manifest, true);
+	manifest_drop_scripts(manifest);
+	cr_assert_eq(file_begin(&file, scene.spool.incoming_fd, 100), 0);
+	cr_assert_eq(file_write(&file, "abc", 3), 0);
+	cr_assert(spool_claim(&scene.spool, 3, 0));
+	cr_assert_eq(spool_publish(&scene.spool, &file, NULL, manifest), 0);
+	spool_add(&scene.spool, entry);
+	return manifest;
+}
+
+static void settle(void)
+{
+	uint64_t deadline_ns = clock_mono_ns() + 20 * NS_PER_S;
+
+	while (clock_mono_ns() < deadline_ns) {
+		loop_turn(&scene.loop, 10);
+		if (analyses.job == NULL && analyses.queue_n == 0)
+			return;
+	}
+	cr_assert_fail("it does not end");
+}
+
+static const char *reason_of(const char *script)
+{
+	const struct manifest *manifest = put();
+
+	worker(script);
+	analyses_add(&analyses, manifest);
+	settle();
+	return spool_find(&scene.spool, manifest->id)->manifest.analysis.reason;
+}
+
+static void expect(uint64_t done, uint64_t failed, uint64_t skipped)
+{
+	cr_expect_eq(analyses.results[ANALYSIS_DONE], done);
+	cr_expect_eq(analyses.results[ANALYSIS_FAILED], failed);
+	cr_expect_eq(analyses.results[ANALYSIS_SKIPPED], skipped);
+}
+
+Test(analysis, a_report_is_kept_as_it_came)
+{
+	const struct manifest *manifest = put();
+	char name[SPOOL_NAME_MAX + 16], *text;
+	size_t size;
+
+	worker("[ \"$(cat)\" = abc ] && printf '" REPORT "'");
+	analyses_add(&analyses, manifest);
+	settle();
+	expect(1, 0, 0);
+	cr_expect_str_eq(manifest->analysis.state, "done");
+	snprintf(name, sizeof(name), "ready/%s", manifest->analysis.report_name);
+	text = folder_read(scene.dir, name, &size);
+	cr_assert_not_null(text);
+	cr_expect_eq(size, strlen(REPORT));
+	cr_expect_eq(memcmp(text, REPORT, size), 0);
+	free(text);
+	cr_expect_eq(analyses.duration.counts[0] + analyses.duration.counts[1] +
+				     analyses.duration.counts[2] + analyses.duration.counts[3] >
+			     0,
+		     true);
+}
+
+Test(analysis, what_is_no_report_is_not_kept)
+{
+	cr_expect_str_eq(reason_of("exit 0"), "the worker wrote no report");
+	cr_expect_str_eq(reason_of("echo '{\"nodes\":3'"), "the worker wrote no report");
+	cr_expect_str_eq(reason_of("echo '[1]'"), "the worker wrote no report");
+	cr_expect_str_eq(reason_of("echo '{\"nodes\":3}'"), "the worker wrote no report");
+	expect(0, 4, 0);
+}
+
+Test(analysis, too_long_a_report_ends_the_worker)
+{
+	cr_expect_str_eq(reason_of("exec /usr/bin/head -c 9999999 /dev/zero"),
+			 "the worker wrote more than 1048576 bytes");
+}
+
+Test(analysis, what_the_worker_says_is_one_plain_line)
+{
+	cr_expect_str_eq(reason_of("printf 'no \\033[31mnode\\t3\\nmore'; exit 1"),
+			 "no ?[31mnode?3");
+	cr_expect_str_eq(reason_of("exit 1"), "the worker did not say why");
+	cr_expect_str_eq(reason_of("echo 9 GiB; exit 3"), "9 GiB");
+	expect(0, 2, 1);
+}
+
+Test(analysis, other_ends)
+{
+	cr_expect_str_eq(reason_of("exit 2"), "the worker ended with status 2");
+	cr_expect_str_eq(reason_of("kill -SEGV $$"), "the worker crashed (signal 11)");
+	cr_expect(strstr(reason_of("kill -SYS $$"), "(SIGSYS)") != NULL);
+	cr_expect(strstr(reason_of("kill -KILL $$"), "killed from outside") != NULL);
+	cr_expect(strstr(reason_of("kill -XCPU $$"), "deadline of 20s") != NULL);
+}
+
+Test(analysis, a_worker_that_is_not_there)
+{
+	const struct manifest *manifest = put();
+
+	analyses_add(&analyses, manifest);
+	settle();
+	cr_expect_str_eq(manifest->analysis.state, "failed");
+	cr_expect(strstr(manifest->analysis.reason, "cannot be started: No such file") != NULL);
+}
+
+Test(analysis, a_hanging_worker_is_killed)
+{
+	settings.deadline_ns = 100 * NS_PER_MS;
+	cr_expect_str_eq(reason_of("while :; do :; done"),
+			 "it took longer than the deadline of 100ms");
+}
+
+Test(analysis, a_file_that_was_changed_is_not_opened)
+{
+	const struct manifest *manifest = put();
+	char name[SPOOL_NAME_MAX + 16];
+
+	snprintf(name, sizeof(name), "ready/%s", manifest->name);
+	folder_write(scene.dir, name, "abcd", 4);
+	worker("printf '" REPORT "'");
+	analyses_add(&analyses, manifest);
+	settle();
+	cr_expect_str_eq(manifest->analysis.reason, "the file is not as its manifest says");
+}
+
+Test(analysis, of_a_capture_that_is_deleted_meanwhile_nothing_stays)
+{
+	const struct manifest *manifest = put();
+
+	worker("printf '" REPORT "'; cat >/dev/null; sleep 0.2");
+	analyses_add(&analyses, manifest);
+	loop_turn(&scene.loop, 0);
+	cr_assert_not_null(analyses.job);
+	cr_assert_eq(spool_remove(&scene.spool, manifest->id), 0);
+	settle();
+	expect(0, 0, 0);
+	cr_expect_eq(folder_count(scene.dir, "ready"), 0);
+	cr_expect_eq(scene.spool.bytes, 0);
+}
+
+Test(analysis, one_at_a_time_in_order)
+{
+	const struct manifest *one = put(), *two = put();
+	const char *why;
+
+	worker("printf '" REPORT "'");
+	analyses_add(&analyses, one);
+	analyses_add(&analyses, two);
+	analyses_add(&analyses, two);
+	cr_expect_eq(analyses.queue_n, 2);
+	loop_turn(&scene.loop, 0);
+	cr_expect_str_eq(analyses_state(&analyses, one, &why), "running");
+	cr_expect_str_eq(one->analysis.state, "running");
+	cr_expect_str_eq(analyses_state(&analyses, two, &why), "queued");
+	settle();
+	expect(2, 0, 0);
+}
+
+Test(analysis, more_than_the_queue_holds_is_skipped)
+{
+	const struct manifest *last = NULL;
+
+	worker("printf '" REPORT "'");
+	for (int i = 0; i <= ANALYSIS_QUEUE_MAX; i++) {
+		last = put();
+		analyses_add(&analyses, last);
+	}
+	cr_expect_str_eq(last->analysis.reason, "the queue is full");
+	expect(0, 0, 1);
+}
+
+Test(analysis, only_snapshots_and_only_when_on)
+{
+	struct manifest other = *put();
+	const char *why;
+
+	str_copy(other.kind, sizeof(other.kind), "diagnostics");
+	analyses_add(&analyses, &other);
+	cr_expect_eq(analyses.queue_n, 0);
+	cr_expect_str_eq(analyses_state(&analyses, &other, &why), "none");
+	settings.enabled = false;
+	analyses_add(&analyses, put());
+	analyses_resume(&analyses);
+	cr_expect_eq(analyses.queue_n, 0);
+}
+
+Test(analysis, what_waited_while_it_was_off_goes_on)
+{
+	static struct analysis_settings off;
+	const struct manifest *manifest = put();
+
+	worker("printf '" REPORT "'");
+	off = settings;
+	off.enabled = false;
+	analyses_add(&analyses, manifest);
+	analyses_set(&analyses, &off);
+	loop_turn(&scene.loop, 10);
+	cr_expect_null(analyses.job);
+	analyses_set(&analyses, &settings);
+	settle();
+	cr_expect_str_eq(manifest->analysis.state, "done");
+}
+
+Test(analysis, what_was_left_is_taken_up_once_more)
+{
+	struct manifest_analysis begun = { .state = "running", .attempts = 1 };
+	struct manifest_analysis again = { .state = "running", .attempts = 2 };
+	struct manifest_analysis over = { .state = "failed", .reason = "x" };
+	const struct manifest *new = put(), *once = put(), *twice = put(), *failed = put(),
+			      *old = put();
+
+	((struct manifest *)(uintptr_t)old)->finished_wall_ms -= 25 * 3600 * 1000;
+	cr_assert_eq(report_note(&scene.spool, once->id, &begun), 0);
+	cr_assert_eq(report_note(&scene.spool, twice->id, &again), 0);
+	cr_assert_eq(report_note(&scene.spool, failed->id, &over), 0);
+	worker("printf '" REPORT "'");
+	analyses_set(&analyses, &settings);
+	cr_expect_eq(analyses.queue_n, 3);
+	settle();
+	cr_expect_str_eq(new->analysis.state, "done");
+	cr_expect_str_eq(once->analysis.state, "done");
+	cr_expect_eq(once->analysis.attempts, 2);
+	cr_expect_str_eq(twice->analysis.state, "failed");
+	cr_expect_str_eq(failed->analysis.reason, "x");
+	cr_expect_str_eq(old->analysis.state, "");
+}
+
+Test(analysis, a_stop_gives_it_up_as_if_it_had_not_begun)
+{
+	const struct manifest *manifest = put();
+
+	worker("while :; do :; done");
+	analyses_add(&analyses, manifest);
+	loop_turn(&scene.loop, 0);
+	cr_assert_not_null(analyses.job);
+	captures_fini(&scene.captures);
+	analyses_fini(&analyses);
+	cr_expect_str_eq(manifest->analysis.state, "");
+	cr_expect_eq(manifest->analysis.attempts, 0);
+}

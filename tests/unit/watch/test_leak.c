@@ -1,0 +1,156 @@
+/* Leaks of an isolate: causes told apart, windows, warm-up, what was as high before, limits. */
+
+#include "watch/leak.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+#include "util/clock.h"
+
+#define MIB     (1024.0 * 1024)
+#define HOUR_NS (3600 * NS_PER_S)
+
+static struct series series;
+static struct leak leak;
+static uint64_t now_ns;
+
+static void set_up(void)
+{
+	const uint64_t windows_ns[WINDOWS] = { 3 * HOUR_NS, 24 * HOUR_NS };
+
+	cr_assert_eq(series_init(&series, SERIES_POINTS, windows_ns), 0);
+	leak = (struct leak){ 0 };
+	now_ns = 1000 * HOUR_NS;
+}
+
+static void tear_down(void)
+{
+	series_fini(&series);
+}
+
+TestSuite(leak, .init = set_up, .fini = tear_down);
+
+/* Slopes in MiB per hour; garbage on every other sample. */
+struct shape {
+	double heap, external, native, garbage;
+};
+
+static void watch(double hours, struct shape shape, int64_t start_ns)
+{
+	static double heap, external, native;
+	uint64_t end_ns = now_ns + (uint64_t)(hours * HOUR_NS);
+
+	if (now_ns == 1000 * HOUR_NS) {
+		heap = 200;
+		external = 100;
+		native = 50;
+	}
+	for (unsigned i = 0; now_ns < end_ns; now_ns += 30 * NS_PER_S, i++) {
+		struct reading reading = {
+			.point = { .mono_ns = now_ns,
+				   .heap_used =
+					   (uint64_t)((heap + (i % 2) * shape.garbage) * MIB) },
+			.external_bytes = (uint64_t)(external * MIB),
+			.native_bytes = (uint64_t)(native * MIB),
+			.has_external = true,
+			.has_native = true,
+		};
+
+		heap += shape.heap / 120;
+		external += shape.external / 120;
+		native += shape.native / 120;
+		series_add(&series, &reading);
+		leak_update(&leak, &series, start_ns, HOUR_NS / 2);
+	}
+}
+
+Test(leak, causes_are_told_apart)
+{
+	static const struct {
+		struct shape shape;
+		enum leak_cause cause;
+		double total;
+	} cases[] = {
+		{ { 0, 0, 0, 20 }, LEAK_NONE, 0 },      { { 20, 0, 0, 20 }, LEAK_HEAP, 20 },
+		{ { 0, 20, 0, 20 }, LEAK_BUFFERS, 20 }, { { 0, 0, 20, 20 }, LEAK_NATIVE, 20 },
+		{ { 20, 10, 0, 0 }, LEAK_HEAP, 30 },    { { 0, 0, 0, 400 }, LEAK_CHURN, 0 },
+		{ { 20, 0, 0, 400 }, LEAK_HEAP, 20 },   { { -20, 0, 0, 20 }, LEAK_NONE, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		tear_down();
+		set_up();
+		watch(3.1, cases[i].shape, 0);
+		cr_expect_eq(leak.cause, cases[i].cause, "case %zu: %s", i,
+			     leak_cause_name(leak.cause));
+		cr_expect_float_eq(leak_total_slope(&leak), cases[i].total * MIB / 3600, 20,
+				   "case %zu", i);
+		cr_expect_eq(leak_is_suspected(&leak), cases[i].total > 0);
+	}
+}
+
+Test(leak, is_judged_once_a_bucket)
+{
+	struct reading reading = { .point = { .mono_ns = now_ns, .heap_used = 1 << 20 } };
+
+	series_add(&series, &reading);
+	cr_expect_not(leak_update(&leak, &series, 0, 0));
+	reading.point.mono_ns += 120 * NS_PER_S;
+	series_add(&series, &reading);
+	cr_expect(leak_update(&leak, &series, 0, 0));
+	cr_expect_not(leak_update(&leak, &series, 0, 0));
+	reading.point.mono_ns += NS_PER_S;
+	series_add(&series, &reading);
+	cr_expect_not(leak_update(&leak, &series, 0, 0));
+}
+
+Test(leak, warm_up_takes_no_part)
+{
+	int64_t start_ns = (int64_t)now_ns;
+
+	watch(0.5 + 59.0 / 30, (struct shape){ 40, 0, 0, 0 }, start_ns);
+	cr_expect_eq(leak.trends[WINDOW_FAST][SIGNAL_LIVE].against, TREND_FEW);
+	watch(0.2, (struct shape){ 40, 0, 0, 0 }, start_ns);
+	cr_expect_eq(leak.cause, LEAK_HEAP);
+}
+
+Test(leak, slow_growth_is_seen_in_the_slow_window)
+{
+	watch(24.5, (struct shape){ 2, 0, 0, 0 }, 0);
+	cr_expect_eq(leak.cause, LEAK_HEAP);
+	cr_expect_eq(leak.window, WINDOW_SLOW);
+	cr_expect_neq(leak.trends[WINDOW_FAST][SIGNAL_LIVE].against, 0);
+}
+
+Test(leak, as_high_as_before_is_no_leak)
+{
+	watch(4, (struct shape){ 0, 0, 0, 0 }, 0);
+	watch(2, (struct shape){ 40, 0, 0, 0 }, 0);
+	watch(2, (struct shape){ -40, 0, 0, 0 }, 0);
+	watch(9, (struct shape){ 0, 0, 0, 0 }, 0);
+	watch(1.9, (struct shape){ 40, 0, 0, 0 }, 0);
+	cr_expect_eq(leak.cause, LEAK_NONE);
+	watch(1.2, (struct shape){ 40, 0, 0, 0 }, 0);
+	cr_expect_eq(leak.cause, LEAK_HEAP, "%s", trend_why_not(leak.trends[0][0].against));
+}
+
+Test(leak, slope_and_confidence)
+{
+	double slope;
+
+	cr_expect_not(leak_slope(&leak, &slope));
+	watch(3.1, (struct shape){ 36, 0, 0, 0 }, 0);
+	cr_expect(leak_slope(&leak, &slope));
+	cr_expect_float_eq(slope, 36 * MIB / 3600, 10);
+	cr_expect_gt(leak_confidence(&leak), 0.9);
+}
+
+Test(leak, eta)
+{
+	cr_expect_eq(leak_eta(50, 100, 10), 5);
+	cr_expect_eq(leak_eta(100, 100, 10), 0);
+	cr_expect_eq(leak_eta(150, 100, 0), 0);
+	cr_expect(isinf(leak_eta(50, 100, 0)));
+	cr_expect(isinf(leak_eta(50, 100, -1)));
+}
