@@ -23,9 +23,8 @@
 #include "heap/report.h"
 #include "json/tree.h"
 #include "json/write.h"
-#include "pipeline/gzip.h"
+#include "pipeline/packing.h"
 #include "pipeline/stage.h"
-#include "pipeline/zstd.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -181,37 +180,16 @@ static int room_finish(struct stage *stage)
 
 static const struct stage_ops room_ops = { .name = "room", .put = room_put, .finish = room_finish };
 
-struct layer {
-	const char *magic;
-	size_t size;
-	int (*expand)(struct stage **ret, struct stage *next);
-};
-
 /* Firefox's own snapshots are gzip inside of whatever we made of them. */
 enum { LAYERS_MAX = 3 };
 
-static const struct layer layers[] = {
-	{ "\x28\xb5\x2f\xfd", 4, zstd_expand_new },
-	{ "\x1f\x8b\x08", 3, gzip_expand_new },
-};
-
-static const struct layer *layer_of(const struct v8_text *text)
-{
-	for (size_t i = 0; i < sizeof(layers) / sizeof(layers[0]); i++) {
-		if (text->size >= layers[i].size &&
-		    memcmp(text->data, layers[i].magic, layers[i].size) == 0)
-			return &layers[i];
-	}
-	return NULL;
-}
-
 /* The packed text is given back. */
-static int expand(struct v8_text *text, const struct layer *layer, uint64_t memory_bytes,
+static int expand(struct v8_text *text, const struct packing *packing, uint64_t memory_bytes,
 		  struct err *err)
 {
 	struct room room = { .stage = { .ops = &room_ops }, .max = memory_bytes };
 	struct stage *stage = NULL;
-	int r = layer->expand(&stage, &room.stage);
+	int r = packing->expand_new(&stage, &room.stage);
 
 	if (r == 0)
 		r = stage_put(stage, text->data, text->size);
@@ -229,12 +207,15 @@ static int expand(struct v8_text *text, const struct layer *layer, uint64_t memo
 /* The bytes it takes are in *ret. */
 static int expand_all(struct v8_text *text, uint64_t memory_bytes, uint64_t *ret, struct err *err)
 {
-	const struct layer *layer;
+	const struct packing *packing;
 	int r = 0;
 
 	*ret = 0;
-	for (int i = 0; i < LAYERS_MAX && r == 0 && (layer = layer_of(text)) != NULL; i++) {
-		r = expand(text, layer, memory_bytes - *ret, err);
+	for (int i = 0; i < LAYERS_MAX && r == 0; i++) {
+		packing = packing_of(text->data, text->size);
+		if (packing == NULL)
+			break;
+		r = expand(text, packing, memory_bytes - *ret, err);
 		*ret = text->size;
 	}
 	return r;
@@ -348,6 +329,7 @@ int main(int argc, char **argv)
 		err_set(&err, -EFBIG, "it takes more than the %s that may be taken",
 			str_format_bytes(limit, wish.memory_bytes));
 	if (r < 0)
-		end(err.code == -EFBIG ? WORKER_REFUSED : WORKER_FAILED, err.text);
+		end(err.code == -EFBIG || err.code == -EOVERFLOW ? WORKER_REFUSED : WORKER_FAILED,
+		    err.text);
 	_exit(WORKER_DONE);
 }

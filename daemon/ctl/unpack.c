@@ -14,41 +14,38 @@
 #include "ctl/source.h"
 #include "ctl/tap.h"
 #include "ctl/unseal.h"
-#include "pipeline/gzip.h"
-#include "pipeline/zstd.h"
+#include "pipeline/packing.h"
+#include "pipeline/stage.h"
 #include "util/err.h"
 #include "util/file.h"
 #include "util/str.h"
 
-enum { LAYERS_MAX = 4, MAGIC_MAX = 24, BLOCK = 1 << 20 };
+enum { LAYERS_MAX = 4, HEAD_BYTES = 24, BLOCK = 1 << 20 };
 
+static const char age_magic[] = "age-encryption.org/";
+
+/* The outermost one. */
 struct layer {
-	const char *magic;
-	size_t magic_size;
 	bool seals;
-	int (*open)(struct stage **ret, const struct identities *identities, struct stage *next,
-		    struct err *err);
+	const struct packing *packing; /* when it does not */
 };
 
-static int open_zstd(struct stage **ret, const struct identities *identities, struct stage *next,
-		     struct err *err)
+/* False: there is none. */
+static bool layer_of(int fd, struct layer *ret)
 {
-	(void)identities;
-	(void)err;
-	return zstd_expand_new(ret, next);
+	char head[HEAD_BYTES] = { 0 };
+	ssize_t n = pread(fd, head, sizeof(head), 0);
+
+	ret->seals = memcmp(head, age_magic, sizeof(age_magic) - 1) == 0;
+	ret->packing = packing_of(head, n > 0 ? (size_t)n : 0);
+	return ret->seals || ret->packing != NULL;
 }
 
-static int open_gzip(struct stage **ret, const struct identities *identities, struct stage *next,
-		     struct err *err)
+static int layer_open(const struct layer *layer, struct stage **ret,
+		      const struct identities *identities, struct stage *next, struct err *err)
 {
-	(void)identities;
-	(void)err;
-	return gzip_expand_new(ret, next);
-}
-
-static int open_age(struct stage **ret, const struct identities *identities, struct stage *next,
-		    struct err *err)
-{
+	if (!layer->seals)
+		return layer->packing->expand_new(ret, next);
 	if (identities->n == 0) {
 		source_fail(err, CTL_FAILURE, -ENOKEY,
 			    "it is encrypted; --identity FILE names a key that opens it");
@@ -57,31 +54,13 @@ static int open_age(struct stage **ret, const struct identities *identities, str
 	return unseal_new(ret, identities, next, err);
 }
 
-static const struct layer layers[] = {
-	{ "\x28\xb5\x2f\xfd", 4, false, open_zstd },
-	{ "\x1f\x8b\x08", 3, false, open_gzip },
-	{ "age-encryption.org/", 19, true, open_age },
-};
-
-static const struct layer *layer_of(int fd)
-{
-	char first[MAGIC_MAX] = { 0 };
-	ssize_t n = pread(fd, first, sizeof(first), 0);
-
-	for (size_t i = 0; i < sizeof(layers) / sizeof(layers[0]); i++) {
-		if (n >= (ssize_t)layers[i].magic_size &&
-		    memcmp(first, layers[i].magic, layers[i].magic_size) == 0)
-			return &layers[i];
-	}
-	return NULL;
-}
-
 bool unpack_is_packed(int fd, bool *ret_sealed)
 {
-	const struct layer *layer = layer_of(fd);
+	struct layer layer;
+	bool packed = layer_of(fd, &layer);
 
-	*ret_sealed = layer != NULL && layer->seals;
-	return layer != NULL;
+	*ret_sealed = layer.seals;
+	return packed;
 }
 
 static int pour(int fd, struct stage *stage)
@@ -144,7 +123,7 @@ static int take_off(struct unpack *unpack, int *fd, const struct layer *layer,
 	if (unpack->spill == NULL || unpack->sealed)
 		outlet.room = unpack->memory_max;
 	err->text[0] = '\0';
-	r = layer->open(&stage, identities, &outlet.stage, err);
+	r = layer_open(layer, &stage, identities, &outlet.stage, err);
 	if (r == 0) {
 		r = pour(*fd, stage);
 		if (r != 0)
@@ -167,7 +146,7 @@ int unpack_all(struct unpack *unpack, int *fd, const char *path, const struct ct
 	       struct err *err)
 {
 	struct identities identities = { .n = 0 };
-	const struct layer *layer;
+	struct layer layer;
 	int exit = CTL_OK;
 
 	for (size_t i = 0; i < options->identities_n && exit == CTL_OK; i++) {
@@ -175,11 +154,10 @@ int unpack_all(struct unpack *unpack, int *fd, const char *path, const struct ct
 			exit = CTL_FAILURE;
 	}
 	for (int i = 0; i < LAYERS_MAX && exit == CTL_OK; i++) {
-		layer = layer_of(*fd);
-		if (layer == NULL)
+		if (!layer_of(*fd, &layer))
 			break;
 		exit = lseek(*fd, 0, SEEK_SET) == 0
-			       ? take_off(unpack, fd, layer, &identities, path, err)
+			       ? take_off(unpack, fd, &layer, &identities, path, err)
 			       : source_fail(err, CTL_FAILURE, -errno, "%s: %s", path,
 					     strerror(errno));
 	}

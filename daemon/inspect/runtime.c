@@ -11,6 +11,12 @@
 #include "json/tree.h"
 #include "util/str.h"
 
+/* What more than one of them cannot give. */
+static const char names_stay[] = "the names of properties in its snapshots cannot be replaced; "
+				 "redact: strings can be had";
+static const char jsc_no_samples[] = "JavaScriptCore has no sampling heap profiler";
+static const char jsc_no_stacks[] = "JavaScriptCore keeps no stacks of allocations";
+
 static const struct runtime node = {
 	.name = "node",
 	.engine = "v8",
@@ -67,8 +73,8 @@ static const struct runtime bun = {
 	.alone = true,
 	.cannot = {
 		[ABILITY_WORKERS] = "its inspector does not reach them",
-		[ABILITY_SAMPLING] = "JavaScriptCore has no sampling heap profiler",
-		[ABILITY_TIMELINE] = "JavaScriptCore keeps no stacks of allocations",
+		[ABILITY_SAMPLING] = jsc_no_samples,
+		[ABILITY_TIMELINE] = jsc_no_stacks,
 	},
 };
 
@@ -92,10 +98,9 @@ static const struct runtime webkit = {
 			"send, and then the page's process dies",
 	.cannot = {
 		[ABILITY_WORKERS] = "its workers tell no memory",
-		[ABILITY_REDACT_ALL] = "the names of properties in its snapshots cannot be replaced; "
-				       "redact: strings can be had",
-		[ABILITY_SAMPLING] = "JavaScriptCore has no sampling heap profiler",
-		[ABILITY_TIMELINE] = "JavaScriptCore keeps no stacks of allocations",
+		[ABILITY_REDACT_ALL] = names_stay,
+		[ABILITY_SAMPLING] = jsc_no_samples,
+		[ABILITY_TIMELINE] = jsc_no_stacks,
 	},
 };
 
@@ -115,10 +120,9 @@ static const struct runtime safari = {
 			"passes on",
 	.cannot = {
 		[ABILITY_WORKERS] = "its workers tell no memory",
-		[ABILITY_REDACT_ALL] = "the names of properties in its snapshots cannot be replaced; "
-				       "redact: strings can be had",
-		[ABILITY_SAMPLING] = "JavaScriptCore has no sampling heap profiler",
-		[ABILITY_TIMELINE] = "JavaScriptCore keeps no stacks of allocations",
+		[ABILITY_REDACT_ALL] = names_stay,
+		[ABILITY_SAMPLING] = jsc_no_samples,
+		[ABILITY_TIMELINE] = jsc_no_stacks,
 	},
 };
 
@@ -131,8 +135,7 @@ static const struct runtime firefox = {
 	.format = SNAPSHOT_GECKO,
 	.cannot = {
 		[ABILITY_WORKERS] = "it tells nothing of their heaps",
-		[ABILITY_REDACT_ALL] = "the names of properties in its snapshots cannot be replaced; "
-				       "redact: strings can be had",
+		[ABILITY_REDACT_ALL] = names_stay,
 	},
 };
 

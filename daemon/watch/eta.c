@@ -25,10 +25,9 @@ bool eta_of_heap(const struct isolate *isolate, double *ret)
 {
 	const struct sample *last = &isolate->last;
 	uint64_t live;
-	double slope;
 
 	if (!sample_has(last, SAMPLE_HEAP_LIMIT) || last->value[SAMPLE_HEAP_LIMIT] == 0 ||
-	    !series_live(&isolate->series, &live) || !leak_slope(&isolate->leak, &slope))
+	    !series_live(&isolate->series, &live) || !leak_is_judged(&isolate->leak))
 		return false;
 	*ret = leak_eta((double)live, (double)last->value[SAMPLE_HEAP_LIMIT],
 			growth_of(&isolate->leak, SIGNAL_LIVE));
@@ -41,9 +40,8 @@ bool eta_of_cgroup(const struct target *target, const struct isolate *isolate, d
 	double slope = 0;
 
 	if (isolate != target_main_isolate(target) || !process->present || !process->has_cgroup ||
-	    !process->has_cgroup_limit || !leak_slope(&isolate->leak, &slope))
+	    !process->has_cgroup_limit || !leak_is_judged(&isolate->leak))
 		return false;
-	slope = 0;
 	for (enum series_signal s = SIGNAL_LIVE; s < LEAK_SIGNALS; s++)
 		slope += growth_of(&isolate->leak, s);
 	*ret = leak_eta((double)process->cgroup_usage_bytes, (double)process->cgroup_limit_bytes,

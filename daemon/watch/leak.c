@@ -183,6 +183,12 @@ static bool is_judged(const struct trend *trend)
 	return trend->points > 0 && (trend->against & TREND_FEW) == 0;
 }
 
+bool leak_is_judged(const struct leak *leak)
+{
+	return is_judged(&leak->trends[WINDOW_FAST][SIGNAL_LIVE]) ||
+	       is_judged(&leak->trends[WINDOW_SLOW][SIGNAL_LIVE]);
+}
+
 bool leak_slope(const struct leak *leak, double *ret)
 {
 	enum series_window window = leak->cause == LEAK_HEAP ? leak->window : WINDOW_FAST;
@@ -192,23 +198,6 @@ bool leak_slope(const struct leak *leak, double *ret)
 		trend = &leak->trends[WINDOW_SLOW][SIGNAL_LIVE];
 	*ret = trend->slope;
 	return is_judged(trend);
-}
-
-double leak_total_slope(const struct leak *leak)
-{
-	double total = 0;
-
-	for (enum series_signal s = SIGNAL_LIVE; s < LEAK_SIGNALS; s++) {
-		for (enum series_window w = WINDOW_FAST; w < WINDOWS; w++) {
-			const struct trend *trend = &leak->trends[w][s];
-
-			if (trend->points == 0 || trend->against != 0)
-				continue;
-			total += trend->slope;
-			break;
-		}
-	}
-	return total;
 }
 
 double leak_confidence(const struct leak *leak)

@@ -61,8 +61,8 @@ enum series_signal leak_signal(enum leak_cause cause);
  */
 bool leak_slope(const struct leak *leak, double *ret);
 
-/* The same of everything that is suspected to grow: what fills a control group. 0: nothing. */
-double leak_total_slope(const struct leak *leak);
+/* The live set could be judged in one of the windows. */
+bool leak_is_judged(const struct leak *leak);
 
 /* Of the suspected cause, else of the live set. */
 double leak_confidence(const struct leak *leak);

@@ -41,7 +41,7 @@ class Bench:
     def __init__(self, setting, major, megabytes):
         self.setting = setting
         self.target = setting.node(major, "heap", OBJECTS, megabytes, flags=(
-            "--max-old-space-size=16384",))
+            "--max-old-space-size=16384",), limit_s=300)
         others = {f"other{i}": setting.node(major, "idle").address for i in range(OTHERS)}
         self.daemon = setting.daemon({"big": self.target.address, **others},
                                      poll={"interval": "500ms", "timeout": "400ms"},

@@ -5,6 +5,8 @@ import re
 import signal
 from pathlib import Path
 
+from .wait import LIMIT_S
+
 HERE = Path(__file__).resolve().parent
 PROGRAMS = HERE.parent / "programs"
 MODULES = HERE.parents[1] / "node_modules"
@@ -26,7 +28,8 @@ def environment():
 class Node:
     """A program of programs/ with the inspector on; `address` is what a target says."""
 
-    def __init__(self, nursery, major, program, *arguments, flags=(), port=0, ready="^ready"):
+    def __init__(self, nursery, major, program, *arguments, flags=(), port=0, ready="^ready",
+                 limit_s=LIMIT_S):
         self.major = major
         self.program = program
         self.process = nursery.start(
@@ -36,7 +39,7 @@ class Node:
         self.port, self.inspector_id = int(heard[1]), heard[2]
         self.address = f"127.0.0.1:{self.port}"
         if ready:
-            self.process.wait_line(ready)
+            self.process.wait_line(ready, limit_s=limit_s)
         self.pid = self.process.pid
 
     def nudge(self, answer=None):

@@ -14,11 +14,14 @@
 #include "loop/loop.h"
 #include "util/clock.h"
 
+enum { PIECE_BYTES = 65536 };
+
 static void start(struct client *client, struct loop *loop, int family)
 {
 	*client = (struct client){ .loop = loop };
 	client->fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	client->data = calloc(1, 1);
+	client->capacity = 1;
+	client->data = calloc(1, client->capacity);
 	cr_assert(client->fd >= 0);
 	cr_assert_not_null(client->data);
 }
@@ -75,20 +78,26 @@ void client_send(struct client *client, const char *text)
 	client_send_bytes(client, text, strlen(text));
 }
 
+/* By doubling: a long answer comes in many pieces. */
+static void make_room(struct client *client)
+{
+	if (client->capacity - client->size > PIECE_BYTES)
+		return;
+	client->capacity = 2 * client->capacity + PIECE_BYTES;
+	client->data = realloc(client->data, client->capacity);
+	cr_assert_not_null(client->data);
+}
+
 void client_turn(struct client *client, int wait_ms)
 {
-	char chunk[65536];
 	ssize_t n;
 
 	loop_turn(client->loop, wait_ms);
-	while ((n = recv(client->fd, chunk, sizeof(chunk), 0)) > 0) {
-		char *more = realloc(client->data, client->size + (size_t)n + 1);
-
-		cr_assert_not_null(more);
-		client->data = more;
-		memcpy(client->data + client->size, chunk, (size_t)n);
+	make_room(client);
+	while ((n = recv(client->fd, client->data + client->size, PIECE_BYTES, 0)) > 0) {
 		client->size += (size_t)n;
 		client->data[client->size] = '\0';
+		make_room(client);
 	}
 	if (n == 0 || (errno != EAGAIN && errno != EINTR && errno != ENOTCONN))
 		client->ended = true;

@@ -17,7 +17,7 @@ struct client {
 	struct loop *loop;
 	int fd;
 	char *data; /* owned: what came so far, zero-terminated */
-	size_t size;
+	size_t size, capacity;
 	bool ended; /* the server closed */
 };
 
