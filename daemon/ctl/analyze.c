@@ -87,7 +87,7 @@ static void put_summary(struct buf *buf, const struct report *report)
 	put_bytes(buf, ", native ", s->native);
 	put_bytes(buf, ", system ", s->system);
 	buf_puts(buf, "\n");
-	memory_share_put(buf, report->memory, report->analysis);
+	memory_share_put(buf, report->memory, report->heap.analysis);
 	if (report->extras != NULL)
 		extras_put_summary(buf, report->extras);
 	buf_puts(buf, "\n");
@@ -102,7 +102,7 @@ static int put_class(struct grid *grid, const struct report *report, const struc
 	buf_init(&text, SIZE_MAX / 2);
 	buf_init(&place, SIZE_MAX / 2);
 	buf_puts(&text, class->name);
-	places_put_class(&place, report->places, &report->analysis->graph, class);
+	places_put_class(&place, report->places, &report->heap.analysis->graph, class);
 	if (place.size > 0)
 		buf_printf(&text, " (%s)", buf_text(&place));
 	r = buf_text(&text) != NULL ? grid_put(grid, buf_text(&text)) : -ENOMEM;
@@ -149,11 +149,11 @@ static int put_tables(struct buf *buf, const struct report *report)
 	if (!options->heap.strings && !options->heap.collections)
 		return put_table(buf, report);
 	if (options->heap.strings)
-		r = extras_put_strings(buf, report->extras, report->analysis, options);
+		r = extras_put_strings(buf, report->extras, report->heap.analysis, options);
 	if (options->heap.strings && options->heap.collections)
 		buf_puts(buf, "\n");
 	if (r == 0 && options->heap.collections)
-		r = extras_put_collections(buf, report->extras, report->analysis, options);
+		r = extras_put_collections(buf, report->extras, report->heap.analysis, options);
 	return r;
 }
 
