@@ -18,7 +18,8 @@ _heapwatchctl() {
 	local flags='--host --directory --since --until --reverse --field --json --no-pager
 		--no-legend --quiet --output --identity --raw --scripts --off --max-use --keep-free
 		--max-age --max-files --top --class --node --threads --memory-max --spill
-		--index --no-index --match --help --version'
+		--index --no-index --match --extras --strings --collections
+		--source-map-dir --help --version'
 	local members='id name kind target isolate address runtime runtime_version engine
 		engine_version pid rule cause heap_used_bytes heap_limit_bytes started_wall_ms
 		duration_ns pause_ns size_bytes file_bytes sha256 redact compress encrypt recipients
@@ -29,7 +30,7 @@ _heapwatchctl() {
 	-o | --output | -i | --identity)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return ;;
-	-D | --directory | --spill | --index)
+	-D | --directory | --spill | --index | --source-map-dir)
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return ;;
 	-F | --field)

@@ -54,7 +54,7 @@ def duplicated(path):
 
 
 def test_duplicated_strings(taken):
-    found = Ctl().json("analyze", taken[0], "--top=0")["strings"]
+    found = Ctl().json("analyze", taken[0], "--extras", "--top=0")["strings"]
     assert {v["value"]: (v["count"], v["bytes"], v["wasted_bytes"])
             for v in found["values"]} == duplicated(taken[0])
     assert found["duplicated"] == len(found["values"]) and found["unknown"] is None
@@ -64,7 +64,7 @@ def test_duplicated_strings(taken):
 
 
 def test_collections_and_those_that_grow(taken):
-    found = Ctl().json("analyze", taken[0], "--top=0")["collections"]
+    found = Ctl().json("analyze", taken[0], "--extras", "--top=0")["collections"]
     for kind, entries in (("Map", 300), ("Set", 300), ("Array", 400)):
         assert any(c["class"] == f",{kind}" and c["entries"] == entries for c in found), kind
     assert any(c["entries"] == 300 and c["class"] not in (",Map", ",Set", ",Array") for c in found)
@@ -80,13 +80,21 @@ def test_what_a_capture_of_the_daemon_tells(start_daemon, start_node):
     daemon = start_daemon(static_config({"app": program.address}, capture={"diagnostics": False}))
     daemon.wait_up("app")
     path = daemon.capture("app", force=True)
-    report = Ctl().json("analyze", path)
+    report = Ctl().json("analyze", path, "--extras")
     assert report["strings"]["unknown"] == "redacted" and report["strings"]["values"] == []
     memory = report["memory"]
     assert memory["resident_bytes"] > memory["heap_used_bytes"] > 0
     assert 0 < memory["explained"] < 1
-    shown = Ctl()("analyze", path).stdout
+    shown = Ctl()("analyze", path, "--extras").stdout
     assert "were resident this explains" in shown and "values were redacted" in shown
+
+
+def test_without_the_wish_nothing_is_looked_for(taken):
+    """They take a look at all references; the classes come from an index without one."""
+    assert not {"strings", "collections", "detached"} & set(Ctl().json("analyze", taken[0]))
+    assert "duplicated" not in Ctl()("analyze", taken[0]).stdout
+    for flag in ("--strings", "--collections"):
+        assert "duplicated strings: " in Ctl()("analyze", taken[0], flag).stdout
 
 
 def test_without_a_manifest_it_says_so(taken):
@@ -102,14 +110,14 @@ def test_detached_elements(nursery, tmp_path):
         client.evaluate("globalThis.gone = []; for (let i = 0; i < 70; i++) "
                         "gone.push(document.createElement('section')); 1")
         snapshots.take_one(client, path)
-    found = Ctl().json("analyze", path, "--top=0")
+    found = Ctl().json("analyze", path, "--extras", "--top=0")
     assert found["detached"]["count"] >= 70 and found["detached"]["retained_bytes"] > 0
-    assert "detached DOM nodes: " in Ctl()("analyze", path).stdout
+    assert "detached DOM nodes: " in Ctl()("analyze", path, "--extras").stdout
 
 
 def test_an_engine_that_has_no_values_says_so(tmp_path):
     (path, *_) = hoards.of_bun(None, tmp_path, ["sessions"], form="jsc")
-    found = Ctl().json("analyze", path)
+    found = Ctl().json("analyze", path, "--extras")
     assert found["strings"]["unknown"] == "none" and found["detached"] is None
 
 
