@@ -246,15 +246,18 @@ static int say(const struct heap_analysis *analysis, struct places *places,
 
 int command_analyze(struct source *source, const struct ctl_options *options, struct err *err)
 {
-	struct heap_request request = { .path = options->args[0],
-					.parts = wants_extras(options) ? HEAP_PARTS_ALL
-								       : HEAP_PARTS_NODES };
+	struct heap_request request = { .path = options->args[0], .parts = HEAP_PARTS_NODES };
 	struct places places = { .maps = { .n = 0 } };
 	struct heap_analysis analysis;
 	struct heap_file file;
-	int exit = heap_file_analyse(&file, &analysis, &request, options, err);
+	int exit;
 
 	(void)source;
+	if (wants_extras(options)) {
+		request.parts |= HEAP_PARTS_EDGES;
+		request.after = &heap_extras_after;
+	}
+	exit = heap_file_analyse(&file, &analysis, &request, options, err);
 	if (exit == CTL_OK)
 		exit = places_open(&places, options->args[0], options, err);
 	if (exit == CTL_OK)

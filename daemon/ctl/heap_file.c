@@ -122,8 +122,9 @@ struct heap_load_options heap_file_load_options(const char *path, const struct c
 		left = 0;
 	else if (left == 0)
 		left = 1;
-	return (struct heap_load_options){ threads_of(options), left,
-					   progress_begin(path, options) };
+	return (struct heap_load_options){ .threads = threads_of(options),
+					   .memory_max = left,
+					   .progress = progress_begin(path, options) };
 }
 
 int heap_file_failed(struct err *err, const char *path, int r, const struct err *why)
@@ -208,6 +209,7 @@ static int analyse(struct heap_file *file, struct heap_analysis *ret,
 	struct heap_load_options load =
 		heap_file_load_options(request->path, options, request->taken + file->taken);
 
+	load.after = request->after;
 	if (!request->only_classes)
 		return analyse_beside(file, ret, request, &load, options, why);
 	file->keeps = false;
@@ -243,5 +245,5 @@ uint64_t heap_file_taken(const struct heap_file *file, const struct heap_analysi
 {
 	if (analysis->index != NULL)
 		return file->taken;
-	return file->taken + heap_graph_cost(analysis->graph.nodes, analysis->graph.edges_n);
+	return file->taken + heap_graph_cost(analysis->graph.nodes, analysis->graph.edges_n, NULL);
 }

@@ -9,6 +9,16 @@
 #include "json/write.h"
 #include "util/buf.h"
 
+/*
+ * A text, what qsort() of glibc takes to sort it, and a value of two texts; a collection that
+ * grows, of so many edges at least.
+ */
+const struct heap_after heap_extras_after = {
+	.node_bytes = 8 + 8 + sizeof(struct heap_duplicate) / 2,
+	.edge_bytes = (3 * sizeof(struct heap_collection) + HEAP_COLLECTION_MIN - 1) /
+		      HEAP_COLLECTION_MIN,
+};
+
 bool heap_class_is_detached(const struct heap_class *class)
 {
 	static const char begin[] = "Detached ";

@@ -20,6 +20,8 @@ struct heap_extras {
 	struct heap_detached detached;
 };
 
+extern const struct heap_after heap_extras_after;
+
 /* 0, -ENOMEM; fini in any case. */
 int heap_extras_init(struct heap_extras *ret, const struct heap_analysis *analysis);
 void heap_extras_fini(struct heap_extras *extras); /* zeroed is fine */

@@ -61,7 +61,12 @@ void heap_graph_fini(struct heap_graph *graph)
 	*graph = (struct heap_graph){ .nodes = 0 };
 }
 
-uint64_t heap_graph_cost(uint64_t nodes, uint64_t edges)
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+uint64_t heap_graph_cost(uint64_t nodes, uint64_t edges, const struct heap_after *after)
 {
 	/* type, flags, name, id, size, place, first edge; edges and their names */
 	uint64_t graph = nodes * (1 + 1 + 4 + 4 + 4 + 4 + 4) + edges * (4 + 4);
@@ -72,7 +77,12 @@ uint64_t heap_graph_cost(uint64_t nodes, uint64_t edges)
 	 * not */
 	uint64_t classes = nodes * (8 + 5 * 4);
 
-	return graph + (dominators > classes ? dominators : classes);
+	/* retained, class, order, dominator and distance */
+	uint64_t results = nodes * (8 + 4 * 4);
+
+	if (after != NULL)
+		results += nodes * after->node_bytes + edges * after->edge_bytes;
+	return graph + larger(larger(dominators, classes), results);
 }
 
 /* ---- sizes ---- */

@@ -122,8 +122,16 @@ void heap_graph_fini(struct heap_graph *graph); /* zeroed is fine */
 /* Only what names and references take, when sizes and classes are all that is still wanted. */
 void heap_graph_drop_edges(struct heap_graph *graph);
 
-/* Memory in bytes at the most to analyse so many nodes and edges, without the file itself. */
-uint64_t heap_graph_cost(uint64_t nodes, uint64_t edges);
+/* What is looked for when the analysis is there takes memory beside its results. */
+struct heap_after {
+	uint32_t node_bytes, edge_bytes; /* at the most, for each that there is */
+};
+
+/*
+ * Memory in bytes at the most to analyse so many nodes and edges, without the file itself. after:
+ * NULL: nothing.
+ */
+uint64_t heap_graph_cost(uint64_t nodes, uint64_t edges, const struct heap_after *after);
 
 uint64_t heap_size_wide(const struct heap_graph *graph, uint32_t node);
 

@@ -59,7 +59,8 @@ int import_check(const struct import *import, uint64_t rows, uint64_t edges,
 		 const struct heap_load_options *options)
 {
 	/* the columns, the ids, where an edge goes, and an address */
-	uint64_t cost = heap_graph_cost(rows, edges) + heap_ids_cost(rows) + rows * (4 + 8);
+	uint64_t cost =
+		heap_graph_cost(rows, edges, options->after) + heap_ids_cost(rows) + rows * (4 + 8);
 	char needed[STR_UNIT_MAX], limit[STR_UNIT_MAX];
 
 	if (rows > HEAP_NODES_MAX - IMPORT_REASONS - IMPORT_REASONS_MAX ||

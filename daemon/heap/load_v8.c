@@ -83,7 +83,7 @@ static int load_strings(struct load *load)
 
 static int check_cost(struct load *load)
 {
-	uint64_t cost = heap_graph_cost(load->head.nodes, load->head.edges);
+	uint64_t cost = heap_graph_cost(load->head.nodes, load->head.edges, load->options->after);
 	char needed[STR_UNIT_MAX], limit[STR_UNIT_MAX];
 
 	if (load->head.nodes > HEAP_NODES_MAX || load->head.edges >= UINT32_MAX)

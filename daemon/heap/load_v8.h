@@ -16,6 +16,7 @@ struct heap_load_options {
 	unsigned threads; /* 1 or 2 */
 	uint64_t memory_max; /* bytes; 0: no limit */
 	const struct heap_progress *progress; /* borrowed; or NULL */
+	const struct heap_after *after; /* borrowed: of which memory_max is asked too; or NULL */
 };
 
 /*
