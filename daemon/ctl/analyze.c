@@ -87,7 +87,8 @@ static void put_summary(struct buf *buf, const struct report *report)
 	put_bytes(buf, ", native ", s->native);
 	put_bytes(buf, ", system ", s->system);
 	buf_puts(buf, "\n");
-	memory_share_put(buf, report->memory, report->heap.analysis);
+	if (report->memory->known || report->extras != NULL)
+		memory_share_put(buf, report->memory, report->heap.analysis);
 	if (report->extras != NULL)
 		extras_put_summary(buf, report->extras);
 	buf_puts(buf, "\n");
@@ -246,15 +247,17 @@ static int say(const struct heap_analysis *analysis, struct places *places,
 
 int command_analyze(struct source *source, const struct ctl_options *options, struct err *err)
 {
-	struct heap_request request = { .path = options->args[0], .parts = HEAP_PARTS_NODES };
+	struct heap_request request = { .path = options->args[0], .parts = HEAP_PARTS_SUMMARY };
 	struct places places = { .maps = { .n = 0 } };
 	struct heap_analysis analysis;
 	struct heap_file file;
 	int exit;
 
 	(void)source;
+	if (options->heap.node != NULL)
+		request.parts |= HEAP_PARTS_NODES;
 	if (wants_extras(options)) {
-		request.parts |= HEAP_PARTS_EDGES;
+		request.parts |= HEAP_PARTS_NODES | HEAP_PARTS_EDGES;
 		request.after = &heap_extras_after;
 	}
 	exit = heap_file_analyse(&file, &analysis, &request, options, err);

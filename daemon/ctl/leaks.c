@@ -40,7 +40,9 @@ static void snapshot_fini(struct snapshot *snapshot)
 static int snapshot_init(struct snapshot *ret, const char *path, const struct snapshot *beside,
 			 const struct ctl_options *options, struct err *err)
 {
-	struct heap_request request = { .path = path, .parts = HEAP_PARTS_ALL };
+	struct heap_request request = {
+		.path = path, .parts = HEAP_PARTS_NODES | HEAP_PARTS_EDGES | HEAP_PARTS_ORDER
+	};
 	struct err why;
 	int r, exit;
 

@@ -29,10 +29,10 @@ static void put_url(struct buf *buf, const struct places *places, const struct h
 {
 	const char *url = scripts_find(&places->scripts, script);
 
+	if (url == NULL)
+		url = heap_script_url(graph, script);
 	if (url != NULL)
 		buf_puts(buf, url);
-	else
-		heap_script_url(graph, script, buf);
 }
 
 static bool find_source(struct places *places, const char *url, const struct heap_place *place,

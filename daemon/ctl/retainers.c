@@ -127,7 +127,8 @@ static int say(const struct heap_analysis *analysis, struct places *places,
 int command_retainers(struct source *source, const struct ctl_options *options, struct err *err)
 {
 	struct heap_request request = { .path = options->args[0],
-					.parts = HEAP_PARTS_NODES | HEAP_PARTS_EDGES };
+					.parts = HEAP_PARTS_NODES | HEAP_PARTS_EDGES |
+						 HEAP_PARTS_REFERRERS };
 	struct heap_analysis analysis;
 	struct places places = { .maps = { .n = 0 } };
 	struct heap_file file;
@@ -137,6 +138,8 @@ int command_retainers(struct source *source, const struct ctl_options *options, 
 	if (options->heap.node == NULL && options->heap.class == NULL)
 		return source_fail(err, CTL_USAGE, -EINVAL, "--node=@ID or --class=NAME is wanted");
 	exit = heap_file_analyse(&file, &analysis, &request, options, err);
+	if (exit == CTL_OK && heap_analysis_refer(&analysis) < 0)
+		exit = source_fail(err, CTL_FAILURE, -ENOMEM, "out of memory");
 	if (exit == CTL_OK)
 		exit = places_open(&places, options->args[0], options, err);
 	if (exit == CTL_OK)

@@ -149,6 +149,13 @@ int heap_analysis_reshape(struct heap_analysis *analysis, const struct heap_shap
 	return analysis->rows != NULL ? 0 : -ENOMEM;
 }
 
+int heap_analysis_refer(struct heap_analysis *analysis)
+{
+	return analysis->referrers.first != NULL
+		       ? 0
+		       : heap_referrers_init(&analysis->referrers, &analysis->graph);
+}
+
 struct heap_digest heap_analysis_digest(const struct heap_analysis *analysis)
 {
 	if (analysis->index != NULL)
@@ -169,6 +176,8 @@ void heap_analysis_fini(struct heap_analysis *analysis)
 		heap_free(analysis->retained, nodes, sizeof(uint64_t));
 		heap_dominators_fini(&analysis->dominators);
 	}
+	if (!heap_index_has(analysis->index, analysis->referrers.first))
+		heap_referrers_fini(&analysis->referrers);
 	heap_graph_fini(&analysis->graph);
 	heap_index_free(analysis->index);
 	analysis->index = NULL;

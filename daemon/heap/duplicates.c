@@ -79,7 +79,7 @@ static struct text *gather(struct heap_duplicates *ret, const struct heap_graph 
 		else
 			texts[(*ret_n)++] = (struct text){ graph->name[node], node };
 	}
-	if (graph->strings.made != NULL)
+	if (graph->foreign)
 		ret->why = HEAP_TEXTS_NONE;
 	else if (blank >= BLANK_MIN && blank * BLANK_SHARE >= ret->texts)
 		ret->why = HEAP_TEXTS_REDACTED;

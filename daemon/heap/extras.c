@@ -28,7 +28,7 @@ bool heap_class_is_detached(const struct heap_class *class)
 
 static void find_detached(struct heap_detached *ret, const struct heap_analysis *analysis)
 {
-	*ret = (struct heap_detached){ .told = analysis->graph.strings.made == NULL };
+	*ret = (struct heap_detached){ .told = !analysis->graph.foreign };
 	for (uint32_t i = 0; i < analysis->classes.n; i++) {
 		const struct heap_row *row = &analysis->rows[i];
 

@@ -40,8 +40,18 @@ void heap_graph_drop_edges(struct heap_graph *graph)
 	graph->edge_first = graph->edges = graph->edge_name = NULL;
 }
 
+static void free_scripts(struct heap_graph *graph)
+{
+	for (uint32_t i = 0; i < graph->scripts_n; i++)
+		free(graph->scripts[i].url);
+	free(graph->scripts);
+	graph->scripts = NULL;
+	graph->scripts_n = 0;
+}
+
 void heap_graph_fini(struct heap_graph *graph)
 {
+	free_scripts(graph);
 	if (graph->borrowed)
 		*graph = (struct heap_graph){ .nodes = 0 };
 	heap_graph_drop_edges(graph);
@@ -57,7 +67,6 @@ void heap_graph_fini(struct heap_graph *graph)
 	free(graph->strings.made);
 	free(graph->wide);
 	free(graph->places);
-	free(graph->scripts);
 	*graph = (struct heap_graph){ .nodes = 0 };
 }
 
@@ -165,12 +174,9 @@ uint32_t heap_node_find(const struct heap_graph *graph, uint64_t id)
 	return UINT32_MAX;
 }
 
-bool heap_script_url(const struct heap_graph *graph, uint32_t script, struct buf *buf)
+const char *heap_script_url(const struct heap_graph *graph, uint32_t script)
 {
-	static const char begin[] = "system / Script / ";
-	uint32_t low = 0, high = graph->scripts_n, name;
-	struct buf text;
-	bool told = false;
+	uint32_t low = 0, high = graph->scripts_n;
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
@@ -180,18 +186,18 @@ bool heap_script_url(const struct heap_graph *graph, uint32_t script, struct buf
 		else
 			high = middle;
 	}
-	if (low == graph->scripts_n || graph->scripts[low].id != script)
-		return false;
-	name = graph->name[graph->scripts[low].node];
-	if (!heap_string_begins(&graph->strings, name, begin))
-		return false;
-	buf_init(&text, SIZE_MAX / 2);
-	heap_string_put(&graph->strings, name, &text);
-	told = text.size > strlen(begin);
-	if (told)
-		buf_append(buf, text.data + strlen(begin), text.size - strlen(begin));
-	buf_fini(&text);
-	return told;
+	return low < graph->scripts_n && graph->scripts[low].id == script ? graph->scripts[low].url
+									  : NULL;
+}
+
+uint32_t heap_edge_between(const struct heap_graph *graph, uint32_t from, uint32_t to)
+{
+	for (uint32_t i = graph->edge_first[from]; i < graph->edge_first[from + 1]; i++) {
+		if (heap_edge_to(graph->edges[i]) == to &&
+		    heap_edge_kind(graph->edges[i]) != HEAP_WEAK)
+			return i;
+	}
+	return UINT32_MAX;
 }
 
 uint32_t heap_edge_from(const struct heap_graph *graph, uint32_t edge)

@@ -92,6 +92,7 @@ struct heap_graph {
 	uint32_t scripts_n, scripts_capacity;
 	uint64_t *ephemerons; /* bits by string: names of references from a key to its value;
 			       * NULL where distances are known already */
+	bool foreign; /* not of V8: no values of strings, nor which nodes are detached */
 	bool borrowed; /* none of it is its own: it is in an index */
 };
 
@@ -100,9 +101,10 @@ struct heap_place {
 	uint32_t script, line, column;
 };
 
-/* The node of a script: "system / Script / URL". */
+/* A script that the snapshot has a node of. */
 struct heap_script {
 	uint32_t id, node;
+	char *url; /* owned; NULL: it has none */
 };
 
 static inline uint32_t heap_edge_to(uint32_t edge)
@@ -166,8 +168,11 @@ static inline uint64_t heap_id(const struct heap_graph *graph, uint32_t node)
 /* The node of this id, in either column; UINT32_MAX: none. Looks at all. */
 uint32_t heap_node_find(const struct heap_graph *graph, uint64_t id);
 
-/* The URL of a script, as the snapshot has it, appended; false: it does not tell. */
-bool heap_script_url(const struct heap_graph *graph, uint32_t script, struct buf *buf);
+/* The URL of a script, as the snapshot has it, borrowed; NULL: it does not tell. */
+const char *heap_script_url(const struct heap_graph *graph, uint32_t script);
+
+/* The first reference between them that is not weak; UINT32_MAX: there is none. */
+uint32_t heap_edge_between(const struct heap_graph *graph, uint32_t from, uint32_t to);
 
 /* The node whose reference it is. */
 uint32_t heap_edge_from(const struct heap_graph *graph, uint32_t edge);

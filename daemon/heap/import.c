@@ -39,7 +39,7 @@ int import_no_memory(const struct import *import)
 
 int import_init(struct import *import, struct heap_graph *graph, struct err *err)
 {
-	*graph = (struct heap_graph){ .nodes = 0 };
+	*graph = (struct heap_graph){ .foreign = true };
 	*import = (struct import){ .graph = graph, .err = err };
 	for (size_t i = 0; i < sizeof(type_names) / sizeof(type_names[0]); i++)
 		str_copy(graph->type_names[i], HEAP_TYPE_NAME_MAX, type_names[i]);

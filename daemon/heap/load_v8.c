@@ -221,10 +221,10 @@ static int check(struct load *load)
 			      : !load->has_edges   ? "edges"
 			      : !load->has_strings ? "strings"
 						   : NULL;
+	int r;
 
 	if (missing != NULL)
 		return v8_walk_missing(load->walk.text, missing, load->err);
-	v8_rows_scripts(load->graph);
 	if (v8_rows_sum(load->graph) < 0)
 		return err_set(load->err, -EBADMSG,
 			       "section \"nodes\", byte %" PRIu64
@@ -235,7 +235,8 @@ static int check(struct load *load)
 			       "section \"strings\", byte %" PRIu64
 			       ": something is named by string %" PRIu32 " of %" PRIu32,
 			       load->strings_at, load->rows.name_max, load->graph->strings.n);
-	return 0;
+	r = v8_rows_scripts(load->graph);
+	return r < 0 ? err_set(load->err, r, "out of memory") : 0;
 }
 
 int heap_load_v8(struct heap_graph *ret, const struct v8_text *text,

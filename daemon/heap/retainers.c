@@ -1,8 +1,8 @@
 /*
  * Who refers to a node
  *
- * Level by level: one walk over all references finds those that lead to the nodes of the last
- * level. Then the tree is put in the order of a walk into its depth.
+ * Level by level, and then put in the order of a walk into its depth. What is not in the tree is
+ * counted when all that is in it is known.
  */
 
 #include "heap/retainers.h"
@@ -12,117 +12,82 @@
 
 #include "heap/alloc.h"
 
-enum { ALL_MAX = 4096, FAR = 1 << 29 };
-
-struct found {
-	uint32_t node, edge, parent; /* parent: in the tree */
-};
+enum { ALL_MAX = 4096 };
 
 struct search {
 	const struct heap_analysis *analysis;
 	struct heap_retainer *items; /* owned: in the order they were found */
 	uint32_t *parent; /* owned: by item */
 	size_t n, most;
-	uint32_t *place; /* owned: by node, item + 1 */
-	struct found *found; /* owned */
-	size_t found_n, found_capacity;
+	uint64_t *inside; /* owned: bits by node */
 };
 
 /* What is not reached from the program's roots is farther than what is. */
-static int32_t distance_of(const struct search *search, uint32_t node)
+static uint32_t distance_of(const struct search *search, uint32_t node)
 {
 	int32_t distance = search->analysis->distances[node];
 
-	return distance >= 0 ? distance : FAR;
+	return distance >= 0 ? (uint32_t)distance : UINT32_MAX;
 }
 
-static int note(struct search *search, struct found found)
+/* Those that refer to it and are not in the tree, from `at` on; UINT32_MAX: no more. Each once. */
+static uint32_t next_outside(const struct search *search, uint32_t node, uint32_t *at)
 {
-	if (search->found_n == search->found_capacity) {
-		size_t capacity = search->found_capacity > 0 ? search->found_capacity * 2 : 256;
-		struct found *items = reallocarray(search->found, capacity, sizeof(*items));
+	const struct heap_referrers *referrers = &search->analysis->referrers;
 
-		if (items == NULL)
-			return -ENOMEM;
-		search->found = items;
-		search->found_capacity = capacity;
+	while (*at < referrers->first[node + 1]) {
+		uint32_t i = (*at)++, from = referrers->from[i];
+
+		if ((i == referrers->first[node] || referrers->from[i - 1] != from) &&
+		    !heap_bit(search->inside, from))
+			return from;
 	}
-	search->found[search->found_n++] = found;
-	return 0;
+	return UINT32_MAX;
 }
 
-/* References to items from `first` on. */
-static int scan(struct search *search, size_t first)
+/* Into its place among the nearest so far. */
+static size_t insert(const struct search *search, uint32_t nearest[HEAP_RETAINERS_EACH], size_t n,
+		     uint32_t node)
 {
-	const struct heap_graph *graph = &search->analysis->graph;
-	int r = 0;
+	size_t i = n < HEAP_RETAINERS_EACH ? n : HEAP_RETAINERS_EACH;
 
-	search->found_n = 0;
-	for (uint32_t node = 0; node < graph->nodes && r == 0; node++) {
-		uint32_t last = 0;
-
-		for (uint32_t i = graph->edge_first[node];
-		     i < graph->edge_first[node + 1] && r == 0; i++) {
-			uint32_t to = heap_edge_to(graph->edges[i]), place = search->place[to];
-
-			if (place <= first || place == last || to == node ||
-			    heap_edge_kind(graph->edges[i]) == HEAP_WEAK)
-				continue;
-			last = place;
-			r = note(search, (struct found){ node, i, place - 1 });
-		}
+	for (; i > 0 && distance_of(search, nearest[i - 1]) > distance_of(search, node); i--) {
+		if (i < HEAP_RETAINERS_EACH)
+			nearest[i] = nearest[i - 1];
 	}
-	return r;
+	if (i < HEAP_RETAINERS_EACH)
+		nearest[i] = node;
+	return n < HEAP_RETAINERS_EACH ? n + 1 : n;
 }
 
-static int by_parent(const void *a, const void *b, void *arg)
+static void grow(struct search *search, uint32_t item)
 {
-	const struct found *x = a, *y = b;
-	int32_t near, other;
+	uint32_t node = search->items[item].node, at = search->analysis->referrers.first[node];
+	uint32_t nearest[HEAP_RETAINERS_EACH], from;
+	size_t n = 0;
 
-	if (x->parent != y->parent)
-		return x->parent < y->parent ? -1 : 1;
-	near = distance_of(arg, x->node);
-	other = distance_of(arg, y->node);
-	if (near != other)
-		return near < other ? -1 : 1;
-	return x->edge < y->edge ? -1 : x->edge > y->edge;
-}
-
-static void add(struct search *search, const struct found *found, size_t taken)
-{
-	struct heap_retainer *parent = &search->items[found->parent];
-
-	if (search->place[found->node] != 0)
-		return;
-	if (taken == HEAP_RETAINERS_EACH || search->n == search->most) {
-		parent->more++;
-		return;
+	while (search->n < search->most && (from = next_outside(search, node, &at)) != UINT32_MAX)
+		n = insert(search, nearest, n, from);
+	for (size_t i = 0; i < n && search->n < search->most; i++) {
+		search->parent[search->n] = item;
+		search->items[search->n++] = (struct heap_retainer){
+			.node = nearest[i],
+			.edge = heap_edge_between(&search->analysis->graph, nearest[i], node),
+			.depth = search->items[item].depth + 1,
+		};
+		heap_bit_set(search->inside, nearest[i]);
 	}
-	search->parent[search->n] = found->parent;
-	search->items[search->n++] = (struct heap_retainer){ .node = found->node,
-							     .edge = found->edge,
-							     .depth = parent->depth + 1 };
-	search->place[found->node] = (uint32_t)search->n;
 }
 
-static int grow_level(struct search *search, size_t first)
+static void count_more(struct search *search)
 {
-	int r = scan(search, first);
-	size_t taken = 0;
+	for (size_t i = 0; i < search->n; i++) {
+		struct heap_retainer *item = &search->items[i];
+		uint32_t at = search->analysis->referrers.first[item->node];
 
-	if (r < 0)
-		return r;
-	qsort_r(search->found, search->found_n, sizeof(*search->found), by_parent, search);
-	for (size_t i = 0; i < search->found_n; i++) {
-		size_t before = search->n;
-
-		if (i > 0 && search->found[i].parent != search->found[i - 1].parent)
-			taken = 0;
-		add(search, &search->found[i], taken);
-		taken += search->n - before;
+		while (next_outside(search, item->node, &at) != UINT32_MAX)
+			item->more++;
 	}
-	return 0;
 }
 
 /* Each behind its parent: the children of one stand in a row, so the last is taken first. */
@@ -155,28 +120,26 @@ int heap_retainers_find(struct heap_retainers *ret, const struct heap_analysis *
 		.most = most > 0 && most < ALL_MAX ? (size_t)most : ALL_MAX,
 		.items = calloc(ALL_MAX, sizeof(*search.items)),
 		.parent = calloc(ALL_MAX, sizeof(*search.parent)),
-		.place = heap_alloc(analysis->graph.nodes, sizeof(*search.place)),
+		.inside = heap_bits_alloc(analysis->graph.nodes),
 	};
-	size_t first = 0;
-	int r = search.items != NULL && search.parent != NULL && search.place != NULL ? 0 : -ENOMEM;
+	int r = search.items != NULL && search.parent != NULL && search.inside != NULL ? 0
+										       : -ENOMEM;
 
 	*ret = (struct heap_retainers){ .n = 0 };
 	if (r == 0) {
-		search.items[0] = (struct heap_retainer){ .node = node, .edge = UINT32_MAX };
-		search.n = 1;
-		search.place[node] = 1;
+		search.items[search.n++] =
+			(struct heap_retainer){ .node = node, .edge = UINT32_MAX };
+		heap_bit_set(search.inside, node);
+		for (uint32_t i = 0; i < search.n; i++) {
+			if (search.items[i].depth < HEAP_RETAINERS_DEPTH)
+				grow(&search, i);
+		}
+		count_more(&search);
+		r = put_in_order(ret, &search);
 	}
-	for (int depth = 0; r == 0 && depth < HEAP_RETAINERS_DEPTH && first < search.n; depth++) {
-		size_t end = search.n;
-
-		r = grow_level(&search, first);
-		first = end;
-	}
-	r = r == 0 ? put_in_order(ret, &search) : r;
 	free(search.items);
 	free(search.parent);
-	free(search.found);
-	heap_free(search.place, analysis->graph.nodes, sizeof(*search.place));
+	heap_bits_free(search.inside, analysis->graph.nodes);
 	return r;
 }
 

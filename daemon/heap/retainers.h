@@ -25,7 +25,11 @@ struct heap_retainers {
 	size_t n;
 };
 
-/* At most so many, 0: HEAP_RETAINERS_EACH at each of them. 0, -ENOMEM; fini in any case. */
+/*
+ * At most so many, 0: HEAP_RETAINERS_EACH at each of them; of equal distance those that come first
+ * in the snapshot. The referrers have to be there (heap_analysis_refer()). 0, -ENOMEM; fini in any
+ * case.
+ */
 int heap_retainers_find(struct heap_retainers *ret, const struct heap_analysis *analysis,
 			uint32_t node, uint64_t most);
 void heap_retainers_fini(struct heap_retainers *retainers); /* zeroed is fine */

@@ -99,7 +99,7 @@ def test_without_the_wish_nothing_is_looked_for(taken):
 
 def test_without_a_manifest_it_says_so(taken):
     assert Ctl().json("analyze", taken[0])["memory"] is None
-    assert "not known without a manifest" in Ctl()("analyze", taken[0]).stdout
+    assert "not known without a manifest" in Ctl()("analyze", taken[0], "--extras").stdout
 
 
 def test_detached_elements(nursery, tmp_path):

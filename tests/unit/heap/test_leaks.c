@@ -109,7 +109,7 @@ static void compose(struct buf *buf, const struct scene *scene)
 
 static void shot_init(struct shot *shot, const struct scene *scene, const struct shot *beside)
 {
-	struct heap_load_options options = { 1, 0 };
+	struct heap_load_options options = { .threads = 1 };
 	struct v8_text text;
 	struct err err = { .text = "" };
 
