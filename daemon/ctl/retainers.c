@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ctl/command.h"
@@ -32,23 +33,34 @@ static const struct {
 
 enum { PATHS = sizeof(paths) / sizeof(paths[0]) };
 
-/* The node of this id, or the one of the class that retains most. */
-static uint32_t find(const struct heap_analysis *analysis, const struct heap_wish *wish)
+/* The one of the class that retains most; UINT32_MAX: there is none, or no memory. */
+static uint32_t find_largest(const struct heap_analysis *analysis, const char *name)
 {
 	const struct heap_classes *classes = &analysis->classes;
+	bool *wanted = calloc((size_t)classes->n + 1, sizeof(*wanted));
 	uint32_t best = UINT32_MAX;
-	uint64_t id;
 
-	if (wish->node != NULL)
-		return str_parse_uint(wish->node + (wish->node[0] == '@'), &id) == 0
-			       ? heap_node_find(&analysis->graph, id)
-			       : UINT32_MAX;
-	for (uint32_t node = 0; node < analysis->graph.nodes; node++) {
-		if (strcmp(classes->items[classes->of[node]].name, wish->class) == 0 &&
+	for (uint32_t i = 0; wanted != NULL && i < classes->n; i++)
+		wanted[i] = strcmp(classes->items[i].name, name) == 0;
+	for (uint32_t node = 0; wanted != NULL && node < analysis->graph.nodes; node++) {
+		if (wanted[classes->of[node]] &&
 		    (best == UINT32_MAX || analysis->retained[node] > analysis->retained[best]))
 			best = node;
 	}
+	free(wanted);
 	return best;
+}
+
+/* The node of this id, or the one of the class that retains most. */
+static uint32_t find(const struct heap_analysis *analysis, const struct heap_wish *wish)
+{
+	uint64_t id;
+
+	if (wish->node == NULL)
+		return find_largest(analysis, wish->class);
+	return str_parse_uint(wish->node + (wish->node[0] == '@'), &id) == 0
+		       ? heap_node_find(&analysis->graph, id)
+		       : UINT32_MAX;
 }
 
 static int put_tree(struct buf *buf, struct json_writer *w, const struct heap_analysis *analysis,

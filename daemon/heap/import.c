@@ -87,7 +87,7 @@ int import_begin(struct import *import, uint64_t rows, uint64_t edges,
 		return r;
 	import->rows = (uint32_t)rows;
 	import->edges = (uint32_t)edges;
-	r = heap_ids_init(&import->ids, import->rows);
+	r = heap_ids_init(&import->ids, import->rows, UINT64_MAX);
 	return r < 0 ? err_set(import->err, r, "%s", strerror(-r)) : 0;
 }
 

@@ -17,6 +17,8 @@
 
 enum { AHEAD = 16 };
 
+#define HIGHEST_BIT 0x80000000u
+
 typedef bool check_fn(const struct index_map *map, enum index_kind kind, uint64_t first,
 		      uint64_t end);
 
@@ -32,13 +34,19 @@ const void *index_section(const struct index_map *map, enum index_kind kind)
 
 /* ---- numbers and their bounds ---- */
 
+/*
+ * Every processor can subtract many at a time, not all can compare without a sign: one that is too
+ * large has the highest bit itself, or last - it has.
+ */
 static bool below(const uint32_t *numbers, uint64_t first, uint64_t end, uint64_t bound)
 {
-	uint32_t most = 0;
+	uint32_t bad = 0, last = (uint32_t)bound - 1;
 
+	if (bound == 0 || bound > HIGHEST_BIT)
+		return false;
 	for (uint64_t i = first; i < end; i++)
-		most = numbers[i] > most ? numbers[i] : most;
-	return most < bound;
+		bad |= numbers[i] | (last - numbers[i]);
+	return (bad & HIGHEST_BIT) == 0;
 }
 
 static bool any(const struct index_map *map, enum index_kind kind, uint64_t first, uint64_t end)
@@ -90,11 +98,11 @@ static bool properties(const struct index_map *map, enum index_kind kind, uint64
 static bool edges(const struct index_map *map, enum index_kind kind, uint64_t first, uint64_t end)
 {
 	const uint32_t *edge = index_section(map, kind);
-	uint32_t most = 0;
+	uint32_t bad = 0, last = (uint32_t)map->header->nodes - 1;
 
 	for (uint64_t i = first; i < end; i++)
-		most = heap_edge_to(edge[i]) > most ? heap_edge_to(edge[i]) : most;
-	return most < map->header->nodes;
+		bad |= last - heap_edge_to(edge[i]);
+	return (bad & HIGHEST_BIT) == 0;
 }
 
 static bool edge_names(const struct index_map *map, enum index_kind kind, uint64_t first,

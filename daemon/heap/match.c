@@ -101,8 +101,12 @@ static void forget(struct heap_match *match)
 /* Of equal ids, which no engine writes, the first counts. */
 static int ids_of(struct heap_ids *ret, const struct heap_graph *graph)
 {
-	int r = heap_ids_init(ret, graph->nodes);
+	uint64_t last = 0;
+	int r;
 
+	for (uint32_t node = 0; node < graph->nodes; node++)
+		last = heap_id(graph, node) > last ? heap_id(graph, node) : last;
+	r = heap_ids_init(ret, graph->nodes, last);
 	for (uint32_t node = 0; r == 0 && node < graph->nodes; node++)
 		(void)heap_ids_put(ret, heap_id(graph, node), node);
 	return r;
