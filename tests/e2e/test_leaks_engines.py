@@ -60,11 +60,10 @@ def check(engine, report):
             assert s["count"] in (2 * hoards.EACH, 2 * hoards.EACH - 1), s
     assert sorted(rest, key=str) == planted(engine)
     assert len(timers) == 1 and len(clicks) == (engine == "chromium")
-    # With the listeners of a page, where one root has both; Gecko's also has those of removed
-    # elements, until a cycle collection of its own choosing.
-    least = {"gtk": 4, "wpe": 4, "firefox": 1}.get(engine, 2)
+    # With the listeners of a page, where one root has both.
+    each = 4 if engine in ("gtk", "wpe", "firefox") else 2
     assert timers[0]["kind"] == ("many" if engine == "chromium" else "roots")
-    assert timers[0]["count"] >= least * hoards.EACH
+    assert timers[0]["count"] == each * hoards.EACH
 
 
 @pytest.mark.parametrize("engine", sorted(TAKE))
