@@ -230,7 +230,7 @@ static void write_usage(struct json_writer *w, const struct heap_graph *graph, u
 	getrusage(RUSAGE_SELF, &used);
 	json_write_key(w, "worker");
 	json_write_object(w);
-	json_member_uint(w, "estimate_bytes", heap_graph_cost(graph->nodes, graph->edges_n));
+	json_member_uint(w, "estimate_bytes", heap_graph_cost(graph->nodes, graph->edges_n, NULL));
 	json_member_uint(w, "peak_resident_bytes", (uint64_t)used.ru_maxrss * 1024);
 	json_member_double(w, "duration_seconds", (double)(clock_mono_ns() - began_ns) / 1e9);
 	json_write_object_end(w);

@@ -9,8 +9,11 @@
 #include <string.h>
 
 #include "ctl/command.h"
+#include "ctl/extras_show.h"
 #include "ctl/grid.h"
 #include "ctl/heap_file.h"
+#include "ctl/memory_share.h"
+#include "ctl/places.h"
 #include "ctl/show.h"
 #include "ctl/source.h"
 #include "heap/report.h"
@@ -22,9 +25,29 @@
 struct report {
 	struct heap_report heap;
 	const struct ctl_options *options;
+	const struct heap_extras *extras; /* NULL: not asked for */
+	const struct memory_share *memory;
+	struct places *places;
 };
 
+/* They take a look at all references, which the classes do not. */
+static bool wants_extras(const struct ctl_options *options)
+{
+	return options->heap.extras || options->heap.strings || options->heap.collections;
+}
+
 /* ---- for programs ---- */
+
+static void json_place(struct json_writer *w, void *owner, const struct heap_class *class)
+{
+	const struct report *report = owner;
+	struct buf place;
+
+	buf_init(&place, SIZE_MAX / 2);
+	places_put_class(&place, report->places, &report->heap.analysis->graph, class);
+	json_member_string(w, "place", place.size > 0 ? buf_text(&place) : NULL);
+	buf_fini(&place);
+}
 
 static void put_json(struct buf *buf, const struct report *report)
 {
@@ -33,6 +56,10 @@ static void put_json(struct buf *buf, const struct report *report)
 	json_write_init(&w, buf);
 	json_write_object(&w);
 	heap_report_write(&report->heap, &w);
+	if (report->extras != NULL)
+		heap_extras_json(&w, report->extras, report->heap.analysis,
+				 report->options->heap.top);
+	memory_share_json(&w, report->memory, report->heap.analysis);
 	json_write_object_end(&w);
 }
 
@@ -59,7 +86,30 @@ static void put_summary(struct buf *buf, const struct report *report)
 	put_bytes(buf, ", typed arrays ", s->typed_arrays);
 	put_bytes(buf, ", native ", s->native);
 	put_bytes(buf, ", system ", s->system);
-	buf_puts(buf, "\n\n");
+	buf_puts(buf, "\n");
+	if (report->memory->known || report->extras != NULL)
+		memory_share_put(buf, report->memory, report->heap.analysis);
+	if (report->extras != NULL)
+		extras_put_summary(buf, report->extras);
+	buf_puts(buf, "\n");
+}
+
+/* "Session (src/app.ts:12)" */
+static int put_class(struct grid *grid, const struct report *report, const struct heap_class *class)
+{
+	struct buf text, place;
+	int r;
+
+	buf_init(&text, SIZE_MAX / 2);
+	buf_init(&place, SIZE_MAX / 2);
+	buf_puts(&text, class->name);
+	places_put_class(&place, report->places, &report->heap.analysis->graph, class);
+	if (place.size > 0)
+		buf_printf(&text, " (%s)", buf_text(&place));
+	r = buf_text(&text) != NULL ? grid_put(grid, buf_text(&text)) : -ENOMEM;
+	buf_fini(&text);
+	buf_fini(&place);
+	return r;
 }
 
 static int put_table(struct buf *buf, const struct report *report)
@@ -83,11 +133,28 @@ static int put_table(struct buf *buf, const struct report *report)
 		r = r == 0 ? grid_put_bytes(&grid, (double)row->self) : r;
 		r = r == 0 ? grid_put_count(&grid, row->count) : r;
 		r = r == 0 ? grid_put(&grid, distance) : r;
-		r = r == 0 ? grid_put(&grid, class->name) : r;
+		r = r == 0 ? put_class(&grid, report, class) : r;
 	}
 	if (r == 0)
 		grid_print(&grid, buf, report->options->legend);
 	grid_fini(&grid);
+	return r;
+}
+
+/* Those that were asked for in place of the classes. */
+static int put_tables(struct buf *buf, const struct report *report)
+{
+	const struct ctl_options *options = report->options;
+	int r = 0;
+
+	if (!options->heap.strings && !options->heap.collections)
+		return put_table(buf, report);
+	if (options->heap.strings)
+		r = extras_put_strings(buf, report->extras, report->heap.analysis, options);
+	if (options->heap.strings && options->heap.collections)
+		buf_puts(buf, "\n");
+	if (r == 0 && options->heap.collections)
+		r = extras_put_collections(buf, report->extras, report->heap.analysis, options);
 	return r;
 }
 
@@ -127,7 +194,7 @@ static int show(const struct report *report, struct err *err)
 		put_summary(&buf, report);
 		if (report->heap.node != UINT32_MAX)
 			put_node(&buf, report);
-		r = put_table(&buf, report);
+		r = put_tables(&buf, report);
 	}
 	if (r == 0)
 		return show_out(&buf, report->options->pager);
@@ -151,15 +218,21 @@ static int find_node(struct report *report, struct err *err)
 	return CTL_OK;
 }
 
-static int say(const struct heap_analysis *analysis, const struct ctl_options *options,
-	       struct err *err)
+static int say(const struct heap_analysis *analysis, struct places *places,
+	       const struct ctl_options *options, struct err *err)
 {
-	struct report report = { .options = options };
+	struct memory_share memory = memory_share_of(options);
+	struct heap_extras extras = { .detached = { .told = false } };
+	struct report report = { .options = options, .memory = &memory, .places = places };
 	int exit = CTL_OK;
 
 	if (heap_report_init(&report.heap, analysis, options->args[0], options->heap.class,
-			     options->heap.top) < 0)
+			     options->heap.top) < 0 ||
+	    (wants_extras(options) && heap_extras_init(&extras, analysis) < 0))
 		exit = source_fail(err, CTL_FAILURE, -ENOMEM, "out of memory");
+	report.heap.put_class = json_place;
+	report.heap.owner = &report;
+	report.extras = wants_extras(options) ? &extras : NULL;
 	if (exit == CTL_OK)
 		exit = find_node(&report, err);
 	if (exit == CTL_OK && options->heap.class != NULL && report.heap.classes_n == 0)
@@ -168,24 +241,33 @@ static int say(const struct heap_analysis *analysis, const struct ctl_options *o
 	if (exit == CTL_OK)
 		exit = show(&report, err);
 	heap_report_fini(&report.heap);
+	heap_extras_fini(&extras);
 	return exit;
 }
 
 int command_analyze(struct source *source, const struct ctl_options *options, struct err *err)
 {
-	struct heap_request request = {
-		.path = options->args[0],
-		.parts = options->heap.node != NULL ? HEAP_PARTS_NODES : HEAP_PARTS_SUMMARY,
-	};
+	struct heap_request request = { .path = options->args[0], .parts = HEAP_PARTS_SUMMARY };
+	struct places places = { .maps = { .n = 0 } };
 	struct heap_analysis analysis;
 	struct heap_file file;
-	int exit = heap_file_analyse(&file, &analysis, &request, options, err);
+	int exit;
 
 	(void)source;
+	if (options->heap.node != NULL)
+		request.parts |= HEAP_PARTS_NODES;
+	if (wants_extras(options)) {
+		request.parts |= HEAP_PARTS_NODES | HEAP_PARTS_EDGES;
+		request.after = &heap_extras_after;
+	}
+	exit = heap_file_analyse(&file, &analysis, &request, options, err);
 	if (exit == CTL_OK)
-		exit = say(&analysis, options, err);
+		exit = places_open(&places, options->args[0], options, err);
+	if (exit == CTL_OK)
+		exit = say(&analysis, &places, options, err);
 	if (exit == CTL_OK)
 		heap_file_keep(&file, &analysis, options);
+	places_fini(&places);
 	heap_analysis_fini(&analysis);
 	heap_file_fini(&file);
 	return exit;

@@ -10,6 +10,7 @@
 #include "ctl/command.h"
 #include "ctl/heap_file.h"
 #include "ctl/output.h"
+#include "ctl/progress.h"
 #include "ctl/source.h"
 #include "ctl/tap.h"
 #include "heap/load.h"
@@ -76,8 +77,9 @@ int command_convert(struct source *source, const struct ctl_options *options, st
 
 	(void)source;
 	if (exit == CTL_OK) {
-		load = heap_file_load_options(options, converting.file.taken);
+		load = heap_file_load_options(converting.path, options, converting.file.taken);
 		r = heap_load(&converting.graph, &converting.file.text, &load, &why);
+		progress_end();
 		if (r < 0)
 			exit = heap_file_failed(err, converting.path, r, &why);
 	}

@@ -7,28 +7,34 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ctl/command.h"
 #include "ctl/grid.h"
 #include "ctl/heap_file.h"
+#include "ctl/progress.h"
 #include "ctl/show.h"
 #include "ctl/source.h"
 #include "heap/analysis.h"
+#include "heap/collections.h"
 #include "heap/diff.h"
 #include "json/write.h"
 #include "util/buf.h"
 #include "util/err.h"
+#include "util/str.h"
 
 struct side {
 	struct heap_file file;
 	struct heap_analysis analysis;
 	struct heap_census census;
+	struct heap_collections collections;
 };
 
 static void side_fini(struct side *side)
 {
+	heap_collections_fini(&side->collections);
 	heap_census_fini(&side->census);
 	heap_analysis_fini(&side->analysis);
 	heap_file_fini(&side->file);
@@ -40,22 +46,26 @@ static int side_init(struct side *side, const char *path, const struct side *bes
 {
 	struct heap_request request = { .path = path,
 					.only_classes = true,
-					.parts = HEAP_PARTS_NODES };
+					.parts = HEAP_PARTS_NODES | HEAP_PARTS_EDGES };
 	struct err why;
 	int r, exit;
 
 	if (beside != NULL) {
-		request.parts = HEAP_PARTS_NODES | HEAP_PARTS_EDGES;
 		request.shapes = &beside->analysis.shapes;
 		request.taken = heap_file_taken(&beside->file, &beside->analysis);
 	}
 	exit = heap_file_analyse(&side->file, &side->analysis, &request, options, err);
 	if (exit != CTL_OK)
 		return exit;
+	r = heap_collections_find(&side->collections, &side->analysis.graph,
+				  &side->analysis.classes, NULL);
 	heap_graph_drop_edges(&side->analysis.graph);
-	r = heap_census_init(&side->census, &side->analysis.graph, &side->analysis.classes);
+	if (r == 0)
+		r = heap_census_init(&side->census, &side->analysis.graph, &side->analysis.classes);
+	if (r == 0)
+		return CTL_OK;
 	err_set(&why, r, "out of memory");
-	return r < 0 ? heap_file_failed(err, path, r, &why) : CTL_OK;
+	return heap_file_failed(err, path, r, &why);
 }
 
 static double growth(const struct heap_difference *row)
@@ -86,8 +96,50 @@ static size_t keep(struct heap_difference *rows, size_t n, const struct heap_wis
 	return wish->top > 0 && kept > wish->top ? (size_t)wish->top : kept;
 }
 
-static void put_json(struct buf *buf, const struct heap_difference *rows, size_t n)
+/* What there is to show. */
+struct answer {
+	const struct heap_difference *rows;
+	size_t rows_n;
+	const struct heap_classes *classes; /* of the current one */
+	struct heap_collection_growth *grown; /* owned */
+	size_t grown_n;
+};
+
+static void keep_grown(struct answer *answer, const struct heap_wish *wish)
 {
+	size_t kept = 0;
+
+	for (size_t i = 0; i < answer->grown_n; i++) {
+		const struct heap_class *class =
+			&answer->classes->items[answer->grown[i].now->class];
+
+		if (wish->class == NULL || strcmp(class->name, wish->class) == 0)
+			answer->grown[kept++] = answer->grown[i];
+	}
+	answer->grown_n = wish->top > 0 && kept > wish->top ? (size_t)wish->top : kept;
+}
+
+static void json_grown(struct json_writer *w, const struct answer *answer)
+{
+	json_write_key(w, "collections");
+	json_write_array(w);
+	for (size_t i = 0; i < answer->grown_n; i++) {
+		const struct heap_collection_growth *item = &answer->grown[i];
+
+		json_write_object(w);
+		json_member_uint(w, "id", item->now->id);
+		json_member_string(w, "class", answer->classes->items[item->now->class].key);
+		json_member_uint(w, "entries", item->now->entries);
+		json_member_uint(w, "entries_before", item->before);
+		json_write_object_end(w);
+	}
+	json_write_array_end(w);
+}
+
+static void put_json(struct buf *buf, const struct answer *answer)
+{
+	const struct heap_difference *rows = answer->rows;
+	size_t n = answer->rows_n;
 	struct json_writer w;
 
 	json_write_init(&w, buf);
@@ -105,7 +157,36 @@ static void put_json(struct buf *buf, const struct heap_difference *rows, size_t
 		json_write_object_end(&w);
 	}
 	json_write_array_end(&w);
+	json_grown(&w, answer);
 	json_write_object_end(&w);
+}
+
+static int put_grown(struct buf *buf, const struct answer *answer, bool legend)
+{
+	static const struct grid_column columns[] = {
+		{ "MORE", true }, { "ENTRIES", true }, { "BEFORE", true },
+		{ "ID", true },   { "CLASS", false },
+	};
+	struct grid grid = { columns, sizeof(columns) / sizeof(columns[0]), NULL, 0, 0 };
+	int r = 0;
+
+	if (answer->grown_n > 0)
+		buf_puts(buf, "\ncollections that have more entries:\n");
+	for (size_t i = 0; i < answer->grown_n && r == 0; i++) {
+		const struct heap_collection_growth *item = &answer->grown[i];
+		char id[STR_UNIT_MAX];
+
+		snprintf(id, sizeof(id), "@%" PRIu64, item->now->id);
+		r = grid_put_count(&grid, item->now->entries - item->before);
+		r = r == 0 ? grid_put_count(&grid, item->now->entries) : r;
+		r = r == 0 ? grid_put_count(&grid, item->before) : r;
+		r = r == 0 ? grid_put(&grid, id) : r;
+		r = r == 0 ? grid_put(&grid, answer->classes->items[item->now->class].name) : r;
+	}
+	if (r == 0 && answer->grown_n > 0)
+		grid_print(&grid, buf, legend);
+	grid_fini(&grid);
+	return r;
 }
 
 static int put_table(struct buf *buf, const struct heap_difference *rows, size_t n, bool legend)
@@ -131,8 +212,7 @@ static int put_table(struct buf *buf, const struct heap_difference *rows, size_t
 	return r;
 }
 
-static int show(const struct heap_difference *rows, size_t n, const struct ctl_options *options,
-		struct err *err)
+static int show(const struct answer *answer, const struct ctl_options *options, struct err *err)
 {
 	struct buf buf, json;
 	int r;
@@ -140,12 +220,13 @@ static int show(const struct heap_difference *rows, size_t n, const struct ctl_o
 	buf_init(&buf, SHOW_MAX_BYTES);
 	buf_init(&json, SHOW_MAX_BYTES);
 	if (options->json != JSON_OFF) {
-		put_json(&json, rows, n);
+		put_json(&json, answer);
 		r = json.error;
 		if (buf_text(&json) != NULL)
 			show_json_text(&buf, buf_text(&json), options->json);
 	} else {
-		r = put_table(&buf, rows, n, options->legend);
+		r = put_table(&buf, answer->rows, answer->rows_n, options->legend);
+		r = r == 0 ? put_grown(&buf, answer, options->legend) : r;
 	}
 	buf_fini(&json);
 	if (r == 0)
@@ -154,17 +235,27 @@ static int show(const struct heap_difference *rows, size_t n, const struct ctl_o
 	return source_fail(err, CTL_FAILURE, r, "too much to show; --top=NUMBER shows less");
 }
 
-static int compare(const struct side *base, const struct side *current,
-		   const struct ctl_options *options, struct err *err)
+static int compare(struct side *base, struct side *current, const struct ctl_options *options,
+		   struct err *err)
 {
 	struct heap_difference *rows = NULL;
+	struct answer answer = { .classes = &current->analysis.classes };
 	size_t n;
-	int exit;
+	int exit, r = heap_diff(&base->analysis.classes, &base->census, answer.classes,
+				&current->census, &rows, &n);
 
-	if (heap_diff(&base->analysis.classes, &base->census, &current->analysis.classes,
-		      &current->census, &rows, &n) < 0)
-		return source_fail(err, CTL_FAILURE, -ENOMEM, "out of memory");
-	exit = show(rows, keep(rows, n, &options->heap), options, err);
+	if (r == 0)
+		r = heap_collections_grown(&base->collections, &current->collections, &answer.grown,
+					   &answer.grown_n);
+	if (r == 0) {
+		answer.rows_n = keep(rows, n, &options->heap);
+		answer.rows = rows;
+		keep_grown(&answer, &options->heap);
+		exit = show(&answer, options, err);
+	} else {
+		exit = source_fail(err, CTL_FAILURE, r, "out of memory");
+	}
+	free(answer.grown);
 	free(rows);
 	return exit;
 }

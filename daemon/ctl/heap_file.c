@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ctl/progress.h"
 #include "ctl/source.h"
 #include "ctl/unpack.h"
 #include "heap/alloc.h"
@@ -103,20 +104,27 @@ void heap_file_fini(struct heap_file *file)
 	file->mapped = 0;
 }
 
-struct heap_load_options heap_file_load_options(const struct ctl_options *options, uint64_t taken)
+static unsigned threads_of(const struct ctl_options *options)
 {
-	unsigned threads = (unsigned)options->heap.threads;
-	uint64_t left = memory_left(options, taken);
 	cpu_set_t set;
 
-	if (threads == 0)
-		threads =
-			sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 1 ? 2 : 1;
+	if (options->heap.threads != 0)
+		return (unsigned)options->heap.threads;
+	return sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 1 ? 2 : 1;
+}
+
+struct heap_load_options heap_file_load_options(const char *path, const struct ctl_options *options,
+						uint64_t taken)
+{
+	uint64_t left = memory_left(options, taken);
+
 	if (options->heap.spill != NULL || left == UINT64_MAX)
 		left = 0;
 	else if (left == 0)
 		left = 1;
-	return (struct heap_load_options){ threads, left };
+	return (struct heap_load_options){ .threads = threads_of(options),
+					   .memory_max = left,
+					   .progress = progress_begin(path, options) };
 }
 
 int heap_file_failed(struct err *err, const char *path, int r, const struct err *why)
@@ -161,8 +169,7 @@ static int from_index(struct heap_file *file, struct heap_analysis *ret, int fd,
 		file->source.text = file->text.data;
 		file->source.text_size = file->text.size;
 	}
-	r = index_file_read(ret, &file->source, request->parts,
-			    heap_file_load_options(options, 0).threads, options);
+	r = index_file_read(ret, &file->source, request->parts, threads_of(options), options);
 	if (r == 0 && request->shapes != NULL)
 		r = heap_analysis_reshape(ret, request->shapes);
 	return r;
@@ -200,8 +207,9 @@ static int analyse(struct heap_file *file, struct heap_analysis *ret,
 		   struct err *why)
 {
 	struct heap_load_options load =
-		heap_file_load_options(options, request->taken + file->taken);
+		heap_file_load_options(request->path, options, request->taken + file->taken);
 
+	load.after = request->after;
 	if (!request->only_classes)
 		return analyse_beside(file, ret, request, &load, options, why);
 	file->keeps = false;
@@ -229,6 +237,7 @@ int heap_file_analyse(struct heap_file *file, struct heap_analysis *ret,
 	if (exit != CTL_OK)
 		return exit;
 	r = analyse(file, ret, request, options, &why);
+	progress_end();
 	return r < 0 ? heap_file_failed(err, request->path, r, &why) : CTL_OK;
 }
 
@@ -236,5 +245,5 @@ uint64_t heap_file_taken(const struct heap_file *file, const struct heap_analysi
 {
 	if (analysis->index != NULL)
 		return file->taken;
-	return file->taken + heap_graph_cost(analysis->graph.nodes, analysis->graph.edges_n);
+	return file->taken + heap_graph_cost(analysis->graph.nodes, analysis->graph.edges_n, NULL);
 }

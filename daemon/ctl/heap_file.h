@@ -27,6 +27,7 @@ struct heap_request {
 	const char *path;
 	uint64_t taken; /* bytes of memory that other files of this command take */
 	const struct heap_shapes *shapes; /* of the snapshot it is compared with; NULL: its own */
+	const struct heap_after *after; /* what is looked for then; NULL: it takes no more */
 	bool only_classes; /* no retained sizes */
 	enum heap_parts parts; /* that are looked at, where there is an index */
 };
@@ -58,5 +59,9 @@ void heap_file_keep(const struct heap_file *file, const struct heap_analysis *an
 /* Bytes of memory that a file and its analysis take, at the most. */
 uint64_t heap_file_taken(const struct heap_file *file, const struct heap_analysis *analysis);
 
-/* By the wishes, the processors there are, and the memory that is left beside what is taken. */
-struct heap_load_options heap_file_load_options(const struct ctl_options *options, uint64_t taken);
+/*
+ * By the wishes, the processors there are, and the memory that is left beside what is taken, for
+ * the file at this path; progress_end() when the work is done.
+ */
+struct heap_load_options heap_file_load_options(const char *path, const struct ctl_options *options,
+						uint64_t taken);

@@ -18,7 +18,7 @@
 #include "ctl/index_cache.h"
 #include "util/str.h"
 
-enum { PATH_BYTES_MAX = 4096, NODE_BYTES = 60, EDGE_BYTES = 8, SPARE = 2 };
+enum { PATH_BYTES_MAX = 4096, NODE_BYTES = 64, EDGE_BYTES = 12, SPARE = 2 };
 
 enum place { BY_WISH, BESIDE, CACHE, PLACES };
 

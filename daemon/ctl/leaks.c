@@ -6,23 +6,23 @@
  */
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "ctl/beside.h"
 #include "ctl/command.h"
 #include "ctl/heap_file.h"
 #include "ctl/leaks_show.h"
+#include "ctl/progress.h"
 #include "ctl/show.h"
 #include "ctl/source.h"
 #include "json/tree.h"
 #include "util/buf.h"
 #include "util/err.h"
+#include "util/str.h"
 
 /* Per object, besides its analysis: the trees and ways of both, what is matched, what was retained.
  */
-enum { PATH_BYTES_MAX = 4096, NODE_BYTES = 56 };
+enum { NODE_BYTES = 56 };
 
 struct snapshot {
 	struct heap_file file;
@@ -40,7 +40,9 @@ static void snapshot_fini(struct snapshot *snapshot)
 static int snapshot_init(struct snapshot *ret, const char *path, const struct snapshot *beside,
 			 const struct ctl_options *options, struct err *err)
 {
-	struct heap_request request = { .path = path, .parts = HEAP_PARTS_ALL };
+	struct heap_request request = {
+		.path = path, .parts = HEAP_PARTS_NODES | HEAP_PARTS_EDGES | HEAP_PARTS_ORDER
+	};
 	struct err why;
 	int r, exit;
 
@@ -69,21 +71,12 @@ struct process {
 static struct process process_of(const char *snapshot, const struct ctl_options *options)
 {
 	struct process ret = { .known = false };
-	struct heap_file file;
-	struct tree *manifest = NULL;
-	struct err ignored;
-	char path[PATH_BYTES_MAX];
-	int n = snprintf(path, sizeof(path), "%s.json", snapshot);
+	struct tree *manifest = beside_manifest(snapshot, options);
 
-	if (n < 0 || (size_t)n >= sizeof(path) || access(path, R_OK) < 0)
-		return ret;
-	if (heap_file_open(&file, path, options, 0, &ignored) == CTL_OK &&
-	    tree_parse(file.text.data, (size_t)file.text.size, &manifest, NULL) == 0)
-		ret.known = tree_int(manifest, "pid", &ret.pid) && ret.pid > 0;
+	ret.known = manifest != NULL && tree_int(manifest, "pid", &ret.pid) && ret.pid > 0;
 	if (ret.known && !tree_int(manifest, "target_start_wall_ms", &ret.start))
 		ret.start = 0;
 	tree_free(manifest);
-	heap_file_fini(&file);
 	return ret;
 }
 
@@ -136,7 +129,7 @@ static int add_past(struct leaks_answer *answer, const struct snapshot *base,
 	int r = heap_match_init(&match, &base->side, answer->last, &by);
 
 	if (r == 0)
-		r = heap_past_init(&answer->pasts[answer->pasts_n++], &match, &base->analysis);
+		r = heap_past_init(&answer->pasts[answer->pasts_n++], &match, &base->side);
 	if (r == 0) {
 		if (answer->pasts_n == 1 || by == HEAP_MATCH_PATHS) {
 			answer->by = by;
@@ -170,6 +163,36 @@ static int compare_one(struct leaks_answer *answer, const struct snapshot *last,
 	return r < 0 ? source_fail(err, CTL_FAILURE, r, "out of memory") : exit;
 }
 
+/* Only what was asked for: of a class, as what came or as the holder; or of one object. */
+static int keep(struct leaks_answer *answer, const struct heap_wish *wish, struct err *err)
+{
+	const struct heap_analysis *analysis = answer->last->analysis;
+	const struct heap_class *classes = analysis->classes.items;
+	uint64_t id = 0;
+	size_t kept = 0;
+
+	if (wish->node != NULL && str_parse_uint(wish->node + (wish->node[0] == '@'), &id) < 0)
+		return source_fail(err, CTL_USAGE, -EINVAL, "--node: '%.64s' is not @ID",
+				   wish->node);
+	for (size_t i = 0; i < answer->leaks.n; i++) {
+		const struct heap_suspect *suspect = &answer->leaks.items[i];
+		uint32_t holder = analysis->classes.of[suspect->holder];
+
+		if (wish->class != NULL && strcmp(classes[suspect->class].name, wish->class) != 0 &&
+		    strcmp(classes[holder].name, wish->class) != 0)
+			continue;
+		if (wish->node != NULL && heap_id(&analysis->graph, suspect->holder) != id &&
+		    heap_id(&analysis->graph, suspect->example) != id)
+			continue;
+		answer->leaks.items[kept++] = *suspect;
+	}
+	if (answer->leaks.n > 0 && kept == 0)
+		return source_fail(err, CTL_FAILURE, -ENOENT, "of '%.64s' nothing accumulates",
+				   wish->class != NULL ? wish->class : wish->node);
+	answer->leaks.n = kept;
+	return CTL_OK;
+}
+
 static int compare(struct leaks_answer *answer, const struct snapshot *last,
 		   const struct ctl_options *options, struct err *err)
 {
@@ -182,7 +205,8 @@ static int compare(struct leaks_answer *answer, const struct snapshot *last,
 	if (exit != CTL_OK || answer->apart != LEAKS_SAME)
 		return exit;
 	r = heap_leaks_find(&answer->leaks, answer->last, answer->pasts, answer->pasts_n);
-	return r < 0 ? source_fail(err, CTL_FAILURE, r, "out of memory") : CTL_OK;
+	return r < 0 ? source_fail(err, CTL_FAILURE, r, "out of memory")
+		     : keep(answer, &options->heap, err);
 }
 
 static int show(const struct leaks_answer *answer, const struct ctl_options *options,
@@ -213,20 +237,21 @@ static void answer_fini(struct leaks_answer *answer)
 		heap_past_fini(&answer->pasts[i]);
 	heap_leaks_fini(&answer->leaks);
 	heap_class_growth_free(answer->classes, answer->classes_n);
-	scripts_fini(&answer->scripts);
+	places_fini(answer->places);
 }
 
 int command_leaks(struct source *source, const struct ctl_options *options, struct err *err)
 {
 	const char *path = options->args[options->args_n - 1];
-	struct leaks_answer answer = { .pasts_n = 0 };
+	struct places places = { .maps = { .n = 0 } };
+	struct leaks_answer answer = { .places = &places };
 	struct snapshot last;
 	int exit = snapshot_init(&last, path, NULL, options, err);
 
 	(void)source;
 	answer.last = &last.side;
 	if (exit == CTL_OK)
-		exit = scripts_open(&answer.scripts, path, options, err);
+		exit = places_open(&places, path, options, err);
 	if (exit == CTL_OK)
 		exit = compare(&answer, &last, options, err);
 	if (exit == CTL_OK)

@@ -2,7 +2,7 @@
 
 /* What `leaks` found, for people and for programs (docs/ANALYSIS.md). */
 
-#include "ctl/scripts.h"
+#include "ctl/places.h"
 #include "heap/class_growth.h"
 #include "heap/leaks.h"
 
@@ -13,8 +13,8 @@ enum leaks_apart { LEAKS_SAME, LEAKS_ASKED, LEAKS_OTHER_PROCESS, LEAKS_OTHER_PRO
 
 struct leaks_answer {
 	const struct heap_side *last; /* borrowed */
-	struct scripts scripts; /* owned, as is what follows */
-	struct heap_leaks leaks;
+	struct places *places; /* borrowed: files are read as they are needed */
+	struct heap_leaks leaks; /* owned, as is what follows */
 	struct heap_past pasts[HEAP_PASTS_MAX];
 	size_t pasts_n;
 	enum heap_match_by by;

@@ -35,6 +35,10 @@ enum flag {
 	FLAG_THREADS,
 	FLAG_MEMORY_MAX,
 	FLAG_MATCH,
+	FLAG_EXTRAS,
+	FLAG_STRINGS,
+	FLAG_COLLECTIONS,
+	FLAG_SOURCE_MAP_DIR,
 	FLAG_SPILL,
 	FLAG_INDEX,
 	FLAG_NO_INDEX,
@@ -81,6 +85,10 @@ static const struct option long_flags[] = {
 	{ "threads", required_argument, NULL, FLAG_THREADS },
 	{ "memory-max", required_argument, NULL, FLAG_MEMORY_MAX },
 	{ "match", required_argument, NULL, FLAG_MATCH },
+	{ "extras", no_argument, NULL, FLAG_EXTRAS },
+	{ "strings", no_argument, NULL, FLAG_STRINGS },
+	{ "collections", no_argument, NULL, FLAG_COLLECTIONS },
+	{ "source-map-dir", required_argument, NULL, FLAG_SOURCE_MAP_DIR },
 	{ "spill", required_argument, NULL, FLAG_SPILL },
 	{ "index", required_argument, NULL, FLAG_INDEX },
 	{ "no-index", no_argument, NULL, FLAG_NO_INDEX },
@@ -225,6 +233,9 @@ static int take_heap(int flag, struct ctl_options *options)
 	case FLAG_NODE:
 		wish->node = optarg;
 		return CTL_OK;
+	case FLAG_SOURCE_MAP_DIR:
+		wish->source_map_dir = optarg;
+		return CTL_OK;
 	case FLAG_THREADS:
 		if (take_count("--threads", 1, &wish->threads) == CTL_OK && wish->threads <= 2)
 			return CTL_OK;
@@ -275,6 +286,15 @@ static bool take_switch(int flag, struct ctl_options *options)
 	case FLAG_SCRIPTS:
 		options->scripts = true;
 		options->heap.scripts_file = optarg;
+		return true;
+	case FLAG_EXTRAS:
+		options->heap.extras = true;
+		return true;
+	case FLAG_STRINGS:
+		options->heap.strings = true;
+		return true;
+	case FLAG_COLLECTIONS:
+		options->heap.collections = true;
 		return true;
 	case FLAG_NO_INDEX:
 		options->heap.no_index = true;

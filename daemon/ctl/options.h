@@ -37,6 +37,9 @@ struct heap_wish {
 	const char *spill; /* folder for arrays in place of memory; or NULL */
 	const char *match; /* "auto", "ids", "paths" or "classes" */
 	const char *scripts_file; /* or NULL: by the name of the snapshot */
+	const char *source_map_dir; /* or NULL */
+	bool extras; /* what strings, collections and detached nodes come to */
+	bool strings, collections; /* tables of their own */
 };
 
 /* What is wanted of a capture, as the API takes it; NULL: as the daemon's default is. */

@@ -11,6 +11,8 @@
 #include "util/buf.h"
 #include "util/str.h"
 
+enum { VARIABLES_MAX = 4 };
+
 /* ---- for people ---- */
 
 static void put_edge(struct buf *buf, const struct heap_graph *graph, uint32_t edge)
@@ -31,16 +33,71 @@ static void put_edge(struct buf *buf, const struct heap_graph *graph, uint32_t e
 	buf_fini(&name);
 }
 
-void step_put_node(struct buf *buf, const struct heap_analysis *analysis, uint32_t node)
+/* "{bus, sessions, log, ...}" */
+static void put_variables(struct buf *buf, const struct heap_graph *graph, uint32_t node)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = graph->edge_first[node]; i < graph->edge_first[node + 1]; i++) {
+		struct buf name;
+
+		if (heap_edge_kind(graph->edges[i]) != HEAP_CONTEXT)
+			continue;
+		if (n == VARIABLES_MAX) {
+			buf_puts(buf, ", ...");
+			break;
+		}
+		buf_init(&name, SIZE_MAX / 2);
+		heap_edge_name(graph, i, &name);
+		buf_puts(buf, n++ == 0 ? " {" : ", ");
+		show_text(buf, buf_text(&name) != NULL ? buf_text(&name) : "?");
+		buf_fini(&name);
+	}
+	if (n > 0)
+		buf_puts(buf, "}");
+}
+
+/* What the class does not say: the name of a function, and where it is. */
+static void put_more(struct buf *buf, const struct heap_graph *graph, struct places *places,
+		     uint32_t node)
+{
+	struct buf name, place;
+
+	buf_init(&name, SIZE_MAX / 2);
+	buf_init(&place, SIZE_MAX / 2);
+	if (graph->type[node] == HEAP_CLOSURE) {
+		places_put_name(&name, places, graph, node);
+		if (name.size == 0)
+			heap_node_name(graph, node, &name);
+	}
+	places_put(&place, places, graph, node);
+	if (name.size > 0 && buf_text(&name) != NULL) {
+		buf_puts(buf, " ");
+		show_text(buf, buf_text(&name));
+	}
+	if (place.size > 0 && buf_text(&place) != NULL) {
+		buf_puts(buf, " (");
+		show_text(buf, buf_text(&place));
+		buf_puts(buf, ")");
+	}
+	buf_fini(&name);
+	buf_fini(&place);
+}
+
+void step_put_node(struct buf *buf, const struct heap_analysis *analysis, struct places *places,
+		   uint32_t node)
 {
 	char text[STR_UNIT_MAX];
 
 	show_text(buf, analysis->classes.items[analysis->classes.of[node]].name);
+	put_more(buf, &analysis->graph, places, node);
+	put_variables(buf, &analysis->graph, node);
 	buf_printf(buf, " @%" PRIu64 ", %s", heap_id(&analysis->graph, node),
 		   str_format_bytes(text, analysis->retained[node]));
 }
 
-void path_put(struct buf *buf, const struct heap_analysis *analysis, const struct heap_path *path)
+void path_put(struct buf *buf, const struct heap_analysis *analysis, struct places *places,
+	      const struct heap_path *path)
 {
 	for (size_t i = 1; i < path->n; i++) {
 		const struct heap_step *step = &path->steps[i];
@@ -53,39 +110,79 @@ void path_put(struct buf *buf, const struct heap_analysis *analysis, const struc
 		if (step->times > 1)
 			buf_printf(buf, " \u00d7%" PRIu32, step->times);
 		buf_puts(buf, " of ");
-		step_put_node(buf, analysis, step->node);
+		step_put_node(buf, analysis, places, step->node);
 		buf_puts(buf, "\n");
+	}
+}
+
+void retainers_put(struct buf *buf, const struct heap_analysis *analysis, struct places *places,
+		   const struct heap_retainers *retainers)
+{
+	for (size_t i = 0; i < retainers->n; i++) {
+		const struct heap_retainer *item = &retainers->items[i];
+
+		if (item->edge != UINT32_MAX) {
+			buf_printf(buf, "%*s", (int)(2 * item->depth), "");
+			put_edge(buf, &analysis->graph, item->edge);
+			buf_puts(buf, " of ");
+			step_put_node(buf, analysis, places, item->node);
+			buf_puts(buf, "\n");
+		}
+		if (item->more > 0)
+			buf_printf(buf, "%*s... %" PRIu32 " more\n", (int)(2 * item->depth + 2), "",
+				   item->more);
 	}
 }
 
 /* ---- for programs ---- */
 
-static void json_step(struct json_writer *w, const struct heap_analysis *analysis,
-		      const struct heap_step *step)
+/* What there is to say of a node, and of its edge to the one before; the object stays open. */
+static void json_node(struct json_writer *w, const struct heap_analysis *analysis,
+		      struct places *places, uint32_t node, uint32_t edge)
 {
 	const struct heap_graph *graph = &analysis->graph;
-	struct buf name;
+	struct buf name, place;
 
 	buf_init(&name, SIZE_MAX / 2);
-	if (step->edge != UINT32_MAX)
-		heap_edge_name(graph, step->edge, &name);
+	buf_init(&place, SIZE_MAX / 2);
+	places_put(&place, places, graph, node);
+	if (edge != UINT32_MAX)
+		heap_edge_name(graph, edge, &name);
 	json_write_object(w);
-	json_member_uint(w, "id", heap_id(graph, step->node));
-	json_member_string(w, "class",
-			   analysis->classes.items[analysis->classes.of[step->node]].key);
-	json_member_uint(w, "retained_bytes", analysis->retained[step->node]);
-	json_member_string(w, "edge", step->edge != UINT32_MAX ? buf_text(&name) : NULL);
-	json_member_uint(w, "times", step->times);
-	json_write_object_end(w);
+	json_member_uint(w, "id", heap_id(graph, node));
+	json_member_string(w, "class", analysis->classes.items[analysis->classes.of[node]].key);
+	json_member_uint(w, "retained_bytes", analysis->retained[node]);
+	json_member_string(w, "edge", edge != UINT32_MAX ? buf_text(&name) : NULL);
+	json_member_string(w, "place", place.size > 0 ? buf_text(&place) : NULL);
+	buf_fini(&place);
 	buf_fini(&name);
 }
 
-void path_put_json(struct json_writer *w, const struct heap_analysis *analysis, const char *member,
-		   const struct heap_path *path)
+void path_put_json(struct json_writer *w, const struct heap_analysis *analysis,
+		   struct places *places, const char *member, const struct heap_path *path)
 {
 	json_write_key(w, member);
 	json_write_array(w);
-	for (size_t i = 0; i < path->n; i++)
-		json_step(w, analysis, &path->steps[i]);
+	for (size_t i = 0; i < path->n; i++) {
+		json_node(w, analysis, places, path->steps[i].node, path->steps[i].edge);
+		json_member_uint(w, "times", path->steps[i].times);
+		json_write_object_end(w);
+	}
+	json_write_array_end(w);
+}
+
+void retainers_put_json(struct json_writer *w, const struct heap_analysis *analysis,
+			struct places *places, const struct heap_retainers *retainers)
+{
+	json_write_key(w, "retainers");
+	json_write_array(w);
+	for (size_t i = 0; i < retainers->n; i++) {
+		const struct heap_retainer *item = &retainers->items[i];
+
+		json_node(w, analysis, places, item->node, item->edge);
+		json_member_uint(w, "depth", item->depth);
+		json_member_uint(w, "more", item->more);
+		json_write_object_end(w);
+	}
 	json_write_array_end(w);
 }

@@ -2,11 +2,12 @@
  * retainers: why an object of a heap snapshot is there
  *
  * The dominators come first: they name the holder. The shortest path is second, since it may lead
- * through what only happens to be near a root.
+ * through what only happens to be near a root. Then all that refers to it, as a tree.
  */
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ctl/command.h"
@@ -32,28 +33,58 @@ static const struct {
 
 enum { PATHS = sizeof(paths) / sizeof(paths[0]) };
 
-/* The node of this id, or the one of the class that retains most. */
-static uint32_t find(const struct heap_analysis *analysis, const struct heap_wish *wish)
+/* The one of the class that retains most; UINT32_MAX: there is none, or no memory. */
+static uint32_t find_largest(const struct heap_analysis *analysis, const char *name)
 {
 	const struct heap_classes *classes = &analysis->classes;
+	bool *wanted = calloc((size_t)classes->n + 1, sizeof(*wanted));
 	uint32_t best = UINT32_MAX;
-	uint64_t id;
 
-	if (wish->node != NULL)
-		return str_parse_uint(wish->node + (wish->node[0] == '@'), &id) == 0
-			       ? heap_node_find(&analysis->graph, id)
-			       : UINT32_MAX;
-	for (uint32_t node = 0; node < analysis->graph.nodes; node++) {
-		if (strcmp(classes->items[classes->of[node]].name, wish->class) == 0 &&
+	for (uint32_t i = 0; wanted != NULL && i < classes->n; i++)
+		wanted[i] = strcmp(classes->items[i].name, name) == 0;
+	for (uint32_t node = 0; wanted != NULL && node < analysis->graph.nodes; node++) {
+		if (wanted[classes->of[node]] &&
 		    (best == UINT32_MAX || analysis->retained[node] > analysis->retained[best]))
 			best = node;
 	}
+	free(wanted);
 	return best;
 }
 
-static int put_all(struct buf *buf, const struct heap_analysis *analysis, uint32_t node,
-		   bool as_json)
+/* The node of this id, or the one of the class that retains most. */
+static uint32_t find(const struct heap_analysis *analysis, const struct heap_wish *wish)
 {
+	uint64_t id;
+
+	if (wish->node == NULL)
+		return find_largest(analysis, wish->class);
+	return str_parse_uint(wish->node + (wish->node[0] == '@'), &id) == 0
+		       ? heap_node_find(&analysis->graph, id)
+		       : UINT32_MAX;
+}
+
+static int put_tree(struct buf *buf, struct json_writer *w, const struct heap_analysis *analysis,
+		    struct places *places, uint32_t node, const struct ctl_options *options)
+{
+	uint64_t top = options->heap.top;
+	struct heap_retainers tree;
+	/* The node itself is the first of them. */
+	int r = heap_retainers_find(&tree, analysis, node, top > 0 ? top + 1 : 0);
+
+	if (r == 0 && options->json != JSON_OFF) {
+		retainers_put_json(w, analysis, places, &tree);
+	} else if (r == 0) {
+		buf_puts(buf, "\nreferred to by:\n");
+		retainers_put(buf, analysis, places, &tree);
+	}
+	heap_retainers_fini(&tree);
+	return r;
+}
+
+static int put_all(struct buf *buf, const struct heap_analysis *analysis, struct places *places,
+		   uint32_t node, const struct ctl_options *options)
+{
+	bool as_json = options->json != JSON_OFF;
 	struct json_writer w;
 	int r = 0;
 
@@ -61,26 +92,27 @@ static int put_all(struct buf *buf, const struct heap_analysis *analysis, uint32
 	if (as_json)
 		json_write_object(&w);
 	else
-		step_put_node(buf, analysis, node);
+		step_put_node(buf, analysis, places, node);
 	for (size_t i = 0; i < PATHS && r == 0; i++) {
 		struct heap_path path;
 
 		r = paths[i].find(&path, analysis, node);
 		if (r == 0 && as_json) {
-			path_put_json(&w, analysis, paths[i].member, &path);
+			path_put_json(&w, analysis, places, paths[i].member, &path);
 		} else if (r == 0) {
 			buf_printf(buf, "\n%s:\n", paths[i].title);
-			path_put(buf, analysis, &path);
+			path_put(buf, analysis, places, &path);
 		}
 		heap_path_fini(&path);
 	}
+	r = r == 0 ? put_tree(buf, &w, analysis, places, node, options) : r;
 	if (as_json)
 		json_write_object_end(&w);
 	return r != 0 ? r : buf->error;
 }
 
-static int say(const struct heap_analysis *analysis, const struct ctl_options *options,
-	       struct err *err)
+static int say(const struct heap_analysis *analysis, struct places *places,
+	       const struct ctl_options *options, struct err *err)
 {
 	uint32_t node = find(analysis, &options->heap);
 	struct buf buf, out;
@@ -92,7 +124,7 @@ static int say(const struct heap_analysis *analysis, const struct ctl_options *o
 							      : options->heap.class);
 	buf_init(&buf, SHOW_MAX_BYTES);
 	buf_init(&out, SHOW_MAX_BYTES);
-	r = put_all(&buf, analysis, node, options->json != JSON_OFF);
+	r = put_all(&buf, analysis, places, node, options);
 	if (r == 0 && options->json != JSON_OFF && buf_text(&buf) != NULL)
 		show_json_text(&out, buf_text(&buf), options->json);
 	else if (r == 0)
@@ -107,8 +139,10 @@ static int say(const struct heap_analysis *analysis, const struct ctl_options *o
 int command_retainers(struct source *source, const struct ctl_options *options, struct err *err)
 {
 	struct heap_request request = { .path = options->args[0],
-					.parts = HEAP_PARTS_NODES | HEAP_PARTS_EDGES };
+					.parts = HEAP_PARTS_NODES | HEAP_PARTS_EDGES |
+						 HEAP_PARTS_REFERRERS };
 	struct heap_analysis analysis;
+	struct places places = { .maps = { .n = 0 } };
 	struct heap_file file;
 	int exit;
 
@@ -116,10 +150,15 @@ int command_retainers(struct source *source, const struct ctl_options *options, 
 	if (options->heap.node == NULL && options->heap.class == NULL)
 		return source_fail(err, CTL_USAGE, -EINVAL, "--node=@ID or --class=NAME is wanted");
 	exit = heap_file_analyse(&file, &analysis, &request, options, err);
+	if (exit == CTL_OK && heap_analysis_refer(&analysis) < 0)
+		exit = source_fail(err, CTL_FAILURE, -ENOMEM, "out of memory");
 	if (exit == CTL_OK)
-		exit = say(&analysis, options, err);
+		exit = places_open(&places, options->args[0], options, err);
+	if (exit == CTL_OK)
+		exit = say(&analysis, &places, options, err);
 	if (exit == CTL_OK)
 		heap_file_keep(&file, &analysis, options);
+	places_fini(&places);
 	heap_analysis_fini(&analysis);
 	heap_file_fini(&file);
 	return exit;

@@ -23,7 +23,7 @@ enum { PATH_BYTES_MAX = 4096 };
 
 struct script {
 	uint64_t id;
-	char *url; /* owned */
+	char *url, *map_url; /* owned; the second may be NULL */
 };
 
 static int by_id(const void *a, const void *b)
@@ -52,7 +52,10 @@ static int add(struct scripts *scripts, const struct tree *entry)
 	if (script->url == NULL)
 		return -ENOMEM;
 	scripts->n++;
-	return 0;
+	if (!tree_string(entry, "sourceMapURL", &url) || url[0] == '\0')
+		return 0;
+	script->map_url = strdup(url);
+	return script->map_url != NULL ? 0 : -ENOMEM;
 }
 
 static int fill(struct scripts *scripts, const struct tree *list)
@@ -131,17 +134,32 @@ int scripts_open(struct scripts *ret, const char *snapshot, const struct ctl_opt
 
 void scripts_fini(struct scripts *scripts)
 {
-	for (size_t i = 0; i < scripts->n; i++)
+	for (size_t i = 0; i < scripts->n; i++) {
 		free(scripts->items[i].url);
+		free(scripts->items[i].map_url);
+	}
 	free(scripts->items);
 	*scripts = (struct scripts){ .n = 0 };
 }
 
+static const struct script *find(const struct scripts *scripts, uint64_t id)
+{
+	struct script wanted = { .id = id };
+
+	return scripts->n > 0 ? bsearch(&wanted, scripts->items, scripts->n, sizeof(wanted), by_id)
+			      : NULL;
+}
+
 const char *scripts_find(const struct scripts *scripts, uint64_t id)
 {
-	struct script wanted = { .id = id }, *found = NULL;
+	const struct script *found = find(scripts, id);
 
-	if (scripts->n > 0)
-		found = bsearch(&wanted, scripts->items, scripts->n, sizeof(wanted), by_id);
 	return found != NULL ? found->url : NULL;
+}
+
+const char *scripts_find_map(const struct scripts *scripts, uint64_t id)
+{
+	const struct script *found = find(scripts, id);
+
+	return found != NULL ? found->map_url : NULL;
 }

@@ -27,3 +27,6 @@ void scripts_fini(struct scripts *scripts); /* zeroed is fine */
 
 /* The URL, a file's without "file://"; NULL: not known. */
 const char *scripts_find(const struct scripts *scripts, uint64_t id);
+
+/* Of its source map, as the script names it; NULL: none, or not known. */
+const char *scripts_find_map(const struct scripts *scripts, uint64_t id);

@@ -69,15 +69,19 @@ static int both_branches(struct heap_analysis *analysis, const struct heap_shape
 }
 
 static int compute(struct heap_analysis *analysis, const struct heap_shapes *shapes,
-		   unsigned threads)
+		   const struct heap_load_options *options)
 {
+	unsigned threads = options->threads;
 	const struct heap_graph *graph = &analysis->graph;
 	uint64_t *inner = v8_rules_page_owned(graph);
-	int r = inner == NULL ? -ENOMEM : both_branches(analysis, shapes, threads, inner);
+	int r;
 
+	heap_progress_tell(options->progress, "dominators", HEAP_NO_PERCENT);
+	r = inner == NULL ? -ENOMEM : both_branches(analysis, shapes, threads, inner);
 	heap_bits_free(inner, graph->nodes);
 	if (r < 0)
 		return r;
+	heap_progress_tell(options->progress, "retained sizes", HEAP_NO_PERCENT);
 	analysis->retained = heap_retained(graph, &analysis->dominators);
 	if (analysis->retained == NULL)
 		return -ENOMEM;
@@ -112,7 +116,7 @@ int heap_analyse_beside(struct heap_analysis *ret, const struct v8_text *text,
 	r = heap_load(&ret->graph, text, options, err);
 	if (r < 0)
 		return r;
-	r = compute(ret, shapes, options->threads);
+	r = compute(ret, shapes, options);
 	return r < 0 ? out_of_memory(err) : 0;
 }
 
@@ -145,6 +149,13 @@ int heap_analysis_reshape(struct heap_analysis *analysis, const struct heap_shap
 	return analysis->rows != NULL ? 0 : -ENOMEM;
 }
 
+int heap_analysis_refer(struct heap_analysis *analysis)
+{
+	return analysis->referrers.first != NULL
+		       ? 0
+		       : heap_referrers_init(&analysis->referrers, &analysis->graph);
+}
+
 struct heap_digest heap_analysis_digest(const struct heap_analysis *analysis)
 {
 	if (analysis->index != NULL)
@@ -165,6 +176,8 @@ void heap_analysis_fini(struct heap_analysis *analysis)
 		heap_free(analysis->retained, nodes, sizeof(uint64_t));
 		heap_dominators_fini(&analysis->dominators);
 	}
+	if (!heap_index_has(analysis->index, analysis->referrers.first))
+		heap_referrers_fini(&analysis->referrers);
 	heap_graph_fini(&analysis->graph);
 	heap_index_free(analysis->index);
 	analysis->index = NULL;

@@ -10,6 +10,7 @@
 #include "heap/dominate.h"
 #include "heap/index.h"
 #include "heap/load.h"
+#include "heap/referrers.h"
 #include "heap/rows.h"
 
 struct err;
@@ -21,6 +22,7 @@ struct heap_analysis {
 	int32_t *distances; /* by node */
 	struct heap_shapes shapes;
 	struct heap_classes classes;
+	struct heap_referrers referrers; /* where they are wanted */
 	struct heap_row *rows; /* by class */
 	struct heap_statistics statistics;
 	struct heap_index *index; /* owned: columns may lie in it; NULL: they are its own */
@@ -52,6 +54,9 @@ int heap_analyse_classes(struct heap_analysis *ret, const struct v8_text *text,
  * there. 0, -ENOMEM; fini in any case.
  */
 int heap_analysis_reshape(struct heap_analysis *analysis, const struct heap_shapes *shapes);
+
+/* Its referrers, unless they are there. 0, -ENOMEM. */
+int heap_analysis_refer(struct heap_analysis *analysis);
 
 /* That of heap_digest(), which need not be computed where an index has it. */
 struct heap_digest heap_analysis_digest(const struct heap_analysis *analysis);

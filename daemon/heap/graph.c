@@ -40,8 +40,18 @@ void heap_graph_drop_edges(struct heap_graph *graph)
 	graph->edge_first = graph->edges = graph->edge_name = NULL;
 }
 
+static void free_scripts(struct heap_graph *graph)
+{
+	for (uint32_t i = 0; i < graph->scripts_n; i++)
+		free(graph->scripts[i].url);
+	free(graph->scripts);
+	graph->scripts = NULL;
+	graph->scripts_n = 0;
+}
+
 void heap_graph_fini(struct heap_graph *graph)
 {
+	free_scripts(graph);
 	if (graph->borrowed)
 		*graph = (struct heap_graph){ .nodes = 0 };
 	heap_graph_drop_edges(graph);
@@ -60,7 +70,12 @@ void heap_graph_fini(struct heap_graph *graph)
 	*graph = (struct heap_graph){ .nodes = 0 };
 }
 
-uint64_t heap_graph_cost(uint64_t nodes, uint64_t edges)
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+uint64_t heap_graph_cost(uint64_t nodes, uint64_t edges, const struct heap_after *after)
 {
 	/* type, flags, name, id, size, place, first edge; edges and their names */
 	uint64_t graph = nodes * (1 + 1 + 4 + 4 + 4 + 4 + 4) + edges * (4 + 4);
@@ -71,7 +86,12 @@ uint64_t heap_graph_cost(uint64_t nodes, uint64_t edges)
 	 * not */
 	uint64_t classes = nodes * (8 + 5 * 4);
 
-	return graph + (dominators > classes ? dominators : classes);
+	/* retained, class, order, dominator and distance */
+	uint64_t results = nodes * (8 + 4 * 4);
+
+	if (after != NULL)
+		results += nodes * after->node_bytes + edges * after->edge_bytes;
+	return graph + larger(larger(dominators, classes), results);
 }
 
 /* ---- sizes ---- */
@@ -150,6 +170,32 @@ uint32_t heap_node_find(const struct heap_graph *graph, uint64_t id)
 	for (uint32_t node = 0; node < graph->nodes; node++) {
 		if (graph->id[node] == id || heap_id(graph, node) == id)
 			return node;
+	}
+	return UINT32_MAX;
+}
+
+const char *heap_script_url(const struct heap_graph *graph, uint32_t script)
+{
+	uint32_t low = 0, high = graph->scripts_n;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (graph->scripts[middle].id < script)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < graph->scripts_n && graph->scripts[low].id == script ? graph->scripts[low].url
+									  : NULL;
+}
+
+uint32_t heap_edge_between(const struct heap_graph *graph, uint32_t from, uint32_t to)
+{
+	for (uint32_t i = graph->edge_first[from]; i < graph->edge_first[from + 1]; i++) {
+		if (heap_edge_to(graph->edges[i]) == to &&
+		    heap_edge_kind(graph->edges[i]) != HEAP_WEAK)
+			return i;
 	}
 	return UINT32_MAX;
 }

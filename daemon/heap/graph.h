@@ -88,14 +88,23 @@ struct heap_graph {
 	uint32_t wide_n, wide_capacity;
 	struct heap_place *places; /* owned */
 	uint32_t places_n, places_capacity;
+	struct heap_script *scripts; /* owned: by id, where the snapshot has nodes of them */
+	uint32_t scripts_n, scripts_capacity;
 	uint64_t *ephemerons; /* bits by string: names of references from a key to its value;
 			       * NULL where distances are known already */
+	bool foreign; /* not of V8: no values of strings, nor which nodes are detached */
 	bool borrowed; /* none of it is its own: it is in an index */
 };
 
 /* Where a class is defined: from 0, as V8 counts. */
 struct heap_place {
 	uint32_t script, line, column;
+};
+
+/* A script that the snapshot has a node of. */
+struct heap_script {
+	uint32_t id, node;
+	char *url; /* owned; NULL: it has none */
 };
 
 static inline uint32_t heap_edge_to(uint32_t edge)
@@ -115,8 +124,16 @@ void heap_graph_fini(struct heap_graph *graph); /* zeroed is fine */
 /* Only what names and references take, when sizes and classes are all that is still wanted. */
 void heap_graph_drop_edges(struct heap_graph *graph);
 
-/* Memory in bytes at the most to analyse so many nodes and edges, without the file itself. */
-uint64_t heap_graph_cost(uint64_t nodes, uint64_t edges);
+/* What is looked for when the analysis is there takes memory beside its results. */
+struct heap_after {
+	uint32_t node_bytes, edge_bytes; /* at the most, for each that there is */
+};
+
+/*
+ * Memory in bytes at the most to analyse so many nodes and edges, without the file itself. after:
+ * NULL: nothing.
+ */
+uint64_t heap_graph_cost(uint64_t nodes, uint64_t edges, const struct heap_after *after);
 
 uint64_t heap_size_wide(const struct heap_graph *graph, uint32_t node);
 
@@ -150,6 +167,12 @@ static inline uint64_t heap_id(const struct heap_graph *graph, uint32_t node)
 
 /* The node of this id, in either column; UINT32_MAX: none. Looks at all. */
 uint32_t heap_node_find(const struct heap_graph *graph, uint64_t id);
+
+/* The URL of a script, as the snapshot has it, borrowed; NULL: it does not tell. */
+const char *heap_script_url(const struct heap_graph *graph, uint32_t script);
+
+/* The first reference between them that is not weak; UINT32_MAX: there is none. */
+uint32_t heap_edge_between(const struct heap_graph *graph, uint32_t from, uint32_t to);
 
 /* The node whose reference it is. */
 uint32_t heap_edge_from(const struct heap_graph *graph, uint32_t edge);

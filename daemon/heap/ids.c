@@ -5,6 +5,7 @@
 #include "heap/ids.h"
 
 #include <errno.h>
+#include <stdbool.h>
 
 #include "heap/alloc.h"
 #include "util/rand.h"
@@ -23,9 +24,15 @@ uint64_t heap_ids_cost(uint64_t nodes)
 	return places(nodes) * (sizeof(uint64_t) + sizeof(uint32_t));
 }
 
-int heap_ids_init(struct heap_ids *ids, uint32_t nodes)
+int heap_ids_init(struct heap_ids *ids, uint32_t nodes, uint64_t last)
 {
-	*ids = (struct heap_ids){ .n = (size_t)places(nodes) };
+	bool dense = last < heap_ids_cost(nodes) / sizeof(uint32_t);
+
+	*ids = (struct heap_ids){ .n = dense ? (size_t)last + 1 : (size_t)places(nodes) };
+	if (dense) {
+		ids->ordinals = heap_alloc(ids->n, sizeof(*ids->ordinals));
+		return ids->ordinals != NULL ? 0 : -ENOMEM;
+	}
 	ids->ids = heap_alloc(ids->n, sizeof(*ids->ids));
 	ids->ordinals = heap_alloc(ids->n, sizeof(*ids->ordinals));
 	if (ids->ids == NULL || ids->ordinals == NULL)
@@ -35,7 +42,8 @@ int heap_ids_init(struct heap_ids *ids, uint32_t nodes)
 
 void heap_ids_fini(struct heap_ids *ids)
 {
-	heap_free(ids->ids, ids->n, sizeof(*ids->ids));
+	if (ids->ids != NULL)
+		heap_free(ids->ids, ids->n, sizeof(*ids->ids));
 	heap_free(ids->ordinals, ids->n, sizeof(*ids->ordinals));
 	*ids = (struct heap_ids){ .n = 0 };
 }
@@ -55,16 +63,19 @@ static size_t place_of(const struct heap_ids *ids, uint64_t id)
 
 int heap_ids_put(struct heap_ids *ids, uint64_t id, uint32_t ordinal)
 {
-	size_t i = place_of(ids, id);
+	size_t i = ids->ids != NULL ? place_of(ids, id) : (size_t)id;
 
 	if (ids->ordinals[i] != 0)
 		return -EEXIST;
-	ids->ids[i] = id;
+	if (ids->ids != NULL)
+		ids->ids[i] = id;
 	ids->ordinals[i] = ordinal + 1;
 	return 0;
 }
 
 uint32_t heap_ids_get(const struct heap_ids *ids, uint64_t id)
 {
+	if (ids->ids == NULL)
+		return id < ids->n ? ids->ordinals[id] - 1 : UINT32_MAX;
 	return ids->ordinals[place_of(ids, id)] - 1;
 }

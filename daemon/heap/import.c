@@ -39,7 +39,7 @@ int import_no_memory(const struct import *import)
 
 int import_init(struct import *import, struct heap_graph *graph, struct err *err)
 {
-	*graph = (struct heap_graph){ .nodes = 0 };
+	*graph = (struct heap_graph){ .foreign = true };
 	*import = (struct import){ .graph = graph, .err = err };
 	for (size_t i = 0; i < sizeof(type_names) / sizeof(type_names[0]); i++)
 		str_copy(graph->type_names[i], HEAP_TYPE_NAME_MAX, type_names[i]);
@@ -59,7 +59,8 @@ int import_check(const struct import *import, uint64_t rows, uint64_t edges,
 		 const struct heap_load_options *options)
 {
 	/* the columns, the ids, where an edge goes, and an address */
-	uint64_t cost = heap_graph_cost(rows, edges) + heap_ids_cost(rows) + rows * (4 + 8);
+	uint64_t cost =
+		heap_graph_cost(rows, edges, options->after) + heap_ids_cost(rows) + rows * (4 + 8);
 	char needed[STR_UNIT_MAX], limit[STR_UNIT_MAX];
 
 	if (rows > HEAP_NODES_MAX - IMPORT_REASONS - IMPORT_REASONS_MAX ||
@@ -86,7 +87,7 @@ int import_begin(struct import *import, uint64_t rows, uint64_t edges,
 		return r;
 	import->rows = (uint32_t)rows;
 	import->edges = (uint32_t)edges;
-	r = heap_ids_init(&import->ids, import->rows);
+	r = heap_ids_init(&import->ids, import->rows, UINT64_MAX);
 	return r < 0 ? err_set(import->err, r, "%s", strerror(-r)) : 0;
 }
 

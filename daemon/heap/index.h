@@ -34,7 +34,9 @@ enum heap_parts {
 	HEAP_PARTS_NODES = 1, /* columns by node, strings, shapes */
 	HEAP_PARTS_EDGES = 2,
 	HEAP_PARTS_ORDER = 4, /* that of the dominators: their tree is known to be one */
-	HEAP_PARTS_ALL = HEAP_PARTS_NODES | HEAP_PARTS_EDGES | HEAP_PARTS_ORDER,
+	HEAP_PARTS_REFERRERS = 8,
+	HEAP_PARTS_ALL =
+		HEAP_PARTS_NODES | HEAP_PARTS_EDGES | HEAP_PARTS_ORDER | HEAP_PARTS_REFERRERS,
 };
 
 /*

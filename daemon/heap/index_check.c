@@ -10,11 +10,14 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 
 #include "heap/alloc.h"
 
 enum { AHEAD = 16 };
+
+#define HIGHEST_BIT 0x80000000u
 
 typedef bool check_fn(const struct index_map *map, enum index_kind kind, uint64_t first,
 		      uint64_t end);
@@ -31,13 +34,19 @@ const void *index_section(const struct index_map *map, enum index_kind kind)
 
 /* ---- numbers and their bounds ---- */
 
+/*
+ * Every processor can subtract many at a time, not all can compare without a sign: one that is too
+ * large has the highest bit itself, or last - it has.
+ */
 static bool below(const uint32_t *numbers, uint64_t first, uint64_t end, uint64_t bound)
 {
-	uint32_t most = 0;
+	uint32_t bad = 0, last = (uint32_t)bound - 1;
 
+	if (bound == 0 || bound > HIGHEST_BIT)
+		return false;
 	for (uint64_t i = first; i < end; i++)
-		most = numbers[i] > most ? numbers[i] : most;
-	return most < bound;
+		bad |= numbers[i] | (last - numbers[i]);
+	return (bad & HIGHEST_BIT) == 0;
 }
 
 static bool any(const struct index_map *map, enum index_kind kind, uint64_t first, uint64_t end)
@@ -89,11 +98,11 @@ static bool properties(const struct index_map *map, enum index_kind kind, uint64
 static bool edges(const struct index_map *map, enum index_kind kind, uint64_t first, uint64_t end)
 {
 	const uint32_t *edge = index_section(map, kind);
-	uint32_t most = 0;
+	uint32_t bad = 0, last = (uint32_t)map->header->nodes - 1;
 
 	for (uint64_t i = first; i < end; i++)
-		most = heap_edge_to(edge[i]) > most ? heap_edge_to(edge[i]) : most;
-	return most < map->header->nodes;
+		bad |= last - heap_edge_to(edge[i]);
+	return (bad & HIGHEST_BIT) == 0;
 }
 
 static bool edge_names(const struct index_map *map, enum index_kind kind, uint64_t first,
@@ -112,11 +121,12 @@ static bool edge_names(const struct index_map *map, enum index_kind kind, uint64
 static bool firsts(const struct index_map *map, enum index_kind kind, uint64_t first, uint64_t end)
 {
 	const uint32_t *at = index_section(map, kind);
+	enum index_kind of = kind == INDEX_EDGE_FIRST ? INDEX_EDGES : INDEX_REFERRERS;
 	uint32_t bad = first == 0 && at[0] != 0;
 
 	for (uint64_t i = first > 0 ? first : 1; i < end; i++)
 		bad |= (uint32_t)(at[i] < at[i - 1]);
-	return bad == 0 && (end < items(map, kind) || at[end - 1] == map->header->edges);
+	return bad == 0 && (end < items(map, kind) || at[end - 1] == items(map, of));
 }
 
 static bool string_firsts(const struct index_map *map, enum index_kind kind, uint64_t first,
@@ -140,6 +150,19 @@ static bool class_rows(const struct index_map *map, enum index_kind kind, uint64
 
 	for (uint64_t i = first; i < end; i++) {
 		if (row[i].key >= bound || row[i].name >= bound || row[i].name < row[i].key)
+			return false;
+	}
+	return true;
+}
+
+static bool scripts(const struct index_map *map, enum index_kind kind, uint64_t first, uint64_t end)
+{
+	const struct index_script *script = index_section(map, kind);
+	uint64_t bound = items(map, INDEX_TEXTS);
+
+	for (uint64_t i = first; i < end; i++) {
+		if (script[i].node >= map->header->nodes ||
+		    (script[i].url >= bound && script[i].url != UINT32_MAX))
 			return false;
 	}
 	return true;
@@ -200,6 +223,8 @@ static const struct rule {
 	[INDEX_EDGE_FIRST] = { 4, 0, HEAP_PARTS_EDGES, firsts },
 	[INDEX_EDGES] = { 4, PER_EDGE, HEAP_PARTS_EDGES, edges },
 	[INDEX_EDGE_NAME] = { 4, PER_EDGE, HEAP_PARTS_EDGES, edge_names },
+	[INDEX_REFERRER_FIRST] = { 4, 0, HEAP_PARTS_REFERRERS, firsts },
+	[INDEX_REFERRERS] = { 4, 0, HEAP_PARTS_REFERRERS, nodes },
 	[INDEX_DOMINATOR] = { 4, PER_NODE, HEAP_PARTS_NODES, nodes },
 	[INDEX_ORDER] = { 4, PER_NODE, HEAP_PARTS_ORDER, nodes },
 	[INDEX_RETAINED] = { 8, PER_NODE, HEAP_PARTS_NODES, any },
@@ -207,6 +232,7 @@ static const struct rule {
 	[INDEX_CLASS] = { 4, PER_NODE, HEAP_PARTS_NODES, classes },
 	[INDEX_WIDE] = { sizeof(struct heap_wide), 0, HEAP_PARTS_NODES, any },
 	[INDEX_PLACES] = { sizeof(struct heap_place), 0, HEAP_PARTS_NODES, any },
+	[INDEX_SCRIPTS] = { sizeof(struct index_script), 0, HEAP_PARTS_SUMMARY, scripts },
 	[INDEX_STRINGS] = { 8, 0, HEAP_PARTS_NODES, string_firsts },
 	[INDEX_STRING_TEXT] = { 1, 0, HEAP_PARTS_NODES, any },
 	[INDEX_CLASSES] = { sizeof(struct index_class), 0, HEAP_PARTS_SUMMARY, class_rows },
@@ -234,8 +260,10 @@ static bool right_number(const struct index_map *map, enum index_kind kind)
 	default:
 		break;
 	}
-	if (kind == INDEX_EDGE_FIRST)
+	if (kind == INDEX_EDGE_FIRST || kind == INDEX_REFERRER_FIRST)
 		return n == nodes_n + 1;
+	if (kind == INDEX_REFERRERS)
+		return n <= header->edges;
 	return n <= UINT32_MAX || kind == INDEX_STRING_TEXT;
 }
 
@@ -284,23 +312,25 @@ static int check_section(const struct index_map *map, enum index_kind kind)
 	return sum == section->sum ? 0 : -EBADMSG;
 }
 
-struct half {
+struct checking {
 	const struct index_map *map;
 	enum heap_parts parts;
-	bool edges; /* those of edges, else the others */
-	int result;
+	atomic_uint next; /* section that no thread has taken */
+	atomic_int result;
 };
 
-static void *check_half(void *arg)
+static void *check_next(void *arg)
 {
-	struct half *half = arg;
+	struct checking *checking = arg;
+	unsigned i;
 
-	for (size_t i = 0; i < INDEX_KINDS && half->result == 0; i++) {
-		bool wanted =
-			rules[i].parts == HEAP_PARTS_SUMMARY || (rules[i].parts & half->parts) != 0;
+	while ((i = atomic_fetch_add(&checking->next, 1)) < INDEX_KINDS) {
+		bool wanted = rules[i].parts == HEAP_PARTS_SUMMARY ||
+			      (rules[i].parts & checking->parts) != 0;
+		int r = wanted ? check_section(checking->map, (enum index_kind)i) : 0;
 
-		if (wanted && half->edges == (rules[i].parts == HEAP_PARTS_EDGES))
-			half->result = check_section(half->map, (enum index_kind)i);
+		if (r < 0)
+			atomic_store(&checking->result, r);
 	}
 	return NULL;
 }
@@ -329,17 +359,15 @@ static int check_order(const struct index_map *map)
 
 int index_check_sections(const struct index_map *map, enum heap_parts parts, unsigned threads)
 {
-	struct half of_edges = { map, parts, true, 0 }, others = { map, parts, false, 0 };
+	struct checking checking = { .map = map, .parts = parts };
 	pthread_t thread;
-	bool beside = threads > 1 && (parts & HEAP_PARTS_EDGES) != 0 &&
-		      pthread_create(&thread, NULL, check_half, &of_edges) == 0;
+	bool beside = threads > 1 && parts != HEAP_PARTS_SUMMARY &&
+		      pthread_create(&thread, NULL, check_next, &checking) == 0;
 
-	check_half(&others);
+	check_next(&checking);
 	if (beside)
 		pthread_join(thread, NULL);
-	else
-		check_half(&of_edges);
-	if (others.result != 0 || of_edges.result != 0)
-		return others.result != 0 ? others.result : of_edges.result;
+	if (checking.result != 0)
+		return checking.result;
 	return parts & HEAP_PARTS_ORDER ? check_order(map) : 0;
 }

@@ -11,7 +11,7 @@
 #include "heap/index.h"
 
 /* Another number whenever the file is laid out otherwise, or an analysis comes to other results. */
-enum { INDEX_VERSION = 1, INDEX_PAGE = 4096, INDEX_PIECE_BYTES = 64 << 10 };
+enum { INDEX_VERSION = 3, INDEX_PAGE = 4096, INDEX_PIECE_BYTES = 64 << 10 };
 
 #define INDEX_MAGIC                                                                                \
 	0x7865646e69706168ull /* "hapindex"; swapped on a machine of the other order               \
@@ -28,6 +28,8 @@ enum index_kind {
 	INDEX_EDGE_FIRST,
 	INDEX_EDGES,
 	INDEX_EDGE_NAME,
+	INDEX_REFERRER_FIRST,
+	INDEX_REFERRERS,
 	INDEX_DOMINATOR,
 	INDEX_ORDER,
 	INDEX_RETAINED,
@@ -35,6 +37,7 @@ enum index_kind {
 	INDEX_CLASS,
 	INDEX_WIDE,
 	INDEX_PLACES,
+	INDEX_SCRIPTS,
 	INDEX_STRINGS, /* where they begin, and the last one ends */
 	INDEX_STRING_TEXT, /* none where they are in the snapshot itself */
 	INDEX_CLASSES,
@@ -48,6 +51,10 @@ enum index_kind {
 
 struct index_class {
 	uint32_t key, name; /* texts */
+};
+
+struct index_script {
+	uint32_t id, node, url; /* url: a text; UINT32_MAX: none */
 };
 
 struct index_shape {
@@ -68,7 +75,7 @@ struct index_header {
 	uint32_t version, bytes; /* bytes: of the header */
 	uint64_t file_bytes;
 	struct heap_mark source, self;
-	uint64_t nodes, edges, root, extra_native_bytes;
+	uint64_t nodes, edges, root, extra_native_bytes, foreign;
 	struct heap_statistics statistics;
 	struct heap_digest digest;
 	char type_names[HEAP_TYPES_MAX][HEAP_TYPE_NAME_MAX];

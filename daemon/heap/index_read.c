@@ -119,6 +119,29 @@ static int read_rows(struct heap_row **ret, const struct index_map *map)
 	return 0;
 }
 
+static int read_scripts(struct heap_graph *graph, const struct index_map *map)
+{
+	const struct index_script *rows = index_section(map, INDEX_SCRIPTS);
+	const char *texts = index_section(map, INDEX_TEXTS);
+	uint64_t n = map->header->sections[INDEX_SCRIPTS].n;
+
+	graph->scripts = calloc(n + 1, sizeof(*graph->scripts));
+	if (graph->scripts == NULL)
+		return -ENOMEM;
+	while (graph->scripts_n < n) {
+		const struct index_script *row = &rows[graph->scripts_n];
+		struct heap_script *script = &graph->scripts[graph->scripts_n++];
+
+		*script = (struct heap_script){ row->id, row->node, NULL };
+		if (row->url == UINT32_MAX)
+			continue;
+		script->url = strdup(texts + row->url);
+		if (script->url == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int read_shape(struct heap_shape *ret, const struct index_map *map,
 		      const struct index_shape *row)
 {
@@ -203,6 +226,16 @@ static void place_edges(struct heap_analysis *ret, const struct index_map *map)
 	ret->graph.edge_name = (uint32_t *)index_section(map, INDEX_EDGE_NAME);
 }
 
+static void place_referrers(struct heap_analysis *ret, const struct index_map *map)
+{
+	ret->referrers = (struct heap_referrers){
+		.nodes = ret->graph.nodes,
+		.edges_n = (uint32_t)map->header->sections[INDEX_REFERRERS].n,
+		.first = (uint32_t *)index_section(map, INDEX_REFERRER_FIRST),
+		.from = (uint32_t *)index_section(map, INDEX_REFERRERS),
+	};
+}
+
 static int fill(struct heap_analysis *ret, const struct index_map *map, const char *text,
 		enum heap_parts parts)
 {
@@ -214,6 +247,7 @@ static int fill(struct heap_analysis *ret, const struct index_map *map, const ch
 	graph->nodes = (uint32_t)header->nodes;
 	graph->edges_n = (uint32_t)header->edges;
 	graph->root = (uint32_t)header->root;
+	graph->foreign = header->foreign != 0;
 	graph->extra_native_bytes = header->extra_native_bytes;
 	memcpy(graph->type_names, header->type_names, sizeof(graph->type_names));
 	ret->statistics = header->statistics;
@@ -222,11 +256,15 @@ static int fill(struct heap_analysis *ret, const struct index_map *map, const ch
 		place_nodes(ret, map, text);
 	if (parts & HEAP_PARTS_EDGES)
 		place_edges(ret, map);
+	if (parts & HEAP_PARTS_REFERRERS)
+		place_referrers(ret, map);
 	if (parts & HEAP_PARTS_ORDER)
 		ret->dominators.order = (uint32_t *)index_section(map, INDEX_ORDER);
 	r = read_classes(&ret->classes, map);
 	if (r == 0)
 		r = read_rows(&ret->rows, map);
+	if (r == 0)
+		r = read_scripts(graph, map);
 	if (r == 0 && (parts & HEAP_PARTS_NODES) != 0)
 		r = read_shapes(&ret->shapes, map);
 	ret->shapes.graph = graph;

@@ -19,7 +19,7 @@ struct column {
 
 /* What is not in columns already. */
 struct tables {
-	struct buf classes, shapes, parts, properties, texts;
+	struct buf classes, scripts, shapes, parts, properties, texts;
 	uint64_t *strings; /* owned: where they begin in the text that goes with them; or NULL */
 	uint64_t strings_n;
 };
@@ -27,6 +27,7 @@ struct tables {
 struct writer {
 	int fd;
 	const struct heap_analysis *analysis;
+	struct heap_referrers referrers; /* owned: where the analysis has none */
 	struct tables tables;
 	struct column columns[INDEX_KINDS];
 	struct index_header header;
@@ -50,6 +51,18 @@ static void put_classes(struct tables *tables, const struct heap_classes *classe
 		struct index_class row = { key, key + (uint32_t)(class->name - class->key) };
 
 		buf_append(&tables->classes, &row, sizeof(row));
+	}
+}
+
+static void put_scripts(struct tables *tables, const struct heap_graph *graph)
+{
+	for (uint32_t i = 0; i < graph->scripts_n; i++) {
+		const struct heap_script *script = &graph->scripts[i];
+		struct index_script row = { script->id, script->node, UINT32_MAX };
+
+		if (script->url != NULL)
+			row.url = put_text(tables, script->url);
+		buf_append(&tables->scripts, &row, sizeof(row));
 	}
 }
 
@@ -90,15 +103,17 @@ static int move_strings(struct tables *tables, const struct heap_strings *string
 
 static int make_tables(struct tables *tables, const struct heap_analysis *analysis, bool with_text)
 {
-	const struct buf *all[] = { &tables->classes, &tables->shapes, &tables->parts,
-				    &tables->properties, &tables->texts };
+	const struct buf *all[] = { &tables->classes, &tables->scripts,    &tables->shapes,
+				    &tables->parts,   &tables->properties, &tables->texts };
 
 	buf_init(&tables->classes, UINT32_MAX);
+	buf_init(&tables->scripts, UINT32_MAX);
 	buf_init(&tables->shapes, UINT32_MAX);
 	buf_init(&tables->parts, UINT32_MAX);
 	buf_init(&tables->properties, UINT32_MAX);
 	buf_init(&tables->texts, UINT32_MAX);
 	put_classes(tables, &analysis->classes);
+	put_scripts(tables, &analysis->graph);
 	put_shapes(tables, &analysis->shapes);
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		if (all[i]->error != 0)
@@ -110,6 +125,7 @@ static int make_tables(struct tables *tables, const struct heap_analysis *analys
 static void free_tables(struct tables *tables)
 {
 	buf_fini(&tables->classes);
+	buf_fini(&tables->scripts);
 	buf_fini(&tables->shapes);
 	buf_fini(&tables->parts);
 	buf_fini(&tables->properties);
@@ -158,7 +174,23 @@ static void gather_strings(struct column *to, const struct heap_strings *strings
 		to[INDEX_STRING_TEXT] = (struct column){ NULL, 0, 1 };
 }
 
-static void gather(struct writer *writer)
+static int gather_referrers(struct writer *writer)
+{
+	const struct heap_referrers *referrers = &writer->analysis->referrers;
+	struct column *to = writer->columns;
+	int r = 0;
+
+	if (referrers->first == NULL) {
+		r = heap_referrers_init(&writer->referrers, &writer->analysis->graph);
+		referrers = &writer->referrers;
+	}
+	to[INDEX_REFERRER_FIRST] =
+		(struct column){ referrers->first, (uint64_t)referrers->nodes + 1, 4 };
+	to[INDEX_REFERRERS] = (struct column){ referrers->from, referrers->edges_n, 4 };
+	return r;
+}
+
+static int gather(struct writer *writer)
 {
 	const struct heap_analysis *analysis = writer->analysis;
 	const struct tables *tables = &writer->tables;
@@ -175,10 +207,12 @@ static void gather(struct writer *writer)
 	to[INDEX_ROWS] =
 		(struct column){ analysis->rows, analysis->classes.n, sizeof(*analysis->rows) };
 	to[INDEX_CLASSES] = of_buf(&tables->classes, sizeof(struct index_class));
+	to[INDEX_SCRIPTS] = of_buf(&tables->scripts, sizeof(struct index_script));
 	to[INDEX_SHAPES] = of_buf(&tables->shapes, sizeof(struct index_shape));
 	to[INDEX_SHAPE_PARTS] = of_buf(&tables->parts, sizeof(uint32_t));
 	to[INDEX_PROPERTIES] = of_buf(&tables->properties, sizeof(struct index_property));
 	to[INDEX_TEXTS] = of_buf(&tables->texts, 1);
+	return gather_referrers(writer);
 }
 
 /* ---- file ---- */
@@ -249,6 +283,7 @@ static int write_header(struct writer *writer, const struct heap_mark *source)
 	header->nodes = analysis->graph.nodes;
 	header->edges = analysis->graph.edges_n;
 	header->root = analysis->graph.root;
+	header->foreign = analysis->graph.foreign;
 	header->extra_native_bytes = analysis->graph.extra_native_bytes;
 	header->statistics = analysis->statistics;
 	header->digest = heap_analysis_digest(analysis);
@@ -266,12 +301,11 @@ int heap_index_write(int fd, const struct heap_analysis *analysis, const struct 
 	memset(&writer.header, 0, sizeof(writer.header));
 	with_text |= analysis->graph.strings.made != NULL;
 	r = make_tables(&writer.tables, analysis, with_text);
-	if (r == 0) {
-		gather(&writer);
-		r = write_sections(&writer);
-	}
+	r = r == 0 ? gather(&writer) : r;
+	r = r == 0 ? write_sections(&writer) : r;
 	if (r == 0)
 		r = write_header(&writer, source);
 	free_tables(&writer.tables);
+	heap_referrers_fini(&writer.referrers);
 	return r == -E2BIG ? -EOVERFLOW : r;
 }

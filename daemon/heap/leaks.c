@@ -13,26 +13,31 @@
 #include "heap/alloc.h"
 #include "heap/leaks_chain.h"
 #include "heap/leaks_parts.h"
+#include "heap/leaks_roots.h"
 
 int heap_past_init(struct heap_past *ret, const struct heap_match *match,
-		   const struct heap_analysis *base)
+		   const struct heap_side *base)
 {
+	const struct heap_analysis *analysis = base->analysis;
+
 	*ret = (struct heap_past){
 		.nodes = match->nodes,
 		.retained = heap_alloc(match->nodes, sizeof(uint64_t)),
-		.total = base->retained[base->graph.root],
+		.total = analysis->retained[analysis->graph.root],
 	};
 	if (ret->retained == NULL)
 		return -ENOMEM;
 	for (uint32_t node = 0; node < match->nodes; node++)
-		ret->retained[node] =
-			match->of[node] != UINT32_MAX ? base->retained[match->of[node]] : HEAP_NEW;
-	return 0;
+		ret->retained[node] = match->of[node] != UINT32_MAX
+					      ? analysis->retained[match->of[node]]
+					      : HEAP_NEW;
+	return root_groups_init(&ret->groups, base);
 }
 
 void heap_past_fini(struct heap_past *past)
 {
 	heap_free(past->retained, past->nodes, sizeof(*past->retained));
+	root_groups_fini(&past->groups);
 	*past = (struct heap_past){ .nodes = 0 };
 }
 
@@ -42,6 +47,7 @@ void heap_past_fini(struct heap_past *past)
 struct arrivals {
 	int64_t carried[HEAP_PASTS_MAX]; /* growth of children that were there at first */
 	uint64_t count, bytes; /* of new ones */
+	uint64_t rest; /* bytes: of new ones that do not count */
 	uint32_t largest; /* of these; UINT32_MAX: none */
 };
 
@@ -54,8 +60,12 @@ static void arrive(const struct leaks_view *view, struct arrivals *arrivals, uin
 
 		arrivals->carried[i] += (int64_t)(retained - (before != HEAP_NEW ? before : first));
 	}
-	if (first != HEAP_NEW || !leaks_is_thing(view, kid))
+	if (first != HEAP_NEW)
 		return;
+	if (!leaks_is_thing(view, kid)) {
+		arrivals->rest += retained;
+		return;
+	}
 	arrivals->count++;
 	arrivals->bytes += retained;
 	if (arrivals->largest == UINT32_MAX || retained > view->retained[arrivals->largest])
@@ -98,14 +108,6 @@ static uint64_t accumulated(const struct leaks_view *view, const struct arrivals
 	if (bytes > growth)
 		bytes = growth;
 	return bytes > 0 ? (uint64_t)bytes : 0;
-}
-
-static bool in_each_step(const struct leaks_view *view, const struct heap_suspect *suspect)
-{
-	uint64_t least = suspect->bytes / HEAP_LEAK_STEP_SHARE;
-
-	return view->pasts_n < 2 ||
-	       (suspect->last_bytes >= least && suspect->bytes - suspect->last_bytes >= least);
 }
 
 /* ---- what it is that came ---- */
@@ -159,45 +161,47 @@ static int name_class(struct leaks_view *view, struct tallies *tallies,
 
 /* ---- all holders ---- */
 
-static int put(struct heap_leaks *leaks, const struct heap_suspect *suspect)
+/* Nothing came that would be it: numbers in an array, text, what an engine does not tell of. */
+static int grown_itself(struct heap_leaks *leaks, const struct leaks_view *view,
+			const struct arrivals *arrivals, struct heap_suspect *suspect)
 {
-	if (leaks->n == leaks->capacity) {
-		size_t capacity = leaks->capacity > 0 ? leaks->capacity * 2 : 32;
-		struct heap_suspect *items = reallocarray(leaks->items, capacity, sizeof(*items));
+	uint64_t came = arrivals->bytes + arrivals->rest;
 
-		if (items == NULL)
-			return -ENOMEM;
-		leaks->items = items;
-		leaks->capacity = capacity;
-	}
-	leaks->items[leaks->n++] = *suspect;
-	return 0;
+	if (view->graph->type[suspect->holder] != HEAP_OBJECT ||
+	    leaks_is_context(view->graph, suspect->holder) || came >= suspect->bytes / 2 ||
+	    suspect->bytes - came < view->threshold)
+		return 0;
+	suspect->kind = HEAP_LEAK_OWN;
+	suspect->class = view->class[suspect->holder];
+	suspect->example = suspect->holder;
+	return leaks_add(leaks, suspect);
 }
 
 static int examine(struct heap_leaks *leaks, struct leaks_view *view, struct tallies *tallies,
 		   uint32_t holder)
 {
-	struct heap_suspect suspect = { .holder = holder };
+	struct heap_suspect suspect = { .holder = holder, .via = UINT32_MAX };
 	struct arrivals arrivals;
 	int r = look(view, holder, &arrivals);
 
-	if (r < 0 || arrivals.largest == UINT32_MAX)
+	if (r < 0)
 		return r;
 	suspect.bytes = accumulated(view, &arrivals, holder, 0);
 	suspect.last_bytes = accumulated(view, &arrivals, holder, view->pasts_n - 1);
 	if (suspect.last_bytes > suspect.bytes)
 		suspect.last_bytes = suspect.bytes;
-	if (suspect.bytes < view->threshold || arrivals.bytes < suspect.bytes / 2 ||
-	    !in_each_step(view, &suspect))
+	if (suspect.bytes < view->threshold || !leaks_in_each_step(view, &suspect))
 		return 0;
+	if (arrivals.bytes < suspect.bytes / 2)
+		return grown_itself(leaks, view, &arrivals, &suspect);
 	if (view->retained[arrivals.largest] >= suspect.bytes / 2) {
 		r = leaks_chain(view, arrivals.largest, &suspect);
-		return r > 0 ? put(leaks, &suspect) : r;
+		return r > 0 ? leaks_add(leaks, &suspect) : r;
 	}
 	if (arrivals.count < HEAP_LEAK_MIN_COUNT)
 		return 0;
 	r = name_class(view, tallies, &suspect);
-	return r == 0 ? put(leaks, &suspect) : r;
+	return r == 0 ? leaks_add(leaks, &suspect) : r;
 }
 
 static int by_bytes(const void *a, const void *b)
@@ -206,7 +210,9 @@ static int by_bytes(const void *a, const void *b)
 
 	if (x->bytes != y->bytes)
 		return x->bytes > y->bytes ? -1 : 1;
-	return x->holder < y->holder ? -1 : x->holder > y->holder;
+	if (x->holder != y->holder)
+		return x->holder < y->holder ? -1 : 1;
+	return x->example < y->example ? -1 : x->example > y->example;
 }
 
 static uint64_t growth_of(const struct leaks_view *view, uint32_t root)
@@ -231,6 +237,7 @@ int heap_leaks_find(struct heap_leaks *ret, const struct heap_side *last,
 	};
 	struct tallies tallies = { calloc((size_t)analysis->classes.n + 1, sizeof(struct tally)),
 				   0 };
+	struct root_groups groups = { .n = 0 };
 	int r = tallies.items == NULL ? -ENOMEM : 0;
 
 	*ret = (struct heap_leaks){ .growth = growth_of(&view, analysis->graph.root) };
@@ -242,8 +249,11 @@ int heap_leaks_find(struct heap_leaks *ret, const struct heap_side *last,
 		if (leaks_is_holder(&view, node) && has_grown(&view, node))
 			r = examine(ret, &view, &tallies, node);
 	}
+	r = r == 0 ? root_groups_init(&groups, last) : r;
+	r = r == 0 ? leaks_roots(ret, &view, &groups) : r;
 	if (r == 0 && ret->n > 1)
 		qsort(ret->items, ret->n, sizeof(*ret->items), by_bytes);
+	root_groups_fini(&groups);
 	leaks_view_fini(&view);
 	free(tallies.items);
 	return r;

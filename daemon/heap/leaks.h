@@ -6,13 +6,15 @@
  * An object is a suspect when it was there in every snapshot, what it retains has grown from each
  * to the next, and the growth is in things that came to it, not in something it held already: that
  * would be the suspect then. Tables and elements are looked through, for they are parts of what
- * owns them. Things that came are many beside each other, or a chain of one out of the other.
+ * owns them. Things that came are many beside each other, or a chain of one out of the other. An
+ * object of the program may also have grown itself, by what is no object: numbers, bytes.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "heap/match.h"
+#include "heap/root_groups.h"
 
 enum {
 	HEAP_LEAK_MIN_BYTES = 20000, /* less is no suspect */
@@ -30,22 +32,32 @@ struct heap_past {
 	uint32_t nodes;
 	uint64_t *retained; /* owned, by node of the last: bytes; HEAP_NEW: it was not there */
 	uint64_t total; /* bytes retained by the root */
+	struct root_groups groups;
 };
 
 /* 0, -ENOMEM; fini in any case. Nothing of the base is needed after. */
 int heap_past_init(struct heap_past *ret, const struct heap_match *match,
-		   const struct heap_analysis *base);
+		   const struct heap_side *base);
 void heap_past_fini(struct heap_past *past); /* zeroed is fine */
 
+enum heap_leak_kind {
+	HEAP_LEAK_MANY,
+	HEAP_LEAK_CHAIN, /* each holds the next */
+	HEAP_LEAK_OWN, /* the holder itself: nothing came */
+	HEAP_LEAK_ROOTS, /* a root of the engine is the holder */
+	HEAP_LEAK_UNREACHED, /* the snapshot does not tell what holds them */
+};
+
 struct heap_suspect {
-	uint32_t holder; /* a node */
+	enum heap_leak_kind kind;
+	uint32_t holder; /* a node; of UNREACHED the root */
 	uint32_t class; /* of most bytes of what came */
 	uint32_t example; /* a node of this class: the one that retains most */
 	uint64_t count; /* more of this class than before */
 	uint64_t others; /* more of other classes */
 	uint64_t bytes; /* that accumulated since the first snapshot */
 	uint64_t last_bytes; /* of these, since the one before the last */
-	bool chain; /* each holds the next */
+	uint32_t via; /* the edge from the holder to a chain; UINT32_MAX: it is not one */
 };
 
 struct heap_leaks {

@@ -46,8 +46,9 @@ static int largest_new(struct leaks_view *view, uint32_t node, uint32_t *ret)
 	return r;
 }
 
-/* Upwards past the links that were there before. */
-static uint32_t hook_of(const struct leaks_view *view, const struct turn *turn, uint32_t holder)
+/* Upwards past the links that were there before; *ret_below is the last one. */
+static uint32_t hook_of(const struct leaks_view *view, const struct turn *turn, uint32_t holder,
+			uint32_t *ret_below)
 {
 	uint32_t hook = holder, left = view->graph->nodes;
 
@@ -61,6 +62,7 @@ static uint32_t hook_of(const struct leaks_view *view, const struct turn *turn, 
 		hook = node;
 		if (!link)
 			break;
+		*ret_below = node;
 	}
 	return hook;
 }
@@ -68,17 +70,19 @@ static uint32_t hook_of(const struct leaks_view *view, const struct turn *turn, 
 int leaks_chain(struct leaks_view *view, uint32_t first, struct heap_suspect *suspect)
 {
 	struct turn turn = { .n = 0 };
-	uint32_t node = first;
+	uint32_t node = first, below;
 	int r = 0;
 
 	while (r == 0 && node != UINT32_MAX && takes(&turn, view->class[node]))
 		r = largest_new(view, node, &node);
 	if (r < 0 || turn.count < HEAP_LEAK_MIN_CHAIN)
 		return r;
-	suspect->holder = hook_of(view, &turn, suspect->holder);
+	below = first;
+	suspect->holder = hook_of(view, &turn, suspect->holder, &below);
+	suspect->via = view->tree->via[below] - 1; /* 0 becomes UINT32_MAX */
 	suspect->class = turn.classes[0];
 	suspect->example = first;
 	suspect->count = turn.count;
-	suspect->chain = true;
+	suspect->kind = HEAP_LEAK_CHAIN;
 	return 1;
 }

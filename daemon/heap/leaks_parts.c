@@ -5,22 +5,72 @@
 #include "heap/leaks_parts.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 void leaks_view_fini(struct leaks_view *view)
 {
 	heap_stack_fini(&view->parts);
 }
 
-static bool is_backing(const struct heap_graph *graph, uint32_t node)
+int leaks_add(struct heap_leaks *leaks, const struct heap_suspect *suspect)
 {
-	return graph->type[node] == HEAP_NATIVE && graph->name[node] < graph->strings.n &&
-	       heap_string_begins(&graph->strings, graph->name[node], "HeapVectorBacking");
+	if (leaks->n == leaks->capacity) {
+		size_t capacity = leaks->capacity > 0 ? leaks->capacity * 2 : 32;
+		struct heap_suspect *items = reallocarray(leaks->items, capacity, sizeof(*items));
+
+		if (items == NULL)
+			return -ENOMEM;
+		leaks->items = items;
+		leaks->capacity = capacity;
+	}
+	leaks->items[leaks->n++] = *suspect;
+	return 0;
 }
 
-static bool is_context(const struct heap_graph *graph, uint32_t node)
+bool leaks_in_each_step(const struct leaks_view *view, const struct heap_suspect *suspect)
 {
-	return graph->name[node] < graph->strings.n &&
-	       heap_string_begins(&graph->strings, graph->name[node], "system / Context");
+	uint64_t least = suspect->bytes / HEAP_LEAK_STEP_SHARE;
+
+	return view->pasts_n < 2 ||
+	       (suspect->last_bytes >= least && suspect->bytes - suspect->last_bytes >= least);
+}
+
+/*
+ * Blink's collections and their storage: "blink::HeapVector<...>", "blink::BasicHeapVector<...>",
+ * "HeapHashTableBacking<...>".
+ */
+static bool is_collection(const struct heap_graph *graph, uint32_t node)
+{
+	static const char *const begins[] = { "blink::Heap", "blink::BasicHeap", "Heap" };
+	const char *raw;
+	size_t size;
+
+	if (graph->name[node] >= graph->strings.n)
+		return false;
+	raw = heap_string_raw(&graph->strings, graph->name[node], &size);
+	if (memchr(raw, '<', size) == NULL)
+		return false;
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+		if (size > strlen(begins[i]) && memcmp(raw, begins[i], strlen(begins[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Of V8, or as other engines' scopes are called here; Gecko's keep their names. */
+bool leaks_is_context(const struct heap_graph *graph, uint32_t node)
+{
+	static const char *const begins[] = { "system / Context", "system / JSLexicalEnvironment",
+					      "LexicalEnvironment", "CallObject",
+					      "BlockLexicalEnvironment" };
+	uint32_t name = graph->name[node];
+
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+		if (heap_string_begins(&graph->strings, name, begins[i]))
+			return true;
+	}
+	return false;
 }
 
 bool leaks_is_part(const struct leaks_view *view, uint32_t node)
@@ -28,8 +78,8 @@ bool leaks_is_part(const struct leaks_view *view, uint32_t node)
 	uint8_t type = view->graph->type[node];
 
 	if (type == HEAP_HIDDEN)
-		return !is_context(view->graph, node);
-	return type == HEAP_ARRAY || (type == HEAP_NATIVE && is_backing(view->graph, node));
+		return !leaks_is_context(view->graph, node);
+	return type == HEAP_ARRAY || (type == HEAP_NATIVE && is_collection(view->graph, node));
 }
 
 bool leaks_is_holder(const struct leaks_view *view, uint32_t node)
@@ -46,6 +96,9 @@ bool leaks_is_thing(const struct leaks_view *view, uint32_t node)
 {
 	uint8_t type = view->graph->type[node];
 
+	if (type == HEAP_STRING || type == HEAP_CONS_STRING || type == HEAP_SLICED_STRING ||
+	    type == HEAP_NUMBER)
+		return view->tree->via[node] != 0;
 	return type != HEAP_CODE && type != HEAP_SYNTHETIC && type < HEAP_TYPES;
 }
 

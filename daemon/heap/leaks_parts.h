@@ -21,11 +21,22 @@ struct leaks_view {
 
 void leaks_view_fini(struct leaks_view *view);
 
+int leaks_add(struct heap_leaks *leaks, const struct heap_suspect *suspect); /* 0, -ENOMEM */
+
+/* It went on through all snapshots: what only warms up, or comes once, does not. */
+bool leaks_in_each_step(const struct leaks_view *view, const struct heap_suspect *suspect);
+
 /* It may be a suspect: an object of the program, or one of the embedder's. */
 bool leaks_is_holder(const struct leaks_view *view, uint32_t node);
 
-/* A child that counts; engine's own and compiled code come and go by themselves. */
+/*
+ * A child that counts; engine's own and compiled code come and go by themselves, and a text that
+ * several children share is none of the holder's.
+ */
 bool leaks_is_thing(const struct leaks_view *view, uint32_t node);
+
+/* The variables of a function or block. */
+bool leaks_is_context(const struct heap_graph *graph, uint32_t node);
 
 /* A part of what dominates it. */
 bool leaks_is_part(const struct leaks_view *view, uint32_t node);

@@ -53,6 +53,7 @@ enum heap_format heap_format_of(const struct v8_text *text)
 int heap_load(struct heap_graph *ret, const struct v8_text *text,
 	      const struct heap_load_options *options, struct err *err)
 {
+	heap_progress_tell(options->progress, "reading", HEAP_NO_PERCENT);
 	switch (heap_format_of(text)) {
 	case HEAP_FORMAT_JSC:
 		return heap_load_jsc(ret, text, options, err);

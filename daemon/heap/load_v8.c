@@ -83,7 +83,7 @@ static int load_strings(struct load *load)
 
 static int check_cost(struct load *load)
 {
-	uint64_t cost = heap_graph_cost(load->head.nodes, load->head.edges);
+	uint64_t cost = heap_graph_cost(load->head.nodes, load->head.edges, load->options->after);
 	char needed[STR_UNIT_MAX], limit[STR_UNIT_MAX];
 
 	if (load->head.nodes > HEAP_NODES_MAX || load->head.edges >= UINT32_MAX)
@@ -188,12 +188,13 @@ static void prepare(struct load *load)
 {
 	load->rows = (struct v8_rows){ .head = &load->head, .graph = load->graph };
 	pthread_mutex_init(&load->rows.lock, NULL);
-	load->nodes = (struct v8_array){ "nodes", load->head.node.n, load->head.nodes, v8_node_rows,
-					 &load->rows };
-	load->edges = (struct v8_array){ "edges", load->head.edge.n, load->head.edges, v8_edge_rows,
-					 &load->rows };
-	load->locations = (struct v8_array){ "locations", load->head.location.n, UINT64_MAX,
-					     v8_location_rows, &load->rows };
+	load->nodes = (struct v8_array){ "nodes",      load->head.node.n, load->head.nodes,
+					 v8_node_rows, &load->rows,       load->options->progress };
+	load->edges = (struct v8_array){ "edges",      load->head.edge.n, load->head.edges,
+					 v8_edge_rows, &load->rows,       load->options->progress };
+	load->locations = (struct v8_array){ "locations", load->head.location.n,
+					     UINT64_MAX,  v8_location_rows,
+					     &load->rows, load->options->progress };
 }
 
 static int load_sections(struct load *load)
@@ -220,6 +221,7 @@ static int check(struct load *load)
 			      : !load->has_edges   ? "edges"
 			      : !load->has_strings ? "strings"
 						   : NULL;
+	int r;
 
 	if (missing != NULL)
 		return v8_walk_missing(load->walk.text, missing, load->err);
@@ -233,7 +235,8 @@ static int check(struct load *load)
 			       "section \"strings\", byte %" PRIu64
 			       ": something is named by string %" PRIu32 " of %" PRIu32,
 			       load->strings_at, load->rows.name_max, load->graph->strings.n);
-	return 0;
+	r = v8_rows_scripts(load->graph);
+	return r < 0 ? err_set(load->err, r, "out of memory") : 0;
 }
 
 int heap_load_v8(struct heap_graph *ret, const struct v8_text *text,

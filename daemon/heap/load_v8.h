@@ -7,6 +7,7 @@
  */
 
 #include "heap/graph.h"
+#include "heap/progress.h"
 #include "heap/v8_array.h"
 
 struct err;
@@ -14,6 +15,8 @@ struct err;
 struct heap_load_options {
 	unsigned threads; /* 1 or 2 */
 	uint64_t memory_max; /* bytes; 0: no limit */
+	const struct heap_progress *progress; /* borrowed; or NULL */
+	const struct heap_after *after; /* borrowed: of which memory_max is asked too; or NULL */
 };
 
 /*

@@ -63,6 +63,13 @@ static bool equal_names(const struct heap_graph *a, uint32_t node, const struct 
 	return size == other_size && memcmp(text, other_text, size) == 0;
 }
 
+/* Plain objects have other shapes when what was null is so no longer. */
+static bool is_plain(const struct heap_graph *graph, uint32_t node)
+{
+	return graph->type[node] == HEAP_OBJECT &&
+	       heap_string_is(&graph->strings, graph->name[node], "Object");
+}
+
 static void match_ids(struct heap_match *match, const struct heap_analysis *base,
 		      const struct heap_analysis *last, const struct heap_ids *ids,
 		      const uint32_t *equal)
@@ -76,7 +83,8 @@ static void match_ids(struct heap_match *match, const struct heap_analysis *base
 		if (now == UINT32_MAX)
 			continue;
 		agreement->both++;
-		if (equal[base->classes.of[node]] != last->classes.of[now] ||
+		if ((equal[base->classes.of[node]] != last->classes.of[now] &&
+		     !(is_plain(&base->graph, node) && is_plain(&last->graph, now))) ||
 		    !equal_names(&base->graph, node, &last->graph, now))
 			continue;
 		agreement->equal++;
@@ -93,8 +101,12 @@ static void forget(struct heap_match *match)
 /* Of equal ids, which no engine writes, the first counts. */
 static int ids_of(struct heap_ids *ret, const struct heap_graph *graph)
 {
-	int r = heap_ids_init(ret, graph->nodes);
+	uint64_t last = 0;
+	int r;
 
+	for (uint32_t node = 0; node < graph->nodes; node++)
+		last = heap_id(graph, node) > last ? heap_id(graph, node) : last;
+	r = heap_ids_init(ret, graph->nodes, last);
 	for (uint32_t node = 0; r == 0 && node < graph->nodes; node++)
 		(void)heap_ids_put(ret, heap_id(graph, node), node);
 	return r;
@@ -131,7 +143,9 @@ int heap_match_init(struct heap_match *ret, const struct heap_side *base,
 	if (r < 0)
 		return r;
 	if (*by == HEAP_MATCH_AUTO)
-		*by = heap_ids_last(&ret->agreement) ? HEAP_MATCH_IDS : HEAP_MATCH_PATHS;
+		*by = heap_ids_last(&ret->agreement) && last->analysis->graph.address == NULL
+			      ? HEAP_MATCH_IDS
+			      : HEAP_MATCH_PATHS;
 	if (*by == HEAP_MATCH_PATHS)
 		forget(ret);
 	ret->of[last->analysis->graph.root] = base->analysis->graph.root;

@@ -47,9 +47,10 @@ struct heap_match {
 enum heap_match_by { HEAP_MATCH_AUTO, HEAP_MATCH_IDS, HEAP_MATCH_PATHS };
 
 /*
- * Classes of both are of the same shapes. *by is made IDS or PATHS where it is AUTO. By ids, what
- * has none of the same id is looked for by its path all the same: something replaced by another.
- * 0, -ENOMEM; fini in any case.
+ * Classes of both are of the same shapes. *by is made IDS or PATHS where it is AUTO; ids that are
+ * addresses (Gecko) are another object's as soon as they are free, so that paths are taken. By ids,
+ * what has none of the same id is looked for by its path all the same: something replaced by
+ * another. 0, -ENOMEM; fini in any case.
  */
 int heap_match_init(struct heap_match *ret, const struct heap_side *base,
 		    const struct heap_side *last, enum heap_match_by *by);

@@ -1,9 +1,12 @@
 /*
  * Objects matched by their named dominator paths
  *
+ * From each pair on to what both dominate; and to what both refer to by the same name, which
+ * something else may have come to dominate, or to share: code that was compiled meanwhile.
+ *
  * One step of a path is a number over texts that do not change from one snapshot to the next: the
- * class of the object, what it is called (functions, engine's own), which variables a context has,
- * and the reference that leads to it: from its dominator, else the last of a shortest path.
+ * class of the object, what it is called (functions, engine's own), and the reference that leads to
+ * it: from its dominator, else the last of a shortest path.
  */
 
 #include "heap/match_paths.h"
@@ -13,34 +16,9 @@
 #include <string.h>
 
 #include "heap/alloc.h"
+#include "heap/hash.h"
 
 /* ---- one step ---- */
-
-#define HASH_FIRST 0xcbf29ce484222325ull
-
-static uint64_t mix(uint64_t hash, uint64_t value)
-{
-	hash = (hash ^ value) * 0x9e3779b97f4a7c15;
-	return hash ^ hash >> 29;
-}
-
-static uint64_t hash_bytes(uint64_t hash, const char *text, size_t size)
-{
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3;
-	return mix(hash, size);
-}
-
-static uint64_t hash_string(const struct heap_graph *graph, uint32_t string)
-{
-	size_t size;
-	const char *text;
-
-	if (string >= graph->strings.n)
-		return HASH_FIRST;
-	text = heap_string_raw(&graph->strings, string, &size);
-	return hash_bytes(HASH_FIRST, text, size);
-}
 
 static bool is_number(const struct heap_graph *graph, uint32_t string)
 {
@@ -59,11 +37,11 @@ static bool is_number(const struct heap_graph *graph, uint32_t string)
 static uint64_t hash_edge(const struct heap_graph *graph, uint32_t edge)
 {
 	uint32_t word = graph->edges[edge];
-	uint64_t hash = mix(HASH_FIRST, heap_edge_kind(word));
+	uint64_t hash = hash_mix(HASH_FIRST, heap_edge_kind(word));
 
 	if (!heap_edge_named(word) || is_number(graph, graph->edge_name[edge]))
 		return hash;
-	return mix(hash, hash_string(graph, graph->edge_name[edge]));
+	return hash_mix(hash, hash_string(graph, graph->edge_name[edge]));
 }
 
 /* In no order; 0 where there are none. */
@@ -87,45 +65,67 @@ static bool has_lasting_name(uint8_t type)
 struct texts {
 	const struct heap_side *side;
 	uint64_t *classes; /* owned: by class */
+	uint32_t object; /* the string "Object"; UINT32_MAX: there is none */
 };
+
+/* "system / Context / scope @4711": the number is given anew. */
+static size_t lasting_size(const char *key)
+{
+	const char *at = strstr(key, " @");
+
+	return at != NULL ? (size_t)(at - key) : strlen(key);
+}
 
 static int texts_init(struct texts *ret, const struct heap_side *side)
 {
 	const struct heap_classes *classes = &side->analysis->classes;
 
-	*ret = (struct texts){ side, calloc((size_t)classes->n + 1, sizeof(uint64_t)) };
+	*ret = (struct texts){
+		.side = side,
+		.classes = calloc((size_t)classes->n + 1, sizeof(uint64_t)),
+		.object = heap_string_find(&side->analysis->graph.strings, "Object"),
+	};
 	if (ret->classes == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < classes->n; i++) {
 		const char *key = classes->items[i].key;
 
-		ret->classes[i] = hash_bytes(HASH_FIRST, key, strlen(key));
+		ret->classes[i] = hash_bytes(HASH_FIRST, key, lasting_size(key));
 	}
 	return 0;
 }
 
-static uint64_t hash_step(const struct texts *texts, uint32_t node)
+/* A plain object's shape is no lasting name: what was null has no place in it. */
+static uint64_t hash_class(const struct texts *texts, uint32_t node)
 {
 	const struct heap_analysis *analysis = texts->side->analysis;
-	const struct heap_graph *graph = &analysis->graph;
+
+	if (analysis->graph.type[node] == HEAP_OBJECT &&
+	    analysis->graph.name[node] == texts->object)
+		return HASH_FIRST;
+	return texts->classes[analysis->classes.of[node]];
+}
+
+static uint64_t hash_step(const struct texts *texts, uint32_t node)
+{
+	const struct heap_graph *graph = &texts->side->analysis->graph;
 	uint32_t via = texts->side->tree.via[node], way = texts->side->ways[node];
-	uint64_t hash = mix(texts->classes[analysis->classes.of[node]], graph->type[node]);
+	uint64_t hash = hash_mix(hash_class(texts, node), graph->type[node]);
 
 	if (has_lasting_name(graph->type[node]))
-		hash = mix(hash, hash_string(graph, graph->name[node]));
-	hash = mix(hash, hash_variables(graph, node));
+		hash = hash_mix(hash, hash_string(graph, graph->name[node]));
 	if (via != 0)
-		return mix(hash, hash_edge(graph, via - 1));
+		return hash_mix(hash, hash_edge(graph, via - 1));
 	if (way == 0)
 		return hash;
-	hash = mix(hash, texts->classes[analysis->classes.of[heap_edge_from(graph, way - 1)]]);
-	return mix(hash, hash_edge(graph, way - 1));
+	hash = hash_mix(hash, hash_class(texts, heap_edge_from(graph, way - 1)));
+	return hash_mix(hash, hash_edge(graph, way - 1));
 }
 
 /* ---- children of a pair ---- */
 
 struct child {
-	uint64_t step, retained;
+	uint64_t step, variables, retained;
 	uint32_t node;
 };
 
@@ -155,6 +155,8 @@ static int by_step(const void *a, const void *b)
 
 	if (x->step != y->step)
 		return x->step < y->step ? -1 : 1;
+	if (x->variables != y->variables)
+		return x->variables < y->variables ? -1 : 1;
 	if (x->retained != y->retained)
 		return x->retained > y->retained ? -1 : 1;
 	return x->node < y->node ? -1 : x->node > y->node;
@@ -174,6 +176,7 @@ static int gather(struct children *children, const struct texts *texts, uint32_t
 		if (!heap_bit(matched, kid))
 			r = add(children,
 				(struct child){ hash_step(texts, kid),
+						hash_variables(&texts->side->analysis->graph, kid),
 						texts->side->analysis->retained[kid], kid });
 	}
 	if (children->n > 1)
@@ -186,26 +189,57 @@ struct walk {
 	struct texts base, last;
 	uint64_t *base_matched, *last_matched; /* owned: bits by node */
 	struct children before, now;
+	struct heap_stack pairs; /* owned: nodes of the last, in the order they were matched */
 };
 
-static void pair(struct walk *walk)
+static int join(struct walk *walk, uint32_t before, uint32_t now)
+{
+	walk->match->of[now] = before;
+	heap_bit_set(walk->base_matched, before);
+	heap_bit_set(walk->last_matched, now);
+	return heap_stack_push(&walk->pairs, now);
+}
+
+static int compare(const struct child *a, const struct child *b)
+{
+	if (a->step != b->step)
+		return a->step < b->step ? -1 : 1;
+	return a->variables < b->variables ? -1 : a->variables > b->variables;
+}
+
+static int pair(struct walk *walk)
 {
 	const struct child *a = walk->before.items, *a_end = a + walk->before.n;
 	const struct child *b = walk->now.items, *b_end = b + walk->now.n;
+	int r = 0;
 
-	while (a < a_end && b < b_end) {
-		if (a->step < b->step) {
-			a++;
-		} else if (a->step > b->step) {
-			b++;
-		} else {
-			walk->match->of[b->node] = a->node;
-			heap_bit_set(walk->base_matched, a->node);
-			heap_bit_set(walk->last_matched, b->node);
-			a++;
-			b++;
-		}
+	while (a < a_end && b < b_end && r == 0) {
+		int order = compare(a, b);
+
+		if (order == 0)
+			r = join(walk, a->node, b->node);
+		a += order <= 0;
+		b += order >= 0;
 	}
+	return r;
+}
+
+/* Contexts that have no partner yet, whatever their variables: one that is null is not told. */
+static void keep_contexts(struct children *children, const uint64_t *matched)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < children->n; i++) {
+		struct child child = children->items[i];
+
+		if (child.variables == 0 || heap_bit(matched, child.node))
+			continue;
+		child.variables = 0;
+		children->items[kept++] = child;
+	}
+	children->n = kept;
+	if (kept > 1)
+		qsort(children->items, kept, sizeof(*children->items), by_step);
 }
 
 static bool has_kids(const struct texts *texts, uint32_t node)
@@ -215,28 +249,96 @@ static bool has_kids(const struct texts *texts, uint32_t node)
 	return tree->first[node] < tree->first[node + 1];
 }
 
-static int go_on(struct walk *walk, uint32_t node)
+static int match_kids(struct walk *walk, uint32_t before, uint32_t now)
 {
-	uint32_t before = walk->match->of[node];
 	int r;
 
-	if (before == UINT32_MAX || !has_kids(&walk->last, node) || !has_kids(&walk->base, before))
+	if (!has_kids(&walk->last, now) || !has_kids(&walk->base, before))
 		return 0;
 	r = gather(&walk->before, &walk->base, before, walk->base_matched);
-	r = r == 0 ? gather(&walk->now, &walk->last, node, walk->last_matched) : r;
-	if (r == 0 && walk->before.n > 0 && walk->now.n > 0)
-		pair(walk);
+	r = r == 0 ? gather(&walk->now, &walk->last, now, walk->last_matched) : r;
+	r = r == 0 ? pair(walk) : r;
+	if (r < 0)
+		return r;
+	keep_contexts(&walk->before, walk->base_matched);
+	keep_contexts(&walk->now, walk->last_matched);
+	return pair(walk);
+}
+
+/* ---- by a name ---- */
+
+enum { NAMED_MAX = 256 }; /* edges of one object that are looked at */
+
+static bool is_named(const struct heap_graph *graph, uint32_t edge)
+{
+	enum heap_edge_kind kind = heap_edge_kind(graph->edges[edge]);
+	uint8_t type = graph->type[heap_edge_to(graph->edges[edge])];
+
+	return (kind == HEAP_CONTEXT || kind == HEAP_PROPERTY) &&
+	       (type == HEAP_OBJECT || type == HEAP_CLOSURE || type == HEAP_NATIVE);
+}
+
+static uint64_t hash_target(const struct texts *texts, uint32_t edge)
+{
+	const struct heap_analysis *analysis = texts->side->analysis;
+	uint32_t to = heap_edge_to(analysis->graph.edges[edge]);
+
+	return hash_mix(
+		hash_edge(&analysis->graph, edge),
+		hash_mix(texts->classes[analysis->classes.of[to]], analysis->graph.type[to]));
+}
+
+static uint32_t named_end(const struct heap_graph *graph, uint32_t node)
+{
+	uint32_t first = graph->edge_first[node], end = graph->edge_first[node + 1];
+
+	return end - first > NAMED_MAX ? first + NAMED_MAX : end;
+}
+
+/* What the base's object refers to by this name, if it has none yet; UINT32_MAX: nothing. */
+static uint32_t find_named(const struct walk *walk, uint32_t before, uint64_t hash)
+{
+	const struct heap_graph *graph = &walk->base.side->analysis->graph;
+
+	for (uint32_t i = graph->edge_first[before]; i < named_end(graph, before); i++) {
+		uint32_t to = heap_edge_to(graph->edges[i]);
+
+		if (is_named(graph, i) && !heap_bit(walk->base_matched, to) &&
+		    hash_target(&walk->base, i) == hash)
+			return to;
+	}
+	return UINT32_MAX;
+}
+
+static int match_named(struct walk *walk, uint32_t before, uint32_t now)
+{
+	const struct heap_graph *graph = &walk->last.side->analysis->graph;
+	int r = 0;
+
+	for (uint32_t i = graph->edge_first[now]; i < named_end(graph, now) && r == 0; i++) {
+		uint32_t to = heap_edge_to(graph->edges[i]), found;
+
+		if (!is_named(graph, i) || heap_bit(walk->last_matched, to))
+			continue;
+		found = find_named(walk, before, hash_target(&walk->last, i));
+		if (found != UINT32_MAX)
+			r = join(walk, found, to);
+	}
 	return r;
 }
 
-static void mark(struct walk *walk)
+/* ---- all of it ---- */
+
+static int start(struct walk *walk)
 {
-	for (uint32_t node = 0; node < walk->match->nodes; node++) {
-		if (walk->match->of[node] == UINT32_MAX)
-			continue;
-		heap_bit_set(walk->last_matched, node);
-		heap_bit_set(walk->base_matched, walk->match->of[node]);
+	const uint32_t *order = walk->last.side->analysis->dominators.order;
+	int r = 0;
+
+	for (uint32_t i = 0; i < walk->match->nodes && r == 0; i++) {
+		if (walk->match->of[order[i]] != UINT32_MAX)
+			r = join(walk, walk->match->of[order[i]], order[i]);
 	}
+	return r;
 }
 
 static int walk_init(struct walk *ret, struct heap_match *match, const struct heap_side *base,
@@ -261,19 +363,22 @@ static void walk_fini(struct walk *walk, const struct heap_side *base)
 	free(walk->last.classes);
 	free(walk->before.items);
 	free(walk->now.items);
+	heap_stack_fini(&walk->pairs);
 }
 
 int heap_match_paths(struct heap_match *match, const struct heap_side *base,
 		     const struct heap_side *last)
 {
-	const uint32_t *order = last->analysis->dominators.order;
 	struct walk walk;
 	int r = walk_init(&walk, match, base, last);
 
-	if (r == 0)
-		mark(&walk);
-	for (uint32_t i = 0; i < match->nodes && r == 0; i++)
-		r = go_on(&walk, order[i]);
+	r = r == 0 ? start(&walk) : r;
+	for (size_t i = 0; r == 0 && i < walk.pairs.n; i++) {
+		uint32_t now = walk.pairs.items[i], before = match->of[now];
+
+		r = match_kids(&walk, before, now);
+		r = r == 0 ? match_named(&walk, before, now) : r;
+	}
 	walk_fini(&walk, base);
 	return r;
 }

@@ -113,6 +113,8 @@ static void json_classes(struct json_writer *w, const struct heap_report *report
 		json_member_uint(w, "retained_bytes", row->retained);
 		json_write_key(w, "distance");
 		json_write_int(w, row->distance);
+		if (report->put_class != NULL)
+			report->put_class(w, report->owner, class);
 		json_write_object_end(w);
 	}
 	json_write_array_end(w);

@@ -16,6 +16,10 @@ struct heap_report {
 	uint32_t *classes; /* owned: those to be shown, in order */
 	uint32_t classes_n, all_n;
 	uint32_t node; /* UINT32_MAX: none asked for */
+
+	/* Members of a class's row that are the caller's; or NULL. */
+	void (*put_class)(struct json_writer *w, void *owner, const struct heap_class *class);
+	void *owner;
 };
 
 /*

@@ -8,9 +8,6 @@
 #include <stdlib.h>
 
 #include "heap/alloc.h"
-#include "heap/distance.h"
-
-enum { STEPS_ALONE = 24 };
 
 static int add(struct heap_path *path, size_t *capacity, struct heap_step step)
 {
@@ -55,16 +52,6 @@ static void collapse(struct heap_path *path, const struct heap_analysis *analysi
 	path->n = kept;
 }
 
-static uint32_t edge_between(const struct heap_graph *graph, uint32_t from, uint32_t to)
-{
-	for (uint32_t i = graph->edge_first[from]; i < graph->edge_first[from + 1]; i++) {
-		if (heap_edge_to(graph->edges[i]) == to &&
-		    heap_edge_kind(graph->edges[i]) != HEAP_WEAK)
-			return i;
-	}
-	return UINT32_MAX;
-}
-
 int heap_path_dominators(struct heap_path *ret, const struct heap_analysis *analysis, uint32_t node)
 {
 	const struct heap_graph *graph = &analysis->graph;
@@ -78,7 +65,7 @@ int heap_path_dominators(struct heap_path *ret, const struct heap_analysis *anal
 		uint32_t above = analysis->dominators.dominator[node];
 
 		r = add(ret, &capacity,
-			(struct heap_step){ above, edge_between(graph, above, node), 1 });
+			(struct heap_step){ above, heap_edge_between(graph, above, node), 1 });
 		node = above;
 	}
 	if (r == 0)
@@ -125,30 +112,21 @@ int heap_path_along(struct heap_path *ret, const struct heap_analysis *analysis,
 	return r;
 }
 
-/* The edge that heap_ways() would have, + 1, from the nodes that are one step nearer; 0: none. */
+/* The edge that heap_ways() would have, from one that is a step nearer; UINT32_MAX: none. */
 static uint32_t way_to(const struct heap_analysis *analysis, uint32_t node)
 {
-	const struct heap_graph *graph = &analysis->graph;
+	const struct heap_referrers *referrers = &analysis->referrers;
 	const int32_t nearer = analysis->distances[node] - 1;
 
-	for (uint32_t from = 0; nearer >= 0 && from < graph->nodes; from++) {
-		uint32_t end, edge;
-
-		if (analysis->distances[from] != nearer)
-			continue;
-		end = graph->edge_first[from + 1];
-		edge = graph->edge_first[from];
-		while (edge < end && (heap_edge_to(graph->edges[edge]) != node ||
-				      heap_edge_kind(graph->edges[edge]) == HEAP_WEAK))
-			edge++;
-		if (edge < end)
-			return edge + 1;
+	for (uint32_t i = referrers->first[node]; nearer >= 0 && i < referrers->first[node + 1];
+	     i++) {
+		if (analysis->distances[referrers->from[i]] == nearer)
+			return heap_edge_between(&analysis->graph, referrers->from[i], node);
 	}
-	return 0;
+	return UINT32_MAX;
 }
 
-/* One way costs a look at the distances per step, all ways a look at all edges and more. */
-static int step_by_step(struct heap_path *ret, const struct heap_analysis *analysis, uint32_t node)
+int heap_path_shortest(struct heap_path *ret, const struct heap_analysis *analysis, uint32_t node)
 {
 	size_t capacity = 0;
 	uint32_t way;
@@ -156,31 +134,13 @@ static int step_by_step(struct heap_path *ret, const struct heap_analysis *analy
 
 	*ret = (struct heap_path){ .steps = NULL };
 	r = add(ret, &capacity, (struct heap_step){ node, UINT32_MAX, 1 });
-	while (r == 0 && (way = way_to(analysis, node)) != 0) {
-		node = heap_edge_from(&analysis->graph, way - 1);
-		r = add(ret, &capacity, (struct heap_step){ node, way - 1, 1 });
+	while (r == 0 && (way = way_to(analysis, node)) != UINT32_MAX) {
+		node = heap_edge_from(&analysis->graph, way);
+		r = add(ret, &capacity, (struct heap_step){ node, way, 1 });
 	}
 	if (r == 0)
 		collapse(ret, analysis);
 	return r;
-}
-
-static int along_all(struct heap_path *ret, const struct heap_analysis *analysis, uint32_t node)
-{
-	uint32_t *ways = heap_ways(analysis);
-	int r = ways == NULL ? -ENOMEM : heap_path_along(ret, analysis, ways, node);
-
-	if (ways == NULL)
-		*ret = (struct heap_path){ .steps = NULL };
-	heap_free(ways, analysis->graph.nodes, sizeof(*ways));
-	return r;
-}
-
-int heap_path_shortest(struct heap_path *ret, const struct heap_analysis *analysis, uint32_t node)
-{
-	if (analysis->distances[node] % HEAP_SYSTEM_DISTANCE <= STEPS_ALONE)
-		return step_by_step(ret, analysis, node);
-	return along_all(ret, analysis, node);
 }
 
 void heap_path_fini(struct heap_path *path)

@@ -26,7 +26,10 @@ struct heap_path {
 int heap_path_dominators(struct heap_path *ret, const struct heap_analysis *analysis,
 			 uint32_t node);
 
-/* No step but the first when no way leads there. */
+/*
+ * No step but the first when no way leads there. The referrers have to be there
+ * (heap_analysis_refer()).
+ */
 int heap_path_shortest(struct heap_path *ret, const struct heap_analysis *analysis, uint32_t node);
 
 /*

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 
 #include "heap/numbers.h"
+#include "heap/progress.h"
 #include "util/err.h"
 
 enum { PIECE_BYTES = 512 << 10, QUEUE = 64, BATCH = 2048, SPARE = 64, PAGE = 4096 };
@@ -290,6 +291,7 @@ int v8_array_read(struct v8_pool *pool, const struct v8_array *array, uint64_t *
 		n = number_scan(&scan, text->data + *at, piece.size);
 		more = n == piece.size && n < left;
 		*at += n;
+		heap_progress_tell(array->progress, "reading", (unsigned)(*at * 100 / text->size));
 		/* The byte that ends the array ends its last number. */
 		if (n < piece.size)
 			piece.size = n + 1;

@@ -31,6 +31,7 @@ struct v8_array {
 	uint64_t rows; /* as many are expected; UINT64_MAX: any number */
 	v8_rows_fn *fn;
 	void *owner;
+	const struct heap_progress *progress; /* borrowed; or NULL */
 };
 
 /* threads: 1 or 2. The text is borrowed. 0, -ENOMEM, -EAGAIN. */

@@ -106,6 +106,7 @@ static void location_fields(struct v8_head *head, const struct tree *root)
 	field(fields, "script_id", &location->script);
 	field(fields, "line", &location->line);
 	field(fields, "column", &location->column);
+	field(fields, "script_object_index", &location->script_object);
 	if (location->object == V8_NO_FIELD || location->script == V8_NO_FIELD ||
 	    location->line == V8_NO_FIELD || location->column == V8_NO_FIELD)
 		location->n = 0;

@@ -29,6 +29,7 @@ struct v8_edge_fields {
 struct v8_location_fields {
 	unsigned n; /* 0: the file has none */
 	unsigned object, script, line, column;
+	unsigned script_object; /* since V8 15 */
 };
 
 struct v8_head {

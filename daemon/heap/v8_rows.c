@@ -6,8 +6,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "heap/alloc.h"
+#include "util/buf.h"
 
 enum { DETACHEDNESS_MAX = 2 };
 
@@ -127,6 +129,85 @@ static uint32_t place_number(struct heap_graph *graph, const struct heap_place *
 	return graph->places_n;
 }
 
+static int by_id(const void *a, const void *b)
+{
+	const struct heap_script *x = a, *y = b;
+
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	return x->node < y->node ? -1 : x->node > y->node;
+}
+
+static void sort_scripts(struct heap_graph *graph)
+{
+	uint32_t kept = 0;
+
+	if (graph->scripts_n < 2)
+		return;
+	qsort(graph->scripts, graph->scripts_n, sizeof(*graph->scripts), by_id);
+	for (uint32_t i = 0; i < graph->scripts_n; i++) {
+		if (kept == 0 || graph->scripts[kept - 1].id != graph->scripts[i].id)
+			graph->scripts[kept++] = graph->scripts[i];
+	}
+	graph->scripts_n = kept;
+}
+
+/* Unless it is the one before. Sorted, each once, by sort_scripts(). */
+static int note_script(struct heap_graph *graph, uint32_t id, uint64_t node)
+{
+	struct heap_script *scripts;
+
+	if (node >= graph->nodes)
+		return 0;
+	if (graph->scripts_n > 0 && graph->scripts[graph->scripts_n - 1].id == id)
+		return 0;
+	if (graph->scripts_n == graph->scripts_capacity) {
+		sort_scripts(graph);
+		if (graph->scripts_n * 2 >= graph->scripts_capacity) {
+			uint32_t capacity =
+				graph->scripts_capacity > 0 ? graph->scripts_capacity * 2 : 256;
+
+			scripts = reallocarray(graph->scripts, capacity, sizeof(*scripts));
+			if (scripts == NULL)
+				return -ENOMEM;
+			graph->scripts = scripts;
+			graph->scripts_capacity = capacity;
+		}
+	}
+	graph->scripts[graph->scripts_n++] = (struct heap_script){ id, (uint32_t)node, NULL };
+	return 0;
+}
+
+/* "system / Script / URL" */
+static int name_script(const struct heap_graph *graph, struct heap_script *script)
+{
+	static const char begin[] = "system / Script / ";
+	uint32_t name = graph->name[script->node];
+	struct buf text;
+	int r = 0;
+
+	if (!heap_string_begins(&graph->strings, name, begin))
+		return 0;
+	buf_init(&text, SIZE_MAX / 2);
+	heap_string_put(&graph->strings, name, &text);
+	if (text.size > strlen(begin) && buf_text(&text) != NULL)
+		script->url = strdup(buf_text(&text) + strlen(begin));
+	if (text.size > strlen(begin) && script->url == NULL)
+		r = -ENOMEM;
+	buf_fini(&text);
+	return r;
+}
+
+int v8_rows_scripts(struct heap_graph *graph)
+{
+	int r = 0;
+
+	sort_scripts(graph);
+	for (uint32_t i = 0; i < graph->scripts_n && r == 0; i++)
+		r = name_script(graph, &graph->scripts[i]);
+	return r;
+}
+
 int v8_location_rows(void *owner, uint64_t first, const uint64_t *row, size_t n, size_t *bad)
 {
 	struct v8_rows *rows = owner;
@@ -153,6 +234,10 @@ int v8_location_rows(void *owner, uint64_t first, const uint64_t *row, size_t n,
 		if (likely == 0)
 			return -ENOMEM;
 		graph->place[node] = likely;
+		if (field.script_object != V8_NO_FIELD &&
+		    note_script(graph, place.script,
+				row[field.script_object] / rows->head->node.n) < 0)
+			return -ENOMEM;
 	}
 	return 0;
 }

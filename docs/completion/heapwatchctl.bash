@@ -19,7 +19,8 @@ _heapwatchctl() {
 		--no-legend --quiet --output --identity --raw --scripts --off --max-use --keep-free
 		--max-age --max-files --top --class --node --threads --memory-max --spill
 		--index --no-index --match --samples --explain --isolate --duration --interval
-		--stack-depth --objects --format --wait --help --version'
+		--stack-depth --objects --format --wait --extras --strings --collections
+		--source-map-dir --help --version'
 	local members='id name kind target isolate address runtime runtime_version engine
 		engine_version pid rule cause heap_used_bytes heap_limit_bytes started_wall_ms
 		duration_ns pause_ns size_bytes file_bytes sha256 redact compress encrypt recipients
@@ -30,7 +31,7 @@ _heapwatchctl() {
 	-o | --output | -i | --identity | --samples)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return ;;
-	-D | --directory | --spill | --index)
+	-D | --directory | --spill | --index | --source-map-dir)
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return ;;
 	-F | --field)

@@ -1,6 +1,7 @@
 """The analyser: equal to Chrome DevTools' heap worker in every number, on snapshots that the
 runtimes themselves write; and what it says of files that are none."""
 
+import json
 import subprocess
 
 import pytest
@@ -58,6 +59,36 @@ def test_all_numbers_are_those_of_devtools(pair, tmp_path):
         assert rows(found) == wanted["classes"]
         assert statistics(found) == devtools_statistics(wanted)
     assert differences(before, after) == wanted["diff"]
+
+
+def test_two_classes_of_one_key_are_one_row(tmp_path):
+    """Functions are a class by their type, which DevTools' worker calls by a string of its own: an
+    object whose class the file calls Function has the same outward key, and overwrites them."""
+    path = tmp_path / "same.heapsnapshot"
+    types = ["hidden", "array", "string", "object", "code", "closure", "regexp", "number",
+             "native", "synthetic", "concatenated string", "sliced string"]
+    closure, thing = types.index("closure"), types.index("object")
+    nodes = [[types.index("synthetic"), 0, 1, 0, 4], [closure, 1, 3, 64, 0],
+             [closure, 1, 5, 64, 0], [thing, 2, 7, 1000, 0], [thing, 3, 9, 16, 0]]
+    edges = [[2, 1, 5 * i] for i in (1, 2, 3, 4)]
+    path.write_text(json.dumps({
+        "snapshot": {"meta": {
+            "node_fields": ["type", "name", "id", "self_size", "edge_count"],
+            "node_types": [types, "string", "number", "number", "number"],
+            "edge_fields": ["type", "name_or_index", "to_node"],
+            "edge_types": [["context", "element", "property", "internal", "hidden", "shortcut",
+                            "weak"], "string_or_number", "node"]},
+            "node_count": len(nodes), "edge_count": len(edges), "trace_function_count": 0},
+        "nodes": sum(nodes, []), "edges": sum(edges, []), "trace_function_infos": [],
+        "trace_tree": [], "samples": [], "locations": [],
+        "strings": ["", "handler", "Function", "Thing"]}))
+    wanted = readers.devtools_report(path, tmp_path / "devtools.json")
+    found = analyze(path)
+    assert found["digest"] == wanted["digest"]
+    # Two functions of 64 bytes, and the object.
+    assert rows(found).pop(",Function")[:3] == [3, 1128, 1128]
+    assert wanted["classes"][",Function"][:3] == [1, 1000, 1000]
+    assert {**rows(found), ",Function": None} == {**wanted["classes"], ",Function": None}
 
 
 def test_packed_and_sealed_files_are_read_as_they_are(small, tmp_path):

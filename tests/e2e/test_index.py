@@ -40,6 +40,8 @@ def commands(first, second):
     yield "analyze", first, "--top=0", "--json=short"
     yield "analyze", first, "--node=@1", "--json=pretty"
     yield "analyze", first, "--class=Node"
+    yield "analyze", first, "--extras", "--json=short"
+    yield "analyze", first, "--strings", "--collections"
     yield "retainers", first, "--class=Node"
     yield "retainers", second, "--class=Node", "--json=short"
     yield "diff", first, second

@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #include "heap/analysis.h"
+#include "heap/extras.h"
 #include "heap/index_layout.h"
 #include "heap/match.h"
 #include "heap/retain.h"
+#include "heap/retainers.h"
 #include "util/buf.h"
 #include "util/err.h"
 
@@ -25,13 +27,15 @@ static const char snapshot[] =
 	"\"edge_count\",\"detachedness\"],\"node_types\":[[\"synthetic\",\"object\",\"string\"],"
 	"\"string\"],\"edge_fields\":[\"type\",\"name_or_index\",\"to_node\"],\"edge_types\":"
 	"[[\"element\",\"property\",\"shortcut\"],\"string_or_number\",\"node\"],"
-	"\"location_fields\":[\"object_index\",\"script_id\",\"line\",\"column\"]},"
+	"\"location_fields\":[\"object_index\",\"script_id\",\"script_object_index\",\"line\","
+	"\"column\"]},"
 	"\"node_count\":6,\"edge_count\":8},\n"
 	"\"nodes\":[0,0,1,0,1,0\n,1,1,3,16,3,0\n,1,2,5,32,2,0\n,1,2,7,32,2,0\n,2,5,9,24,0,0\n"
 	",1,1,11,5000000000,0,0],\n"
 	"\"edges\":[2,0,6\n,1,3,12\n,1,4,18\n,0,7,30\n,1,3,24\n,1,4,24\n,1,3,24\n,1,4,30],\n"
-	"\"locations\":[6,4,10,3\n,30,4,10,3],\n"
-	"\"strings\":[\"\",\"Window\",\"Object\",\"left\",\"right\",\"a \\u00e9 text\"]}\n";
+	"\"locations\":[6,4,24,10,3\n,30,4,24,10,3],\n"
+	"\"strings\":[\"\",\"Window\",\"Object\",\"left\",\"right\",\"system / Script / "
+	"\\u00e9.js\"]}\n";
 
 static const struct heap_mark source = { .inode = 1, .size = sizeof(snapshot) - 1 };
 
@@ -42,6 +46,8 @@ static void analyse(struct heap_analysis *ret)
 	struct err err;
 
 	cr_assert_eq(heap_analyse(ret, &text, &options, &err), 0, "%s", err.text);
+	cr_assert_eq(heap_analysis_refer(ret), 0);
+	cr_assert_str_eq(heap_script_url(&ret->graph, 4), "\u00e9.js");
 }
 
 static int new_file(char path[PATH_BYTES_MAX])
@@ -72,10 +78,32 @@ static int read_back(struct heap_analysis *ret, int fd, enum heap_parts parts, u
 	return heap_index_read(ret, fd, &source, snapshot, sizeof(snapshot) - 1, parts, threads);
 }
 
+static void use_node(const struct heap_analysis *analysis, uint32_t node, struct buf *buf)
+{
+	struct heap_retainers retainers;
+	struct heap_path path;
+
+	heap_node_name(&analysis->graph, node, buf);
+	buf_printf(buf, " %u %lu", analysis->classes.of[node], heap_size(&analysis->graph, node));
+	cr_assert_eq(heap_path_dominators(&path, analysis, node), 0);
+	buf_printf(buf, " %zu", path.n);
+	heap_path_fini(&path);
+	cr_assert_eq(heap_path_shortest(&path, analysis, node), 0);
+	buf_printf(buf, " %zu", path.n);
+	heap_path_fini(&path);
+	cr_assert_eq(heap_retainers_find(&retainers, analysis, node, 0), 0);
+	for (size_t i = 0; i < retainers.n; i++)
+		buf_printf(buf, " %u:%u:%u", retainers.items[i].node, retainers.items[i].edge,
+			   retainers.items[i].more);
+	heap_retainers_fini(&retainers);
+	buf_puts(buf, "\n");
+}
+
 /* All that commands do with one. */
 static void use(const struct heap_analysis *analysis, struct buf *buf)
 {
 	const struct heap_graph *graph = &analysis->graph;
+	struct heap_extras extras;
 	struct heap_side side;
 	struct heap_digest digest =
 		heap_digest(graph, &analysis->dominators, analysis->retained, analysis->distances);
@@ -85,22 +113,19 @@ static void use(const struct heap_analysis *analysis, struct buf *buf)
 		buf_printf(buf, "%s %s %lu %lu\n", analysis->classes.items[i].key,
 			   analysis->classes.items[i].name, analysis->rows[i].count,
 			   analysis->rows[i].retained);
-	for (uint32_t node = 0; node < graph->nodes; node++) {
-		struct heap_path path;
-
-		heap_node_name(graph, node, buf);
-		buf_printf(buf, " %u %lu", analysis->classes.of[node], heap_size(graph, node));
-		cr_assert_eq(heap_path_dominators(&path, analysis, node), 0);
-		buf_printf(buf, " %zu", path.n);
-		heap_path_fini(&path);
-		cr_assert_eq(heap_path_shortest(&path, analysis, node), 0);
-		buf_printf(buf, " %zu\n", path.n);
-		heap_path_fini(&path);
-	}
+	for (uint32_t node = 0; node < graph->nodes; node++)
+		use_node(analysis, node, buf);
+	for (uint32_t i = 0; i < graph->scripts_n; i++)
+		buf_printf(buf, "%u %s\n", graph->scripts[i].id,
+			   graph->scripts[i].url != NULL ? graph->scripts[i].url : "-");
 	for (uint32_t edge = 0; edge < graph->edges_n; edge++)
 		heap_edge_name(graph, edge, buf);
 	cr_assert_eq(heap_side_init(&side, analysis), 0);
 	heap_side_fini(&side);
+	cr_assert_eq(heap_extras_init(&extras, analysis), 0);
+	buf_printf(buf, " %lu %zu %d\n", extras.duplicates.texts, extras.collections.n,
+		   extras.detached.told);
+	heap_extras_fini(&extras);
 }
 
 static void use_and_forget(struct heap_analysis *analysis)
@@ -159,11 +184,13 @@ Test(index, what_is_not_wanted_is_not_there)
 	cr_assert_eq(read_back(&found, fd, HEAP_PARTS_SUMMARY, 1), 0);
 	cr_assert_gt(found.classes.n, 0);
 	cr_assert_null(found.retained);
+	cr_assert_str_eq(heap_script_url(&found.graph, 4), "\u00e9.js");
 	heap_analysis_fini(&found);
 	cr_assert_eq(read_back(&found, fd, HEAP_PARTS_NODES, 1), 0);
 	cr_assert_not_null(found.retained);
 	cr_assert_null(found.dominators.order);
 	cr_assert_null(found.graph.edges);
+	cr_assert_null(found.referrers.first);
 	heap_analysis_fini(&found);
 	/* Without its text, it takes that of the snapshot. */
 	cr_assert_eq(heap_index_read(&found, fd, &source, NULL, 0, HEAP_PARTS_ALL, 1), -ESTALE);

@@ -1,0 +1,149 @@
+/*
+ * What there is to say of a suspect
+ */
+
+#include "ctl/leaks_words.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+size_t leaks_shown(size_t n, uint64_t top)
+{
+	return top > 0 && n > top ? (size_t)top : n;
+}
+
+double leaks_share(const struct leaks_answer *answer, const struct heap_suspect *suspect)
+{
+	double growth = (double)answer->leaks.growth;
+
+	return growth > 0 && (double)suspect->bytes < growth ? (double)suspect->bytes / growth : 1;
+}
+
+const char *leaks_class_name(const struct leaks_answer *answer, uint32_t class)
+{
+	return answer->last->analysis->classes.items[class].name;
+}
+
+/* What is beside the class: the name of a function, where the engine tells it. */
+static void put_function(struct buf *buf, const struct leaks_answer *answer, uint32_t node)
+{
+	const struct heap_graph *graph = &answer->last->analysis->graph;
+
+	if (graph->type[node] != HEAP_CLOSURE)
+		return;
+	places_put_name(buf, answer->places, graph, node);
+	if (buf->size == 0 && !heap_string_is(&graph->strings, graph->name[node], "Function"))
+		heap_node_name(graph, node, buf);
+}
+
+static bool is_name(const struct heap_graph *graph, const struct heap_path *path, size_t i)
+{
+	uint32_t edge = i < path->n ? path->steps[i].edge : UINT32_MAX;
+
+	return edge != UINT32_MAX && (heap_edge_kind(graph->edges[edge]) == HEAP_CONTEXT ||
+				      heap_edge_kind(graph->edges[edge]) == HEAP_PROPERTY);
+}
+
+/*
+ * The variable or property that leads to the holder, nearest first: that of the dominator, or of
+ * who refers to it on the shortest path. Of a list in a variable, the variable.
+ */
+static uint32_t find_name(const struct heap_graph *graph, const struct heap_suspect *suspect,
+			  const struct heap_path paths[2])
+{
+	size_t n = paths[0].n > paths[1].n ? paths[0].n : paths[1].n;
+
+	if (suspect->via != UINT32_MAX &&
+	    heap_edge_kind(graph->edges[suspect->via]) == HEAP_CONTEXT)
+		return suspect->via;
+	for (size_t i = 1; i < n; i++) {
+		for (size_t k = 0; k < 2; k++) {
+			if (is_name(graph, &paths[k], i))
+				return paths[k].steps[i].edge;
+		}
+	}
+	return UINT32_MAX;
+}
+
+static bool has_holder(const struct heap_suspect *suspect)
+{
+	return suspect->kind != HEAP_LEAK_ROOTS && suspect->kind != HEAP_LEAK_UNREACHED;
+}
+
+static void put_held_as(struct buf *buf, const struct heap_graph *graph,
+			const struct heap_suspect *suspect, const struct heap_path paths[2])
+{
+	uint32_t edge = has_holder(suspect) ? find_name(graph, suspect, paths) : UINT32_MAX;
+
+	if (edge != UINT32_MAX)
+		heap_edge_name(graph, edge, buf);
+}
+
+/* An object is called by its class, a root of the engine by its name. */
+static void put_holder(struct buf *buf, const struct leaks_answer *answer,
+		       const struct heap_suspect *suspect)
+{
+	const struct heap_analysis *analysis = answer->last->analysis;
+
+	if (suspect->kind == HEAP_LEAK_ROOTS)
+		heap_node_name(&analysis->graph, suspect->holder, buf);
+	else if (suspect->kind != HEAP_LEAK_UNREACHED)
+		buf_puts(buf, leaks_class_name(answer, analysis->classes.of[suspect->holder]));
+}
+
+/* The dominators and a shortest path of the holder; free both. */
+int leaks_find_paths(struct heap_path ret[2], const struct leaks_answer *answer, uint32_t holder)
+{
+	const struct heap_side *side = answer->last;
+	int r = heap_path_dominators(&ret[0], side->analysis, holder);
+
+	ret[1] = (struct heap_path){ .steps = NULL };
+	return r == 0 ? heap_path_along(&ret[1], side->analysis, side->ways, holder) : r;
+}
+
+int leaks_words_init(struct leaks_words *ret, const struct leaks_answer *answer,
+		     const struct heap_suspect *suspect)
+{
+	int r = leaks_find_paths(ret->paths, answer, suspect->holder);
+
+	buf_init(&ret->holder, SIZE_MAX / 2);
+	buf_init(&ret->held_as, SIZE_MAX / 2);
+	buf_init(&ret->function, SIZE_MAX / 2);
+	buf_init(&ret->place, SIZE_MAX / 2);
+	if (r < 0)
+		return r;
+	put_holder(&ret->holder, answer, suspect);
+	put_held_as(&ret->held_as, &answer->last->analysis->graph, suspect, ret->paths);
+	put_function(&ret->function, answer, suspect->example);
+	places_put(&ret->place, answer->places, &answer->last->analysis->graph, suspect->example);
+	return buf_text(&ret->holder) != NULL && buf_text(&ret->held_as) != NULL &&
+			       buf_text(&ret->function) != NULL && buf_text(&ret->place) != NULL
+		       ? 0
+		       : -ENOMEM;
+}
+
+void leaks_words_fini(struct leaks_words *words)
+{
+	heap_path_fini(&words->paths[0]);
+	heap_path_fini(&words->paths[1]);
+	buf_fini(&words->holder);
+	buf_fini(&words->held_as);
+	buf_fini(&words->function);
+	buf_fini(&words->place);
+}
+
+const char *leaks_why_apart(const struct leaks_answer *answer)
+{
+	static const char *const reasons[] = {
+		[LEAKS_SAME] = "",
+		[LEAKS_ASKED] = "As asked for, objects are not compared, only classes.",
+		[LEAKS_OTHER_PROCESS] =
+			"The snapshots are of different processes: ids are not comparable, "
+			"only classes are.",
+		[LEAKS_OTHER_PROGRAM] =
+			"Most objects of one snapshot are not found in the other, as of different "
+			"processes: ids are\nnot comparable, only classes are.",
+	};
+
+	return reasons[answer->apart];
+}

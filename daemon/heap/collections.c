@@ -1,0 +1,213 @@
+/*
+ * Objects that hold many
+ *
+ * V8's maps and sets have a table, whose entries are of three places (key, value, next) or of two:
+ * of the places of one kind most are occupied when any are. JSC's old ones have a chain of buckets
+ * behind their table, Gecko's refer to what they have themselves.
+ */
+
+#include "heap/collections.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STRIDE_MAX = 3 };
+
+static bool is_class(const struct heap_graph *graph, uint32_t node, const char *name)
+{
+	return heap_string_is(&graph->strings, graph->name[node], name);
+}
+
+/* The number at the beginning of the name; false: there is none. */
+static bool edge_number(const struct heap_graph *graph, uint32_t edge, uint64_t *ret)
+{
+	size_t size, i = 0;
+	const char *raw;
+
+	*ret = graph->edge_name[edge];
+	if (!heap_edge_named(graph->edges[edge]))
+		return true;
+	if (graph->edge_name[edge] >= graph->strings.n)
+		return false;
+	raw = heap_string_raw(&graph->strings, graph->edge_name[edge], &size);
+	for (*ret = 0; i < size && i < 12 && raw[i] >= '0' && raw[i] <= '9'; i++)
+		*ret = *ret * 10 + (uint64_t)(raw[i] - '0');
+	return i > 0;
+}
+
+static uint64_t table_entries(const struct heap_graph *graph, uint32_t table, unsigned stride)
+{
+	uint64_t places[STRIDE_MAX] = { 0 }, number, most = 0;
+
+	for (uint32_t i = graph->edge_first[table]; i < graph->edge_first[table + 1]; i++) {
+		if (edge_number(graph, i, &number) && heap_edge_kind(graph->edges[i]) != HEAP_WEAK)
+			places[number % stride]++;
+	}
+	for (unsigned i = 0; i < stride; i++)
+		most = places[i] > most ? places[i] : most;
+	return most;
+}
+
+static bool is_own_entry(const struct heap_graph *graph, uint32_t edge, bool keyed)
+{
+	static const char *const names[] = { "OrderedHashMapObject value",
+					     "OrderedHashSetObject value", "HashableValue" };
+	enum heap_edge_kind kind = heap_edge_kind(graph->edges[edge]);
+
+	if (!keyed)
+		return kind == HEAP_ELEMENT;
+	/* A value of a map; of a set the value is the key. */
+	for (size_t i = 0; kind == HEAP_INTERNAL && i < sizeof(names) / sizeof(names[0]); i++) {
+		if (heap_string_is(&graph->strings, graph->edge_name[edge], names[i]))
+			return i < 2;
+	}
+	return false;
+}
+
+static uint64_t keyed_entries(const struct heap_graph *graph, uint32_t node, unsigned stride)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = graph->edge_first[node]; i < graph->edge_first[node + 1]; i++) {
+		uint32_t to = heap_edge_to(graph->edges[i]);
+
+		if (graph->type[to] == HEAP_ARRAY &&
+		    heap_string_is(&graph->strings, graph->edge_name[i], "table") &&
+		    heap_edge_named(graph->edges[i]))
+			return table_entries(graph, to, stride);
+		n += is_own_entry(graph, i, true);
+	}
+	return n;
+}
+
+static uint64_t plain_entries(const struct heap_graph *graph, uint32_t node,
+			      enum heap_edge_kind kind)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = graph->edge_first[node]; i < graph->edge_first[node + 1]; i++)
+		n += heap_edge_kind(graph->edges[i]) == kind &&
+		     (kind != HEAP_PROPERTY ||
+		      !heap_string_is(&graph->strings, graph->edge_name[i], "__proto__"));
+	return n;
+}
+
+static uint64_t entries_of(const struct heap_graph *graph, uint32_t node)
+{
+	if (graph->type[node] != HEAP_OBJECT)
+		return 0;
+	if (is_class(graph, node, "Map") || is_class(graph, node, "WeakMap"))
+		return keyed_entries(graph, node, 3);
+	if (is_class(graph, node, "Set"))
+		return keyed_entries(graph, node, 2);
+	if (is_class(graph, node, "Array"))
+		return plain_entries(graph, node, HEAP_ELEMENT);
+	if (graph->edge_first[node + 1] - graph->edge_first[node] < HEAP_COLLECTION_MIN)
+		return 0;
+	return plain_entries(graph, node, HEAP_PROPERTY) + plain_entries(graph, node, HEAP_ELEMENT);
+}
+
+static int put(struct heap_collections *collections, struct heap_collection item)
+{
+	if (collections->n == collections->capacity) {
+		size_t capacity = collections->capacity > 0 ? collections->capacity * 2 : 64;
+		struct heap_collection *items =
+			reallocarray(collections->items, capacity, sizeof(*items));
+
+		if (items == NULL)
+			return -ENOMEM;
+		collections->items = items;
+		collections->capacity = capacity;
+	}
+	collections->items[collections->n++] = item;
+	return 0;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const struct heap_collection *x = a, *y = b;
+
+	if (x->retained != y->retained)
+		return x->retained > y->retained ? -1 : 1;
+	if (x->entries != y->entries)
+		return x->entries > y->entries ? -1 : 1;
+	return x->node < y->node ? -1 : 1;
+}
+
+int heap_collections_find(struct heap_collections *ret, const struct heap_graph *graph,
+			  const struct heap_classes *classes, const uint64_t *retained)
+{
+	int r = 0;
+
+	*ret = (struct heap_collections){ .n = 0 };
+	for (uint32_t node = 0; node < graph->nodes && r == 0; node++) {
+		uint64_t entries = entries_of(graph, node);
+
+		if (entries >= HEAP_COLLECTION_MIN)
+			r = put(ret, (struct heap_collection){
+					     .id = heap_id(graph, node),
+					     .entries = entries,
+					     .retained = retained != NULL ? retained[node] : 0,
+					     .node = node,
+					     .class = classes->of[node],
+				     });
+	}
+	if (ret->n > 1)
+		qsort(ret->items, ret->n, sizeof(*ret->items), by_size);
+	return r;
+}
+
+void heap_collections_fini(struct heap_collections *collections)
+{
+	free(collections->items);
+	*collections = (struct heap_collections){ .n = 0 };
+}
+
+/* ---- of two snapshots ---- */
+
+static int by_id(const void *a, const void *b)
+{
+	const struct heap_collection *x = a, *y = b;
+
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static uint64_t more(const struct heap_collection_growth *growth)
+{
+	return growth->now->entries - growth->before;
+}
+
+static int by_more(const void *a, const void *b)
+{
+	const struct heap_collection_growth *x = a, *y = b;
+
+	if (more(x) != more(y))
+		return more(x) > more(y) ? -1 : 1;
+	return x->now->id < y->now->id ? -1 : 1;
+}
+
+int heap_collections_grown(struct heap_collections *base, struct heap_collections *now,
+			   struct heap_collection_growth **ret, size_t *ret_n)
+{
+	*ret_n = 0;
+	*ret = calloc(now->n + 1, sizeof(**ret));
+	if (*ret == NULL)
+		return -ENOMEM;
+	if (base->n > 1)
+		qsort(base->items, base->n, sizeof(*base->items), by_id);
+	if (now->n > 1)
+		qsort(now->items, now->n, sizeof(*now->items), by_id);
+	for (size_t i = 0, k = 0; i < now->n; i++) {
+		while (k < base->n && base->items[k].id < now->items[i].id)
+			k++;
+		if (k < base->n && base->items[k].id == now->items[i].id &&
+		    base->items[k].entries < now->items[i].entries)
+			(*ret)[(*ret_n)++] =
+				(struct heap_collection_growth){ &now->items[i],
+								 base->items[k].entries };
+	}
+	if (*ret_n > 1)
+		qsort(*ret, *ret_n, sizeof(**ret), by_more);
+	return 0;
+}

@@ -1,0 +1,40 @@
+#pragma once
+
+/*
+ * Objects that hold many: maps, sets, arrays, and objects used as maps, by how many entries the
+ * snapshot shows. What it has no reference for, such as numbers, is not counted.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include "heap/classes.h"
+#include "heap/graph.h"
+
+enum { HEAP_COLLECTION_MIN = 50 }; /* entries: fewer are none */
+
+struct heap_collection {
+	uint64_t id;
+	uint64_t entries;
+	uint64_t retained; /* bytes; 0 when not asked for */
+	uint32_t node, class;
+};
+
+struct heap_collections {
+	struct heap_collection *items; /* owned: most retained bytes, then most entries first */
+	size_t n, capacity;
+};
+
+/* retained: by node, or NULL. 0, -ENOMEM; fini in any case. */
+int heap_collections_find(struct heap_collections *ret, const struct heap_graph *graph,
+			  const struct heap_classes *classes, const uint64_t *retained);
+void heap_collections_fini(struct heap_collections *collections); /* zeroed is fine */
+
+/* One that has more entries than it had; those that are only in one snapshot are none. */
+struct heap_collection_growth {
+	const struct heap_collection *now; /* borrowed */
+	uint64_t before; /* entries */
+};
+
+/* By id; most entries more first. free(*ret). 0, -ENOMEM. Sorts both by id. */
+int heap_collections_grown(struct heap_collections *base, struct heap_collections *now,
+			   struct heap_collection_growth **ret, size_t *ret_n);

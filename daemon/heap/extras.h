@@ -1,0 +1,34 @@
+#pragma once
+
+/* What `analyze` says of a snapshot besides its classes. */
+
+#include "heap/analysis.h"
+#include "heap/collections.h"
+#include "heap/duplicates.h"
+
+struct json_writer;
+
+/* DOM nodes that are in no document any more, and why nothing may be known of them. */
+struct heap_detached {
+	bool told; /* false: this engine does not tell */
+	uint64_t count, self, retained; /* bytes; retained: of classes, as their rows have it */
+};
+
+struct heap_extras {
+	struct heap_duplicates duplicates;
+	struct heap_collections collections;
+	struct heap_detached detached;
+};
+
+extern const struct heap_after heap_extras_after;
+
+/* 0, -ENOMEM; fini in any case. */
+int heap_extras_init(struct heap_extras *ret, const struct heap_analysis *analysis);
+void heap_extras_fini(struct heap_extras *extras); /* zeroed is fine */
+
+/* The class is of detached DOM nodes. */
+bool heap_class_is_detached(const struct heap_class *class);
+
+/* Members "strings", "collections" and "detached" (docs/ANALYSIS.md); top: so many rows, 0: all. */
+void heap_extras_json(struct json_writer *w, const struct heap_extras *extras,
+		      const struct heap_analysis *analysis, uint64_t top);

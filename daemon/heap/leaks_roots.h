@@ -1,0 +1,9 @@
+#pragma once
+
+/* What accumulates where no object holds it, for heap/leaks.c. */
+
+#include "heap/leaks_parts.h"
+
+/* Adds a suspect per root of the engine, and one per class that nothing leads to. 0, -ENOMEM. */
+int leaks_roots(struct heap_leaks *leaks, const struct leaks_view *view,
+		const struct root_groups *now);

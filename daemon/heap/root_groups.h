@@ -1,0 +1,34 @@
+#pragma once
+
+/*
+ * Things that no object holds: those that the engine's own roots hold directly (timers, listeners,
+ * handles), and those that nothing in the snapshot leads to, as JSC does not tell what its maps
+ * have. There is no holder whose growth would speak for them, so they are counted by what holds
+ * them, their class and the name of a function, and the counts of snapshots are compared.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct heap_side;
+
+struct root_group {
+	uint64_t key; /* of texts: the same in every snapshot */
+	uint64_t count, bytes; /* bytes: retained */
+	uint32_t holder; /* a node; the root for what nothing leads to */
+	uint32_t example; /* a node: the one that retains most */
+	bool unreached;
+};
+
+struct root_groups {
+	struct root_group *items; /* owned: by key */
+	size_t n, capacity;
+};
+
+/* 0, -ENOMEM; fini in any case. */
+int root_groups_init(struct root_groups *ret, const struct heap_side *side);
+void root_groups_fini(struct root_groups *groups); /* zeroed is fine */
+
+/* NULL: there is none. */
+const struct root_group *root_groups_find(const struct root_groups *groups, uint64_t key);

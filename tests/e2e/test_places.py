@@ -1,0 +1,131 @@
+"""Places in a program's sources: a TypeScript program, bundled and minified, whose classes and
+functions are named by their lines in the sources; each place as Node's own reader of source maps
+has it."""
+
+import json
+import subprocess
+
+import pytest
+
+from lab import cdp, node, snapshots
+from lab.ctl import Ctl
+
+SOURCE = """\
+export class CustomerOrder {
+  readonly lines: string[];
+  constructor(n: number) {
+    this.lines = [`line ${n}`];
+  }
+}
+
+export function remember(orders: Map<number, CustomerOrder>, n: number): void {
+  orders.set(n, new CustomerOrder(n));
+}
+"""
+MAIN = """\
+import { CustomerOrder, remember } from './order';
+const orders = new Map<number, CustomerOrder>();
+const watchers: Array<() => number> = [];
+for (let n = 0; n < 500; n++) {
+  remember(orders, n);
+  watchers.push(function countOrders() { return orders.size + n; });
+}
+setInterval(() => watchers.length, 1 << 30);
+console.log('ready');
+"""
+LINE_OF_CLASS = 3  # of its constructor
+# Asks Node's reader for places given as LINE:COLUMN, from 0.
+ASK = """
+const { SourceMap } = require('node:module');
+const map = new SourceMap(JSON.parse(require('node:fs').readFileSync(process.argv[1], 'utf8')));
+console.log(JSON.stringify(process.argv.slice(2).map((at) => {
+  const [line, column] = at.split(':').map(Number);
+  const found = map.findEntry(line, column);
+  return found.generatedLine === line && found.originalSource ?
+    `${found.originalSource}:${found.originalLine + 1}` : null;
+})));
+"""
+
+
+def bundle(home):
+    """dist/app.js and its map."""
+    (home / "src").mkdir()
+    (home / "src" / "order.ts").write_text(SOURCE)
+    (home / "src" / "main.ts").write_text(MAIN)
+    subprocess.run([node.MODULES / "esbuild" / "bin" / "esbuild", "src/main.ts", "--bundle",
+                    "--minify", "--sourcemap", "--platform=node", "--outfile=dist/app.js"],
+                   cwd=home, check=True, capture_output=True)
+    return home / "dist" / "app.js"
+
+
+@pytest.fixture
+def taken(nursery, tmp_path):
+    """(snapshot, the map): the list of scripts is beside it, as the daemon leaves it."""
+    app = bundle(tmp_path)
+    process = nursery.start([node.binary(24), "--inspect=127.0.0.1:0", app],
+                            env=node.environment())
+    port = int(process.wait_line(r"ws://127\.0\.0\.1:(\d+)/")[1])
+    process.wait_line("^ready")
+    snapshot = tmp_path / "app.heapsnapshot"
+    with cdp.Client(port, limit_s=60) as client:
+        client.call("Debugger.enable")
+        scripts = [e["params"] for e in client.events if e["method"] == "Debugger.scriptParsed"]
+        snapshots.take_one(client, snapshot)
+    (tmp_path / "app.scripts.json").write_text(json.dumps(scripts))
+    return snapshot, app.with_suffix(".js.map")
+
+
+def places(snapshot, *arguments):
+    """{key: place} of all classes that have one."""
+    rows = Ctl().json("analyze", snapshot, "--top=0", *arguments)["classes"]
+    return {row["key"]: row["place"] for row in rows if row["place"]}
+
+
+def test_places_are_those_of_the_sources(taken, tmp_path):
+    snapshot, source_map = taken
+    plain = {key: place for key, place in places(snapshot).items() if "/app.js:" in place}
+    assert plain
+    mapped = places(snapshot, f"--source-map-dir={source_map.parent}")
+    asked = [":".join(key.split(",")[1:3]) for key in plain]
+    told = json.loads(subprocess.run([node.binary(24), "-e", ASK, source_map, *asked], check=True,
+                                     capture_output=True, env=node.environment()).stdout)
+    assert {key: mapped[key] for key in plain} == dict(zip(plain, told))
+    assert f"../src/order.ts:{LINE_OF_CLASS}" in mapped.values()
+    # The class goes by the name that the bundler gave it; what holds it says where.
+    key = next(key for key, place in mapped.items() if place.endswith("order.ts:3"))
+    arguments = ("retainers", snapshot, "--class=" + key.split(",")[-1],
+                 f"--source-map-dir={source_map.parent}")
+    assert Ctl().json(*arguments)["dominators"][0]["place"] == "../src/order.ts:3"
+    assert "(../src/order.ts:3)" in Ctl()(*arguments).stdout
+    assert "(../src/order.ts:3)" in Ctl()("analyze", snapshot, arguments[2], arguments[3]).stdout
+
+
+def test_maps_are_found_by_name_by_file_and_in_sections(taken, tmp_path):
+    snapshot, source_map = taken
+    wanted = places(snapshot, f"--source-map-dir={source_map.parent}")
+    content = json.loads(source_map.read_text())
+    for name, map_ in {
+        "other.map": dict(content, file="build/app.js"),
+        "app.js.map": {"version": 3, "sections": [
+            {"offset": {"line": 0, "column": 0}, "map": content}]},
+    }.items():
+        folder = tmp_path / f"maps-{name}"
+        folder.mkdir()
+        (folder / name).write_text(json.dumps(map_))
+        assert places(snapshot, f"--source-map-dir={folder}") == wanted
+
+
+def test_a_bad_map_is_a_warning_with_its_place(taken, tmp_path):
+    snapshot, source_map = taken
+    content = json.loads(source_map.read_text())
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    (folder / "app.js.map").write_text(json.dumps(dict(content, mappings="AAAA,!")))
+    done = Ctl()("analyze", snapshot, f"--source-map-dir={folder}")
+    assert done.stderr.count("warning: source map app.js.map: mappings: at character 5") == 1
+    assert Ctl()("--quiet", "analyze", snapshot, f"--source-map-dir={folder}").stderr == ""
+    assert places(snapshot, f"--source-map-dir={folder}") == places(snapshot)
+    (folder / "app.js.map").write_text(source_map.read_text()[:-20])
+    assert "near end of file" in Ctl()("analyze", snapshot, f"--source-map-dir={folder}").stderr
+    assert "No such file" in Ctl()("analyze", snapshot,
+                                   f"--source-map-dir={tmp_path / 'none'}").stderr
