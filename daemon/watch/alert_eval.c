@@ -8,6 +8,7 @@
 
 #include "watch/alert_group.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -49,11 +50,18 @@ static void log_change(const struct alert *alert, const char *message_id, const 
 		  what);
 }
 
+void alerts_changed(struct alerts *alerts)
+{
+	if (alerts->on_changed != NULL)
+		alerts->on_changed(alerts->owner);
+}
+
 void alerts_remove(struct alerts *alerts, struct alert *alert)
 {
 	map_remove(&alerts->by_key, alert->key);
 	link_remove(&alert->link);
 	alerts->count--;
+	alerts->restored -= alert->restored;
 	alert_free(alert);
 }
 
@@ -67,19 +75,25 @@ void alerts_end(struct alerts *alerts, struct alert *alert)
 	if (firing && alerts->on_resolved != NULL)
 		alerts->on_resolved(alerts->owner, alert);
 	alerts_remove(alerts, alert);
+	alerts_changed(alerts);
 }
 
 static void act(struct alerts *alerts, struct alert *alert, struct target *target)
 {
+	bool asked = alert->asked, acted = alert->acted;
+
 	alert->acted = alerts->on_firing == NULL || alerts->on_firing(alerts->owner, alert, target);
 	alert->asked = true;
+	if (!asked || acted != alert->acted)
+		alerts_changed(alerts);
 }
 
 static void start_firing(struct alerts *alerts, struct alert *alert, struct target *target)
 {
 	alert->firing_since_wall_ms = clock_wall_ms();
 	log_change(alert, LOG_ID_ALERT_FIRING, "firing");
-	alert->asked = false;
+	alert->asked = alert->telling = alert->told = false;
+	alert->sent_ns = 0;
 	act(alerts, alert, target);
 }
 
@@ -121,6 +135,8 @@ static void advance(struct alerts *alerts, struct alert *alert, struct target *t
 		act(alerts, alert, target);
 	else if (before != phase.state)
 		log_change(alert, NULL, "pending");
+	if (before != phase.state)
+		alerts_changed(alerts);
 }
 
 /* ---- the condition ---- */
@@ -160,7 +176,7 @@ static enum verdict judge(const struct evaluation *evaluation, const struct targ
 	return rule_holds(rule, value, reference, ret_shown) ? VERDICT_TRUE : VERDICT_FALSE;
 }
 
-/* ---- evaluation ---- */
+/* ---- their set ---- */
 
 static void format_key(char key[ALERT_KEY_MAX], const struct evaluation *evaluation,
 		       const struct target *target, const struct isolate *isolate)
@@ -224,6 +240,70 @@ static void tell_rearmed(const struct evaluation *evaluation, const struct targe
 		alerts->on_rearmed(alerts->owner, evaluation->rule, target, isolate);
 }
 
+/* ---- alerts of before a restart ---- */
+
+/* By names: ids are of one life only. FNV-1a of the target's, for a key has no room for it. */
+static void format_restored_key(char key[ALERT_KEY_MAX], uint64_t rule_id, const char *target,
+				const char *isolate)
+{
+	uint64_t hash = 0xcbf29ce484222325ull;
+
+	for (const char *at = target; *at != '\0'; at++)
+		hash = (hash ^ (unsigned char)*at) * 0x100000001b3ull;
+	snprintf(key, ALERT_KEY_MAX, "r%" PRIu64 "/%016" PRIx64 "/%s", rule_id, hash, isolate);
+}
+
+int alerts_add_restored(struct alerts *alerts, struct alert *alert, uint64_t rule_id)
+{
+	int r;
+
+	if (alerts->count >= alerts->count_max)
+		return -ENOSPC;
+	format_restored_key(alert->key, rule_id, alert->target, alert->isolate);
+	r = map_put(&alerts->by_key, alert->key, alert);
+	if (r < 0)
+		return r;
+	alert->restored = true;
+	list_append(&alerts->list, &alert->link);
+	alerts->count++;
+	alerts->restored++;
+	return 0;
+}
+
+/* Its isolate has given a sample in this life: from now on it is an alert as any other. */
+static struct alert *adopt(const struct evaluation *evaluation, const struct target *target,
+			   const struct isolate *isolate)
+{
+	struct alerts *alerts = evaluation->alerts;
+	char key[ALERT_KEY_MAX];
+	struct alert *alert;
+
+	if (alerts->restored == 0 || isolate->last.mono_ns == 0)
+		return NULL;
+	format_restored_key(key, evaluation->rule_id, target->spec.name, isolate->name);
+	alert = map_get(&alerts->by_key, key);
+	if (alert == NULL || strcmp(alert->target, target->spec.name) != 0)
+		return NULL;
+	map_remove(&alerts->by_key, alert->key);
+	format_key(alert->key, evaluation, target, isolate);
+	alert->restored = false;
+	alert->target_id = target->id;
+	alerts->restored--;
+	if (map_put(&alerts->by_key, alert->key, alert) == 0)
+		return alert;
+	drop(alerts, "out of memory");
+	alerts_remove(alerts, alert);
+	return NULL;
+}
+
+/* While its isolate may still come, nothing is known of it. */
+static bool still_waits(const struct alerts *alerts, const struct alert *alert)
+{
+	return alert->restored && alerts->loop->now_ns < alerts->restore_until_ns;
+}
+
+/* ---- evaluation ---- */
+
 static void evaluate_isolate(const struct evaluation *evaluation, struct target *target,
 			     const struct isolate *isolate)
 {
@@ -233,6 +313,8 @@ static void evaluate_isolate(const struct evaluation *evaluation, struct target 
 
 	if (verdict != VERDICT_UNCHANGED)
 		tell_rearmed(evaluation, target, isolate, shown);
+	if (alert == NULL)
+		alert = adopt(evaluation, target, isolate);
 	if (alert == NULL && verdict == VERDICT_TRUE)
 		alert = add_alert(evaluation, target, isolate, shown);
 	if (alert == NULL)
@@ -275,7 +357,7 @@ static void sweep(struct alerts *alerts, const struct rule_group *group, uint64_
 	list_each_safe (at, &alerts->list) {
 		struct alert *alert = container_of(at, struct alert, link);
 
-		if (alert->group == group && alert->seen != serial)
+		if (alert->group == group && alert->seen != serial && !still_waits(alerts, alert))
 			advance(alerts, alert, NULL, false);
 	}
 }

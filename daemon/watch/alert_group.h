@@ -24,6 +24,15 @@ struct rule_status {
 	uint64_t evaluations;
 };
 
+/* What is to be kept over a restart is not as it was. */
+void alerts_changed(struct alerts *alerts);
+
+/*
+ * An alert of before a restart joins the list, to wait for its isolate (alert_restore.c). Its rule
+ * is that of the id. 0, -EEXIST, -ENOSPC, -ENOMEM; then it is still the caller's.
+ */
+int alerts_add_restored(struct alerts *alerts, struct alert *alert, uint64_t rule_id);
+
 /* To inactive, with the log and the hook; then it is gone. */
 void alerts_end(struct alerts *alerts, struct alert *alert);
 

@@ -207,6 +207,7 @@ void alerts_ask_again(struct alerts *alerts, uint64_t target_id, const char *iso
 		    strcmp(alert->rule->name, rule) == 0)
 			alert->acted = false;
 	}
+	alerts_changed(alerts);
 }
 
 void alerts_forget_target(struct alerts *alerts, uint64_t target_id)
