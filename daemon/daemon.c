@@ -552,6 +552,7 @@ static int start_http(struct daemon *daemon, const struct settings *settings)
 		.loop = &daemon->loop,
 		.targets = &daemon->targets,
 		.alerts = &daemon->alerts,
+		.notify = &daemon->notify,
 		.captures = &daemon->captures,
 		.analyses = &daemon->analyses,
 		.spool = &daemon->spool,

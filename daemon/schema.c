@@ -86,11 +86,6 @@ const struct option_desc settings_table[] = {
 	  .offset = offsetof(struct settings, alerting),
 	  .table = alerting_options,
 	  .help = "Who is told of alerts." },
-	{ .name = "otlp",
-	  .type = OPTION_TABLE,
-	  .offset = offsetof(struct settings, otlp),
-	  .table = otlp_options,
-	  .help = "Metrics pushed by OTLP over HTTP, as JSON." },
 	{ .name = "capture",
 	  .type = OPTION_TABLE,
 	  .offset = offsetof(struct settings, capture),
@@ -417,8 +412,7 @@ static int check_settings(const struct check *check)
 	check_capture(check);
 	check_file_sd(check);
 	check_http_sd(check);
-	notify_check(&check->settings->alerting, &check->settings->otlp, complain_of_receiver,
-		     check);
+	notify_check(&check->settings->alerting, complain_of_receiver, check);
 	return check_targets(check);
 }
 
@@ -486,7 +480,7 @@ static int resolve_paths(const char *folder, struct settings *settings)
 	if (r == 0)
 		r = resolve_targets(folder, &settings->watch.targets);
 	if (r == 0)
-		r = notify_each_path(&settings->alerting, &settings->otlp, resolve, folder);
+		r = notify_each_path(&settings->alerting, resolve, folder);
 	for (size_t i = 0; i < settings->watch.file_sd.n && r == 0; i++) {
 		r = resolve_list(folder, &files[i].files);
 		if (r == 0)

@@ -27,7 +27,6 @@ struct settings {
 	struct web_settings web;
 	struct watch_settings watch;
 	struct alerting_settings alerting;
-	struct otlp_settings otlp;
 	struct capture_settings capture;
 	struct analysis_settings analysis;
 	struct spool_settings spool;

@@ -17,6 +17,7 @@ struct discovery;
 struct err;
 struct http_server;
 struct loop;
+struct notify;
 struct probe;
 struct spool;
 struct targets;
@@ -26,6 +27,7 @@ struct http_view {
 	struct loop *loop;
 	struct targets *targets;
 	struct alerts *alerts;
+	const struct notify *notify; /* NULL: nobody is told */
 	struct captures *captures;
 	struct analyses *analyses; /* NULL: none */
 	struct spool *spool;

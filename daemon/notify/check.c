@@ -114,8 +114,8 @@ static void check_alertmanager(struct checking *checking, const char *path,
 		complain(checking, path, "there is no target in static_configs");
 }
 
-void notify_check(const struct alerting_settings *alerting, const struct otlp_settings *otlp,
-		  notify_complain_fn *complain_fn, const void *owner)
+void notify_check(const struct alerting_settings *alerting, notify_complain_fn *complain_fn,
+		  const void *owner)
 {
 	const struct alertmanager_settings *alertmanagers = alerting->alertmanagers.items;
 	const struct webhook_settings *webhooks = alerting->webhooks.items;
@@ -136,8 +136,6 @@ void notify_check(const struct alerting_settings *alerting, const struct otlp_se
 			 checking.n, RECEIVERS_MAX);
 	map_fini(&checking.seen);
 	text_list_fini(&checking.texts);
-	if (otlp->endpoint != NULL)
-		check_endpoint(&checking, "otlp", otlp->endpoint, &otlp->access);
 }
 
 /* ---- files ---- */
@@ -155,12 +153,12 @@ static int each_of(struct endpoint_settings *endpoint, int (*fn)(const char *fol
 	return r;
 }
 
-int notify_each_path(struct alerting_settings *alerting, struct otlp_settings *otlp,
-		     int (*fn)(const char *folder, char **path), const char *folder)
+int notify_each_path(struct alerting_settings *alerting, int (*fn)(const char *folder, char **path),
+		     const char *folder)
 {
 	struct alertmanager_settings *alertmanagers = alerting->alertmanagers.items;
 	struct webhook_settings *webhooks = alerting->webhooks.items;
-	int r = each_of(&otlp->access, fn, folder);
+	int r = 0;
 
 	for (size_t i = 0; i < alerting->alertmanagers.n && r == 0; i++)
 		r = each_of(&alertmanagers[i].endpoint, fn, folder);

@@ -3,14 +3,13 @@
 /* What must hold of receivers beyond each option of its own, and the files they name. */
 
 struct alerting_settings;
-struct otlp_settings;
 
 typedef void notify_complain_fn(const void *owner, const char *path, const char *text);
 
 /* complain is called for each mistake, with the path of the option. */
-void notify_check(const struct alerting_settings *alerting, const struct otlp_settings *otlp,
-		  notify_complain_fn *complain, const void *owner);
+void notify_check(const struct alerting_settings *alerting, notify_complain_fn *complain,
+		  const void *owner);
 
 /* Call fn for each path of a file; what it returns below 0 ends it and is returned. */
-int notify_each_path(struct alerting_settings *alerting, struct otlp_settings *otlp,
-		     int (*fn)(const char *folder, char **path), const char *folder);
+int notify_each_path(struct alerting_settings *alerting, int (*fn)(const char *folder, char **path),
+		     const char *folder);

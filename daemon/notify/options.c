@@ -17,7 +17,7 @@
 #define HOUR_NS   (60 * MINUTE_NS)
 
 /* Each is a queue and a connection. */
-enum { TARGETS_MAX = 16, HEADERS_MAX = 16 };
+enum { TARGETS_MAX = 16 };
 
 const char *const scheme_words[] = { "http", "https", NULL };
 static const char *const api_versions[] = { "v2", NULL };
@@ -43,24 +43,6 @@ static int check_prefix(const void *value, struct err *err)
 
 	if (text[0] != '/' || strpbrk(text, "?# \t\r\n") != NULL)
 		return err_set(err, -EINVAL, "'%.64s' is no path", text);
-	return 0;
-}
-
-/* What a header of ours must not be, or hold. */
-static int check_header(const void *value, struct err *err)
-{
-	static const char *const ours[] = { "Host:", "Content-Type:", "Content-Length:",
-					    "Authorization:" };
-	const char *text = *(char *const *)value, *colon = strchr(text, ':');
-
-	if (colon == NULL || colon == text || strcspn(text, " \t") < (size_t)(colon - text) ||
-	    strpbrk(text, "\r\n") != NULL)
-		return err_set(err, -EINVAL, "'%.64s' is not \"Name: value\"", text);
-	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
-		if (strncasecmp(text, ours[i], strlen(ours[i])) == 0)
-			return err_set(err, -EINVAL, "the header %s is set by heapwatchd itself",
-				       ours[i]);
-	}
 	return 0;
 }
 
@@ -217,35 +199,5 @@ const struct option_desc alerting_options[] = {
 	  .max = 100000,
 	  .def = "10000",
 	  .help = "Alerts that wait for one receiver; the oldest are dropped." },
-	{ 0 },
-};
-
-#define OTLP(member) offsetof(struct otlp_settings, member)
-
-const struct option_desc otlp_options[] = {
-	{ .name = "endpoint",
-	  .type = OPTION_TEXT,
-	  .offset = OTLP(endpoint),
-	  .check = url_check,
-	  .help = "Where OTLP over HTTP is taken, as in OTEL_EXPORTER_OTLP_ENDPOINT: /v1/metrics "
-		  "is added. Of a Prometheus http://HOST:9090/api/v1/otlp." },
-	{ .name = "interval",
-	  .type = OPTION_TIME,
-	  .offset = OTLP(interval_ns),
-	  .min = NS_PER_S,
-	  .max = HOUR_NS,
-	  .def = "1m",
-	  .help = "How often all targets are sent." },
-	{ .name = "headers",
-	  .type = OPTION_TEXT_LIST,
-	  .offset = OTLP(headers),
-	  .max = HEADERS_MAX,
-	  .check = check_header,
-	  .help = "More headers, as \"Name: value\". What is secret belongs into a file: "
-		  "authorization." },
-	{ .name = "access",
-	  .type = OPTION_INCLUDE,
-	  .offset = OTLP(access),
-	  .table = endpoint_options },
 	{ 0 },
 };

@@ -1,6 +1,6 @@
 #pragma once
 
-/* What the configuration says about who is told of alerts, and who is sent metrics. */
+/* What the configuration says about who is told of alerts. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -48,13 +48,6 @@ struct alerting_settings {
 	uint64_t queue_capacity; /* alerts, of each receiver */
 };
 
-struct otlp_settings {
-	char *endpoint; /* NULL: nothing is sent */
-	uint64_t interval_ns;
-	struct text_list headers; /* "Name: value" */
-	struct endpoint_settings access;
-};
-
 extern const char *const scheme_words[]; /* "http", "https" */
 
-extern const struct option_desc alerting_options[], otlp_options[];
+extern const struct option_desc alerting_options[];
