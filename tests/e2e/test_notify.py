@@ -171,7 +171,7 @@ def test_a_restart_is_not_seen(start_daemon, nursery, tmp_path, app, receive, ho
 def test_tls_and_password(start_daemon, nursery, tmp_path, app, good):
     authority = Authority(tmp_path / "ca", "ours")
     certificate, key = authority.issue("server", "DNS:alerts.example,IP:127.0.0.1")
-    import crypt
+    import crypt  # pylint: disable=deprecated-module
     web = {"config": {"tls_server_config": {"cert_file": str(certificate), "key_file": str(key)},
                       "basic_auth_users": {"heapwatch": crypt.crypt(
                           "let me in", crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16))}},
