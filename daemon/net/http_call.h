@@ -2,9 +2,9 @@
 
 /*
  * HTTP requests of ours, on a loop: /json/list of inspectors, http_sd, what heapwatchctl asks of
- * the daemon, what alerts and metrics are sent with. http_call.c is the only file that includes libcurl (multi interface on our loop).
- * No redirects, no proxy, no cookies, a cap on the body, a deadline; the connection is closed
- * afterwards.
+ * the daemon, what alerts and metrics are sent with. http_call.c is the only file that includes
+ * libcurl (multi interface on our loop). No redirects, no proxy, no cookies, a cap on the body, a
+ * deadline; the connection is closed afterwards.
  */
 
 #include <stdbool.h>
