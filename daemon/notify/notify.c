@@ -354,8 +354,8 @@ static int set_alertmanager(struct notify *notify, const struct alertmanager_set
 			    uint64_t capacity, struct link *stays)
 {
 	const struct static_config_settings *configs = one->static_configs.items;
-	struct sender *sender;
-	bool fresh;
+	struct sender *sender = NULL;
+	bool fresh = false;
 	int r = 0;
 
 	for (size_t i = 0; i < one->static_configs.n && r == 0; i++) {
@@ -377,9 +377,9 @@ static int set_alertmanager(struct notify *notify, const struct alertmanager_set
 static int set_webhook(struct notify *notify, const struct webhook_settings *one, uint64_t capacity,
 		       struct link *stays)
 {
-	struct sender *sender;
+	struct sender *sender = NULL;
 	char *secret_file = one->secret_file != NULL ? strdup(one->secret_file) : NULL;
-	bool fresh;
+	bool fresh = false;
 	int r = one->secret_file != NULL && secret_file == NULL ? -ENOMEM : crypto_setup();
 
 	if (r == 0)
