@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -210,6 +211,31 @@ static void on_collected(void *owner, const struct collection_end *end)
 	gc_collected(&daemon->view, end);
 }
 
+static void on_resolved(void *owner, const struct alert *alert)
+{
+	struct daemon *daemon = owner;
+
+	notify_resolved(&daemon->notify, alert);
+}
+
+/* Nobody is told of what a kill could make us forget. */
+static void on_alerts_changed(void *owner)
+{
+	struct daemon *daemon = owner;
+
+	alert_file_touch(&daemon->alert_file);
+	if (alert_file_is_behind(&daemon->alert_file))
+		notify_hold(&daemon->notify);
+	notify_changed(&daemon->notify);
+}
+
+static void on_alerts_saved(void *owner)
+{
+	struct daemon *daemon = owner;
+
+	notify_release(&daemon->notify);
+}
+
 static void on_rearmed(void *owner, const struct rule *rule, const struct target *target,
 		       const struct isolate *isolate)
 {
@@ -271,6 +297,31 @@ static void warn_restart_needed(const struct settings *before, const struct sett
 		log_warn("daemon", "%s has changed: it takes effect at the next start", names[i]);
 }
 
+/* Where people find us: the URL that is configured, else the first address we listen at. */
+static char *status_url(const struct web_settings *web)
+{
+	const char *address = web->listen_addresses.n > 0 ? web->listen_addresses.items[0] : NULL;
+	char host[HOST_NAME_MAX + 1] = "localhost", *url;
+
+	if (web->external_url != NULL)
+		return strdup(web->external_url);
+	if (address == NULL || str_has_prefix(address, "unix:"))
+		return NULL;
+	if (address[0] == ':')
+		gethostname(host, sizeof(host) - 1);
+	return asprintf(&url, "http://%s%s/", address[0] == ':' ? host : "", address) < 0 ? NULL
+											  : url;
+}
+
+static int set_notify(struct daemon *daemon, const struct settings *settings)
+{
+	char *url = status_url(&settings->web);
+	int r = notify_set(&daemon->notify, &settings->alerting, url);
+
+	free(url);
+	return r;
+}
+
 /*
  * Takes settings and rules in any case. It has all been checked, so only memory can run out: before
  * the settings are taken, all stays as it was; after that, what could not be done is in the result.
@@ -299,6 +350,9 @@ static int apply(struct daemon *daemon, struct settings *settings, struct rules 
 	if (r == 0)
 		r = done;
 	done = set_config_targets(daemon);
+	if (r == 0)
+		r = done;
+	done = set_notify(daemon, settings);
 	if (r == 0)
 		r = done;
 	openings_close_unheld(&daemon->openings);
@@ -497,8 +551,18 @@ static int start_watch(struct daemon *daemon, const struct settings *settings)
 	if (r == 0)
 		r = alerts_init(&daemon->alerts, &daemon->loop, &daemon->targets);
 	daemon->alerts.on_firing = on_firing;
+	daemon->alerts.on_resolved = on_resolved;
+	daemon->alerts.on_changed = on_alerts_changed;
 	daemon->alerts.on_rearmed = on_rearmed;
 	daemon->alerts.owner = daemon;
+	if (r == 0)
+		r = alert_file_init(&daemon->alert_file, &daemon->loop, &daemon->alerts,
+				    daemon->state_fd);
+	daemon->alert_file.on_saved = on_alerts_saved;
+	daemon->alert_file.owner = daemon;
+	if (r == 0)
+		r = notify_init(&daemon->notify, &daemon->loop, daemon->http_client,
+				&daemon->alerts);
 	if (r == 0)
 		r = captures_init(&daemon->captures, &daemon->loop, &daemon->targets,
 				  &daemon->spool, &settings->capture, daemon->state_fd);
@@ -525,6 +589,7 @@ static int start_http(struct daemon *daemon, const struct settings *settings)
 		.loop = &daemon->loop,
 		.targets = &daemon->targets,
 		.alerts = &daemon->alerts,
+		.notify = &daemon->notify,
 		.captures = &daemon->captures,
 		.analyses = &daemon->analyses,
 		.spool = &daemon->spool,
@@ -568,18 +633,22 @@ static int daemon_start(struct daemon *daemon, struct settings *settings, struct
 		daemon->settings = settings; /* the parts that have started hold on to it */
 		return r;
 	}
-	return apply(daemon, settings, rules);
+	r = apply(daemon, settings, rules);
+	return r == 0 ? alert_file_load(&daemon->alert_file) : r;
 }
 
 static void daemon_stop(struct daemon *daemon)
 {
 	daemon->view.ready = false;
+	notify_finish(&daemon->notify);
 	http_server_free(daemon->server);
 	if (daemon->captures.loop != NULL)
 		captures_fini(&daemon->captures);
 	analyses_fini(&daemon->analyses);
 	adoption_free(daemon->adoption);
 	discovery_fini(&daemon->discovery);
+	alert_file_fini(&daemon->alert_file);
+	notify_fini(&daemon->notify);
 	if (daemon->alerts.loop != NULL)
 		alerts_fini(&daemon->alerts);
 	daemon->targets.on_removed = NULL;

@@ -10,10 +10,12 @@
 #include "inspect/session.h"
 #include "loop/loop.h"
 #include "loop/uvloop.h"
+#include "notify/notify.h"
 #include "schema.h"
 #include "service.h"
 #include "spool/spool.h"
 #include "watch/alert.h"
+#include "watch/alert_file.h"
 #include "watch/discover.h"
 #include "watch/openings.h"
 #include "watch/target.h"
@@ -35,6 +37,8 @@ struct daemon {
 	struct targets targets;
 	struct discovery discovery;
 	struct alerts alerts;
+	struct alert_file alert_file;
+	struct notify notify;
 	struct captures captures;
 	struct adoption *adoption; /* owned */
 	struct analyses analyses;

@@ -18,6 +18,7 @@
 
 #include "inspect/runtime.h"
 #include "net/address.h"
+#include "notify/check.h"
 #include "util/buf.h"
 #include "util/log.h"
 #include "util/map.h"
@@ -80,6 +81,11 @@ const struct option_desc settings_table[] = {
 	  .type = OPTION_INCLUDE,
 	  .offset = offsetof(struct settings, watch),
 	  .table = watch_options },
+	{ .name = "alerting",
+	  .type = OPTION_TABLE,
+	  .offset = offsetof(struct settings, alerting),
+	  .table = alerting_options,
+	  .help = "Who is told of alerts." },
 	{ .name = "capture",
 	  .type = OPTION_TABLE,
 	  .offset = offsetof(struct settings, capture),
@@ -407,6 +413,11 @@ static void check_capture(const struct check *check)
 			 str_format_duration(timeout, capture->timeout_ns));
 }
 
+static void complain_of_receiver(const void *owner, const char *path, const char *text)
+{
+	complain(owner, path, "%s", text);
+}
+
 static int check_settings(const struct check *check)
 {
 	check_poll(check);
@@ -414,6 +425,7 @@ static int check_settings(const struct check *check)
 	check_capture(check);
 	check_file_sd(check);
 	check_http_sd(check);
+	notify_check(&check->settings->alerting, complain_of_receiver, check);
 	return check_targets(check);
 }
 
@@ -480,6 +492,8 @@ static int resolve_paths(const char *folder, struct settings *settings)
 		r = resolve_list(folder, &settings->watch.rule_files);
 	if (r == 0)
 		r = resolve_targets(folder, &settings->watch.targets);
+	if (r == 0)
+		r = notify_each_path(&settings->alerting, resolve, folder);
 	for (size_t i = 0; i < settings->watch.file_sd.n && r == 0; i++) {
 		r = resolve_list(folder, &files[i].files);
 		if (r == 0)

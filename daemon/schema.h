@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include "capture/settings.h"
 #include "http/settings.h"
+#include "notify/settings.h"
 #include "spool/settings.h"
 #include "watch/settings.h"
 
@@ -25,6 +26,7 @@ struct settings {
 	struct storage_settings storage;
 	struct web_settings web;
 	struct watch_settings watch;
+	struct alerting_settings alerting;
 	struct capture_settings capture;
 	struct analysis_settings analysis;
 	struct spool_settings spool;

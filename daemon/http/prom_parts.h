@@ -54,6 +54,7 @@ void prom_write_forced_gc(struct exposition_writer *w, const struct http_view *v
 void prom_write_analyses(struct exposition_writer *w, const struct http_view *view);
 void prom_write_spool(struct exposition_writer *w, const struct http_view *view);
 void prom_write_rules(struct exposition_writer *w, const struct http_view *view);
+void prom_write_notify(struct exposition_writer *w, const struct http_view *view);
 void prom_write_self(struct exposition_writer *w, const struct http_view *view);
 void prom_write_http(struct exposition_writer *w, const struct http_view *view);
 void prom_write_process(struct exposition_writer *w);

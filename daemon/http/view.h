@@ -19,6 +19,7 @@ struct err;
 struct gc_wait;
 struct http_server;
 struct loop;
+struct notify;
 struct probe;
 struct spool;
 struct targets;
@@ -28,6 +29,7 @@ struct http_view {
 	struct loop *loop;
 	struct targets *targets;
 	struct alerts *alerts;
+	const struct notify *notify; /* NULL: nobody is told */
 	struct captures *captures;
 	struct analyses *analyses; /* NULL: none */
 	struct spool *spool;

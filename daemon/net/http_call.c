@@ -393,6 +393,22 @@ static int add_header(struct http_fetch *fetch, const char *name, const char *va
 	return 0;
 }
 
+/* Lines that are headers already. */
+static int add_lines(struct http_fetch *fetch, const char *const *lines)
+{
+	for (size_t i = 0; lines && lines[i]; i++) {
+		struct curl_slist *longer;
+
+		if (strpbrk(lines[i], "\r\n"))
+			return -EINVAL;
+		longer = curl_slist_append(fetch->headers, lines[i]);
+		if (!longer)
+			return -ENOMEM;
+		fetch->headers = longer;
+	}
+	return 0;
+}
+
 static int add_headers(struct http_fetch *fetch, const struct http_request *request)
 {
 	int r = add_header(fetch, "Host", request->host);
@@ -412,7 +428,7 @@ static int add_headers(struct http_fetch *fetch, const struct http_request *requ
 		r = add_header(fetch, "Authorization", token);
 		free(token);
 	}
-	return r;
+	return r == 0 ? add_lines(fetch, request->headers) : r;
 }
 
 /* A body is sent with whatever method; POST without one says Content-Length: 0. */
@@ -436,6 +452,18 @@ static int set_text(CURL *easy, CURLoption option, const char *text)
 	if (!text)
 		return 0;
 	return curl_easy_setopt(easy, option, text) == CURLE_OK ? 0 : -ENOMEM;
+}
+
+/* By name and password, without being asked for them first. */
+static int set_login(CURL *easy, const struct http_request *request)
+{
+	int r;
+
+	if (!request->user)
+		return 0;
+	curl_easy_setopt(easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+	r = set_text(easy, CURLOPT_USERNAME, request->user);
+	return r == 0 ? set_text(easy, CURLOPT_PASSWORD, request->password) : r;
 }
 
 /* No session is resumed: the files count anew each time. A key with a passphrase is refused. */
@@ -530,6 +558,8 @@ int http_call(struct http_fetch **ret, struct http_client *client,
 		r = set_options(fetch, request);
 	if (r == 0)
 		r = set_tls(fetch->easy, request->tls);
+	if (r == 0)
+		r = set_login(fetch->easy, request);
 	if (r == 0)
 		r = set_peer(fetch, request->connect_to);
 	if (r == 0)

@@ -1,10 +1,10 @@
 #pragma once
 
 /*
- * HTTP requests of ours, on a loop: /json/list of inspectors, http_sd, and what heapwatchctl asks
- * of the daemon. http_call.c is the only file that includes libcurl (multi interface on our loop).
- * No redirects, no proxy, no cookies, a cap on the body, a deadline; the connection is closed
- * afterwards.
+ * HTTP requests of ours, on a loop: /json/list of inspectors, http_sd, what heapwatchctl asks of
+ * the daemon, what alerts and metrics are sent with. http_call.c is the only file that includes
+ * libcurl (multi interface on our loop). No redirects, no proxy, no cookies, a cap on the body, a
+ * deadline; the connection is closed afterwards.
  */
 
 #include <stdbool.h>
@@ -25,6 +25,8 @@ struct http_request {
 	const char *unix_socket; /* path, or NULL */
 	const char *host; /* Host header, or NULL for the URL's own */
 	const char *bearer; /* token, or NULL */
+	const char *user, *password; /* of basic authentication; user NULL: none */
+	const char *const *headers; /* more of them, "Name: value", NULL at the end; or NULL */
 	const struct access_files *tls; /* of https://; NULL: the system's. Borrowed for the call */
 	const char *connect_to; /* HOST:PORT in place of the URL's, or NULL */
 	const char *accept; /* or NULL */

@@ -78,6 +78,12 @@ void crypto_hmac(uint8_t ret[CRYPTO_MAC_BYTES], const uint8_t key[CRYPTO_KEY_BYT
 	hmac(ret, key, CRYPTO_KEY_BYTES, data, size, "", 0);
 }
 
+void crypto_hmac_of(uint8_t ret[CRYPTO_MAC_BYTES], const void *key, size_t key_size,
+		    const void *data, size_t size)
+{
+	hmac(ret, key, key_size, data, size, "", 0);
+}
+
 void crypto_seal(void *dst, const void *data, size_t size, const uint8_t nonce[CRYPTO_NONCE_BYTES],
 		 const uint8_t key[CRYPTO_KEY_BYTES])
 {

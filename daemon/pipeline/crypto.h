@@ -34,6 +34,10 @@ void crypto_hkdf(uint8_t ret[CRYPTO_KEY_BYTES], const void *salt, size_t salt_si
 void crypto_hmac(uint8_t ret[CRYPTO_MAC_BYTES], const uint8_t key[CRYPTO_KEY_BYTES],
 		 const void *data, size_t size);
 
+/* The same with a key of any length. */
+void crypto_hmac_of(uint8_t ret[CRYPTO_MAC_BYTES], const void *key, size_t key_size,
+		    const void *data, size_t size);
+
 /* dst: size + CRYPTO_TAG_BYTES; may be data itself. */
 void crypto_seal(void *dst, const void *data, size_t size, const uint8_t nonce[CRYPTO_NONCE_BYTES],
 		 const uint8_t key[CRYPTO_KEY_BYTES]);

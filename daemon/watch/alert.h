@@ -51,6 +51,11 @@ struct alert {
 	double value; /* of the last evaluation that held */
 	bool asked, acted; /* on_firing was called; it has nothing more to do */
 	uint32_t done; /* on_firing's own: a bit for each action it need not ask for again */
+	bool restored; /* of before a restart, and its isolate was not seen since: target_id is 0 */
+	/* Of who sends alerts (notify/), nothing when it begins to fire: when it was last sent,
+	 * monotonic; as what; who wants to hear of changes only is being told, has been told. */
+	uint64_t sent_ns, sent_as;
+	bool telling, told;
 	struct labels labels, annotations; /* expanded; labels once, annotations each time */
 	uint64_t seen; /* the evaluation of its group that saw it last */
 	char key[ALERT_KEY_MAX]; /* in alerts->by_key */
@@ -95,13 +100,18 @@ struct alerts {
 	struct group_timer *timers; /* owned, one per group */
 	struct rule_status *statuses; /* owned, one per rule in order of groups and rules */
 	uint64_t next_rule_id;
+	uint32_t restored; /* alerts with that flag */
+	uint64_t restore_until_ns; /* how long those wait for their isolate, monotonic */
 	/*
 	 * Hooks set by the root; may be NULL. on_firing: at each change to firing, and again at
 	 * each evaluation that finds the condition true until it returns true (nothing more to do);
-	 * on_resolved: from firing to inactive. Neither may change the targets or the rules.
+	 * on_resolved: from firing to inactive; its rule is NULL when it was of before a restart
+	 * and there is no such rule any more. on_changed: what is to be kept over a restart has
+	 * changed. None may change the targets or the rules.
 	 */
 	bool (*on_firing)(void *owner, struct alert *alert, struct target *target);
 	void (*on_resolved)(void *owner, const struct alert *alert);
+	void (*on_changed)(void *owner);
 	/* The value of a rule with rearm_* was seen on the good side of it. */
 	void (*on_rearmed)(void *owner, const struct rule *rule, const struct target *target,
 			   const struct isolate *isolate);

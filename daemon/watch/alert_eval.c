@@ -8,6 +8,7 @@
 
 #include "watch/alert_group.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,11 +57,18 @@ static void log_change(const struct alert *alert, const char *message_id, const 
 		  what);
 }
 
+void alerts_changed(struct alerts *alerts)
+{
+	if (alerts->on_changed != NULL)
+		alerts->on_changed(alerts->owner);
+}
+
 void alerts_remove(struct alerts *alerts, struct alert *alert)
 {
 	map_remove(&alerts->by_key, alert->key);
 	link_remove(&alert->link);
 	alerts->count--;
+	alerts->restored -= alert->restored;
 	alert_free(alert);
 }
 
@@ -74,14 +82,20 @@ void alerts_end(struct alerts *alerts, struct alert *alert)
 	if (firing && alerts->on_resolved != NULL)
 		alerts->on_resolved(alerts->owner, alert);
 	alerts_remove(alerts, alert);
+	alerts_changed(alerts);
 }
 
 /* superseded: a higher step of the rule is reached too, and does what there is to do. */
 static void act(struct alerts *alerts, struct alert *alert, struct target *target, bool superseded)
 {
+	bool asked = alert->asked, acted = alert->acted;
+	uint32_t done = alert->done;
+
 	alert->acted = superseded || alerts->on_firing == NULL ||
 		       alerts->on_firing(alerts->owner, alert, target);
 	alert->asked |= !superseded;
+	if (asked != alert->asked || acted != alert->acted || done != alert->done)
+		alerts_changed(alerts);
 }
 
 static void start_firing(struct alerts *alerts, struct alert *alert, struct target *target,
@@ -89,7 +103,8 @@ static void start_firing(struct alerts *alerts, struct alert *alert, struct targ
 {
 	alert->firing_since_wall_ms = clock_wall_ms();
 	log_change(alert, LOG_ID_ALERT_FIRING, "firing");
-	alert->asked = false;
+	alert->asked = alert->telling = alert->told = false;
+	alert->sent_ns = 0;
 	alert->done = 0;
 	act(alerts, alert, target, superseded);
 }
@@ -139,6 +154,8 @@ static void advance(struct alerts *alerts, struct alert *alert, struct target *t
 		act(alerts, alert, target, superseded);
 	else if (before != phase.state)
 		log_change(alert, NULL, "pending");
+	if (before != phase.state)
+		alerts_changed(alerts);
 }
 
 /* ---- the condition ---- */
@@ -173,7 +190,7 @@ static struct condition_input input_of(const struct target *target, const struct
 	};
 }
 
-/* ---- evaluation ---- */
+/* ---- their set ---- */
 
 static void format_key(char key[ALERT_KEY_MAX], const struct evaluation *evaluation,
 		       const struct target *target, const char *isolate, size_t step)
@@ -246,6 +263,73 @@ static struct condition_state *recall(const struct evaluation *evaluation,
 	return memory->state;
 }
 
+/* ---- alerts of before a restart ---- */
+
+/* By names: ids are of one life only. FNV-1a of the target's, for a key has no room for it. */
+static void format_restored_key(char key[ALERT_KEY_MAX], uint64_t rule_id, const char *target,
+				const char *isolate, size_t step)
+{
+	uint64_t hash = 0xcbf29ce484222325ull;
+
+	for (const char *at = target; *at != '\0'; at++)
+		hash = (hash ^ (unsigned char)*at) * 0x100000001b3ull;
+	snprintf(key, ALERT_KEY_MAX, "r%" PRIu64 "/%016" PRIx64 "/%zu/%s", rule_id, hash, step,
+		 isolate);
+}
+
+int alerts_add_restored(struct alerts *alerts, struct alert *alert, uint64_t rule_id)
+{
+	int r;
+
+	if (alerts->count >= alerts->count_max)
+		return -ENOSPC;
+	format_restored_key(alert->key, rule_id, alert->target, alert->isolate, alert->step);
+	r = map_put(&alerts->by_key, alert->key, alert);
+	if (r < 0)
+		return r;
+	alert->restored = true;
+	list_append(&alerts->list, &alert->link);
+	alerts->count++;
+	alerts->restored++;
+	return 0;
+}
+
+/* Its isolate has given a sample in this life: from now on it is an alert as any other. */
+static struct alert *adopt(const struct evaluation *evaluation, const struct subject *subject,
+			   size_t step)
+{
+	const struct isolate *isolate = subject->isolate;
+	const struct target *target = subject->target;
+	struct alerts *alerts = evaluation->alerts;
+	char key[ALERT_KEY_MAX];
+	struct alert *alert;
+
+	if (alerts->restored == 0 || (isolate != NULL && isolate->last.mono_ns == 0))
+		return NULL;
+	format_restored_key(key, evaluation->rule_id, target->spec.name, subject->name, step);
+	alert = map_get(&alerts->by_key, key);
+	if (alert == NULL || strcmp(alert->target, target->spec.name) != 0)
+		return NULL;
+	map_remove(&alerts->by_key, alert->key);
+	format_key(alert->key, evaluation, target, subject->name, step);
+	alert->restored = false;
+	alert->target_id = target->id;
+	alerts->restored--;
+	if (map_put(&alerts->by_key, alert->key, alert) == 0)
+		return alert;
+	drop(alerts, "out of memory");
+	alerts_remove(alerts, alert);
+	return NULL;
+}
+
+/* While its isolate may still come, nothing is known of it. */
+static bool still_waits(const struct alerts *alerts, const struct alert *alert)
+{
+	return alert->restored && alerts->loop->now_ns < alerts->restore_until_ns;
+}
+
+/* ---- evaluation ---- */
+
 /* Also without an alert: a capture may be from before a restart. */
 static void tell_rearmed(const struct evaluation *evaluation, const struct subject *subject)
 {
@@ -295,6 +379,8 @@ static bool evaluate_step(const struct evaluation *evaluation, const struct subj
 				 .before = state_of(evaluation, subject, step) };
 	struct alert *alert = find_alert(evaluation, subject, step);
 
+	if (alert == NULL)
+		alert = adopt(evaluation, subject, step);
 	if (alert == NULL && verdict.holds)
 		alert = add_alert(evaluation, subject, step, verdict.value);
 	if (alert != NULL) {
@@ -456,7 +542,7 @@ static void sweep(struct alerts *alerts, size_t index, uint64_t serial)
 	list_each_safe (at, &alerts->list) {
 		struct alert *alert = container_of(at, struct alert, link);
 
-		if (alert->group == group && alert->seen != serial)
+		if (alert->group == group && alert->seen != serial && !still_waits(alerts, alert))
 			advance(alerts, alert, NULL, false, false);
 	}
 	list_each_safe (at, &alerts->memories) {

@@ -43,6 +43,14 @@ struct memory {
 struct memory *memory_need(struct alerts *alerts, const char *key, uint64_t rule_id,
 			   uint64_t target_id);
 void memory_free(struct alerts *alerts, struct memory *memory);
+/* What is to be kept over a restart is not as it was. */
+void alerts_changed(struct alerts *alerts);
+
+/*
+ * An alert of before a restart joins the list, to wait for its isolate (alert_restore.c). Its rule
+ * is that of the id. 0, -EEXIST, -ENOSPC, -ENOMEM; then it is still the caller's.
+ */
+int alerts_add_restored(struct alerts *alerts, struct alert *alert, uint64_t rule_id);
 
 /* To inactive, with the log and the hook; then it is gone. */
 void alerts_end(struct alerts *alerts, struct alert *alert);

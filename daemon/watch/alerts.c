@@ -272,6 +272,7 @@ void alerts_ask_again(struct alerts *alerts, uint64_t target_id, const char *iso
 			alert->done = 0;
 		}
 	}
+	alerts_changed(alerts);
 }
 
 void alerts_forget_target(struct alerts *alerts, uint64_t target_id)

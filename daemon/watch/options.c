@@ -118,7 +118,7 @@ static int check_sd_file(const void *value, struct err *err)
 }
 
 /* The URL is logged and shown, so it may not carry a password. */
-static int check_sd_url(const void *value, struct err *err)
+int url_check(const void *value, struct err *err)
 {
 	char *const *text = value;
 	const char *host = strstr(*text, "://");
@@ -130,7 +130,7 @@ static int check_sd_url(const void *value, struct err *err)
 	authority = strcspn(host, "/?#");
 	if (memchr(host, '@', authority))
 		return err_set(err, -EINVAL,
-			       "a URL with a user or password is refused (use bearer_token_file)");
+			       "a URL with a user or password is refused: name a file with it");
 	if (authority == 0)
 		return err_set(err, -EINVAL, "the URL has no host");
 	return 0;
@@ -208,7 +208,7 @@ static int check_server_name(const void *value, struct err *err)
 	return 0;
 }
 
-static const struct option_desc tls_options[] = {
+const struct option_desc tls_options[] = {
 	{ .name = "ca_file",
 	  .type = OPTION_TEXT,
 	  .offset = TLS(ca_file),
@@ -239,7 +239,7 @@ static const char *const authorization_types[] = { "Bearer", NULL };
 
 #define AUTHORIZATION(member) offsetof(struct authorization_settings, member)
 
-static const struct option_desc authorization_options[] = {
+const struct option_desc authorization_options[] = {
 	{ .name = "type",
 	  .type = OPTION_ENUM,
 	  .offset = AUTHORIZATION(type),
@@ -450,7 +450,7 @@ static const struct option_desc http_sd_options[] = {
 	  .type = OPTION_TEXT,
 	  .flags = OPTION_REQUIRED,
 	  .offset = HTTP_SD(url),
-	  .check = check_sd_url,
+	  .check = url_check,
 	  .help = "Where to get target groups as JSON, in Prometheus' format." },
 	{ .name = "refresh_interval",
 	  .type = OPTION_TIME,

@@ -109,4 +109,8 @@ int target_user_parse(const char *text, uid_t *ret, struct err *err);
 /* Labels that a target has by itself; an own one of that name would hide it from rules. */
 bool target_label_taken(const char *name);
 
+/* Of whatever is spoken to by TLS or with a token; the URLs of such may carry neither. */
+extern const struct option_desc tls_options[], authorization_options[];
+int url_check(const void *value, struct err *err);
+
 extern const struct option_desc poll_options[], target_options[], watch_options[];

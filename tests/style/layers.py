@@ -19,8 +19,9 @@ MAY = {
     "spool": "util json conf",
     "pipeline": "util json conf",
     "watch": "util loop json conf net inspect pipeline",
+    "notify": "util loop json conf net inspect pipeline watch",
     "capture": "util loop json conf net inspect watch spool pipeline profile",
-    "http": "util loop json conf watch capture spool pipeline",
+    "http": "util loop json conf watch notify capture spool pipeline",
     "ctl": "util loop json conf net heap profile inspect watch spool pipeline",
     "": "*",
 }

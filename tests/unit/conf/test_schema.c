@@ -350,8 +350,8 @@ static void uncomment(char *text)
 	for (const char *at = text; *at; at++) {
 		bool marked = start && *at == '#' && at[1] != '\n';
 
-		/* "#  path:" is an indented option, "# Path" is prose. */
-		if (marked && (at[1] != ' ' || (at[2] == ' ' && at[3] != ' ')))
+		/* "#  path:" is an indented option, by two or four or six; "# Path" is prose. */
+		if (marked && strspn(at + 1, " ") % 2 == 0)
 			at++;
 		*to++ = *at;
 		start = *at == '\n';

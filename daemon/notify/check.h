@@ -1,0 +1,15 @@
+#pragma once
+
+/* What must hold of receivers beyond each option of its own, and the files they name. */
+
+struct alerting_settings;
+
+typedef void notify_complain_fn(const void *owner, const char *path, const char *text);
+
+/* complain is called for each mistake, with the path of the option. */
+void notify_check(const struct alerting_settings *alerting, notify_complain_fn *complain,
+		  const void *owner);
+
+/* Call fn for each path of a file; what it returns below 0 ends it and is returned. */
+int notify_each_path(struct alerting_settings *alerting, int (*fn)(const char *folder, char **path),
+		     const char *folder);

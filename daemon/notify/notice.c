@@ -1,0 +1,237 @@
+/*
+ * Notices
+ *
+ * Of an alert its labels are what it is: Alertmanager knows it again by them, without those that
+ * are empty. The fingerprint is reckoned as its model.LabelSet.Fingerprint does, so that what
+ * stands in our webhook and in its API is the same number.
+ *
+ * startsAt is when the alert began to fire and stays so over restarts; endsAt of one that fires is
+ * when the receiver shall take it for resolved if it hears nothing more.
+ */
+
+#include "notify/notice.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/labels.h"
+#include "json/write.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "watch/alert.h"
+
+/* Labels and annotations have their limits where they are made; this is for the sum. */
+enum { TEXT_MAX = 2 << 20, ABOUT_MAX = 400 };
+
+static uint64_t hash_byte(uint64_t hash, unsigned char byte)
+{
+	return (hash ^ byte) * 0x100000001b3ull;
+}
+
+/* The byte 255 is in no UTF-8 text. */
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+	for (; *text != '\0'; text++)
+		hash = hash_byte(hash, (unsigned char)*text);
+	return hash_byte(hash, 255);
+}
+
+static uint64_t fingerprint(const struct labels *labels)
+{
+	uint64_t hash = 0xcbf29ce484222325ull;
+
+	for (size_t i = 0; i < labels->n; i++) {
+		if (labels->items[i].value[0] == '\0')
+			continue;
+		hash = hash_text(hash, labels->items[i].name);
+		hash = hash_text(hash, labels->items[i].value);
+	}
+	return hash;
+}
+
+static int label_set(const struct labels *labels, char **ret, size_t *bytes)
+{
+	struct json_writer w;
+	struct buf buf;
+	size_t size = 0;
+	int r;
+
+	buf_init(&buf, TEXT_MAX);
+	json_write_init(&w, &buf);
+	json_write_object(&w);
+	for (size_t i = 0; i < labels->n; i++) {
+		if (labels->items[i].value[0] != '\0')
+			json_member_string(&w, labels->items[i].name, labels->items[i].value);
+	}
+	json_write_object_end(&w);
+	r = buf_append(&buf, "", 1);
+	if (r == 0)
+		*ret = buf_take(&buf, &size);
+	*bytes += size;
+	buf_fini(&buf);
+	return r;
+}
+
+static int quote(const char *text, char **ret)
+{
+	struct buf buf;
+	int r;
+
+	buf_init(&buf, TEXT_MAX);
+	json_quote(&buf, text, strlen(text));
+	r = buf_append(&buf, "", 1);
+	if (r == 0)
+		*ret = buf_take(&buf, NULL);
+	buf_fini(&buf);
+	return r;
+}
+
+/* Its own win; more than a set may have are left out. */
+static int all_labels(const struct alert *alert, const struct labels *external, struct labels *ret)
+{
+	int r = labels_copy(ret, &alert->labels);
+
+	for (size_t i = 0; r == 0 && i < external->n; i++) {
+		const char *own = labels_get(ret, external->items[i].name);
+
+		if (own != NULL && own[0] != '\0')
+			continue;
+		r = labels_set(ret, external->items[i].name, external->items[i].value);
+		if (r == -E2BIG)
+			r = 0;
+	}
+	return r;
+}
+
+static int say_about(struct notice *notice, const struct labels *labels)
+{
+	const char *name = labels_get(labels, "alertname"), *target = labels_get(labels, "target");
+	int n = asprintf(&notice->about, "%.127s of %.127s", name != NULL ? name : "?",
+			 target != NULL ? target : "?");
+
+	if (n < 0)
+		notice->about = NULL;
+	return n < 0 ? -ENOMEM : 0;
+}
+
+static int fill(struct notice *notice, const struct alert *alert, const struct notice_frame *frame)
+{
+	struct labels labels = { 0 };
+	int r = all_labels(alert, frame->external_labels, &labels);
+
+	if (r == 0) {
+		notice->fingerprint = fingerprint(&labels);
+		snprintf(notice->key, sizeof(notice->key), "%016" PRIx64, notice->fingerprint);
+		r = say_about(notice, &labels);
+	}
+	if (r == 0)
+		r = label_set(&labels, &notice->labels, &notice->bytes);
+	if (r == 0)
+		r = label_set(&alert->annotations, &notice->annotations, &notice->bytes);
+	if (r == 0 && frame->url != NULL)
+		r = quote(frame->url, &notice->url);
+	labels_fini(&labels);
+	return r;
+}
+
+int notice_new(struct notice **ret, const struct alert *alert, const struct notice_frame *frame,
+	       bool resolved, uint64_t now_ns, uint64_t life_ns)
+{
+	struct notice *notice = calloc(1, sizeof(*notice));
+	int r;
+
+	if (notice == NULL)
+		return -ENOMEM;
+	notice->refs = 1;
+	notice->resolved = resolved;
+	notice->bytes = sizeof(*notice);
+	notice->starts_wall_ms = alert->firing_since_wall_ms;
+	notice->ends_wall_ms = clock_wall_ms();
+	if (!resolved)
+		notice->ends_wall_ms += (int64_t)(life_ns / NS_PER_MS);
+	/* A wall clock that was put back must not make an alert end before it began: a 400. */
+	if (notice->ends_wall_ms < notice->starts_wall_ms)
+		notice->ends_wall_ms = notice->starts_wall_ms;
+	notice->void_ns = now_ns + life_ns;
+	r = fill(notice, alert, frame);
+	if (r < 0) {
+		notice_unref(notice);
+		return r;
+	}
+	*ret = notice;
+	return 0;
+}
+
+struct notice *notice_ref(struct notice *notice)
+{
+	notice->refs++;
+	return notice;
+}
+
+void notice_unref(struct notice *notice)
+{
+	if (notice == NULL || --notice->refs > 0)
+		return;
+	if (notice->done != NULL)
+		notice->done(notice->owner, notice);
+	free(notice->labels);
+	free(notice->annotations);
+	free(notice->url);
+	free(notice->about);
+	free(notice);
+}
+
+/* ---- bodies ---- */
+
+static void write_parts(const struct notice *notice, const char *ends, struct buf *buf)
+{
+	char starts[CLOCK_TEXT_MAX];
+
+	buf_printf(buf, "\"labels\":");
+	buf_puts(buf, notice->labels);
+	buf_puts(buf, ",\"annotations\":");
+	buf_puts(buf, notice->annotations);
+	buf_printf(buf, ",\"startsAt\":\"%s\",\"endsAt\":\"%s\"",
+		   clock_format(starts, notice->starts_wall_ms), ends);
+	if (notice->url != NULL)
+		buf_printf(buf, ",\"generatorURL\":%s", notice->url);
+}
+
+int notice_write_v2(const struct notice *notice, struct buf *buf)
+{
+	char ends[CLOCK_TEXT_MAX];
+
+	buf_puts(buf, "{");
+	write_parts(notice, clock_format(ends, notice->ends_wall_ms), buf);
+	return buf_puts(buf, "}");
+}
+
+/*
+ * One alert is a group of its own. As Alertmanager writes them: endsAt of what still fires is Go's
+ * zero time.
+ */
+int notice_write_webhook(const struct notice *notice, struct buf *buf)
+{
+	const char *status = notice->resolved ? "resolved" : "firing";
+	char ends[CLOCK_TEXT_MAX];
+
+	buf_printf(buf,
+		   "{\"version\":\"4\",\"groupKey\":\"%s\",\"truncatedAlerts\":0,\"status\":\"%s\","
+		   "\"receiver\":\"heapwatchd\",\"externalURL\":%s,\"groupLabels\":",
+		   notice->key, status, notice->url != NULL ? notice->url : "\"\"");
+	buf_puts(buf, notice->labels);
+	buf_puts(buf, ",\"commonLabels\":");
+	buf_puts(buf, notice->labels);
+	buf_puts(buf, ",\"commonAnnotations\":");
+	buf_puts(buf, notice->annotations);
+	buf_printf(buf, ",\"alerts\":[{\"status\":\"%s\",\"fingerprint\":\"%s\",", status,
+		   notice->key);
+	write_parts(notice,
+		    notice->resolved ? clock_format(ends, notice->ends_wall_ms)
+				     : "0001-01-01T00:00:00Z",
+		    buf);
+	return buf_puts(buf, "}]}");
+}

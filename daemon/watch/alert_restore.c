@@ -1,0 +1,323 @@
+/*
+ * Alerts over a restart
+ *
+ * A rule is known again by its file, group and name, and by a hash of its condition: one that asks
+ * for something else by now has not raised this alert. What an alert is about is known by the names
+ * of target and isolate, which come when they come; until then it waits on the list like any other
+ * (alert_eval.c), so that whoever reads the list, or sends it, sees no gap.
+ *
+ * Nothing in the text is trusted: it may be cut short, of another version, or edited by hand.
+ */
+
+#include "watch/alert_restore.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json/tree.h"
+#include "json/write.h"
+#include "util/buf.h"
+#include "util/clock.h"
+#include "util/err.h"
+#include "util/log.h"
+#include "util/str.h"
+#include "watch/alert_group.h"
+
+enum { CONDITION_MAX = 64 << 10, HASH_TEXT_MAX = 17 };
+
+/* No span is longer; it is what a hand may have written. */
+static const int64_t span_max_ms = 10ll * 365 * 24 * 3600 * 1000;
+
+/* ---- which rule it was ---- */
+
+/* What rule_same_condition() compares: how long it must hold may change. */
+static int hash_condition(const struct rule *rule, char dst[HASH_TEXT_MAX])
+{
+	struct rule bare = *rule;
+	uint64_t hash = 0xcbf29ce484222325ull;
+	struct buf buf;
+	int r;
+
+	bare.for_ns = bare.keep_firing_for_ns = 0;
+	buf_init(&buf, CONDITION_MAX);
+	rule_describe(&bare, &buf);
+	buf_printf(&buf, "\n%s", rule->match_text != NULL ? rule->match_text : "");
+	for (size_t i = 0; i < rule->labels.n; i++)
+		buf_printf(&buf, "\n%s\t%s", rule->labels.items[i].name,
+			   rule->labels.items[i].value);
+	for (size_t i = 0; i < buf.size; i++)
+		hash = (hash ^ (unsigned char)buf.data[i]) * 0x100000001b3ull;
+	r = buf.error;
+	buf_fini(&buf);
+	snprintf(dst, HASH_TEXT_MAX, "%016" PRIx64, hash);
+	return r;
+}
+
+/* Where a rule stands in the rules of now. */
+struct place {
+	const struct rule_group *group;
+	const struct rule *rule;
+	uint64_t rule_id;
+};
+
+static bool find_rule(const struct alerts *alerts, const char *file, const char *group,
+		      const char *name, struct place *ret)
+{
+	const struct rules *rules = alerts->rules;
+
+	for (size_t g = 0; rules != NULL && g < rules->groups_n; g++) {
+		const struct rule_group *at = &rules->groups[g];
+
+		if (strcmp(at->file, file) != 0 || strcmp(at->name, group) != 0)
+			continue;
+		for (size_t i = 0; i < at->rules_n; i++) {
+			if (strcmp(at->rules[i].name, name) != 0)
+				continue;
+			*ret = (struct place){
+				.group = at,
+				.rule = &at->rules[i],
+				.rule_id = alerts->statuses[alerts->timers[g].first + i].id,
+			};
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- writing ---- */
+
+static void member_labels(struct json_writer *w, const char *key, const struct labels *labels)
+{
+	json_write_key(w, key);
+	json_write_object(w);
+	for (size_t i = 0; i < labels->n; i++)
+		json_member_string(w, labels->items[i].name, labels->items[i].value);
+	json_write_object_end(w);
+}
+
+static void member_int(struct json_writer *w, const char *key, int64_t value)
+{
+	json_write_key(w, key);
+	json_write_int(w, value);
+}
+
+/* 0 for a time that is none. */
+static void member_span(struct json_writer *w, const char *key, uint64_t since_ns, uint64_t now_ns)
+{
+	json_member_uint(w, key, since_ns == 0 ? 0 : (now_ns - since_ns) / NS_PER_MS);
+}
+
+static int write_alert(struct json_writer *w, const struct alert *alert, uint64_t now_ns)
+{
+	char condition[HASH_TEXT_MAX];
+	int r = hash_condition(alert->rule, condition);
+
+	if (r < 0)
+		return r;
+	json_write_object(w);
+	json_member_string(w, "file", alert->group->file);
+	json_member_string(w, "group", alert->group->name);
+	json_member_string(w, "rule", alert->rule->name);
+	json_member_string(w, "condition", condition);
+	json_member_string(w, "target", alert->target);
+	json_member_string(w, "isolate", alert->isolate);
+	json_member_bool(w, "firing", alert->state == ALERT_FIRING);
+	member_int(w, "active_wall_ms", alert->active_since_wall_ms);
+	member_int(w, "firing_wall_ms", alert->firing_since_wall_ms);
+	member_span(w, "active_ms", alert->active_since_ns, now_ns);
+	member_span(w, "firing_ms", alert->firing_since_ns, now_ns);
+	json_member_bool(w, "keeping", alert->keeping);
+	member_span(w, "kept_ms", alert->keep_since_ns, now_ns);
+	json_member_double(w, "value", alert->value);
+	json_member_bool(w, "asked", alert->asked);
+	json_member_bool(w, "acted", alert->acted);
+	json_member_uint(w, "done", alert->done);
+	json_member_uint(w, "step", alert->step);
+	json_member_bool(w, "told", alert->told);
+	member_labels(w, "labels", &alert->labels);
+	member_labels(w, "annotations", &alert->annotations);
+	json_write_object_end(w);
+	return 0;
+}
+
+int alerts_text(const struct alerts *alerts, char **ret, size_t *ret_size)
+{
+	struct json_writer w;
+	struct buf buf;
+	int r = 0;
+
+	buf_init(&buf, ALERT_RESTORE_BYTES_MAX);
+	json_write_init(&w, &buf);
+	json_write_object(&w);
+	json_member_uint(&w, "version", ALERT_RESTORE_VERSION);
+	member_int(&w, "written_ms", clock_wall_ms());
+	json_write_key(&w, "alerts");
+	json_write_array(&w);
+	list_each (at, &alerts->list) {
+		if (r == 0)
+			r = write_alert(&w, container_of(at, struct alert, link),
+					alerts->loop->now_ns);
+	}
+	json_write_array_end(&w);
+	json_write_object_end(&w);
+	if (r == 0)
+		r = buf_puts(&buf, "\n");
+	if (r == 0)
+		*ret = buf_take(&buf, ret_size);
+	buf_fini(&buf);
+	return r;
+}
+
+/* ---- reading ---- */
+
+static int read_labels(const struct tree *node, struct labels *ret)
+{
+	int r = 0;
+
+	for (void *it = tree_first(node); it != NULL && r == 0; it = tree_next(node, it)) {
+		const char *value;
+
+		if (!tree_string(tree_value(it), NULL, &value))
+			return -EBADMSG;
+		r = labels_set(ret, tree_name(it), value);
+	}
+	return r;
+}
+
+/* The monotonic time a span ago; it may lie before that clock began, only differences count. */
+static bool read_span(const struct tree *node, const char *name, uint64_t now_ns, uint64_t *ret_ns)
+{
+	int64_t ms;
+
+	if (!tree_int(node, name, &ms) || ms < 0 || ms > span_max_ms)
+		return false;
+	*ret_ns = now_ns - (uint64_t)ms * NS_PER_MS;
+	return true;
+}
+
+static bool read_times(const struct tree *node, struct alert *alert, uint64_t now_ns)
+{
+	bool firing;
+
+	if (!tree_bool(node, "firing", &firing) ||
+	    !tree_int(node, "active_wall_ms", &alert->active_since_wall_ms) ||
+	    !tree_int(node, "firing_wall_ms", &alert->firing_since_wall_ms) ||
+	    !read_span(node, "active_ms", now_ns, &alert->active_since_ns) ||
+	    !tree_bool(node, "keeping", &alert->keeping))
+		return false;
+	alert->state = firing ? ALERT_FIRING : ALERT_PENDING;
+	if (firing && !read_span(node, "firing_ms", now_ns, &alert->firing_since_ns))
+		return false;
+	return !alert->keeping || read_span(node, "kept_ms", now_ns, &alert->keep_since_ns);
+}
+
+/* What it says; without rule. -EBADMSG when it makes no sense. */
+static int read_alert(const struct tree *node, struct alert *alert, uint64_t now_ns)
+{
+	const char *target, *isolate;
+	uint64_t done, step;
+	int r;
+
+	if (!tree_string(node, "target", &target) || !tree_string(node, "isolate", &isolate) ||
+	    !str_copy(alert->target, sizeof(alert->target), target) ||
+	    !str_copy(alert->isolate, sizeof(alert->isolate), isolate) ||
+	    !read_times(node, alert, now_ns) || !tree_bool(node, "asked", &alert->asked) ||
+	    !tree_bool(node, "acted", &alert->acted) || !tree_bool(node, "told", &alert->told) ||
+	    !tree_uint(node, "done", &done) || done > UINT32_MAX || !tree_uint(node, "step", &step))
+		return -EBADMSG;
+	alert->done = (uint32_t)done;
+	alert->step = step;
+	if (!tree_double(node, "value", &alert->value))
+		alert->value = NAN; /* which JSON cannot write */
+	r = read_labels(tree_get(node, "labels"), &alert->labels);
+	if (r == 0)
+		r = read_labels(tree_get(node, "annotations"), &alert->annotations);
+	return r == -ENOMEM ? r : r < 0 ? -EBADMSG : 0;
+}
+
+/* False: it is gone, or asks for something else. */
+static bool find_place(const struct alerts *alerts, const struct tree *node, struct place *ret)
+{
+	const char *file, *group, *rule, *condition;
+	char now[HASH_TEXT_MAX];
+
+	return tree_string(node, "file", &file) && tree_string(node, "group", &group) &&
+	       tree_string(node, "rule", &rule) && tree_string(node, "condition", &condition) &&
+	       find_rule(alerts, file, group, rule, ret) && hash_condition(ret->rule, now) == 0 &&
+	       strcmp(now, condition) == 0;
+}
+
+static void end_without_rule(const struct alerts *alerts, struct alert *alert)
+{
+	log_info("alert", "an alert of %s from before the restart ends: its rule is gone",
+		 alert->target);
+	if (alert->state == ALERT_FIRING && alerts->on_resolved != NULL) {
+		alert->state = ALERT_INACTIVE;
+		alerts->on_resolved(alerts->owner, alert);
+	}
+}
+
+/* 0 also for what is left out. -ENOMEM. */
+static int restore_one(struct alerts *alerts, const struct tree *node, uint32_t *n)
+{
+	struct alert *alert = calloc(1, sizeof(*alert));
+	struct place place;
+	int r;
+
+	if (alert == NULL)
+		return -ENOMEM;
+	link_init(&alert->link);
+	r = read_alert(node, alert, alerts->loop->now_ns);
+	if (r == 0 && find_place(alerts, node, &place) &&
+	    alert->step < condition_steps(&place.rule->condition)) {
+		alert->group = place.group;
+		alert->rule = place.rule;
+		r = alerts_add_restored(alerts, alert, place.rule_id);
+		if (r == 0) {
+			*n += 1;
+			return 0;
+		}
+	} else if (r == 0) {
+		end_without_rule(alerts, alert);
+	}
+	alert_free(alert);
+	return r == -ENOMEM ? r : 0;
+}
+
+static int check(const struct tree *root, struct err *err)
+{
+	int64_t version = 0, written_ms = 0, age_ms;
+
+	if (!tree_int(root, "version", &version) || version != ALERT_RESTORE_VERSION)
+		return err_set(err, -EBADMSG, "it is of version %lld, not %d", (long long)version,
+			       ALERT_RESTORE_VERSION);
+	if (!tree_int(root, "written_ms", &written_ms) || !tree_is_array(tree_get(root, "alerts")))
+		return err_set(err, -EBADMSG, "it has no alerts");
+	age_ms = clock_wall_ms() - written_ms;
+	if (age_ms > ALERT_RESTORE_AGE_MS)
+		return err_set(err, -EBADMSG, "it is %lld minutes old", (long long)age_ms / 60000);
+	return 0;
+}
+
+int alerts_restore(struct alerts *alerts, const char *text, size_t size, uint32_t *ret_n,
+		   struct err *err)
+{
+	struct tree *root = NULL;
+	const struct tree *list;
+	int r = tree_parse(text, size, &root, err);
+
+	*ret_n = 0;
+	if (r < 0)
+		return r;
+	r = check(root, err);
+	list = tree_get(root, "alerts");
+	alerts->restore_until_ns = alerts->loop->now_ns + ALERT_RESTORE_WAIT_NS;
+	for (size_t i = 0; r == 0 && i < tree_size(list); i++)
+		r = restore_one(alerts, tree_at(list, i), ret_n);
+	tree_free(root);
+	return r;
+}

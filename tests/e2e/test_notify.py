@@ -1,0 +1,274 @@
+"""Alerts at real Alertmanagers, and at webhooks: who is told what, when, and what a restart, a peer
+that is down or a receiver that misbehaves change of it."""
+
+import hashlib
+import hmac
+import json
+import signal
+import ssl
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import yaml
+
+from lab.alertmanager import Alertmanager, static
+from lab.daemon import static_config
+from lab.gate import Authority
+from lab.listener import free_port
+from lab.wait import until
+
+RULE = {"alert": "BuffersHigh", "when": {"metric": "array_buffers", "above": "20MiB"},
+        "labels": {"severity": "page"},
+        "annotations": {"summary": "{{ $labels.target }} holds {{ $value | humanize1024 }}B"}}
+
+
+@pytest.fixture
+def app(start_node):
+    return start_node(24, "toggle", 50, flags=["--expose-gc"])
+
+
+def configuration(tmp_path, app, *rules, **alerting):
+    path = tmp_path / "rules.yaml"
+    path.write_text(yaml.safe_dump({"groups": [
+        {"name": "memory", "interval": "1s", "rules": list(rules or (RULE,))}]}, sort_keys=False))
+    return static_config({"app": app.address}, rule_files=[str(path)],
+                         alerting={"resend_delay": "1s", **alerting})
+
+
+@pytest.fixture
+def cluster(nursery, tmp_path):
+    one = Alertmanager(nursery, tmp_path / "am1")
+    return one, Alertmanager(nursery, tmp_path / "am2", peers=[one])
+
+
+class Receiver:
+    """A webhook: what came as (headers, body); answers what `answer(body)` says, 200 without."""
+
+    def __init__(self, answer=None):
+        self.seen = seen = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                seen.append((dict(self.headers), body))
+                status, text = answer(body) if answer else (200, b"")
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.target = f"127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def wait(self, n):
+        until(lambda: len(self.seen) >= n, lambda: f"{n} requests: {self.seen}")
+        return self.seen[n - 1]
+
+    def alerts(self):
+        return [json.loads(body) for _, body in self.seen]
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def receive():
+    """receive(answer) -> Receiver"""
+    made = []
+
+    def make(answer=None):
+        made.append(Receiver(answer))
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()
+
+
+# ---- Alertmanager ----
+
+def test_firing_and_resolved_at_each_peer_of_a_cluster(start_daemon, tmp_path, app, cluster):
+    daemon = start_daemon(configuration(
+        tmp_path, app, alertmanagers=[static(*cluster)], external_labels={"datacenter": "eu"}))
+    daemon.wait_up("app")
+    app.nudge("^on")
+    for peer in cluster:
+        alert = peer.wait_alert("BuffersHigh")
+        assert alert["labels"] == {"alertname": "BuffersHigh", "target": "app", "isolate": "main",
+                                   "severity": "page", "datacenter": "eu"}
+        assert alert["annotations"]["summary"].startswith("app holds 50")
+        assert alert["generatorURL"].startswith("http://127.0.0.1:")
+        assert alert["status"]["state"] == "active"
+        assert "BuffersHigh" in peer.amtool("alert", "query")
+        url = f"http://{peer.target}/api/v2/alerts"
+        daemon.wait_value("heapwatch_notifications_sent_total", lambda n: n >= 3,
+                          receiver="alertmanager", url=url)
+    first = cluster[0].wait_alert("BuffersHigh")
+    later = until(lambda: (a := cluster[0].wait_alert("BuffersHigh"))["endsAt"] > first["endsAt"] and a,
+                  "a resend that puts endsAt off")
+    assert later["startsAt"] == first["startsAt"]
+    app.nudge("^off")
+    for peer in cluster:
+        peer.wait_none()
+
+
+def test_a_peer_that_is_down_keeps_nobody_else(start_daemon, nursery, tmp_path, app):
+    up, port = Alertmanager(nursery, tmp_path / "am"), free_port()
+    entry = {"static_configs": [{"targets": [f"127.0.0.1:{port}", up.target]}]}
+    daemon = start_daemon(configuration(tmp_path, app, alertmanagers=[entry]))
+    daemon.wait_up("app")
+    app.nudge("^on")
+    up.wait_alert("BuffersHigh")
+    daemon.process.wait_line(rf"127\.0\.0\.1:{port}.* takes no alerts")
+    daemon.wait_value("heapwatch_notifications_queue_length", 1,
+                      url=f"http://127.0.0.1:{port}/api/v2/alerts")
+    late = Alertmanager(nursery, tmp_path / "late", port=port)
+    late.wait_alert("BuffersHigh")
+    daemon.process.wait_line(rf"127\.0\.0\.1:{port}.* takes alerts again")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
+def test_a_restart_is_not_seen(start_daemon, nursery, tmp_path, app, receive, how):
+    manager, hook = Alertmanager(nursery, tmp_path / "am"), receive()
+    rule = dict(RULE, guards={"cooldown": "0", "max_captures": 0}, actions=[{"capture": "snapshot"}])
+    config = configuration(tmp_path, app, rule, alertmanagers=[static(manager)],
+                           webhooks=[{"url": f"http://{hook.target}/"}])
+    daemon = start_daemon(config)
+    daemon.wait_up("app")
+    app.nudge("^on")
+    before = manager.wait_alert("BuffersHigh")
+    daemon.wait_capture()
+    hook.wait(1)
+    saved = daemon.storage / "state" / "alerts.json"
+    until(lambda: all(a["told"] and a["acted"] for a in json.loads(saved.read_text())["alerts"]),
+          lambda: saved.read_text())
+    daemon.process.signal(how)
+    daemon.process.wait_exit()
+    again = start_daemon(config, home=daemon.home)
+    again.process.wait_line("1 alerts of before the restart go on")
+    assert manager.alerts()[0]["startsAt"] == before["startsAt"]
+    url = f"http://{manager.target}/api/v2/alerts"
+    again.wait_up("app")
+    again.wait_value("heapwatch_notifications_sent_total", lambda n: n >= 3, url=url)
+    (after,) = manager.alerts()
+    assert after["startsAt"] == before["startsAt"] and after["fingerprint"] == before["fingerprint"]
+    assert len(hook.seen) == 1 and len(again.ready()) == 1
+    app.nudge("^off")
+    manager.wait_none()
+    hook.wait(2)
+    assert [a["status"] for a in hook.alerts()] == ["firing", "resolved"]
+    assert hook.alerts()[1]["alerts"][0]["startsAt"] == hook.alerts()[0]["alerts"][0]["startsAt"]
+
+
+@pytest.mark.parametrize("good", [True, False], ids=["let in", "kept out"])
+def test_tls_and_password(start_daemon, nursery, tmp_path, app, good):
+    authority = Authority(tmp_path / "ca", "ours")
+    certificate, key = authority.issue("server", "DNS:alerts.example,IP:127.0.0.1")
+    import crypt  # pylint: disable=deprecated-module
+    web = {"config": {"tls_server_config": {"cert_file": str(certificate), "key_file": str(key)},
+                      "basic_auth_users": {"heapwatch": crypt.crypt(
+                          "let me in", crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16))}},
+           "context": ssl.create_default_context(cafile=str(authority.ca))}
+    manager = Alertmanager(nursery, tmp_path / "am", web=web, login=("heapwatch", "let me in"))
+    password = tmp_path / "password"
+    password.write_text("let me in\n" if good else "let me out\n")
+    daemon = start_daemon(configuration(tmp_path, app, alertmanagers=[static(
+        manager, scheme="https", basic_auth={"username": "heapwatch", "password_file": str(password)},
+        tls_config={"ca_file": str(authority.ca), "server_name": "alerts.example"})]))
+    daemon.wait_up("app")
+    app.nudge("^on")
+    if good:
+        manager.wait_alert("BuffersHigh")
+        return
+    daemon.process.wait_line("takes no alerts: status 401")
+    assert manager.alerts() == []
+    password.write_text("let me in\n")  # read at each request
+    manager.wait_alert("BuffersHigh")
+
+
+# ---- a receiver that misbehaves: a stand-in, for no Alertmanager does ----
+
+def test_one_bad_alert_keeps_no_other(start_daemon, tmp_path, app, receive):
+    taken = set()
+
+    def answer(body):
+        names = {a["labels"]["alertname"] for a in json.loads(body)}
+        if "Bad" in names:
+            return 400, b"bad alert"
+        taken.update(names)
+        return 200, b""
+    strict = receive(answer)
+    rules = [dict(RULE, alert=name) for name in ("A", "Bad", "C", "D", "E")]
+    daemon = start_daemon(configuration(tmp_path, app, *rules, alertmanagers=[static(strict)]))
+    daemon.wait_up("app")
+    app.nudge("^on")
+    until(lambda: taken == {"A", "C", "D", "E"}, lambda: f"{taken}")
+    daemon.wait_value("heapwatch_notifications_dropped_total", lambda n: n >= 1, reason="refused")
+    daemon.process.wait_line("does not take the alert Bad of app.*400: bad alert")
+    assert daemon.process.count_lines("does not take the alert") == 1
+
+
+@pytest.mark.parametrize("hostile", ["hang", "drip", "huge"])
+def test_a_hostile_receiver_harms_nobody(start_daemon, nursery, tmp_path, app, receive, hostile):
+    released = threading.Event()
+
+    def answer(body):
+        if hostile == "huge":
+            return 200, b"x" * (8 << 20)
+        released.wait(60)
+        return 200, b""
+    from lab.listener import Listener
+
+    def drip(connection):
+        connection.recv(65536)
+        while not released.wait(0.1):
+            connection.sendall(b"H")
+    bad = Listener(drip) if hostile == "drip" else receive(answer)
+    target = bad.address if hostile == "drip" else bad.target
+    good = Alertmanager(nursery, tmp_path / "am")
+    daemon = start_daemon(configuration(tmp_path, app, alertmanagers=[
+        {"static_configs": [{"targets": [target]}], "timeout": "500ms"}, static(good)]))
+    daemon.wait_up("app")
+    app.nudge("^on")
+    good.wait_alert("BuffersHigh")
+    daemon.wait_value("heapwatch_notifications_errors_total", lambda n: n >= 2,
+                      url=f"http://{target}/api/v2/alerts")
+    assert daemon.get("/-/healthy").status == 200 and daemon.state("app") == "up"
+    released.set()
+    if hostile == "drip":
+        bad.close()
+
+
+# ---- webhooks ----
+
+def test_a_webhook_is_signed_and_told_of_changes_only(start_daemon, tmp_path, app, receive):
+    failing = [503, 503]
+    hook = receive(lambda body: (failing.pop(), b"later") if failing else (204, b""))
+    secret = tmp_path / "secret"
+    secret.write_text("it is ours\n")
+    daemon = start_daemon(configuration(tmp_path, app, webhooks=[
+        {"url": f"http://{hook.target}/hook", "secret_file": str(secret)}]))
+    daemon.wait_up("app")
+    app.nudge("^on")
+    headers, body = hook.wait(3)
+    deliveries = {h["X-Heapwatch-Delivery"] for h, _ in hook.seen}
+    assert len(deliveries) == 1  # the same change, tried again
+    signed = headers["X-Heapwatch-Timestamp"].encode() + b"." + body
+    expected = hmac.new(b"it is ours", signed, hashlib.sha256).hexdigest()
+    assert headers["X-Heapwatch-Signature"] == f"sha256={expected}"
+    assert abs(int(headers["X-Heapwatch-Timestamp"]) - time.time()) < 30
+    message = json.loads(body)
+    assert message["version"] == "4" and message["status"] == "firing"
+    (alert,) = message["alerts"]
+    assert alert["labels"]["alertname"] == "BuffersHigh" and alert["endsAt"].startswith("0001-")
+    daemon.wait_value("heapwatch_notifications_sent_total", 1, receiver="webhook")
+    app.nudge("^off")
+    _, body = hook.wait(4)
+    assert json.loads(body)["status"] == "resolved" and len(hook.seen) == 4
