@@ -54,7 +54,8 @@ int command_gc(struct source *source, const struct ctl_options *options, struct 
 
 	if (source->ops->collect == NULL)
 		return source_fail(err, CTL_USAGE, 0, "gc: only a daemon can ask a target, not -D");
-	exit = source->ops->collect(source, options->args[0], options->capture.isolate, &result, err);
+	exit = source->ops->collect(source, options->args[0], options->capture.isolate, &result,
+				    err);
 	if (exit != CTL_OK || (options->quiet && options->json == JSON_OFF))
 		return exit;
 	buf_init(&buf, 8192);

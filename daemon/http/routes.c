@@ -87,7 +87,8 @@ const struct route http_routes[] = {
 	{ "POST", "/api/v1/rules/eval", api_rules_eval,
 	  "Try rules: a rule file (YAML or JSON, at most 50 rules) as the body, judged once by the "
 	  "values of now. For each rule and each isolate it matches, or of `target` only: `holds` "
-	  "(`for` is not waited for), `value`, `why`, and for each of its `actions` what the "
+	  "(`for` is not waited for), `value`, `why`, and for each of its `actions` (`action` "
+	  "is `gc` or the kind of a capture) what the "
 	  "guards say of it now (`guard`: `none` when it would be taken; `text` with the numbers). "
 	  "Nothing is captured and nothing remembered. A rule that is loaded with the same name "
 	  "and condition lends its past; others have none, so that `growth`, `new_max`, `on` and "

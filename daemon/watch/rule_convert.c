@@ -203,6 +203,8 @@ static void check_action(struct place *place, const struct rule_action *actions,
 		place_complain(place, path, "the rule takes this capture already");
 		break;
 	}
+	if (action->kind == CAPTURE_KIND_GC)
+		return; /* judged by convert_gc() */
 	if (action->kind != CAPTURE_KIND_SAMPLING && action->sampling.given) {
 		snprintf(path, sizeof(path), "actions[%zu].capture", i);
 		place_complain(place, path,
@@ -241,7 +243,7 @@ static void convert_gc(struct place *place, struct rule_action *action, size_t i
 		return;
 	action->kind = CAPTURE_KIND_GC;
 	if (action->series.count > 0 || action->recipe.has_redact || action->recipe.has_compress ||
-	    action->recipe.has_encrypt)
+	    action->recipe.has_encrypt || action->sampling.given)
 		place_complain(place, path, "nothing is kept of gc: it goes alone");
 }
 
