@@ -142,9 +142,9 @@ static const struct option_desc webhook_options[] = {
 	  .check = url_check,
 	  .help = "Where to POST each alert that begins to fire or is resolved, as JSON in the "
 		  "shape of Alertmanager's webhook (version 4), one alert a request. Any 2xx takes "
-		  "it; 4xx refuses it for good; it is tried again after anything else, for an hour "
-		  "at most. What was under way when the daemon ended may come twice, with the same "
-		  "X-Heapwatch-Delivery." },
+		  "it; 400, 413 and 422 refuse it for good; it is tried again after anything else, "
+		  "for an hour at most. What was under way when the daemon ended may come twice, "
+		  "with the same X-Heapwatch-Delivery." },
 	{ .name = "secret_file",
 	  .type = OPTION_TEXT,
 	  .offset = WEBHOOK(secret_file),

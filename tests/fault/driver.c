@@ -318,15 +318,33 @@ static void see(struct seen *seen)
 	}
 }
 
+/* A kill may come in the midst of it: whom it will take is said before. */
+static void tell_victims(uint64_t room_bytes)
+{
+	struct vacuum_result result;
+
+	if (vacuum_choose(&spool, &limits, room_bytes, UINT64_MAX, clock_wall_ms(), &result) < 0)
+		return;
+	list_each (link, &spool.ready) {
+		const struct spool_entry *entry = container_of(link, struct spool_entry, link);
+
+		if (entry->fate != SPOOL_STAYS)
+			printf("removing %s\n", entry->manifest.name);
+	}
+	fflush(stdout);
+}
+
 static void vacuum(char *const words[], int n)
 {
+	uint64_t room_bytes = strtoull(words[1], NULL, 10);
 	static struct seen before;
 	struct vacuum_result result;
 	int r;
 
 	(void)n;
 	see(&before);
-	r = vacuum_run(&spool, &limits, strtoull(words[1], NULL, 10), clock_wall_ms(), &result);
+	tell_victims(room_bytes);
+	r = vacuum_run(&spool, &limits, room_bytes, clock_wall_ms(), &result);
 	for (unsigned i = 0; i < before.n; i++)
 		if (spool_find_name(&spool, before.names[i]) == NULL)
 			printf("removed %s\n", before.names[i]);

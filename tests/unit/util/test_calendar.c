@@ -1,4 +1,4 @@
-/* Times of the calendar, compared with what `systemd-analyze calendar` of systemd 252 says. */
+/* Times of the calendar: those of `systemd-analyze calendar` (252), which refuses Sat..Mon only. */
 
 #include "util/calendar.h"
 
