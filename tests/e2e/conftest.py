@@ -1,5 +1,6 @@
 """Fixtures: every process a test starts ends with the test, by its pid."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -51,6 +52,14 @@ def watch(start_daemon):
         options = {"home": home} if home else {}
         return start_daemon(config, **options)
     return start
+
+
+@pytest.fixture
+def quick_daemon(monkeypatch):
+    """The daemon without sanitizers, whose memory and speed are its own."""
+    path = os.environ.get("HEAPWATCHD_RELEASE", "")
+    assert os.access(path, os.X_OK), "HEAPWATCHD_RELEASE must name the release build"
+    monkeypatch.setenv("HEAPWATCHD", path)
 
 
 def pytest_configure(config):

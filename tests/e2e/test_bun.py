@@ -134,7 +134,7 @@ def test_what_a_killed_daemon_left_is_freed_by_the_next(start_bun, start_daemon,
 
 
 @pytest.mark.first
-def test_a_heap_whose_snapshot_would_kill_it(start_bun, watch):
+def test_a_heap_whose_snapshot_would_kill_it(quick_daemon, start_bun, watch):
     """JSC's own snapshot of so many objects is a string that aborts the process."""
     bun = start_bun(1_500_000)
     daemon = watch(app=bun.address, sections={"capture": dict(PLAIN, guards={"headroom": 0})})

@@ -194,14 +194,6 @@ def test_a_browser_outlives_a_daemon_that_dies_in_a_capture(browser, watch):
     assert browser.process.running()
 
 
-@pytest.fixture
-def quick_daemon(monkeypatch):
-    """The daemon without sanitizers, whose memory is its own."""
-    path = os.environ.get("HEAPWATCHD_RELEASE", "")
-    assert os.access(path, os.X_OK), "HEAPWATCHD_RELEASE must name the release build"
-    monkeypatch.setenv("HEAPWATCHD", path)
-
-
 def test_a_large_snapshot_is_one_frame_that_nobody_holds(quick_daemon, browser, watch):
     """300 MB of references in one frame, quoted twice, at HEAPWATCH_TEST_SCALE=1; a tenth of it by
     default. And one name, to which each quoting adds as much again."""
