@@ -125,7 +125,7 @@ static void start(struct captures *captures, struct capture *capture, const stru
 	finish_hold(captures, capture, true);
 	if (r == 0)
 		r = capture_pool_submit(captures->pool, &capture->job->pool_job,
-					step_threads(captures));
+					step_threads(captures) + step_only_waits(capture));
 	if (r < 0) {
 		finish_hold(captures, capture, false);
 		if (target != NULL)
@@ -165,12 +165,6 @@ static void begin_of_target(struct captures *captures, struct capture *capture)
 }
 
 /* ---- which ---- */
-
-/* It takes a thread for as long as it takes, but next to nothing of the target or the disk. */
-static bool is_waiting_one(const struct capture *capture)
-{
-	return capture->kind == CAPTURE_KIND_SAMPLING && capture->of_target;
-}
 
 static bool same_host(const struct captures *captures, const struct capture *a,
 		      const struct capture *b)
@@ -215,11 +209,8 @@ static bool is_small(const struct capture *capture)
 
 static bool may_sample(const struct captures *captures, const struct capture *capture)
 {
-	unsigned n = 0;
-
-	list_each (link, &captures->running)
-		n += is_waiting_one(container_of(link, struct capture, link));
-	return n < POOL_THREADS_SAMPLING && !is_being_polled(captures, capture);
+	return step_waiting_ones(captures) < POOL_THREADS_SAMPLING &&
+	       !is_being_polled(captures, capture);
 }
 
 static bool may_begin(const struct captures *captures, const struct capture *capture)
@@ -231,12 +222,12 @@ static bool may_begin(const struct captures *captures, const struct capture *cap
 		return false;
 	if (is_small(capture))
 		return true;
-	if (is_waiting_one(capture))
+	if (step_only_waits(capture))
 		return may_sample(captures, capture);
 	list_each (link, &captures->running) {
 		const struct capture *other = container_of(link, struct capture, link);
 
-		if (is_small(other) || is_waiting_one(other))
+		if (is_small(other) || step_only_waits(other))
 			continue;
 		all++;
 		host += other->of_target && same_host(captures, capture, other);

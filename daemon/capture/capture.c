@@ -121,9 +121,23 @@ void capture_free(struct capture *capture)
 
 /* ---- steps ---- */
 
+bool step_only_waits(const struct capture *capture)
+{
+	return capture->kind == CAPTURE_KIND_SAMPLING && capture->of_target;
+}
+
+unsigned step_waiting_ones(const struct captures *captures)
+{
+	unsigned n = 0;
+
+	list_each (link, &captures->running)
+		n += step_only_waits(container_of(link, struct capture, link));
+	return n;
+}
+
 uint64_t step_threads(const struct captures *captures)
 {
-	return captures->settings->threads + POOL_THREADS_SPARE + POOL_THREADS_SAMPLING;
+	return captures->settings->threads + POOL_THREADS_SPARE + step_waiting_ones(captures);
 }
 
 void step_enter(struct captures *captures, struct capture *capture, enum capture_step step)

@@ -16,7 +16,12 @@ enum { POOL_THREADS_SPARE = 1 };
 /* And for sampling profiles, each of which does nothing for a minute. */
 enum { POOL_THREADS_SAMPLING = 16 };
 
-uint64_t step_threads(const struct captures *captures); /* all of them, at the most */
+/* It takes a thread for as long as it takes, but next to nothing of the target or the disk. */
+bool step_only_waits(const struct capture *capture);
+unsigned step_waiting_ones(const struct captures *captures); /* that run now */
+
+/* All of them, at the most, for what runs now. */
+uint64_t step_threads(const struct captures *captures);
 
 /* Zeroed but for an id, and on no list. 0 or -errno. */
 int capture_new(struct capture **ret);
