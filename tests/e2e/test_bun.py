@@ -54,13 +54,15 @@ def test_a_redacted_snapshot_is_the_same_graph(start_bun, watch, level):
     assert b"thing-123" not in snapshot.read_bytes()
 
 
-def test_a_watched_program_ends_by_itself(start_bun, watch):
+@pytest.mark.parametrize("captured", [False, True], ids=["polled", "captured"])
+def test_a_watched_program_ends_by_itself(start_bun, watch, captured):
     """Bun keeps a program alive for a client that does not say otherwise."""
     bun = start_bun(COUNT, "leave")
     daemon = watch(app=bun.address)
     daemon.wait_up("app")
-    daemon.capture("app")
-    daemon.wait_up("app")
+    if captured:
+        daemon.capture("app")
+        daemon.wait_up("app")
     bun.process.signal(signal.SIGUSR2)
     assert bun.process.wait_exit() == 0
     daemon.wait_value("heapwatch_up", 0, target="app")

@@ -45,7 +45,8 @@ def test_stops_when_it_is_told_to(program, watch):
 def test_a_capture_is_not_ended_by_a_poll(program, watch):
     """A second client ends the first."""
     program.grow(400000)
-    daemon = watch(app=program.address, sections={"capture": PLAIN})
+    often = {"interval": "100ms", "timeout": "100ms"}
+    daemon = watch(app=program.address, sections={"capture": PLAIN, "poll": often})
     daemon.wait_up("app")
     for _ in range(3):
         daemon.capture("app", isolate=program.isolate)
