@@ -186,20 +186,14 @@ static int show(const struct report *report, struct err *err)
 
 		buf_init(&json, SHOW_MAX_BYTES);
 		put_json(&json, report);
-		if (buf_text(&json) != NULL)
-			show_json_text(&buf, buf_text(&json), report->options->json);
-		r = json.error;
-		buf_fini(&json);
+		show_json_end(&buf, &json, report->options->json);
 	} else {
 		put_summary(&buf, report);
 		if (report->heap.node != UINT32_MAX)
 			put_node(&buf, report);
 		r = put_tables(&buf, report);
 	}
-	if (r == 0)
-		return show_out(&buf, report->options->pager);
-	buf_fini(&buf);
-	return source_fail(err, CTL_FAILURE, r, "too much to show; --top=NUMBER shows less");
+	return show_top(&buf, r, report->options, err);
 }
 
 static int find_node(struct report *report, struct err *err)

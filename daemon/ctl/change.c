@@ -81,11 +81,7 @@ static void print_freed(struct buf *buf, uint64_t files, uint64_t bytes, enum js
 	json_member_uint(&w, "removed", files);
 	json_member_uint(&w, "bytes", bytes);
 	json_write_object_end(&w);
-	if (buf_text(&json) != NULL)
-		show_json_text(buf, buf_text(&json), mode);
-	else
-		buf->error = json.error;
-	buf_fini(&json);
+	show_json_end(buf, &json, mode);
 }
 
 int command_vacuum(struct source *source, const struct ctl_options *options, struct err *err)

@@ -18,8 +18,6 @@
 #include "util/err.h"
 #include "util/str.h"
 
-enum { NAME_BYTES_MAX = 256 };
-
 struct converting {
 	const char *path;
 	struct heap_file file;
@@ -49,29 +47,11 @@ static int fill(void *owner, int fd, struct err *err)
 			   r == -ENOMEM ? "out of memory" : chain_error(&outlet.stage));
 }
 
-/* That of the file, with the ending that DevTools wants. */
-static void name_output(char *dst, size_t size, const char *path)
-{
-	static const char *const endings[] = { ".age", ".zst",        ".gz",  ".json",
-					       ".jsc", ".fxsnapshot", ".raw", ".heapsnapshot" };
-	static const char ending[] = ".heapsnapshot";
-	const char *slash = strrchr(path, '/');
-
-	str_copy(dst, size - strlen(ending), slash != NULL ? slash + 1 : path);
-	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-		size_t length = strlen(dst), cut = strlen(endings[i]);
-
-		if (length > cut && strcmp(dst + length - cut, endings[i]) == 0)
-			dst[length - cut] = '\0';
-	}
-	strcat(dst, ending);
-}
-
 int command_convert(struct source *source, const struct ctl_options *options, struct err *err)
 {
 	struct heap_load_options load;
 	struct converting converting = { .path = options->args[0] };
-	char name[NAME_BYTES_MAX];
+	char name[OUTPUT_NAME_MAX];
 	struct err why;
 	int r, exit = heap_file_open(&converting.file, converting.path, options, 0, err);
 
@@ -84,7 +64,7 @@ int command_convert(struct source *source, const struct ctl_options *options, st
 			exit = heap_file_failed(err, converting.path, r, &why);
 	}
 	if (exit == CTL_OK) {
-		name_output(name, sizeof(name), converting.path);
+		output_name(name, converting.path, ".heapsnapshot");
 		exit = output_write(options, name, fill, &converting, err);
 	}
 	heap_graph_fini(&converting.graph);

@@ -215,24 +215,18 @@ static int put_table(struct buf *buf, const struct heap_difference *rows, size_t
 static int show(const struct answer *answer, const struct ctl_options *options, struct err *err)
 {
 	struct buf buf, json;
-	int r;
+	int r = 0;
 
 	buf_init(&buf, SHOW_MAX_BYTES);
-	buf_init(&json, SHOW_MAX_BYTES);
 	if (options->json != JSON_OFF) {
+		buf_init(&json, SHOW_MAX_BYTES);
 		put_json(&json, answer);
-		r = json.error;
-		if (buf_text(&json) != NULL)
-			show_json_text(&buf, buf_text(&json), options->json);
+		show_json_end(&buf, &json, options->json);
 	} else {
 		r = put_table(&buf, answer->rows, answer->rows_n, options->legend);
 		r = r == 0 ? put_grown(&buf, answer, options->legend) : r;
 	}
-	buf_fini(&json);
-	if (r == 0)
-		return show_out(&buf, options->pager);
-	buf_fini(&buf);
-	return source_fail(err, CTL_FAILURE, r, "too much to show; --top=NUMBER shows less");
+	return show_top(&buf, r, options, err);
 }
 
 static int compare(struct side *base, struct side *current, const struct ctl_options *options,

@@ -264,11 +264,7 @@ static void write_json(struct buf *buf, const struct inspectors *all, enum json_
 		json_write_object_end(&w);
 	}
 	json_write_array_end(&w);
-	if (buf_text(&json) != NULL)
-		show_json_text(buf, buf_text(&json), mode);
-	else
-		buf->error = json.error;
-	buf_fini(&json);
+	show_json_end(buf, &json, mode);
 }
 
 /* Texts in quotes as JSON has them, which YAML reads as well. */

@@ -39,11 +39,7 @@ static void print_json(struct buf *buf, const char *target, const struct gc_resu
 	json_member_uint(&w, "freed_bytes", result->freed_bytes);
 	json_member_double(&w, "duration_seconds", result->seconds);
 	json_write_object_end(&w);
-	if (buf_text(&json) != NULL)
-		show_json_text(buf, buf_text(&json), mode);
-	else
-		buf->error = json.error;
-	buf_fini(&json);
+	show_json_end(buf, &json, mode);
 }
 
 int command_gc(struct source *source, const struct ctl_options *options, struct err *err)

@@ -216,19 +216,14 @@ static int show(const struct leaks_answer *answer, const struct ctl_options *opt
 	int r;
 
 	buf_init(&buf, SHOW_MAX_BYTES);
-	buf_init(&json, SHOW_MAX_BYTES);
 	if (options->json != JSON_OFF) {
+		buf_init(&json, SHOW_MAX_BYTES);
 		r = leaks_put_json(&json, answer, options->heap.top);
-		if (r == 0 && buf_text(&json) != NULL)
-			show_json_text(&buf, buf_text(&json), options->json);
+		show_json_end(&buf, &json, options->json);
 	} else {
 		r = leaks_put_text(&buf, answer, options->heap.top, options->legend);
 	}
-	buf_fini(&json);
-	if (r == 0)
-		return show_out(&buf, options->pager);
-	buf_fini(&buf);
-	return source_fail(err, CTL_FAILURE, r, "too much to show; --top=NUMBER shows less");
+	return show_top(&buf, r, options, err);
 }
 
 static void answer_fini(struct leaks_answer *answer)

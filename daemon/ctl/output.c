@@ -111,3 +111,21 @@ int output_write(const struct ctl_options *options, const char *name, output_fn 
 		fprintf(stderr, "heapwatchctl: wrote %s\n", path);
 	return exit;
 }
+
+void output_name(char dst[OUTPUT_NAME_MAX], const char *path, const char *ending)
+{
+	/* Outermost first. */
+	static const char *const endings[] = { ".age",  ".zst",          ".gz",
+					       ".json", ".jsc",          ".fxsnapshot",
+					       ".raw",  ".heapsnapshot", ".heapprofile" };
+	const char *slash = strrchr(path, '/');
+
+	str_copy(dst, OUTPUT_NAME_MAX - strlen(ending), slash != NULL ? slash + 1 : path);
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		size_t length = strlen(dst), cut = strlen(endings[i]);
+
+		if (length > cut && strcmp(dst + length - cut, endings[i]) == 0)
+			dst[length - cut] = '\0';
+	}
+	strcat(dst, ending);
+}

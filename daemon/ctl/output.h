@@ -17,3 +17,11 @@ typedef int output_fn(void *owner, int fd, struct err *err);
  */
 int output_write(const struct ctl_options *options, const char *name, output_fn *fn, void *owner,
 		 struct err *err);
+
+enum { OUTPUT_NAME_MAX = 256 };
+
+/*
+ * What is made of a file is called as it is, with this ending, without what its name says of
+ * stages, formats and engines: "app.jsc.json.zst" is "app.heapsnapshot".
+ */
+void output_name(char dst[OUTPUT_NAME_MAX], const char *path, const char *ending);

@@ -24,7 +24,7 @@
 #include "util/err.h"
 #include "util/str.h"
 
-enum { NAME_BYTES_MAX = 256, FILE_MAX_BYTES = 1 << 30 };
+enum { FILE_MAX_BYTES = 1 << 30 };
 
 /* Into ret, which is to be finished in any case. */
 static int read_profile(const char *path, const struct ctl_options *options, struct profile *ret,
@@ -65,30 +65,14 @@ static int fill(void *owner, int fd, struct err *err)
 	return source_fail(err, CTL_FAILURE, r, "%s: %s", making->path, chain_error(&outlet.stage));
 }
 
-/* That of the file, without what it says of the stages and of its format. */
-static void name_output(char *dst, size_t size, const char *path, const char *ending)
-{
-	static const char *const endings[] = { ".age", ".zst", ".gz", ".heapprofile" };
-	const char *slash = strrchr(path, '/');
-
-	str_copy(dst, size - strlen(ending), slash != NULL ? slash + 1 : path);
-	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-		size_t length = strlen(dst), cut = strlen(endings[i]);
-
-		if (length > cut && strcmp(dst + length - cut, endings[i]) == 0)
-			dst[length - cut] = '\0';
-	}
-	strcat(dst, ending);
-}
-
 static int write_out(struct making *making, const char *ending, int r,
 		     const struct ctl_options *options, struct err *err)
 {
-	char name[NAME_BYTES_MAX];
+	char name[OUTPUT_NAME_MAX];
 
 	if (r < 0)
 		return source_fail(err, CTL_FAILURE, r, "%s: %s", making->path, strerror(-r));
-	name_output(name, sizeof(name), making->path, ending);
+	output_name(name, making->path, ending);
 	return output_write(options, name, fill, making, err);
 }
 

@@ -51,20 +51,14 @@ static int put_share(struct grid *grid, uint64_t part, uint64_t whole)
 	return grid_put(grid, text);
 }
 
-/* Into the pager. json is NULL-terminated text, or NULL: buf is as it is to be. */
+/* Into the pager. json: nothing in it when buf is as it is to be. Frees both. */
 static int out(struct buf *buf, struct buf *json, int r, const struct ctl_options *options,
 	       struct err *err)
 {
-	if (r == 0 && json->size > 0) {
-		if (buf_text(json) != NULL)
-			show_json_text(buf, buf_text(json), options->json);
-		r = json->error;
-	}
+	if (json->size > 0)
+		show_json_end(buf, json, options->json);
 	buf_fini(json);
-	if (r == 0)
-		return show_out(buf, options->pager);
-	buf_fini(buf);
-	return source_fail(err, CTL_FAILURE, r, "too much to show; --top=NUMBER shows less");
+	return show_top(buf, r, options, err);
 }
 
 static void json_function(struct json_writer *w, const struct profile *profile, uint32_t function)

@@ -99,6 +99,15 @@ void show_json_text(struct buf *buf, const char *json, enum json_mode mode)
 	buf_puts(buf, "\n");
 }
 
+void show_json_end(struct buf *buf, struct buf *json, enum json_mode mode)
+{
+	if (buf_text(json) != NULL)
+		show_json_text(buf, buf_text(json), mode);
+	else
+		buf->error = json->error;
+	buf_fini(json);
+}
+
 void show_json(struct buf *buf, const struct item_array *items, enum json_mode mode)
 {
 	struct json_writer w;
@@ -114,11 +123,7 @@ void show_json(struct buf *buf, const struct item_array *items, enum json_mode m
 		json_write_object_end(&w);
 	}
 	json_write_array_end(&w);
-	if (buf_text(&json) != NULL)
-		show_json_text(buf, buf_text(&json), mode);
-	else
-		buf->error = json.error;
-	buf_fini(&json);
+	show_json_end(buf, &json, mode);
 }
 
 /* ---- out ---- */
@@ -200,4 +205,13 @@ int show_out(struct buf *buf, bool pager)
 		return CTL_OK;
 	fprintf(stderr, "heapwatchctl: cannot print: %s\n", strerror(-r));
 	return CTL_FAILURE;
+}
+
+int show_top(struct buf *buf, int r, const struct ctl_options *options, struct err *err)
+{
+	r = r == 0 ? buf->error : r;
+	if (r == 0)
+		return show_out(buf, options->pager);
+	buf_fini(buf);
+	return source_fail(err, CTL_FAILURE, r, "too much to show; --top=NUMBER shows less");
 }

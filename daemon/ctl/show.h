@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include "ctl/options.h"
 
+struct err;
 struct buf;
 struct item_array;
 struct source;
@@ -31,5 +32,14 @@ void show_json(struct buf *buf, const struct item_array *items, enum json_mode m
 /* One JSON document again, in lines if it is to be pretty. */
 void show_json_text(struct buf *buf, const char *json, enum json_mode mode);
 
+/* The same of what was written into json, which is freed; its error becomes that of buf. */
+void show_json_end(struct buf *buf, struct buf *json, enum json_mode mode);
+
 /* To stdout, or a pager when that is a terminal. Frees buf. CTL_OK, or CTL_FAILURE, said. */
 int show_out(struct buf *buf, bool pager);
+
+/*
+ * The same of tables that --top makes shorter: what they came to, in r or in buf, is told as too
+ * much when it is an error.
+ */
+int show_top(struct buf *buf, int r, const struct ctl_options *options, struct err *err);

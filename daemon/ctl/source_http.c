@@ -242,29 +242,39 @@ static int http_vacuum(struct source *source, const struct vacuum_wish *wish, ui
 	return exit;
 }
 
-static int http_capture(struct source *source, const char *target, const char *payload,
-			char ret_id[CAPTURE_ID_MAX], struct err *err)
+/* POST to what a target has: "/captures", "/gc". */
+static int ask_target(struct source *source, const char *target, const char *what,
+		      const char *payload, struct call *call)
 {
-	struct call call = { .err = err };
-	const char *id = NULL;
 	struct buf path;
 	int exit;
 
 	buf_init(&path, URL_MAX);
 	buf_puts(&path, "/api/v1/targets/");
 	url_quote(&path, target);
-	buf_puts(&path, "/captures");
+	buf_puts(&path, what);
 	if (buf_text(&path) == NULL)
-		exit = source_fail(err, CTL_USAGE, -EINVAL, "the name of the target is too long");
+		exit = source_fail(call->err, CTL_USAGE, -EINVAL,
+				   "the name of the target is too long");
 	else
 		exit = ask(container_of(source, struct source_http, source), "POST",
-			   buf_text(&path), payload, &call);
+			   buf_text(&path), payload, call);
+	buf_fini(&path);
+	return exit;
+}
+
+static int http_capture(struct source *source, const char *target, const char *payload,
+			char ret_id[CAPTURE_ID_MAX], struct err *err)
+{
+	struct call call = { .err = err };
+	const char *id = NULL;
+	int exit = ask_target(source, target, "/captures", payload, &call);
+
 	if (exit == CTL_OK && !tree_string(call.answer, "data.id", &id))
 		exit = source_fail(err, CTL_FAILURE, -EBADMSG, "the daemon's answer has no id");
 	if (exit == CTL_OK)
 		str_copy(ret_id, CAPTURE_ID_MAX, id);
 	tree_free(call.answer);
-	buf_fini(&path);
 	return exit;
 }
 
@@ -298,23 +308,6 @@ static bool take_result(const struct tree *data, struct gc_result *ret)
 	       tree_double(data, "duration_seconds", &ret->seconds);
 }
 
-static int ask_gc(struct source_http *http, const char *target, const char *payload,
-		  struct call *call)
-{
-	struct buf path;
-	int exit;
-
-	buf_init(&path, URL_MAX);
-	buf_puts(&path, "/api/v1/targets/");
-	url_quote(&path, target);
-	buf_puts(&path, "/gc");
-	exit = buf_text(&path) != NULL
-		       ? ask(http, "POST", buf_text(&path), payload, call)
-		       : source_fail(call->err, CTL_USAGE, -EINVAL, "no target has such a name");
-	buf_fini(&path);
-	return exit;
-}
-
 static int http_collect(struct source *source, const char *target, const char *isolate,
 			struct gc_result *ret, struct err *err)
 {
@@ -332,8 +325,7 @@ static int http_collect(struct source *source, const char *target, const char *i
 	if (buf_text(&payload) == NULL)
 		exit = source_fail(err, CTL_USAGE, -EINVAL, "no isolate has such a name");
 	else
-		exit = ask_gc(container_of(source, struct source_http, source), target,
-			      buf_text(&payload), &call);
+		exit = ask_target(source, target, "/gc", buf_text(&payload), &call);
 	if (exit == CTL_OK && !take_result(tree_get(call.answer, "data"), ret))
 		exit = source_fail(err, CTL_FAILURE, -EBADMSG, "the daemon's answer has no sizes");
 	tree_free(call.answer);

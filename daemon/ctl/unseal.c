@@ -17,6 +17,7 @@
 
 #include "pipeline/age.h"
 #include "pipeline/stage.h"
+#include "util/base64.h"
 #include "util/err.h"
 #include "util/list.h"
 
@@ -71,17 +72,6 @@ static int malformed(struct unseal *unseal, const char *what)
 
 /* ---- base64 ---- */
 
-static int base64_value(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 /* Without padding, and canonical. How many bytes (at most size / 4 * 3 + 2), or -EBADMSG. */
 static int base64_decode(uint8_t *dst, const char *text, size_t size)
 {
@@ -89,7 +79,7 @@ static int base64_decode(uint8_t *dst, const char *text, size_t size)
 	int n = 0;
 
 	for (size_t i = 0; i < size; i++) {
-		int value = base64_value(text[i]);
+		int value = base64_digit(text[i]);
 
 		if (value < 0)
 			return -EBADMSG;

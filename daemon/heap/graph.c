@@ -174,20 +174,22 @@ uint32_t heap_node_find(const struct heap_graph *graph, uint64_t id)
 	return UINT32_MAX;
 }
 
+static int by_id(const void *a, const void *b)
+{
+	const struct heap_script *one = a, *two = b;
+
+	return one->id < two->id ? -1 : one->id > two->id;
+}
+
 const char *heap_script_url(const struct heap_graph *graph, uint32_t script)
 {
-	uint32_t low = 0, high = graph->scripts_n;
+	const struct heap_script wanted = { .id = script };
+	const struct heap_script *found =
+		graph->scripts_n == 0
+			? NULL
+			: bsearch(&wanted, graph->scripts, graph->scripts_n, sizeof(wanted), by_id);
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (graph->scripts[middle].id < script)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < graph->scripts_n && graph->scripts[low].id == script ? graph->scripts[low].url
-									  : NULL;
+	return found != NULL ? found->url : NULL;
 }
 
 uint32_t heap_edge_between(const struct heap_graph *graph, uint32_t from, uint32_t to)

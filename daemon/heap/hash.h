@@ -5,8 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "heap/graph.h"
-
-#define HASH_FIRST 0xcbf29ce484222325ull
+#include "util/fnv.h"
 
 static inline uint64_t hash_mix(uint64_t hash, uint64_t value)
 {
@@ -16,9 +15,7 @@ static inline uint64_t hash_mix(uint64_t hash, uint64_t value)
 
 static inline uint64_t hash_bytes(uint64_t hash, const char *text, size_t size)
 {
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3;
-	return hash_mix(hash, size);
+	return hash_mix(fnv1a(hash, text, size), size);
 }
 
 static inline uint64_t hash_string(const struct heap_graph *graph, uint32_t string)
@@ -27,7 +24,7 @@ static inline uint64_t hash_string(const struct heap_graph *graph, uint32_t stri
 	const char *text;
 
 	if (string >= graph->strings.n)
-		return HASH_FIRST;
+		return FNV1A_FIRST;
 	text = heap_string_raw(&graph->strings, string, &size);
-	return hash_bytes(HASH_FIRST, text, size);
+	return hash_bytes(FNV1A_FIRST, text, size);
 }

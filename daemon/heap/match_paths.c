@@ -37,7 +37,7 @@ static bool is_number(const struct heap_graph *graph, uint32_t string)
 static uint64_t hash_edge(const struct heap_graph *graph, uint32_t edge)
 {
 	uint32_t word = graph->edges[edge];
-	uint64_t hash = hash_mix(HASH_FIRST, heap_edge_kind(word));
+	uint64_t hash = hash_mix(FNV1A_FIRST, heap_edge_kind(word));
 
 	if (!heap_edge_named(word) || is_number(graph, graph->edge_name[edge]))
 		return hash;
@@ -90,7 +90,7 @@ static int texts_init(struct texts *ret, const struct heap_side *side)
 	for (uint32_t i = 0; i < classes->n; i++) {
 		const char *key = classes->items[i].key;
 
-		ret->classes[i] = hash_bytes(HASH_FIRST, key, lasting_size(key));
+		ret->classes[i] = hash_bytes(FNV1A_FIRST, key, lasting_size(key));
 	}
 	return 0;
 }
@@ -102,7 +102,7 @@ static uint64_t hash_class(const struct texts *texts, uint32_t node)
 
 	if (analysis->graph.type[node] == HEAP_OBJECT &&
 	    analysis->graph.name[node] == texts->object)
-		return HASH_FIRST;
+		return FNV1A_FIRST;
 	return texts->classes[analysis->classes.of[node]];
 }
 

@@ -26,7 +26,7 @@ static uint64_t key_of(const struct heap_analysis *analysis, const struct root_g
 	const struct heap_graph *graph = &analysis->graph;
 	uint32_t node = group->example;
 	const char *class = analysis->classes.items[analysis->classes.of[node]].key;
-	uint64_t key = hash_bytes(HASH_FIRST, class, strlen(class));
+	uint64_t key = hash_bytes(FNV1A_FIRST, class, strlen(class));
 
 	key = hash_mix(key, hash_string(graph, graph->name[group->holder]));
 	if (graph->type[node] == HEAP_CLOSURE)
@@ -134,17 +134,17 @@ void root_groups_fini(struct root_groups *groups)
 	*groups = (struct root_groups){ .n = 0 };
 }
 
+static int has_key(const void *wanted, const void *group)
+{
+	const struct root_group *x = wanted, *y = group;
+
+	return x->key < y->key ? -1 : x->key > y->key;
+}
+
 const struct root_group *root_groups_find(const struct root_groups *groups, uint64_t key)
 {
-	size_t low = 0, high = groups->n;
+	const struct root_group wanted = { .key = key };
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (groups->items[middle].key < key)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < groups->n && groups->items[low].key == key ? &groups->items[low] : NULL;
+	return groups->n == 0 ? NULL
+			      : bsearch(&wanted, groups->items, groups->n, sizeof(wanted), has_key);
 }

@@ -6,18 +6,9 @@
 
 #include <errno.h>
 
-enum { BITS = 5, MORE = 1 << BITS, BITS_MAX = 32 };
+#include "util/base64.h"
 
-static int digit_of(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
+enum { BITS = 5, MORE = 1 << BITS, BITS_MAX = 32 };
 
 int vlq_read(const char **at, const char *end, int64_t *ret)
 {
@@ -25,7 +16,7 @@ int vlq_read(const char **at, const char *end, int64_t *ret)
 	unsigned shift = 0;
 
 	for (; *at < end && shift <= BITS_MAX; shift += BITS) {
-		int digit = digit_of(**at);
+		int digit = base64_digit(**at);
 
 		if (digit < 0)
 			return -EBADMSG;

@@ -28,6 +28,7 @@
 #include <string.h>
 
 #include "inspect/download.h"
+#include "util/base64.h"
 #include "util/clock.h"
 
 #define HOLD "globalThis[Symbol.for('heapwatch.snapshot')]"
@@ -110,19 +111,6 @@ static int read_on(struct download *download)
 
 /* ---- what comes ---- */
 
-static int digit_of(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '+' || c == '/')
-		return c == '+' ? 62 : 63;
-	return -1;
-}
-
 /* In place, into the beginning of text; the size, or -EPROTO. */
 static int64_t decode(char *text, size_t size)
 {
@@ -137,7 +125,7 @@ static int64_t decode(char *text, size_t size)
 		while (i + 4 == size && digits > 2 && text[i + digits - 1] == '=')
 			digits--;
 		for (size_t k = 0; k < 4; k++) {
-			int digit = k < digits ? digit_of(text[i + k]) : 0;
+			int digit = k < digits ? base64_digit(text[i + k]) : 0;
 
 			if (digit < 0)
 				return -EPROTO;

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "util/clock.h"
+#include "util/fnv.h"
 #include "util/rand.h"
 
 struct map_slot {
@@ -44,10 +45,8 @@ void map_fini(struct map *map)
 
 static uint64_t hash_key(const struct map *map, const char *key)
 {
-	uint64_t hash = 0xcbf29ce484222325u ^ map->seed;
+	uint64_t hash = fnv1a_text(FNV1A_FIRST ^ map->seed, key);
 
-	for (; *key != '\0'; key++)
-		hash = (hash ^ (unsigned char)*key) * 0x100000001b3u;
 	return hash ^ (hash >> 32); /* FNV mixes upwards only; the mask takes low bits */
 }
 

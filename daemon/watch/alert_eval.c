@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "util/clock.h"
+#include "util/fnv.h"
 #include "util/log.h"
 #include "watch/target.h"
 
@@ -265,16 +266,12 @@ static struct condition_state *recall(const struct evaluation *evaluation,
 
 /* ---- alerts of before a restart ---- */
 
-/* By names: ids are of one life only. FNV-1a of the target's, for a key has no room for it. */
+/* By names: ids are of one life only. A hash of the target's, for a key has no room for it. */
 static void format_restored_key(char key[ALERT_KEY_MAX], uint64_t rule_id, const char *target,
 				const char *isolate, size_t step)
 {
-	uint64_t hash = 0xcbf29ce484222325ull;
-
-	for (const char *at = target; *at != '\0'; at++)
-		hash = (hash ^ (unsigned char)*at) * 0x100000001b3ull;
-	snprintf(key, ALERT_KEY_MAX, "r%" PRIu64 "/%016" PRIx64 "/%zu/%s", rule_id, hash, step,
-		 isolate);
+	snprintf(key, ALERT_KEY_MAX, "r%" PRIu64 "/%016" PRIx64 "/%zu/%s", rule_id,
+		 fnv1a_text(FNV1A_FIRST, target), step, isolate);
 }
 
 int alerts_add_restored(struct alerts *alerts, struct alert *alert, uint64_t rule_id)

@@ -23,6 +23,7 @@
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/err.h"
+#include "util/fnv.h"
 #include "util/log.h"
 #include "util/str.h"
 #include "watch/alert_group.h"
@@ -38,7 +39,7 @@ static const int64_t span_max_ms = 10ll * 365 * 24 * 3600 * 1000;
 static int hash_condition(const struct rule *rule, char dst[HASH_TEXT_MAX])
 {
 	struct rule bare = *rule;
-	uint64_t hash = 0xcbf29ce484222325ull;
+	uint64_t hash;
 	struct buf buf;
 	int r;
 
@@ -49,8 +50,7 @@ static int hash_condition(const struct rule *rule, char dst[HASH_TEXT_MAX])
 	for (size_t i = 0; i < rule->labels.n; i++)
 		buf_printf(&buf, "\n%s\t%s", rule->labels.items[i].name,
 			   rule->labels.items[i].value);
-	for (size_t i = 0; i < buf.size; i++)
-		hash = (hash ^ (unsigned char)buf.data[i]) * 0x100000001b3ull;
+	hash = fnv1a(FNV1A_FIRST, buf.data, buf.size);
 	r = buf.error;
 	buf_fini(&buf);
 	snprintf(dst, HASH_TEXT_MAX, "%016" PRIx64, hash);

@@ -13,23 +13,17 @@
 #include <string.h>
 
 #include "loop/sched.h"
+#include "util/fnv.h"
 #include "util/log.h"
 #include "util/str.h"
 
 /* Ten rules at once on each of a thousand targets. */
 enum { ALERTS_MAX = 10000 };
 
-/* FNV-1a of file and name: the phase of a group stays the same over reloads and restarts. */
+/* Of file and name: the phase of a group stays the same over reloads and restarts. */
 static uint64_t group_hash(const struct rule_group *group)
 {
-	const char *parts[] = { group->file, group->name };
-	uint64_t hash = 0xcbf29ce484222325ull;
-
-	for (size_t i = 0; i < 2; i++) {
-		for (const char *at = parts[i]; *at != '\0'; at++)
-			hash = (hash ^ (unsigned char)*at) * 0x100000001b3ull;
-	}
-	return hash;
+	return fnv1a_text(fnv1a_text(FNV1A_FIRST, group->file), group->name);
 }
 
 static void arm(struct group_timer *timer)

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "util/clock.h"
+#include "util/fnv.h"
 #include "watch/eta.h"
 #include "watch/target.h"
 #include "watch/value.h"
@@ -316,21 +317,13 @@ static void look_on(const struct term *term, struct term_state *state,
 	finding->holds = finding->events != 0;
 }
 
-/* FNV-1a: each target has a time of its own, so that not all are captured at once. */
-static uint64_t phase_of(const struct target *target)
-{
-	uint64_t hash = 0xcbf29ce484222325ull;
-
-	for (const char *at = target->spec.name; *at != '\0'; at++)
-		hash = (hash ^ (unsigned char)*at) * 0x100000001b3ull;
-	return hash;
-}
-
 static void look_every(const struct term *term, struct term_state *state,
 		       const struct condition_input *input, struct finding *finding)
 {
 	int64_t every_ms = (int64_t)(term->every_ns / NS_PER_MS);
-	int64_t phase_ms = (int64_t)(phase_of(input->target) % (uint64_t)every_ms);
+	/* Each target has a time of its own, so that not all are captured at once. */
+	uint64_t phase = fnv1a_text(FNV1A_FIRST, input->target->spec.name);
+	int64_t phase_ms = (int64_t)(phase % (uint64_t)every_ms);
 	int64_t slot = (input->wall_ms + phase_ms) / every_ms;
 
 	finding->young = state == NULL || !state->begun;
