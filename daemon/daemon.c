@@ -169,12 +169,12 @@ static bool on_firing(void *owner, struct alert *alert, struct target *target)
 	for (size_t i = 0; i < alert->rule->actions.n; i++) {
 		/* What costs the target nothing was taken, or told why not, the first time; and a
 		 * collection that was forced then need not be forced again. */
-		if ((alert->done & 1u << i) != 0 ||
+		if ((alert->done & 1u << actions[i].kind) != 0 ||
 		    (alert->asked && (actions[i].kind == CAPTURE_KIND_DIAGNOSTICS ||
 				      actions[i].kind == CAPTURE_KIND_GC)))
 			continue;
 		if (capture_for(daemon, alert, &actions[i], after))
-			alert->done |= 1u << i;
+			alert->done |= 1u << actions[i].kind;
 		else
 			done = false;
 	}
@@ -191,7 +191,7 @@ static void on_captured(void *owner, const struct capture *capture)
 
 	if (capture->refused)
 		alerts_ask_again(&daemon->alerts, capture->target_id, capture->manifest.isolate,
-				 capture->manifest.rule);
+				 capture->manifest.rule, capture->rule_step, 1u << capture->kind);
 	if (capture->step == CAPTURE_SUCCEEDED)
 		analyses_add(&daemon->analyses, &capture->manifest);
 }

@@ -34,7 +34,8 @@ static bool name_is_taken(const struct captures *captures, const struct capture 
 
 static void set_name(struct captures *captures, struct capture *capture)
 {
-	if (capture->manifest.started_wall_ms == 0 || capture->file_fd < 0)
+	/* What a file or another capture was made of has its time already. */
+	if (capture->manifest.started_wall_ms == 0)
 		capture->manifest.started_wall_ms = clock_wall_ms();
 	manifest_set_name(&capture->manifest, false);
 	if (name_is_taken(captures, capture))
@@ -125,7 +126,7 @@ static void start(struct captures *captures, struct capture *capture, const stru
 	finish_hold(captures, capture, true);
 	if (r == 0)
 		r = capture_pool_submit(captures->pool, &capture->job->pool_job,
-					step_threads(captures) + step_only_waits(capture));
+					step_threads(captures) + step_is_sampling(capture));
 	if (r < 0) {
 		finish_hold(captures, capture, false);
 		if (target != NULL)
@@ -193,7 +194,7 @@ static bool is_being_polled(const struct captures *captures, const struct captur
 }
 
 /* What it waits for is there and has not ended. How it ends does not matter. */
-static bool waits(const struct captures *captures, const struct capture *capture)
+static bool waits_for_another(const struct captures *captures, const struct capture *capture)
 {
 	const struct capture *other =
 		capture->after[0] != '\0' ? captures_find(captures, capture->after) : NULL;
@@ -202,15 +203,9 @@ static bool waits(const struct captures *captures, const struct capture *capture
 }
 
 /* A few kilobytes that are there already: nobody is asked for them. */
-static bool is_small(const struct capture *capture)
+static bool is_at_hand(const struct capture *capture)
 {
 	return !capture->of_target && capture->adopted == NULL;
-}
-
-static bool may_sample(const struct captures *captures, const struct capture *capture)
-{
-	return step_waiting_ones(captures) < POOL_THREADS_SAMPLING &&
-	       !is_being_polled(captures, capture);
 }
 
 static bool may_begin(const struct captures *captures, const struct capture *capture)
@@ -218,16 +213,19 @@ static bool may_begin(const struct captures *captures, const struct capture *cap
 	const struct capture_settings *settings = captures->settings;
 	uint64_t all = 0, host = 0;
 
-	if (waits(captures, capture))
+	if (waits_for_another(captures, capture))
 		return false;
-	if (is_small(capture))
+	if (is_at_hand(capture))
 		return true;
-	if (step_only_waits(capture))
-		return may_sample(captures, capture);
+	if (capture->of_target &&
+	    (is_being_polled(captures, capture) || collection_precedes(captures, capture)))
+		return false;
+	if (step_is_sampling(capture))
+		return step_samplings_running(captures) < POOL_THREADS_SAMPLING;
 	list_each (link, &captures->running) {
 		const struct capture *other = container_of(link, struct capture, link);
 
-		if (is_small(other) || step_only_waits(other))
+		if (is_at_hand(other) || step_is_sampling(other))
 			continue;
 		all++;
 		host += other->of_target && same_host(captures, capture, other);
@@ -236,8 +234,6 @@ static bool may_begin(const struct captures *captures, const struct capture *cap
 		return false;
 	if (!capture->of_target)
 		return true;
-	if (is_being_polled(captures, capture) || collection_precedes(captures, capture))
-		return false;
 	return (settings->per_host == 0 || host < settings->per_host) &&
 	       fits_beside_others(captures, capture);
 }

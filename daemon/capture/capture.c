@@ -121,23 +121,23 @@ void capture_free(struct capture *capture)
 
 /* ---- steps ---- */
 
-bool step_only_waits(const struct capture *capture)
+bool step_is_sampling(const struct capture *capture)
 {
 	return capture->kind == CAPTURE_KIND_SAMPLING && capture->of_target;
 }
 
-unsigned step_waiting_ones(const struct captures *captures)
+unsigned step_samplings_running(const struct captures *captures)
 {
 	unsigned n = 0;
 
 	list_each (link, &captures->running)
-		n += step_only_waits(container_of(link, struct capture, link));
+		n += step_is_sampling(container_of(link, struct capture, link));
 	return n;
 }
 
 uint64_t step_threads(const struct captures *captures)
 {
-	return captures->settings->threads + POOL_THREADS_SPARE + step_waiting_ones(captures);
+	return captures->settings->threads + POOL_THREADS_SPARE + step_samplings_running(captures);
 }
 
 void step_enter(struct captures *captures, struct capture *capture, enum capture_step step)
@@ -193,12 +193,13 @@ static void explain(struct capture *capture, const char *reason, const char *tex
 	str_copy(capture->error, sizeof(capture->error), text);
 }
 
-/* A series counts as one, and by its first. */
+/* A series counts as one, and by its first; a second format was not counted by itself. */
 static void forget(struct captures *captures, const struct capture *capture)
 {
 	const struct manifest *manifest = &capture->manifest;
+	bool second = capture->kind == CAPTURE_KIND_SAMPLING && !capture->of_target;
 
-	if (manifest->series_index <= 1)
+	if (manifest->series_index <= 1 && !second)
 		guard_forget(captures, manifest->target, manifest->rule, capture->rule_step,
 			     capture->kind);
 }
@@ -273,6 +274,7 @@ static void on_tick(void *owner)
 
 	list_each (link, &captures->running)
 		finish_watch(captures, container_of(link, struct capture, link));
+	collection_begin_all(captures);
 	set_tick(captures);
 	save_soon(captures);
 }

@@ -21,6 +21,9 @@
 #include "util/str.h"
 #include "watch/target.h"
 
+/* Who asked has stopped waiting by then, and the heap it was about is another. */
+#define WAIT_MAX_NS (5 * 60 * NS_PER_S)
+
 static struct collection_run *run_of(struct link *link)
 {
 	return container_of(link, struct collection_run, link);
@@ -96,7 +99,7 @@ enum capture_refusal collection_judge(const struct captures *captures, const str
 
 /* ---- from the request to the end ---- */
 
-int collection_accept(struct captures *captures, struct target *target,
+int collection_accept(struct captures *captures, const struct target *target,
 		      const struct capture_request *request, char ret_id[CAPTURE_ID_MAX])
 {
 	struct collection_run *run = calloc(1, sizeof(*run));
@@ -121,7 +124,6 @@ int collection_accept(struct captures *captures, struct target *target,
 		run->guards = *request->guards;
 	run->force = request->force;
 	run->requested_ns = clock_mono_ns();
-	target->gc_forced_ns = run->requested_ns;
 	list_append(&captures->collections, &run->link);
 	if (ret_id != NULL)
 		str_copy(ret_id, CAPTURE_ID_MAX, run->id);
@@ -239,6 +241,7 @@ static void begin(struct captures *captures, struct collection_run *run)
 	}
 	/* The end may be told before it returns, and the run is gone then. */
 	run->running = true;
+	target->gc_forced_ns = clock_mono_ns();
 	(void)target_collect(target, run->isolate);
 }
 
@@ -247,8 +250,12 @@ void collection_begin_all(struct captures *captures)
 	list_each_safe (link, &captures->collections) {
 		struct collection_run *run = run_of(link);
 
-		if (!run->running && !in_the_way(&captures->running, run, true) &&
-		    !in_the_way(&captures->queue, run, false))
+		if (run->running)
+			continue;
+		if (clock_mono_ns() - run->requested_ns > WAIT_MAX_NS)
+			fail(captures, run, "timeout", "captures of the target take too long");
+		else if (!in_the_way(&captures->running, run, true) &&
+			 !in_the_way(&captures->queue, run, false))
 			begin(captures, run);
 	}
 }

@@ -41,10 +41,11 @@ enum capture_refusal collection_judge(const struct captures *captures, const str
 uint64_t collection_wait_ns(const struct captures *captures, const struct target *target);
 
 /* The guards have agreed. 0 and the id (ret_id may be NULL); -errno. */
-int collection_accept(struct captures *captures, struct target *target,
+int collection_accept(struct captures *captures, const struct target *target,
 		      const struct capture_request *request, char ret_id[CAPTURE_ID_MAX]);
 
-/* Start what may start. */
+/* Start what may start, give up what has waited too long. To be called at each change, and now and
+ * then. */
 void collection_begin_all(struct captures *captures);
 
 /* Does one of this target come before this capture? */

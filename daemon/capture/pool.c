@@ -15,10 +15,15 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "capture/step.h"
 #include "loop/wake.h"
 
-/* A download needs less than 32 KiB; sanitizers triple it. */
-enum { STACK_BYTES = 256 * 1024, THREADS_MAX = 64 };
+enum {
+	/* A download needs less than 32 KiB; sanitizers triple it. */
+	STACK_BYTES = 256 * 1024,
+	/* capture.threads is 64 at the most. */
+	THREADS_MAX = 64 + POOL_THREADS_SPARE + POOL_THREADS_SAMPLING,
+};
 
 struct capture_pool {
 	pthread_mutex_t lock;

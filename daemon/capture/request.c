@@ -336,7 +336,7 @@ static int accept_taking(struct captures *captures, const struct target *target,
 	return 0;
 }
 
-static int accept_request(struct captures *captures, struct target *target,
+static int accept_request(struct captures *captures, const struct target *target,
 			  const struct capture_request *request, char ret_id[CAPTURE_ID_MAX])
 {
 	const struct diagnostics_context alone = { .version = captures->version };
@@ -379,7 +379,7 @@ static void instead(struct captures *captures, const struct target *target,
 int request_quietly(struct captures *captures, const struct capture_request *request,
 		    char ret_id[CAPTURE_ID_MAX], struct err *err)
 {
-	struct target *target = targets_find(captures->targets, request->target_id);
+	const struct target *target = targets_find(captures->targets, request->target_id);
 	enum capture_refusal refusal = guard_judge(captures, target, request, err);
 
 	if (refusal != REFUSAL_NONE)

@@ -53,15 +53,6 @@ struct state_file {
 	uint64_t written; /* serial of what is on the disk */
 };
 
-static const char *const kind_names[] = {
-	[CAPTURE_KIND_SNAPSHOT] = "snapshot",
-	[CAPTURE_KIND_DIAGNOSTICS] = "diagnostics",
-	[CAPTURE_KIND_PROFILE] = "profile",
-	[CAPTURE_KIND_SAMPLING] = "sampling",
-	[CAPTURE_KIND_GC] = "gc",
-};
-enum { KINDS_N = sizeof(kind_names) / sizeof(kind_names[0]) };
-
 /* ---- targets with a capture under way ---- */
 
 static struct open_target *find_open(const struct state_file *file, const char *target)
@@ -139,7 +130,7 @@ static void write_past(struct json_writer *w, const struct past *past, int64_t w
 	json_member_string(w, "rule", past->rule);
 	if (past->step[0] != '\0')
 		json_member_string(w, "step", past->step);
-	json_member_string(w, "kind", kind_names[past->kind]);
+	json_member_string(w, "kind", capture_kind_name(past->kind));
 	json_write_key(w, "at_ms");
 	json_write_int(w, wall_ms - (mono_ns - past->at_ns) / (int64_t)NS_PER_MS);
 	json_member_bool(w, "unarmed", past->unarmed);
@@ -215,8 +206,8 @@ int state_write(struct state_file *file, const char *text, size_t size, uint64_t
 
 static int kind_of(const char *name)
 {
-	for (int i = 0; i < KINDS_N; i++) {
-		if (strcmp(kind_names[i], name) == 0)
+	for (int i = 0; i <= CAPTURE_KIND_GC; i++) {
+		if (strcmp(capture_kind_name(i), name) == 0)
 			return i;
 	}
 	return -1;

@@ -17,8 +17,8 @@ enum { POOL_THREADS_SPARE = 1 };
 enum { POOL_THREADS_SAMPLING = 16 };
 
 /* It takes a thread for as long as it takes, but next to nothing of the target or the disk. */
-bool step_only_waits(const struct capture *capture);
-unsigned step_waiting_ones(const struct captures *captures); /* that run now */
+bool step_is_sampling(const struct capture *capture);
+unsigned step_samplings_running(const struct captures *captures);
 
 /* All of them, at the most, for what runs now. */
 uint64_t step_threads(const struct captures *captures);

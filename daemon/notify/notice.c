@@ -21,27 +21,21 @@
 #include "json/write.h"
 #include "util/buf.h"
 #include "util/clock.h"
+#include "util/fnv.h"
 #include "watch/alert.h"
 
 /* Labels and annotations have their limits where they are made; this is for the sum. */
 enum { TEXT_MAX = 2 << 20, ABOUT_MAX = 400 };
 
-static uint64_t hash_byte(uint64_t hash, unsigned char byte)
-{
-	return (hash ^ byte) * 0x100000001b3ull;
-}
-
 /* The byte 255 is in no UTF-8 text. */
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
-	for (; *text != '\0'; text++)
-		hash = hash_byte(hash, (unsigned char)*text);
-	return hash_byte(hash, 255);
+	return fnv1a(fnv1a_text(hash, text), "\xff", 1);
 }
 
 static uint64_t fingerprint(const struct labels *labels)
 {
-	uint64_t hash = 0xcbf29ce484222325ull;
+	uint64_t hash = FNV1A_FIRST;
 
 	for (size_t i = 0; i < labels->n; i++) {
 		if (labels->items[i].value[0] == '\0')

@@ -41,7 +41,8 @@ int notify_init(struct notify *notify, struct loop *loop, struct http_client *ht
 void notify_fini(struct notify *notify);
 
 /*
- * Receivers of now. Those that stay keep their queues, new ones are sent what fires. url: of the
+ * Receivers of now. Those that stay keep their queues, a new Alertmanager is sent what fires, a new
+ * webhook hears of changes from now on. url: of the
  * status page, for generatorURL; NULL: none. 0, -ENOMEM, -ENOSYS; what could be done is done.
  */
 int notify_set(struct notify *notify, const struct alerting_settings *settings, const char *url);

@@ -63,8 +63,7 @@ int profile_copy_event(struct profile_copy *copy, const struct json_event *event
 	case JSON_OBJECT:
 	case JSON_ARRAY:
 		separate(copy, event->depth);
-		if (event->depth + 1 < JSON_DEPTH_MAX)
-			copy->filled[(event->depth + 1) / 64] &= ~(1ull << (event->depth + 1) % 64);
+		copy->filled[(event->depth + 1) / 64] &= ~(1ull << (event->depth + 1) % 64);
 		return buf_puts(copy->buf, event->kind == JSON_OBJECT ? "{" : "[");
 	case JSON_OBJECT_END:
 		return event->depth > 0 ? buf_puts(copy->buf, "}") : copy->buf->error;

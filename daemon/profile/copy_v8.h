@@ -12,7 +12,7 @@ struct profile;
 
 struct profile_copy {
 	struct buf *buf; /* borrowed; its sticky error is the copy's */
-	uint64_t filled[JSON_DEPTH_MAX / 64]; /* bit by depth: something stands there already */
+	uint64_t filled[JSON_DEPTH_MAX / 64 + 1]; /* bit by depth: something stands there already */
 	bool after_key, in_text;
 };
 

@@ -50,7 +50,8 @@ struct alert {
 	int64_t active_since_wall_ms, firing_since_wall_ms;
 	double value; /* of the last evaluation that held */
 	bool asked, acted; /* on_firing was called; it has nothing more to do */
-	uint32_t done; /* on_firing's own: a bit for each action it need not ask for again */
+	uint32_t done; /* on_firing's own: a bit for each kind of action (enum capture_kind) it need
+			* not ask for again */
 	bool restored; /* of before a restart, and its isolate was not seen since: target_id is 0 */
 	/* Of who sends alerts (notify/), nothing when it begins to fire: when it was last sent,
 	 * monotonic; as what; who wants to hear of changes only is being told, has been told. */
@@ -149,9 +150,12 @@ bool alerts_may_look(const struct target *target, const struct isolate *isolate,
 void alerts_look(const struct alerts *alerts, const struct rule *rule, const struct target *target,
 		 const struct isolate *isolate, struct condition_findings *ret);
 
-/* What on_firing had asked for came to nothing: it is called again while the alert fires. */
+/*
+ * What on_firing had asked for came to nothing: it is called again while the alert fires. step: as
+ * it is written, "" for a rule without; done: the bits of alert->done to take back.
+ */
 void alerts_ask_again(struct alerts *alerts, uint64_t target_id, const char *isolate,
-		      const char *rule);
+		      const char *rule, const char *step, uint32_t done);
 
 /* A target is going away: its alerts end. */
 void alerts_forget_target(struct alerts *alerts, uint64_t target_id);

@@ -86,7 +86,7 @@ void alerts_end(struct alerts *alerts, struct alert *alert)
 	alerts_changed(alerts);
 }
 
-/* superseded: a higher step of the rule is reached too, and does what there is to do. */
+/* superseded: a higher step of the rule fires too, and does what there is to do. */
 static void act(struct alerts *alerts, struct alert *alert, struct target *target, bool superseded)
 {
 	bool asked = alert->asked, acted = alert->acted;
@@ -291,21 +291,31 @@ int alerts_add_restored(struct alerts *alerts, struct alert *alert, uint64_t rul
 	return 0;
 }
 
-/* Its isolate has given a sample in this life: from now on it is an alert as any other. */
-static struct alert *adopt(const struct evaluation *evaluation, const struct subject *subject,
-			   size_t step)
+/* While its isolate may still come, nothing is known of it. */
+static bool still_waits(const struct alerts *alerts, const struct alert *alert)
 {
-	const struct isolate *isolate = subject->isolate;
+	return alert->restored && alerts->loop->now_ns < alerts->restore_until_ns;
+}
+
+/*
+ * From now on it is an alert as any other, when its isolate has given a sample in this life or the
+ * condition holds all the same: before, that it does not hold is not known.
+ */
+static struct alert *adopt(const struct evaluation *evaluation, const struct subject *subject,
+			   size_t step, bool holds)
+{
+	bool seen = subject->isolate != NULL && subject->isolate->last.mono_ns != 0;
 	const struct target *target = subject->target;
 	struct alerts *alerts = evaluation->alerts;
 	char key[ALERT_KEY_MAX];
 	struct alert *alert;
 
-	if (alerts->restored == 0 || (isolate != NULL && isolate->last.mono_ns == 0))
+	if (alerts->restored == 0)
 		return NULL;
 	format_restored_key(key, evaluation->rule_id, target->spec.name, subject->name, step);
 	alert = map_get(&alerts->by_key, key);
-	if (alert == NULL || strcmp(alert->target, target->spec.name) != 0)
+	if (alert == NULL || strcmp(alert->target, target->spec.name) != 0 ||
+	    (!holds && !seen && still_waits(alerts, alert)))
 		return NULL;
 	map_remove(&alerts->by_key, alert->key);
 	format_key(alert->key, evaluation, target, subject->name, step);
@@ -317,12 +327,6 @@ static struct alert *adopt(const struct evaluation *evaluation, const struct sub
 	drop(alerts, "out of memory");
 	alerts_remove(alerts, alert);
 	return NULL;
-}
-
-/* While its isolate may still come, nothing is known of it. */
-static bool still_waits(const struct alerts *alerts, const struct alert *alert)
-{
-	return alert->restored && alerts->loop->now_ns < alerts->restore_until_ns;
 }
 
 /* ---- evaluation ---- */
@@ -365,7 +369,7 @@ static void tell_judged(const struct evaluation *evaluation, const struct subjec
 	alerts->on_judged(alerts->owner, judged);
 }
 
-/* superseded: a higher step holds. Does this one? */
+/* superseded: a higher step fires, and does what there is to do. Does this one? */
 static bool evaluate_step(const struct evaluation *evaluation, const struct subject *subject,
 			  size_t step, bool superseded)
 {
@@ -375,9 +379,10 @@ static bool evaluate_step(const struct evaluation *evaluation, const struct subj
 				 .verdict = verdict,
 				 .before = state_of(evaluation, subject, step) };
 	struct alert *alert = find_alert(evaluation, subject, step);
+	bool fires = false;
 
 	if (alert == NULL)
-		alert = adopt(evaluation, subject, step);
+		alert = adopt(evaluation, subject, step, verdict.holds);
 	if (alert == NULL && verdict.holds)
 		alert = add_alert(evaluation, subject, step, verdict.value);
 	if (alert != NULL) {
@@ -389,9 +394,11 @@ static bool evaluate_step(const struct evaluation *evaluation, const struct subj
 			(void)alert_update(alert, subject->target, verdict.value);
 		}
 		advance(evaluation->alerts, alert, subject->target, verdict.holds, superseded);
+		/* One that holds is still there. */
+		fires = verdict.holds && alert->state == ALERT_FIRING;
 	}
 	tell_judged(evaluation, subject, &judged);
-	return verdict.holds;
+	return fires;
 }
 
 /* Nobody has looked: its alerts stay as they are. */

@@ -79,7 +79,7 @@ static void arm(struct alert_file *file)
 		return;
 	if (file->dirty)
 		(void)loop_timer_set(&file->timer, GAP_NS);
-	else if (file->alerts->count > 0)
+	else if (file->alerts->count > 0 || file->failing)
 		(void)loop_timer_set(&file->timer, REFRESH_NS);
 }
 
@@ -221,7 +221,7 @@ void alert_file_fini(struct alert_file *file)
 	if (file->alerts == NULL)
 		return;
 	if (file->started) {
-		bool dirty = file->dirty || file->alerts->count > 0;
+		bool dirty = file->dirty || file->failing || file->alerts->count > 0;
 
 		file->on_saved = NULL;
 		if (dirty)

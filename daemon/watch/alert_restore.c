@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,6 +138,7 @@ static int write_alert(struct json_writer *w, const struct alert *alert, uint64_
 	json_member_bool(w, "acted", alert->acted);
 	json_member_uint(w, "done", alert->done);
 	json_member_uint(w, "step", alert->step);
+	member_int(w, "term", alert->term);
 	json_member_bool(w, "told", alert->told);
 	member_labels(w, "labels", &alert->labels);
 	member_labels(w, "annotations", &alert->annotations);
@@ -220,6 +222,7 @@ static int read_alert(const struct tree *node, struct alert *alert, uint64_t now
 {
 	const char *target, *isolate;
 	uint64_t done, step;
+	int64_t term;
 	int r;
 
 	if (!tree_string(node, "target", &target) || !tree_string(node, "isolate", &isolate) ||
@@ -227,8 +230,11 @@ static int read_alert(const struct tree *node, struct alert *alert, uint64_t now
 	    !str_copy(alert->isolate, sizeof(alert->isolate), isolate) ||
 	    !read_times(node, alert, now_ns) || !tree_bool(node, "asked", &alert->asked) ||
 	    !tree_bool(node, "acted", &alert->acted) || !tree_bool(node, "told", &alert->told) ||
-	    !tree_uint(node, "done", &done) || done > UINT32_MAX || !tree_uint(node, "step", &step))
+	    !tree_uint(node, "done", &done) || done > UINT32_MAX ||
+	    !tree_uint(node, "step", &step) || !tree_int(node, "term", &term) || term < -1 ||
+	    term > INT_MAX)
 		return -EBADMSG;
+	alert->term = (int)term;
 	alert->done = (uint32_t)done;
 	alert->step = step;
 	if (!tree_double(node, "value", &alert->value))
@@ -273,7 +279,8 @@ static int restore_one(struct alerts *alerts, const struct tree *node, uint32_t 
 	link_init(&alert->link);
 	r = read_alert(node, alert, alerts->loop->now_ns);
 	if (r == 0 && find_place(alerts, node, &place) &&
-	    alert->step < condition_steps(&place.rule->condition)) {
+	    alert->step < condition_steps(&place.rule->condition) &&
+	    alert->term < (int)place.rule->condition.n) {
 		alert->group = place.group;
 		alert->rule = place.rule;
 		r = alerts_add_restored(alerts, alert, place.rule_id);

@@ -254,16 +254,23 @@ int64_t alerts_last_evaluation(const struct alerts *alerts, size_t group, uint64
 	return alerts->timers[group].last_wall_ms;
 }
 
+static bool is_of_step(const struct alert *alert, const char *step)
+{
+	const char *own = condition_step_text(&alert->rule->condition, alert->step);
+
+	return strcmp(own != NULL ? own : "", step) == 0;
+}
+
 void alerts_ask_again(struct alerts *alerts, uint64_t target_id, const char *isolate,
-		      const char *rule)
+		      const char *rule, const char *step, uint32_t done)
 {
 	list_each (at, &alerts->list) {
 		struct alert *alert = container_of(at, struct alert, link);
 
 		if (alert->target_id == target_id && strcmp(alert->isolate, isolate) == 0 &&
-		    strcmp(alert->rule->name, rule) == 0) {
+		    strcmp(alert->rule->name, rule) == 0 && is_of_step(alert, step)) {
 			alert->acted = false;
-			alert->done = 0;
+			alert->done &= ~done;
 		}
 	}
 	alerts_changed(alerts);

@@ -49,7 +49,7 @@ static int convert_when(struct place *place, struct when_text *when, struct rule
 
 	rule->rearm_term = -1;
 	if (node != NULL && node_is_null(node))
-		place_complain(place, "when", "needs metric, and above or below");
+		place_complain(place, "when", "needs a condition");
 	/* Anything else that is no table is a complaint already. */
 	if (node == NULL || node->kind != NODE_TABLE)
 		return 0;

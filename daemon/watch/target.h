@@ -106,7 +106,7 @@ struct target {
 	uint64_t rss_bytes; /* as the runtime says; 0 unknown */
 
 	struct collection collection; /* forced, under way */
-	uint64_t gc_forced_ns; /* monotonic, when the last one was accepted; 0: none was */
+	uint64_t gc_forced_ns; /* monotonic, when the last one was begun; 0: none was */
 	bool up; /* the last poll succeeded */
 	bool capturing;
 	uint64_t capture_pause_ns; /* longest time without an answer during the running capture */

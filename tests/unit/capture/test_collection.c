@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "capture/collection.h"
+#include "capture/step.h"
 #include "inspect/runtime.h"
 #include "scene.h"
 #include "util/clock.h"
@@ -67,6 +68,7 @@ static void end_it(int result)
 
 	list_each (link, &scene.captures.collections)
 		container_of(link, struct collection_run, link)->running = true;
+	shop->gc_forced_ns = clock_mono_ns();
 	collection_ended(&scene.captures, shop, &collected);
 }
 
@@ -145,4 +147,32 @@ Test(collection, captures_that_were_asked_for_later_wait)
 	/* Once it runs nothing begins beside it. */
 	container_of(scene.captures.collections.next, struct collection_run, link)->running = true;
 	cr_expect(collection_precedes(&scene.captures, &before));
+}
+
+/* A rule of gc and sampling has them in this order, though a profile waits for nothing else. */
+Test(collection, a_profile_waits_for_its_turn_too)
+{
+	const struct capture_request request = { .target_id = shop->id,
+						 .kind = CAPTURE_KIND_SAMPLING };
+	struct err err = { .text = "" };
+	char id[CAPTURE_ID_MAX];
+
+	cr_assert_eq(ask(NULL, NULL, false, &err), 0);
+	cr_assert_eq(captures_request(&scene.captures, &request, id, &err), 0, "%s", err.text);
+	begin_all(&scene.captures);
+	cr_expect_eq(captures_find(&scene.captures, id)->step, CAPTURE_WAITING);
+	end_it(0);
+	begin_all(&scene.captures);
+	cr_expect_neq(captures_find(&scene.captures, id)->step, CAPTURE_WAITING);
+}
+
+/* One that was refused, or went with its target, while it waited has stopped nobody. */
+Test(collection, the_interval_is_that_of_collections_that_were_begun)
+{
+	struct err err;
+
+	cr_assert_eq(ask(NULL, NULL, false, &err), 0);
+	collection_target_removed(&scene.captures, shop->id);
+	cr_expect_eq(collection_wait_ns(&scene.captures, shop), 0);
+	cr_expect_eq(ask(NULL, NULL, false, &err), 0);
 }

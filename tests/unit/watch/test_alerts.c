@@ -73,11 +73,38 @@ Test(alerts, firing_asks_again_until_it_is_done)
 	expect_events("F api/main ");
 	tick(1060, main, 90);
 	expect_events("");
-	alerts_ask_again(&alerts, only_alert()->target_id, "main", "of another rule");
+	alerts_ask_again(&alerts, only_alert()->target_id, "main", "of another rule", "", ~0u);
 	tick(1075, main, 90);
 	expect_events("");
-	alerts_ask_again(&alerts, only_alert()->target_id, "main", only_alert()->rule->name);
+	alerts_ask_again(&alerts, only_alert()->target_id, "main", only_alert()->rule->name, "",
+			 ~0u);
 	tick(1090, main, 90);
+	expect_events("F api/main ");
+}
+
+/* A step that is only pending takes nothing away from the one that fires: its peak may end. */
+Test(alerts, the_highest_step_that_fires_acts)
+{
+	struct isolate *main = add_isolate(add_target("api"), "main");
+
+	set_rules(HEAD "    when: {metric: heap_used, relative_to: heap_limit, steps: [50%, 80%], "
+		       "for: 30s}\n");
+	tick(1000, main, 60);
+	tick(1015, main, 60);
+	tick(1030, main, 90);
+	expect_events("F api/main ");
+	tick(1045, main, 60);
+	tick(1060, main, 90);
+	tick(1075, main, 90);
+	expect_events("");
+	tick(1090, main, 90);
+	expect_events("F api/main ");
+	/* Both at once: only the highest has anything to do. */
+	tick(1105, main, 10);
+	expect_events("R api/main R api/main ");
+	tick(1120, main, 90);
+	tick(1135, main, 90);
+	tick(1150, main, 90);
 	expect_events("F api/main ");
 }
 
