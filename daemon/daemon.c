@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include "capture/collection.h"
 #include "http/route.h"
+#include "inspect/parting.h"
 #include "net/http_call.h"
 #include "net/ws.h"
 #include "util/buf.h"
@@ -507,10 +508,13 @@ static int start_net(struct daemon *daemon)
 		r = http_client_new(&daemon->http_client, &daemon->loop);
 	if (r == 0)
 		r = ws_context_new(&daemon->ws, &daemon->loop, &daemon->uvloop);
+	if (r == 0)
+		r = partings_new(&daemon->partings, &daemon->loop);
 	daemon->inspectors = (struct session_context){
 		.loop = &daemon->loop,
 		.http = daemon->http_client,
 		.ws = daemon->ws,
+		.partings = daemon->partings,
 	};
 	return r;
 }
@@ -661,6 +665,7 @@ static void daemon_stop(struct daemon *daemon)
 	if (daemon->state_fd >= 0)
 		close(daemon->state_fd);
 	spool_close(&daemon->spool);
+	partings_free(daemon->partings);
 	ws_context_free(daemon->ws);
 	http_client_free(daemon->http_client);
 	uvloop_fini(&daemon->uvloop);

@@ -30,6 +30,7 @@ struct daemon {
 	struct uvloop uvloop;
 	struct http_client *http_client;
 	struct ws_context *ws;
+	struct partings *partings; /* owned */
 	struct session_context inspectors;
 	struct spool spool;
 	int state_fd; /* owned */

@@ -27,6 +27,7 @@ static const struct command {
 	size_t args_min, args_max;
 	command_fn *run;
 	bool local; /* works on files, not on captures of a daemon */
+	const char *wants; /* of whom has said too little; NULL: files, or captures */
 } commands[] = {
 	{ "list", 0, ANY_NUMBER, command_list },
 	{ "info", 0, ANY_NUMBER, command_info },
@@ -36,16 +37,16 @@ static const struct command {
 	{ "unpin", 1, ANY_NUMBER, command_unpin },
 	{ "verify", 0, ANY_NUMBER, command_verify },
 	{ "vacuum", 0, 0, command_vacuum },
-	{ "gc", 1, 1, command_gc },
+	{ "gc", 1, 1, command_gc, .wants = "target?" },
 	{ "analyze", 1, 1, command_analyze, true },
 	{ "diff", 2, 2, command_diff, true },
 	{ "retainers", 1, 1, command_retainers, true },
 	{ "leaks", 2, 3, command_leaks, true },
 	{ "discover", 0, 0, command_discover, true },
 	{ "convert", 1, 1, command_convert, true },
-	{ "rules", 2, ANY_NUMBER, command_rules, true },
-	{ "capture", 2, 2, command_capture },
-	{ "profile", 2, 3, command_profile, true },
+	{ "rules", 2, ANY_NUMBER, command_rules, true, "rule files? (rules test FILE...)" },
+	{ "capture", 2, 2, command_capture, .wants = "kind, and of which target?" },
+	{ "profile", 2, 3, command_profile, true, "of top, diff, flame and pprof, of which file?" },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -156,9 +157,9 @@ static int check_args(const struct command *command, const struct ctl_options *o
 {
 	if (options->args_n < command->args_min) {
 		fprintf(stderr, "heapwatchctl: %s: which %s\n", command->name,
-			command->run == command_gc ? "target?"
-			: command->local           ? "file?"
-						   : "capture? (see heapwatchctl list)");
+			command->wants != NULL ? command->wants
+			: command->local       ? "file?"
+					       : "capture? (see heapwatchctl list)");
 		return CTL_USAGE;
 	}
 	if (options->args_n > command->args_max) {

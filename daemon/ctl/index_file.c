@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "ctl/index_cache.h"
+#include "util/fnv.h"
 #include "util/str.h"
 
 enum { PATH_BYTES_MAX = 4096, NODE_BYTES = 64, EDGE_BYTES = 12, SPARE = 2 };
@@ -30,14 +31,11 @@ struct name {
 /* Files of one name in different folders are told apart by a number made of the whole path. */
 static bool name_apart(struct name *ret, const char *real)
 {
-	uint64_t hash = 0xcbf29ce484222325;
 	const char *slash = strrchr(real, '/');
 	int n;
 
-	for (const char *at = real; *at != '\0'; at++)
-		hash = (hash ^ (unsigned char)*at) * 0x100000001b3;
 	n = snprintf(ret->file, sizeof(ret->file), "%.200s-%016" PRIx64 ".heapindex", slash + 1,
-		     hash);
+		     fnv1a_text(FNV1A_FIRST, real));
 	return n > 0 && (size_t)n < sizeof(ret->file);
 }
 

@@ -2,8 +2,8 @@
  * Objects that hold many
  *
  * V8's maps and sets have a table, whose entries are of three places (key, value, next) or of two:
- * of the places of one kind most are occupied when any are. JSC's old ones have a chain of buckets
- * behind their table, Gecko's refer to what they have themselves.
+ * of the places of one kind most are occupied when any are. Gecko's refer to what they have
+ * themselves.
  */
 
 #include "heap/collections.h"
@@ -49,20 +49,14 @@ static uint64_t table_entries(const struct heap_graph *graph, uint32_t table, un
 	return most;
 }
 
-static bool is_own_entry(const struct heap_graph *graph, uint32_t edge, bool keyed)
+/* Gecko's. Of a set the value is the key. */
+static bool is_own_entry(const struct heap_graph *graph, uint32_t edge)
 {
-	static const char *const names[] = { "OrderedHashMapObject value",
-					     "OrderedHashSetObject value", "HashableValue" };
-	enum heap_edge_kind kind = heap_edge_kind(graph->edges[edge]);
+	uint32_t name = graph->edge_name[edge];
 
-	if (!keyed)
-		return kind == HEAP_ELEMENT;
-	/* A value of a map; of a set the value is the key. */
-	for (size_t i = 0; kind == HEAP_INTERNAL && i < sizeof(names) / sizeof(names[0]); i++) {
-		if (heap_string_is(&graph->strings, graph->edge_name[edge], names[i]))
-			return i < 2;
-	}
-	return false;
+	return heap_edge_kind(graph->edges[edge]) == HEAP_INTERNAL &&
+	       (heap_string_is(&graph->strings, name, "OrderedHashMapObject value") ||
+		heap_string_is(&graph->strings, name, "OrderedHashSetObject value"));
 }
 
 static uint64_t keyed_entries(const struct heap_graph *graph, uint32_t node, unsigned stride)
@@ -76,7 +70,7 @@ static uint64_t keyed_entries(const struct heap_graph *graph, uint32_t node, uns
 		    heap_string_is(&graph->strings, graph->edge_name[i], "table") &&
 		    heap_edge_named(graph->edges[i]))
 			return table_entries(graph, to, stride);
-		n += is_own_entry(graph, i, true);
+		n += is_own_entry(graph, i);
 	}
 	return n;
 }

@@ -13,6 +13,7 @@
 
 #include "heap/alloc.h"
 #include "heap/v8_rules.h"
+#include "util/fnv.h"
 
 enum { WAITING_FIRST = 1024, AHEAD = 8 };
 
@@ -33,10 +34,8 @@ struct walk {
 
 static uint64_t hash_of(const char *at, size_t size)
 {
-	uint64_t hash = 0xcbf29ce484222325;
+	uint64_t hash = fnv1a(FNV1A_FIRST, at, size);
 
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ (unsigned char)at[i]) * 0x100000001b3;
 	hash ^= hash >> 29;
 	return (hash * 0x9e3779b97f4a7c15) | 2;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "heap/alloc.h"
+#include "util/fnv.h"
 #include "util/rand.h"
 
 enum { FIRST_N = 1024, PIECE_MAX = 512 };
@@ -28,13 +29,11 @@ void heap_names_fini(struct heap_names *names)
 	*names = (struct heap_names){ .n = 0 };
 }
 
-/* FNV-1a. A file cannot know the seed, so it cannot choose texts that meet. */
+/* A file cannot know the seed, so it cannot choose texts that meet. */
 static uint64_t hash_of(const struct heap_names *names, const char *raw, size_t size)
 {
-	uint64_t hash = names->seed;
+	uint64_t hash = fnv1a(names->seed, raw, size);
 
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ (unsigned char)raw[i]) * 0x100000001b3;
 	return hash ^ hash >> 32;
 }
 

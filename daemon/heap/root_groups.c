@@ -8,10 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "heap/distance.h"
 #include "heap/hash.h"
 #include "heap/leaks_parts.h"
-
-enum { UNREACHED = -5 }; /* as a distance */
 
 /* What a program makes, or an embedder for it; texts go with what has them. */
 static bool is_counted(const struct heap_analysis *analysis, uint32_t node)
@@ -68,7 +67,7 @@ static int gather(struct root_groups *groups, struct leaks_view *view, const str
 
 	leaks_parts_begin(view, holder);
 	while ((r = leaks_parts_next(view, &kid)) > 0) {
-		bool unreached = root && analysis->distances[kid] == UNREACHED;
+		bool unreached = root && analysis->distances[kid] == HEAP_UNREACHED;
 		struct root_group group = { 0, 1, analysis->retained[kid], holder, kid, unreached };
 
 		if (!is_counted(analysis, kid) || (!unreached && is_shared(side, kid)))

@@ -28,7 +28,7 @@ struct source_map {
 	struct segment *segments; /* owned: by place */
 	size_t n, capacity;
 	char **texts; /* owned: sources and names of all sections */
-	size_t texts_n, texts_capacity;
+	size_t texts_n, texts_capacity, texts_bytes;
 	char *file; /* owned; or NULL */
 };
 
@@ -55,7 +55,11 @@ static int add_text(struct source_map *map, const char *root, const char *text)
 		map->texts = texts;
 		map->texts_capacity = capacity;
 	}
-	buf_init(&buf, SIZE_MAX / 2);
+	/* Each source has the root before it: a short map could be long here. */
+	map->texts_bytes += strlen(root) + strlen(text) + 2;
+	if (map->texts_bytes > SOURCE_MAP_BYTES_MAX)
+		return -EFBIG;
+	buf_init(&buf, SOURCE_MAP_BYTES_MAX);
 	buf_puts(&buf, root);
 	if (root[0] != '\0' && root[strlen(root) - 1] != '/')
 		buf_puts(&buf, "/");
@@ -175,7 +179,8 @@ static int read_mappings(struct source_map *map, const struct section *section,
 			continue;
 		}
 		n = read_fields(&at, end, state);
-		if (n < 0 || line > UINT32_MAX - section->line)
+		if (n < 0 || line > UINT32_MAX - section->line ||
+		    (line == 0 && state[COLUMN] > UINT32_MAX - (int64_t)section->column))
 			return bad_mapping(section, mappings, first, err);
 		r = take_segment(map, section, state, n, line);
 		if (r == -EBADMSG)
@@ -203,7 +208,9 @@ static int read_map(struct source_map *map, struct section *section, struct err 
 		r = add_texts(map, tree_get(section->tree, "names"), "", &section->names,
 			      &section->names_n);
 	if (r < 0)
-		return err_set(err, r, r == -EFBIG ? "too many sources" : "out of memory");
+		return err_set(err, r,
+			       r == -EFBIG ? "too many sources, or too long ones"
+					   : "out of memory");
 	return read_mappings(map, section, mappings, err);
 }
 
@@ -335,7 +342,8 @@ bool source_map_find(const struct source_map *map, uint32_t line, uint32_t colum
 			high = middle;
 	}
 	found = low > 0 ? &map->segments[low - 1] : NULL;
-	if (found == NULL || found->line != line || found->source == NONE)
+	if (found == NULL || found->line != line || found->source == NONE ||
+	    map->texts[found->source][0] == '\0')
 		return false;
 	*ret = (struct source_place){
 		.source = map->texts[found->source],

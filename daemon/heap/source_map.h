@@ -17,7 +17,7 @@ enum { SOURCE_MAP_BYTES_MAX = 64 << 20 }; /* of the file */
 
 /* Numbers from 0, as V8 counts. */
 struct source_place {
-	const char *source; /* borrowed of the map, with its sourceRoot; NULL: none */
+	const char *source; /* borrowed of the map, with its sourceRoot; never "" */
 	const char *name; /* borrowed; NULL: none */
 	uint32_t line, column;
 };
@@ -29,6 +29,7 @@ void source_map_free(struct source_map *map); /* NULL is fine */
 /* The generated file as the map calls it; NULL when it does not say. */
 const char *source_map_file(const struct source_map *map);
 
-/* The last segment of the line that does not begin behind the column. False: there is none. */
+/* The last segment of the line that does not begin behind the column. False: there is none,
+ * or its source has no name. */
 bool source_map_find(const struct source_map *map, uint32_t line, uint32_t column,
 		     struct source_place *ret);

@@ -221,6 +221,8 @@ static int ask_worker(struct channel *channel, const struct worker *worker, cons
 		r = buf_puts(&params, "}");
 	if (r == 0)
 		r = channel_ask(channel, "NodeWorker.sendMessageToWorker", buf_text(&params), NULL);
+	if (r == 0 && channel->session->runtime->parts)
+		channel->owed++; /* the answer to what is wrapped, besides that to the wrapping */
 	buf_fini(&inner);
 	buf_fini(&params);
 	return r;
@@ -362,6 +364,14 @@ static int worker_attached(struct channel *channel, const struct tree *params)
 	return 0;
 }
 
+/* A worker that is gone answers nothing more. */
+static void forget_owed(struct channel *channel, const struct poll *poll)
+{
+	unsigned n = (poll->usage_id != 0 ? 1U : 0) + (poll->values_id != 0 ? 1U : 0);
+
+	channel->owed -= n < channel->owed ? n : channel->owed;
+}
+
 static int worker_detached(struct channel *channel, const struct tree *params)
 {
 	struct cdp *cdp = cdp_of(channel);
@@ -374,6 +384,7 @@ static int worker_detached(struct channel *channel, const struct tree *params)
 	if (worker == NULL)
 		return 0;
 	session_isolate_gone(channel->session, worker->isolate);
+	forget_owed(channel, &worker->poll);
 	*worker = cdp->workers[--cdp->workers_n];
 	finish_if_complete(channel);
 	return 0;
@@ -476,6 +487,17 @@ static int cdp_answer(struct channel *channel, int64_t id, const struct tree *an
 	return 0;
 }
 
+/* To us, or to what we said to a worker. */
+static bool cdp_answers(const struct tree *message)
+{
+	const char *method;
+	int64_t id;
+
+	return tree_int(message, "id", &id) ||
+	       (tree_string(message, "method", &method) &&
+		strcmp(method, "NodeWorker.receivedMessageFromWorker") == 0);
+}
+
 /* A reply is recognised by its id alone: some runtimes repeat the method beside it. */
 static int cdp_message(struct channel *channel, const struct tree *message)
 {
@@ -549,6 +571,7 @@ const struct dialect dialect_cdp = {
 	.hello = cdp_hello,
 	.poll = cdp_poll,
 	.message = cdp_message,
+	.answers = cdp_answers,
 	.enough = cdp_enough,
 	.settle = cdp_settle,
 	.collect = cdp_collect,

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "inspect/dialect.h"
+#include "inspect/parting.h"
 #include "inspect/runtime.h"
 #include "json/tree.h"
 #include "net/packet_link.h"
@@ -68,15 +69,23 @@ struct channel *channel_new(struct session *session, const char *isolate, const 
 	return channel;
 }
 
-void channel_close(struct channel *channel, bool bye)
+static void leave(struct channel *channel)
+{
+	struct partings *partings = channel->session->context->partings;
+
+	if (channel->owed > 0 && partings != NULL)
+		partings_add(partings, channel->ws, channel->owed, dialect_of(channel)->answers);
+	else
+		ws_close(channel->ws);
+	channel->ws = NULL;
+	channel->owed = 0;
+}
+
+void channel_close(struct channel *channel)
 {
 	if (channel == NULL || channel->state == CHANNEL_CLOSED)
 		return;
-	if (bye && (channel->ws != NULL || channel->packets != NULL) &&
-	    channel->state >= CHANNEL_GREETING && dialect_of(channel)->bye != NULL)
-		dialect_of(channel)->bye(channel);
-	ws_close(channel->ws);
-	channel->ws = NULL;
+	leave(channel);
 	packet_link_close(channel->packets);
 	channel->packets = NULL;
 	if (dialect_of(channel)->forget != NULL && channel->dialect_state != NULL)
@@ -91,7 +100,7 @@ void channel_free(struct channel *channel)
 {
 	if (channel == NULL)
 		return;
-	channel_close(channel, false);
+	channel_close(channel);
 	link_remove(&channel->link);
 	channel->session->channels_n--;
 	free(channel);
@@ -107,7 +116,7 @@ void channel_fail(struct channel *channel, enum session_end end, const char *fmt
 	va_start(args, fmt);
 	vsnprintf(reason, sizeof(reason), fmt, args);
 	va_end(args);
-	channel_close(channel, false);
+	channel_close(channel);
 	session_channel_ended(channel, end, reason);
 }
 
@@ -134,6 +143,8 @@ static void on_message(void *owner, const char *data, size_t size)
 	/* What is too large or not JSON is nothing we asked for; it must not end the channel. */
 	if (data == NULL || tree_parse(data, size, &message, NULL) < 0)
 		return;
+	if (channel->owed > 0 && dialect_of(channel)->answers(message))
+		channel->owed--;
 	if (dialect_of(channel)->message(channel, message) < 0)
 		channel_fail(channel, SESSION_END_PROTOCOL, "an answer that makes no sense");
 	tree_free(message);
@@ -145,6 +156,7 @@ static void on_closed(void *owner, int r, const char *reason)
 	enum session_end end = SESSION_END_LOST;
 
 	channel->ws = NULL;
+	channel->owed = 0;
 	channel->packets = NULL;
 	if (channel->state == CHANNEL_GREETING && dialect_of(channel)->packets && r == -EPROTO)
 		end = SESSION_END_NOT_INSPECTOR;
@@ -266,6 +278,8 @@ int channel_ask_session(struct channel *channel, const char *session_id, const c
 		r = ws_send(channel->ws, text.data, text.size);
 	if (r == 0)
 		channel->session->bytes_out += text.size;
+	if (r == 0 && channel->session->runtime->parts)
+		channel->owed++;
 	buf_fini(&text);
 	return r;
 }

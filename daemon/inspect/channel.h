@@ -37,6 +37,7 @@ struct channel {
 	uint64_t since_ns; /* monotonic, of this state */
 	bool offered; /* by the list that came last */
 	uint64_t rest_until_ns; /* monotonic: another client has taken it; not before */
+	unsigned owed; /* answers that are still to come, where the dialect counts them */
 	bool overdue; /* owes the answer to an earlier poll: nobody waits for it */
 	void *dialect_state; /* owned, dialect->state_size bytes, zeroed at each connect */
 };
@@ -75,8 +76,8 @@ void channel_fail(struct channel *channel, enum session_end end, const char *fmt
 /* NULL without memory. */
 struct channel *channel_new(struct session *session, const char *isolate, const char *path);
 
-/* Closes it, after the dialect's last words when `bye`. NULL is fine. */
-void channel_close(struct channel *channel, bool bye);
+/* Closes it, once it owes no answers where that matters. NULL is fine. */
+void channel_close(struct channel *channel);
 void channel_free(struct channel *channel);
 
 /* 0 or -errno. */

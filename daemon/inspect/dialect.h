@@ -42,6 +42,11 @@ struct dialect {
 	int (*poll)(struct channel *channel); /* ends with channel_polled() */
 	/* One message. Not 0 ends the channel as a protocol error. */
 	int (*message)(struct channel *channel, const struct tree *message);
+	/*
+	 * Is the message the answer to something that was asked? Of a runtime that parts
+	 * (inspect/parting.h); channel->owed counts them.
+	 */
+	bool (*answers)(const struct tree *message);
 	/* Overdue: end the poll with what has come? May be NULL: no. */
 	bool (*enough)(struct channel *channel);
 	/* Overdue, where HTTP cannot tell: has the runtime itself spoken in this poll? */
@@ -55,7 +60,6 @@ struct dialect {
 	int (*collect)(struct channel *channel, const char *isolate);
 	/* Have the runtime close its inspector, a moment after we have left; may be NULL: no. */
 	int (*shut)(struct channel *channel);
-	void (*bye)(struct channel *channel); /* last words before we close; may be NULL */
 	void (*forget)(struct channel *channel); /* free what the state holds; may be NULL */
 
 	/*

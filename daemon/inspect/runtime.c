@@ -24,6 +24,7 @@ static const struct runtime node = {
 	.words = &cdp_words_node,
 	.versioned = true,
 	.list_path = "/json/list",
+	.parts = true,
 };
 
 /* A program that ends by itself waits for us to leave, and does not say so. */

@@ -46,6 +46,9 @@ struct runtime {
 	bool many; /* several connections, which come and go: the list is asked again at each poll
 		    */
 	bool per_poll; /* `connection: auto` leaves after each poll */
+	/* It may die of an answer to a client that has just gone: nobody leaves while one is owed
+	 * (inspect/parting.h). */
+	bool parts;
 	/* A second client disturbs the first: nobody polls while a capture is connected. */
 	bool alone;
 	/* A second client takes the channel from the first: whose it is taken from leaves it for a

@@ -114,13 +114,13 @@ static struct channel *channel_of(struct link *link)
 	return container_of(link, struct channel, link);
 }
 
-static void session_drop(struct session *session, bool bye)
+static void session_drop(struct session *session)
 {
 	if (session->fetch != NULL)
 		http_cancel(session->fetch);
 	session->fetch = NULL;
 	list_each (link, &session->channels)
-		channel_close(channel_of(link), bye);
+		channel_close(channel_of(link));
 	tree_free(session->version);
 	session->version = NULL;
 	session_enter(session, SESSION_CLOSED);
@@ -143,7 +143,7 @@ void session_fail(struct session *session, enum session_end end, const char *fmt
 	vsnprintf(session->end_reason, sizeof(session->end_reason), fmt, args);
 	va_end(args);
 	session->end = end;
-	session_drop(session, false);
+	session_drop(session);
 	loop_defer(session->context->loop, &session->ending);
 }
 
@@ -151,7 +151,7 @@ void session_close(struct session *session)
 {
 	loop_deferred_cancel(&session->ending);
 	if (session->state != SESSION_CLOSED)
-		session_drop(session, true);
+		session_drop(session);
 }
 
 /* ---- channels ---- */

@@ -23,6 +23,7 @@
 struct channel;
 struct http_client;
 struct http_fetch;
+struct partings;
 struct runtime;
 struct tree;
 struct ws_context;
@@ -98,6 +99,7 @@ struct session_context {
 	struct loop *loop;
 	struct http_client *http;
 	struct ws_context *ws;
+	struct partings *partings; /* NULL: every connection is left at once */
 };
 
 struct session {
@@ -168,7 +170,7 @@ void session_settle(struct session *session);
  */
 int session_shut(struct session *session);
 
-/* Leave without an event; what the dialect must undo before leaving is sent first. */
+/* Leave without an event. */
 void session_close(struct session *session);
 
 /* While set, a poll that is not answered is no failure: the target is busy with a capture. */

@@ -643,6 +643,12 @@ int ws_send(struct ws *ws, const char *text, size_t size)
 	return 0;
 }
 
+void ws_hand_over(struct ws *ws, const struct ws_events *events, void *owner)
+{
+	ws->events = events;
+	ws->owner = owner;
+}
+
 void ws_close(struct ws *ws)
 {
 	if (!ws || ws->abandoned)

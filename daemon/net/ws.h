@@ -53,6 +53,9 @@ int ws_open(struct ws **ret, struct ws_context *context, const struct address *t
 /* Queue one text message (copied). 0, -ENOBUFS, -ENOMEM, -ENOTCONN. */
 int ws_send(struct ws *ws, const char *text, size_t size);
 
+/* From now on its events go to another owner. */
+void ws_hand_over(struct ws *ws, const struct ws_events *events, void *owner);
+
 /* No event after this. The connection is closed at once; NULL is fine. */
 void ws_close(struct ws *ws);
 

@@ -74,7 +74,8 @@ def test_every_leak_is_named_and_nothing_else(nursery, tmp_path, engine):
         assert Ctl().json("leaks", *healthy, *arguments)["suspects"] == []
         report = Ctl().json("leaks", *leaky, *arguments)
         check(engine, report)
-        assert report["matched_by"] == "paths" or engine in IDS_LAST
+        by_ids = engine in IDS_LAST and not arguments
+        assert report["matched_by"] == ("ids" if by_ids else "paths")
     text = Ctl()("leaks", *leaky).stdout
     assert f"Memory accumulates in {len(report['suspects'])} places." in text
     assert ("held by what the snapshot does not tell" in text) == (engine in NOT_TOLD)

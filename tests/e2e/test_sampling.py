@@ -218,7 +218,7 @@ def test_a_program_that_exits_is_not_held(start_node, watch, major):
     assert ask(daemon, duration="1h").status == 202
     with Client(node.port) as client:
         until(lambda: is_sampling(client), "it samples")
-        client.send("Runtime.evaluate", expression="setTimeout(() => process.exit(7), 300)")
+        client.call("Runtime.evaluate", expression="setTimeout(() => process.exit(7), 300)")
     assert node.process.wait_exit() == 7
     failed = until(lambda: daemon.api("/captures")["failed"], "its failure")
     assert failed[0]["reason"] in ("exiting", "lost")

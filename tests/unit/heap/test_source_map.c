@@ -6,6 +6,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "heap/vlq.h"
@@ -139,4 +140,46 @@ Test(source_map, what_is_wrong_is_said)
 		cr_expect(strstr(err.text, cases[i].said) != NULL, "%s: %s", cases[i].text,
 			  err.text);
 	}
+}
+
+/* null stands for a source without a name: the place in the script says more. */
+Test(source_map, a_source_without_a_name_is_none)
+{
+	struct source_map *map =
+		parse("{\"version\":3,\"sources\":[null],\"names\":[],\"mappings\":\"AAAA\"}");
+	struct source_place place;
+
+	cr_expect_not(source_map_find(map, 0, 0, &place));
+	source_map_free(map);
+}
+
+/* The root stands before each of them: a megabyte before a hundred is a hundred megabytes. */
+Test(source_map, a_long_root_of_many_sources)
+{
+	static char text[(1 << 20) + 1000];
+	struct source_map *map;
+	struct err err = { .text = "" };
+	char *at = text + sprintf(text, "{\"version\":3,\"sourceRoot\":\"");
+
+	memset(at, 'r', 1 << 20);
+	at += 1 << 20;
+	at += sprintf(at, "\",\"mappings\":\"\",\"sources\":[\"\"");
+	for (int i = 0; i < 100; i++)
+		at += sprintf(at, ",\"\"");
+	sprintf(at, "]}");
+	cr_expect_eq(source_map_parse(&map, text, strlen(text), &err), -EFBIG);
+	cr_expect_str_eq(err.text, "too many sources, or too long ones");
+}
+
+Test(source_map, a_column_beyond_all_numbers)
+{
+	static const char text[] =
+		"{\"version\":3,\"sections\":[{\"offset\":{\"line\":0,\"column\":"
+		"4294967290},\"map\":{\"version\":3,\"sources\":[\"a\"],\"names\":[],"
+		"\"mappings\":\"gBAAA\"}}]}";
+	struct source_map *map;
+	struct err err = { .text = "" };
+
+	cr_expect_eq(source_map_parse(&map, text, strlen(text), &err), -EBADMSG);
+	cr_expect_str_eq(err.text, "section 0: mappings: at character 0 there is no segment");
 }

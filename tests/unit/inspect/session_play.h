@@ -73,6 +73,13 @@ int ws_send(struct ws *ws, const char *text, size_t size)
 	return 0;
 }
 
+void ws_hand_over(struct ws *ws, const struct ws_events *events, void *owner)
+{
+	cr_assert_eq(ws, (struct ws *)&wire_is_open);
+	wire_events = events;
+	wire_owner = owner;
+}
+
 void ws_close(struct ws *ws)
 {
 	if (ws != NULL)
@@ -351,4 +358,11 @@ static inline void answer_values(const char *more)
 	      ","
 	      "\"old\":0%s}}}}",
 	      id_of("getHeapSpaceStatistics"), more);
+}
+
+static inline void attach_worker(const char *session_id, const char *title)
+{
+	saysf("{\"method\":\"NodeWorker.attachedToWorker\",\"params\":{\"sessionId\":\"%s\","
+	      "\"workerInfo\":{\"workerId\":\"%s\",\"type\":\"worker\",\"title\":\"%s\"}}}",
+	      session_id, session_id, title);
 }

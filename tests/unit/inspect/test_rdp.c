@@ -55,6 +55,11 @@ int ws_send(struct ws *ws, const char *text, size_t size)
 	return -ENOTSUP;
 }
 
+void ws_hand_over(struct ws *ws, const struct ws_events *events, void *owner)
+{
+	(void)ws, (void)events, (void)owner;
+}
+
 void ws_close(struct ws *ws)
 {
 	(void)ws;

@@ -133,13 +133,6 @@ ParameterizedTest(struct young *p, session, young_generation)
 
 /* ---- workers ---- */
 
-static void attach_worker(const char *session_id, const char *title)
-{
-	saysf("{\"method\":\"NodeWorker.attachedToWorker\",\"params\":{\"sessionId\":\"%s\","
-	      "\"workerInfo\":{\"workerId\":\"%s\",\"type\":\"worker\",\"title\":\"%s\"}}}",
-	      session_id, session_id, title);
-}
-
 /* The nested id of the newest request to a worker with that text. */
 static int nested_id_of(const char *text)
 {

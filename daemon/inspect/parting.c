@@ -1,0 +1,106 @@
+#include "inspect/parting.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "json/tree.h"
+#include "loop/loop.h"
+#include "net/ws.h"
+#include "util/list.h"
+
+struct partings {
+	struct loop *loop;
+	struct link all;
+};
+
+struct parting {
+	struct link link; /* of partings->all */
+	struct ws *ws; /* owned */
+	unsigned owed;
+	parting_answers_fn *answers;
+	struct loop_timer deadline;
+};
+
+static void part(struct parting *parting)
+{
+	ws_close(parting->ws);
+	loop_timer_fini(&parting->deadline);
+	link_remove(&parting->link);
+	free(parting);
+}
+
+static void on_deadline(void *owner)
+{
+	part(owner);
+}
+
+static void on_message(void *owner, const char *data, size_t size)
+{
+	struct parting *parting = owner;
+	struct tree *message;
+
+	if (data == NULL || tree_parse(data, size, &message, NULL) < 0)
+		return;
+	if (parting->answers(message))
+		parting->owed--;
+	tree_free(message);
+	if (parting->owed == 0)
+		part(parting);
+}
+
+static void on_closed(void *owner, int r, const char *reason)
+{
+	struct parting *parting = owner;
+
+	(void)r;
+	(void)reason;
+	parting->ws = NULL;
+	part(parting);
+}
+
+static const struct ws_events events = { .message = on_message, .closed = on_closed };
+
+void partings_add(struct partings *partings, struct ws *ws, unsigned owed,
+		  parting_answers_fn *answers)
+{
+	struct parting *parting = owed > 0 ? calloc(1, sizeof(*parting)) : NULL;
+
+	if (parting == NULL) {
+		ws_close(ws);
+		return;
+	}
+	parting->ws = ws;
+	parting->owed = owed;
+	parting->answers = answers;
+	list_append(&partings->all, &parting->link);
+	ws_hand_over(ws, &events, parting);
+	if (loop_timer_init(&parting->deadline, partings->loop, on_deadline, parting) < 0 ||
+	    loop_timer_set(&parting->deadline, PARTING_NS) < 0)
+		part(parting);
+}
+
+int partings_new(struct partings **ret, struct loop *loop)
+{
+	struct partings *partings = calloc(1, sizeof(*partings));
+
+	if (partings == NULL)
+		return -ENOMEM;
+	partings->loop = loop;
+	link_init(&partings->all);
+	*ret = partings;
+	return 0;
+}
+
+void partings_free(struct partings *partings)
+{
+	uint64_t until_ns = clock_mono_ns() + PARTING_NS;
+
+	if (partings == NULL)
+		return;
+	while (!list_empty(&partings->all) && clock_mono_ns() < until_ns)
+		if (loop_turn(partings->loop, PARTING_NS / NS_PER_MS) < 0)
+			break;
+	list_each_safe (link, &partings->all)
+		part(container_of(link, struct parting, link));
+	free(partings);
+}

@@ -1,0 +1,35 @@
+#pragma once
+
+/*
+ * Partings: how a connection to a Node is left.
+ *
+ * When a client's end of a connection has gone, the inspector's thread of Node 20 and 22 lets go of
+ * the socket first and of the session a moment later; an answer that the main thread hands it in
+ * between is written to nothing, and the program dies (SIGSEGV in
+ * node::inspector::TcpHolder::WriteRaw). So nobody leaves while an answer is owed: the connection
+ * is held until the last one has come, or for PARTING_NS. A main thread that takes longer than that
+ * is busy with something else, and by the time it answers the session has gone as well.
+ */
+
+#include <stdbool.h>
+#include "util/clock.h"
+
+struct loop;
+struct partings;
+struct tree;
+struct ws;
+
+#define PARTING_NS (100 * NS_PER_MS)
+
+/* Is it the answer to something that was asked? */
+typedef bool parting_answers_fn(const struct tree *message);
+
+/* 0 or -ENOMEM. */
+int partings_new(struct partings **ret, struct loop *loop);
+
+/* Turns the loop until the last has left, for at most PARTING_NS. NULL is fine. */
+void partings_free(struct partings *partings);
+
+/* Takes the connection over, and closes it when so many answers have come. */
+void partings_add(struct partings *partings, struct ws *ws, unsigned owed,
+		  parting_answers_fn *answers);
