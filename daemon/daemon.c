@@ -195,6 +195,30 @@ static void on_captured(void *owner, const struct capture *capture)
 				 capture->manifest.rule, capture->rule_step, 1u << capture->kind);
 	if (capture->step == CAPTURE_SUCCEEDED)
 		analyses_add(&daemon->analyses, &capture->manifest);
+	alert_file_touch(&daemon->alert_file); /* what is under way has changed */
+}
+
+static uint32_t on_under_way(void *owner, const struct alert *alert)
+{
+	const char *step = condition_step_text(&alert->rule->condition, alert->step);
+	const struct daemon *daemon = owner;
+
+	return captures_under_way(&daemon->captures, alert->target_id, alert->isolate,
+				  alert->rule->name, step != NULL ? step : "");
+}
+
+/* What our own end cuts off is asked for again by the next of us. */
+static void ask_again_of_all(struct daemon *daemon)
+{
+	list_each (link, &daemon->alerts.list) {
+		const struct alert *alert = container_of(link, struct alert, link);
+		const char *step = condition_step_text(&alert->rule->condition, alert->step);
+		uint32_t open = on_under_way(daemon, alert);
+
+		if (open != 0)
+			alerts_ask_again(&daemon->alerts, alert->target_id, alert->isolate,
+					 alert->rule->name, step != NULL ? step : "", open);
+	}
 }
 
 static void on_target_collected(void *owner, struct target *target,
@@ -570,6 +594,8 @@ static int start_watch(struct daemon *daemon, const struct settings *settings)
 	if (r == 0)
 		r = captures_init(&daemon->captures, &daemon->loop, &daemon->targets,
 				  &daemon->spool, &settings->capture, daemon->state_fd);
+	if (r == 0)
+		daemon->alerts.under_way = on_under_way;
 	daemon->captures.version = VERSION;
 	daemon->captures.on_done = on_captured;
 	daemon->captures.on_collected = on_collected;
@@ -646,8 +672,11 @@ static void daemon_stop(struct daemon *daemon)
 	daemon->view.ready = false;
 	notify_finish(&daemon->notify);
 	http_server_free(daemon->server);
-	if (daemon->captures.loop != NULL)
+	if (daemon->captures.loop != NULL) {
+		ask_again_of_all(daemon);
+		daemon->alerts.under_way = NULL;
 		captures_fini(&daemon->captures);
+	}
 	analyses_fini(&daemon->analyses);
 	adoption_free(daemon->adoption);
 	discovery_fini(&daemon->discovery);

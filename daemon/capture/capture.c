@@ -308,6 +308,32 @@ const struct capture *captures_find(const struct captures *captures, const char 
 	return find(captures, id);
 }
 
+static bool is_of_rule(const struct capture *capture, uint64_t target_id, const char *isolate,
+		       const char *rule, const char *step)
+{
+	return capture->target_id == target_id && capture->manifest.series_index <= 1 &&
+	       strcmp(capture->manifest.rule, rule) == 0 &&
+	       strcmp(capture->manifest.isolate, isolate) == 0 &&
+	       strcmp(capture->rule_step, step) == 0;
+}
+
+uint32_t captures_under_way(const struct captures *captures, uint64_t target_id,
+			    const char *isolate, const char *rule, const char *step)
+{
+	const struct link *const lists[] = { &captures->queue, &captures->running };
+	uint32_t kinds = 0;
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		list_each (link, lists[i]) {
+			const struct capture *at = container_of(link, struct capture, link);
+
+			if (is_of_rule(at, target_id, isolate, rule, step))
+				kinds |= 1u << at->kind;
+		}
+	}
+	return kinds;
+}
+
 int captures_cancel(struct captures *captures, const char *id)
 {
 	struct capture *capture = find(captures, id);

@@ -218,6 +218,13 @@ void captures_polled(struct captures *captures);
 /* Waiting, running or lately ended. NULL when unknown. */
 const struct capture *captures_find(const struct captures *captures, const char *id);
 
+/*
+ * The kinds (bits: 1 << enum capture_kind) of captures that a rule has asked for and that wait or
+ * run; of a series only the first counts. step: as it is written, "" for a rule without.
+ */
+uint32_t captures_under_way(const struct captures *captures, uint64_t target_id,
+			    const char *isolate, const char *rule, const char *step);
+
 /* 0; -ENOENT; -EALREADY when it has ended. */
 int captures_cancel(struct captures *captures, const char *id);
 

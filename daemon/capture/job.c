@@ -109,6 +109,7 @@ static int run_download(struct capture_job *job)
 
 	/* V8 does nothing else meanwhile; the control thread may have seen a longer one. */
 	manifest->pause_ns = stats.busy_ns;
+	manifest->received_bytes = stats.wire_bytes;
 	if (r == 0 && job->profile != NULL)
 		r = put_profile(job);
 	job->stopped = stats.asked && r != DOWNLOAD_E_REFUSED && r != DOWNLOAD_E_BUSY &&

@@ -73,6 +73,9 @@ static void leave(struct channel *channel)
 {
 	struct partings *partings = channel->session->context->partings;
 
+	if (partings != NULL && channel_is_greeted(channel) && channel->ws != NULL &&
+	    dialect_of(channel)->bye != NULL)
+		dialect_of(channel)->bye(channel);
 	if (channel->owed > 0 && partings != NULL)
 		partings_add(partings, channel->ws, channel->owed, dialect_of(channel)->answers);
 	else

@@ -47,6 +47,8 @@ struct dialect {
 	 * (inspect/parting.h); channel->owed counts them.
 	 */
 	bool (*answers)(const struct tree *message);
+	/* Of such a runtime: ask for an end to what is told unasked; may be NULL. */
+	void (*bye)(struct channel *channel);
 	/* Overdue: end the poll with what has come? May be NULL: no. */
 	bool (*enough)(struct channel *channel);
 	/* Overdue, where HTTP cannot tell: has the runtime itself spoken in this poll? */

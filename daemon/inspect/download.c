@@ -16,10 +16,12 @@
 #include "inspect/download.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 
 #include "inspect/dialect.h"
 #include "inspect/download_packets.h"
+#include "inspect/parting.h"
 #include "inspect/runtime.h"
 #include "util/clock.h"
 #include "util/str.h"
@@ -423,11 +425,23 @@ static int connect_wire(struct download *download)
 			 request->connect_ns, &events, download, download->err);
 }
 
+/* Who has polled until now may still be parting, and a second client would evict it. */
+static int await_parting(const struct download_request *request, struct err *err)
+{
+	struct pollfd cancel = { .fd = request->cancel_fd, .events = POLLIN };
+
+	if (request->runtime->parts && request->runtime->alone &&
+	    poll(&cancel, 1, PARTING_NS / NS_PER_MS) > 0)
+		return err_set(err, -ECANCELED, "cancelled");
+	return 0;
+}
+
 static int converse(struct download *download)
 {
 	const struct download_request *request = download->request;
-	int r = check_listed(download);
-
+	int r = await_parting(request, download->err);
+	if (r == 0)
+		r = check_listed(download);
 	if (r == 0)
 		r = connect_wire(download);
 	if (r != 0)

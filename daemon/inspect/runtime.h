@@ -46,8 +46,8 @@ struct runtime {
 	bool many; /* several connections, which come and go: the list is asked again at each poll
 		    */
 	bool per_poll; /* `connection: auto` leaves after each poll */
-	/* It may die of an answer to a client that has just gone: nobody leaves while one is owed
-	 * (inspect/parting.h). */
+	/* It may die of what it says to a client that has just gone: nobody leaves while an answer
+	 * is owed (inspect/parting.h). */
 	bool parts;
 	/* A second client disturbs the first: nobody polls while a capture is connected. */
 	bool alone;

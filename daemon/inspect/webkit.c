@@ -13,9 +13,9 @@
  *
  * A page is tracked for the one update that comes at once, then no more: each further one, twice a
  * second, would be work for the page. A poll is over when the page has said that it tracks no more,
- * for WPE 2.38 crashes when a client leaves that an answer is still on its way to. For that reason
- * it is not asked to tell of its collections, which come at any time (tried: WPE died of 2 of 25
- * leaves).
+ * for WPE 2.38 crashes when a client leaves that something is still on its way to. For that reason
+ * the connection is parted from (inspect/parting.h) once the page has confirmed that it tells
+ * nothing by itself any more.
  */
 
 #include "inspect/webkit.h"
@@ -27,6 +27,7 @@
 #include "inspect/channel.h"
 #include "inspect/dialect.h"
 #include "inspect/session.h"
+#include "inspect/webkit_gc.h"
 #include "json/tree.h"
 #include "json/write.h"
 #include "util/buf.h"
@@ -73,6 +74,8 @@ static int ask_page(struct channel *channel, const char *method, int32_t *ret_id
 	r = webkit_wrap(&params, webkit->target, *ret_id, method);
 	if (r == 0)
 		r = channel_ask(channel, "Target.sendMessageToTarget", buf_text(&params), NULL);
+	if (r == 0)
+		channel->owed++; /* the page's own answer, besides the browser's */
 	buf_fini(&params);
 	return r;
 }
@@ -84,15 +87,43 @@ static int webkit_hello(struct channel *channel)
 	return 0;
 }
 
+/* In each poll: a navigation may have swapped the process. The clock of the events is the page's.
+ */
+static int hear_of_collections(struct channel *channel)
+{
+	int32_t unused;
+	int r = ask_page(channel, "Page.enable", &unused);
+
+	return r == 0 ? ask_page(channel, "Heap.enable", &unused) : r;
+}
+
 static int webkit_poll(struct channel *channel)
 {
 	struct webkit *webkit = webkit_of(channel);
+	int r = 0;
 
 	webkit->asked_ns = clock_mono_ns();
 	webkit->track_id = webkit->stop_id = 0;
 	if (webkit->target[0] == '\0')
 		return 0;
-	return ask_page(channel, "Memory.startTracking", &webkit->track_id);
+	if (channel->session->limits.gc_events)
+		r = hear_of_collections(channel);
+	return r == 0 ? ask_page(channel, "Memory.startTracking", &webkit->track_id) : r;
+}
+
+static void webkit_bye(struct channel *channel)
+{
+	struct webkit *webkit = webkit_of(channel);
+	int32_t unused;
+
+	if (webkit->target[0] == '\0')
+		return;
+	if (webkit->track_id != 0)
+		(void)ask_page(channel, "Memory.stopTracking", &unused);
+	if (!channel->session->limits.gc_events)
+		return;
+	(void)ask_page(channel, "Heap.disable", &unused);
+	(void)ask_page(channel, "Page.disable", &unused);
 }
 
 static int webkit_collect(struct channel *channel, const char *isolate)
@@ -147,10 +178,15 @@ static int page_said(struct channel *channel, const struct tree *message)
 {
 	struct webkit *webkit = webkit_of(channel);
 	const char *method, *text;
+	struct gc_event gc;
 	int64_t id;
 
-	if (tree_string(message, "method", &method))
+	if (tree_string(message, "method", &method)) {
+		if (strcmp(method, "Heap.garbageCollected") == 0 &&
+		    webkit_gc_read(tree_get(message, "params"), &gc))
+			session_gc(channel->session, channel->isolate, &gc);
 		return strcmp(method, "Memory.trackingUpdate") == 0 ? updated(channel, message) : 0;
+	}
 	if (!tree_int(message, "id", &id) || id <= 0)
 		return 0;
 	if (id == webkit->collect_id) {
@@ -233,6 +269,24 @@ static int webkit_message(struct channel *channel, const struct tree *message)
 	return 0;
 }
 
+/* Of the browser, or of the page. */
+static bool webkit_answers(const struct tree *message)
+{
+	struct tree *inner;
+	const char *text;
+	bool answers;
+	int64_t id;
+
+	if (tree_int(message, "id", &id))
+		return true;
+	if (!tree_string(message, "params.message", &text) ||
+	    tree_parse(text, strlen(text), &inner, NULL) < 0)
+		return false;
+	answers = tree_int(inner, "id", &id);
+	tree_free(inner);
+	return answers;
+}
+
 const struct dialect dialect_webkit = {
 	.name = "webkit",
 	.state_size = sizeof(struct webkit),
@@ -241,6 +295,8 @@ const struct dialect dialect_webkit = {
 	.hello = webkit_hello,
 	.poll = webkit_poll,
 	.message = webkit_message,
+	.answers = webkit_answers,
+	.bye = webkit_bye,
 	.collect = webkit_collect,
 	.download_size = sizeof(struct webkit_snapshot),
 	.snapshot_begin = webkit_snapshot_begin,

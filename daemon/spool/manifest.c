@@ -64,6 +64,7 @@ static const struct {
 	MEMBER(MEMBER_INT, finished_wall_ms),
 	MEMBER(MEMBER_UINT, duration_ns),
 	MEMBER(MEMBER_UINT, pause_ns),
+	MEMBER(MEMBER_UINT, received_bytes),
 	MEMBER(MEMBER_UINT, size_bytes),
 	MEMBER(MEMBER_UINT, redacted_bytes),
 	MEMBER(MEMBER_UINT, compressed_bytes),

@@ -43,6 +43,7 @@ struct manifest {
 		resident_peak_bytes; /* of the target's process; 0 unknown */
 	int64_t started_wall_ms, finished_wall_ms;
 	uint64_t duration_ns, pause_ns;
+	uint64_t received_bytes; /* from the target, as they came on the wire; 0: unknown */
 	uint64_t size_bytes; /* as captured */
 	uint64_t redacted_bytes, compressed_bytes; /* what left these stages; 0: none such */
 	uint64_t file_bytes; /* on disk */

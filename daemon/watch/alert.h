@@ -113,6 +113,9 @@ struct alerts {
 	bool (*on_firing)(void *owner, struct alert *alert, struct target *target);
 	void (*on_resolved)(void *owner, const struct alert *alert);
 	void (*on_changed)(void *owner);
+	/* Of what on_firing asked for, as bits of alert->done, what is not over: after a restart it
+	 * would have to be asked for again. */
+	uint32_t (*under_way)(void *owner, const struct alert *alert);
 	/* The value of a rule with rearm_* was seen on the good side of it. */
 	void (*on_rearmed)(void *owner, const struct rule *rule, const struct target *target,
 			   const struct isolate *isolate);

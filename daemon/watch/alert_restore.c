@@ -112,8 +112,11 @@ static void member_span(struct json_writer *w, const char *key, uint64_t since_n
 	json_member_uint(w, key, since_ns == 0 ? 0 : (now_ns - since_ns) / NS_PER_MS);
 }
 
-static int write_alert(struct json_writer *w, const struct alert *alert, uint64_t now_ns)
+static int write_alert(struct json_writer *w, const struct alerts *alerts,
+		       const struct alert *alert)
 {
+	uint64_t now_ns = alerts->loop->now_ns;
+	uint32_t open = alerts->under_way != NULL ? alerts->under_way(alerts->owner, alert) : 0;
 	char condition[HASH_TEXT_MAX];
 	int r = hash_condition(alert->rule, condition);
 
@@ -135,8 +138,8 @@ static int write_alert(struct json_writer *w, const struct alert *alert, uint64_
 	member_span(w, "kept_ms", alert->keep_since_ns, now_ns);
 	json_member_double(w, "value", alert->value);
 	json_member_bool(w, "asked", alert->asked);
-	json_member_bool(w, "acted", alert->acted);
-	json_member_uint(w, "done", alert->done);
+	json_member_bool(w, "acted", alert->acted && open == 0);
+	json_member_uint(w, "done", alert->done & ~open);
 	json_member_uint(w, "step", alert->step);
 	member_int(w, "term", alert->term);
 	json_member_bool(w, "told", alert->told);
@@ -161,8 +164,7 @@ int alerts_text(const struct alerts *alerts, char **ret, size_t *ret_size)
 	json_write_array(&w);
 	list_each (at, &alerts->list) {
 		if (r == 0)
-			r = write_alert(&w, container_of(at, struct alert, link),
-					alerts->loop->now_ns);
+			r = write_alert(&w, alerts, container_of(at, struct alert, link));
 	}
 	json_write_array_end(&w);
 	json_write_object_end(&w);

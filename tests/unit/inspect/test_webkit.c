@@ -13,6 +13,7 @@
 #include "inspect/channel.h"
 #include "inspect/dialect.h"
 #include "inspect/download.h"
+#include "inspect/parting.h"
 #include "inspect/runtime.h"
 #include "inspect/webkit.h"
 #include "json/write.h"
@@ -181,6 +182,7 @@ static struct session_context context = { .loop = &loop };
 static struct session session;
 static unsigned polled, gone, closed;
 static uint64_t used;
+static bool wants_gc_events;
 static char isolate_seen[64], reason_seen[160];
 
 static void on_identified(void *owner, const struct identity *identity)
@@ -219,10 +221,17 @@ static void on_closed(void *owner, enum session_end end, const char *reason)
 	str_copy(reason_seen, sizeof(reason_seen), reason);
 }
 
+static void on_gc(void *owner, const char *isolate, const struct gc_event *event)
+{
+	(void)owner, (void)isolate;
+	cr_expect(event->is_span);
+}
+
 static const struct session_events events = {
 	.identified = on_identified,
 	.sample = on_sample,
 	.isolate_gone = on_gone,
+	.gc = on_gc,
 	.polled = on_polled,
 	.late = on_late,
 	.closed = on_closed,
@@ -252,6 +261,7 @@ static void open_as(int word, const char *path)
 		.connect_ns = 5 * NS_PER_S,
 		.poll_ns = 5 * NS_PER_S,
 		.evaluate = true,
+		.gc_events = wants_gc_events,
 		.isolates_max = 4,
 	};
 
@@ -385,6 +395,32 @@ Test(session, leaves_a_page_to_who_takes_it)
 		container_of(link, struct channel, link)->rest_until_ns = clock_mono_ns();
 	begin_poll();
 	cr_assert_eq(sockets_n, 2, "but after a while it is");
+}
+
+/* In the middle of a poll, with events on their way. */
+Test(session, parts_from_a_page_when_it_has_said_all)
+{
+	struct ws *ws;
+
+	wants_gc_events = true;
+	cr_assert_eq(partings_new(&context.partings, &loop), 0);
+	ws = greeted_page();
+	begin_poll();
+	cr_assert_eq(times_sent("Heap.enable"), 1);
+	session_close(&session);
+	cr_assert_eq(times_sent("Memory.stopTracking"), 1);
+	cr_assert_eq(times_sent("Heap.disable"), 1);
+	cr_assert_eq(times_sent("Page.disable"), 1);
+	cr_assert_eq(sent_n, 6);
+	for (int i = 0; i < 6; i++) {
+		says(ws, "{\"result\":{},\"id\":1}");
+		from_page(ws, "page-8", UPDATE);
+		from_page(ws, "page-8", "{\"method\":\"Heap.garbageCollected\",\"params\":{}}");
+		cr_assert(ws->open, "%d of 6", i);
+		from_page(ws, "page-8", "{\"result\":{},\"id\":1}");
+	}
+	cr_assert_not(ws->open);
+	partings_free(context.partings);
 }
 
 static const char *const lists[] = {
