@@ -8,7 +8,7 @@ import math
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from .wait import until
+from .wait import LIMIT_S, until
 
 CUMULATIVE = 2
 BODY_MAX = 20 << 20  # the limit that the specification recommends
@@ -266,10 +266,10 @@ class Collector:
         told = self.latest(target)
         return told.points(name) if told else []
 
-    def wait(self, condition, what):
+    def wait(self, condition, what, limit_s=LIMIT_S):
         """condition(self) is true; nothing that came was ill-formed."""
         value = until(lambda: condition(self),
-                      lambda: f"{what}: {len(self.requests)} requests, refused: {self.bad}")
+                      lambda: f"{what}: {len(self.requests)} requests, refused: {self.bad}", limit_s)
         assert not self.bad, self.bad
         return value
 
