@@ -380,6 +380,10 @@ static int apply(struct daemon *daemon, struct settings *settings, struct rules 
 	done = set_notify(daemon, settings);
 	if (r == 0)
 		r = done;
+	/* Always: it holds on to the settings. */
+	done = otlp_set(&daemon->otlp, &settings->otlp);
+	if (r == 0)
+		r = done;
 	openings_close_unheld(&daemon->openings);
 	if (before != NULL)
 		warn_restart_needed(before, settings);
@@ -592,6 +596,9 @@ static int start_watch(struct daemon *daemon, const struct settings *settings)
 		r = notify_init(&daemon->notify, &daemon->loop, daemon->http_client,
 				&daemon->alerts);
 	if (r == 0)
+		r = otlp_init(&daemon->otlp, &daemon->loop, daemon->http_client, &daemon->targets,
+			      VERSION);
+	if (r == 0)
 		r = captures_init(&daemon->captures, &daemon->loop, &daemon->targets,
 				  &daemon->spool, &settings->capture, daemon->state_fd);
 	if (r == 0)
@@ -620,6 +627,7 @@ static int start_http(struct daemon *daemon, const struct settings *settings)
 		.targets = &daemon->targets,
 		.alerts = &daemon->alerts,
 		.notify = &daemon->notify,
+		.otlp = &daemon->otlp,
 		.captures = &daemon->captures,
 		.analyses = &daemon->analyses,
 		.spool = &daemon->spool,
@@ -682,6 +690,7 @@ static void daemon_stop(struct daemon *daemon)
 	discovery_fini(&daemon->discovery);
 	alert_file_fini(&daemon->alert_file);
 	notify_fini(&daemon->notify);
+	otlp_fini(&daemon->otlp);
 	if (daemon->alerts.loop != NULL)
 		alerts_fini(&daemon->alerts);
 	daemon->targets.on_removed = NULL;

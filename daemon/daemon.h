@@ -11,6 +11,7 @@
 #include "loop/loop.h"
 #include "loop/uvloop.h"
 #include "notify/notify.h"
+#include "otlp/otlp.h"
 #include "schema.h"
 #include "service.h"
 #include "spool/spool.h"
@@ -40,6 +41,7 @@ struct daemon {
 	struct alerts alerts;
 	struct alert_file alert_file;
 	struct notify notify;
+	struct otlp otlp;
 	struct captures captures;
 	struct adoption *adoption; /* owned */
 	struct analyses analyses;

@@ -7,6 +7,7 @@
 #include "daemon.h"
 #include "http/metric_table.h"
 #include "http/route.h"
+#include "otlp/metric.h"
 #include "schema.h"
 #include "util/buf.h"
 
@@ -97,12 +98,19 @@ static int print_text(int (*fn)(struct buf *buf))
 	return r == 0 && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* What is served, and what is pushed. */
+static int print_metrics(struct buf *buf)
+{
+	metrics_markdown(buf);
+	return otlp_markdown(buf);
+}
+
 static int print_page(const char *page)
 {
 	if (strcmp(page, "config") == 0)
 		return print_text(print_config);
 	if (strcmp(page, "metrics") == 0)
-		return print_text(metrics_markdown);
+		return print_text(print_metrics);
 	if (strcmp(page, "api") == 0)
 		return print_text(routes_markdown);
 	fprintf(stderr, "heapwatchd: --print: '%s' is no page (config, metrics, api)\n", page);

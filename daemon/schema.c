@@ -19,6 +19,7 @@
 #include "inspect/runtime.h"
 #include "net/address.h"
 #include "notify/check.h"
+#include "otlp/check.h"
 #include "util/buf.h"
 #include "util/log.h"
 #include "util/map.h"
@@ -86,6 +87,12 @@ const struct option_desc settings_table[] = {
 	  .offset = offsetof(struct settings, alerting),
 	  .table = alerting_options,
 	  .help = "Who is told of alerts." },
+	{ .name = "otlp",
+	  .type = OPTION_TABLE,
+	  .offset = offsetof(struct settings, otlp),
+	  .table = otlp_options,
+	  .help = "Metrics pushed to a collector of OpenTelemetry, by OTLP over HTTP in JSON, "
+		  "beside /metrics." },
 	{ .name = "capture",
 	  .type = OPTION_TABLE,
 	  .offset = offsetof(struct settings, capture),
@@ -426,6 +433,7 @@ static int check_settings(const struct check *check)
 	check_file_sd(check);
 	check_http_sd(check);
 	notify_check(&check->settings->alerting, complain_of_receiver, check);
+	otlp_check(&check->settings->otlp, complain_of_receiver, check);
 	return check_targets(check);
 }
 
@@ -494,6 +502,8 @@ static int resolve_paths(const char *folder, struct settings *settings)
 		r = resolve_targets(folder, &settings->watch.targets);
 	if (r == 0)
 		r = notify_each_path(&settings->alerting, resolve, folder);
+	if (r == 0)
+		r = otlp_each_path(&settings->otlp, resolve, folder);
 	for (size_t i = 0; i < settings->watch.file_sd.n && r == 0; i++) {
 		r = resolve_list(folder, &files[i].files);
 		if (r == 0)

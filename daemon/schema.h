@@ -9,6 +9,7 @@
 #include "capture/settings.h"
 #include "http/settings.h"
 #include "notify/settings.h"
+#include "otlp/settings.h"
 #include "spool/settings.h"
 #include "watch/settings.h"
 
@@ -27,6 +28,7 @@ struct settings {
 	struct web_settings web;
 	struct watch_settings watch;
 	struct alerting_settings alerting;
+	struct otlp_settings otlp;
 	struct capture_settings capture;
 	struct analysis_settings analysis;
 	struct spool_settings spool;

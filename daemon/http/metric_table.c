@@ -448,6 +448,38 @@ const struct metric_desc metric_table[METRICS + 1] = {
 					   .labels = { "receiver", "url" },
 					   .help = "Time of requests to a receiver, failed ones "
 						   "with them." },
+	[METRIC_OTLP_EXPORTS] = { .name = "heapwatch_otlp_exports",
+				  .type = METRIC_COUNTER,
+				  .unit = "",
+				  .labels = { "result" },
+				  .help = "Requests to the OTLP endpoint: `success`, `partial` "
+					  "when "
+					  "some points were rejected, `refused` for good, `failed` "
+					  "when they are tried again." },
+	[METRIC_OTLP_SENT] = { .name = "heapwatch_otlp_sent_points",
+			       .type = METRIC_COUNTER,
+			       .unit = "",
+			       .help = "Points that the OTLP endpoint took." },
+	[METRIC_OTLP_DROPPED] = { .name = "heapwatch_otlp_dropped_points",
+				  .type = METRIC_COUNTER,
+				  .unit = "",
+				  .labels = { "reason" },
+				  .help = "Points that were not delivered: `rejected` out of a "
+					  "request that was taken, `refused` with all of it, "
+					  "`late` "
+					  "when the next export was due, `too_large` for a "
+					  "request." },
+	[METRIC_OTLP_SUCCESS] = { .name = "heapwatch_otlp_last_success_timestamp_seconds",
+				  .type = METRIC_GAUGE,
+				  .unit = "seconds",
+				  .help = "Unix time of the last request that the OTLP endpoint "
+					  "took." },
+	[METRIC_OTLP_DURATION] = { .name = "heapwatch_otlp_request_duration_seconds",
+				   .type = METRIC_HISTOGRAM,
+				   .unit = "seconds",
+				   .help = "Time of requests to the OTLP endpoint, failed ones "
+					   "with "
+					   "them." },
 	[METRIC_BUILD_INFO] = { .name = "heapwatch_build_info",
 				.type = METRIC_INFO,
 				.unit = "",
@@ -533,6 +565,7 @@ static const struct chapter {
 	{ METRIC_ANALYSES, "Analyses", "" },
 	{ METRIC_SPOOL_SIZE, "Spool", "" },
 	{ METRIC_ALERTS, "Rules and alerts", "" },
+	{ METRIC_OTLP_EXPORTS, "Pushing by OTLP", "Only with `otlp.endpoint`." },
 	{ METRIC_BUILD_INFO, "The daemon itself", "" },
 };
 

@@ -26,6 +26,7 @@ int prom_write(const struct http_view *view, enum exposition format, struct buf 
 		prom_write_spool(&w, view);
 		prom_write_rules(&w, view);
 		prom_write_notify(&w, view);
+		prom_write_otlp(&w, view);
 		prom_write_self(&w, view);
 		prom_write_inspector(&w, &rows);
 		prom_write_http(&w, view);

@@ -55,6 +55,7 @@ void prom_write_analyses(struct exposition_writer *w, const struct http_view *vi
 void prom_write_spool(struct exposition_writer *w, const struct http_view *view);
 void prom_write_rules(struct exposition_writer *w, const struct http_view *view);
 void prom_write_notify(struct exposition_writer *w, const struct http_view *view);
+void prom_write_otlp(struct exposition_writer *w, const struct http_view *view);
 void prom_write_self(struct exposition_writer *w, const struct http_view *view);
 void prom_write_http(struct exposition_writer *w, const struct http_view *view);
 void prom_write_process(struct exposition_writer *w);

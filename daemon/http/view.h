@@ -20,6 +20,7 @@ struct gc_wait;
 struct http_server;
 struct loop;
 struct notify;
+struct otlp;
 struct probe;
 struct spool;
 struct targets;
@@ -30,6 +31,7 @@ struct http_view {
 	struct targets *targets;
 	struct alerts *alerts;
 	const struct notify *notify; /* NULL: nobody is told */
+	const struct otlp *otlp; /* NULL: nothing is pushed */
 	struct captures *captures;
 	struct analyses *analyses; /* NULL: none */
 	struct spool *spool;

@@ -36,6 +36,7 @@
 enum {
 	HEADERS_MAX_BYTES = 64 * 1024,
 	REFRESH_MAX_S = 86400,
+	RETRY_MAX_S = 86400,
 	CURL_CONNECT_S = 86400, /* out of the way of our deadline */
 };
 
@@ -292,13 +293,17 @@ static void on_done(void *owner)
 {
 	struct http_fetch *fetch = owner;
 	struct http_answer answer = { .refresh_ns = fetch->refresh_ns };
-	curl_off_t connect_us = 0;
+	curl_off_t connect_us = 0, retry_s = 0;
 
 	if (fetch->code == CURLE_WRITE_ERROR && fetch->body.error == -ENOMEM)
 		fetch->code = CURLE_OUT_OF_MEMORY;
 	curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &answer.status);
 	curl_easy_getinfo(fetch->easy, CURLINFO_CONNECT_TIME_T, &connect_us);
+	curl_easy_getinfo(fetch->easy, CURLINFO_RETRY_AFTER, &retry_s);
 	answer.connected = connect_us > 0;
+	if (retry_s > 0)
+		answer.retry_after_ns =
+			(uint64_t)(retry_s < RETRY_MAX_S ? retry_s : RETRY_MAX_S) * NS_PER_S;
 	answer.r = to_errno(fetch->easy, fetch->code, answer.connected);
 	if (fetch->sink_error != 0)
 		answer.r = fetch->sink_error;

@@ -60,9 +60,10 @@ static bool wants_tls(const struct tls_settings *tls)
 	       tls->insecure_skip_verify;
 }
 
-static void check_endpoint(const struct checking *checking, const char *path, const char *url,
-			   const struct endpoint_settings *endpoint)
+void endpoint_check(const struct endpoint_settings *endpoint, const char *url, bool has_secret,
+		    const char *path, notify_complain_fn *complain_fn, const void *owner)
 {
+	const struct checking checking = { .complain = complain_fn, .owner = owner };
 	bool is_tls = str_has_prefix(url, "https://");
 	bool token = endpoint->authorization.credentials_file != NULL;
 	bool basic = endpoint->basic_auth.username != NULL;
@@ -70,24 +71,26 @@ static void check_endpoint(const struct checking *checking, const char *path, co
 
 	snprintf(part, sizeof(part), "%s.tls_config", path);
 	if (!is_tls && wants_tls(&endpoint->tls))
-		complain(checking, part, "%.128s is not https", url);
+		complain(&checking, part, "%.128s is not https", url);
 	if (endpoint->tls.key_file && !endpoint->tls.cert_file)
-		complain(checking, part, "key_file without cert_file");
+		complain(&checking, part, "key_file without cert_file");
 	snprintf(part, sizeof(part), "%s.basic_auth", path);
 	if (!basic && endpoint->basic_auth.password_file != NULL)
-		complain(checking, part, "password_file without username");
+		complain(&checking, part, "password_file without username");
 	if (basic && token)
-		complain(checking, part, "basic_auth and authorization exclude each other");
-	if ((basic || token) && !is_tls && !url_is_local(url))
-		complain(checking, path, "the %s would be sent in clear: use https",
-			 token ? "token" : "password");
+		complain(&checking, part, "basic_auth and authorization exclude each other");
+	if ((basic || token || has_secret) && !is_tls && !url_is_local(url))
+		complain(&checking, path, "the %s would be sent in clear: use https",
+			 token   ? "token"
+			 : basic ? "password"
+				 : "secret header");
 }
 
 /* A receiver's name in metrics and logs is its URL. */
 static void check_receiver(struct checking *checking, const char *path, const char *url,
 			   const struct endpoint_settings *endpoint)
 {
-	check_endpoint(checking, path, url, endpoint);
+	endpoint_check(endpoint, url, false, path, checking->complain, checking->owner);
 	checking->n++;
 	if (text_list_add(&checking->texts, url) < 0)
 		return;
@@ -140,8 +143,8 @@ void notify_check(const struct alerting_settings *alerting, notify_complain_fn *
 
 /* ---- files ---- */
 
-static int each_of(struct endpoint_settings *endpoint, int (*fn)(const char *folder, char **path),
-		   const char *folder)
+int endpoint_each_path(struct endpoint_settings *endpoint,
+		       int (*fn)(const char *folder, char **path), const char *folder)
 {
 	char **paths[] = { &endpoint->tls.ca_file, &endpoint->tls.cert_file,
 			   &endpoint->tls.key_file, &endpoint->authorization.credentials_file,
@@ -161,11 +164,11 @@ int notify_each_path(struct alerting_settings *alerting, int (*fn)(const char *f
 	int r = 0;
 
 	for (size_t i = 0; i < alerting->alertmanagers.n && r == 0; i++)
-		r = each_of(&alertmanagers[i].endpoint, fn, folder);
+		r = endpoint_each_path(&alertmanagers[i].endpoint, fn, folder);
 	for (size_t i = 0; i < alerting->webhooks.n && r == 0; i++) {
 		r = fn(folder, &webhooks[i].secret_file);
 		if (r == 0)
-			r = each_of(&webhooks[i].endpoint, fn, folder);
+			r = endpoint_each_path(&webhooks[i].endpoint, fn, folder);
 	}
 	return r;
 }

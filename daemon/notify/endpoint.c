@@ -139,3 +139,20 @@ int endpoint_post(const struct endpoint *endpoint, struct http_client *client, c
 	secret_free(password);
 	return r;
 }
+
+void endpoint_describe(const struct http_answer *answer, char *dst, size_t size)
+{
+	int n;
+
+	if (answer->r < 0) {
+		str_copy(dst, size, answer->reason);
+		return;
+	}
+	n = snprintf(dst, size, "status %ld: ", answer->status);
+	for (size_t i = 0; i < answer->size && n + 1 < (int)size; i++) {
+		char c = answer->body[i];
+
+		dst[n++] = c >= ' ' && c < 0x7f ? c : ' ';
+	}
+	dst[n] = '\0';
+}

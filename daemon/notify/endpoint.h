@@ -5,6 +5,7 @@
  * of all of it, so that a reload may take the settings away while a request is under way.
  */
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct access;
@@ -36,3 +37,6 @@ int endpoint_post(const struct endpoint *endpoint, struct http_client *client, c
 		  const char *const *headers,
 		  void (*fn)(void *owner, const struct http_answer *answer), void *owner,
 		  struct http_fetch **ret, struct err *err);
+
+/* An answer for people: its status and the beginning of what it says, in one line. */
+void endpoint_describe(const struct http_answer *answer, char *dst, size_t size);

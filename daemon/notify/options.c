@@ -59,7 +59,7 @@ static const struct option_desc basic_auth_options[] = {
 
 #define ENDPOINT(member) offsetof(struct endpoint_settings, member)
 
-static const struct option_desc endpoint_options[] = {
+const struct option_desc endpoint_options[] = {
 	{ .name = "tls_config",
 	  .type = OPTION_TABLE,
 	  .offset = ENDPOINT(tls),

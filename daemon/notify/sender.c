@@ -326,24 +326,6 @@ static enum verdict judge(const struct http_answer *answer)
 	}
 }
 
-/* The status, and the beginning of what it says, in one line. */
-static void describe(const struct http_answer *answer, char *dst, size_t size)
-{
-	int n;
-
-	if (answer->r < 0) {
-		str_copy(dst, size, answer->reason);
-		return;
-	}
-	n = snprintf(dst, size, "status %ld: ", answer->status);
-	for (size_t i = 0; i < answer->size && n + 1 < (int)size; i++) {
-		char c = answer->body[i];
-
-		dst[n++] = c >= ' ' && c < 0x7f ? c : ' ';
-	}
-	dst[n] = '\0';
-}
-
 static void on_answer(void *owner, const struct http_answer *answer)
 {
 	struct sender *sender = owner;
@@ -353,7 +335,7 @@ static void on_answer(void *owner, const struct http_answer *answer)
 	sender->fetch = NULL;
 	histogram_observe(&sender->latency,
 			  (double)(clock_mono_ns() - sender->started_ns) / (double)NS_PER_S);
-	describe(answer, text, sizeof(text));
+	endpoint_describe(answer, text, sizeof(text));
 	if (verdict != TAKEN)
 		sender->errors += sender->batch_n;
 	if (verdict == TAKEN)

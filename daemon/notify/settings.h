@@ -50,4 +50,7 @@ struct alerting_settings {
 
 extern const char *const scheme_words[]; /* "http", "https" */
 
+/* Of struct endpoint_settings. */
+extern const struct option_desc endpoint_options[];
+
 extern const struct option_desc alerting_options[];

@@ -51,6 +51,7 @@ struct isolate *target_need_isolate(struct target *target, const char *name)
 	}
 	str_copy(isolate->name, sizeof(isolate->name), name);
 	isolate->start_ns = start_of(target, name);
+	isolate->seen_wall_ms = clock_wall_ms();
 	list_append(&target->isolates, &isolate->link);
 	target->isolates_n++;
 	return isolate;

@@ -75,6 +75,8 @@ static int parse_stat(const char *text, struct process_stats *stats)
 		at = end;
 	}
 	stats->cpu_seconds = (double)(field[STAT_UTIME] + field[STAT_STIME]) / ticks;
+	stats->user_seconds = (double)field[STAT_UTIME] / ticks;
+	stats->system_seconds = (double)field[STAT_STIME] / ticks;
 	stats->start_seconds = boot_seconds() + (double)field[STAT_STARTTIME] / ticks;
 	stats->virtual_bytes = field[STAT_VSIZE];
 	stats->resident_bytes = field[STAT_RSS] * (uint64_t)sysconf(_SC_PAGESIZE);

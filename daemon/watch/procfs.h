@@ -18,7 +18,7 @@ struct process_stats {
 	bool present; /* the process was found and is the right one */
 	char state; /* R S D T Z as in /proc/PID/stat */
 	uint64_t resident_bytes, virtual_bytes;
-	double cpu_seconds;
+	double cpu_seconds, user_seconds, system_seconds; /* in all, and by mode */
 	double start_seconds; /* Unix time */
 	struct cgroup_memory cgroup, fullest_cgroup; /* struct cgroups */
 };

@@ -54,6 +54,7 @@ struct isolate {
 	struct leak leak;
 	struct gc_stats *gc; /* owned; NULL: nothing has been told of its collections */
 	int64_t start_ns; /* monotonic; as far as it is known, and maybe before that clock began */
+	int64_t seen_wall_ms; /* when it was first seen, as the wall clock went then */
 };
 
 /* What a source of targets says about one of them. Owned by whoever holds it. */

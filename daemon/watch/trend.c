@@ -1,14 +1,15 @@
 /*
  * Trends
  *
- * A window has at most 96 points and so 4,560 pairs: the median and the bound of their slopes are
- * selected, not sorted. What is dearer than the rank test and the slope is looked at only when
+ * A window has at most 96 points and so 4,560 pairs: the median of their slopes is selected, not
+ * sorted. What is dearer than the rank test and the slope is looked at only when
  * these two speak for a leak.
  */
 
 #include "watch/trend.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,44 +30,84 @@ static const double second_share = 0.41, young_share = 0.7, beside_share = 0.25;
 struct pairs {
 	double slopes[PAIRS_MAX];
 	uint32_t n;
-	double s; /* pairs that rise less pairs that fall */
-	double variance; /* of s, if the order were chance */
+	int64_t rises, falls;
+	double variance; /* of rises less falls, if the order were chance */
 };
 
 /* ---- selection ---- */
 
-static void swap(double *a, double *b)
-{
-	double keep = *a;
+enum { SAMPLE = 15, FEW = 24 };
 
-	*a = *b;
-	*b = keep;
+static void sort_few(double *v, uint32_t n)
+{
+	for (uint32_t i = 1; i < n; i++) {
+		double x = v[i];
+		uint32_t k = i;
+
+		for (; k > 0 && v[k - 1] > x; k--)
+			v[k] = v[k - 1];
+		v[k] = x;
+	}
 }
 
-/* The k-th smallest (from 0) of v[0..n), which is put in another order: Hoare's selection. */
+/*
+ * About the k-th smallest of v[0..n), by a sample: rather too far from the nearer end than too
+ * close to it, so that most of what is left behind is on the other side.
+ */
+static double guess_kth(const double *v, uint32_t n, uint32_t k)
+{
+	double sample[SAMPLE];
+	uint32_t at = (uint32_t)((uint64_t)k * SAMPLE / n);
+
+	for (uint32_t i = 0; i < SAMPLE; i++)
+		sample[i] = v[(uint64_t)i * n / SAMPLE];
+	sort_few(sample, SAMPLE);
+	if (k < n / 2)
+		return sample[at + 1];
+	return sample[at > 0 ? at - 1 : 0];
+}
+
+/*
+ * Those below the pivot (or, with `equal`, not above it) to the front; returns how many. Without a
+ * branch that depends on a value: of values without order each second one would be foreseen wrong,
+ * and that was most of the time that went into watching leaks.
+ */
+static uint32_t partition(double *v, uint32_t n, double pivot, bool equal)
+{
+	uint32_t front = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		double x = v[i];
+
+		v[i] = v[front];
+		v[front] = x;
+		front += (x < pivot) | (equal & (x <= pivot));
+	}
+	return front;
+}
+
+/* The k-th smallest (from 0) of v[0..n), which is put in another order: smaller ones in front. */
 static double select_kth(double *v, uint32_t n, uint32_t k)
 {
-	int64_t low = 0, high = (int64_t)n - 1;
+	while (n > FEW) {
+		double pivot = guess_kth(v, n, k);
+		uint32_t front = partition(v, n, pivot, false);
 
-	while (low < high) {
-		double pivot = v[low + (high - low) / 2];
-		int64_t i = low, j = high;
-
-		while (i <= j) {
-			while (v[i] < pivot)
-				i++;
-			while (v[j] > pivot)
-				j--;
-			if (i <= j)
-				swap(&v[i++], &v[j--]);
+		if (front == 0) {
+			/* The least of all, maybe many times. */
+			front = partition(v, n, pivot, true);
+			if (k < front)
+				return pivot;
 		}
-		if ((int64_t)k <= j)
-			high = j;
-		else if ((int64_t)k >= i)
-			low = i;
-		else
-			break;
+		if (k < front) {
+			n = front;
+			continue;
+		}
+		v += front;
+		n -= front;
+		k -= front;
 	}
+	sort_few(v, n);
 	return v[k];
 }
 
@@ -100,10 +141,10 @@ static double variance_part(double n)
 	return n * (n - 1) * (2 * n + 5);
 }
 
-/* Of Kendall's S for n values without order, ties taken into account. */
-static double variance_of_s(const double *y, uint32_t n)
+/* What ties take from the variance. */
+static double variance_of_ties(const double *y, uint32_t n)
 {
-	double sorted[TREND_POINTS_MAX], sum = variance_part(n);
+	double sorted[TREND_POINTS_MAX], sum = 0;
 	uint32_t tied = 1;
 
 	memcpy(sorted, y, n * sizeof(*y));
@@ -114,73 +155,97 @@ static double variance_of_s(const double *y, uint32_t n)
 			continue;
 		}
 		if (tied > 1)
-			sum -= variance_part(tied);
+			sum += variance_part(tied);
 		tied = 1;
 	}
-	return sum / 18;
+	return sum;
 }
 
-static double rises_less_falls(const double *y, uint32_t n)
+/* Rises, falls, and the variance of Kendall's S for values without order. */
+static void add_order(struct pairs *pairs, const double *y, uint32_t n)
 {
-	int32_t s = 0;
+	int64_t rises = 0, falls = 0;
+	double variance = variance_part(n);
 
 	for (uint32_t i = 0; i < n; i++) {
-		for (uint32_t k = i + 1; k < n; k++)
-			s += (y[k] > y[i]) - (y[k] < y[i]);
+		for (uint32_t k = i + 1; k < n; k++) {
+			rises += y[k] > y[i];
+			falls += y[k] < y[i];
+		}
 	}
-	return s;
+	if (rises + falls < (int64_t)n * (n - 1) / 2)
+		variance -= variance_of_ties(y, n);
+	pairs->rises += rises;
+	pairs->falls += falls;
+	pairs->variance += variance / 18;
 }
 
-/* S is a whole number: half of a step is taken off before it is held against a normal deviate. */
-static double deviate(double s, double variance)
+static void add_slopes(struct pairs *pairs, const double *t, const double *y, uint32_t n)
 {
-	if (!(variance > 0) || (s < 0.5 && s > -0.5))
-		return 0;
-	return (s > 0 ? s - 1 : s + 1) / sqrt(variance);
+	for (uint32_t i = 0; i + 1 < n; i++) {
+		double *row = pairs->slopes + pairs->n;
+
+		for (uint32_t k = i + 1; k < n; k++)
+			row[k - i - 1] = (y[k] - y[i]) / (t[k] - t[i]);
+		pairs->n += n - i - 1;
+	}
 }
 
-double trend_z(const double *y, uint32_t n)
+static void pairs_init(struct pairs *pairs)
 {
-	n = n < TREND_POINTS_MAX ? n : TREND_POINTS_MAX;
-	return n < 2 ? 0 : deviate(rises_less_falls(y, n), variance_of_s(y, n));
+	pairs->n = 0;
+	pairs->rises = pairs->falls = 0;
+	pairs->variance = 0;
 }
 
 static void add_pairs(struct pairs *pairs, const double *t, const double *y, uint32_t n)
 {
 	if (n < 2)
 		return;
-	for (uint32_t i = 0; i < n; i++) {
-		for (uint32_t k = i + 1; k < n; k++) {
-			if (t[k] > t[i])
-				pairs->slopes[pairs->n++] = (y[k] - y[i]) / (t[k] - t[i]);
-		}
-	}
-	pairs->s += rises_less_falls(y, n);
-	pairs->variance += variance_of_s(y, n);
+	add_slopes(pairs, t, y, n);
+	add_order(pairs, y, n);
 }
 
-/* Sen's interval: as far from the median as the rank test cannot tell from chance. */
-static double lower_bound(struct pairs *pairs)
+/* S is a whole number: half of a step is taken off before it is held against a normal deviate. */
+static double deviate(const struct pairs *pairs)
+{
+	double s = (double)(pairs->rises - pairs->falls);
+
+	if (!(pairs->variance > 0) || (s < 0.5 && s > -0.5))
+		return 0;
+	return (s > 0 ? s - 1 : s + 1) / sqrt(pairs->variance);
+}
+
+double trend_z(const double *y, uint32_t n)
+{
+	struct pairs pairs;
+
+	pairs_init(&pairs);
+	n = n < TREND_POINTS_MAX ? n : TREND_POINTS_MAX;
+	if (n >= 2)
+		add_order(&pairs, y, n);
+	return deviate(&pairs);
+}
+
+/*
+ * The lower end of Sen's interval is the slope as many ranks from the median as the rank test
+ * cannot tell from chance. It is above zero when fewer slopes than that are not; and those are the
+ * pairs that do not rise.
+ */
+static bool is_flat(const struct pairs *pairs)
 {
 	double rank = floor((pairs->n - z_95 * sqrt(pairs->variance)) / 2) - 1;
 
-	if (pairs->n == 0)
-		return 0;
-	return select_kth(pairs->slopes, pairs->n, rank > 0 ? (uint32_t)rank : 0);
+	return (double)(pairs->n - pairs->rises) > (rank > 0 ? rank : 0);
 }
 
-double trend_slope(const double *t, const double *y, uint32_t n, double *ret_lower)
+double trend_slope(const double *t, const double *y, uint32_t n)
 {
 	struct pairs pairs;
-	double slope;
 
-	pairs.n = 0;
-	pairs.s = pairs.variance = 0;
-	add_pairs(&pairs, t, y, n < TREND_POINTS_MAX ? n : TREND_POINTS_MAX);
-	slope = median(pairs.slopes, pairs.n);
-	if (ret_lower != NULL)
-		*ret_lower = lower_bound(&pairs);
-	return slope;
+	pairs_init(&pairs);
+	add_slopes(&pairs, t, y, n < TREND_POINTS_MAX ? n : TREND_POINTS_MAX);
+	return median(pairs.slopes, pairs.n);
 }
 
 /* ---- steps ---- */
@@ -213,11 +278,10 @@ static double slope_beside_step(const double *t, const double *y, uint32_t n, do
 	uint32_t split = trend_split(y, n);
 	struct pairs pairs;
 
-	pairs.n = 0;
-	pairs.s = pairs.variance = 0;
+	pairs_init(&pairs);
 	add_pairs(&pairs, t, y, split);
 	add_pairs(&pairs, t + split, y + split, n - split);
-	*ret_z = deviate(pairs.s, pairs.variance);
+	*ret_z = deviate(&pairs);
 	return median(pairs.slopes, pairs.n);
 }
 
@@ -248,8 +312,8 @@ static double judge_parts(const double *t, const double *y, uint32_t n, bool is_
 {
 	double share = is_young ? young_share : second_share, z_needed = is_young ? z_99 : z_90;
 	uint32_t half = n / 2;
-	double first = trend_slope(t, y, half, NULL);
-	double second = trend_slope(t + half, y + half, n - half, NULL);
+	double first = trend_slope(t, y, half);
+	double second = trend_slope(t + half, y + half, n - half);
 	double z = trend_z(y + half, n - half), beside, beside_z;
 
 	beside = slope_beside_step(t, y, n, &beside_z);
@@ -265,6 +329,7 @@ void trend_judge(const double *t, const double *y, uint32_t n, const struct tren
 		 struct trend *ret)
 {
 	double needed, product;
+	struct pairs pairs;
 
 	n = n < TREND_POINTS_MAX ? n : TREND_POINTS_MAX;
 	*ret = (struct trend){ .points = n };
@@ -272,14 +337,16 @@ void trend_judge(const double *t, const double *y, uint32_t n, const struct tren
 		ret->against = TREND_FEW;
 		return;
 	}
-	ret->slope = trend_slope(t, y, n, &ret->lower);
-	ret->z = trend_z(y, n);
+	pairs_init(&pairs);
+	add_pairs(&pairs, t, y, n);
+	ret->slope = median(pairs.slopes, pairs.n);
+	ret->z = deviate(&pairs);
 	ret->level = level_of(y, n);
 	ret->growth = ret->slope * (t[n - 1] - t[0]);
 	needed = limits->growth_share * ret->level;
 	if (needed < limits->growth_min)
 		needed = limits->growth_min;
-	if (!(ret->lower > 0))
+	if (is_flat(&pairs))
 		ret->against |= TREND_FLAT;
 	if (!(ret->z > z_999))
 		ret->against |= TREND_NOISE;

@@ -4,8 +4,8 @@
  * Does a series of values grow, steadily and for good? Robust statistics over at most a few dozen
  * points; pure functions, no clock, no memory of their own.
  *
- * - The slope is the median of the slopes between all pairs of points (Theil 1950, Sen 1968), with
- *   the lower end of Sen's 95 % interval: a fifth of all points may be nonsense.
+ * - The slope is the median of the slopes between all pairs of points (Theil 1950, Sen 1968), and
+ *   the lower end of Sen's 95 % interval is above zero: a fifth of all points may be nonsense.
  * - That there is a trend at all is the rank test of Mann (1945) and Kendall (1975), with the
  *   correction for ties.
  * - What saturates (a warming cache) grows less in its second half; what made one step does not
@@ -42,7 +42,7 @@ struct trend_limits {
 
 struct trend {
 	uint32_t points;
-	double slope, lower; /* per second */
+	double slope; /* per second */
 	double z; /* Mann-Kendall's, as a standard normal deviate */
 	double level; /* median of the last quarter */
 	double growth; /* slope times the time between the first and the last point */
@@ -50,12 +50,15 @@ struct trend {
 	double confidence; /* 0 to 1; what just passes all checks has 0.5 */
 };
 
-/* Points in order of time, seconds; at most TREND_POINTS_MAX, further ones are left out. */
+/*
+ * Points in order of time, seconds, no two at the same; at most TREND_POINTS_MAX, further ones are
+ * left out.
+ */
 void trend_judge(const double *t, const double *y, uint32_t n, const struct trend_limits *limits,
 		 struct trend *ret);
 
 /* The parts of it. 0 points or one have slope 0 and z 0. */
-double trend_slope(const double *t, const double *y, uint32_t n, double *ret_lower);
+double trend_slope(const double *t, const double *y, uint32_t n);
 double trend_z(const double *y, uint32_t n);
 
 /* Where the values fall apart best into two levels: the first index of the second. 1 to n - 1. */

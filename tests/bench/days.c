@@ -2,12 +2,13 @@
  * Weeks of many targets on a simulated clock: polls, series, leaks and rules as in the daemon, at
  * the pace of the processor.
  *
- *   bench_days [--days N] [--targets N] [--check]
+ *   bench_days [--days N] [--targets N | --scaled] [--check]
  *
  * Each fifth of the targets is flat, follows the day, leaks from the second day on, is started anew
  * each day, or has a heap near its limit each noon. With --check all of it runs a second time while
  * the wall clock is set forth and back by up to years, and must say the same at the same time; the
- * leaks must be found, and found only where there are any.
+ * leaks must be found, and found only where there are any. With --scaled it is as much of 30 days
+ * of 1,000 targets as HEAPWATCH_TEST_SCALE says.
  */
 
 #include <math.h>
@@ -319,34 +320,65 @@ static bool check(const struct story *story, unsigned n, unsigned days)
 		      "full nowhere else");
 }
 
-int main(int argc, char **argv)
-{
-	uint64_t days = 30, n = 1000;
-	bool checks = false, good = true;
-	struct story story, jumped;
+struct wish {
+	uint64_t days, targets;
+	bool checks;
+};
 
+/*
+ * That share of the days, and its square of the targets, or the default share of the campaigns
+ * would take minutes under sanitizers; 3 days of 30 targets at least.
+ */
+static void scale(struct wish *wish)
+{
+	const char *text = getenv("HEAPWATCH_TEST_SCALE");
+	double share = text != NULL ? strtod(text, NULL) : 0.1;
+
+	share = share > 0 && share < 1 ? share : 1;
+	wish->days = (uint64_t)fmax(3, 30 * share);
+	wish->targets = (uint64_t)fmax(30, 1000 * share * share);
+}
+
+static bool parse(struct wish *wish, int argc, char **argv)
+{
 	for (int i = 1; i < argc; i++) {
-		uint64_t *value = strcmp(argv[i], "--days") == 0      ? &days
-				  : strcmp(argv[i], "--targets") == 0 ? &n
+		uint64_t *value = strcmp(argv[i], "--days") == 0      ? &wish->days
+				  : strcmp(argv[i], "--targets") == 0 ? &wish->targets
 								      : NULL;
 
 		if (strcmp(argv[i], "--check") == 0)
-			checks = true;
+			wish->checks = true;
+		else if (strcmp(argv[i], "--scaled") == 0)
+			scale(wish);
 		else if (value == NULL || ++i == argc || str_parse_uint(argv[i], value) < 0)
-			n = 0;
+			return false;
 	}
-	if (n < KINDS || n > 100000 || days < 2 || days > 1000) {
-		fprintf(stderr, "usage: %s [--days 2...] [--targets 5...] [--check]\n", argv[0]);
+	return wish->targets >= KINDS && wish->targets <= 100000 && wish->days >= 2 &&
+	       wish->days <= 1000;
+}
+
+int main(int argc, char **argv)
+{
+	struct wish wish = { .days = 30, .targets = 1000 };
+	struct story story, jumped;
+	unsigned n, days;
+	bool good;
+
+	if (!parse(&wish, argc, argv)) {
+		fprintf(stderr, "usage: %s [--days 2...] [--targets 5... | --scaled] [--check]\n",
+			argv[0]);
 		return 2;
 	}
+	setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
 	log_setup(LEVEL_ERROR, LOG_LOGFMT);
-	n -= n % KINDS;
-	if (tell((unsigned)n, (unsigned)days, false, &story) < 0)
+	n = (unsigned)(wish.targets - wish.targets % KINDS);
+	days = (unsigned)wish.days;
+	if (tell(n, days, false, &story) < 0)
 		return 1;
-	if (!checks)
+	if (!wish.checks)
 		return 0;
-	good = check(&story, (unsigned)n, (unsigned)days);
-	if (tell((unsigned)n, (unsigned)days, true, &jumped) < 0)
+	good = check(&story, n, days);
+	if (tell(n, days, true, &jumped) < 0)
 		return 1;
 	good &= expect(story.digest == jumped.digest && story.resolved == jumped.resolved,
 		       "the same with the clock set forth and back");

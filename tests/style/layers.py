@@ -20,8 +20,9 @@ MAY = {
     "pipeline": "util json conf",
     "watch": "util loop json conf net inspect pipeline",
     "notify": "util loop json conf net inspect pipeline watch",
+    "otlp": "util loop json conf net inspect watch notify",
     "capture": "util loop json conf net inspect watch spool pipeline profile",
-    "http": "util loop json conf watch notify capture spool pipeline",
+    "http": "util loop json conf watch notify otlp capture spool pipeline",
     "ctl": "util loop json conf net heap profile inspect watch spool pipeline",
     "": "*",
 }

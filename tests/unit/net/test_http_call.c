@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "loop/loop.h"
@@ -25,7 +26,7 @@ struct got {
 	long status;
 	char body[BODY_MAX + 1], reason[256];
 	size_t size;
-	uint64_t refresh_ns;
+	uint64_t refresh_ns, retry_after_ns;
 	bool connected;
 };
 
@@ -62,6 +63,7 @@ static void on_done(void *owner, const struct http_answer *answer)
 	snprintf(g->body, sizeof(g->body), "%s", answer->body);
 	snprintf(g->reason, sizeof(g->reason), "%s", answer->reason);
 	g->refresh_ns = answer->refresh_ns;
+	g->retry_after_ns = answer->retry_after_ns;
 	g->connected = answer->connected;
 }
 
@@ -560,6 +562,46 @@ static void redirect(struct peer *peer)
 		elsewhere_port);
 	peer_puts(peer, answer);
 	peer_wait_end(peer);
+}
+
+static void busy(struct peer *peer)
+{
+	char answer[256];
+
+	peer_read_head(peer);
+	snprintf(answer, sizeof(answer),
+		 "HTTP/1.1 503 Busy\r\nRetry-After: %s\r\nContent-Length: 0\r\n\r\n",
+		 (const char *)peer->arg);
+	peer_puts(peer, answer);
+	peer_wait_end(peer);
+}
+
+static uint64_t retry_after(const char *text)
+{
+	char copy[64];
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	got = (struct got){ 0 };
+	get_from(busy, copy);
+	cr_assert_eq(got.status, 503);
+	server_stop(&server);
+	return got.retry_after_ns;
+}
+
+/* RFC 9110, 10.2.3: seconds, or a date; whatever it says, a day at most. */
+Test(http_call, retry_after)
+{
+	time_t later = time(NULL) + 100;
+	char date[64];
+
+	cr_expect_eq(retry_after("7"), 7 * NS_PER_S);
+	cr_expect_eq(retry_after("0"), 0);
+	cr_expect_eq(retry_after("soon"), 0);
+	cr_expect_leq(retry_after("99999999999"), 86400 * NS_PER_S);
+	cr_expect_eq(retry_after("Fri, 31 Dec 1999 23:59:59 GMT"), 0);
+	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime(&later));
+	cr_expect_gt(retry_after(date), 90 * NS_PER_S);
+	cr_expect_leq(got.retry_after_ns, 100 * NS_PER_S);
 }
 
 Test(http_call, redirects_are_not_followed)

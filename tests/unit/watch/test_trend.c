@@ -35,9 +35,10 @@ static void fill(double *t, double *y, uint32_t n, double slope, double noise)
 	}
 }
 
-static double reference_slope(const double *t, const double *y, uint32_t n)
+/* All of them sorted: the median, and the lower end of its interval. */
+static double reference_slope(const double *t, const double *y, uint32_t n, double *ret_lower)
 {
-	double *slopes = malloc(n * n * sizeof(*slopes)), result;
+	double *slopes = malloc(n * n * sizeof(*slopes)), result, variance, rank;
 	uint32_t k = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -46,6 +47,10 @@ static double reference_slope(const double *t, const double *y, uint32_t n)
 	}
 	qsort(slopes, k, sizeof(*slopes), by_value);
 	result = k % 2 ? slopes[k / 2] : (slopes[k / 2 - 1] + slopes[k / 2]) / 2;
+	/* Without ties. */
+	variance = n * (n - 1.0) * (2.0 * n + 5) / 18;
+	rank = floor((k - 1.96 * sqrt(variance)) / 2) - 1;
+	*ret_lower = slopes[rank > 0 ? (uint32_t)rank : 0];
 	free(slopes);
 	return result;
 }
@@ -55,14 +60,47 @@ Test(trend, slope_is_the_median_of_all_pairs)
 	double t[TREND_POINTS_MAX], y[TREND_POINTS_MAX], lower;
 
 	for (uint32_t n = 2; n <= TREND_POINTS_MAX; n++) {
-		double slope;
-
 		fill(t, y, n, 100 * (uniform() - 0.5), 1e6 * uniform());
-		slope = trend_slope(t, y, n, &lower);
-		cr_expect_float_eq(slope, reference_slope(t, y, n), 1e-6 * (1 + fabs(slope)),
-				   "of %u points", n);
-		cr_expect_leq(lower, slope);
+		cr_expect_eq(trend_slope(t, y, n), reference_slope(t, y, n, &lower), "of %u points",
+			     n);
 	}
+}
+
+/* Values that come again and again, up to all the same: selections meet equal pivots. */
+Test(trend, slope_of_few_different_values)
+{
+	double t[TREND_POINTS_MAX], y[TREND_POINTS_MAX], lower;
+
+	for (uint32_t n = 2; n <= TREND_POINTS_MAX; n++) {
+		for (int values = 1; values < 5; values++) {
+			fill(t, y, n, 0, 0);
+			for (uint32_t i = 0; i < n; i++)
+				y[i] += floor(values * uniform());
+			cr_expect_eq(trend_slope(t, y, n), reference_slope(t, y, n, &lower));
+		}
+	}
+}
+
+/* It is flat when the lower end of the interval is not above zero. */
+Test(trend, flat_by_the_lower_end)
+{
+	const struct trend_limits limits = { .growth_share = 0.05, .growth_min = 1 };
+	double t[TREND_POINTS_MAX], y[TREND_POINTS_MAX], lower;
+	unsigned flat = 0, runs = 0;
+
+	for (uint32_t n = TREND_POINTS_MIN; n <= TREND_POINTS_MAX; n++) {
+		for (int run = 0; run < 20; run++) {
+			struct trend trend;
+
+			fill(t, y, n, 60 * uniform(), 1e6);
+			reference_slope(t, y, n, &lower);
+			trend_judge(t, y, n, &limits, &trend);
+			cr_expect_eq((trend.against & TREND_FLAT) != 0, !(lower > 0));
+			flat += !(lower > 0);
+			runs++;
+		}
+	}
+	cr_expect(flat > runs / 10 && flat < runs - runs / 10, "%u of %u", flat, runs);
 }
 
 /* Worked by hand: 10 pairs, S = 8, variance 5 * 4 * 15 / 18. */
@@ -85,12 +123,10 @@ Test(trend, z_with_ties)
 Test(trend, of_little_or_equal_points)
 {
 	const double t[] = { 0, 1, 2 }, same[] = { 7, 7, 7 };
-	double lower;
 
-	cr_expect_eq(trend_slope(t, same, 0, &lower), 0);
-	cr_expect_eq(trend_slope(t, same, 1, NULL), 0);
-	cr_expect_eq(trend_slope(t, same, 3, &lower), 0);
-	cr_expect_eq(lower, 0);
+	cr_expect_eq(trend_slope(t, same, 0), 0);
+	cr_expect_eq(trend_slope(t, same, 1), 0);
+	cr_expect_eq(trend_slope(t, same, 3), 0);
 	cr_expect_eq(trend_z(same, 3), 0);
 	cr_expect_eq(trend_z(same, 1), 0);
 }
@@ -139,7 +175,7 @@ Test(trend, nonsense_does_not_move_the_slope)
 		fill(t, y, 90, 1000, 1e4);
 		for (int k = 0; k < 18; k++)
 			y[(int)(90 * uniform())] = 1e12 * (uniform() - 0.5);
-		slope = trend_slope(t, y, 90, NULL);
+		slope = trend_slope(t, y, 90);
 		cr_expect(slope > 500 && slope < 1500, "%g", slope);
 	}
 }
@@ -147,7 +183,7 @@ Test(trend, nonsense_does_not_move_the_slope)
 /* Shifting and stretching time or values changes what it should and nothing else. */
 Test(trend, follows_units)
 {
-	double t[60], y[60], shifted_t[60], scaled[60], lower, other_lower;
+	double t[60], y[60], shifted_t[60], scaled[60];
 
 	for (int run = 0; run < 50; run++) {
 		fill(t, y, 60, 500 * (uniform() - 0.5), 1e6);
@@ -155,13 +191,10 @@ Test(trend, follows_units)
 			shifted_t[i] = t[i] + 1e6;
 			scaled[i] = 4 * y[i];
 		}
-		double slope = trend_slope(t, y, 60, &lower);
-		double scale = fabs(slope) + fabs(lower) + 1;
+		double slope = trend_slope(t, y, 60), scale = fabs(slope) + 1;
 
-		cr_expect_float_eq(trend_slope(shifted_t, y, 60, &other_lower), slope,
-				   1e-6 * scale);
-		cr_expect_float_eq(other_lower, lower, 1e-6 * scale);
-		cr_expect_float_eq(trend_slope(t, scaled, 60, NULL), 4 * slope, 1e-5 * scale);
+		cr_expect_float_eq(trend_slope(shifted_t, y, 60), slope, 1e-6 * scale);
+		cr_expect_float_eq(trend_slope(t, scaled, 60), 4 * slope, 1e-5 * scale);
 		cr_expect_eq(trend_z(scaled, 60), trend_z(y, 60));
 	}
 }
