@@ -212,8 +212,8 @@ static int run(struct analysis_job *job, int in_fd, int out_fd)
 	snprintf(deadline, sizeof(deadline), "--deadline=%llu",
 		 analyses->settings->deadline_ns / NS_PER_S + 1);
 	snprintf(top, sizeof(top), "--top=%" PRIu64, analyses->settings->top);
-	return child_start(&job->child, analyses->loop, analyses->program, argv, in_fd, out_fd,
-			   on_end, job);
+	return child_start(&job->child, analyses->loop, analyses->program, argv,
+			   &(struct child_fds){ .in = in_fd, .out = out_fd }, on_end, job);
 }
 
 static int listen_to(struct analysis_job *job)

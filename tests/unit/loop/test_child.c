@@ -15,7 +15,8 @@
 static struct loop loop;
 static struct child child;
 static struct child_end last;
-static int ended, in_fd, out[2];
+static int ended, out[2];
+static struct child_fds fds;
 
 static void on_end(void *owner, const struct child_end *end)
 {
@@ -28,8 +29,8 @@ static void setup(void)
 {
 	cr_assert_eq(loop_init(&loop), 0);
 	cr_assert_eq(pipe2(out, O_CLOEXEC), 0);
-	in_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	cr_assert_geq(in_fd, 0);
+	fds = (struct child_fds){ .in = open("/dev/null", O_RDONLY | O_CLOEXEC), .out = out[1] };
+	cr_assert_geq(fds.in, 0);
 }
 
 static void teardown(void)
@@ -46,7 +47,7 @@ static int start(const char *script)
 {
 	char *argv[] = { (char *)"sh", (char *)"-c", (char *)script, NULL };
 
-	return child_start(&child, &loop, "/bin/sh", argv, in_fd, out[1], on_end, &ended);
+	return child_start(&child, &loop, "/bin/sh", argv, &fds, on_end, &ended);
 }
 
 static void run(const char *script)
@@ -136,7 +137,6 @@ Test(child, a_program_that_is_not_there)
 {
 	char *argv[] = { (char *)"x", NULL };
 
-	cr_expect_eq(
-		child_start(&child, &loop, "/nonexistent/x", argv, in_fd, out[1], on_end, &ended),
-		-ENOENT);
+	cr_expect_eq(child_start(&child, &loop, "/nonexistent/x", argv, &fds, on_end, &ended),
+		     -ENOENT);
 }
