@@ -151,7 +151,7 @@ int leaks_write(struct json_writer *w, const struct heap_analysis *last,
 		const struct leaks_input *input)
 {
 	struct places places = { .owner = NULL };
-	struct leaks_answer answer = { .places = &places };
+	struct leaks_answer answer = { .places = &places, .same_process = input->same_process };
 	struct heap_side side;
 	struct err err = { .text = "" };
 	int r;

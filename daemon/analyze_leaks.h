@@ -12,6 +12,7 @@ struct leaks_input {
 	struct v8_text *earlier; /* borrowed, the oldest first; given back one by one */
 	unsigned earlier_n; /* 0: nothing is compared; at most HEAP_PASTS_MAX */
 	struct v8_text *scripts; /* borrowed: the list of scripts; empty: there is none */
+	bool same_process; /* all are known to be of one */
 	const char *refused; /* why nothing is compared, though it should be; or NULL */
 	uint64_t memory_bytes; /* that may be taken besides the snapshot and its analysis */
 };

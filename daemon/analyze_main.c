@@ -39,7 +39,7 @@ struct wish {
 	const char *no_verdict; /* why it is not compared, though it is the last of a series */
 	uint64_t memory_bytes, deadline_s, top;
 	uint64_t earlier; /* snapshots to compare it with */
-	bool scripts;
+	bool scripts, same_process;
 };
 
 static const struct option long_flags[] = {
@@ -49,6 +49,7 @@ static const struct option long_flags[] = {
 	{ "top", required_argument, NULL, 't' },
 	{ "scripts", no_argument, NULL, 's' },
 	{ "earlier", required_argument, NULL, 'e' },
+	{ "same-process", no_argument, NULL, 'p' },
 	{ "no-verdict", required_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -69,6 +70,7 @@ static const char usage[] =
 	"  --earlier=NUMBER    the next 1 or 2 descriptors are earlier snapshots, the oldest "
 	"first:\n"
 	"                      tell what accumulates\n"
+	"  --same-process      they are known to be of one process\n"
 	"  --no-verdict=TEXT   why that is not told\n";
 
 static void put(const char *text, size_t size)
@@ -117,6 +119,9 @@ static void read_flags(int argc, char **argv, struct wish *wish)
 			break;
 		case 'e':
 			r = str_parse_uint(optarg, &wish->earlier);
+			break;
+		case 'p':
+			wish->same_process = true;
 			break;
 		case 'v':
 			wish->no_verdict = optarg;
@@ -208,6 +213,7 @@ static int work(struct inputs *inputs, const struct wish *wish, struct err *err)
 	struct leaks_input leaks = { .earlier = inputs->earlier,
 				     .earlier_n = (unsigned)wish->earlier,
 				     .scripts = &inputs->scripts,
+				     .same_process = wish->same_process,
 				     .refused = wish->no_verdict };
 	struct heap_analysis analysis;
 	int r = input_expand(&inputs->snapshot, wish->memory_bytes, &expanded, err);

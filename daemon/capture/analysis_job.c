@@ -208,7 +208,7 @@ static int open_file(const struct analysis_job *job, const char *name, uint64_t 
 /* What the worker gets besides the snapshot, and is told of it. */
 struct besides {
 	struct child_fds fds;
-	bool scripts;
+	bool scripts, same_process;
 	unsigned earlier_n;
 	struct err refused; /* why nothing is compared; "": there is nothing to compare */
 };
@@ -241,7 +241,9 @@ static void open_besides(const struct analysis_job *job, struct besides *ret)
 	if (n > 0 && last->scripts_name[0] != '\0')
 		ret->scripts =
 			add(ret, open_file(job, last->scripts_name, last->scripts_bytes, &ignored));
+	ret->same_process = last->pid > 0;
 	for (unsigned i = 0; i < n; i++) {
+		ret->same_process &= earlier[i]->pid > 0; /* they are not of different ones */
 		if (add(ret, open_file(job, earlier[i]->name, earlier[i]->file_bytes, &ignored)))
 			ret->earlier_n++;
 	}
@@ -253,7 +255,7 @@ static int run(struct analysis_job *job, struct besides *besides)
 {
 	const struct analyses *analyses = job->analyses;
 	char name[SPOOL_NAME_MAX + 16], memory[48], deadline[48], top[48], more[ERR_TEXT_MAX + 16];
-	char *argv[8] = { (char *)"heapwatch-analyze", name, memory, deadline, top };
+	char *argv[9] = { (char *)"heapwatch-analyze", name, memory, deadline, top };
 	size_t n = 5;
 
 	snprintf(name, sizeof(name), "--name=%s", job->manifest.name);
@@ -268,6 +270,8 @@ static int run(struct analysis_job *job, struct besides *besides)
 		snprintf(more, sizeof(more), "--earlier=%u", besides->earlier_n);
 	if (verdict_is_due(&job->manifest))
 		argv[n++] = more;
+	if (besides->same_process && besides->earlier_n > 0)
+		argv[n++] = (char *)"--same-process";
 	if (besides->scripts)
 		argv[n++] = (char *)"--scripts";
 	return child_start(&job->child, analyses->loop, analyses->program, argv, &besides->fds,

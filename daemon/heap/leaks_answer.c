@@ -31,7 +31,8 @@ static int add_past(struct leaks_answer *answer, const struct heap_side *base,
 			answer->by = by;
 			answer->agreement = match.agreement;
 		}
-		if (wish == HEAP_MATCH_AUTO && !is_same_program(&match, &base->analysis->graph))
+		if (wish == HEAP_MATCH_AUTO && !answer->same_process &&
+		    !is_same_program(&match, &base->analysis->graph))
 			answer->apart = LEAKS_OTHER_PROGRAM;
 	}
 	heap_match_fini(&match);

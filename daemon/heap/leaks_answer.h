@@ -21,6 +21,7 @@ enum {
 struct leaks_answer {
 	const struct heap_side *last; /* borrowed */
 	struct places *places; /* borrowed: files are read as they are needed */
+	bool same_process; /* that is known, however much has come since */
 	struct heap_leaks leaks; /* owned, as is what follows */
 	struct heap_past pasts[HEAP_PASTS_MAX];
 	size_t pasts_n;

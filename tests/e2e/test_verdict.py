@@ -99,10 +99,12 @@ def test_what_leaks_is_named_on_every_engine(nursery, start_node, start_daemon, 
         assert alert["annotations"]["summary"] == f"{name}: {text}"
         last = captures[-1]
         leaks = report_of(daemon, last)["leaks"]
-        first = leaks["suspects"][0]
         assert leaks["verdict"] == "leak" and leaks["text"] == text, (name, text)
+        first, *rest = leaks["suspects"]
         assert first["class"].endswith(class_) and first["held_as"] == held_as, (name, text)
-        assert first["holder_name"] == holder and len(leaks["suspects"]) == 1, (name, text)
+        assert first["holder_name"] == holder, (name, text)
+        # The engine's own may grow beside it, by little.
+        assert sum(s["bytes"] for s in rest) < first["bytes"] / 5, (name, leaks["suspects"])
         assert re.match(rf"\+[\d,]+ {re.escape(class_)}.* \([\d.]+ [KM]iB\) held by "
                         rf'{holder} "{held_as}"', text), text
         assert (last["verdict"], last["verdict_text"]) == ("leak", text)
@@ -118,8 +120,7 @@ def test_what_leaks_is_named_on_every_engine(nursery, start_node, start_daemon, 
         until(lambda: any(a["annotations"].get("verdict") == text for a in peer.alerts()),
               lambda: f"Alertmanager to know of {text}: {peer.alerts()}")
         daemon.process.wait_line(f"of the series of {name}: " + re.escape(text)[:40])
-    assert "steady.js" in report_of(daemon, series_of(daemon, "node24")[-1])["leaks"]["text"] or \
-        "hoards.js" in wait_verdict(daemon, "node24")
+    assert re.search(r"\bin \S+/hoards\.js:\d+", wait_verdict(daemon, "node24"))
 
     # What only fills its caches has none, and that is said.
     text = wait_verdict(daemon, "healthy")

@@ -100,6 +100,26 @@ Test(child, has_two_descriptors_and_no_environment)
 	close(other);
 }
 
+Test(child, further_descriptors_are_in_their_order)
+{
+	int pair[2][2];
+
+	/* Numbers that the child's own would write over, were they not copied aside. */
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(pipe2(pair[i], O_CLOEXEC), 0);
+		cr_assert_eq(write(pair[i][1], i == 0 ? "first" : "second", i == 0 ? 5 : 6),
+			     i == 0 ? 5 : 6);
+		close(pair[i][1]);
+	}
+	fds.more[0] = pair[1][0];
+	fds.more[1] = pair[0][0];
+	fds.more_n = 2;
+	run("/bin/cat <&3; /bin/cat <&4; /bin/ls /proc/$$/fd");
+	cr_expect_str_eq(said(), "secondfirst0\n1\n3\n4\n");
+	close(pair[0][0]);
+	close(pair[1][0]);
+}
+
 Test(child, no_signal_is_ignored_or_blocked)
 {
 	sigset_t set;
