@@ -1,7 +1,7 @@
 /*
  * heapwatch-analyze: what a heap snapshot holds, found out by a process that can do nothing else
  *
- *   descriptor 0, mapped -> confined -> expanded -> analysed -> report to descriptor 1
+ *   descriptors, mapped -> confined -> expanded -> analysed, compared -> report to descriptor 1
  *
  * Not a byte of the snapshot is looked at before the process is confined. One thread: it has all
  * the time its deadline gives, and the host has other work.
@@ -13,25 +13,22 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "analyze_input.h"
+#include "analyze_leaks.h"
 #include "capture/worker.h"
 #include "confine.h"
 #include "heap/report.h"
 #include "json/tree.h"
 #include "json/write.h"
-#include "pipeline/packing.h"
-#include "pipeline/stage.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/err.h"
-#include "util/list.h"
 #include "util/str.h"
 
-enum { TOP_DEFAULT = 100, DEADLINE_DEFAULT_S = 3600, STEP_BYTES = 8 << 20 };
+enum { TOP_DEFAULT = 100, DEADLINE_DEFAULT_S = 3600, MORE_FIRST = 3 };
 
 /* The strings' index, names and classes, which the estimate does not count: a share of the limit.
  */
@@ -39,7 +36,10 @@ enum { UNCOUNTED_SHARE = 8 };
 
 struct wish {
 	const char *name; /* of the snapshot, for the report */
+	const char *no_verdict; /* why it is not compared, though it is the last of a series */
 	uint64_t memory_bytes, deadline_s, top;
+	uint64_t earlier; /* snapshots to compare it with */
+	bool scripts, same_process;
 };
 
 static const struct option long_flags[] = {
@@ -47,6 +47,10 @@ static const struct option long_flags[] = {
 	{ "memory-max", required_argument, NULL, 'm' },
 	{ "deadline", required_argument, NULL, 'd' },
 	{ "top", required_argument, NULL, 't' },
+	{ "scripts", no_argument, NULL, 's' },
+	{ "earlier", required_argument, NULL, 'e' },
+	{ "same-process", no_argument, NULL, 'p' },
+	{ "no-verdict", required_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -61,7 +65,13 @@ static const char usage[] =
 	"  --name=NAME         what the report calls the snapshot\n"
 	"  --memory-max=BYTES  more is refused (default: 1GiB)\n"
 	"  --deadline=SECONDS  of processor time (default: 3600)\n"
-	"  --top=NUMBER        classes in the report, 0 for all (default: 100)\n";
+	"  --top=NUMBER        classes in the report, 0 for all (default: 100)\n"
+	"  --scripts           descriptor 3 is the list of the program's scripts\n"
+	"  --earlier=NUMBER    the next 1 or 2 descriptors are earlier snapshots, the oldest "
+	"first:\n"
+	"                      tell what accumulates\n"
+	"  --same-process      they are known to be of one process\n"
+	"  --no-verdict=TEXT   why that is not told\n";
 
 static void put(const char *text, size_t size)
 {
@@ -104,120 +114,43 @@ static void read_flags(int argc, char **argv, struct wish *wish)
 		case 't':
 			r = str_parse_uint(optarg, &wish->top);
 			break;
+		case 's':
+			wish->scripts = true;
+			break;
+		case 'e':
+			r = str_parse_uint(optarg, &wish->earlier);
+			break;
+		case 'p':
+			wish->same_process = true;
+			break;
+		case 'v':
+			wish->no_verdict = optarg;
+			break;
 		case 'h':
 			end(WORKER_DONE, usage);
 		default:
 			r = -EINVAL;
 		}
 	}
-	if (r < 0 || optind < argc)
+	if (r < 0 || optind < argc || wish->earlier > HEAP_PASTS_MAX)
 		end(WORKER_USAGE, usage);
 }
 
-/* ---- the snapshot ---- */
+/* ---- what it reads ---- */
 
-static int map(struct v8_text *ret, struct err *err)
-{
-	struct stat status;
-	void *data;
-
-	*ret = (struct v8_text){ .data = "" };
-	if (fstat(STDIN_FILENO, &status) < 0 || !S_ISREG(status.st_mode))
-		return err_set(err, -EINVAL, "descriptor 0 is no file");
-	if (status.st_size == 0)
-		return 0;
-	data = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, STDIN_FILENO, 0);
-	if (data == MAP_FAILED)
-		return err_set(err, -errno, "mmap: %s", strerror(errno));
-	*ret = (struct v8_text){ data, (uint64_t)status.st_size, .mapped = true };
-	return 0;
-}
-
-/* Memory that what is expanded goes into, in steps, so that none is taken for nothing. */
-struct room {
-	struct stage stage;
-	char *data;
-	size_t size, capacity, max;
+struct inputs {
+	struct v8_text snapshot, scripts, earlier[HEAP_PASTS_MAX];
 };
 
-static int room_grow(struct room *room)
+static int map_all(struct inputs *ret, const struct wish *wish, struct err *err)
 {
-	size_t capacity = room->capacity + STEP_BYTES;
-	void *data = room->data == NULL
-			     ? mmap(NULL, capacity, PROT_READ | PROT_WRITE,
-				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-			     : mremap(room->data, room->capacity, capacity, MREMAP_MAYMOVE);
+	int fd = MORE_FIRST, r = input_map(&ret->snapshot, STDIN_FILENO, err);
 
-	if (data == MAP_FAILED)
-		return -ENOMEM;
-	room->data = data;
-	room->capacity = capacity;
-	return 0;
-}
-
-static int room_put(struct stage *stage, const void *data, size_t size)
-{
-	struct room *room = container_of(stage, struct room, stage);
-
-	if (size > room->max - room->size)
-		return -ENOMEM;
-	while (room->capacity - room->size < size) {
-		int r = room_grow(room);
-
-		if (r < 0)
-			return r;
-	}
-	memcpy(room->data + room->size, data, size);
-	room->size += size;
-	return 0;
-}
-
-static int room_finish(struct stage *stage)
-{
-	(void)stage;
-	return 0;
-}
-
-static const struct stage_ops room_ops = { .name = "room", .put = room_put, .finish = room_finish };
-
-/* Firefox's own snapshots are gzip inside of whatever we made of them. */
-enum { LAYERS_MAX = 3 };
-
-/* The packed text is given back. */
-static int expand(struct v8_text *text, const struct packing *packing, uint64_t memory_bytes,
-		  struct err *err)
-{
-	struct room room = { .stage = { .ops = &room_ops }, .max = memory_bytes };
-	struct stage *stage = NULL;
-	int r = packing->expand_new(&stage, &room.stage);
-
-	if (r == 0)
-		r = stage_put(stage, text->data, text->size);
-	if (r == 0)
-		r = stage_finish(stage);
-	if (r < 0)
-		return err_set(err, r, "%s",
-			       stage != NULL && stage->error[0] ? stage->error : strerror(-r));
-	stage->ops->free(stage);
-	munmap((void *)(uintptr_t)text->data, text->size);
-	*text = (struct v8_text){ room.data != NULL ? room.data : "", room.size, .mapped = false };
-	return 0;
-}
-
-/* The bytes it takes are in *ret. */
-static int expand_all(struct v8_text *text, uint64_t memory_bytes, uint64_t *ret, struct err *err)
-{
-	const struct packing *packing;
-	int r = 0;
-
-	*ret = 0;
-	for (int i = 0; i < LAYERS_MAX && r == 0; i++) {
-		packing = packing_of(text->data, text->size);
-		if (packing == NULL)
-			break;
-		r = expand(text, packing, memory_bytes - *ret, err);
-		*ret = text->size;
-	}
+	ret->scripts = (struct v8_text){ .data = "" };
+	if (r == 0 && wish->scripts)
+		r = input_map(&ret->scripts, fd++, err);
+	for (uint64_t i = 0; i < wish->earlier && r == 0; i++)
+		r = input_map(&ret->earlier[i], fd++, err);
 	return r;
 }
 
@@ -236,8 +169,8 @@ static void write_usage(struct json_writer *w, const struct heap_graph *graph, u
 	json_write_object_end(w);
 }
 
-static int report(const struct heap_analysis *analysis, const struct wish *wish, uint64_t began_ns,
-		  struct err *err)
+static int report(const struct heap_analysis *analysis, const struct wish *wish,
+		  const struct leaks_input *leaks, uint64_t began_ns, struct err *err)
 {
 	struct heap_report report;
 	struct json_writer w;
@@ -250,6 +183,9 @@ static int report(const struct heap_analysis *analysis, const struct wish *wish,
 	json_write_init(&w, &buf);
 	json_write_object(&w);
 	heap_report_write(&report, &w);
+	r = leaks_write(&w, analysis, leaks);
+	if (r < 0)
+		return err_set(err, r, "out of memory");
 	write_usage(&w, &analysis->graph, began_ns);
 	json_write_object_end(&w);
 	buf_puts(&buf, "\n");
@@ -260,19 +196,37 @@ static int report(const struct heap_analysis *analysis, const struct wish *wish,
 	return 0;
 }
 
-static int work(struct v8_text *text, const struct wish *wish, struct err *err)
+/* What of the limit is left when the snapshot is analysed. */
+static uint64_t left_beside(const struct heap_analysis *analysis, uint64_t expanded,
+			    const struct wish *wish)
+{
+	uint64_t taken =
+		expanded + heap_graph_cost(analysis->graph.nodes, analysis->graph.edges_n, NULL);
+
+	return wish->memory_bytes > taken ? wish->memory_bytes - taken : 0;
+}
+
+static int work(struct inputs *inputs, const struct wish *wish, struct err *err)
 {
 	uint64_t began_ns = clock_mono_ns(), expanded;
 	struct heap_load_options load = { .threads = 1, .memory_max = wish->memory_bytes };
+	struct leaks_input leaks = { .earlier = inputs->earlier,
+				     .earlier_n = (unsigned)wish->earlier,
+				     .scripts = &inputs->scripts,
+				     .same_process = wish->same_process,
+				     .refused = wish->no_verdict };
 	struct heap_analysis analysis;
-	int r = expand_all(text, wish->memory_bytes, &expanded, err);
+	int r = input_expand(&inputs->snapshot, wish->memory_bytes, &expanded, err);
 
-	if (r == 0) {
-		load.memory_max -= expanded;
-		load.memory_max -= load.memory_max / UNCOUNTED_SHARE;
-		r = heap_analyse(&analysis, text, &load, err);
-	}
-	return r == 0 ? report(&analysis, wish, began_ns, err) : r;
+	if (r < 0)
+		return r;
+	load.memory_max -= expanded;
+	load.memory_max -= load.memory_max / UNCOUNTED_SHARE;
+	r = heap_analyse(&analysis, &inputs->snapshot, &load, err);
+	if (r < 0)
+		return r;
+	leaks.memory_bytes = left_beside(&analysis, expanded, wish);
+	return report(&analysis, wish, &leaks, began_ns, err);
 }
 
 /* Whoever started us may be gone before we could ask to be told. */
@@ -313,18 +267,19 @@ int main(int argc, char **argv)
 			     .top = TOP_DEFAULT };
 	struct err err = { .text = "" };
 	char limit[STR_UNIT_MAX];
-	struct v8_text text;
+	struct inputs inputs;
 	int r;
 
 	read_flags(argc, argv, &wish);
 	confine_priority();
-	r = is_wanted() ? map(&text, &err) : err_set(&err, -EPIPE, "nobody reads the report");
+	r = is_wanted() ? map_all(&inputs, &wish, &err)
+			: err_set(&err, -EPIPE, "nobody reads the report");
 	if (r == 0)
 		r = seed_trees(&err);
 	if (r == 0)
 		r = confine(&wish, &err);
 	if (r == 0)
-		r = work(&text, &wish, &err);
+		r = work(&inputs, &wish, &err);
 	if (r == -ENOMEM)
 		err_set(&err, -EFBIG, "it takes more than the %s that may be taken",
 			str_format_bytes(limit, wish.memory_bytes));

@@ -117,7 +117,7 @@ static bool may_pass(int refusal)
  * True unless it should be asked for again while the alert fires. after is the capture it waits for
  * (""): none, and then the one that was accepted, if those behind it are to wait for it.
  */
-static bool capture_for(struct daemon *daemon, const struct alert *alert,
+static bool capture_for(struct daemon *daemon, struct alert *alert,
 			const struct rule_action *action, char after[CAPTURE_ID_MAX])
 {
 	char id[CAPTURE_ID_MAX];
@@ -149,6 +149,8 @@ static bool capture_for(struct daemon *daemon, const struct alert *alert,
 			.dry_run = alert->rule->dry_run,
 		},
 		id, &err);
+	if (r == 0 && action->series.count > 1)
+		str_copy(alert->series, sizeof(alert->series), id);
 	if (r == 0 && action->wait)
 		str_copy(after, CAPTURE_ID_MAX, id);
 	if (r < 0)
@@ -218,6 +220,26 @@ static void ask_again_of_all(struct daemon *daemon)
 		if (open != 0)
 			alerts_ask_again(&daemon->alerts, alert->target_id, alert->isolate,
 					 alert->rule->name, step != NULL ? step : "", open);
+	}
+}
+
+/* What accumulates is known of a series: the alert that asked for it says so. */
+static void on_verdict(void *owner, const struct manifest *manifest)
+{
+	struct daemon *daemon = owner;
+
+	alerts_tell_verdict(&daemon->alerts, manifest->series, manifest->analysis.verdict.text);
+}
+
+/* Of those that came to the spool right before the daemon ended. */
+static void tell_verdicts(struct daemon *daemon)
+{
+	list_each (at, &daemon->spool.ready) {
+		const struct manifest *manifest =
+			&container_of(at, struct spool_entry, link)->manifest;
+
+		if (manifest->analysis.verdict.state[0] != '\0')
+			on_verdict(daemon, manifest);
 	}
 }
 
@@ -613,6 +635,8 @@ static int start_watch(struct daemon *daemon, const struct settings *settings)
 	if (r == 0)
 		analyses_init(&daemon->analyses, &daemon->loop, &daemon->captures,
 			      &settings->analysis, daemon->analyzer);
+	daemon->analyses.on_verdict = on_verdict;
+	daemon->analyses.owner = daemon;
 	return r;
 }
 
@@ -672,7 +696,11 @@ static int daemon_start(struct daemon *daemon, struct settings *settings, struct
 		return r;
 	}
 	r = apply(daemon, settings, rules);
-	return r == 0 ? alert_file_load(&daemon->alert_file) : r;
+	if (r == 0)
+		r = alert_file_load(&daemon->alert_file);
+	if (r == 0)
+		tell_verdicts(daemon);
+	return r;
 }
 
 static void daemon_stop(struct daemon *daemon)

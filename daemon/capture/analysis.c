@@ -15,6 +15,7 @@
 
 #include "capture/analysis_job.h"
 #include "capture/capture.h"
+#include "capture/verdict.h"
 #include "spool/report.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -62,7 +63,18 @@ static void tell(const struct manifest *manifest, enum analysis_result result, c
 		  manifest->name, outcomes[result].name, why[0] != '\0' ? ": " : "", why);
 }
 
-/* analysis has the report's members and the attempts, the rest is set here. */
+static void tell_verdict(const struct analyses *analyses, const struct manifest *before,
+			 const struct manifest_analysis *analysis)
+{
+	struct manifest manifest = *before;
+
+	manifest.analysis = *analysis;
+	verdict_tell(&manifest);
+	if (analyses->on_verdict != NULL)
+		analyses->on_verdict(analyses->owner, &manifest);
+}
+
+/* analysis has the report's members, verdict and attempts, the rest is set here. */
 static void conclude(struct analyses *analyses, const struct manifest *manifest,
 		     struct manifest_analysis *analysis, enum analysis_result result,
 		     const char *why)
@@ -71,6 +83,8 @@ static void conclude(struct analyses *analyses, const struct manifest *manifest,
 
 	str_copy(analysis->state, sizeof(analysis->state), analysis_result_name(result));
 	str_copy(analysis->reason, sizeof(analysis->reason), why);
+	if (result != ANALYSIS_DONE && verdict_is_due(manifest))
+		verdict_none(&analysis->verdict, why);
 	r = report_note(analyses->spool, manifest->id, analysis);
 	if (r != 0)
 		report_take_back(analyses->spool, analysis);
@@ -81,6 +95,8 @@ static void conclude(struct analyses *analyses, const struct manifest *manifest,
 			  r < 0 ? strerror(-r) : "the disk is full");
 	analyses->results[result]++;
 	tell(manifest, result, why);
+	if (analysis->verdict.state[0] != '\0')
+		tell_verdict(analyses, manifest, analysis);
 }
 
 static void conclude_job(struct analysis_job *job, enum analysis_result result, const char *why)

@@ -38,6 +38,9 @@ struct analyses {
 	uint64_t results[ANALYSIS_RESULTS];
 	struct histogram duration; /* of those that were done */
 	uint64_t peak_resident_bytes; /* of the last worker that ended; 0: none yet */
+	/* Hook of the root, may be NULL: a verdict on a series is in this manifest (borrowed). */
+	void (*on_verdict)(void *owner, const struct manifest *manifest);
+	void *owner;
 };
 
 /* settings as in captures_init(), program likewise. Nothing starts before analyses_resume(). */

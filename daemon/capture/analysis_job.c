@@ -19,6 +19,7 @@
 
 #include "capture/capture.h"
 #include "capture/step.h"
+#include "capture/verdict.h"
 #include "capture/worker.h"
 #include "json/tree.h"
 #include "spool/report.h"
@@ -90,8 +91,10 @@ static void on_end(void *owner, const struct child_end *end)
 
 /* ---- what it came to ---- */
 
-static bool is_report(const struct buf *said)
+/* And if it is, takes over its verdict. */
+static bool take_report(struct analysis_job *job)
 {
+	const struct buf *said = &job->said;
 	struct tree *root;
 	uint64_t nodes;
 	bool is;
@@ -100,6 +103,8 @@ static bool is_report(const struct buf *said)
 		return false;
 	is = tree_is_object(root) && tree_uint(root, "nodes", &nodes) &&
 	     tree_is_array(tree_get(root, "classes"));
+	if (is && verdict_is_due(&job->manifest))
+		verdict_read(root, &job->analysis.verdict);
 	tree_free(root);
 	return is;
 }
@@ -129,7 +134,7 @@ static void explain_signal(int signo, char *why, size_t size)
 		snprintf(why, size, "the worker crashed (signal %d)", signo);
 }
 
-enum analysis_result analysis_job_judge(const struct analysis_job *job, const struct child_end *end,
+enum analysis_result analysis_job_judge(struct analysis_job *job, const struct child_end *end,
 					char *why, size_t size)
 {
 	char text[STR_UNIT_MAX];
@@ -149,7 +154,7 @@ enum analysis_result analysis_job_judge(const struct analysis_job *job, const st
 		first_line(&job->said, why, size);
 	} else if (end->code != WORKER_DONE) {
 		snprintf(why, size, "the worker ended with status %d", end->code);
-	} else if (!is_report(&job->said)) {
+	} else if (!take_report(job)) {
 		str_copy(why, size, "the worker wrote no report");
 	}
 	return why[0] == '\0' ? ANALYSIS_DONE : ANALYSIS_FAILED;
@@ -184,27 +189,74 @@ int analysis_job_write(struct analysis_job *job)
 
 /* ---- starting ---- */
 
-static int open_capture(const struct analysis_job *job, struct err *err)
+static int open_file(const struct analysis_job *job, const char *name, uint64_t size,
+		     struct err *err)
 {
-	int fd = openat(job->analyses->spool->ready_fd, job->manifest.name,
+	int fd = openat(job->analyses->spool->ready_fd, name,
 			O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0)
 		return err_set(err, -errno, "it cannot be opened: %s", strerror(errno));
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-	    (uint64_t)st.st_size != job->manifest.file_bytes) {
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != size) {
 		close(fd);
 		return err_set(err, -EBADMSG, "the file is not as its manifest says");
 	}
 	return fd;
 }
 
-static int run(struct analysis_job *job, int in_fd, int out_fd)
+/* What the worker gets besides the snapshot, and is told of it. */
+struct besides {
+	struct child_fds fds;
+	bool scripts, same_process;
+	unsigned earlier_n;
+	struct err refused; /* why nothing is compared; "": there is nothing to compare */
+};
+
+static void besides_fini(struct besides *besides)
+{
+	for (unsigned i = 0; i < besides->fds.more_n; i++)
+		close(besides->fds.more[i]);
+}
+
+static bool add(struct besides *besides, int fd)
+{
+	if (fd < 0)
+		return false;
+	besides->fds.more[besides->fds.more_n++] = fd;
+	return true;
+}
+
+/* Of the last of a series the earlier ones, and the list of scripts, which may be missing. */
+static void open_besides(const struct analysis_job *job, struct besides *ret)
+{
+	const struct manifest *earlier[VERDICT_EARLIER_MAX], *last = &job->manifest;
+	struct err ignored;
+	unsigned n;
+
+	*ret = (struct besides){ .refused = { .text = "" } };
+	if (!verdict_is_due(last))
+		return;
+	n = verdict_earlier(job->analyses->spool, last, earlier, &ret->refused);
+	if (n > 0 && last->scripts_name[0] != '\0')
+		ret->scripts =
+			add(ret, open_file(job, last->scripts_name, last->scripts_bytes, &ignored));
+	ret->same_process = last->pid > 0;
+	for (unsigned i = 0; i < n; i++) {
+		ret->same_process &= earlier[i]->pid > 0; /* they are not of different ones */
+		if (add(ret, open_file(job, earlier[i]->name, earlier[i]->file_bytes, &ignored)))
+			ret->earlier_n++;
+	}
+	if (n > 0 && ret->earlier_n == 0)
+		err_set(&ret->refused, 0, "the earlier snapshots of the series cannot be read");
+}
+
+static int run(struct analysis_job *job, struct besides *besides)
 {
 	const struct analyses *analyses = job->analyses;
-	char name[SPOOL_NAME_MAX + 16], memory[48], deadline[48], top[48];
-	char *argv[] = { (char *)"heapwatch-analyze", name, memory, deadline, top, NULL };
+	char name[SPOOL_NAME_MAX + 16], memory[48], deadline[48], top[48], more[ERR_TEXT_MAX + 16];
+	char *argv[9] = { (char *)"heapwatch-analyze", name, memory, deadline, top };
+	size_t n = 5;
 
 	snprintf(name, sizeof(name), "--name=%s", job->manifest.name);
 	snprintf(memory, sizeof(memory), "--memory-max=%" PRIu64, job->memory_bytes);
@@ -212,7 +264,17 @@ static int run(struct analysis_job *job, int in_fd, int out_fd)
 	snprintf(deadline, sizeof(deadline), "--deadline=%llu",
 		 analyses->settings->deadline_ns / NS_PER_S + 1);
 	snprintf(top, sizeof(top), "--top=%" PRIu64, analyses->settings->top);
-	return child_start(&job->child, analyses->loop, analyses->program, argv, in_fd, out_fd,
+	if (besides->refused.text[0] != '\0')
+		snprintf(more, sizeof(more), "--no-verdict=%s", besides->refused.text);
+	else
+		snprintf(more, sizeof(more), "--earlier=%u", besides->earlier_n);
+	if (verdict_is_due(&job->manifest))
+		argv[n++] = more;
+	if (besides->same_process && besides->earlier_n > 0)
+		argv[n++] = (char *)"--same-process";
+	if (besides->scripts)
+		argv[n++] = (char *)"--scripts";
+	return child_start(&job->child, analyses->loop, analyses->program, argv, &besides->fds,
 			   on_end, job);
 }
 
@@ -229,7 +291,9 @@ static int listen_to(struct analysis_job *job)
 
 int analysis_job_start(struct analysis_job *job, struct err *err)
 {
-	int in_fd = open_capture(job, err), pipe_fds[2], r = 0;
+	const struct manifest *manifest = &job->manifest;
+	int in_fd = open_file(job, manifest->name, manifest->file_bytes, err), pipe_fds[2], r = 0;
+	struct besides besides;
 
 	if (in_fd < 0)
 		return in_fd;
@@ -238,6 +302,9 @@ int analysis_job_start(struct analysis_job *job, struct err *err)
 		close(in_fd);
 		return r;
 	}
+	open_besides(job, &besides);
+	besides.fds.in = in_fd;
+	besides.fds.out = pipe_fds[1];
 	job->out_fd = pipe_fds[0];
 	job->began_ns = clock_mono_ns();
 	if (fcntl(job->out_fd, F_SETFL, O_NONBLOCK) < 0)
@@ -245,7 +312,8 @@ int analysis_job_start(struct analysis_job *job, struct err *err)
 	if (r == 0)
 		r = listen_to(job);
 	if (r == 0)
-		r = run(job, in_fd, pipe_fds[1]);
+		r = run(job, &besides);
+	besides_fini(&besides);
 	close(pipe_fds[1]);
 	close(in_fd);
 	return r < 0 ? err_set(err, r, "%s cannot be started: %s", job->analyses->program,

@@ -39,8 +39,9 @@ int analysis_job_start(struct analysis_job *job, struct err *err);
 /* Not while a thread has it. Kills the worker. NULL is fine. */
 void analysis_job_free(struct analysis_job *job);
 
-/* What it came to: the result, and with ANALYSIS_FAILED and ANALYSIS_SKIPPED why, for people. */
-enum analysis_result analysis_job_judge(const struct analysis_job *job, const struct child_end *end,
+/* What it came to, with the verdict of the last of a series: the result, and with ANALYSIS_FAILED
+ * and ANALYSIS_SKIPPED why, for people. */
+enum analysis_result analysis_job_judge(struct analysis_job *job, const struct child_end *end,
 					char *why, size_t size);
 
 /* Have a thread write the report; analysis_written() follows. 0, -errno. */

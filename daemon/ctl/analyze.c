@@ -13,7 +13,7 @@
 #include "ctl/grid.h"
 #include "ctl/heap_file.h"
 #include "ctl/memory_share.h"
-#include "ctl/places.h"
+#include "ctl/places_file.h"
 #include "ctl/show.h"
 #include "ctl/source.h"
 #include "heap/report.h"
@@ -242,7 +242,7 @@ static int say(const struct heap_analysis *analysis, struct places *places,
 int command_analyze(struct source *source, const struct ctl_options *options, struct err *err)
 {
 	struct heap_request request = { .path = options->args[0], .parts = HEAP_PARTS_SUMMARY };
-	struct places places = { .maps = { .n = 0 } };
+	struct places_file files = { .maps = { .n = 0 } };
 	struct heap_analysis analysis;
 	struct heap_file file;
 	int exit;
@@ -256,12 +256,12 @@ int command_analyze(struct source *source, const struct ctl_options *options, st
 	}
 	exit = heap_file_analyse(&file, &analysis, &request, options, err);
 	if (exit == CTL_OK)
-		exit = places_open(&places, options->args[0], options, err);
+		exit = places_file_open(&files, options->args[0], options, err);
 	if (exit == CTL_OK)
-		exit = say(&analysis, &places, options, err);
+		exit = say(&analysis, &files.places, options, err);
 	if (exit == CTL_OK)
 		heap_file_keep(&file, &analysis, options);
-	places_fini(&places);
+	places_file_fini(&files);
 	heap_analysis_fini(&analysis);
 	heap_file_fini(&file);
 	return exit;

@@ -166,6 +166,8 @@ static void print_analysis(struct buf *buf, struct source *source, const struct 
 	const struct manifest_analysis *analysis = &manifest->analysis;
 
 	named(buf, "Analysis", analysis->state, analysis->reason);
+	if (analysis->verdict.text[0] != '\0')
+		line(buf, "Verdict", analysis->verdict.text);
 	if (analysis->report_name[0] == '\0')
 		return;
 	line(buf, "Report", analysis->report_name);

@@ -12,17 +12,15 @@
 #include "ctl/command.h"
 #include "ctl/heap_file.h"
 #include "ctl/leaks_show.h"
+#include "ctl/places_file.h"
 #include "ctl/progress.h"
 #include "ctl/show.h"
 #include "ctl/source.h"
 #include "json/tree.h"
+#include "json/write.h"
 #include "util/buf.h"
 #include "util/err.h"
 #include "util/str.h"
-
-/* Per object, besides its analysis: the trees and ways of both, what is matched, what was retained.
- */
-enum { NODE_BYTES = 56 };
 
 struct snapshot {
 	struct heap_file file;
@@ -49,7 +47,7 @@ static int snapshot_init(struct snapshot *ret, const char *path, const struct sn
 	if (beside != NULL) {
 		request.shapes = &beside->analysis.shapes;
 		request.taken = heap_file_taken(&beside->file, &beside->analysis) +
-				(uint64_t)beside->analysis.graph.nodes * NODE_BYTES;
+				(uint64_t)beside->analysis.graph.nodes * LEAKS_NODE_BYTES;
 	}
 	*ret = (struct snapshot){ .file = { .mapped = 0 } };
 	exit = heap_file_analyse(&ret->file, &ret->analysis, &request, options, err);
@@ -111,43 +109,6 @@ static enum heap_match_by by_wish(const struct ctl_options *options)
 					     : HEAP_MATCH_AUTO;
 }
 
-/* Two snapshots of one program have most of their objects in common. */
-static bool is_same_program(const struct heap_match *match, const struct heap_graph *base)
-{
-	uint64_t matched = 0;
-
-	for (uint32_t node = 0; node < match->nodes; node++)
-		matched += match->of[node] != UINT32_MAX;
-	return matched * 2 >= base->nodes || matched * 2 >= match->nodes;
-}
-
-static int add_past(struct leaks_answer *answer, const struct snapshot *base,
-		    enum heap_match_by wish)
-{
-	enum heap_match_by by = wish;
-	struct heap_match match;
-	int r = heap_match_init(&match, &base->side, answer->last, &by);
-
-	if (r == 0)
-		r = heap_past_init(&answer->pasts[answer->pasts_n++], &match, &base->side);
-	if (r == 0) {
-		if (answer->pasts_n == 1 || by == HEAP_MATCH_PATHS) {
-			answer->by = by;
-			answer->agreement = match.agreement;
-		}
-		if (wish == HEAP_MATCH_AUTO && !is_same_program(&match, &base->analysis.graph))
-			answer->apart = LEAKS_OTHER_PROGRAM;
-	}
-	heap_match_fini(&match);
-	return r;
-}
-
-static int add_classes(struct leaks_answer *answer, const struct snapshot *base)
-{
-	return heap_class_growth(&base->analysis, answer->last->analysis, &answer->classes,
-				 &answer->classes_n);
-}
-
 /* The first is needed for rows of classes, which may turn out only after it was compared. */
 static int compare_one(struct leaks_answer *answer, const struct snapshot *last, size_t i,
 		       const struct ctl_options *options, struct err *err)
@@ -155,10 +116,8 @@ static int compare_one(struct leaks_answer *answer, const struct snapshot *last,
 	struct snapshot base;
 	int r = 0, exit = snapshot_init(&base, options->args[i], last, options, err);
 
-	if (exit == CTL_OK && answer->apart == LEAKS_SAME)
-		r = add_past(answer, &base, by_wish(options));
-	if (exit == CTL_OK && r == 0 && answer->apart != LEAKS_SAME)
-		r = add_classes(answer, &base);
+	if (exit == CTL_OK)
+		r = leaks_answer_add(answer, &base.side, by_wish(options));
 	snapshot_fini(&base);
 	return r < 0 ? source_fail(err, CTL_FAILURE, r, "out of memory") : exit;
 }
@@ -204,9 +163,21 @@ static int compare(struct leaks_answer *answer, const struct snapshot *last,
 		exit = compare_one(answer, last, i, options, err);
 	if (exit != CTL_OK || answer->apart != LEAKS_SAME)
 		return exit;
-	r = heap_leaks_find(&answer->leaks, answer->last, answer->pasts, answer->pasts_n);
+	r = leaks_answer_find(answer);
 	return r < 0 ? source_fail(err, CTL_FAILURE, r, "out of memory")
 		     : keep(answer, &options->heap, err);
+}
+
+static int put_json(struct buf *buf, const struct leaks_answer *answer, uint64_t top)
+{
+	struct json_writer w;
+	int r;
+
+	json_write_init(&w, buf);
+	json_write_object(&w);
+	r = leaks_put_members(&w, answer, top);
+	json_write_object_end(&w);
+	return r == 0 ? buf->error : r;
 }
 
 static int show(const struct leaks_answer *answer, const struct ctl_options *options,
@@ -218,7 +189,7 @@ static int show(const struct leaks_answer *answer, const struct ctl_options *opt
 	buf_init(&buf, SHOW_MAX_BYTES);
 	if (options->json != JSON_OFF) {
 		buf_init(&json, SHOW_MAX_BYTES);
-		r = leaks_put_json(&json, answer, options->heap.top);
+		r = put_json(&json, answer, options->heap.top);
 		show_json_end(&buf, &json, options->json);
 	} else {
 		r = leaks_put_text(&buf, answer, options->heap.top, options->legend);
@@ -226,34 +197,26 @@ static int show(const struct leaks_answer *answer, const struct ctl_options *opt
 	return show_top(&buf, r, options, err);
 }
 
-static void answer_fini(struct leaks_answer *answer)
-{
-	for (size_t i = 0; i < answer->pasts_n; i++)
-		heap_past_fini(&answer->pasts[i]);
-	heap_leaks_fini(&answer->leaks);
-	heap_class_growth_free(answer->classes, answer->classes_n);
-	places_fini(answer->places);
-}
-
 int command_leaks(struct source *source, const struct ctl_options *options, struct err *err)
 {
 	const char *path = options->args[options->args_n - 1];
-	struct places places = { .maps = { .n = 0 } };
-	struct leaks_answer answer = { .places = &places };
+	struct places_file files = { .maps = { .n = 0 } };
+	struct leaks_answer answer = { .places = &files.places };
 	struct snapshot last;
 	int exit = snapshot_init(&last, path, NULL, options, err);
 
 	(void)source;
 	answer.last = &last.side;
 	if (exit == CTL_OK)
-		exit = places_open(&places, path, options, err);
+		exit = places_file_open(&files, path, options, err);
 	if (exit == CTL_OK)
 		exit = compare(&answer, &last, options, err);
 	if (exit == CTL_OK)
 		exit = show(&answer, options, err);
 	if (exit == CTL_OK)
 		heap_file_keep(&last.file, &last.analysis, options);
-	answer_fini(&answer);
+	leaks_answer_fini(&answer);
+	places_file_fini(&files);
 	snapshot_fini(&last);
 	return exit;
 }

@@ -11,9 +11,9 @@
 #include <stdio.h>
 
 #include "ctl/grid.h"
-#include "ctl/leaks_words.h"
 #include "ctl/paths.h"
 #include "ctl/show.h"
+#include "heap/leaks_words.h"
 #include "util/str.h"
 
 static void put_matching(struct buf *buf, const struct leaks_answer *answer)

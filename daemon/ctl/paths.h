@@ -1,13 +1,12 @@
 #pragma once
 
-/* Why an object is there, for people and for programs (docs/ANALYSIS.md). */
+/* Why an object is there, for people. For programs: heap/path_json.h. */
 
-#include "ctl/places.h"
+#include "heap/places.h"
 #include "heap/retain.h"
 #include "heap/retainers.h"
 
 struct buf;
-struct json_writer;
 
 /*
  * "Map @4711, 2.3 MiB"; a function with its name, what has a place with that, a context with its
@@ -20,12 +19,6 @@ void step_put_node(struct buf *buf, const struct heap_analysis *analysis, struct
 void path_put(struct buf *buf, const struct heap_analysis *analysis, struct places *places,
 	      const struct heap_path *path);
 
-/* A member of this name: an array of steps. */
-void path_put_json(struct json_writer *w, const struct heap_analysis *analysis,
-		   struct places *places, const char *member, const struct heap_path *path);
-
-/* Who refers to whom: a line each, the deeper the farther away; an array of rows. */
+/* Who refers to whom: a line each, the deeper the farther away. */
 void retainers_put(struct buf *buf, const struct heap_analysis *analysis, struct places *places,
 		   const struct heap_retainers *retainers);
-void retainers_put_json(struct json_writer *w, const struct heap_analysis *analysis,
-			struct places *places, const struct heap_retainers *retainers);

@@ -13,8 +13,10 @@
 #include "ctl/command.h"
 #include "ctl/heap_file.h"
 #include "ctl/paths.h"
+#include "ctl/places_file.h"
 #include "ctl/show.h"
 #include "ctl/source.h"
+#include "heap/path_json.h"
 #include "heap/retain.h"
 #include "json/write.h"
 #include "util/buf.h"
@@ -142,7 +144,7 @@ int command_retainers(struct source *source, const struct ctl_options *options, 
 					.parts = HEAP_PARTS_NODES | HEAP_PARTS_EDGES |
 						 HEAP_PARTS_REFERRERS };
 	struct heap_analysis analysis;
-	struct places places = { .maps = { .n = 0 } };
+	struct places_file files = { .maps = { .n = 0 } };
 	struct heap_file file;
 	int exit;
 
@@ -153,12 +155,12 @@ int command_retainers(struct source *source, const struct ctl_options *options, 
 	if (exit == CTL_OK && heap_analysis_refer(&analysis) < 0)
 		exit = source_fail(err, CTL_FAILURE, -ENOMEM, "out of memory");
 	if (exit == CTL_OK)
-		exit = places_open(&places, options->args[0], options, err);
+		exit = places_file_open(&files, options->args[0], options, err);
 	if (exit == CTL_OK)
-		exit = say(&analysis, &places, options, err);
+		exit = say(&analysis, &files.places, options, err);
 	if (exit == CTL_OK)
 		heap_file_keep(&file, &analysis, options);
-	places_fini(&places);
+	places_file_fini(&files);
 	heap_analysis_fini(&analysis);
 	heap_file_fini(&file);
 	return exit;

@@ -379,6 +379,31 @@ const struct metric_desc metric_table[METRICS + 1] = {
 				   .help = "Most memory that the last worker had, pages of the "
 					   "file "
 					   "with it." },
+	[METRIC_VERDICT] = { .name = "heapwatch_leak_verdict",
+			     .type = METRIC_GAUGE,
+			     .unit = "",
+			     .labels = { "target", "isolate", "rule" },
+			     .help = "What the last series of snapshots of the target came to: 1 "
+				     "something accumulates, 0 nothing does, -1 there is no "
+				     "verdict. Absent when no such series is in the spool." },
+	[METRIC_VERDICT_OBJECTS] = { .name = "heapwatch_leak_verdict_objects",
+				     .type = METRIC_GAUGE,
+				     .unit = "",
+				     .labels = { "target", "isolate", "rule" },
+				     .help = "Objects that accumulated over that series in the "
+					     "place where most bytes did." },
+	[METRIC_VERDICT_BYTES] = { .name = "heapwatch_leak_verdict_bytes",
+				   .type = METRIC_GAUGE,
+				   .unit = "bytes",
+				   .labels = { "target", "isolate", "rule" },
+				   .help = "Bytes of these objects and of what they retain." },
+	[METRIC_VERDICT_INFO] = { .name = "heapwatch_leak_verdict_info",
+				  .type = METRIC_INFO,
+				  .unit = "",
+				  .labels = { "target", "class", "holder", "held_as" },
+				  .help = "What accumulated there: its class, the class that holds "
+					  "it, the variable or property that leads there; join on "
+					  "target." },
 	[METRIC_SPOOL_SIZE] = { .name = "heapwatch_spool_size_bytes",
 				.type = METRIC_GAUGE,
 				.unit = "bytes",

@@ -23,6 +23,7 @@ int prom_write(const struct http_view *view, enum exposition format, struct buf 
 		prom_write_targets(&w, &rows);
 		prom_write_captures(&w, view);
 		prom_write_analyses(&w, view);
+		prom_write_verdicts(&w, view);
 		prom_write_spool(&w, view);
 		prom_write_rules(&w, view);
 		prom_write_notify(&w, view);

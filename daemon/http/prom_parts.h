@@ -52,6 +52,7 @@ void prom_write_inspector(struct exposition_writer *w, const struct prom_rows *r
 void prom_write_captures(struct exposition_writer *w, const struct http_view *view);
 void prom_write_forced_gc(struct exposition_writer *w, const struct http_view *view);
 void prom_write_analyses(struct exposition_writer *w, const struct http_view *view);
+void prom_write_verdicts(struct exposition_writer *w, const struct http_view *view);
 void prom_write_spool(struct exposition_writer *w, const struct http_view *view);
 void prom_write_rules(struct exposition_writer *w, const struct http_view *view);
 void prom_write_notify(struct exposition_writer *w, const struct http_view *view);

@@ -76,7 +76,9 @@ const struct route http_routes[] = {
 	  "The list of the program's scripts kept beside a snapshot, in the same manner. 404 when "
 	  "there is none." },
 	{ "GET", "/api/v1/captures/:id/report", api_capture_report,
-	  "What the analysis of a snapshot came to, as JSON: docs/ANALYSIS.md has the members. 404 "
+	  "What the analysis of a snapshot came to, as JSON: docs/ANALYSIS.md has the members. "
+	  "That of the last snapshot of a series has `leaks`: what accumulated over the series. "
+	  "404 "
 	  "with state and reason when there is none." },
 	{ "PATCH", "/api/v1/captures/:id", api_capture_change,
 	  "`{\"pinned\":true}`: vacuum leaves the capture alone, until `false`." },
@@ -94,7 +96,9 @@ const struct route http_routes[] = {
 	  "and condition lends its past; others have none, so that `growth`, `new_max`, `on` and "
 	  "schedules do not hold. It may extend what stands in the body only. 400 with all "
 	  "complaints, a line each." },
-	{ "GET", "/api/v1/alerts", api_alerts, "Pending and firing alerts in Prometheus' shape." },
+	{ "GET", "/api/v1/alerts", api_alerts,
+	  "Pending and firing alerts in Prometheus' shape. One that asked for a series of "
+	  "snapshots has the annotation `verdict` once they were compared." },
 	{ "GET", "/api/v1/sd", api_sd,
 	  "All targets for Prometheus' `http_sd_configs`, with `__meta_heapwatch_*` labels. No "
 	  "envelope." },

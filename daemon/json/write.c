@@ -97,6 +97,12 @@ void json_write_span(struct json_writer *w, const char *text, size_t size)
 	json_quote(w->buf, text, size);
 }
 
+void json_write_raw(struct json_writer *w, const char *json, size_t size)
+{
+	before_value(w);
+	buf_append(w->buf, json, size);
+}
+
 void json_write_uint(struct json_writer *w, uint64_t value)
 {
 	before_value(w);

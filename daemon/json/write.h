@@ -33,6 +33,9 @@ void json_write_double(struct json_writer *w, double value); /* not finite: null
 void json_write_bool(struct json_writer *w, bool value);
 void json_write_null(struct json_writer *w);
 
+/* A whole value that is JSON already. */
+void json_write_raw(struct json_writer *w, const char *json, size_t size);
+
 /* key + value in one call, for objects. */
 void json_member_string(struct json_writer *w, const char *key, const char *text);
 void json_member_uint(struct json_writer *w, const char *key, uint64_t value);

@@ -9,6 +9,7 @@
 #include "loop/child.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
@@ -57,14 +58,40 @@ static void on_end(void *owner, int fd, unsigned what)
 	child->fn(child->owner, &end);
 }
 
-static int set_actions(posix_spawn_file_actions_t *actions, int in_fd, int out_fd)
+/* Above all numbers the child will use, so that none is written over before it is copied. */
+static int lift(const struct child_fds *fds, struct child_fds *ret)
 {
-	int r = posix_spawn_file_actions_adddup2(actions, in_fd, STDIN_FILENO);
+	*ret = (struct child_fds){ .in = fds->in, .out = fds->out };
+	for (unsigned i = 0; i < fds->more_n; i++) {
+		int fd = fcntl(fds->more[i], F_DUPFD_CLOEXEC, CHILD_MORE_FIRST + CHILD_MORE_MAX);
+
+		if (fd < 0)
+			return -errno;
+		ret->more[ret->more_n++] = fd;
+	}
+	return 0;
+}
+
+static void drop(const struct child_fds *lifted)
+{
+	for (unsigned i = 0; i < lifted->more_n; i++)
+		close(lifted->more[i]);
+}
+
+static int set_actions(posix_spawn_file_actions_t *actions, const struct child_fds *fds)
+{
+	int end = fds->more_n > 0 ? CHILD_MORE_FIRST + (int)fds->more_n : STDERR_FILENO;
+	int r = posix_spawn_file_actions_adddup2(actions, fds->in, STDIN_FILENO);
 
 	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(actions, out_fd, STDOUT_FILENO);
+		r = posix_spawn_file_actions_adddup2(actions, fds->out, STDOUT_FILENO);
+	for (unsigned i = 0; i < fds->more_n && r == 0; i++)
+		r = posix_spawn_file_actions_adddup2(actions, fds->more[i],
+						     CHILD_MORE_FIRST + (int)i);
+	if (r == 0 && fds->more_n > 0)
+		r = posix_spawn_file_actions_addclose(actions, STDERR_FILENO);
 	if (r == 0)
-		r = posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO);
+		r = posix_spawn_file_actions_addclosefrom_np(actions, end);
 	return r;
 }
 
@@ -87,7 +114,7 @@ static int set_attributes(posix_spawnattr_t *attributes)
 	return r;
 }
 
-static int spawn(pid_t *ret, const char *path, char *const argv[], int in_fd, int out_fd)
+static int spawn(pid_t *ret, const char *path, char *const argv[], const struct child_fds *fds)
 {
 	static char *const no_env[] = { NULL };
 	posix_spawn_file_actions_t actions;
@@ -99,7 +126,7 @@ static int spawn(pid_t *ret, const char *path, char *const argv[], int in_fd, in
 		return -r;
 	r = posix_spawnattr_init(&attributes);
 	if (r == 0) {
-		r = set_actions(&actions, in_fd, out_fd);
+		r = set_actions(&actions, fds);
 		if (r == 0)
 			r = set_attributes(&attributes);
 		if (r == 0)
@@ -122,12 +149,16 @@ static int watch(struct child *child, struct loop *loop)
 }
 
 int child_start(struct child *child, struct loop *loop, const char *path, char *const argv[],
-		int in_fd, int out_fd, child_fn *fn, void *owner)
+		const struct child_fds *fds, child_fn *fn, void *owner)
 {
+	struct child_fds lifted;
 	int r;
 
 	*child = (struct child){ .pidfd = -1, .fn = fn, .owner = owner };
-	r = spawn(&child->pid, path, argv, in_fd, out_fd);
+	r = lift(fds, &lifted);
+	if (r == 0)
+		r = spawn(&child->pid, path, argv, &lifted);
+	drop(&lifted);
 	if (r < 0) {
 		child->pid = 0;
 		return r;

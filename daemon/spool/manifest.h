@@ -16,6 +16,14 @@ struct tree;
 
 enum { CAPTURE_ID_MAX = 33, SPOOL_NAME_MAX = 224, MANIFEST_BYTES_MAX = 32768 };
 
+/* What accumulates, of the last snapshot of a series. All empty: it is none, or nothing yet. */
+struct manifest_verdict {
+	char state[16]; /* "leak"; "nothing"; "none": it is not known, and the text says why */
+	char text[384]; /* one line for people */
+	uint64_t objects, bytes; /* of a leak: how many more there are, since the first snapshot */
+	char class[128], holder[128], held_as[128]; /* names; "": there is none */
+};
+
 /* What came of the analysis of a snapshot. All empty: nothing yet. */
 struct manifest_analysis {
 	char state[16]; /* "running", "done", "failed", "skipped" */
@@ -24,6 +32,7 @@ struct manifest_analysis {
 	char report_name[SPOOL_NAME_MAX]; /* a file beside the capture; "": none */
 	uint64_t report_bytes; /* on disk */
 	char report_sha256[65];
+	struct manifest_verdict verdict;
 };
 
 struct manifest {

@@ -71,6 +71,7 @@ int log_format_parse(const char *text, enum log_format *ret);
 #define LOG_ID_ANALYSIS_DONE        "b53b266d1fdf42519c3c7f1e07364c17"
 #define LOG_ID_ANALYSIS_FAILED      "bbbad5f4fb274709a8980b5b35427ac7"
 #define LOG_ID_ANALYSIS_SKIPPED     "baa856902c5747c09972fb1383ce556b"
+#define LOG_ID_LEAK_VERDICT         "5b3c1e7a9d084f6bb2e1c0a47d96f38e"
 #define LOG_ID_GC_FORCED            "d0387e79ba2f4b23ad2bc934781f0c5f"
 #define LOG_ID_GC_FAILED            "87232f6bc5954f6bb8a1befad9b36ac3"
 #define LOG_ID_RELOAD_DONE          "18b839ed37b7410baa5d5cb0e3562569"

@@ -125,6 +125,14 @@ static int add_leak(const struct alert *alert, const struct target *target, stru
 	return leak_labels(labels, target, isolate);
 }
 
+/* What the series that the alert asked for came to. */
+static int add_verdict(const struct alert *alert, struct labels *labels)
+{
+	if (alert->verdict == NULL || labels_get(labels, "verdict") != NULL)
+		return 0;
+	return add_label(labels, "verdict", alert->verdict);
+}
+
 /* The labels templates see: those of the alert, and what matchers can ask for. */
 static int template_labels(const struct alert *alert, const struct target *target,
 			   struct labels *labels)
@@ -136,6 +144,8 @@ static int template_labels(const struct alert *alert, const struct target *targe
 	r = name_alert(alert, target, labels);
 	if (r == 0)
 		r = add_leak(alert, target, labels);
+	if (r == 0)
+		r = add_verdict(alert, labels);
 	for (size_t i = 0; r == 0 && i < sizeof(asked) / sizeof(asked[0]); i++) {
 		const char *value = target_label(target, asked[i]);
 
@@ -181,11 +191,14 @@ int alert_update(struct alert *alert, const struct target *target, double value)
 	int r;
 
 	alert->value = value;
-	if (alert->rule->annotations.n == 0 && !rule_is_of_leak(alert->rule))
+	if (alert->rule->annotations.n == 0 && !rule_is_of_leak(alert->rule) &&
+	    alert->verdict == NULL)
 		return 0;
 	r = expand_all(alert, target, &alert->rule->annotations, value, &fresh);
 	if (r == 0)
 		r = add_leak(alert, target, &fresh);
+	if (r == 0)
+		r = add_verdict(alert, &fresh);
 	if (r < 0) {
 		labels_fini(&fresh);
 		return r;
@@ -193,6 +206,19 @@ int alert_update(struct alert *alert, const struct target *target, double value)
 	labels_fini(&alert->annotations);
 	alert->annotations = fresh;
 	return 0;
+}
+
+int alert_set_verdict(struct alert *alert, const struct target *target, const char *verdict)
+{
+	char *copy = strdup(verdict);
+
+	if (copy == NULL)
+		return -ENOMEM;
+	free(alert->verdict);
+	alert->verdict = copy;
+	if (target != NULL)
+		return alert_update(alert, target, alert->value);
+	return add_verdict(alert, &alert->annotations); /* its target is still to come back */
 }
 
 char *alert_format_value(const struct alert *alert, char dst[STR_UNIT_MAX])
@@ -244,5 +270,6 @@ void alert_free(struct alert *alert)
 		return;
 	labels_fini(&alert->labels);
 	labels_fini(&alert->annotations);
+	free(alert->verdict);
 	free(alert);
 }

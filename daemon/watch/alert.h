@@ -33,7 +33,7 @@ struct alert_phase {
 struct alert_phase alert_step(struct alert_phase phase, const struct rule *rule, bool holds,
 			      uint64_t now_ns);
 
-enum { ALERT_KEY_MAX = 112 };
+enum { ALERT_KEY_MAX = 112, ALERT_SERIES_MAX = 40 };
 
 struct alert {
 	struct link link;
@@ -58,6 +58,8 @@ struct alert {
 	uint64_t sent_ns, sent_as;
 	bool telling, told;
 	struct labels labels, annotations; /* expanded; labels once, annotations each time */
+	char series[ALERT_SERIES_MAX]; /* the id of the series it asked for last; "": none */
+	char *verdict; /* owned: what that series came to, in one line; NULL: nothing yet */
 	uint64_t seen; /* the evaluation of its group that saw it last */
 	char key[ALERT_KEY_MAX]; /* in alerts->by_key */
 };
@@ -70,6 +72,9 @@ void alert_free(struct alert *alert);
 
 /* The condition held again: take its value, expand the annotations. 0, -ENOMEM. */
 int alert_update(struct alert *alert, const struct target *target, double value);
+
+/* As alerts_tell_verdict(), of this one; target may be NULL: it is not there yet. 0, -ENOMEM. */
+int alert_set_verdict(struct alert *alert, const struct target *target, const char *verdict);
 
 /* A rule looked at an isolate. Borrowed for the call. */
 struct judged {
@@ -159,6 +164,13 @@ void alerts_look(const struct alerts *alerts, const struct rule *rule, const str
  */
 void alerts_ask_again(struct alerts *alerts, uint64_t target_id, const char *isolate,
 		      const char *rule, const char *step, uint32_t done);
+
+/*
+ * A series that an alert asked for has come to this verdict: the alert that fires for it says so
+ * from here on, as the annotation `verdict`, and is sent again. Nothing happens when it is gone, or
+ * says so already.
+ */
+void alerts_tell_verdict(struct alerts *alerts, const char *series, const char *verdict);
 
 /* A target is going away: its alerts end. */
 void alerts_forget_target(struct alerts *alerts, uint64_t target_id);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "util/clock.h"
@@ -107,6 +108,9 @@ static void start_firing(struct alerts *alerts, struct alert *alert, struct targ
 	alert->asked = alert->telling = alert->told = false;
 	alert->sent_ns = 0;
 	alert->done = 0;
+	alert->series[0] = '\0';
+	free(alert->verdict);
+	alert->verdict = NULL;
 	act(alerts, alert, target, superseded);
 }
 

@@ -143,6 +143,10 @@ static int write_alert(struct json_writer *w, const struct alerts *alerts,
 	json_member_uint(w, "step", alert->step);
 	member_int(w, "term", alert->term);
 	json_member_bool(w, "told", alert->told);
+	if (alert->series[0] != '\0')
+		json_member_string(w, "series", alert->series);
+	if (alert->verdict != NULL)
+		json_member_string(w, "verdict", alert->verdict);
 	member_labels(w, "labels", &alert->labels);
 	member_labels(w, "annotations", &alert->annotations);
 	json_write_object_end(w);
@@ -219,6 +223,20 @@ static bool read_times(const struct tree *node, struct alert *alert, uint64_t no
 	return !alert->keeping || read_span(node, "kept_ms", now_ns, &alert->keep_since_ns);
 }
 
+/* Both may be absent. */
+static int read_series(const struct tree *node, struct alert *alert)
+{
+	const char *text;
+
+	if (tree_string(node, "series", &text) &&
+	    !str_copy(alert->series, sizeof(alert->series), text))
+		return -EBADMSG;
+	if (!tree_string(node, "verdict", &text))
+		return 0;
+	alert->verdict = strdup(text);
+	return alert->verdict != NULL ? 0 : -ENOMEM;
+}
+
 /* What it says; without rule. -EBADMSG when it makes no sense. */
 static int read_alert(const struct tree *node, struct alert *alert, uint64_t now_ns)
 {
@@ -236,6 +254,9 @@ static int read_alert(const struct tree *node, struct alert *alert, uint64_t now
 	    !tree_uint(node, "step", &step) || !tree_int(node, "term", &term) || term < -1 ||
 	    term > INT_MAX)
 		return -EBADMSG;
+	r = read_series(node, alert);
+	if (r < 0)
+		return r;
 	alert->term = (int)term;
 	alert->done = (uint32_t)done;
 	alert->step = step;

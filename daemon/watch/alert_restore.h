@@ -12,7 +12,7 @@
  *               "active_wall_ms": 1769903960000, "firing_wall_ms": 1769903990000,
  *               "active_ms": 39000, "firing_ms": 9000, "keeping": false, "kept_ms": 0,
  *               "value": 0.83, "asked": true, "acted": true, "done": 1,
- *               "step": 0, "term": 0, "told": true,
+ *               "step": 0, "term": 0, "told": true, "series": "0123...", "verdict": "...",
  *               "labels": {...}, "annotations": {...}}]
  * }
  *

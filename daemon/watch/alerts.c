@@ -15,6 +15,7 @@
 #include "loop/sched.h"
 #include "util/fnv.h"
 #include "util/log.h"
+#include "watch/target.h"
 #include "util/str.h"
 
 /* Ten rules at once on each of a thousand targets. */
@@ -274,6 +275,32 @@ void alerts_ask_again(struct alerts *alerts, uint64_t target_id, const char *iso
 		}
 	}
 	alerts_changed(alerts);
+}
+
+/* Whoever was told before is told again. */
+static void take_verdict(struct alerts *alerts, struct alert *alert, const char *verdict)
+{
+	const struct target *target = targets_find(alerts->targets, alert->target_id);
+
+	if (alert_set_verdict(alert, target, verdict) < 0) {
+		log_error("alert", "out of memory: an alert of %s is without its verdict",
+			  alert->target);
+		return;
+	}
+	alert->sent_ns = 0;
+	alert->telling = alert->told = false;
+	alerts_changed(alerts);
+}
+
+void alerts_tell_verdict(struct alerts *alerts, const char *series, const char *verdict)
+{
+	list_each (at, &alerts->list) {
+		struct alert *alert = container_of(at, struct alert, link);
+
+		if (alert->state == ALERT_FIRING && strcmp(alert->series, series) == 0 &&
+		    (alert->verdict == NULL || strcmp(alert->verdict, verdict) != 0))
+			take_verdict(alerts, alert, verdict);
+	}
 }
 
 void alerts_forget_target(struct alerts *alerts, uint64_t target_id)

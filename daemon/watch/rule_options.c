@@ -170,7 +170,7 @@ static const struct option_desc series_options[] = {
 		.offset = offsetof(struct series_settings, count),
 		.min = 1,
 		.max = 20,
-		.help = "How many captures.",
+		.help = "How many captures. Two cannot tell a leak from a cache that fills.",
 	},
 	{
 		.name = "spacing",
@@ -229,7 +229,11 @@ const struct option_desc rule_action_options[] = {
 		.offset = offsetof(struct rule_action, series),
 		.table = series_options,
 		.help = "Take several snapshots, so that what grows can be told from what is "
-			"large. Each is judged by the guards that protect the target.",
+			"large. Each is judged by the guards that protect the target. With "
+			"`analysis.enabled` the last one is compared with the earlier ones, and "
+			"what "
+			"accumulates is told as the annotation `verdict` of the alert "
+			"(docs/ANALYSIS.md).",
 	},
 	{
 		.name = "sampling",

@@ -308,3 +308,103 @@ Test(analysis, a_stop_gives_it_up_as_if_it_had_not_begun)
 	cr_expect_str_eq(manifest->analysis.state, "");
 	cr_expect_eq(manifest->analysis.attempts, 0);
 }
+
+/* ---- verdicts ---- */
+
+static struct manifest *put_of_series(int64_t index, int64_t count)
+{
+	struct manifest *manifest = (struct manifest *)(uintptr_t)put();
+
+	str_copy(manifest->series, sizeof(manifest->series), "00000000000000000000000000000abc");
+	manifest->series_index = index;
+	manifest->series_count = count;
+	return manifest;
+}
+
+#define LEAK                                                                                       \
+	"{\"verdict\":\"leak\",\"text\":\"+7 Session\\u001b[31m\",\"objects\":7,\"bytes\":99,"     \
+	"\"class_name\":\"Session\",\"suspects\":[{\"holder_name\":\"Map\",\"held_as\":\"cache\"}" \
+	"]}"
+
+static unsigned told;
+
+static void on_verdict(void *owner, const struct manifest *manifest)
+{
+	cr_expect_eq(owner, &told);
+	cr_expect_str_eq(manifest->series, "00000000000000000000000000000abc");
+	told++;
+}
+
+static const struct manifest_verdict *verdict_of(const struct manifest *manifest,
+						 const char *script)
+{
+	told = 0;
+	analyses.on_verdict = on_verdict;
+	analyses.owner = &told;
+	worker(script);
+	analyses_add(&analyses, manifest);
+	settle();
+	return &manifest->analysis.verdict;
+}
+
+Test(analysis, the_last_of_a_series_has_a_verdict)
+{
+	const struct manifest_verdict *verdict;
+	const struct manifest *last;
+
+	put_of_series(1, 3);
+	put_of_series(2, 3);
+	last = put_of_series(3, 3);
+	verdict = verdict_of(last, "printf '{\"nodes\":3,\"classes\":[],\"leaks\":%s}' '" LEAK "'");
+	cr_expect_eq(told, 1);
+	cr_expect_str_eq(verdict->state, "leak");
+	cr_expect_str_eq(verdict->text, "+7 Session?[31m");
+	cr_expect_eq(verdict->objects, 7);
+	cr_expect_eq(verdict->bytes, 99);
+	cr_expect_str_eq(verdict->class, "Session");
+	cr_expect_str_eq(verdict->holder, "Map");
+	cr_expect_str_eq(verdict->held_as, "cache");
+}
+
+Test(analysis, the_worker_gets_the_earlier_ones)
+{
+	const struct manifest *last;
+
+	put_of_series(1, 3);
+	put_of_series(2, 3);
+	last = put_of_series(3, 3);
+	verdict_of(last, "printf '%s' \"$*\" | sed 's/.*--top=10 //'; cat <&3; cat <&4; exit 1");
+	cr_expect_str_eq(last->analysis.reason, "--earlier=2abcabc");
+	cr_expect_str_eq(last->analysis.verdict.text, "no verdict: --earlier=2abcabc");
+	cr_expect_eq(told, 1);
+}
+
+Test(analysis, what_is_missing_for_a_verdict_is_told)
+{
+	const struct manifest *last = put_of_series(3, 3);
+
+	verdict_of(last, "printf '%s' \"$*\" | sed 's/.*--top=10 //'; exit 1");
+	cr_expect_str_eq(last->analysis.reason,
+			 "--no-verdict=the earlier snapshots of the series are not in the spool");
+}
+
+Test(analysis, snapshots_of_other_processes_are_not_compared)
+{
+	const struct manifest *last;
+
+	put_of_series(1, 2)->pid = 11;
+	last = put_of_series(2, 2);
+	((struct manifest *)(uintptr_t)last)->pid = 12;
+	verdict_of(last, "printf '%s' \"$*\" | sed 's/.*--no-verdict=//'; exit 1");
+	cr_expect_str_eq(last->analysis.reason,
+			 "the snapshots of the series are of different processes");
+}
+
+Test(analysis, a_worker_that_gives_no_verdict)
+{
+	put_of_series(1, 2);
+	cr_expect_str_eq(verdict_of(put_of_series(2, 2), "printf '" REPORT "'")->text,
+			 "no verdict: the worker gave none");
+	cr_expect_str_eq(verdict_of(put_of_series(1, 2), "printf '" REPORT "'")->state, "");
+	cr_expect_eq(told, 0);
+}

@@ -15,7 +15,8 @@
 static struct loop loop;
 static struct child child;
 static struct child_end last;
-static int ended, in_fd, out[2];
+static int ended, out[2];
+static struct child_fds fds;
 
 static void on_end(void *owner, const struct child_end *end)
 {
@@ -28,8 +29,8 @@ static void setup(void)
 {
 	cr_assert_eq(loop_init(&loop), 0);
 	cr_assert_eq(pipe2(out, O_CLOEXEC), 0);
-	in_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	cr_assert_geq(in_fd, 0);
+	fds = (struct child_fds){ .in = open("/dev/null", O_RDONLY | O_CLOEXEC), .out = out[1] };
+	cr_assert_geq(fds.in, 0);
 }
 
 static void teardown(void)
@@ -46,7 +47,7 @@ static int start(const char *script)
 {
 	char *argv[] = { (char *)"sh", (char *)"-c", (char *)script, NULL };
 
-	return child_start(&child, &loop, "/bin/sh", argv, in_fd, out[1], on_end, &ended);
+	return child_start(&child, &loop, "/bin/sh", argv, &fds, on_end, &ended);
 }
 
 static void run(const char *script)
@@ -99,6 +100,26 @@ Test(child, has_two_descriptors_and_no_environment)
 	close(other);
 }
 
+Test(child, further_descriptors_are_in_their_order)
+{
+	int pair[2][2];
+
+	/* Numbers that the child's own would write over, were they not copied aside. */
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(pipe2(pair[i], O_CLOEXEC), 0);
+		cr_assert_eq(write(pair[i][1], i == 0 ? "first" : "second", i == 0 ? 5 : 6),
+			     i == 0 ? 5 : 6);
+		close(pair[i][1]);
+	}
+	fds.more[0] = pair[1][0];
+	fds.more[1] = pair[0][0];
+	fds.more_n = 2;
+	run("/bin/cat <&3; /bin/cat <&4; /bin/ls /proc/$$/fd");
+	cr_expect_str_eq(said(), "secondfirst0\n1\n3\n4\n");
+	close(pair[0][0]);
+	close(pair[1][0]);
+}
+
 Test(child, no_signal_is_ignored_or_blocked)
 {
 	sigset_t set;
@@ -136,7 +157,6 @@ Test(child, a_program_that_is_not_there)
 {
 	char *argv[] = { (char *)"x", NULL };
 
-	cr_expect_eq(
-		child_start(&child, &loop, "/nonexistent/x", argv, in_fd, out[1], on_end, &ended),
-		-ENOENT);
+	cr_expect_eq(child_start(&child, &loop, "/nonexistent/x", argv, &fds, on_end, &ended),
+		     -ENOENT);
 }

@@ -2,25 +2,17 @@
  * Where functions and classes are
  */
 
-#include "ctl/places.h"
+#include "heap/places.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "heap/source_map.h"
 #include "util/buf.h"
-
-int places_open(struct places *ret, const char *snapshot, const struct ctl_options *options,
-		struct err *err)
-{
-	*ret = (struct places){ .maps = { .directory = options->heap.source_map_dir,
-					  .quiet = options->quiet } };
-	return scripts_open(&ret->scripts, snapshot, options, err);
-}
 
 void places_fini(struct places *places)
 {
 	scripts_fini(&places->scripts);
-	source_maps_fini(&places->maps);
 }
 
 /* The list beside the snapshot is of the program's own words; else what the snapshot has. */
@@ -38,8 +30,11 @@ static void put_url(struct buf *buf, const struct places *places, const struct h
 static bool find_source(struct places *places, const char *url, const struct heap_place *place,
 			struct source_place *ret)
 {
-	const struct source_map *map = source_maps_find(
-		&places->maps, url, scripts_find_map(&places->scripts, place->script));
+	const struct source_map *map =
+		places->find_map != NULL
+			? places->find_map(places->owner, url,
+					   scripts_find_map(&places->scripts, place->script))
+			: NULL;
 
 	return map != NULL && source_map_find(map, place->line, place->column, ret);
 }

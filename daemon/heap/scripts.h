@@ -7,22 +7,20 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include "ctl/options.h"
 
 struct err;
 struct script;
+
+/* The daemon writes no longer list. */
+#define SCRIPTS_MAX_BYTES (128ull << 20)
 
 struct scripts {
 	struct script *items; /* owned: by id */
 	size_t n;
 };
 
-/*
- * options->heap.scripts_file, else the companion of the snapshot, which need not be there. CTL_OK,
- * or CTL_FAILURE with the reason; fini in any case.
- */
-int scripts_open(struct scripts *ret, const char *snapshot, const struct ctl_options *options,
-		 struct err *err);
+/* 0; -EBADMSG, -EFBIG with the reason in err; -ENOMEM. fini in any case. */
+int scripts_parse(struct scripts *ret, const char *text, uint64_t size, struct err *err);
 void scripts_fini(struct scripts *scripts); /* zeroed is fine */
 
 /* The URL, a file's without "file://"; NULL: not known. */

@@ -5,20 +5,20 @@
  * URL from the snapshot itself or from the list beside it, and its source map.
  */
 
-#include "ctl/scripts.h"
-#include "ctl/source_maps.h"
 #include "heap/analysis.h"
+#include "heap/scripts.h"
 
 struct buf;
+struct source_map;
 
 struct places {
-	struct scripts scripts;
-	struct source_maps maps;
+	struct scripts scripts; /* owned */
+	/* The source map of the script at this URL, whose own word for it may be NULL; NULL: there
+	 * is none. May be NULL: there are none. */
+	const struct source_map *(*find_map)(void *owner, const char *url, const char *map_url);
+	void *owner;
 };
 
-/* For the snapshot at this path. CTL_OK, or CTL_FAILURE with the reason; fini in any case. */
-int places_open(struct places *ret, const char *snapshot, const struct ctl_options *options,
-		struct err *err);
 void places_fini(struct places *places); /* zeroed is fine */
 
 /* "src/app.ts:12" appended; nothing when the place is not known. */

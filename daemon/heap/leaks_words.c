@@ -2,7 +2,7 @@
  * What there is to say of a suspect
  */
 
-#include "ctl/leaks_words.h"
+#include "heap/leaks_words.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -91,6 +91,21 @@ static void put_holder(struct buf *buf, const struct leaks_answer *answer,
 		buf_puts(buf, leaks_class_name(answer, analysis->classes.of[suspect->holder]));
 }
 
+/* Where in the program that is, nearest first: of the two ways as in find_name(). */
+static void put_held_at(struct buf *buf, const struct leaks_answer *answer,
+			const struct heap_suspect *suspect, const struct heap_path paths[2])
+{
+	const struct heap_graph *graph = &answer->last->analysis->graph;
+	size_t n = paths[0].n > paths[1].n ? paths[0].n : paths[1].n;
+
+	for (size_t i = 0; has_holder(suspect) && i < n && buf->size == 0; i++) {
+		for (size_t k = 0; k < 2 && buf->size == 0; k++) {
+			if (i < paths[k].n)
+				places_put(buf, answer->places, graph, paths[k].steps[i].node);
+		}
+	}
+}
+
 /* The dominators and a shortest path of the holder; free both. */
 int leaks_find_paths(struct heap_path ret[2], const struct leaks_answer *answer, uint32_t holder)
 {
@@ -110,14 +125,17 @@ int leaks_words_init(struct leaks_words *ret, const struct leaks_answer *answer,
 	buf_init(&ret->held_as, SIZE_MAX / 2);
 	buf_init(&ret->function, SIZE_MAX / 2);
 	buf_init(&ret->place, SIZE_MAX / 2);
+	buf_init(&ret->held_at, SIZE_MAX / 2);
 	if (r < 0)
 		return r;
 	put_holder(&ret->holder, answer, suspect);
 	put_held_as(&ret->held_as, &answer->last->analysis->graph, suspect, ret->paths);
+	put_held_at(&ret->held_at, answer, suspect, ret->paths);
 	put_function(&ret->function, answer, suspect->example);
 	places_put(&ret->place, answer->places, &answer->last->analysis->graph, suspect->example);
 	return buf_text(&ret->holder) != NULL && buf_text(&ret->held_as) != NULL &&
-			       buf_text(&ret->function) != NULL && buf_text(&ret->place) != NULL
+			       buf_text(&ret->function) != NULL && buf_text(&ret->place) != NULL &&
+			       buf_text(&ret->held_at) != NULL
 		       ? 0
 		       : -ENOMEM;
 }
@@ -130,6 +148,7 @@ void leaks_words_fini(struct leaks_words *words)
 	buf_fini(&words->held_as);
 	buf_fini(&words->function);
 	buf_fini(&words->place);
+	buf_fini(&words->held_at);
 }
 
 const char *leaks_why_apart(const struct leaks_answer *answer)

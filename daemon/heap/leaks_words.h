@@ -2,13 +2,14 @@
 
 /* What there is to say of a suspect, in texts: for people and for programs alike. */
 
-#include "ctl/leaks_show.h"
+#include "heap/leaks_answer.h"
 #include "heap/retain.h"
 #include "util/buf.h"
 
 struct leaks_words {
 	struct heap_path paths[2]; /* dominators of the holder, and a shortest path to it */
 	struct buf holder, held_as, function, place; /* empty: there is none */
+	struct buf held_at; /* place of the holder, or of what is nearest on the way to it */
 };
 
 /* 0, -ENOMEM; fini in any case. */

@@ -2,24 +2,15 @@
  * The list of scripts beside a snapshot
  */
 
-#include "ctl/scripts.h"
+#include "heap/scripts.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "ctl/heap_file.h"
-#include "ctl/source.h"
 #include "json/tree.h"
 #include "util/err.h"
 #include "util/str.h"
-
-enum { PATH_BYTES_MAX = 4096 };
-
-/* The daemon writes no longer one. */
-#define LIST_MAX_BYTES (128ull << 20)
 
 struct script {
 	uint64_t id;
@@ -73,63 +64,23 @@ static int fill(struct scripts *scripts, const struct tree *list)
 	return r;
 }
 
-static int parse(struct scripts *scripts, const struct v8_text *text, const char *path,
-		 struct err *err)
+int scripts_parse(struct scripts *ret, const char *text, uint64_t size, struct err *err)
 {
 	struct tree *list = NULL;
-	struct err why = { .text = "too long" };
-	int r = text->size <= LIST_MAX_BYTES
-			? tree_parse(text->data, (size_t)text->size, &list, &why)
-			: -EFBIG;
-
-	if (r == 0 && !tree_is_array(list))
-		r = err_set(&why, -EBADMSG, "not a list");
-	if (r == 0) {
-		r = fill(scripts, list);
-		err_set(&why, r, "out of memory");
-	}
-	tree_free(list);
-	return r == 0 ? CTL_OK
-		      : source_fail(err, CTL_FAILURE, r, "%s: no list of scripts: %s", path,
-				    why.text);
-}
-
-/* STEM.heapsnapshot.zst.age has STEM.scripts.json.zst.age beside it; false when it has none. */
-static bool companion(char *ret, size_t size, const char *snapshot)
-{
-	static const char end[] = ".heapsnapshot", *const suffixes[] = { "", ".zst", ".zst.age",
-									 ".age" };
-	const char *found = NULL;
-
-	for (const char *at = snapshot; (at = strstr(at, end)) != NULL; at++)
-		found = at;
-	for (size_t i = 0; found != NULL && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-		int n = snprintf(ret, size, "%.*s.scripts.json%s", (int)(found - snapshot),
-				 snapshot, suffixes[i]);
-
-		if (n > 0 && (size_t)n < size && access(ret, F_OK) == 0)
-			return true;
-	}
-	return false;
-}
-
-int scripts_open(struct scripts *ret, const char *snapshot, const struct ctl_options *options,
-		 struct err *err)
-{
-	const char *path = options->heap.scripts_file;
-	struct heap_file file;
-	char beside[PATH_BYTES_MAX];
-	int exit;
+	int r;
 
 	*ret = (struct scripts){ .n = 0 };
-	if (path == NULL && !companion(beside, sizeof(beside), snapshot))
-		return CTL_OK;
-	path = path != NULL ? path : beside;
-	exit = heap_file_open(&file, path, options, 0, err);
-	if (exit == CTL_OK)
-		exit = parse(ret, &file.text, path, err);
-	heap_file_fini(&file);
-	return exit;
+	if (size > SCRIPTS_MAX_BYTES)
+		return err_set(err, -EFBIG, "too long");
+	r = tree_parse(text, (size_t)size, &list, err);
+	if (r == 0 && !tree_is_array(list))
+		r = err_set(err, -EBADMSG, "not a list");
+	if (r == 0) {
+		r = fill(ret, list);
+		err_set(err, r, "out of memory");
+	}
+	tree_free(list);
+	return r;
 }
 
 void scripts_fini(struct scripts *scripts)

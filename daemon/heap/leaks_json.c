@@ -2,10 +2,11 @@
  * What `leaks` found, for programs (docs/ANALYSIS.md)
  */
 
-#include "ctl/leaks_show.h"
+#include "heap/leaks_answer.h"
 
-#include "ctl/leaks_words.h"
-#include "ctl/paths.h"
+#include "heap/leaks_line.h"
+#include "heap/leaks_words.h"
+#include "heap/path_json.h"
 #include "json/write.h"
 
 static const char *const kinds[] = {
@@ -44,6 +45,7 @@ static int json_suspect(struct json_writer *w, const struct leaks_answer *answer
 				   classes[analysis->classes.of[suspect->holder]].key);
 		json_text(w, "holder_name", &words.holder);
 		json_text(w, "held_as", &words.held_as);
+		json_text(w, "held_at", &words.held_at);
 		path_put_json(w, analysis, answer->places, "dominators", &words.paths[0]);
 		path_put_json(w, analysis, answer->places, "shortest_path", &words.paths[1]);
 		json_write_object_end(w);
@@ -82,22 +84,33 @@ static void json_matching(struct json_writer *w, const struct leaks_answer *answ
 	json_member_string(w, "note", apart ? leaks_why_apart(answer) : NULL);
 }
 
-int leaks_put_json(struct buf *buf, const struct leaks_answer *answer, uint64_t top)
+static int json_verdict(struct json_writer *w, const struct leaks_answer *answer)
 {
-	struct json_writer w;
-	int r = 0;
+	struct buf line;
+	int r;
 
-	json_write_init(&w, buf);
-	json_write_object(&w);
-	json_matching(&w, answer);
-	json_member_uint(&w, "growth_bytes", answer->leaks.growth);
-	json_member_uint(&w, "threshold_bytes", answer->leaks.threshold);
-	json_write_key(&w, "suspects");
-	json_write_array(&w);
+	buf_init(&line, SIZE_MAX / 2);
+	r = leaks_put_line(&line, answer);
+	if (r == 0) {
+		json_member_string(w, "verdict", leaks_verdict_name(leaks_verdict(answer)));
+		json_member_string(w, "text", buf_text(&line));
+	}
+	buf_fini(&line);
+	return r;
+}
+
+int leaks_put_members(struct json_writer *w, const struct leaks_answer *answer, uint64_t top)
+{
+	int r = json_verdict(w, answer);
+
+	json_matching(w, answer);
+	json_member_uint(w, "growth_bytes", answer->leaks.growth);
+	json_member_uint(w, "threshold_bytes", answer->leaks.threshold);
+	json_write_key(w, "suspects");
+	json_write_array(w);
 	for (size_t i = 0; i < leaks_shown(answer->leaks.n, top) && r == 0; i++)
-		r = json_suspect(&w, answer, &answer->leaks.items[i]);
-	json_write_array_end(&w);
-	json_classes(&w, answer, top);
-	json_write_object_end(&w);
-	return r == 0 ? buf->error : r;
+		r = json_suspect(w, answer, &answer->leaks.items[i]);
+	json_write_array_end(w);
+	json_classes(w, answer, top);
+	return r;
 }

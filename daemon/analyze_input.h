@@ -1,0 +1,21 @@
+#pragma once
+
+/* Snapshots and lists as the worker has them: mapped while it may, expanded when it is confined. */
+
+#include <stdint.h>
+#include "heap/load_v8.h"
+
+struct err;
+
+/* The file behind a descriptor. 0, -errno with the reason in err. */
+int input_map(struct v8_text *ret, int fd, struct err *err);
+
+/*
+ * What is packed is unpacked, layer by layer, within so many bytes of memory; the packed text is
+ * given back. *ret_bytes: the memory it takes. 0; -ENOMEM: more would be needed; -EBADMSG and
+ * others with the reason in err.
+ */
+int input_expand(struct v8_text *text, uint64_t memory_bytes, uint64_t *ret_bytes, struct err *err);
+
+/* Give it back. */
+void input_fini(struct v8_text *text);

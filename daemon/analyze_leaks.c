@@ -1,0 +1,181 @@
+/*
+ * The worker's comparison
+ *
+ * The last snapshot is analysed already and stays; of the others there is one at a time.
+ */
+
+#include "analyze_leaks.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "analyze_input.h"
+#include "heap/leaks_answer.h"
+#include "heap/leaks_line.h"
+#include "json/write.h"
+#include "util/buf.h"
+#include "util/err.h"
+#include "util/str.h"
+
+/* Places that are told of, fewer where their paths are long; what all of it may take in a report.
+ */
+enum { SUSPECTS_TOLD = 12, SUSPECTS_FEWER = 3, LEAKS_BYTES_MAX = 512 << 10 };
+
+/* As in the estimate of the snapshot itself: what that does not count. */
+enum { UNCOUNTED_SHARE = 8 };
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+static int too_much(struct err *err, uint64_t memory_bytes)
+{
+	char left[STR_UNIT_MAX];
+
+	return err_set(err, -EFBIG, "comparing takes more than the %s that are left for it",
+		       str_format_bytes(left, memory_bytes));
+}
+
+/* One earlier snapshot; of its text and analysis nothing is left. */
+static int compare_one(struct leaks_answer *answer, struct v8_text *text, uint64_t memory_bytes,
+		       struct err *err)
+{
+	struct heap_load_options load = { .threads = 1 };
+	struct heap_analysis base = { .retained = NULL };
+	struct heap_side side = { .ways = NULL };
+	uint64_t expanded;
+	int r = input_expand(text, memory_bytes, &expanded, err);
+
+	if (r == 0) {
+		load.memory_max = less(memory_bytes, expanded);
+		load.memory_max -= load.memory_max / UNCOUNTED_SHARE;
+		load.memory_max += load.memory_max == 0; /* 0 would be no limit */
+		r = heap_analyse_beside(&base, text, &answer->last->analysis->shapes, &load, err);
+	}
+	if (r == 0)
+		r = heap_side_init(&side, &base);
+	if (r == 0)
+		r = leaks_answer_add(answer, &side, HEAP_MATCH_AUTO);
+	heap_side_fini(&side);
+	heap_analysis_fini(&base);
+	input_fini(text);
+	return r;
+}
+
+/* Where the program's files are known: without a list the snapshot may tell, or nobody does. */
+static void read_scripts(struct places *places, const struct leaks_input *input)
+{
+	uint64_t expanded;
+	struct err ignored;
+
+	if (input->scripts->size > 0 &&
+	    input_expand(input->scripts, input->memory_bytes, &expanded, &ignored) == 0)
+		(void)scripts_parse(&places->scripts, input->scripts->data, input->scripts->size,
+				    &ignored);
+}
+
+static int compare(struct leaks_answer *answer, const struct leaks_input *input, struct err *err)
+{
+	uint64_t taken = (uint64_t)answer->last->analysis->graph.nodes * LEAKS_NODE_BYTES;
+	int r = 0;
+
+	for (unsigned i = 0; i < input->earlier_n && r == 0 && answer->classes == NULL; i++)
+		r = compare_one(answer, &input->earlier[i], less(input->memory_bytes, taken), err);
+	if (r == 0)
+		r = leaks_answer_find(answer);
+	return r == -ENOMEM || r == -EFBIG ? too_much(err, input->memory_bytes) : r;
+}
+
+/* ---- what is written ---- */
+
+static void write_none(struct json_writer *w, const char *why)
+{
+	struct buf text;
+
+	buf_init(&text, LEAKS_BYTES_MAX);
+	buf_printf(&text, "no verdict: %s", why);
+	json_write_object(w);
+	json_member_string(w, "verdict", leaks_verdict_name(LEAKS_VERDICT_NONE));
+	json_member_string(w, "text", buf_text(&text));
+	json_write_object_end(w);
+	buf_fini(&text);
+}
+
+/* What the verdict is about, in numbers and names, for metrics. */
+static void write_first(struct json_writer *w, const struct leaks_answer *answer)
+{
+	const struct heap_suspect *first = &answer->leaks.items[0];
+
+	if (leaks_verdict(answer) != LEAKS_VERDICT_LEAK)
+		return;
+	json_member_uint(w, "objects", first->kind == HEAP_LEAK_OWN ? 1 : first->count);
+	json_member_uint(w, "bytes", first->bytes);
+	json_member_string(w, "class_name",
+			   answer->last->analysis->classes.items[first->class].name);
+}
+
+static int put_object(struct buf *buf, const struct leaks_answer *answer, uint64_t top)
+{
+	struct json_writer w;
+	int r;
+
+	json_write_init(&w, buf);
+	json_write_object(&w);
+	write_first(&w, answer);
+	r = leaks_put_members(&w, answer, top);
+	json_write_object_end(&w);
+	return r == 0 ? buf->error : r;
+}
+
+/* Paths to a holder may be long: then of fewer. */
+static int write_answer(struct json_writer *w, const struct leaks_answer *answer)
+{
+	static const uint64_t tops[] = { SUSPECTS_TOLD, SUSPECTS_FEWER, 1 };
+	struct buf buf;
+	int r = -E2BIG;
+
+	for (size_t i = 0; i < sizeof(tops) / sizeof(tops[0]) && r == -E2BIG; i++) {
+		buf_init(&buf, LEAKS_BYTES_MAX);
+		r = put_object(&buf, answer, tops[i]);
+		if (r == 0)
+			json_write_raw(w, buf.data, buf.size);
+		buf_fini(&buf);
+	}
+	if (r == -E2BIG)
+		write_none(w, "the paths to what accumulates are too long for a report");
+	return r == -E2BIG ? 0 : r;
+}
+
+int leaks_write(struct json_writer *w, const struct heap_analysis *last,
+		const struct leaks_input *input)
+{
+	struct places places = { .owner = NULL };
+	struct leaks_answer answer = { .places = &places, .same_process = input->same_process };
+	struct heap_side side;
+	struct err err = { .text = "" };
+	int r;
+
+	if (input->refused == NULL && input->earlier_n == 0)
+		return 0;
+	json_write_key(w, "leaks");
+	if (input->refused != NULL) {
+		write_none(w, input->refused);
+		return 0;
+	}
+	r = heap_side_init(&side, last);
+	answer.last = &side;
+	read_scripts(&places, input);
+	if (r == 0)
+		r = compare(&answer, input, &err);
+	else
+		too_much(&err, input->memory_bytes);
+	if (r == 0)
+		r = write_answer(w, &answer);
+	else
+		write_none(w, err.text[0] != '\0' ? err.text : strerror(-r));
+	leaks_answer_fini(&answer);
+	heap_side_fini(&side);
+	places_fini(&places);
+	return r == -ENOMEM && err.text[0] == '\0' ? r : 0;
+}

@@ -1,0 +1,66 @@
+/*
+ * Two or three snapshots compared
+ *
+ * The last one stays; of each earlier one only what it retained is kept, object by object of the
+ * last.
+ */
+
+#include "heap/leaks_answer.h"
+
+/* Two snapshots of one program have most of their objects in common. */
+static bool is_same_program(const struct heap_match *match, const struct heap_graph *base)
+{
+	uint64_t matched = 0;
+
+	for (uint32_t node = 0; node < match->nodes; node++)
+		matched += match->of[node] != UINT32_MAX;
+	return matched * 2 >= base->nodes || matched * 2 >= match->nodes;
+}
+
+static int add_past(struct leaks_answer *answer, const struct heap_side *base,
+		    enum heap_match_by wish)
+{
+	enum heap_match_by by = wish;
+	struct heap_match match;
+	int r = heap_match_init(&match, base, answer->last, &by);
+
+	if (r == 0)
+		r = heap_past_init(&answer->pasts[answer->pasts_n++], &match, base);
+	if (r == 0) {
+		if (answer->pasts_n == 1 || by == HEAP_MATCH_PATHS) {
+			answer->by = by;
+			answer->agreement = match.agreement;
+		}
+		if (wish == HEAP_MATCH_AUTO && !answer->same_process &&
+		    !is_same_program(&match, &base->analysis->graph))
+			answer->apart = LEAKS_OTHER_PROGRAM;
+	}
+	heap_match_fini(&match);
+	return r;
+}
+
+int leaks_answer_add(struct leaks_answer *answer, const struct heap_side *base,
+		     enum heap_match_by wish)
+{
+	int r = answer->apart == LEAKS_SAME ? add_past(answer, base, wish) : 0;
+
+	if (r == 0 && answer->apart != LEAKS_SAME)
+		r = heap_class_growth(base->analysis, answer->last->analysis, &answer->classes,
+				      &answer->classes_n);
+	return r;
+}
+
+int leaks_answer_find(struct leaks_answer *answer)
+{
+	if (answer->apart != LEAKS_SAME)
+		return 0;
+	return heap_leaks_find(&answer->leaks, answer->last, answer->pasts, answer->pasts_n);
+}
+
+void leaks_answer_fini(struct leaks_answer *answer)
+{
+	for (size_t i = 0; i < answer->pasts_n; i++)
+		heap_past_fini(&answer->pasts[i]);
+	heap_leaks_fini(&answer->leaks);
+	heap_class_growth_free(answer->classes, answer->classes_n);
+}

@@ -1,0 +1,47 @@
+#pragma once
+
+/* What a comparison of two or three snapshots came to, for people and for programs. */
+
+#include "heap/class_growth.h"
+#include "heap/leaks.h"
+#include "heap/places.h"
+
+struct buf;
+struct json_writer;
+
+/* Why objects are not compared one by one, which `classes` says. */
+enum leaks_apart { LEAKS_SAME, LEAKS_ASKED, LEAKS_OTHER_PROCESS, LEAKS_OTHER_PROGRAM };
+
+enum {
+	/* Bytes per object of the last snapshot and of an earlier one, besides their analyses: the
+	 * trees and ways of both, what is matched, what was retained. */
+	LEAKS_NODE_BYTES = 56,
+};
+
+struct leaks_answer {
+	const struct heap_side *last; /* borrowed */
+	struct places *places; /* borrowed: files are read as they are needed */
+	bool same_process; /* that is known, however much has come since */
+	struct heap_leaks leaks; /* owned, as is what follows */
+	struct heap_past pasts[HEAP_PASTS_MAX];
+	size_t pasts_n;
+	enum heap_match_by by;
+	struct heap_agreement agreement; /* the worse of the two */
+	enum leaks_apart apart;
+	struct heap_class_growth *classes; /* when it is not LEAKS_SAME */
+	size_t classes_n;
+};
+
+/*
+ * Compare with an earlier snapshot, the oldest first; of its objects nothing is needed after. When
+ * only classes can be compared, `classes` is there and no other has to be added. 0, -ENOMEM.
+ */
+int leaks_answer_add(struct leaks_answer *answer, const struct heap_side *base,
+		     enum heap_match_by wish);
+
+/* After all were added: what accumulates, unless only classes are compared. 0, -ENOMEM. */
+int leaks_answer_find(struct leaks_answer *answer);
+void leaks_answer_fini(struct leaks_answer *answer);
+
+/* The members of the JSON (docs/ANALYSIS.md); top: so many suspects or rows, 0: all. 0, -ENOMEM. */
+int leaks_put_members(struct json_writer *w, const struct leaks_answer *answer, uint64_t top);

@@ -1,0 +1,182 @@
+/*
+ * A verdict in one line
+ */
+
+#include "heap/leaks_line.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "heap/leaks_words.h"
+#include "util/buf.h"
+#include "util/str.h"
+
+/* Bytes of a name, or of a path from its end. */
+enum { NAME_SHOWN_MAX = 60, PLACE_SHOWN_MAX = 80 };
+
+enum leaks_verdict leaks_verdict(const struct leaks_answer *answer)
+{
+	if (answer->apart != LEAKS_SAME)
+		return LEAKS_VERDICT_NONE;
+	return answer->leaks.n > 0 ? LEAKS_VERDICT_LEAK : LEAKS_VERDICT_NOTHING;
+}
+
+const char *leaks_verdict_name(enum leaks_verdict verdict)
+{
+	static const char *const names[] = {
+		[LEAKS_VERDICT_NONE] = "none",
+		[LEAKS_VERDICT_NOTHING] = "nothing",
+		[LEAKS_VERDICT_LEAK] = "leak",
+	};
+
+	return names[verdict];
+}
+
+static void put_char(struct buf *buf, const char *text, size_t n)
+{
+	if (n == 0 || (unsigned char)text[0] < 0x20 || text[0] == 0x7f)
+		buf_puts(buf, "?");
+	else
+		buf_append(buf, text, n);
+}
+
+/* So much of a text, without control characters. */
+static void put_name(struct buf *buf, const char *text)
+{
+	size_t left = strlen(text), used = 0;
+
+	while (left > 0 && used < NAME_SHOWN_MAX) {
+		size_t n = str_utf8_sequence(text, left), step = n > 0 ? n : 1;
+
+		put_char(buf, text, n);
+		text += step;
+		used += step;
+		left -= step;
+	}
+	if (left > 0)
+		buf_puts(buf, "...");
+}
+
+/* The end of a path says where it is, so the beginning goes. */
+static void put_place(struct buf *buf, const char *place)
+{
+	const char *at = place;
+
+	while (strlen(at) > PLACE_SHOWN_MAX && strchr(at + 1, '/') != NULL)
+		at = strchr(at + 1, '/');
+	if (at != place)
+		buf_puts(buf, "...");
+	for (size_t left = strlen(at); left > 0;) {
+		size_t n = str_utf8_sequence(at, left), step = n > 0 ? n : 1;
+
+		put_char(buf, at, n);
+		at += step;
+		left -= step;
+	}
+}
+
+/* "12,034" */
+static void put_count(struct buf *buf, uint64_t count)
+{
+	char digits[24];
+	int n = snprintf(digits, sizeof(digits), "%" PRIu64, count);
+
+	for (int i = 0; i < n; i++)
+		buf_printf(buf, "%s%c", i > 0 && (n - i) % 3 == 0 ? "," : "", digits[i]);
+}
+
+static void put_what(struct buf *buf, const struct leaks_answer *answer,
+		     const struct heap_suspect *suspect, const struct leaks_words *words)
+{
+	char bytes[STR_UNIT_MAX];
+
+	if (suspect->kind != HEAP_LEAK_OWN) {
+		buf_puts(buf, "+");
+		put_count(buf, suspect->count);
+		buf_puts(buf, " ");
+	}
+	put_name(buf, leaks_class_name(answer, suspect->class));
+	if (words->function.size > 0) {
+		buf_puts(buf, " ");
+		put_name(buf, words->function.data);
+	}
+	if (suspect->kind == HEAP_LEAK_CHAIN)
+		buf_puts(buf, ", each holding the next");
+	buf_printf(buf, suspect->kind == HEAP_LEAK_OWN ? ", %s larger by itself" : " (%s)",
+		   str_format_bytes(bytes, suspect->bytes));
+}
+
+static void put_quoted(struct buf *buf, const char *before, const struct buf *text)
+{
+	if (text->size == 0)
+		return;
+	buf_puts(buf, before);
+	buf_puts(buf, " \"");
+	put_name(buf, text->data);
+	buf_puts(buf, "\"");
+}
+
+static void put_where(struct buf *buf, const struct heap_suspect *suspect,
+		      struct leaks_words *words)
+{
+	if (suspect->kind == HEAP_LEAK_UNREACHED) {
+		buf_puts(buf, " held by what the snapshot does not tell");
+	} else if (suspect->kind == HEAP_LEAK_ROOTS) {
+		buf_puts(buf, " held by the engine");
+		put_quoted(buf, " as", &words->holder);
+	} else {
+		if (suspect->kind != HEAP_LEAK_OWN) {
+			buf_puts(buf, " held by ");
+			put_name(buf, buf_text(&words->holder));
+		}
+		put_quoted(buf, suspect->kind == HEAP_LEAK_OWN ? ", held as" : "", &words->held_as);
+	}
+	if (words->held_at.size > 0 || words->place.size > 0) {
+		buf_puts(buf, " in ");
+		put_place(buf, words->held_at.size > 0 ? words->held_at.data : words->place.data);
+	}
+}
+
+static int put_leak(struct buf *buf, const struct leaks_answer *answer)
+{
+	const struct heap_suspect *suspect = &answer->leaks.items[0];
+	struct leaks_words words;
+	int r = leaks_words_init(&words, answer, suspect);
+
+	if (r == 0) {
+		put_what(buf, answer, suspect, &words);
+		put_where(buf, suspect, &words);
+		if (answer->leaks.n > 1)
+			buf_printf(buf, "; %zu more place%s", answer->leaks.n - 1,
+				   answer->leaks.n > 2 ? "s" : "");
+		if (answer->pasts_n < HEAP_PASTS_MAX)
+			buf_puts(buf, " (of two snapshots: what only warms up looks the same)");
+	}
+	leaks_words_fini(&words);
+	return r;
+}
+
+int leaks_put_line(struct buf *buf, const struct leaks_answer *answer)
+{
+	char growth[STR_UNIT_MAX];
+	int r = 0;
+
+	switch (leaks_verdict(answer)) {
+	case LEAKS_VERDICT_LEAK:
+		r = put_leak(buf, answer);
+		break;
+	case LEAKS_VERDICT_NOTHING:
+		buf_printf(buf, "nothing accumulates (the heap grew by %s)",
+			   str_format_bytes(growth, answer->leaks.growth));
+		break;
+	case LEAKS_VERDICT_NONE:
+		buf_puts(buf, answer->apart == LEAKS_OTHER_PROGRAM
+				      ? "no verdict: most objects of one snapshot are not found in "
+					"the other"
+				      : "no verdict: only classes were compared");
+		break;
+	}
+	return r == 0 ? buf->error : r;
+}

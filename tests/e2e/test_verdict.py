@@ -1,0 +1,171 @@
+"""Verdicts: a rule's series of snapshots is compared when its last one is in the spool, and what
+accumulates is said where people look: report, alert, Alertmanager, metrics, journal."""
+
+import os
+import re
+import signal
+
+import pytest
+import yaml
+
+from lab import bun, chromium, deno, hoards
+from lab.alertmanager import Alertmanager, static
+from lab.ctl import Ctl
+from lab.daemon import static_config
+from lab.wait import until
+
+KEY = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
+RULE = {
+    "alert": "Growing",
+    "when": {"metric": "heap_used", "above": "100KiB"},
+    "guards": {"headroom": 0, "cooldown": "1h"},
+    "annotations": {"summary": "{{ $labels.target }}: {{ $labels.verdict }}"},
+    "actions": [{"capture": "snapshot", "series": {"count": 3, "spacing": "10s"}}],
+}
+RUN = "; hoards.start('%s'); setInterval(() => hoards.work(40), 100); 1"
+LIMIT_S = 150
+
+
+def rule(**series):
+    return dict(RULE, actions=[{"capture": "snapshot", "series": {**RULE["actions"][0]["series"],
+                                                                  **series}}])
+
+
+def configuration(tmp_path, targets, made=RULE, capture=None, **sections):
+    path = tmp_path / "rules.yaml"
+    path.write_text(yaml.safe_dump({"groups": [
+        {"name": "memory", "interval": "1s", "rules": [made]}]}, sort_keys=False))
+    return static_config(targets, rule_files=[str(path)],
+                         capture={"diagnostics": False, **(capture or {})},
+                         analysis={"enabled": True, "headroom": "64MiB"}, **sections)
+
+
+def alert_of(daemon, target):
+    """The alert of this target, if there is one."""
+    return next((a for a in daemon.api("/alerts")["alerts"] if a["labels"]["target"] == target), None)
+
+
+def wait_verdict(daemon, target):
+    def told():
+        alert = alert_of(daemon, target)
+        return alert and alert["annotations"].get("verdict")
+    return until(told, lambda: f"a verdict on {target}; log:\n{daemon.tail(60)}", LIMIT_S)
+
+
+def series_of(daemon, target):
+    return sorted((c for c in daemon.api("/captures")["ready"] if c["target"] == target),
+                  key=lambda c: c["series_index"])
+
+
+def report_of(daemon, capture):
+    answer = daemon.get(f"/api/v1/captures/{capture['id']}/report")
+    assert answer.status == 200, answer.text
+    return answer.json()
+
+
+def start_deno(nursery, home, leak):
+    program = deno.Deno(nursery, home, "0")
+    with hoards.cdp.Client(program.port, limit_s=60) as client:
+        client.evaluate(hoards.SCRIPT.read_text() + RUN % leak)
+    return program
+
+
+def start_chromium(nursery, home, leak):
+    browser = chromium.Chromium(nursery, home, "data:text/html,<title>shop</title><body>")
+    with browser.client() as client:
+        client.evaluate(hoards.SCRIPT.read_text() + RUN % leak)
+    return browser
+
+
+def test_what_leaks_is_named_on_every_engine(nursery, start_node, start_daemon, tmp_path):
+    planted = {"node20": ("SessionRecord", "Map", "sessions"),
+               "node24": ("HistoryEntry", "Object", "log"),
+               "bun": ("RequestTrace", "Array", "traces"),
+               "deno": ("Ticket", "Set", "tickets"),
+               "chromium": ("Detached <section>", "Array", "removed")}
+    programs = {"node20": start_node(20, "steady", "sessions"),
+                "node24": start_node(24, "steady", "history"),
+                "healthy": start_node(24, "steady"),
+                "bun": bun.Bun(nursery, "requests", program="steady"),
+                "deno": start_deno(nursery, tmp_path / "deno", "tickets"),
+                "chromium": start_chromium(nursery, tmp_path / "chromium", "detached")}
+    peer = Alertmanager(nursery, tmp_path / "alertmanager")
+    daemon = start_daemon(configuration(
+        tmp_path, {name: program.address for name, program in programs.items()},
+        alerting={"alertmanagers": [static(peer)], "resend_delay": "1h"}))
+    for name, (class_, holder, held_as) in planted.items():
+        text = wait_verdict(daemon, name)
+        alert, captures = alert_of(daemon, name), series_of(daemon, name)
+        assert alert["annotations"]["summary"] == f"{name}: {text}"
+        last = captures[-1]
+        leaks = report_of(daemon, last)["leaks"]
+        assert leaks["verdict"] == "leak" and leaks["text"] == text, (name, text)
+        first, *rest = leaks["suspects"]
+        assert first["class"].endswith(class_) and first["held_as"] == held_as, (name, text)
+        assert first["holder_name"] == holder, (name, text)
+        # The engine's own may grow beside it, by little.
+        assert sum(s["bytes"] for s in rest) < first["bytes"] / 5, (name, leaks["suspects"])
+        assert re.match(rf"\+[\d,]+ {re.escape(class_)}.* \([\d.]+ [KM]iB\) held by "
+                        rf'{holder} "{held_as}"', text), text
+        assert (last["verdict"], last["verdict_text"]) == ("leak", text)
+        assert last["series_index"] == 3 and [c["verdict"] for c in captures[:-1]] == ["", ""]
+        assert "leaks" not in report_of(daemon, captures[0])
+        labels = {"target": name, "rule": "Growing"}
+        assert daemon.value("heapwatch_leak_verdict", **labels) == 1
+        assert daemon.value("heapwatch_leak_verdict_objects", **labels) == first["count"] > 100
+        assert daemon.value("heapwatch_leak_verdict_bytes", **labels) == first["bytes"]
+        ((told, _),) = daemon.values("heapwatch_leak_verdict_info", target=name)
+        assert (told["class"], told["holder"], told["held_as"]) == (class_, holder, held_as)
+        # It was sent once when it began to fire, and is not due for an hour but for this.
+        until(lambda: any(a["annotations"].get("verdict") == text for a in peer.alerts()),
+              lambda: f"Alertmanager to know of {text}: {peer.alerts()}")
+        daemon.process.wait_line(f"of the series of {name}: " + re.escape(text)[:40])
+    assert re.search(r"\bin \S+/hoards\.js:\d+", wait_verdict(daemon, "node24"))
+
+    # What only fills its caches has none, and that is said.
+    text = wait_verdict(daemon, "healthy")
+    assert text.startswith("nothing accumulates"), text
+    leaks = report_of(daemon, series_of(daemon, "healthy")[-1])["leaks"]
+    assert (leaks["verdict"], leaks["suspects"]) == ("nothing", [])
+    assert daemon.value("heapwatch_leak_verdict", target="healthy") == 0
+    assert daemon.values("heapwatch_leak_verdict_info", target="healthy") == []
+    assert "Verdict: nothing accumulates" in Ctl("-H", f"127.0.0.1:{daemon.port}")(
+        "info", series_of(daemon, "healthy")[-1]["id"]).stdout
+
+
+def test_over_a_kill(start_node, start_daemon, tmp_path):
+    """The alert knows its series, and its verdict, after a restart."""
+    app, home = start_node(24, "steady", "sessions"), tmp_path / "daemon"
+    config = configuration(tmp_path, {"app": app.address}, rule(count=2))
+    daemon = start_daemon(config, home=home)
+    daemon.wait_capture(1)
+    for _ in range(2):
+        until(lambda: "series" in (daemon.storage / "state/alerts.json").read_text(),
+              "the alert to be kept")
+        daemon.process.signal(signal.SIGKILL)
+        daemon.process.wait_exit()
+        daemon = start_daemon(config, home=home)
+        text = wait_verdict(daemon, "app")
+        assert "SessionRecord" in text and "of two snapshots" in text
+    assert len(series_of(daemon, "app")) == 2
+
+
+@pytest.mark.parametrize("capture, text", [
+    ({"encrypt": [KEY]}, "no verdict: it is encrypted, and the daemon has no key"),
+], ids=["encrypted"])
+def test_why_there_is_none(start_node, start_daemon, tmp_path, capture, text):
+    app = start_node(24, "steady", "sessions")
+    daemon = start_daemon(configuration(tmp_path, {"app": app.address}, rule(count=2), capture))
+    assert wait_verdict(daemon, "app") == text
+    assert series_of(daemon, "app")[-1]["verdict"] == "none"
+    assert daemon.value("heapwatch_leak_verdict", target="app") == -1
+
+
+def test_earlier_ones_that_are_gone(start_node, start_daemon, tmp_path):
+    app = start_node(24, "steady", "sessions")
+    daemon = start_daemon(configuration(tmp_path, {"app": app.address}, rule(count=2)))
+    path = daemon.wait_capture(1)
+    until(lambda: series_of(daemon, "app")[0]["analysis"]["state"] == "done", "its own report")
+    os.unlink(path)
+    assert wait_verdict(daemon, "app") == \
+        "no verdict: the earlier snapshots of the series cannot be read"
