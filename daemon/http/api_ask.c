@@ -86,6 +86,7 @@ static int request_capture(struct http_exchange *exchange, const struct target *
 		.recipe = &wish->recipe,
 		.series = &wish->series,
 		.sampling = &wish->sampling,
+		.timeline = &wish->timeline,
 		.gc_before = wish->gc_before,
 		.force = wish->force,
 		.dry_run = wish->dry_run,

@@ -22,6 +22,7 @@ struct wish {
 	struct recipe_choice recipe; /* owned */
 	struct series_settings series;
 	struct sampling_settings sampling; /* owned */
+	struct timeline_settings timeline;
 	bool gc_before, force, dry_run;
 };
 

@@ -15,7 +15,8 @@
 static const char names_stay[] = "the names of properties in its snapshots cannot be replaced; "
 				 "redact: strings can be had";
 static const char jsc_no_samples[] = "JavaScriptCore has no sampling heap profiler";
-static const char jsc_no_stacks[] = "JavaScriptCore keeps no stacks of allocations";
+static const char jsc_no_timeline[] = "JavaScriptCore keeps no times and no stacks of "
+				      "allocations; a series of two snapshots tells what is new";
 
 static const struct runtime node = {
 	.name = "node",
@@ -79,7 +80,7 @@ static const struct runtime bun = {
 	.cannot = {
 		[ABILITY_WORKERS] = "its inspector does not reach them",
 		[ABILITY_SAMPLING] = jsc_no_samples,
-		[ABILITY_TIMELINE] = jsc_no_stacks,
+		[ABILITY_TIMELINE] = jsc_no_timeline,
 	},
 };
 
@@ -105,7 +106,7 @@ static const struct runtime webkit = {
 		[ABILITY_WORKERS] = "its workers tell no memory",
 		[ABILITY_REDACT_ALL] = names_stay,
 		[ABILITY_SAMPLING] = jsc_no_samples,
-		[ABILITY_TIMELINE] = jsc_no_stacks,
+		[ABILITY_TIMELINE] = jsc_no_timeline,
 	},
 };
 
@@ -127,7 +128,7 @@ static const struct runtime safari = {
 		[ABILITY_WORKERS] = "its workers tell no memory",
 		[ABILITY_REDACT_ALL] = names_stay,
 		[ABILITY_SAMPLING] = jsc_no_samples,
-		[ABILITY_TIMELINE] = jsc_no_stacks,
+		[ABILITY_TIMELINE] = jsc_no_timeline,
 	},
 };
 
@@ -140,6 +141,8 @@ static const struct runtime firefox = {
 	.format = SNAPSHOT_GECKO,
 	.cannot = {
 		[ABILITY_WORKERS] = "it tells nothing of their heaps",
+		[ABILITY_TIMELINE] = "its snapshots keep no times of allocations; its log of them "
+				     "can be had as sampling",
 		[ABILITY_REDACT_ALL] = names_stay,
 	},
 };

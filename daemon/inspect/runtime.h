@@ -24,7 +24,7 @@ enum ability {
 	ABILITY_REDACT_ALL, /* a snapshot whose names can be replaced */
 	ABILITY_SAMPLING, /* a profile of what is allocated, by samples */
 	ABILITY_COLLECT, /* a collection of garbage, forced */
-	ABILITY_TIMELINE, /* every allocation over a while, with its stack */
+	ABILITY_TIMELINE, /* what is allocated over a while, by time, with its stack if wished */
 	ABILITIES,
 };
 

@@ -378,7 +378,7 @@ static void on_polled(void *owner, enum session_activity activity, uint64_t rss_
 	else if (target->reopen && !collect_holds(target))
 		reopen_later(target);
 	if (target->capturing)
-		target_enter(target, TARGET_CAPTURING, "a snapshot is being taken");
+		target_enter(target, TARGET_CAPTURING, "a capture is under way");
 	else if (activity == ACTIVITY_PAUSED)
 		target_enter(target, TARGET_PAUSED,
 			     "the event loop stands still and uses no CPU: paused at a breakpoint, "
@@ -608,7 +608,7 @@ void target_set_capturing(struct target *target, bool capturing)
 			target->polling = false;
 			session_close(&target->session);
 		}
-		target_enter(target, TARGET_CAPTURING, "a snapshot is being taken");
+		target_enter(target, TARGET_CAPTURING, "a capture is under way");
 	} else {
 		if (target->session.state == SESSION_POLLING &&
 		    waited_ns > target->capture_pause_ns)

@@ -26,7 +26,7 @@
 enum target_state {
 	TARGET_CONNECTING,
 	TARGET_UP,
-	TARGET_CAPTURING, /* a snapshot is being taken: it does not answer meanwhile */
+	TARGET_CAPTURING, /* a capture is under way: it may not answer meanwhile */
 	TARGET_BLOCKED, /* its inspector answers, its main thread does not */
 	TARGET_PAUSED, /* at a breakpoint, or waits without turning its event loop */
 	TARGET_STOPPED, /* SIGSTOP, or frozen */
