@@ -192,13 +192,12 @@ static bool fits_beside_others(const struct captures *captures, const struct cap
 	return target == NULL || safety_fits_beside(captures, target, capture);
 }
 
-/* It bears one client, which is us: the poll under way is not cut off for the capture. */
+/* Nobody polls meanwhile: the poll under way is not cut off for the capture. */
 static bool is_being_polled(const struct captures *captures, const struct capture *capture)
 {
 	const struct target *target = targets_find(captures->targets, capture->target_id);
 
-	return target != NULL && target->polling && target->session.runtime != NULL &&
-	       target->session.runtime->alone;
+	return target != NULL && target->polling && target_rests_for_captures(target);
 }
 
 /* What it waits for is there and has not ended. How it ends does not matter. */

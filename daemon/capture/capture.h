@@ -202,12 +202,6 @@ int captures_adopt(struct captures *captures, int fd, const struct manifest *man
 /* False where the runtime tells of no such isolate whatever the program does. */
 bool captures_can_have(const struct target *target, const char *isolate);
 
-/*
- * A kind that is none of ours: REFUSAL_UNSUPPORTED with the reason in err when the target's runtime
- * has nothing of that kind, REFUSAL_NONE when it has, or nobody knows what it is.
- */
-int captures_kind_unsupported(const struct target *target, const char *kind, struct err *err);
-
 /* The value of the rule was seen on the good side of rearm_*: it may capture again. */
 void captures_rearm(struct captures *captures, const char *target, const char *isolate,
 		    const char *rule);

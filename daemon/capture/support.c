@@ -64,10 +64,3 @@ bool captures_can_have(const struct target *target, const char *isolate)
 	return !is_worker(target, isolate) ||
 	       refuse(target, ABILITY_WORKERS, isolate, NULL) == REFUSAL_NONE;
 }
-
-int captures_kind_unsupported(const struct target *target, const char *kind, struct err *err)
-{
-	int ability = runtime_ability(kind);
-
-	return ability < 0 ? REFUSAL_NONE : (int)refuse(target, (enum ability)ability, kind, err);
-}

@@ -75,7 +75,6 @@ static int read_kind(struct http_exchange *exchange, struct wish *wish, struct e
 			return 0;
 		}
 	}
-	wish->unknown_kind = text;
 	return err_set(err, -EINVAL,
 		       "kind: '%.40s' is not a known kind: expected \"snapshot\", "
 		       "\"diagnostics\", \"sampling\" or \"timeline\"",

@@ -17,7 +17,6 @@ struct tree;
 struct wish {
 	struct tree *body; /* owned; the texts point into it or into the query */
 	int kind; /* enum capture_kind */
-	const char *unknown_kind; /* that is none of ours; NULL: it is one */
 	const char *isolate;
 	struct recipe_choice recipe; /* owned */
 	struct series_settings series;

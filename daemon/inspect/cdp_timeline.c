@@ -12,7 +12,8 @@
  * (heapStatsUpdate: index, objects, bytes, ...); Deno and workerd do not.
  *
  * Tracking is one per isolate, and V8 tells nobody that it is on: whoever tracks in DevTools at the
- * same time loses what was gathered when ours begins.
+ * same time loses what was gathered when ours begins, and whoever leaves the inspector meanwhile
+ * ends ours, after which the file tells no stacks and no times from there on.
  */
 
 #include "inspect/cdp_timeline.h"

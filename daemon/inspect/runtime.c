@@ -181,13 +181,6 @@ const struct runtime *runtime_of_word(int word)
 	return word == 0 ? NULL : runtime_all[word - 1];
 }
 
-int runtime_ability(const char *kind)
-{
-	if (strcmp(kind, "sampling") == 0)
-		return ABILITY_SAMPLING;
-	return strcmp(kind, "timeline") == 0 ? ABILITY_TIMELINE : -1;
-}
-
 const struct runtime *runtime_named(const char *name)
 {
 	for (size_t i = 0; runtime_all[i] != NULL; i++) {

@@ -71,9 +71,6 @@ extern const char *const runtime_words[];
 /* By index in runtime_words; NULL for "auto". */
 const struct runtime *runtime_of_word(int word);
 
-/* The enum ability of a kind of capture ("sampling", "timeline"); -1: there is no such kind. */
-int runtime_ability(const char *kind);
-
 /* Of that name; NULL. */
 const struct runtime *runtime_named(const char *name);
 

@@ -554,9 +554,10 @@ static void target_open(struct target *target)
 }
 
 /* It bears one client at a time: while a capture is connected, nobody polls. */
-static bool is_alone(const struct target *target)
+bool target_rests_for_captures(const struct target *target)
 {
-	return target->session.runtime != NULL && target->session.runtime->alone;
+	return (target->session.runtime != NULL && target->session.runtime->alone) ||
+	       leaves_after_poll(target);
 }
 
 static void on_timer(void *owner)
@@ -564,7 +565,7 @@ static void on_timer(void *owner)
 	struct target *target = owner;
 
 	schedule_poll(target);
-	if (target->capturing && is_alone(target))
+	if (target->capturing && target_rests_for_captures(target))
 		return;
 	switch (target->session.state) {
 	case SESSION_CLOSED:
@@ -604,7 +605,7 @@ void target_set_capturing(struct target *target, bool capturing)
 
 	if (capturing) {
 		target->capture_pause_ns = 0;
-		if (is_alone(target)) {
+		if (target_rests_for_captures(target)) {
 			target->polling = false;
 			session_close(&target->session);
 		}
