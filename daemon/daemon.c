@@ -146,6 +146,7 @@ static bool capture_for(struct daemon *daemon, struct alert *alert,
 			.recipe = &action->recipe,
 			.series = &action->series,
 			.sampling = &action->sampling,
+			.timeline = &action->timeline,
 			.dry_run = alert->rule->dry_run,
 		},
 		id, &err);

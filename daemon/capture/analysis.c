@@ -307,7 +307,7 @@ static bool is_wanted(const struct analyses *analyses, const struct manifest *ma
 {
 	const char *state = manifest->analysis.state;
 
-	return is(manifest->kind, "snapshot") && (state[0] == '\0' || is(state, "running")) &&
+	return manifest_is_heap(manifest) && (state[0] == '\0' || is(state, "running")) &&
 	       !is_running(analyses, manifest->id) && !is_queued(analyses, manifest->id);
 }
 
@@ -353,7 +353,7 @@ const char *analyses_state(const struct analyses *analyses, const struct manifes
 		return "queued";
 	if (manifest->analysis.state[0] != '\0' && !is(manifest->analysis.state, "running"))
 		return manifest->analysis.state;
-	if (!is(manifest->kind, "snapshot"))
+	if (!manifest_is_heap(manifest))
 		*ret_reason = "it is no snapshot";
 	else if (analyses == NULL || !analyses->settings->enabled)
 		*ret_reason = "analysis.enabled is off";

@@ -59,20 +59,28 @@ static int make_job(struct captures *captures, struct capture *capture)
 	return r;
 }
 
+static enum download_task task_of(int kind)
+{
+	if (kind == CAPTURE_KIND_SAMPLING)
+		return DOWNLOAD_TAKE_SAMPLES;
+	return kind == CAPTURE_KIND_TIMELINE ? DOWNLOAD_TAKE_TIMELINE : DOWNLOAD_TAKE_SNAPSHOT;
+}
+
 static int set_target(const struct capture_settings *settings, struct capture *capture,
 		      const struct target *target)
 {
-	bool samples = capture->kind == CAPTURE_KIND_SAMPLING;
 	struct download_request request = {
 		.runtime = target->session.runtime,
-		.task = samples ? DOWNLOAD_TAKE_SAMPLES : DOWNLOAD_TAKE_SNAPSHOT,
+		.task = task_of(capture->kind),
 		.samples = capture->samples,
+		.timeline = capture->timeline,
 		.address = target->session.address,
 		.connect_ns = target->spec.poll.timeout_ns,
 		.idle_ns = settings->idle_timeout_ns,
-		.total_ns = settings->timeout_ns + capture->samples.duration_ns,
+		.total_ns = settings->timeout_ns + capture->samples.duration_ns +
+			    capture->timeline.duration_ns,
 		.start_ns = settings->start_timeout_ns,
-		.scripts = settings->scripts && !samples,
+		.scripts = settings->scripts && capture_kind_is_heap(capture->kind),
 		.collect_garbage = capture->gc_before,
 	};
 
@@ -106,7 +114,7 @@ static int note_state(struct captures *captures, struct capture *capture)
 	struct capture_job *job = capture->job;
 
 	/* Sampling ends with its connection, however that ends. */
-	if (captures->state == NULL || capture->kind != CAPTURE_KIND_SNAPSHOT)
+	if (captures->state == NULL || !capture_kind_is_heap(capture->kind))
 		return 0;
 	state_set_open(captures, capture->manifest.target, true);
 	job->state = captures->state;
@@ -184,13 +192,12 @@ static bool fits_beside_others(const struct captures *captures, const struct cap
 	return target == NULL || safety_fits_beside(captures, target, capture);
 }
 
-/* It bears one client, which is us: the poll under way is not cut off for the capture. */
+/* Nobody polls meanwhile: the poll under way is not cut off for the capture. */
 static bool is_being_polled(const struct captures *captures, const struct capture *capture)
 {
 	const struct target *target = targets_find(captures->targets, capture->target_id);
 
-	return target != NULL && target->polling && target->session.runtime != NULL &&
-	       target->session.runtime->alone;
+	return target != NULL && target->polling && target_rests_for_captures(target);
 }
 
 /* What it waits for is there and has not ended. How it ends does not matter. */

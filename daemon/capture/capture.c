@@ -64,11 +64,9 @@ static const char *const step_names[] = {
 };
 
 static const char *const kind_names[] = {
-	[CAPTURE_KIND_SNAPSHOT] = "snapshot",
-	[CAPTURE_KIND_DIAGNOSTICS] = "diagnostics",
-	[CAPTURE_KIND_PROFILE] = "profile",
-	[CAPTURE_KIND_SAMPLING] = "sampling",
-	[CAPTURE_KIND_GC] = "gc",
+	[CAPTURE_KIND_SNAPSHOT] = "snapshot", [CAPTURE_KIND_DIAGNOSTICS] = "diagnostics",
+	[CAPTURE_KIND_PROFILE] = "profile",   [CAPTURE_KIND_SAMPLING] = "sampling",
+	[CAPTURE_KIND_TIMELINE] = "timeline", [CAPTURE_KIND_GC] = "gc",
 };
 
 const char *capture_refusal_name(enum capture_refusal refusal)
@@ -84,6 +82,11 @@ const char *capture_step_name(enum capture_step step)
 const char *capture_kind_name(int kind)
 {
 	return kind_names[kind];
+}
+
+bool capture_kind_is_heap(int kind)
+{
+	return kind == CAPTURE_KIND_SNAPSHOT || kind == CAPTURE_KIND_TIMELINE;
 }
 
 /* ---- one capture ---- */

@@ -63,6 +63,8 @@ struct capture_request {
 	const struct recipe_choice *recipe; /* NULL: as configured */
 	const struct series_settings *series; /* NULL: one */
 	const struct sampling_settings *sampling; /* of that kind; NULL: the defaults */
+	const struct timeline_settings
+		*timeline; /* of that kind, beside sampling's duration; NULL */
 	bool dry_run;
 	bool force; /* a person takes the risk: what protects the target does not judge */
 	bool gc_before;
@@ -88,6 +90,7 @@ struct capture {
 	enum content content;
 	bool of_target; /* it is taken from the target itself */
 	struct download_samples samples; /* of a profile */
+	struct download_timeline timeline; /* of that kind */
 	unsigned formats; /* of it: bits of enum sampling_format */
 	char *text; /* owned until its job has it: diagnostics */
 	size_t text_size;
@@ -199,12 +202,6 @@ int captures_adopt(struct captures *captures, int fd, const struct manifest *man
 /* False where the runtime tells of no such isolate whatever the program does. */
 bool captures_can_have(const struct target *target, const char *isolate);
 
-/*
- * A kind that is none of ours: REFUSAL_UNSUPPORTED with the reason in err when the target's runtime
- * has nothing of that kind, REFUSAL_NONE when it has, or nobody knows what it is.
- */
-int captures_kind_unsupported(const struct target *target, const char *kind, struct err *err);
-
 /* The value of the rule was seen on the good side of rearm_*: it may capture again. */
 void captures_rearm(struct captures *captures, const char *target, const char *isolate,
 		    const char *rule);
@@ -231,3 +228,6 @@ int captures_cancel(struct captures *captures, const char *id);
 const char *capture_refusal_name(enum capture_refusal refusal); /* "cooldown": the reason label */
 const char *capture_step_name(enum capture_step step);
 const char *capture_kind_name(int kind); /* "snapshot": as manifests have it */
+
+/* It ends in a snapshot, which stops the program and takes several times its heap. */
+bool capture_kind_is_heap(int kind);

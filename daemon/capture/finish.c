@@ -26,7 +26,7 @@ void finish_hold(struct captures *captures, const struct capture *capture, bool 
 	if (target == NULL || !capture->of_target || target->capturing == on)
 		return;
 	/* Sampling stops nothing, but is a client: of one that bears no other nobody polls. */
-	if (capture->kind == CAPTURE_KIND_SNAPSHOT ||
+	if (capture_kind_is_heap(capture->kind) ||
 	    (target->session.runtime != NULL && target->session.runtime->alone))
 		target_set_capturing(target, on);
 }
@@ -74,7 +74,7 @@ static void leave_target(struct captures *captures, struct capture *capture)
 	if (capture->job->source != JOB_FROM_TARGET)
 		return;
 	finish_hold(captures, capture, false);
-	if (capture->kind != CAPTURE_KIND_SNAPSHOT)
+	if (!capture_kind_is_heap(capture->kind))
 		return;
 	if (captures->state != NULL)
 		state_set_open(captures, capture->manifest.target, false);
@@ -106,7 +106,7 @@ static void made(struct captures *captures, struct capture *capture)
 
 	finish_watch(captures, capture);
 	if (target != NULL && target->capture_pause_ns > manifest->pause_ns &&
-	    capture->job->source == JOB_FROM_TARGET && capture->kind == CAPTURE_KIND_SNAPSHOT)
+	    capture->job->source == JOB_FROM_TARGET && capture_kind_is_heap(capture->kind))
 		manifest->pause_ns = target->capture_pause_ns;
 	manifest->resident_before_bytes = capture->manifest.resident_before_bytes;
 	manifest->resident_peak_bytes = capture->manifest.resident_peak_bytes;

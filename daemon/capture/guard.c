@@ -258,7 +258,7 @@ static enum capture_refusal judge_runtime(const struct target *target, const cha
 	uint64_t heap = guard_heap_used_bytes(target, isolate);
 	char used[STR_UNIT_MAX], max[STR_UNIT_MAX];
 
-	if (kind != CAPTURE_KIND_SNAPSHOT || runtime == NULL || runtime->heap_max == 0 ||
+	if (!capture_kind_is_heap(kind) || runtime == NULL || runtime->heap_max == 0 ||
 	    heap <= runtime->heap_max)
 		return REFUSAL_NONE;
 	return (enum capture_refusal)err_set(
@@ -336,6 +336,7 @@ static enum capture_refusal judge_dry_run(const struct target *target,
 		err, REFUSAL_DRY_RUN, "dry_run: would have captured %s of %s (isolate %s)",
 		request->kind == CAPTURE_KIND_DIAGNOSTICS ? "diagnostics"
 		: request->kind == CAPTURE_KIND_SAMPLING  ? "a sampling profile"
+		: request->kind == CAPTURE_KIND_TIMELINE  ? "a timeline"
 							  : "a snapshot",
 		target->spec.name, request->isolate);
 }

@@ -18,6 +18,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "capture/intervals.h"
 #include "capture/leftover.h"
 #include "capture/profile_job.h"
 #include "capture/state.h"
@@ -83,6 +84,13 @@ static int on_allocation(void *owner, const struct download_frame *stack, size_t
 	return profile_job_allocation(job->profile, stack, n, bytes, objects);
 }
 
+static void on_interval(void *owner, uint64_t index, uint64_t bytes, uint64_t after_ns)
+{
+	struct capture_job *job = owner;
+
+	intervals_take(job->intervals, index, bytes, after_ns);
+}
+
 /* The profile is whole: one file is this capture's, the other waits for another. */
 static int put_profile(struct capture_job *job)
 {
@@ -112,6 +120,9 @@ static int run_download(struct capture_job *job)
 	manifest->received_bytes = stats.wire_bytes;
 	if (r == 0 && job->profile != NULL)
 		r = put_profile(job);
+	if (r == 0 && job->intervals != NULL)
+		intervals_chart(job->intervals, job->request.timeline.duration_ns,
+				&manifest->timeline);
 	job->stopped = stats.asked && r != DOWNLOAD_E_REFUSED && r != DOWNLOAD_E_BUSY &&
 		       r != DOWNLOAD_E_EXITING;
 	return r;
@@ -321,7 +332,10 @@ int capture_job_from_target(struct capture_job *job, const struct download_reque
 	job->request.sink = on_bytes;
 	job->request.profile = on_profile;
 	job->request.allocation = on_allocation;
+	job->request.interval = on_interval;
 	job->request.owner = job;
+	if (request->task == DOWNLOAD_TAKE_TIMELINE)
+		return intervals_new(&job->intervals);
 	if (request->task != DOWNLOAD_TAKE_SAMPLES)
 		return 0;
 	return profile_job_new(&job->profile, request->runtime->format == SNAPSHOT_GECKO, formats,
@@ -353,6 +367,7 @@ void capture_job_free(struct capture_job *job)
 		close(job->source_fd);
 	access_unref(job->request.address.access);
 	profile_job_free(job->profile);
+	intervals_free(job->intervals);
 	free(job->second);
 	free(job->state_text);
 	free(job->text);

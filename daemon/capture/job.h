@@ -15,6 +15,7 @@
 #include "spool/spool.h"
 #include "util/err.h"
 
+struct intervals;
 struct profile_job;
 struct state_file;
 
@@ -34,6 +35,7 @@ struct capture_job {
 	struct download_request
 		request; /* sink, owner and a hold of the access are the job's own */
 	struct profile_job *profile; /* owned; NULL: it is no profile */
+	struct intervals *intervals; /* owned; NULL: it is no timeline */
 	char *second; /* owned: the same profile in another format, when it was made; or NULL */
 	size_t second_size;
 	char *text; /* owned */

@@ -113,7 +113,9 @@ static void describe_series(struct manifest *manifest, const struct capture_requ
 
 static void describe_format(struct manifest *manifest, enum content content, unsigned formats)
 {
-	const char *format = formats == SAMPLING_PPROF           ? "pb.gz"
+	bool timeline = strcmp(manifest->kind, capture_kind_name(CAPTURE_KIND_TIMELINE)) == 0;
+	const char *format = timeline                            ? "heaptimeline"
+			     : formats == SAMPLING_PPROF         ? "pb.gz"
 			     : content == CONTENT_V8_PROFILE     ? "heapprofile"
 			     : content == CONTENT_JSC_SNAPSHOT   ? "jsc.json"
 			     : content == CONTENT_GECKO_SNAPSHOT ? "fxsnapshot"
@@ -133,7 +135,7 @@ enum content content_of(int kind, const struct runtime *runtime)
 		[SNAPSHOT_GECKO] = CONTENT_GECKO_SNAPSHOT,
 	};
 
-	if (kind == CAPTURE_KIND_SNAPSHOT)
+	if (capture_kind_is_heap(kind))
 		return runtime != NULL ? by_format[runtime->format] : CONTENT_V8_SNAPSHOT;
 	return kind == CAPTURE_KIND_DIAGNOSTICS ? CONTENT_OWN : CONTENT_V8_PROFILE;
 }
@@ -158,11 +160,24 @@ static void describe_samples(struct capture *capture, const struct sampling_sett
 		choose_pprof(capture);
 }
 
+static void choose_timeline(struct capture *capture, const struct capture_request *request)
+{
+	const struct sampling_settings none = { 0 };
+
+	capture->timeline = (struct download_timeline){
+		.duration_ns =
+			timeline_duration_ns(request->sampling != NULL ? request->sampling : &none),
+		.stacks = request->timeline != NULL && request->timeline->stacks,
+	};
+}
+
 static int choose_samples(struct capture *capture, const struct capture_request *request)
 {
 	struct sampling_settings defaults = { 0 };
 	int r = 0;
 
+	if (request->kind == CAPTURE_KIND_TIMELINE)
+		choose_timeline(capture, request);
 	if (request->kind != CAPTURE_KIND_SAMPLING)
 		return 0;
 	if (request->sampling == NULL)
@@ -261,7 +276,7 @@ static void precede(struct captures *captures, const struct target *target,
 						     .version = captures->version };
 	int r;
 
-	if (request->kind != CAPTURE_KIND_SNAPSHOT || !captures->settings->diagnostics)
+	if (!capture_kind_is_heap(request->kind) || !captures->settings->diagnostics)
 		return;
 	r = queue_diagnostics(captures, target, request, &context, NULL);
 	if (r < 0)
@@ -413,7 +428,7 @@ int captures_request(struct captures *captures, const struct capture_request *re
 	account_refused(captures, target != NULL ? target->spec.name : "", &whole,
 			(enum capture_refusal)r, why.text);
 	if (protects((enum capture_refusal)r) && !whole.dry_run &&
-	    whole.kind == CAPTURE_KIND_SNAPSHOT && captures->settings->diagnostics)
+	    capture_kind_is_heap(whole.kind) && captures->settings->diagnostics)
 		instead(captures, target, &whole, why.text);
 	return err_set(err, r, "%s", why.text);
 }

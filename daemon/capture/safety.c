@@ -299,7 +299,7 @@ bool safety_fits_beside(const struct captures *captures, const struct target *ta
 		const struct capture *other = container_of(link, struct capture, link);
 		const struct target *its = targets_find(captures->targets, other->target_id);
 
-		if (other->kind != CAPTURE_KIND_SNAPSHOT || !other->of_target || its == NULL ||
+		if (!capture_kind_is_heap(other->kind) || !other->of_target || its == NULL ||
 		    !its->process.present)
 			continue;
 		of_host += yet_to_take(captures, other, its);
@@ -325,7 +325,7 @@ enum capture_refusal safety_judge(const struct captures *captures, const struct 
 		safety_choose(&captures->settings->guards, guards != NULL ? &guards->safety : NULL);
 	struct subject subject = look(target, isolate, fresh);
 	enum capture_refusal refusal = judge_quiet(&all, err);
-	bool snapshot = kind == CAPTURE_KIND_SNAPSHOT; /* it alone takes memory to speak of */
+	bool snapshot = capture_kind_is_heap(kind); /* it alone takes memory to speak of */
 
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_uptime(&all, &subject, err);

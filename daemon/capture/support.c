@@ -33,7 +33,7 @@ static enum capture_refusal judge_redact(const struct captures *captures,
 	int level = choice != NULL && choice->has_redact ? choice->redact
 							 : captures->settings->recipe.redact;
 
-	if (request->kind != CAPTURE_KIND_SNAPSHOT || level != REDACT_ALL)
+	if (!capture_kind_is_heap(request->kind) || level != REDACT_ALL)
 		return REFUSAL_NONE;
 	return refuse(target, ABILITY_REDACT_ALL, "redact: all", err);
 }
@@ -51,6 +51,9 @@ enum capture_refusal support_judge(const struct captures *captures, const struct
 		return REFUSAL_UNSUPPORTED;
 	if (request->kind == CAPTURE_KIND_SAMPLING)
 		return refuse(target, ABILITY_SAMPLING, "sampling", err);
+	if (request->kind == CAPTURE_KIND_TIMELINE &&
+	    refuse(target, ABILITY_TIMELINE, "timeline", err) != REFUSAL_NONE)
+		return REFUSAL_UNSUPPORTED;
 	if (request->kind == CAPTURE_KIND_GC)
 		return refuse(target, ABILITY_COLLECT, "gc", err);
 	return judge_redact(captures, target, request, err);
@@ -60,11 +63,4 @@ bool captures_can_have(const struct target *target, const char *isolate)
 {
 	return !is_worker(target, isolate) ||
 	       refuse(target, ABILITY_WORKERS, isolate, NULL) == REFUSAL_NONE;
-}
-
-int captures_kind_unsupported(const struct target *target, const char *kind, struct err *err)
-{
-	int ability = runtime_ability(kind);
-
-	return ability < 0 ? REFUSAL_NONE : (int)refuse(target, (enum ability)ability, kind, err);
 }

@@ -35,6 +35,8 @@ static void write_body(struct buf *buf, const struct ctl_options *options)
 	member(&w, "stack_depth", wish->stack_depth);
 	member(&w, "objects", wish->objects);
 	member(&w, "format", wish->format);
+	if (wish->stacks)
+		json_member_bool(&w, "stacks", true);
 	json_write_object_end(&w);
 }
 

@@ -50,6 +50,7 @@ enum flag {
 	FLAG_STACK_DEPTH,
 	FLAG_OBJECTS,
 	FLAG_FORMAT,
+	FLAG_STACKS,
 	FLAG_WAIT,
 };
 
@@ -100,6 +101,7 @@ static const struct option long_flags[] = {
 	{ "stack-depth", required_argument, NULL, FLAG_STACK_DEPTH },
 	{ "objects", required_argument, NULL, FLAG_OBJECTS },
 	{ "format", required_argument, NULL, FLAG_FORMAT },
+	{ "stacks", no_argument, NULL, FLAG_STACKS },
 	{ "wait", no_argument, NULL, FLAG_WAIT },
 	{ NULL, 0, NULL, 0 },
 };
@@ -304,6 +306,9 @@ static bool take_switch(int flag, struct ctl_options *options)
 		return true;
 	case FLAG_EXPLAIN:
 		options->explain = true;
+		return true;
+	case FLAG_STACKS:
+		options->capture.stacks = true;
 		return true;
 	case FLAG_WAIT:
 		options->capture.wait = true;

@@ -45,6 +45,7 @@ struct heap_wish {
 /* What is wanted of a capture, as the API takes it; NULL: as the daemon's default is. */
 struct capture_wish {
 	const char *isolate, *duration, *interval, *objects, *format, *stack_depth;
+	bool stacks; /* of a timeline */
 	bool wait; /* until it is in the spool */
 };
 

@@ -19,15 +19,17 @@ static const struct source_map *find_map(void *owner, const char *url, const cha
 	return source_maps_find(owner, url, map_url);
 }
 
-/* STEM.heapsnapshot.zst.age has STEM.scripts.json.zst.age beside it; false when it has none. */
+/* STEM.heapsnapshot.zst.age, or STEM.heaptimeline of it, has STEM.scripts.json.zst.age beside it;
+ * false when it has none. */
 static bool companion(char *ret, size_t size, const char *snapshot)
 {
-	static const char end[] = ".heapsnapshot", *const suffixes[] = { "", ".zst", ".zst.age",
-									 ".age" };
+	static const char *const ends[] = { ".heapsnapshot", ".heaptimeline" };
+	static const char *const suffixes[] = { "", ".zst", ".zst.age", ".age" };
 	const char *found = NULL;
 
-	for (const char *at = snapshot; (at = strstr(at, end)) != NULL; at++)
-		found = at;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		for (const char *at = snapshot; (at = strstr(at, ends[i])) != NULL; at++)
+			found = at;
 	for (size_t i = 0; found != NULL && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
 		int n = snprintf(ret, size, "%.*s.scripts.json%s", (int)(found - snapshot),
 				 snapshot, suffixes[i]);

@@ -86,6 +86,7 @@ static int request_capture(struct http_exchange *exchange, const struct target *
 		.recipe = &wish->recipe,
 		.series = &wish->series,
 		.sampling = &wish->sampling,
+		.timeline = &wish->timeline,
 		.gc_before = wish->gc_before,
 		.force = wish->force,
 		.dry_run = wish->dry_run,
@@ -125,9 +126,6 @@ int api_capture_request(struct http_exchange *exchange)
 	r = wish_read(exchange, &wish, &err);
 	if (r == 0)
 		r = request_capture(exchange, target, &wish);
-	else if (r == -EINVAL && wish.unknown_kind != NULL &&
-		 captures_kind_unsupported(target, wish.unknown_kind, &err) != REFUSAL_NONE)
-		r = api_answer_refused(exchange, REFUSAL_UNSUPPORTED, &err);
 	else if (r == -EINVAL)
 		r = http_answer_error(exchange, 400, NULL, "%s", err.text);
 	wish_fini(&wish);

@@ -22,9 +22,10 @@ enum { SERIES_COUNT_MAX = 20, RECIPIENT_WORD_MAX = 256 };
 #define SPACING_MIN_NS     NS_PER_S
 #define SPACING_MAX_NS     (7 * 24 * 3600 * NS_PER_S)
 
-static const char *const names[] = { "kind",     "isolate",   "redact",      "compress", "encrypt",
-				     "series",   "gc_before", "force",       "dry_run",  "duration",
-				     "interval", "objects",   "stack_depth", "format",   NULL };
+static const char *const names[] = { "kind",        "isolate",  "redact",    "compress",
+				     "encrypt",     "series",   "gc_before", "force",
+				     "dry_run",     "duration", "interval",  "objects",
+				     "stack_depth", "format",   "stacks",    NULL };
 
 /* NULL-terminated, as these of a forced collection. */
 static const char *const gc_names[] = { "isolate", "force", "dry_run", NULL };
@@ -68,16 +69,15 @@ static int read_kind(struct http_exchange *exchange, struct wish *wish, struct e
 
 	if (r < 0 || text == NULL)
 		return r;
-	for (int kind = CAPTURE_KIND_SNAPSHOT; kind <= CAPTURE_KIND_SAMPLING; kind++) {
+	for (int kind = CAPTURE_KIND_SNAPSHOT; kind <= CAPTURE_KIND_TIMELINE; kind++) {
 		if (strcmp(text, capture_kind_name(kind)) == 0) {
 			wish->kind = kind;
 			return 0;
 		}
 	}
-	wish->unknown_kind = text;
 	return err_set(err, -EINVAL,
 		       "kind: '%.40s' is not a known kind: expected \"snapshot\", "
-		       "\"diagnostics\" or \"sampling\"",
+		       "\"diagnostics\", \"sampling\" or \"timeline\"",
 		       text);
 }
 
@@ -270,7 +270,32 @@ static int read_sampling(struct http_exchange *exchange, struct wish *wish, stru
 		r = read_format(exchange, wish, err);
 	if (r == 0 && wish->sampling.given && wish->kind != CAPTURE_KIND_SAMPLING)
 		r = err_set(err, -EINVAL,
-			    "duration, interval, stack_depth, objects, format: of sampling only");
+			    "interval, stack_depth, objects, format: of sampling only");
+	return r;
+}
+
+/* JSON's true and false, or the words. */
+static int read_stacks(struct http_exchange *exchange, struct wish *wish, struct err *err)
+{
+	struct timeline_settings *timeline = &wish->timeline;
+
+	timeline->given = (wish->body != NULL && tree_get(wish->body, "stacks") != NULL) ||
+			  http_argument(exchange, "stacks") != NULL;
+	return read_bool(exchange, wish, "stacks", &timeline->stacks, err);
+}
+
+static int read_timeline(struct http_exchange *exchange, struct wish *wish, struct err *err)
+{
+	struct err why = { .text = "" };
+	bool timeline = wish->kind == CAPTURE_KIND_TIMELINE;
+	int r = read_stacks(exchange, wish, err);
+
+	if (r == 0 && wish->timeline.given && !timeline)
+		return err_set(err, -EINVAL, "stacks: of timeline only");
+	if (r == 0 && wish->sampling.timed && !timeline && wish->kind != CAPTURE_KIND_SAMPLING)
+		return err_set(err, -EINVAL, "duration: of sampling and timeline only");
+	if (r == 0 && timeline && timeline_check_duration(&wish->sampling, &why) < 0)
+		return err_set(err, -EINVAL, "duration: %s", why.text);
 	return r;
 }
 
@@ -329,6 +354,8 @@ int wish_read(struct http_exchange *exchange, struct wish *wish, struct err *err
 		r = read_series(exchange, wish, err);
 	if (r == 0)
 		r = read_sampling(exchange, wish, err);
+	if (r == 0)
+		r = read_timeline(exchange, wish, err);
 	if (r == 0)
 		r = read_bool(exchange, wish, "gc_before", &wish->gc_before, err);
 	if (r == 0)

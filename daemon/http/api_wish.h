@@ -17,11 +17,11 @@ struct tree;
 struct wish {
 	struct tree *body; /* owned; the texts point into it or into the query */
 	int kind; /* enum capture_kind */
-	const char *unknown_kind; /* that is none of ours; NULL: it is one */
 	const char *isolate;
 	struct recipe_choice recipe; /* owned */
 	struct series_settings series;
 	struct sampling_settings sampling; /* owned */
+	struct timeline_settings timeline;
 	bool gc_before, force, dry_run;
 };
 

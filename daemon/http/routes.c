@@ -42,12 +42,14 @@ const struct route http_routes[] = {
 	  "`metric`, `resolution`, `start` and `end` (Unix seconds, or as people write times)." },
 	{ "POST", "/api/v1/targets/:name/captures", api_capture_request,
 	  "Ask for a capture: 202 with `id` and Location. As members of a JSON body or as query "
-	  "arguments: `kind` (`snapshot`, `diagnostics`, `sampling`), `isolate` (default `main`), "
+	  "arguments: `kind` (`snapshot`, `diagnostics`, `sampling`, `timeline`), `isolate` "
+	  "(default `main`), "
 	  "`redact`, "
 	  "`compress` and `encrypt` (an array of recipients; in the query with commas between) as "
 	  "in `capture`, `series` (an object with `count`, `spacing`, `gc_before`; in the query "
 	  "the count, and `spacing`), `duration`, `interval`, `stack_depth`, `objects` and "
-	  "`format` of `sampling` as in a rule's action, `gc_before`, `force` (what protects the "
+	  "`format` of `sampling`, `duration` and `stacks` of `timeline` as in a rule's action, "
+	  "`gc_before`, `force` (what protects the "
 	  "target does not "
 	  "judge), `dry_run` (200 with `text` when all guards agree). 400 names what it does not "
 	  "understand. 403 for less redaction or other recipients than configured, unless "

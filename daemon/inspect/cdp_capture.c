@@ -31,6 +31,7 @@ static const char exiting_method[] = "NodeRuntime.waitingForDisconnect";
 static const struct cdp_task *const tasks[] = {
 	[DOWNLOAD_TAKE_SNAPSHOT] = &cdp_task_snapshot,
 	[DOWNLOAD_TAKE_SAMPLES] = &cdp_task_sampling,
+	[DOWNLOAD_TAKE_TIMELINE] = &cdp_task_snapshot,
 };
 
 static const struct cdp_task *task_of(const struct download *download)

@@ -3,7 +3,8 @@
 /*
  * The capture half of the CDP dialects: what dialect_cdp and dialect_cdp_browser name. The
  * connection, the way to the isolate and what is heard of it are here, once for all; what is said
- * to the isolate is a task's: a snapshot (cdp_snapshot.c), samples (cdp_sampling.c).
+ * to the isolate is a task's: a snapshot, with a timeline before it (cdp_snapshot.c,
+ * cdp_timeline.c), samples (cdp_sampling.c).
  */
 
 #include <stdbool.h>

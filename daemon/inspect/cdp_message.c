@@ -22,6 +22,7 @@ static const struct {
 	{ CDP_ROOT, CDP_OF_SESSION, "sessionId" },
 	{ CDP_ERROR, CDP_ERROR_TEXT, "message" },
 	{ CDP_PARAMS, CDP_CHUNK, "chunk" },
+	{ CDP_PARAMS, CDP_STATS, "statsUpdate" },
 	{ CDP_PARAMS, CDP_DONE, "done" },
 	{ CDP_PARAMS, CDP_TOTAL, "total" },
 	{ CDP_PARAMS, CDP_REASON, "reason" },
@@ -70,6 +71,12 @@ bool cdp_in_profile(const struct cdp_message *message, const struct json_event *
 		return false;
 	return event->depth > CDP_PROFILE_DEPTH ||
 	       (event->depth == CDP_PROFILE_DEPTH && event->kind != JSON_KEY);
+}
+
+bool cdp_in_stats(const struct cdp_message *message, const struct json_event *event)
+{
+	return event->kind == JSON_INTEGER && event->depth == CDP_STATS_DEPTH + 1 &&
+	       message->at[CDP_STATS_DEPTH] == CDP_STATS;
 }
 
 /* True when a part did not fit and was dropped. */

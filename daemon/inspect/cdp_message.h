@@ -13,6 +13,7 @@
 enum {
 	CDP_PATH_MAX = 4,
 	CDP_PROFILE_DEPTH = 2, /* of result.profile */
+	CDP_STATS_DEPTH = 2, /* of params.statsUpdate */
 	/* Longer texts are cut; no program is named by more. */
 	CDP_URL_MAX = 2048,
 };
@@ -28,6 +29,7 @@ enum cdp_field {
 	CDP_RESULT,
 	CDP_PROFILE,
 	CDP_CHUNK,
+	CDP_STATS,
 	CDP_DONE,
 	CDP_TOTAL,
 	CDP_REASON,
@@ -73,5 +75,8 @@ bool cdp_begins_message(const struct json_event *event);
 
 /* Is it, or is it in, what result.profile is? To be asked after cdp_hear(). */
 bool cdp_in_profile(const struct cdp_message *message, const struct json_event *event);
+
+/* Is it one of the numbers of params.statsUpdate? To be asked after cdp_hear(). */
+bool cdp_in_stats(const struct cdp_message *message, const struct json_event *event);
 
 bool cdp_is_text(const struct json_event *event);

@@ -8,7 +8,7 @@
  *   Debugger.resume                                              if it ran out of memory meanwhile
  *   Debugger.disable
  *   HeapProfiler.collectGarbage                                  where it is asked for
- *   HeapProfiler.takeHeapSnapshot {"reportProgress":true}
+ *   HeapProfiler.takeHeapSnapshot {"reportProgress":true}       of a timeline, see cdp_timeline.c
  *   Runtime.getHeapUsage                                         if it does not seem to begin
  *   HeapProfiler.disable
  *
@@ -94,6 +94,17 @@ static int debugger_off(struct download *download, int32_t *ret_id)
 	return ask(download, "Debugger.disable", NULL, ret_id);
 }
 
+static bool is_timeline(const struct download *download)
+{
+	return download->request->task == DOWNLOAD_TAKE_TIMELINE;
+}
+
+/* Both end in a snapshot. */
+static const char *method_of(const struct download *download)
+{
+	return is_timeline(download) ? cdp_timeline_stop_method : take_method;
+}
+
 static int ask_snapshot(struct download *download)
 {
 	struct cdp_snapshot *state = state_of(download);
@@ -101,7 +112,13 @@ static int ask_snapshot(struct download *download)
 	state->asked_ns = clock_mono_ns();
 	state->look_id = 0;
 	download->stats->asked = true;
-	return ask(download, take_method, "{\"reportProgress\":true}", &state->snapshot_id);
+	return ask(download, method_of(download), "{\"reportProgress\":true}", &state->snapshot_id);
+}
+
+static int ask_heap(struct download *download)
+{
+	return is_timeline(download) ? cdp_timeline_start(download, &state_of(download)->timeline)
+				     : ask_snapshot(download);
 }
 
 static int ask_garbage(struct download *download)
@@ -109,7 +126,7 @@ static int ask_garbage(struct download *download)
 	struct cdp_snapshot *state = state_of(download);
 
 	if (!download->request->collect_garbage || !words_of(download)->collects)
-		return ask_snapshot(download);
+		return ask_heap(download);
 	return ask(download, "HeapProfiler.collectGarbage", NULL, &state->collect_id);
 }
 
@@ -143,16 +160,16 @@ static int scripts_answered(struct download *download)
 	return r != 0 ? r : ask_garbage(download);
 }
 
-/* The answer to takeHeapSnapshot: all chunks came before it. */
+/* The answer to the request for it: all chunks came before it. */
 static int snapshot_answered(struct download *download, const struct cdp_message *message)
 {
 	const struct cdp_snapshot *state = state_of(download);
 
 	if (message->failed)
-		return cdp_refused(download, take_method, message);
+		return cdp_refused(download, method_of(download), message);
 	if (state->last != '}')
 		return err_set(download->err, -EPROTO, "%s was answered without a whole snapshot",
-			       take_method);
+			       method_of(download));
 	download->stats->busy_ns = clock_mono_ns() - state->asked_ns;
 	download->done = true;
 	return 0;
@@ -172,12 +189,14 @@ static int answered(struct download *download, const struct cdp_message *message
 		state->debugger_id = 0; /* an answer counts once */
 		return scripts_answered(download);
 	}
+	if (message->id == state->timeline.start_id)
+		return cdp_timeline_started(download, &state->timeline, message);
 	if (message->id != state->collect_id)
 		return 0;
 	state->collect_id = 0;
 	if (message->failed)
 		return cdp_refused(download, "HeapProfiler.collectGarbage", message);
-	return ask_snapshot(download);
+	return ask_heap(download);
 }
 
 static void began(struct download *download)
@@ -221,6 +240,8 @@ static int chunk(struct download *download, const struct cdp_message *message, e
 {
 	struct cdp_snapshot *state = state_of(download);
 
+	if (is_timeline(download) && cdp_in_stats(message, event))
+		cdp_timeline_stat(download, &state->timeline, message, event);
 	if (field != CDP_CHUNK || !cdp_is_text(event))
 		return 0;
 	if (message->method[0] == '\0')
@@ -251,7 +272,7 @@ static int finish(struct download *download)
 	struct cdp_capture *capture = download->state;
 	int r = 0;
 
-	if (capture->snapshot.snapshot_id != 0)
+	if (capture->snapshot.snapshot_id != 0 || capture->snapshot.timeline.on)
 		r = ask(download, "HeapProfiler.disable", NULL, &capture->last_id);
 	if (r == 0 && capture->snapshot.debugger_on)
 		r = debugger_off(download, &capture->last_id);
@@ -263,5 +284,6 @@ const struct cdp_task cdp_task_snapshot = {
 	.message = message_of_isolate,
 	.event = chunk,
 	.overdue = overdue,
+	.woken = ask_snapshot,
 	.finish = finish,
 };

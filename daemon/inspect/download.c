@@ -55,6 +55,12 @@ enum {
 #define KNOCK_MIN_NS (100 * NS_PER_MS)
 #define KNOCK_MAX_NS NS_PER_S
 
+static const char *const task_names[] = {
+	[DOWNLOAD_TAKE_SNAPSHOT] = "snapshot",
+	[DOWNLOAD_TAKE_SAMPLES] = "profile",
+	[DOWNLOAD_TAKE_TIMELINE] = "timeline",
+};
+
 static uint64_t time_left(const struct download *download)
 {
 	uint64_t now = clock_mono_ns();
@@ -235,7 +241,8 @@ static int receive_failure(struct download *download, int r)
 	if (r == -ENOMEM)
 		return err_set(download->err, r, "out of memory");
 	return err_set(download->err, DOWNLOAD_E_LOST,
-		       "the connection ended before the end of the snapshot");
+		       "the connection ended before the end of the %s",
+		       task_names[download->request->task]);
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -373,7 +380,9 @@ static int download_init(struct download *download, const struct download_reques
 		.deadline_ns = now + request->total_ns,
 	};
 	buf_init(&download->packet,
-		 request->task == DOWNLOAD_TAKE_SAMPLES ? LOG_MAX_BYTES : PACKET_MAX_BYTES);
+		 request->task == DOWNLOAD_TAKE_SAMPLES && request->runtime->dialect->packets
+			 ? LOG_MAX_BYTES
+			 : PACKET_MAX_BYTES);
 	download->scan_buffer = malloc(SCAN_BUFFER_BYTES);
 	download->state = calloc(1, request->runtime->dialect->download_size);
 	if (download->scan_buffer == NULL || download->state == NULL)

@@ -20,7 +20,7 @@ struct runtime;
 enum download_result {
 	DOWNLOAD_E_REFUSED = 1, /* the runtime answered with an error */
 	DOWNLOAD_E_EXITING = 2, /* the program wants to exit; we left */
-	DOWNLOAD_E_LOST = 3, /* the connection ended before the end of the snapshot */
+	DOWNLOAD_E_LOST = 3, /* the connection ended before what was asked for was whole */
 	DOWNLOAD_E_BUSY = 4, /* it did not begin in time: the program's event loop is blocked */
 };
 
@@ -28,6 +28,7 @@ enum download_result {
 enum download_task {
 	DOWNLOAD_TAKE_SNAPSHOT,
 	DOWNLOAD_TAKE_SAMPLES, /* a sampling profile, as of request->samples */
+	DOWNLOAD_TAKE_TIMELINE, /* a snapshot after a while of tracking, as of request->timeline */
 };
 
 /* Below the least interval V8 samples next to all, and the program crawls; below 1 it dies. */
@@ -38,6 +39,11 @@ struct download_samples {
 	uint64_t interval_bytes; /* between samples, on average */
 	unsigned stack_depth; /* calls of each stack; Node heeds it from 26 on */
 	bool collected; /* objects too that were garbage at the end: all that was allocated */
+};
+
+struct download_timeline {
+	uint64_t duration_ns;
+	bool stacks; /* of each allocation: the program is some 15 times slower meanwhile */
 };
 
 /* What a piece is a piece of. Scripts come whole before the snapshot begins. */
@@ -56,6 +62,7 @@ struct download_request {
 	const struct runtime *runtime;
 	enum download_task task;
 	struct download_samples samples; /* of that task */
+	struct download_timeline timeline; /* of that task */
 	struct address address;
 	char path[256]; /* of the WebSocket */
 	char isolate[64]; /* "main", "worker:3" */
@@ -82,6 +89,12 @@ struct download_request {
 	 */
 	int (*allocation)(void *owner, const struct download_frame *stack, size_t n, uint64_t bytes,
 			  uint64_t objects);
+	/*
+	 * Objects that were allocated within one interval of a timeline (from 0: what was there
+	 * before) have so many bytes alive now, so long after it began; told anew whenever it
+	 * changes. Only that task's.
+	 */
+	void (*interval)(void *owner, uint64_t index, uint64_t bytes, uint64_t after_ns);
 	/* The target said how far it is (0..1); may be NULL. */
 	void (*progress)(void *owner, double share);
 	void *owner;

@@ -15,7 +15,8 @@
 static const char names_stay[] = "the names of properties in its snapshots cannot be replaced; "
 				 "redact: strings can be had";
 static const char jsc_no_samples[] = "JavaScriptCore has no sampling heap profiler";
-static const char jsc_no_stacks[] = "JavaScriptCore keeps no stacks of allocations";
+static const char jsc_no_timeline[] = "JavaScriptCore keeps no times and no stacks of "
+				      "allocations; a series of two snapshots tells what is new";
 
 static const struct runtime node = {
 	.name = "node",
@@ -79,7 +80,7 @@ static const struct runtime bun = {
 	.cannot = {
 		[ABILITY_WORKERS] = "its inspector does not reach them",
 		[ABILITY_SAMPLING] = jsc_no_samples,
-		[ABILITY_TIMELINE] = jsc_no_stacks,
+		[ABILITY_TIMELINE] = jsc_no_timeline,
 	},
 };
 
@@ -106,7 +107,7 @@ static const struct runtime webkit = {
 		[ABILITY_WORKERS] = "its workers tell no memory",
 		[ABILITY_REDACT_ALL] = names_stay,
 		[ABILITY_SAMPLING] = jsc_no_samples,
-		[ABILITY_TIMELINE] = jsc_no_stacks,
+		[ABILITY_TIMELINE] = jsc_no_timeline,
 	},
 };
 
@@ -129,7 +130,7 @@ static const struct runtime safari = {
 		[ABILITY_WORKERS] = "its workers tell no memory",
 		[ABILITY_REDACT_ALL] = names_stay,
 		[ABILITY_SAMPLING] = jsc_no_samples,
-		[ABILITY_TIMELINE] = jsc_no_stacks,
+		[ABILITY_TIMELINE] = jsc_no_timeline,
 	},
 };
 
@@ -142,6 +143,8 @@ static const struct runtime firefox = {
 	.format = SNAPSHOT_GECKO,
 	.cannot = {
 		[ABILITY_WORKERS] = "it tells nothing of their heaps",
+		[ABILITY_TIMELINE] = "its snapshots keep no times of allocations; its log of them "
+				     "can be had as sampling",
 		[ABILITY_REDACT_ALL] = names_stay,
 	},
 };
@@ -178,13 +181,6 @@ static const struct {
 const struct runtime *runtime_of_word(int word)
 {
 	return word == 0 ? NULL : runtime_all[word - 1];
-}
-
-int runtime_ability(const char *kind)
-{
-	if (strcmp(kind, "sampling") == 0)
-		return ABILITY_SAMPLING;
-	return strcmp(kind, "timeline") == 0 ? ABILITY_TIMELINE : -1;
 }
 
 const struct runtime *runtime_named(const char *name)

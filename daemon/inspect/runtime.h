@@ -24,7 +24,7 @@ enum ability {
 	ABILITY_REDACT_ALL, /* a snapshot whose names can be replaced */
 	ABILITY_SAMPLING, /* a profile of what is allocated, by samples */
 	ABILITY_COLLECT, /* a collection of garbage, forced */
-	ABILITY_TIMELINE, /* every allocation over a while, with its stack */
+	ABILITY_TIMELINE, /* what is allocated over a while, by time, with its stack if wished */
 	ABILITIES,
 };
 
@@ -70,9 +70,6 @@ extern const char *const runtime_words[];
 
 /* By index in runtime_words; NULL for "auto". */
 const struct runtime *runtime_of_word(int word);
-
-/* The enum ability of a kind of capture ("sampling", "timeline"); -1: there is no such kind. */
-int runtime_ability(const char *kind);
 
 /* Of that name; NULL. */
 const struct runtime *runtime_named(const char *name);

@@ -125,6 +125,7 @@ void manifest_write_members(const struct manifest *manifest, struct json_writer 
 		json_write_key(w, members[i].name);
 		write_member(w, members[i].type, (const char *)manifest + members[i].offset);
 	}
+	timeline_chart_write(&manifest->timeline, w);
 }
 
 int manifest_write(const struct manifest *manifest, struct buf *buf)
@@ -267,6 +268,7 @@ int manifest_from_tree(const struct tree *root, struct manifest *ret, struct err
 
 	for (size_t i = 0; i < MEMBERS; i++)
 		read_member(root, i, &manifest);
+	timeline_chart_read(tree_get(root, "timeline"), &manifest.timeline);
 	r = check(root, &manifest, err);
 	if (r == 0)
 		*ret = manifest;
@@ -329,7 +331,7 @@ void manifest_set_name(struct manifest *manifest, bool with_id)
 	snprintf(manifest->name, sizeof(manifest->name), "%.190s.%s%s", stem, ending(manifest),
 		 suffix);
 	manifest->scripts_name[0] = '\0';
-	if (strcmp(manifest->kind, "snapshot") == 0)
+	if (manifest_is_heap(manifest))
 		snprintf(manifest->scripts_name, sizeof(manifest->scripts_name),
 			 "%.190s.scripts.json%s", stem, suffix);
 }
@@ -353,6 +355,11 @@ void manifest_report_name(const struct manifest *manifest, char dst[SPOOL_NAME_M
 		size -= strlen(ending(manifest)) + 1;
 	snprintf(dst, SPOOL_NAME_MAX, "%.*s.report.json", size > 200 ? 200 : (int)size,
 		 manifest->name);
+}
+
+bool manifest_is_heap(const struct manifest *manifest)
+{
+	return strcmp(manifest->kind, "snapshot") == 0 || strcmp(manifest->kind, "timeline") == 0;
 }
 
 bool manifest_is_diagnostics(const struct manifest *manifest)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "spool/timeline_chart.h"
 
 struct buf;
 struct err;
@@ -38,7 +39,7 @@ struct manifest_analysis {
 struct manifest {
 	char id[CAPTURE_ID_MAX]; /* 32 hex digits */
 	char name[SPOOL_NAME_MAX]; /* file name in ready/ */
-	char kind[24]; /* "snapshot", "diagnostics", "profile" */
+	char kind[24]; /* "snapshot", "diagnostics", "profile", "timeline" */
 	char format[16]; /* of a snapshot: how its name ends, "heapsnapshot", "jsc.json" */
 	char target[128], isolate[64], address[128];
 	char page[256]; /* address of the page it showed, without its query; "": none */
@@ -74,6 +75,7 @@ struct manifest {
 	int64_t pinned; /* 1: vacuum leaves it alone */
 	char source[256]; /* the file a runtime wrote itself and we took over; "": we captured it */
 	int64_t source_mtime_ms;
+	struct timeline_chart timeline; /* of that kind */
 };
 
 /* One JSON object and a newline. 0 or the buffer's error. */
@@ -103,6 +105,9 @@ int manifest_from_tree(const struct tree *root, struct manifest *ret, struct err
  * anything; only [A-Za-z0-9._-] goes into the name, and it does not begin with a dot or a dash.
  */
 void manifest_set_name(struct manifest *manifest, bool with_id);
+
+/* A snapshot, or a timeline, which is one with more in it. */
+bool manifest_is_heap(const struct manifest *manifest);
 
 /* A few kilobytes that cost the target nothing, of which there may be many. */
 bool manifest_is_diagnostics(const struct manifest *manifest);

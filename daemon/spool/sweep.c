@@ -39,6 +39,7 @@ static const char scripts_end[] = ".scripts.json";
 static const char diagnostics_end[] = ".diagnostics.json";
 static const char report_end[] = ".report.json";
 static const char snapshot_end[] = ".heapsnapshot";
+static const char timeline_end[] = ".heaptimeline";
 static const char jsc_end[] = ".jsc.json";
 static const char gecko_end[] = ".fxsnapshot";
 
@@ -140,7 +141,7 @@ static enum role role_of(const char *name)
 /* The end of the name of a snapshot; NULL: it is none. */
 static const char *end_of_snapshot(const char *name)
 {
-	static const char *const ends[] = { snapshot_end, jsc_end, gecko_end };
+	static const char *const ends[] = { snapshot_end, timeline_end, jsc_end, gecko_end };
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
 		if (stem_ends_with(name, ends[i]))

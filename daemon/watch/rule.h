@@ -33,6 +33,7 @@
 #include "watch/condition.h"
 #include "watch/matcher.h"
 #include "watch/sampling.h"
+#include "watch/timeline.h"
 
 /*
  * What protects the target. A rule's own wins over `capture.guards`, which also hold for captures
@@ -61,6 +62,7 @@ enum capture_kind {
 	CAPTURE_KIND_SNAPSHOT,
 	CAPTURE_KIND_DIAGNOSTICS,
 	CAPTURE_KIND_SAMPLING,
+	CAPTURE_KIND_TIMELINE,
 	CAPTURE_KIND_PROFILE, /* one that the runtime wrote by itself: nobody asks for it */
 	CAPTURE_KINDS,
 	/* Nothing is kept of it, but it stops the target and is judged as a capture. */
@@ -80,6 +82,7 @@ struct rule_action {
 	bool gc, has_capture; /* as it was written: instead of a capture, kind is CAPTURE_KIND_GC */
 	struct series_settings series;
 	struct sampling_settings sampling; /* of that kind */
+	struct timeline_settings timeline; /* of that kind */
 	struct recipe_choice recipe;
 };
 

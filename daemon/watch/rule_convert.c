@@ -191,6 +191,29 @@ static void convert_rearm(struct place *place, struct rule_text *text, struct ru
 		convert_level(place, member, given, term, rule);
 }
 
+/* What is taken over a while. */
+static void check_while(struct place *place, const struct rule_action *action, size_t i)
+{
+	bool samples = action->kind == CAPTURE_KIND_SAMPLING;
+	bool timeline = action->kind == CAPTURE_KIND_TIMELINE;
+	struct err err = { 0 };
+	char path[64];
+
+	snprintf(path, sizeof(path), "actions[%zu].capture", i);
+	if (!samples && action->sampling.given)
+		place_complain(place, path,
+			       "interval, stack_depth, objects and format go with capture: "
+			       "sampling");
+	if (!samples && !timeline && action->sampling.timed)
+		place_complain(place, path,
+			       "duration goes with capture: sampling and capture: timeline");
+	if (!timeline && action->timeline.given)
+		place_complain(place, path, "stacks goes with capture: timeline");
+	snprintf(path, sizeof(path), "actions[%zu].duration", i);
+	if (timeline && timeline_check_duration(&action->sampling, &err) < 0)
+		place_complain(place, path, "%s", err.text);
+}
+
 static void check_action(struct place *place, const struct rule_action *actions, size_t i)
 {
 	const struct rule_action *action = &actions[i];
@@ -205,17 +228,13 @@ static void check_action(struct place *place, const struct rule_action *actions,
 	}
 	if (action->kind == CAPTURE_KIND_GC)
 		return; /* judged by convert_gc() */
-	if (action->kind != CAPTURE_KIND_SAMPLING && action->sampling.given) {
-		snprintf(path, sizeof(path), "actions[%zu].capture", i);
-		place_complain(place, path,
-			       "duration, interval, stack_depth, objects and format go with "
-			       "capture: sampling");
-	}
+	check_while(place, action, i);
 	if (action->kind != CAPTURE_KIND_SNAPSHOT && action->series.count > 0) {
 		snprintf(path, sizeof(path), "actions[%zu].series", i);
 		place_complain(place, path, "only snapshots come in series");
 	}
-	if (action->kind != CAPTURE_KIND_SNAPSHOT && action->recipe.has_redact) {
+	if (action->kind != CAPTURE_KIND_SNAPSHOT && action->kind != CAPTURE_KIND_TIMELINE &&
+	    action->recipe.has_redact) {
 		snprintf(path, sizeof(path), "actions[%zu].redact", i);
 		place_complain(place, path,
 			       action->kind == CAPTURE_KIND_DIAGNOSTICS
@@ -243,7 +262,8 @@ static void convert_gc(struct place *place, struct rule_action *action, size_t i
 		return;
 	action->kind = CAPTURE_KIND_GC;
 	if (action->series.count > 0 || action->recipe.has_redact || action->recipe.has_compress ||
-	    action->recipe.has_encrypt || action->sampling.given)
+	    action->recipe.has_encrypt || action->sampling.given || action->sampling.timed ||
+	    action->timeline.given)
 		place_complain(place, path, "nothing is kept of gc: it goes alone");
 }
 

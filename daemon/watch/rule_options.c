@@ -159,6 +159,7 @@ static const char *const action_kinds[] = {
 	[CAPTURE_KIND_SNAPSHOT] = "snapshot",
 	[CAPTURE_KIND_DIAGNOSTICS] = "diagnostics",
 	[CAPTURE_KIND_SAMPLING] = "sampling",
+	[CAPTURE_KIND_TIMELINE] = "timeline",
 	NULL,
 };
 
@@ -202,7 +203,10 @@ const struct option_desc rule_action_options[] = {
 		.help = "Take a capture of this kind when the alert begins to fire: `snapshot` is "
 			"the heap, `diagnostics` a few kilobytes of what is known of the target, "
 			"which cost it nothing, `sampling` a profile of what is allocated from "
-			"now on, by call stack, which costs it a few per cent while it lasts.",
+			"now on, by call stack, which costs it a few per cent while it lasts, "
+			"`timeline` "
+			"a snapshot at the end of a while in which V8 notes when each object was "
+			"allocated, which makes it several times slower for as long.",
 	},
 	{
 		.name = "wait",
@@ -240,6 +244,12 @@ const struct option_desc rule_action_options[] = {
 		.type = OPTION_INCLUDE,
 		.offset = offsetof(struct rule_action, sampling),
 		.table = sampling_options,
+	},
+	{
+		.name = "timeline",
+		.type = OPTION_INCLUDE,
+		.offset = offsetof(struct rule_action, timeline),
+		.table = timeline_options,
 	},
 	{
 		.name = "recipe",

@@ -19,7 +19,8 @@ struct sampling_settings {
 	uint64_t stack_depth;
 	int objects; /* enum sampling_objects */
 	struct text_list format;
-	bool given; /* any of them */
+	bool given; /* any of them but the duration */
+	bool timed; /* the duration, which timelines have too */
 };
 
 /* `duration interval stack_depth objects format`, to be included in an action. */

@@ -378,7 +378,7 @@ static void on_polled(void *owner, enum session_activity activity, uint64_t rss_
 	else if (target->reopen && !collect_holds(target))
 		reopen_later(target);
 	if (target->capturing)
-		target_enter(target, TARGET_CAPTURING, "a snapshot is being taken");
+		target_enter(target, TARGET_CAPTURING, "a capture is under way");
 	else if (activity == ACTIVITY_PAUSED)
 		target_enter(target, TARGET_PAUSED,
 			     "the event loop stands still and uses no CPU: paused at a breakpoint, "
@@ -554,9 +554,10 @@ static void target_open(struct target *target)
 }
 
 /* It bears one client at a time: while a capture is connected, nobody polls. */
-static bool is_alone(const struct target *target)
+bool target_rests_for_captures(const struct target *target)
 {
-	return target->session.runtime != NULL && target->session.runtime->alone;
+	return (target->session.runtime != NULL && target->session.runtime->alone) ||
+	       leaves_after_poll(target);
 }
 
 static void on_timer(void *owner)
@@ -564,7 +565,7 @@ static void on_timer(void *owner)
 	struct target *target = owner;
 
 	schedule_poll(target);
-	if (target->capturing && is_alone(target))
+	if (target->capturing && target_rests_for_captures(target))
 		return;
 	switch (target->session.state) {
 	case SESSION_CLOSED:
@@ -604,11 +605,11 @@ void target_set_capturing(struct target *target, bool capturing)
 
 	if (capturing) {
 		target->capture_pause_ns = 0;
-		if (is_alone(target)) {
+		if (target_rests_for_captures(target)) {
 			target->polling = false;
 			session_close(&target->session);
 		}
-		target_enter(target, TARGET_CAPTURING, "a snapshot is being taken");
+		target_enter(target, TARGET_CAPTURING, "a capture is under way");
 	} else {
 		if (target->session.state == SESSION_POLLING &&
 		    waited_ns > target->capture_pause_ns)

@@ -26,7 +26,7 @@
 enum target_state {
 	TARGET_CONNECTING,
 	TARGET_UP,
-	TARGET_CAPTURING, /* a snapshot is being taken: it does not answer meanwhile */
+	TARGET_CAPTURING, /* a capture is under way: it may not answer meanwhile */
 	TARGET_BLOCKED, /* its inspector answers, its main thread does not */
 	TARGET_PAUSED, /* at a breakpoint, or waits without turning its event loop */
 	TARGET_STOPPED, /* SIGSTOP, or frozen */
@@ -183,6 +183,12 @@ bool target_see_isolate_process(const struct target *target, const char *isolate
 
 /* A capture begins or ends: polls are patient meanwhile. */
 void target_set_capturing(struct target *target, bool capturing);
+
+/*
+ * Nobody polls it while its heap is captured: it bears one client, or we would leave after the
+ * poll, and with V8 whoever leaves takes the ids of objects from all and ends their tracking.
+ */
+bool target_rests_for_captures(const struct target *target);
 
 const char *target_state_name(enum target_state state);
 const char *target_failure_name(enum target_failure failure);

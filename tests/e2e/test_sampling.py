@@ -110,6 +110,7 @@ def test_live_objects(start_node, watch, major):
     manifests = {m["format"]: m for m in daemon.api("/captures")["ready"]}
     assert set(manifests) == {"heapprofile", "pb.gz"}
     assert all(m["kind"] == "sampling" and m["redact"] == "none" for m in manifests.values())
+    assert len({m["started_wall_ms"] for m in manifests.values()}) == 1
 
 
 def test_all_objects(start_node, watch, major):
@@ -251,7 +252,8 @@ groups:
     ctl("export", identity, "-o", exported)
     assert top(exported)["interval_bytes"] == 32768
     assert "not a known kind" in ctl("capture", "everything", "app", exit=1).stderr
-    assert "of sampling only" in ctl("capture", "snapshot", "app", "--duration=1s", exit=1).stderr
+    assert "of sampling and timeline only" in ctl("capture", "snapshot", "app", "--duration=1s",
+                                                  exit=1).stderr
     ctl("profile", "pprof", exported)
     assert readers.pprof(tmp_path / "mine.pb.gz")["columns"] == ["samples", "inuse_space"]
 

@@ -16,11 +16,12 @@ from lab.site import Site
 from lab.wait import until
 from lab.workerd import Workerd
 
-UNKNOWN = ("kind: '{}' is not a known kind: expected \"snapshot\", \"diagnostics\" or "
-           "\"sampling\"")
+UNKNOWN = ("kind: '{}' is not a known kind: expected \"snapshot\", \"diagnostics\", "
+           "\"sampling\" or \"timeline\"")
 NO_NAMES = "the names of properties in its snapshots cannot be replaced; redact: strings can be had"
 JSC = {"kind=sampling": "JavaScriptCore has no sampling heap profiler",
-       "kind=timeline": "JavaScriptCore keeps no stacks of allocations"}
+       "kind=timeline": "JavaScriptCore keeps no times and no stacks of allocations; a series of "
+                        "two snapshots tells what is new"}
 
 # What each cannot give; all else of WISHES it can, or is no kind of ours.
 CANNOT = {
@@ -28,7 +29,9 @@ CANNOT = {
     "bun": {**JSC, "isolate=worker:1": "its inspector does not reach them"},
     "webkit": {**JSC, "isolate=worker:1": "its workers tell no memory", "redact=all": NO_NAMES},
     "safari": {**JSC, "isolate=worker:1": "its workers tell no memory", "redact=all": NO_NAMES},
-    "firefox": {"isolate=worker:1": "it tells nothing of their heaps", "redact=all": NO_NAMES},
+    "firefox": {"isolate=worker:1": "it tells nothing of their heaps", "redact=all": NO_NAMES,
+                "kind=timeline": "its snapshots keep no times of allocations; its log of them can "
+                                 "be had as sampling"},
 }
 
 # Nothing that can be asked of these tells it.
@@ -88,17 +91,14 @@ def test_every_wish_is_answered(runtime, address, watch):
             assert answer.status == 422 and answer.json()["errorType"] == "unsupported"
             assert answer.json()["error"] == says(labels, wish, why)
             assert ask(daemon, query).status == 422
-        elif query == "kind=timeline":
-            assert answer.status == 400
-            assert answer.json()["error"] == UNKNOWN.format(wish)
         elif query.startswith("isolate"):
             assert answer.status == 404
         else:
             assert answer.status == 200, answer.text
     refused = [r for r in daemon.api("/captures")["refused"] if r["reason"] == "unsupported"]
     wanted = {says(labels, wish, CANNOT[runtime][query]) for query, wish in
-              (("kind=sampling", "sampling"), ("redact=all", "redact: all"),
-               ("isolate=worker:1", "worker:1"))
+              (("kind=sampling", "sampling"), ("kind=timeline", "timeline"),
+               ("redact=all", "redact: all"), ("isolate=worker:1", "worker:1"))
               if query in CANNOT[runtime]}
     assert {r["text"] for r in refused} == wanted
     # A garbage collection beforehand can be had of each.
@@ -135,7 +135,7 @@ def test_a_rule_with_a_kind_that_is_none_is_refused(start_daemon, tmp_path):
     rules = tmp_path / "rules.yaml"
     rules.write_text(json.dumps({"groups": [{"name": "g", "rules": [
         {"alert": "A", "when": {"metric": "heap_used", "above": "1KiB"},
-         "actions": [{"capture": "timeline"}]}]}]}))
+         "actions": [{"capture": "heap"}]}]}]}))
     daemon = start_daemon({"rule_files": [str(rules)]}, wait=False)
     assert daemon.process.wait_exit() == 1
-    assert re.search(r"timeline.*snapshot.*diagnostics.*sampling", daemon.tail())
+    assert re.search(r"heap.*snapshot.*diagnostics.*sampling.*timeline", daemon.tail())

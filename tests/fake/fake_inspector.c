@@ -395,8 +395,13 @@ static bool on_isolate(struct conn *conn, const char *message)
 		return on_debugger(conn, message, id);
 	if (strstr(message, "HeapProfiler.collectGarbage") != NULL)
 		return conn->script->busy || sayf(conn, "{\"id\":%d,\"result\":{}}", id);
-	if (strstr(message, "HeapProfiler.takeHeapSnapshot") != NULL)
+	if (strstr(message, "HeapProfiler.takeHeapSnapshot") != NULL ||
+	    strstr(message, "HeapProfiler.stopTrackingHeapObjects") != NULL)
 		return take_snapshot(conn, id);
+	if (strstr(message, "HeapProfiler.startTrackingHeapObjects") != NULL &&
+	    conn->script->tracking != NULL)
+		return sayf(conn, "{\"id\":%d,\"result\":{}}", id) &&
+		       say_lines(conn, conn->script->tracking);
 	if (strstr(message, "HeapProfiler.disable") != NULL && conn->script->deaf)
 		return true;
 	if (strstr(message, "Runtime.getHeapUsage") != NULL)

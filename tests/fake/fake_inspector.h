@@ -35,6 +35,8 @@ struct fake_script {
 	bool deaf; /* never answer HeapProfiler.disable */
 	bool gone; /* close in good order after the first chunk */
 	bool hold; /* wait for fake_release() after the first chunk */
+	const char
+		*tracking; /* messages after it began to track, one a line; NULL: it refuses to */
 	const char *worker; /* title of a worker thread whose isolate it is; NULL: the main one */
 	bool worker_late; /* it is told after the answer to NodeWorker.enable, as Deno does */
 	bool worker_ends; /* after the first chunk */

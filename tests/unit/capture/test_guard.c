@@ -532,20 +532,6 @@ Test(guard, what_the_runtime_cannot)
 	cr_expect(captures_can_have(shop, "worker:3"));
 }
 
-Test(guard, kinds_that_are_none)
-{
-	struct runtime plain = *shop->session.runtime;
-	struct err err = { 0 };
-
-	plain.cannot[ABILITY_SAMPLING] = "it has no profiler";
-	shop->session.runtime = &plain;
-	cr_expect_eq(captures_kind_unsupported(shop, "sampling", &err), REFUSAL_UNSUPPORTED);
-	cr_expect_str_eq(err.text, "sampling: not supported by node: it has no profiler");
-	cr_expect_eq(captures_kind_unsupported(shop, "timeline", &err), REFUSAL_NONE);
-	cr_expect_eq(captures_kind_unsupported(shop, "workers", &err), REFUSAL_NONE);
-	cr_expect_eq(captures_kind_unsupported(shop, "", &err), REFUSAL_NONE);
-}
-
 Test(guard, the_newest_refusals_are_kept)
 {
 	struct err err = { 0 };

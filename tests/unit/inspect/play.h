@@ -128,6 +128,8 @@ static void check_requests(struct fake_inspector *fake)
 		"NodeRuntime.notifyWhenWaitingForDisconnect",
 		"HeapProfiler.collectGarbage",
 		"HeapProfiler.takeHeapSnapshot",
+		"HeapProfiler.startTrackingHeapObjects",
+		"HeapProfiler.stopTrackingHeapObjects",
 		"HeapProfiler.disable",
 		"Debugger.setSkipAllPauses",
 		"Debugger.enable",

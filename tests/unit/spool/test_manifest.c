@@ -213,3 +213,37 @@ Test(manifest, names_are_bounded)
 	cr_expect_not_null(strstr(manifest.name, "." ID ".heapsnapshot"));
 	cr_expect_str_eq(manifest.name + strlen(manifest.name) - 13, ".heapsnapshot");
 }
+
+Test(manifest, the_chart_of_a_timeline_is_read_again)
+{
+	struct manifest manifest = sample_manifest(), again;
+	struct err err = { 0 };
+	char *text;
+
+	manifest.timeline.n = TIMELINE_POINTS_MAX;
+	for (size_t i = 0; i < TIMELINE_POINTS_MAX; i++)
+		manifest.timeline.points[i] =
+			(struct timeline_point){ UINT64_MAX / 2 - i, UINT64_MAX / 2, i };
+	text = text_of(&manifest);
+	cr_assert_eq(read_text(text, &again, &err), 0, "%s", err.text);
+	cr_expect_eq(memcmp(&again.timeline, &manifest.timeline, sizeof(again.timeline)), 0);
+	free(text);
+}
+
+Test(manifest, a_chart_that_is_none_is_ignored)
+{
+	static const char *const charts[] = { "1", "{}", "[1,{}]", "[{\"at_ms\":-1}]",
+					      "[{\"at_ms\":1,\"seen_bytes\":2}]" };
+
+	for (size_t i = 0; i < sizeof(charts) / sizeof(charts[0]); i++) {
+		struct tree *root = NULL;
+		struct timeline_chart chart;
+		struct err err = { 0 };
+
+		cr_assert_eq(tree_parse(charts[i], strlen(charts[i]), &root, &err), 0);
+		timeline_chart_read(root, &chart);
+		cr_expect_eq(chart.n, 0, "%s", charts[i]);
+		tree_free(root);
+	}
+	timeline_chart_read(NULL, &(struct timeline_chart){ 0 });
+}

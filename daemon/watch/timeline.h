@@ -1,0 +1,27 @@
+#pragma once
+
+/*
+ * What is wanted of a timeline of allocations, as a rule's action and a person's request say it.
+ * Its `duration` is that of watch/sampling.h, with a default and a limit of its own: the program is
+ * several times slower all the while.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "conf/option.h"
+
+struct err;
+struct sampling_settings;
+
+struct timeline_settings {
+	bool stacks;
+	bool given;
+};
+
+/* `stacks`, to be included in an action. */
+extern const struct option_desc timeline_options[];
+
+uint64_t timeline_duration_ns(const struct sampling_settings *sampling);
+
+/* 0; -EINVAL with the reason in err. */
+int timeline_check_duration(const struct sampling_settings *sampling, struct err *err);

@@ -1,0 +1,320 @@
+"""Timelines of allocations from real programs: what was allocated when and by whom is in the file,
+Chrome DevTools and the analyser read it, redaction leaves what tells of time and stacks, and the
+program allocates as fast as before once it is over, however it ended."""
+
+import json
+
+import pytest
+
+from lab import readers
+from lab.cdp import Client
+from lab.chromium import Chromium, isolate
+from lab.ctl import Ctl
+from lab.daemon import PLAIN
+from lab.deno import Deno
+from lab.node import STEADY, allocates_at_least, allocation_speed
+from lab.site import Site
+from lab.wait import until
+from lab.workerd import Workerd
+
+LEVEL = 0.55  # of the speed before, as in test_harm.py
+NO_GUARDS = dict(PLAIN, guards={"headroom": 0})
+
+
+def is_tracking(client):
+    """Objects have ids only while somebody tracks them."""
+    found = client.call("Runtime.evaluate", expression="globalThis", objectGroup="test")
+    answer = client.call("HeapProfiler.getHeapObjectId", objectId=found["result"]["objectId"])
+    client.call("Runtime.releaseObjectGroup", objectGroup="test")
+    return answer["heapSnapshotObjectId"] != "0"
+
+
+def files(daemon, ending=".heaptimeline"):
+    return sorted(path for path in (daemon.storage / "spool" / "ready").iterdir()
+                  if path.name.endswith(ending))
+
+
+def ask(daemon, **wishes):
+    return daemon.post("/api/v1/targets/app/captures",
+                       json.dumps({"kind": "timeline", **wishes}).encode(),
+                       {"Content-Type": "application/json"})
+
+
+def begin(daemon, **wishes):
+    answer = ask(daemon, **wishes)
+    assert answer.status == 202, answer.text
+    return answer.json()["data"]["id"]
+
+
+def wait_file(daemon, ending=".heaptimeline"):
+    found, = until(lambda: files(daemon, ending), lambda: f"{ending}; log:\n{daemon.tail()}", 60)
+    entry = until(lambda: [e for e in daemon.api("/captures")["ready"] if e["name"] == found.name],
+                  "it in the list")
+    return found, entry[0]
+
+
+def read(path):
+    """{"functions": names, "calls": of the tree that allocated, "samples": pairs}"""
+    whole = json.loads(path.read_text())
+    meta, infos = whole["snapshot"]["meta"], whole["trace_function_infos"]
+    fields = meta["trace_function_info_fields"]
+    names = [whole["strings"][i] for i in infos[fields.index("name")::len(fields)]]
+    pending, bytes_of = [whole["trace_tree"]], {}
+    while pending:
+        level = pending.pop()
+        for at in range(0, len(level), 5):
+            _, function, _, size, below = level[at:at + 5]
+            bytes_of[names[function]] = bytes_of.get(names[function], 0) + size
+            pending.append(below)
+    return {"functions": set(names), "bytes": bytes_of, "samples": len(whole["samples"]) // 2,
+            "strings": whole["strings"],
+            "traced": "trace_node_id" in meta["node_fields"]}
+
+
+def check_readers(path):
+    """The analyser counts what DevTools counts."""
+    nodes, edges, _ = readers.devtools(path, "Object")
+    seen = Ctl().json("analyze", path, "--no-index")
+    assert (seen["nodes"], seen["edges"]) == (nodes, edges)
+
+
+def wait_known(daemon, name="main"):
+    daemon.wait_up("app")
+    until(lambda: daemon.value("heapwatch_heap_used_bytes", target="app", isolate=name), name)
+
+
+def test_with_stacks(start_node, watch, major):
+    node = start_node(major, "allocate")
+    daemon = watch(app=node.address, sections={"capture": NO_GUARDS})
+    wait_known(daemon)
+    with Client(node.port) as client:
+        assert not is_tracking(client)
+        begin(daemon, duration="4s", stacks=True)
+        until(lambda: is_tracking(client), lambda: f"it tracks; log:\n{daemon.tail()}")
+        kept = int(node.nudge(r"^kept (\d+)")[1])
+        path, entry = wait_file(daemon)
+        assert not is_tracking(client)
+    found = read(path)
+    assert found["traced"] and {"keepMany", "keepFew", "waste"} <= found["functions"]
+    many, few = found["bytes"]["keepMany"], found["bytes"]["keepFew"]
+    assert many == pytest.approx(3 * few, rel=0.2)  # what `kept` needs to grow is either's
+    assert found["samples"] > 5
+    check_readers(path)
+
+    assert (entry["kind"], entry["format"]) == ("timeline", "heaptimeline")
+    assert entry["pause_ns"] > 0 and entry["duration_ns"] > 4e9
+    assert (path.parent / entry["scripts_name"]).is_file()
+    chart = entry["timeline"]
+    assert 0 < len(chart) <= 60 and chart[-1]["at_ms"] == pytest.approx(4000, abs=70)
+    assert all(p["live_bytes"] <= p["seen_bytes"] for p in chart)
+    assert sum(p["live_bytes"] for p in chart) == pytest.approx(kept, rel=0.25)
+
+
+def test_redacted_without_stacks(start_node, watch, tmp_path, major):
+    """Values are gone, names and times stay: as of snapshots."""
+    node = start_node(major, "allocate")
+    daemon = watch(app=node.address,
+                   sections={"capture": dict(NO_GUARDS, redact="strings", compress="zstd")})
+    wait_known(daemon)
+    secret = "the-secret-of-this-program"
+    with Client(node.port) as client:
+        begin(daemon, duration="1s")
+        until(lambda: is_tracking(client), "it tracks")
+        client.call("Runtime.evaluate",
+                    expression=f"globalThis.held = {{ known: '{secret}' + process.pid }}")
+        path, entry = wait_file(daemon, ".heaptimeline.zst")
+    assert entry["redact"] == "strings" and entry["compress"] == "zstd"
+    plain = tmp_path / "plain.heaptimeline"
+    ctl = Ctl("-H", f"http://127.0.0.1:{daemon.port}", cwd=tmp_path)
+    ctl("export", entry["id"], "-o", plain)
+    assert secret not in plain.read_text()
+    found = read(plain)
+    assert found["samples"] > 2 and "known" in found["strings"] and not found["bytes"]
+    check_readers(plain)
+    assert path.name.endswith(".heaptimeline.zst")
+
+
+def test_stacks_are_redacted_right(start_node, watch):
+    node = start_node(24, "allocate")
+    daemon = watch(app=node.address, sections={"capture": dict(NO_GUARDS, redact="strings")})
+    wait_known(daemon)
+    with Client(node.port) as client:
+        begin(daemon, duration="2s", stacks=True)
+        until(lambda: is_tracking(client), "it tracks")
+        node.nudge(r"^kept (\d+)")
+        path, _ = wait_file(daemon)
+    found = read(path)
+    assert {"keepMany", "keepFew", "waste"} <= found["functions"]
+    assert found["bytes"]["keepMany"] > found["bytes"]["keepFew"] > 0
+    check_readers(path)
+
+
+def end_by_itself(daemon, client):
+    begin(daemon, duration="1s", stacks=True)
+    wait_file(daemon)
+
+
+def end_cancelled(daemon, client):
+    identity = begin(daemon, duration="5m", stacks=True)
+    until(lambda: is_tracking(client), "it tracks")
+    assert daemon.get(f"/api/v1/captures/{identity}", method="DELETE").status == 202
+    ended, = until(lambda: daemon.api("/captures")["failed"], "its end")
+    assert ended["reason"] == "cancelled" and not files(daemon)
+
+
+def end_killed(daemon, client):
+    begin(daemon, duration="5m", stacks=True)
+    until(lambda: is_tracking(client), "it tracks")
+    daemon.process.kill()
+
+
+def end_stopped(daemon, client):
+    begin(daemon, duration="5m")
+    until(lambda: is_tracking(client), "it tracks")
+    assert daemon.process.stop() == 0
+
+
+@pytest.mark.parametrize("end", [end_by_itself, end_cancelled, end_killed, end_stopped])
+def test_allocation_is_as_fast_afterwards(start_node, watch, major, end):
+    node = start_node(major, "alloc", flags=STEADY)
+    before = allocation_speed(node)
+    daemon = watch(app=node.address, sections={"capture": NO_GUARDS})
+    wait_known(daemon)
+    with Client(node.port) as client:
+        end(daemon, client)
+        until(lambda: not is_tracking(client), "it does not")
+    assert allocates_at_least(node, before * LEVEL)
+
+
+def test_a_program_that_exits_is_not_held(start_node, watch, major):
+    node = start_node(major, "allocate")
+    daemon = watch(app=node.address, sections={"capture": NO_GUARDS})
+    wait_known(daemon)
+    begin(daemon, duration="5m")
+    with Client(node.port) as client:
+        until(lambda: is_tracking(client), "it tracks")
+        client.call("Runtime.evaluate", expression="setTimeout(() => process.exit(7), 300)")
+    assert node.process.wait_exit() == 7
+    failed = until(lambda: daemon.api("/captures")["failed"], "its failure")
+    assert failed[0]["reason"] in ("exiting", "lost")
+
+
+def test_a_worker_thread(start_node, watch):
+    node = start_node(24, "workers", 1)
+    daemon = watch(app=node.address, sections={"capture": NO_GUARDS})
+    wait_known(daemon, "worker:1")
+    begin(daemon, isolate="worker:1", duration="1s", stacks=True)
+    path, entry = wait_file(daemon)
+    assert read(path)["samples"] > 2 and entry["isolate"] == "worker:1" and entry["timeline"]
+    check_readers(path)
+
+
+def test_pages_of_chromium(nursery, watch, tmp_path):
+    site = Site()
+    browser = Chromium(nursery, tmp_path / "profile", site.url + "page.html")
+    daemon = watch(app=browser.address, sections={"capture": NO_GUARDS})
+    page = isolate(browser.page)
+    wait_known(daemon, page)
+    # It tells of intervals between two turns of its loop only.
+    work = ("globalThis.kept ??= []; function keepPage() {"
+            "for (let i = 0; i < 500; i++) kept.push(new Array(128).fill(i)); return kept.length }"
+            "keepPage()")
+    with browser.client() as client:
+        begin(daemon, isolate=page, duration="3s", stacks=True)
+        until(lambda: is_tracking(client), lambda: f"it tracks; log:\n{daemon.tail()}")
+        for _ in range(20):
+            client.evaluate(work)
+        path, entry = wait_file(daemon)
+        assert not is_tracking(client)
+    found = read(path)
+    assert found["bytes"]["keepPage"] >= 20 * 500 * 128 * 4 and entry["timeline"]
+    check_readers(path)
+    site.close()
+
+
+def test_deno(nursery, watch, tmp_path):
+    """It tells nothing while it tracks: the file has the stacks, and there is no chart."""
+    deno = Deno(nursery, tmp_path / "program", "1000")
+    daemon = watch(app=deno.address, sections={"capture": NO_GUARDS})
+    wait_known(daemon)
+    with Client(deno.port) as client:
+        begin(daemon, duration="3s", stacks=True)
+        until(lambda: is_tracking(client), lambda: f"it tracks; log:\n{daemon.tail()}")
+        deno.grow()
+        path, entry = wait_file(daemon)
+        assert not is_tracking(client)
+    assert {"KnownThing", "grow"} & read(path)["functions"]
+    assert "timeline" not in entry
+    check_readers(path)
+
+
+def test_workerd(nursery, watch, tmp_path):
+    """It bears one client: nobody else can look, so it grows all the time."""
+    workerd = Workerd(nursery, tmp_path / "program")
+    daemon = watch(app=workerd.address, sections={"capture": NO_GUARDS})
+    daemon.wait_up("app")
+    until(lambda: daemon.values("heapwatch_heap_used_bytes", target="app"), "an isolate")
+    begin(daemon, isolate=workerd.isolate, duration="2s", stacks=True)
+
+    def finished():
+        workerd.grow(500)
+        return files(daemon)
+    until(finished, lambda: f"a timeline; log:\n{daemon.tail()}", 60)
+    path, entry = wait_file(daemon)
+    assert {"KnownThing", "fetch"} & read(path)["functions"] and "timeline" not in entry
+    daemon.wait_up("app")
+
+
+def test_a_rule_the_command_and_what_is_refused(start_node, start_daemon, tmp_path):
+    node = start_node(24, "allocate")
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("""
+groups:
+- name: memory
+  interval: 1s
+  rules:
+  - alert: Any
+    when: {metric: heap_used, above: 1MiB}
+    actions:
+    - {capture: timeline, duration: 1s, stacks: true}
+""")
+    daemon = start_daemon({"poll": {"interval": "500ms", "timeout": "500ms"}, "capture": NO_GUARDS,
+                           "rule_files": [str(rules)],
+                           "targets": [{"name": "app", "address": node.address}]})
+    path, entry = wait_file(daemon)
+    assert entry["rule"] == "Any" and read(path)["traced"]
+
+    ctl = Ctl("-H", f"http://127.0.0.1:{daemon.port}", cwd=tmp_path)
+    identity, = ctl.lines("capture", "timeline", "app", "--duration=1s", "--wait")
+    ctl("export", identity, "-o", tmp_path / "mine.heaptimeline")
+    assert not read(tmp_path / "mine.heaptimeline")["bytes"]
+
+    for query, why in ((dict(duration="6m"), "at most 5m"),
+                       (dict(kind="snapshot", stacks=True), "stacks: of timeline only"),
+                       (dict(kind="diagnostics", duration="1s"), "duration: of sampling and"),
+                       (dict(interval="8KiB"), "of sampling only")):
+        answer = ask(daemon, **query)
+        assert answer.status == 400 and why in answer.json()["error"], answer.text
+
+
+def test_guards_judge_as_of_snapshots(start_node, watch):
+    node = start_node(24, "idle")
+    daemon = watch(app=node.address,
+                   sections={"capture": dict(PLAIN, guards={"headroom": 0, "max_heap": "1MiB"})})
+    wait_known(daemon)
+    answer = ask(daemon, duration="1s")
+    assert answer.status == 409 and answer.json()["error"].startswith("max_heap: ")
+    assert ask(daemon, duration="1s", force=True, dry_run=True).status == 200
+
+
+@pytest.mark.parametrize("action, why", [
+    ("{capture: timeline, duration: 6m}", "at most 5m"),
+    ("{capture: timeline, interval: 8KiB}", "capture: sampling"),
+    ("{capture: snapshot, stacks: true}", "capture: timeline"),
+    ("{capture: snapshot, duration: 1s}", "capture: sampling and capture: timeline")])
+def test_rules_that_make_no_sense(start_daemon, tmp_path, action, why):
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("groups: [{name: g, rules: [{alert: A, when: {metric: heap_used, above: 1KiB},"
+                     f" actions: [{action}]}}]}}]")
+    daemon = start_daemon({"rule_files": [str(rules)]}, wait=False)
+    assert daemon.process.wait_exit() == 1 and why in daemon.tail()
