@@ -1,9 +1,10 @@
 /*
- * heapwatch-analyze: what a heap snapshot holds, found out by a process that can do nothing else
+ * heapwatch-analyze: what a heap snapshot or a profile holds, found out by a process that can do
+ * nothing else
  *
  *   descriptor 0, mapped -> confined -> expanded -> analysed -> report to descriptor 1
  *
- * Not a byte of the snapshot is looked at before the process is confined. One thread: it has all
+ * Not a byte of the file is looked at before the process is confined. One thread: it has all
  * the time its deadline gives, and the host has other work.
  */
 
@@ -18,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "analyze_profile.h"
 #include "capture/worker.h"
 #include "confine.h"
 #include "heap/report.h"
@@ -38,11 +40,13 @@ enum { TOP_DEFAULT = 100, DEADLINE_DEFAULT_S = 3600, STEP_BYTES = 8 << 20 };
 enum { UNCOUNTED_SHARE = 8 };
 
 struct wish {
-	const char *name; /* of the snapshot, for the report */
+	const char *name; /* of the file, for the report */
+	bool is_profile;
 	uint64_t memory_bytes, deadline_s, top;
 };
 
 static const struct option long_flags[] = {
+	{ "kind", required_argument, NULL, 'k' },
 	{ "name", required_argument, NULL, 'n' },
 	{ "memory-max", required_argument, NULL, 'm' },
 	{ "deadline", required_argument, NULL, 'd' },
@@ -54,14 +58,15 @@ static const struct option long_flags[] = {
 static const char usage[] =
 	"usage: heapwatch-analyze [flags] <SNAPSHOT >REPORT\n"
 	"\n"
-	"The worker of heapwatchd: reads a heap snapshot, plain or packed by zstd or gzip, from\n"
-	"descriptor 0 and writes a report to descriptor 1, with no right to anything else.\n"
-	"`heapwatchctl analyze FILE` is for people.\n"
+	"The worker of heapwatchd: reads a heap snapshot or a .heapprofile, plain or packed by\n"
+	"zstd or gzip, from descriptor 0 and writes a report to descriptor 1, with no right to\n"
+	"anything else. `heapwatchctl analyze FILE` and `profile top FILE` are for people.\n"
 	"\n"
-	"  --name=NAME         what the report calls the snapshot\n"
+	"  --kind=KIND         snapshot or sampling (default: snapshot)\n"
+	"  --name=NAME         what the report calls the file\n"
 	"  --memory-max=BYTES  more is refused (default: 1GiB)\n"
 	"  --deadline=SECONDS  of processor time (default: 3600)\n"
-	"  --top=NUMBER        classes in the report, 0 for all (default: 100)\n";
+	"  --top=NUMBER        classes or functions in the report (default: 100)\n";
 
 static void put(const char *text, size_t size)
 {
@@ -85,6 +90,12 @@ static _Noreturn void end(enum worker_exit exit, const char *text)
 	_exit((int)exit);
 }
 
+static int read_kind(const char *text, bool *is_profile)
+{
+	*is_profile = strcmp(text, "sampling") == 0;
+	return *is_profile || strcmp(text, "snapshot") == 0 ? 0 : -EINVAL;
+}
+
 static void read_flags(int argc, char **argv, struct wish *wish)
 {
 	int flag, r = 0;
@@ -92,6 +103,9 @@ static void read_flags(int argc, char **argv, struct wish *wish)
 	opterr = 0;
 	while (r == 0 && (flag = getopt_long(argc, argv, "", long_flags, NULL)) != -1) {
 		switch (flag) {
+		case 'k':
+			r = read_kind(optarg, &wish->is_profile);
+			break;
 		case 'n':
 			wish->name = optarg;
 			break;
@@ -114,7 +128,7 @@ static void read_flags(int argc, char **argv, struct wish *wish)
 		end(WORKER_USAGE, usage);
 }
 
-/* ---- the snapshot ---- */
+/* ---- the file ---- */
 
 static int map(struct v8_text *ret, struct err *err)
 {
@@ -260,6 +274,19 @@ static int report(const struct heap_analysis *analysis, const struct wish *wish,
 	return 0;
 }
 
+static int report_profile(const struct v8_text *text, const struct wish *wish, struct err *err)
+{
+	struct buf buf;
+	int r;
+
+	buf_init(&buf, WORKER_REPORT_MAX);
+	r = analyze_profile(text->data, (size_t)text->size, wish->name, (size_t)wish->top, &buf,
+			    err);
+	if (r == 0)
+		put(buf.data, buf.size);
+	return r;
+}
+
 static int work(struct v8_text *text, const struct wish *wish, struct err *err)
 {
 	uint64_t began_ns = clock_mono_ns(), expanded;
@@ -267,6 +294,8 @@ static int work(struct v8_text *text, const struct wish *wish, struct err *err)
 	struct heap_analysis analysis;
 	int r = expand_all(text, wish->memory_bytes, &expanded, err);
 
+	if (r == 0 && wish->is_profile)
+		return report_profile(text, wish, err);
 	if (r == 0) {
 		load.memory_max -= expanded;
 		load.memory_max -= load.memory_max / UNCOUNTED_SHARE;

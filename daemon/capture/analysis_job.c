@@ -90,16 +90,26 @@ static void on_end(void *owner, const struct child_end *end)
 
 /* ---- what it came to ---- */
 
-static bool is_report(const struct buf *said)
+static bool is_profile(const struct analysis_job *job)
 {
+	return strcmp(job->manifest.kind, "sampling") == 0;
+}
+
+/* By its looks: whoever shows a report must expect anything in it. */
+static bool is_report(const struct analysis_job *job)
+{
+	const struct buf *said = &job->said;
 	struct tree *root;
 	uint64_t nodes;
 	bool is;
 
 	if (said->error != 0 || tree_parse(said->data, said->size, &root, NULL) < 0)
 		return false;
-	is = tree_is_object(root) && tree_uint(root, "nodes", &nodes) &&
-	     tree_is_array(tree_get(root, "classes"));
+	if (is_profile(job))
+		is = tree_is_array(tree_get(root, "functions")) &&
+		     tree_is_array(tree_get(root, "calls"));
+	else
+		is = tree_uint(root, "nodes", &nodes) && tree_is_array(tree_get(root, "classes"));
 	tree_free(root);
 	return is;
 }
@@ -149,7 +159,7 @@ enum analysis_result analysis_job_judge(const struct analysis_job *job, const st
 		first_line(&job->said, why, size);
 	} else if (end->code != WORKER_DONE) {
 		snprintf(why, size, "the worker ended with status %d", end->code);
-	} else if (!is_report(&job->said)) {
+	} else if (!is_report(job)) {
 		str_copy(why, size, "the worker wrote no report");
 	}
 	return why[0] == '\0' ? ANALYSIS_DONE : ANALYSIS_FAILED;
@@ -204,7 +214,8 @@ static int run(struct analysis_job *job, int in_fd, int out_fd)
 {
 	const struct analyses *analyses = job->analyses;
 	char name[SPOOL_NAME_MAX + 16], memory[48], deadline[48], top[48];
-	char *argv[] = { (char *)"heapwatch-analyze", name, memory, deadline, top, NULL };
+	char *kind = (char *)(is_profile(job) ? "--kind=sampling" : "--kind=snapshot");
+	char *argv[] = { (char *)"heapwatch-analyze", kind, name, memory, deadline, top, NULL };
 
 	snprintf(name, sizeof(name), "--name=%s", job->manifest.name);
 	snprintf(memory, sizeof(memory), "--memory-max=%" PRIu64, job->memory_bytes);

@@ -21,7 +21,7 @@ MAY = {
     "watch": "util loop json conf net inspect pipeline",
     "notify": "util loop json conf net inspect pipeline watch",
     "capture": "util loop json conf net inspect watch spool pipeline profile",
-    "http": "util loop json conf watch notify capture spool pipeline",
+    "http": "util loop json conf watch notify capture spool pipeline profile",
     "ctl": "util loop json conf net heap profile inspect watch spool pipeline",
     "": "*",
 }
