@@ -1,9 +1,10 @@
 /*
- * heapwatch-analyze: what a heap snapshot holds, found out by a process that can do nothing else
+ * heapwatch-analyze: what a heap snapshot or a profile holds, found out by a process that can do
+ * nothing else
  *
  *   descriptors, mapped -> confined -> expanded -> analysed, compared -> report to descriptor 1
  *
- * Not a byte of the snapshot is looked at before the process is confined. One thread: it has all
+ * Not a byte of the file is looked at before the process is confined. One thread: it has all
  * the time its deadline gives, and the host has other work.
  */
 
@@ -18,6 +19,7 @@
 
 #include "analyze_input.h"
 #include "analyze_leaks.h"
+#include "analyze_profile.h"
 #include "capture/worker.h"
 #include "confine.h"
 #include "heap/report.h"
@@ -35,14 +37,16 @@ enum { TOP_DEFAULT = 100, DEADLINE_DEFAULT_S = 3600, MORE_FIRST = 3 };
 enum { UNCOUNTED_SHARE = 8 };
 
 struct wish {
-	const char *name; /* of the snapshot, for the report */
+	const char *name; /* of the file, for the report */
 	const char *no_verdict; /* why it is not compared, though it is the last of a series */
+	bool is_profile;
 	uint64_t memory_bytes, deadline_s, top;
 	uint64_t earlier; /* snapshots to compare it with */
 	bool scripts, same_process;
 };
 
 static const struct option long_flags[] = {
+	{ "kind", required_argument, NULL, 'k' },
 	{ "name", required_argument, NULL, 'n' },
 	{ "memory-max", required_argument, NULL, 'm' },
 	{ "deadline", required_argument, NULL, 'd' },
@@ -58,14 +62,15 @@ static const struct option long_flags[] = {
 static const char usage[] =
 	"usage: heapwatch-analyze [flags] <SNAPSHOT >REPORT\n"
 	"\n"
-	"The worker of heapwatchd: reads a heap snapshot, plain or packed by zstd or gzip, from\n"
-	"descriptor 0 and writes a report to descriptor 1, with no right to anything else.\n"
-	"`heapwatchctl analyze FILE` is for people.\n"
+	"The worker of heapwatchd: reads a heap snapshot or a .heapprofile, plain or packed by\n"
+	"zstd or gzip, from descriptor 0 and writes a report to descriptor 1, with no right to\n"
+	"anything else. `heapwatchctl analyze FILE` and `profile top FILE` are for people.\n"
 	"\n"
-	"  --name=NAME         what the report calls the snapshot\n"
+	"  --kind=KIND         snapshot or sampling (default: snapshot)\n"
+	"  --name=NAME         what the report calls the file\n"
 	"  --memory-max=BYTES  more is refused (default: 1GiB)\n"
 	"  --deadline=SECONDS  of processor time (default: 3600)\n"
-	"  --top=NUMBER        classes in the report, 0 for all (default: 100)\n"
+	"  --top=NUMBER        classes or functions in the report (default: 100)\n"
 	"  --scripts           descriptor 3 is the list of the program's scripts\n"
 	"  --earlier=NUMBER    the next 1 or 2 descriptors are earlier snapshots, the oldest "
 	"first:\n"
@@ -95,6 +100,12 @@ static _Noreturn void end(enum worker_exit exit, const char *text)
 	_exit((int)exit);
 }
 
+static int read_kind(const char *text, bool *is_profile)
+{
+	*is_profile = strcmp(text, "sampling") == 0;
+	return *is_profile || strcmp(text, "snapshot") == 0 ? 0 : -EINVAL;
+}
+
 static void read_flags(int argc, char **argv, struct wish *wish)
 {
 	int flag, r = 0;
@@ -102,6 +113,9 @@ static void read_flags(int argc, char **argv, struct wish *wish)
 	opterr = 0;
 	while (r == 0 && (flag = getopt_long(argc, argv, "", long_flags, NULL)) != -1) {
 		switch (flag) {
+		case 'k':
+			r = read_kind(optarg, &wish->is_profile);
+			break;
 		case 'n':
 			wish->name = optarg;
 			break;
@@ -206,6 +220,19 @@ static uint64_t left_beside(const struct heap_analysis *analysis, uint64_t expan
 	return wish->memory_bytes > taken ? wish->memory_bytes - taken : 0;
 }
 
+static int report_profile(const struct v8_text *text, const struct wish *wish, struct err *err)
+{
+	struct buf buf;
+	int r;
+
+	buf_init(&buf, WORKER_REPORT_MAX);
+	r = analyze_profile(text->data, (size_t)text->size, wish->name, (size_t)wish->top, &buf,
+			    err);
+	if (r == 0)
+		put(buf.data, buf.size);
+	return r;
+}
+
 static int work(struct inputs *inputs, const struct wish *wish, struct err *err)
 {
 	uint64_t began_ns = clock_mono_ns(), expanded;
@@ -220,6 +247,8 @@ static int work(struct inputs *inputs, const struct wish *wish, struct err *err)
 
 	if (r < 0)
 		return r;
+	if (wish->is_profile)
+		return report_profile(&inputs->snapshot, wish, err);
 	load.memory_max -= expanded;
 	load.memory_max -= load.memory_max / UNCOUNTED_SHARE;
 	r = heap_analyse(&analysis, &inputs->snapshot, &load, err);

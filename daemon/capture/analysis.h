@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * Analyses: a report beside each snapshot in the spool. One worker at a time, a program of its own
- * that is given the file and a pipe and can do nothing else; the daemon itself never parses a
- * snapshot. What is encrypted is not analysed: the daemon has no key, which is the point of it.
+ * Analyses: a report beside each snapshot and .heapprofile in the spool. One worker at a time, a
+ * program of its own that is given the file and a pipe and can do nothing else; the daemon itself
+ * never parses what lies there. What is encrypted is not analysed: the daemon has no key, which is
+ * the point of it.
  *
  * How it went is in the manifest, so that it is known after a restart. An analysis counts as begun
  * before the worker starts: one that takes the daemon down with it is tried once more, not forever.
@@ -22,7 +23,7 @@ struct spool;
 
 enum analysis_result { ANALYSIS_DONE, ANALYSIS_FAILED, ANALYSIS_SKIPPED, ANALYSIS_RESULTS };
 
-/* Snapshots that wait; one more is skipped. */
+/* Captures that wait; one more is skipped. */
 enum { ANALYSIS_QUEUE_MAX = 64 };
 
 struct analyses {

@@ -91,7 +91,15 @@ static void on_end(void *owner, const struct child_end *end)
 
 /* ---- what it came to ---- */
 
-/* And if it is, takes over its verdict. */
+static bool is_profile(const struct analysis_job *job)
+{
+	return strcmp(job->manifest.kind, "sampling") == 0;
+}
+
+/*
+ * By its looks: whoever shows a report must expect anything in it. One of a series has a verdict,
+ * which is taken over.
+ */
 static bool take_report(struct analysis_job *job)
 {
 	const struct buf *said = &job->said;
@@ -101,8 +109,11 @@ static bool take_report(struct analysis_job *job)
 
 	if (said->error != 0 || tree_parse(said->data, said->size, &root, NULL) < 0)
 		return false;
-	is = tree_is_object(root) && tree_uint(root, "nodes", &nodes) &&
-	     tree_is_array(tree_get(root, "classes"));
+	if (is_profile(job))
+		is = tree_is_array(tree_get(root, "functions")) &&
+		     tree_is_array(tree_get(root, "calls"));
+	else
+		is = tree_uint(root, "nodes", &nodes) && tree_is_array(tree_get(root, "classes"));
 	if (is && verdict_is_due(&job->manifest))
 		verdict_read(root, &job->analysis.verdict);
 	tree_free(root);
@@ -255,8 +266,9 @@ static int run(struct analysis_job *job, struct besides *besides)
 {
 	const struct analyses *analyses = job->analyses;
 	char name[SPOOL_NAME_MAX + 16], memory[48], deadline[48], top[48], more[ERR_TEXT_MAX + 16];
-	char *argv[9] = { (char *)"heapwatch-analyze", name, memory, deadline, top };
-	size_t n = 5;
+	char *kind = (char *)(is_profile(job) ? "--kind=sampling" : "--kind=snapshot");
+	char *argv[10] = { (char *)"heapwatch-analyze", kind, name, memory, deadline, top };
+	size_t n = 6;
 
 	snprintf(name, sizeof(name), "--name=%s", job->manifest.name);
 	snprintf(memory, sizeof(memory), "--memory-max=%" PRIu64, job->memory_bytes);

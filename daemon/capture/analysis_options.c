@@ -1,5 +1,5 @@
 /*
- * Options of the analysis of snapshots.
+ * Options of the analysis of snapshots and profiles.
  */
 
 #include <stddef.h>
@@ -17,8 +17,9 @@ const struct option_desc analysis_options[] = {
 	  .type = OPTION_BOOL,
 	  .offset = AT(enabled),
 	  .def = "false",
-	  .help = "After each snapshot that is not encrypted, write a report of what it holds "
-		  "beside it. Off, because it takes memory of a host on which a program is short "
+	  .help = "After each snapshot or .heapprofile that is not encrypted, write a report of "
+		  "what it holds beside it. Off, because it takes memory of a host on which a "
+		  "program is short "
 		  "of it." },
 	{ .name = "max_memory",
 	  .type = OPTION_BYTES,
@@ -50,6 +51,7 @@ const struct option_desc analysis_options[] = {
 	  .min = 1,
 	  .max = 1000,
 	  .def = "100",
-	  .help = "Classes in a report: those that retain most." },
+	  .help = "Classes in a report of a snapshot: those that retain most; functions in one of "
+		  "a profile: those that allocated most." },
 	{ 0 },
 };

@@ -46,7 +46,8 @@ static const struct command {
 	{ "convert", 1, 1, command_convert, true },
 	{ "rules", 2, ANY_NUMBER, command_rules, true, "rule files? (rules test FILE...)" },
 	{ "capture", 2, 2, command_capture, .wants = "kind, and of which target?" },
-	{ "profile", 2, 3, command_profile, true, "of top, diff, flame and pprof, of which file?" },
+	{ "profile", 2, ANY_NUMBER, command_profile, true,
+	  "of top, diff, flame and pprof, of which file?" },
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -75,10 +76,10 @@ static const char usage[] =
 	"  capture KIND TARGET    have the daemon take a capture: snapshot, diagnostics, "
 	"sampling,\n"
 	"                         timeline\n"
-	"  profile top FILE       what a profile says was allocated, by function\n"
+	"  profile top FILE...    what profiles say was allocated, added up by function\n"
 	"  profile diff BASE FILE how that changed between two profiles\n"
 	"  profile flame [BASE] FILE   a profile as a flame graph (SVG)\n"
-	"  profile pprof FILE     a .heapprofile for go tool pprof\n"
+	"  profile pprof FILE...  .heapprofile files, added up, for go tool pprof\n"
 	"  discover               find the inspectors of this host: a list for file_sd_configs\n"
 	"  convert FILE           a heap snapshot of any engine as V8's, for DevTools and "
 	"MemLab\n"

@@ -45,6 +45,31 @@ static int read_profile(const char *path, const struct ctl_options *options, str
 	return exit;
 }
 
+static int add_profile(const char *path, const struct ctl_options *options, struct profile *to,
+		       struct err *err)
+{
+	struct profile profile = { .nodes = NULL };
+	int exit = read_profile(path, options, &profile, err), r = 0;
+
+	if (exit == CTL_OK)
+		r = profile_merge(to, &profile);
+	profile_fini(&profile);
+	if (r < 0)
+		return source_fail(err, CTL_FAILURE, r, "%s: it cannot be added: %s", path,
+				   strerror(-r));
+	return exit;
+}
+
+/* All that are named, call by call: what a program allocated over several profiles of it. */
+static int read_all(const struct ctl_options *options, struct profile *ret, struct err *err)
+{
+	int exit = read_profile(options->args[1], options, ret, err);
+
+	for (size_t i = 2; exit == CTL_OK && i < options->args_n; i++)
+		exit = add_profile(options->args[i], options, ret, err);
+	return exit;
+}
+
 /* ---- files that are made ---- */
 
 struct making {
@@ -110,7 +135,7 @@ static int make_flame(const struct profile *profile, const struct profile *base,
 static int run_top(const struct ctl_options *options, struct err *err)
 {
 	struct profile profile = { .nodes = NULL };
-	int exit = read_profile(options->args[1], options, &profile, err);
+	int exit = read_all(options, &profile, err);
 
 	if (exit == CTL_OK)
 		exit = profile_show_top(&profile, options, err);
@@ -121,7 +146,7 @@ static int run_top(const struct ctl_options *options, struct err *err)
 static int run_pprof(const struct ctl_options *options, struct err *err)
 {
 	struct profile profile = { .nodes = NULL };
-	int exit = read_profile(options->args[1], options, &profile, err);
+	int exit = read_all(options, &profile, err);
 
 	if (exit == CTL_OK)
 		exit = make_pprof(&profile, options->args[1], options, err);
@@ -152,15 +177,15 @@ int command_profile(struct source *source, const struct ctl_options *options, st
 	size_t files = options->args_n - 1;
 
 	(void)source;
-	if (strcmp(word, "top") == 0 && files == 1)
+	if (strcmp(word, "top") == 0)
 		return run_top(options, err);
-	if (strcmp(word, "pprof") == 0 && files == 1)
+	if (strcmp(word, "pprof") == 0)
 		return run_pprof(options, err);
-	if (strcmp(word, "flame") == 0)
+	if (strcmp(word, "flame") == 0 && files <= 2)
 		return run_two(options, true, err);
 	if (strcmp(word, "diff") == 0 && files == 2)
 		return run_two(options, false, err);
 	return source_fail(err, CTL_USAGE, -EINVAL,
-			   "profile: say top FILE, flame [BASE] FILE, diff BASE FILE or pprof "
-			   "FILE");
+			   "profile: say top FILE..., flame [BASE] FILE, diff BASE FILE or pprof "
+			   "FILE...");
 }

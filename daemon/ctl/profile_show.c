@@ -11,6 +11,7 @@
 #include "ctl/source.h"
 #include "json/write.h"
 #include "profile/profile.h"
+#include "profile/report.h"
 #include "profile/top.h"
 #include "util/buf.h"
 #include "util/str.h"
@@ -69,16 +70,6 @@ static void json_function(struct json_writer *w, const struct profile *profile, 
 	json_member_uint(w, "column", (uint64_t)profile->functions[function].column);
 }
 
-static void json_facts(struct json_writer *w, const struct profile *profile)
-{
-	json_member_string(w, "what", profile_what_name(profile->what));
-	json_member_string(w, "counted", profile->has_objects ? "objects" : "samples");
-	json_member_uint(w, "interval_bytes", profile->interval_bytes);
-	json_member_double(w, "duration_seconds", (double)profile->duration_ns / 1e9);
-	json_member_uint(w, "bytes", profile_total_bytes(profile));
-	json_member_uint(w, "count", profile_total_count(profile));
-}
-
 /* ---- top ---- */
 
 static void put_top_json(struct buf *buf, const struct profile *profile,
@@ -88,17 +79,11 @@ static void put_top_json(struct buf *buf, const struct profile *profile,
 
 	json_write_init(&w, buf);
 	json_write_object(&w);
-	json_facts(&w, profile);
+	profile_report_facts(profile, &w);
 	json_write_key(&w, "functions");
 	json_write_array(&w);
-	for (size_t i = 0; i < n; i++) {
-		json_write_object(&w);
-		json_function(&w, profile, rows[i].function);
-		json_member_uint(&w, "self_bytes", rows[i].self_bytes);
-		json_member_uint(&w, "self_count", rows[i].self_count);
-		json_member_uint(&w, "total_bytes", rows[i].total_bytes);
-		json_write_object_end(&w);
-	}
+	for (size_t i = 0; i < n; i++)
+		profile_report_row(profile, &rows[i], 0, &w);
 	json_write_array_end(&w);
 	json_write_object_end(&w);
 }

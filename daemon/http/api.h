@@ -7,6 +7,7 @@
 #include "util/buf.h"
 
 struct http_exchange;
+struct manifest;
 
 /* An answer in the making: {"status":"success","data": ... }. */
 struct api_answer {
@@ -28,6 +29,10 @@ void api_member_time(struct json_writer *w, const char *key, int64_t wall_ms, co
 /* key + seconds as a number. */
 void api_member_seconds(struct json_writer *w, const char *key, uint64_t ns);
 
+/* The capture in the spool that :id names. NULL with *ret_r: there is none, and that is answered.
+ */
+const struct manifest *api_find_ready(struct http_exchange *exchange, int *ret_r);
+
 /* Go's zero time, which Prometheus' tools read as "never". */
 #define API_NEVER "0001-01-01T00:00:00Z"
 
@@ -42,6 +47,7 @@ int api_capture(struct http_exchange *exchange);
 int api_capture_file(struct http_exchange *exchange);
 int api_capture_scripts(struct http_exchange *exchange);
 int api_capture_report(struct http_exchange *exchange);
+int api_capture_flame(struct http_exchange *exchange);
 int api_capture_change(struct http_exchange *exchange);
 int api_capture_delete(struct http_exchange *exchange);
 int api_rules(struct http_exchange *exchange);

@@ -14,7 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "capture/analysis.h"
 #include "capture/capture.h"
 #include "http/expand.h"
 #include "http/negotiate.h"
@@ -98,8 +97,7 @@ static int answer_stored(struct http_exchange *exchange, const struct stored *st
 	return answer_expanded(exchange, fd, stored);
 }
 
-/* NULL with *ret_r: there is none, and that is answered. */
-static const struct manifest *find(struct http_exchange *exchange, int *ret_r)
+const struct manifest *api_find_ready(struct http_exchange *exchange, int *ret_r)
 {
 	const struct http_view *view = http_server_owner(exchange->server);
 	const struct spool_entry *entry = spool_find(view->spool, exchange->params[0]);
@@ -125,7 +123,7 @@ int api_capture_file(struct http_exchange *exchange)
 	const struct manifest *manifest;
 	int r = 0;
 
-	manifest = find(exchange, &r);
+	manifest = api_find_ready(exchange, &r);
 	if (manifest == NULL)
 		return r;
 	stored = (struct stored){
@@ -144,7 +142,7 @@ int api_capture_scripts(struct http_exchange *exchange)
 	const struct manifest *manifest;
 	int r = 0;
 
-	manifest = find(exchange, &r);
+	manifest = api_find_ready(exchange, &r);
 	if (manifest == NULL)
 		return r;
 	if (manifest->scripts_name[0] == '\0')
@@ -157,41 +155,6 @@ int api_capture_scripts(struct http_exchange *exchange)
 		.encrypted = strcmp(manifest->encrypt, "age") == 0,
 	};
 	return answer_stored(exchange, &stored);
-}
-
-/* A report has passed no stage and is small: it goes out as it is, for a browser to show. */
-static int answer_report(struct http_exchange *exchange, const struct manifest_analysis *analysis)
-{
-	const struct http_view *view = http_server_owner(exchange->server);
-	char tag[80];
-	int fd;
-
-	fd = openat(view->spool->ready_fd, analysis->report_name,
-		    O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
-		return http_answer_error(exchange, 404, NULL, "the report is gone from the spool");
-	if (fd < 0)
-		return -errno;
-	snprintf(tag, sizeof(tag), "\"%s\"", analysis->report_sha256);
-	http_set_header(exchange, "ETag", tag);
-	return http_answer_file(exchange, fd, "application/json", analysis->report_name);
-}
-
-int api_capture_report(struct http_exchange *exchange)
-{
-	const struct http_view *view = http_server_owner(exchange->server);
-	const struct manifest *manifest;
-	const char *state, *reason;
-	int r = 0;
-
-	manifest = find(exchange, &r);
-	if (manifest == NULL)
-		return r;
-	if (manifest->analysis.report_name[0] != '\0')
-		return answer_report(exchange, &manifest->analysis);
-	state = analyses_state(view->analyses, manifest, &reason);
-	return http_answer_error(exchange, 404, NULL, "there is no report: %s%s%s", state,
-				 reason[0] != '\0' ? ": " : "", reason);
 }
 
 /* ---- pins ---- */
@@ -229,7 +192,7 @@ int api_capture_change(struct http_exchange *exchange)
 	if (!has)
 		return http_answer_error(exchange, 400, NULL,
 					 "nothing to change: \"pinned\" takes true or false");
-	if (find(exchange, &r) == NULL)
+	if (api_find_ready(exchange, &r) == NULL)
 		return r;
 	r = spool_pin(view->spool, exchange->params[0], pinned);
 	if (r == FILE_E_FULL)

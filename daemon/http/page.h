@@ -9,10 +9,19 @@
 struct http_exchange;
 struct http_view;
 struct manifest;
+struct profile;
 struct series;
+struct tree;
 
 /* GET / */
 int page_status(struct http_exchange *exchange);
+
+/* GET /captures/:id, for those with a report of a profile; in api_report.c. */
+int page_capture(struct http_exchange *exchange);
+
+/* The page of a profile and its report, which may be anything. 0, -ENOMEM or the buffer's error. */
+int page_profile(const struct manifest *manifest, const struct tree *report,
+		 const struct profile *profile, struct buf *buf);
 
 /* The whole page. 0 or the buffer's error. */
 int page_write(const struct http_view *view, struct buf *buf);

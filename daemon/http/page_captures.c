@@ -79,6 +79,18 @@ static void write_marks(struct buf *buf, const struct manifest *manifest)
 	buf_puts(buf, "</span>");
 }
 
+/* A profile's report has a page. */
+static void write_report_link(struct buf *buf, const struct manifest *manifest)
+{
+	bool has_page = strcmp(manifest->kind, "sampling") == 0;
+
+	if (manifest->analysis.report_name[0] == '\0')
+		return;
+	buf_printf(buf, " <a href=\"%s/captures/", has_page ? "" : "/api/v1");
+	html_segment(buf, manifest->id);
+	buf_printf(buf, "%s\">report</a>", has_page ? "" : "/report");
+}
+
 static void write_ready(struct buf *buf, const struct manifest *manifest)
 {
 	buf_puts(buf, "<tr><td><span class=\"pill ok\">ready</span>");
@@ -95,11 +107,7 @@ static void write_ready(struct buf *buf, const struct manifest *manifest)
 	html_age(buf, clock_wall_ms() - manifest->finished_wall_ms);
 	buf_puts(buf, " ago</td><td>");
 	page_download(buf, manifest, "download");
-	if (manifest->analysis.report_name[0] != '\0') {
-		buf_puts(buf, " <a href=\"/api/v1/captures/");
-		html_segment(buf, manifest->id);
-		buf_puts(buf, "/report\">report</a>");
-	}
+	write_report_link(buf, manifest);
 	buf_puts(buf, " <a href=\"/api/v1/captures/");
 	html_segment(buf, manifest->id);
 	buf_puts(buf, "\">details</a></td></tr>\n");

@@ -12,6 +12,9 @@
 
 const struct route http_routes[] = {
 	{ "GET", "/", page_status, "The status page." },
+	{ "GET", "/captures/:id", page_capture,
+	  "The page of a profile: its flame graph and the functions that allocated most, by its "
+	  "report." },
 	{ "GET", "/metrics", prom_metrics,
 	  "All targets as of their last poll, and the daemon itself. Text format 0.0.4 or "
 	  "OpenMetrics "
@@ -78,10 +81,11 @@ const struct route http_routes[] = {
 	  "The list of the program's scripts kept beside a snapshot, in the same manner. 404 when "
 	  "there is none." },
 	{ "GET", "/api/v1/captures/:id/report", api_capture_report,
-	  "What the analysis of a snapshot came to, as JSON: docs/ANALYSIS.md has the members. "
-	  "That of the last snapshot of a series has `leaks`: what accumulated over the series. "
-	  "404 "
-	  "with state and reason when there is none." },
+	  "What the analysis of a snapshot or a profile came to, as JSON: docs/ANALYSIS.md has the "
+	  "members. That of the last snapshot of a series has `leaks`: what accumulated over the "
+	  "series. 404 with state and reason when there is none." },
+	{ "GET", "/api/v1/captures/:id/flame", api_capture_flame,
+	  "The flame graph of a profile by its report, as SVG." },
 	{ "PATCH", "/api/v1/captures/:id", api_capture_change,
 	  "`{\"pinned\":true}`: vacuum leaves the capture alone, until `false`." },
 	{ "DELETE", "/api/v1/captures/:id", api_capture_delete,

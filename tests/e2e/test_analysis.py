@@ -120,6 +120,50 @@ def test_report_is_that_of_analyze(app, analysing, tmp_path, compress):
     assert daemon.value("heapwatch_spool_size_bytes") == 0
 
 
+@pytest.mark.parametrize("compress", ["none", "zstd"])
+def test_report_of_a_profile(start_node, analysing, tmp_path, compress):
+    """The table of `profile top`, the flame graph of `profile flame`; a pprof is left alone."""
+    node = start_node(24, "allocate")
+    daemon = analysing({"app": node.address}, {"compress": compress})
+    daemon.wait_up("app")
+    wish = {"kind": "sampling", "duration": "1s", "interval": "8KiB", "objects": "all",
+            "format": ["heapprofile", "pprof"]}
+    assert daemon.post("/api/v1/targets/app/captures", json.dumps(wish).encode(),
+                       {"Content-Type": "application/json"}).status == 202
+    node.nudge(r"^kept (\d+)")
+    ready = until(lambda: (c := daemon.api("/captures")["ready"]) and len(c) == 2
+                  and any(x["analysis"]["state"] == "done" for x in c) and c,
+                  lambda: f"two files and a report; log:\n{daemon.tail()}", 60)
+    by_format = {c["format"]: c for c in ready}
+    capture, packed = by_format["heapprofile"], by_format["pb.gz"]
+    assert packed["analysis"] == {"state": "none",
+                                  "reason": "it is no snapshot and no .heapprofile"}
+
+    report = report_of(daemon, capture)
+    ctl = Ctl("-H", f"127.0.0.1:{daemon.port}")
+    exported = tmp_path / "app.heapprofile"
+    ctl("export", "-o", exported, capture["id"])
+    by_hand = Ctl().json("profile", "top", exported, "--top=0")
+    for member in ("what", "counted", "interval_bytes", "duration_seconds", "bytes", "count"):
+        assert report[member] == by_hand[member], member
+    assert report["functions"] == [f for f in by_hand["functions"]][:len(report["functions"])]
+    assert report["functions_in_all"] == len(by_hand["functions"])
+    assert sum(call[2] for call in report["calls"]) == report["bytes"]
+    assert {"keepMany", "keepFew"} <= {f["function"] for f in report["functions"]}
+
+    drawn = daemon.get(f"/api/v1/captures/{capture['id']}/flame")
+    assert drawn.headers["Content-Type"] == "image/svg+xml"
+    graph = tmp_path / "app.svg"
+    Ctl()("profile", "flame", exported, "-o", graph)
+    rects = [line for line in drawn.text.splitlines() if "<rect" in line and "keep" in line]
+    assert rects and set(rects) <= set(graph.read_text().splitlines())
+    page = daemon.get(f"/captures/{capture['id']}")
+    assert page.status == 200 and "keepMany" in page.text and "<svg" in page.text
+    assert f'<a href="/captures/{capture["id"]}">report</a>' in daemon.get("/").text
+    for path in (f"/api/v1/captures/{packed['id']}/flame", f"/captures/{packed['id']}"):
+        assert daemon.get(path).status == 404
+
+
 def test_it_is_off_unless_asked_for(app, start_daemon):
     daemon = start_daemon(static_config({"app": app.address}))
     daemon.wait_up("app")

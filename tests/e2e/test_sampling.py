@@ -245,6 +245,10 @@ groups:
     by_rule, = wait_files(daemon, ".heapprofile")
     table = top(by_rule)
     assert table["interval_bytes"] == 16384 and table["duration_seconds"] == 1
+    both = Ctl().json("profile", "top", by_rule, by_rule)
+    assert {row["function"]: row["self_bytes"] for row in both["functions"]} == \
+        {name: 2 * size for name, size in self_bytes(by_rule).items()}
+    assert (both["what"], both["duration_seconds"]) == ("live", 2)
 
     ctl = Ctl("-H", f"http://127.0.0.1:{daemon.port}", cwd=tmp_path)
     identity, = ctl.lines("capture", "sampling", "app", "--duration=1s", "--wait")

@@ -1,15 +1,19 @@
 /*
  * Profiles of hostile bytes: they are read or refused, and what was read has all its tables and
- * files. What the rows have is what the nodes have; merged into nothing it is the same.
+ * files, and a report that can be read. What the rows have is what the nodes have; merged into
+ * nothing it is the same.
  */
 
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "json/tree.h"
+#include "json/write.h"
 #include "profile/flame.h"
 #include "profile/pprof.h"
 #include "profile/read_v8.h"
+#include "profile/report.h"
 #include "profile/top.h"
 #include "util/buf.h"
 
@@ -46,6 +50,29 @@ static void check_files(const struct profile *profile)
 	buf_fini(&buf);
 }
 
+/* Sums that no program has (2^48 bytes of one call) are written, and not read again. */
+static void check_report(const struct profile *profile)
+{
+	struct profile read;
+	struct json_writer w;
+	struct tree *tree;
+	struct buf buf;
+	int r;
+
+	buf_init(&buf, 64 << 20);
+	json_write_init(&w, &buf);
+	json_write_object(&w);
+	must(profile_report_write(profile, 10, PROFILE_REPORT_CALLS, &w) == 0);
+	json_write_object_end(&w);
+	must(buf.error == 0 && tree_parse(buf.data, buf.size, &tree, NULL) == 0);
+	r = profile_report_read(&read, tree);
+	must(r == -EBADMSG ||
+	     (r == 0 && profile_total_bytes(&read) == profile_total_bytes(profile)));
+	tree_free(tree);
+	profile_fini(&read);
+	buf_fini(&buf);
+}
+
 static void check_merged(struct profile *profile)
 {
 	struct profile twice;
@@ -70,6 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (r == 0) {
 		check_rows(&profile);
 		check_files(&profile);
+		check_report(&profile);
 		check_merged(&profile);
 	}
 	profile_fini(&profile);

@@ -1,5 +1,6 @@
 """The status page in a real browser: what it is about runs with the tools of the end-to-end tests."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -34,7 +35,8 @@ class Scene:
             {"name": "memory", "interval": "1s", "rules": [RULE]}]}, sort_keys=False))
         self.daemon = daemon.Daemon(nursery, home / "daemon", daemon.static_config(
             {"idle": self.idle.address, "shop": self.shop.address, "mail": self.mail.address,
-             "gone": f"127.0.0.1:{listener.free_port()}"}, rule_files=[str(rules)]))
+             "gone": f"127.0.0.1:{listener.free_port()}"}, rule_files=[str(rules)],
+            analysis={"enabled": True, "headroom": "64MiB"}))
         self.url = f"http://127.0.0.1:{self.daemon.port}/"
         for name, state in (("shop", "up"), ("idle", "up"), ("gone", "down"), ("mail", "invalid")):
             self.daemon.wait_state(name, state)
@@ -42,6 +44,19 @@ class Scene:
         self.snapshot = self.daemon.wait_capture()
         until(lambda: self.daemon.api("/captures")["ready"], "the capture in the API")
         self.capture_id = self.daemon.api("/captures")["ready"][0]["id"]
+        self.profile_id = self.take_profile()
+
+    def take_profile(self):
+        """Of the shop, once its report is there."""
+        wish = {"kind": "sampling", "duration": "1s", "interval": "1KiB", "objects": "all"}
+        answer = self.daemon.post("/api/v1/targets/shop/captures", json.dumps(wish).encode(),
+                                  {"Content-Type": "application/json"})
+        assert answer.status == 202, answer.text
+        identity = answer.json()["data"]["id"]
+        until(lambda: any(c["id"] == identity and c["analysis"]["state"] == "done"
+                          for c in self.daemon.api("/captures")["ready"]),
+              lambda: f"its report; log:\n{self.daemon.tail()}")
+        return identity
 
 
 @pytest.fixture(scope="module")

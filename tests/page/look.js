@@ -1,7 +1,7 @@
 // Looks at the status page as a person would, in a real browser, and prints what it saw as JSON:
 //   look.js URL '{"javaScript": true, "scheme": "light", "width": 1280, "shot": "file"}'
 // With "download": "href" and "to": "file" it clicks that link, with "renewed" it waits for the page
-// to load itself again.
+// to load itself again, with "report": "href" it goes to the page of a profile by that link.
 'use strict';
 const fs = require('node:fs');
 const os = require('node:os');
@@ -24,7 +24,7 @@ function tables(page) {
       head: head.innerText,
       rows: rows.map(row => ({
         text: [...row.cells].map(cell => cell.innerText),
-        pill: row.querySelector('.pill').className,
+        pill: row.querySelector('.pill')?.className,
         links: [...row.querySelectorAll('a')].map(a => [a.innerText, a.href]),
         spark: row.querySelector('svg polyline') !== null,
       })),
@@ -59,6 +59,25 @@ async function download(page, href, to) {
   return { name: file.suggestedFilename(), failure: await file.failure() };
 }
 
+async function report(page, href, shot) {
+  await page.locator(`a[href="${href}"]`).first().click();
+  await page.waitForURL(`**${href}`);
+  if (shot) {
+    await page.screenshot({ path: `${shot}.report.png`, fullPage: true });
+  }
+  return {
+    title: await page.title(),
+    sections: await tables(page),
+    frames: await page.locator('.flame svg g').evaluateAll(all => all.map(g => ({
+      title: g.querySelector('title').textContent,
+      width: g.querySelector('rect').getBoundingClientRect().width,
+    }))),
+    colours: await colours(page),
+    sideways: await page.evaluate(() => document.documentElement.scrollWidth -
+      document.documentElement.clientWidth),
+  };
+}
+
 async function look(url, wish, profile) {
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: '/usr/bin/chromium', args: FLAGS, chromiumSandbox: false, timeout: LIMIT_MS,
@@ -87,6 +106,9 @@ async function look(url, wish, profile) {
     }
     if (wish.renewed) {
       await page.waitForRequest(request => request.isNavigationRequest());
+    }
+    if (wish.report) {
+      seen.report = await report(page, wish.report, wish.shot);
     }
   } finally {
     await context.close();

@@ -34,7 +34,8 @@ def saved(wish, tmp_path_factory):
 def seen(scene, wish, saved):
     """What look.js saw."""
     more = {"shot": str(saved.with_name("page.png")), "to": str(saved),
-            "download": f"/api/v1/captures/{scene.capture_id}/file"}
+            "download": f"/api/v1/captures/{scene.capture_id}/file",
+            "report": f"/captures/{scene.profile_id}"}
     done = subprocess.run(
         [node.binary(24), Path(__file__).with_name("look.js"), scene.url, json.dumps({**wish, **more})],
         capture_output=True, text=True, timeout=LIMIT_S, env=node.environment())
@@ -98,6 +99,21 @@ def test_capture_that_downloads_whole(scene, seen, saved):
     assert json.loads(saved.read_text())["snapshot"]["node_count"] > 1000
 
 
+def test_page_of_a_profile(scene, seen):
+    report = seen["report"]
+    assert report["title"].endswith(".heapprofile, heapwatchd")
+    heads = [s["head"] for s in report["sections"]]
+    assert heads[0].startswith("Allocations by call stack") and "dead or alive" in heads[0]
+    rows = section(report, "Functions that allocated most")["rows"]
+    drawn = [frame for frame in report["frames"] if frame["width"] > 0]
+    assert drawn[0]["title"].startswith("(root)") and len(drawn) > 1 and rows
+    assert all(re.search(r"\d(\.\d)? ?([KMG]i)?B", r["text"][1]) for r in rows), rows
+    # What allocated most is to be seen in the graph as well.
+    assert any(frame["title"].startswith(rows[0]["text"][0].split("\n")[0].strip())
+               for frame in drawn), (rows[0], drawn)
+    assert report["sideways"] <= 0
+
+
 def test_no_complaint_and_no_other_host(scene, seen):
     assert seen["console"] == []
     assert seen["requests"] and all(u.startswith((scene.url, "data:")) for u in seen["requests"]), \
@@ -105,7 +121,7 @@ def test_no_complaint_and_no_other_host(scene, seen):
 
 
 def test_renews_itself(wish, scene, seen):
-    loads = seen["requests"].count(scene.url)
+    loads = seen["requests"].count(scene.url)  # the page of the profile is another
     assert loads == 2 if wish.get("renewed") else loads >= 1, seen["requests"]
 
 
@@ -127,8 +143,9 @@ def contrast(one, other):
 def test_readable_in_light_and_dark(wish, seen):
     """4.5 is what WCAG asks of text of this size."""
     assert len(seen["colours"]) >= 6
-    for text, background in seen["colours"]:
+    for text, background in seen["colours"] + seen["report"]["colours"]:
         assert contrast(text, background) >= 4.5, (text, background)
+    for text, background in seen["colours"]:
         assert (luminance(background) > 0.5) == (wish["scheme"] == "light"), background
 
 

@@ -22,7 +22,7 @@ MAY = {
     "notify": "util loop json conf net inspect pipeline watch",
     "otlp": "util loop json conf net inspect watch notify",
     "capture": "util loop json conf net inspect watch spool pipeline profile",
-    "http": "util loop json conf watch notify otlp capture spool pipeline",
+    "http": "util loop json conf watch notify otlp capture spool pipeline profile",
     "ctl": "util loop json conf net heap profile inspect watch spool pipeline",
     "": "*",
 }

@@ -1,6 +1,7 @@
 // Allocates steadily, half of the time, beside a heap of argv[2] MiB of strings. On SIGUSR2 it prints
 // since the last time: milliseconds, how often it could run (ticks a second), the objects it made per
-// millisecond of its own time, and the longest time it stood still.
+// millisecond of its own time, the longest time it stood still, and the objects it made per millisecond
+// of CPU time of all its threads.
 'use strict';
 const STRING_BYTES = 1000;
 const BURST_MS = 5;
@@ -16,6 +17,7 @@ let ticks = 0;
 let longestMs = 0;
 let since = performance.now();
 let last = since;
+let cpuSince = process.cpuUsage();
 function burst() {
   const start = performance.now();
   longestMs = Math.max(longestMs, start - last - BURST_MS);
@@ -33,11 +35,16 @@ function burst() {
   last = now;
 }
 setInterval(burst, 2 * BURST_MS);
+function cpuMs() {
+  const used = process.cpuUsage(cpuSince);
+  return (used.user + used.system) / 1000;
+}
 process.on('SIGUSR2', () => {
   const spanMs = performance.now() - since;
   console.log(`pulse ${spanMs.toFixed(1)} ${(ticks * 1000 / spanMs).toFixed(1)} ` +
-    `${(objects / busyMs).toFixed(1)} ${longestMs.toFixed(1)}`);
+    `${(objects / busyMs).toFixed(1)} ${longestMs.toFixed(1)} ${(objects / cpuMs()).toFixed(1)}`);
   objects = busyMs = ticks = longestMs = 0;
   since = last = performance.now();
+  cpuSince = process.cpuUsage();
 });
 console.log('ready');

@@ -6,6 +6,10 @@
 
 #include "client.h"
 #include "http/page.h"
+#include "json/tree.h"
+#include "profile/profile.h"
+#include "profile/report.h"
+#include "spool/manifest.h"
 #include "util/str.h"
 #include "watch/value.h"
 
@@ -253,4 +257,33 @@ Test(page, security_headers)
 	cr_expect_str_eq(client_header(&client, "X-Content-Type-Options"), "nosniff");
 	cr_expect_str_eq(client_header(&client, "Cache-Control"), "no-store");
 	client_close(&client);
+}
+
+/* What a worker that was taken over may have written. */
+Test(page, profile_escapes_its_report)
+{
+	static const char text[] =
+		"{\"what\":\"live\",\"counted\":\"samples\",\"interval_bytes\":1,"
+		"\"duration_seconds\":1,\"bytes\":3,\"functions\":[{\"function\":"
+		"\"<script>\",\"url\":\"<b>\",\"self_bytes\":3,\"total_bytes\":3}],"
+		"\"calls\":[[null,0,1],[0,0,2]]}";
+	struct manifest manifest = { .target = "<i>", .isolate = "<u>", .id = "a/b" };
+	struct profile profile;
+	struct tree *report;
+	struct buf buf;
+
+	cr_assert_eq(tree_parse(text, strlen(text), &report, NULL), 0);
+	cr_assert_eq(profile_report_read(&profile, report), 0);
+	buf_init(&buf, 1 << 20);
+	cr_assert_eq(page_profile(&manifest, report, &profile, &buf), 0);
+	cr_expect_not_null(strstr(buf_text(&buf), "&lt;script&gt;"));
+	cr_expect_not_null(strstr(buf_text(&buf), "<svg "));
+	cr_expect_not_null(strstr(buf_text(&buf), "still alive at the end"));
+	cr_expect_null(strstr(buf_text(&buf), "<script>"));
+	cr_expect_null(strstr(buf_text(&buf), "<b>"));
+	cr_expect_null(strstr(buf_text(&buf), "<i>"));
+	cr_expect_null(strstr(buf_text(&buf), "<u>"));
+	buf_fini(&buf);
+	profile_fini(&profile);
+	tree_free(report);
 }

@@ -6,10 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json/tree.h"
+#include "json/write.h"
 #include "profile/copy_v8.h"
 #include "profile/flame.h"
 #include "profile/pprof.h"
 #include "profile/read_v8.h"
+#include "profile/report.h"
 #include "profile/top.h"
 #include "util/buf.h"
 
@@ -286,4 +289,127 @@ Test(profile, depth_is_no_recursion)
 	buf_fini(&text);
 	buf_fini(&svg);
 	profile_fini(&profile);
+}
+
+/* ---- reports ---- */
+
+static void write_report(const struct profile *profile, size_t top, size_t calls, struct buf *buf)
+{
+	struct json_writer w;
+
+	buf_init(buf, 1 << 20);
+	json_write_init(&w, buf);
+	json_write_object(&w);
+	cr_assert_eq(profile_report_write(profile, top, calls, &w), 0);
+	json_write_object_end(&w);
+	cr_assert_eq(buf->error, 0);
+}
+
+static int read_report(struct profile *ret, const char *text, size_t size)
+{
+	struct tree *tree;
+	int r;
+
+	cr_assert_eq(tree_parse(text, size, &tree, NULL), 0, "%.*s", (int)size, text);
+	r = profile_report_read(ret, tree);
+	tree_free(tree);
+	return r;
+}
+
+static void draw(const struct profile *profile, struct buf *buf)
+{
+	buf_init(buf, 1 << 20);
+	cr_assert_eq(profile_write_flame(profile, NULL, "shop", buf), 0);
+}
+
+Test(report, gives_the_same_flame_graph)
+{
+	struct profile profile, read;
+	struct buf text, one, other;
+
+	parse(&profile, shop);
+	profile.what = PROFILE_LIVE;
+	profile.interval_bytes = 1024;
+	profile.duration_ns = 1500000000;
+	write_report(&profile, 1, PROFILE_REPORT_CALLS, &text);
+	cr_assert_eq(read_report(&read, text.data, text.size), 0);
+	draw(&profile, &one);
+	draw(&read, &other);
+	cr_expect_str_eq(buf_text(&one), buf_text(&other));
+	buf_fini(&text);
+	buf_fini(&one);
+	buf_fini(&other);
+	profile_fini(&profile);
+	profile_fini(&read);
+}
+
+/* Of six calls the least, that of make from outside of main, has no room. */
+Test(report, what_is_too_small_keeps_its_bytes)
+{
+	struct profile profile, read;
+	struct profile_row *rows;
+	struct buf text;
+	size_t n;
+
+	parse(&profile, shop);
+	write_report(&profile, 0, 5, &text);
+	cr_assert_eq(read_report(&read, text.data, text.size), 0);
+	cr_expect_eq(profile_total_bytes(&read), profile_total_bytes(&profile));
+	cr_assert_eq(profile_top(&read, &rows, &n), 0);
+	cr_expect_eq(row_of(&read, rows, n, "(smaller calls)")->self_bytes, 40);
+	cr_expect_eq(row_of(&read, rows, n, "make<T>")->self_bytes, 400);
+	cr_expect_eq(row_of(&read, rows, n, "main")->total_bytes, 560);
+	free(rows);
+	buf_fini(&text);
+	profile_fini(&profile);
+	profile_fini(&read);
+}
+
+Test(report, of_nothing)
+{
+	struct profile profile, read;
+	struct buf text;
+
+	cr_assert_eq(profile_init(&profile), 0);
+	write_report(&profile, 10, 10, &text);
+	cr_assert_eq(read_report(&read, text.data, text.size), 0);
+	cr_expect_eq(profile_total_bytes(&read), 0);
+	buf_fini(&text);
+	profile_fini(&profile);
+	profile_fini(&read);
+}
+
+#define FACTS                                                                                      \
+	"\"what\":\"live\",\"counted\":\"samples\",\"interval_bytes\":1,"                          \
+	"\"duration_seconds\":1"
+#define FUNCTIONS "\"functions\":[{\"function\":\"f\",\"url\":\"\",\"line\":-7,\"column\":1e99}]"
+
+static const char *const bad_reports[] = {
+	"{}",
+	"[]",
+	"{" FACTS "}",
+	"{" FACTS "," FUNCTIONS "}",
+	"{" FACTS ",\"functions\":[1],\"calls\":[]}",
+	"{" FACTS "," FUNCTIONS ",\"calls\":[[0,0,1]]}", /* its own parent */
+	"{" FACTS "," FUNCTIONS ",\"calls\":[[null,0,1],[null,0,1]]}", /* a second root */
+	"{" FACTS "," FUNCTIONS ",\"calls\":[[null,0,1],[1,0,1]]}",
+	"{" FACTS "," FUNCTIONS ",\"calls\":[[null,0,1],[4294967296,0,1]]}",
+	"{" FACTS "," FUNCTIONS ",\"calls\":[[null,1,1]]}",
+	"{" FACTS "," FUNCTIONS ",\"calls\":[[null,0,-1]]}",
+	"{" FACTS "," FUNCTIONS ",\"calls\":[[null,0,281474976710657]]}",
+	"{" FACTS "," FUNCTIONS ",\"calls\":[7]}",
+};
+
+Test(report, may_be_anything)
+{
+	static const char good[] = "{" FACTS "," FUNCTIONS ",\"calls\":[[null,0,1],[0,0,1]]}";
+	struct profile profile;
+
+	cr_expect_eq(read_report(&profile, good, strlen(good)), 0);
+	profile_fini(&profile);
+	for (size_t i = 0; i < sizeof(bad_reports) / sizeof(bad_reports[0]); i++) {
+		cr_expect_eq(read_report(&profile, bad_reports[i], strlen(bad_reports[i])),
+			     -EBADMSG, "%s", bad_reports[i]);
+		profile_fini(&profile);
+	}
 }

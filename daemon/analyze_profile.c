@@ -1,0 +1,50 @@
+/* Reports of profiles. */
+
+#include "analyze_profile.h"
+
+#include <errno.h>
+
+#include "json/write.h"
+#include "profile/read_v8.h"
+#include "profile/report.h"
+#include "util/buf.h"
+#include "util/err.h"
+
+static int write_report(const struct profile *profile, const char *name, size_t top, size_t calls,
+			struct buf *buf)
+{
+	struct json_writer w;
+	int r;
+
+	buf_clear(buf);
+	json_write_init(&w, buf);
+	json_write_object(&w);
+	json_member_string(&w, "file", name);
+	r = profile_report_write(profile, top, calls, &w);
+	json_write_object_end(&w);
+	buf_puts(buf, "\n");
+	return r < 0 ? r : buf->error;
+}
+
+int analyze_profile(const char *text, size_t size, const char *name, size_t top, struct buf *buf,
+		    struct err *err)
+{
+	struct profile profile;
+	size_t calls = PROFILE_REPORT_CALLS;
+	int r = profile_parse(&profile, text, size);
+
+	if (r == 0)
+		r = write_report(&profile, name, top, calls, buf);
+	while (r == -E2BIG && buf->error == -E2BIG && calls > 1) {
+		top /= 2;
+		calls /= 2;
+		r = write_report(&profile, name, top, calls, buf);
+	}
+	profile_fini(&profile);
+	if (r == -ENOMEM)
+		return err_set(err, r, "out of memory");
+	if (r == -E2BIG)
+		return err_set(err, -EFBIG,
+			       "it has more calls, or deeper ones, than are looked at");
+	return r < 0 ? err_set(err, r, "it is no profile of V8's (.heapprofile)") : 0;
+}
