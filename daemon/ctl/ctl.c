@@ -115,6 +115,7 @@ static const char usage[] =
 	"     --extras            analyze: what duplicated strings, collections, detached nodes "
 	"come to\n"
 	"     --strings, --collections   analyze: duplicated strings, large collections\n"
+	"     --collections, --extras    diff: collections that have more entries, too\n"
 	"     --source-map-dir=FOLDER    analyze, retainers, leaks: places in the sources\n"
 	"     --threads=1|2 --memory-max=BYTES   analyze, diff, ...: what may be used (default: "
 	"what "
