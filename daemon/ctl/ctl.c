@@ -111,7 +111,7 @@ static const char usage[] =
 	"     --top=NUMBER        analyze, diff, retainers, leaks: so many rows (default: 20; 0: "
 	"all)\n"
 	"     --class=NAME        analyze, diff, leaks: the rows of this class only\n"
-	"     --node=@ID          analyze, retainers, leaks: this object\n"
+	"     --node=@ID          analyze, retainers: this object; leaks: what accumulates in it\n"
 	"     --extras            analyze: what duplicated strings, collections, detached nodes "
 	"come to\n"
 	"     --strings, --collections   analyze: duplicated strings, large collections\n"

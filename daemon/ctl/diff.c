@@ -25,6 +25,7 @@
 #include "util/buf.h"
 #include "util/err.h"
 #include "util/str.h"
+#include "util/top.h"
 
 struct side {
 	struct heap_file file;
@@ -71,6 +72,7 @@ static int side_init(struct side *side, const char *path, const struct side *bes
 
 	if (beside != NULL) {
 		request.shapes = &beside->analysis.shapes;
+		request.parts |= HEAP_PARTS_EDGES; /* by which objects have shapes */
 		request.taken = heap_file_taken(&beside->file, &beside->analysis);
 	}
 	if (wants_collections(options)) {
@@ -116,7 +118,7 @@ static size_t keep(struct heap_difference *rows, size_t n, const struct heap_wis
 	}
 	if (kept > 0)
 		qsort(rows, kept, sizeof(*rows), by_growth);
-	return wish->top > 0 && kept > wish->top ? (size_t)wish->top : kept;
+	return top_of(kept, wish->top);
 }
 
 /* What there is to show. */
@@ -139,7 +141,7 @@ static void keep_grown(struct answer *answer, const struct heap_wish *wish)
 		if (wish->class == NULL || strcmp(class->name, wish->class) == 0)
 			answer->grown[kept++] = answer->grown[i];
 	}
-	answer->grown_n = wish->top > 0 && kept > wish->top ? (size_t)wish->top : kept;
+	answer->grown_n = top_of(kept, wish->top);
 }
 
 static void json_grown(struct json_writer *w, const struct answer *answer)

@@ -153,6 +153,18 @@ int heap_collections_find(struct heap_collections *ret, const struct heap_graph 
 	return r;
 }
 
+void heap_collections_keep(struct heap_collections *collections, const struct heap_classes *classes,
+			   const char *name)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < collections->n; i++) {
+		if (strcmp(classes->items[collections->items[i].class].name, name) == 0)
+			collections->items[kept++] = collections->items[i];
+	}
+	collections->n = kept;
+}
+
 void heap_collections_fini(struct heap_collections *collections)
 {
 	free(collections->items);

@@ -27,6 +27,10 @@ struct heap_collections {
 /* retained: by node, or NULL. 0, -ENOMEM; fini in any case. */
 int heap_collections_find(struct heap_collections *ret, const struct heap_graph *graph,
 			  const struct heap_classes *classes, const uint64_t *retained);
+
+/* Only those of the classes of this name. */
+void heap_collections_keep(struct heap_collections *collections, const struct heap_classes *classes,
+			   const char *name);
 void heap_collections_fini(struct heap_collections *collections); /* zeroed is fine */
 
 /* One that has more entries than it had, be they few; those that were not there are none. */

@@ -147,6 +147,9 @@ def test_who_refers_to_it_is_a_tree(taken):
     assert len(set(ids)) == len(ids)
     for before, row in zip(found, found[1:]):
         assert 1 <= row["depth"] <= before["depth"] + 1
+    every = Ctl().json("retainers", taken[0], "--class=Array", "--top=0")["retainers"]
+    assert len(every) > len(Ctl().json("retainers", taken[0], "--class=Array")["retainers"])
+    assert "no object @987654321" in Ctl()("retainers", taken[0], "--node=987654321", exit=1).stderr
     lines = Ctl().lines(*arguments)
     assert "referred to by:" in lines and lines.index("held by:") < lines.index("referred to by:")
 
