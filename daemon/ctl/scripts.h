@@ -25,7 +25,7 @@ int scripts_open(struct scripts *ret, const char *snapshot, const struct ctl_opt
 		 struct err *err);
 void scripts_fini(struct scripts *scripts); /* zeroed is fine */
 
-/* The URL, a file's without "file://"; NULL: not known. */
+/* The URL; NULL: not known. */
 const char *scripts_find(const struct scripts *scripts, uint64_t id);
 
 /* Of its source map, as the script names it; NULL: none, or not known. */

@@ -115,6 +115,42 @@ def test_maps_are_found_by_name_by_file_and_in_sections(taken, tmp_path):
         assert places(snapshot, f"--source-map-dir={folder}") == wanted
 
 
+def test_of_many_maps_the_first_by_its_name_counts_and_misses_cost_nothing(taken, tmp_path):
+    """5000 files that no script wants, and two maps that both say they are of the script."""
+    snapshot, source_map = taken
+    wanted = places(snapshot, f"--source-map-dir={source_map.parent}")
+    content = dict(json.loads(source_map.read_text()), file="app.js")
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for n in range(5000):
+        (folder / f"chunk-{n}.js").touch()
+    (folder / "z.map").write_text(json.dumps(dict(content, sources=["wrong.ts"] * 2)))
+    (folder / "y.map").write_text(json.dumps(content))
+    assert places(snapshot, f"--source-map-dir={folder}") == wanted
+
+
+def test_a_file_is_told_in_one_way_with_and_without_the_list(nursery, tmp_path):
+    """An ES module: its URL is file:///..., in the snapshot as in the list."""
+    program = tmp_path / "app.mjs"
+    program.write_text("class CustomerOrder { constructor() { this.at = {}; } }\n"
+                       "globalThis.kept = Array.from({ length: 50 }, () => new CustomerOrder());\n"
+                       "setInterval(() => kept, 1 << 30);\nconsole.log('ready');\n")
+    process = nursery.start([node.binary(26), "--inspect=127.0.0.1:0", program],
+                            env=node.environment())
+    port = int(process.wait_line(r"ws://127\.0\.0\.1:(\d+)/")[1])
+    process.wait_line("^ready")
+    snapshot = tmp_path / "app.heapsnapshot"
+    with cdp.Client(port, limit_s=60) as client:
+        client.call("Debugger.enable")
+        scripts = [e["params"] for e in client.events if e["method"] == "Debugger.scriptParsed"]
+        snapshots.take_one(client, snapshot)
+    assert f"file://{program}" in [script["url"] for script in scripts]
+    without = places(snapshot)
+    (tmp_path / "app.scripts.json").write_text(json.dumps(scripts))
+    assert f"{program}:1" in without.values()
+    assert {key: place for key, place in places(snapshot).items() if key in without} == without
+
+
 def test_a_bad_map_is_a_warning_with_its_place(taken, tmp_path):
     snapshot, source_map = taken
     content = json.loads(source_map.read_text())
