@@ -77,7 +77,7 @@ static void read_scripts(struct places *places, const struct leaks_input *input)
 
 static int compare(struct leaks_answer *answer, const struct leaks_input *input, struct err *err)
 {
-	uint64_t taken = (uint64_t)answer->last->analysis->graph.nodes * LEAKS_NODE_BYTES;
+	uint64_t taken = leaks_answer_cost(answer->last->analysis->graph.nodes);
 	int r = 0;
 
 	for (unsigned i = 0; i < input->earlier_n && r == 0 && answer->classes == NULL; i++)

@@ -345,29 +345,14 @@ static void warn_restart_needed(const struct settings *before, const struct sett
 		log_warn("daemon", "%s has changed: it takes effect at the next start", names[i]);
 }
 
-/* Where people find us: the URL that is configured, else the first address we listen at. */
-static char *status_url(const struct web_settings *web)
-{
-	const char *address = web->listen_addresses.n > 0 ? web->listen_addresses.items[0] : NULL;
-	char host[HOST_NAME_MAX + 1] = "localhost", *url;
-
-	if (web->external_url != NULL)
-		return strdup(web->external_url);
-	if (address == NULL || str_has_prefix(address, "unix:"))
-		return NULL;
-	if (address[0] == ':')
-		gethostname(host, sizeof(host) - 1);
-	return asprintf(&url, "http://%s%s/", address[0] == ':' ? host : "", address) < 0 ? NULL
-											  : url;
-}
-
 static int set_notify(struct daemon *daemon, const struct settings *settings)
 {
-	char *url = status_url(&settings->web);
-	int r = notify_set(&daemon->notify, &settings->alerting, url);
+	const char *url = settings->web.external_url;
 
-	free(url);
-	return r;
+	/* Where people find us. */
+	if (url == NULL)
+		url = http_server_url(daemon->server);
+	return notify_set(&daemon->notify, &settings->alerting, url);
 }
 
 /*

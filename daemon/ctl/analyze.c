@@ -198,14 +198,11 @@ static int show(const struct report *report, struct err *err)
 
 static int find_node(struct report *report, struct err *err)
 {
-	const char *text = report->options->heap.node;
-	uint64_t id;
+	uint64_t id = report->options->heap.node;
 
 	report->heap.node = UINT32_MAX;
-	if (text == NULL)
+	if (!report->options->heap.has_node)
 		return CTL_OK;
-	if (str_parse_uint(text[0] == '@' ? text + 1 : text, &id) < 0)
-		return source_fail(err, CTL_USAGE, -EINVAL, "--node: '%.64s' is not @ID", text);
 	report->heap.node = heap_node_find(&report->heap.analysis->graph, id);
 	if (report->heap.node == UINT32_MAX)
 		return source_fail(err, CTL_FAILURE, -ENOENT, "no object @%" PRIu64, id);
@@ -224,6 +221,8 @@ static int say(const struct heap_analysis *analysis, struct places *places,
 			     options->heap.top) < 0 ||
 	    (wants_extras(options) && heap_extras_init(&extras, analysis) < 0))
 		exit = source_fail(err, CTL_FAILURE, -ENOMEM, "out of memory");
+	if (exit == CTL_OK && options->heap.class != NULL)
+		heap_collections_keep(&extras.collections, &analysis->classes, options->heap.class);
 	report.heap.put_class = json_place;
 	report.heap.owner = &report;
 	report.extras = wants_extras(options) ? &extras : NULL;
@@ -248,7 +247,7 @@ int command_analyze(struct source *source, const struct ctl_options *options, st
 	int exit;
 
 	(void)source;
-	if (options->heap.node != NULL)
+	if (options->heap.has_node)
 		request.parts |= HEAP_PARTS_NODES;
 	if (wants_extras(options)) {
 		request.parts |= HEAP_PARTS_NODES | HEAP_PARTS_EDGES;

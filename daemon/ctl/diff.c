@@ -2,7 +2,8 @@
  * diff: objects that came and went between two heap snapshots of one program
  *
  * The current one is read first, because the shapes of plain objects are its; of each only the
- * objects by class are kept.
+ * objects by class are kept; with --collections the current one's collections, which are looked for
+ * in the other one.
  */
 
 #include <errno.h>
@@ -24,20 +25,39 @@
 #include "util/buf.h"
 #include "util/err.h"
 #include "util/str.h"
+#include "util/top.h"
 
 struct side {
 	struct heap_file file;
 	struct heap_analysis analysis;
 	struct heap_census census;
-	struct heap_collections collections;
+	struct heap_collections collections; /* of the current one */
+	struct heap_collection_growth *grown; /* owned: found in the other one */
+	size_t grown_n;
 };
+
+/* They take a look at all references, which the classes do not. */
+static bool wants_collections(const struct ctl_options *options)
+{
+	return options->heap.extras || options->heap.collections;
+}
 
 static void side_fini(struct side *side)
 {
+	free(side->grown);
 	heap_collections_fini(&side->collections);
 	heap_census_fini(&side->census);
 	heap_analysis_fini(&side->analysis);
 	heap_file_fini(&side->file);
+}
+
+static int find_collections(struct side *side, const struct side *beside)
+{
+	if (beside != NULL)
+		return heap_collections_grown(&side->analysis.graph, &beside->collections,
+					      &side->grown, &side->grown_n);
+	return heap_collections_find(&side->collections, &side->analysis.graph,
+				     &side->analysis.classes, NULL);
 }
 
 /* beside: the other one, which is there already; or NULL. */
@@ -46,19 +66,24 @@ static int side_init(struct side *side, const char *path, const struct side *bes
 {
 	struct heap_request request = { .path = path,
 					.only_classes = true,
-					.parts = HEAP_PARTS_NODES | HEAP_PARTS_EDGES };
+					.parts = HEAP_PARTS_NODES };
 	struct err why;
-	int r, exit;
+	int r = 0, exit;
 
 	if (beside != NULL) {
 		request.shapes = &beside->analysis.shapes;
+		request.parts |= HEAP_PARTS_EDGES; /* by which objects have shapes */
 		request.taken = heap_file_taken(&beside->file, &beside->analysis);
+	}
+	if (wants_collections(options)) {
+		request.parts |= HEAP_PARTS_EDGES;
+		request.after = &heap_collections_after;
 	}
 	exit = heap_file_analyse(&side->file, &side->analysis, &request, options, err);
 	if (exit != CTL_OK)
 		return exit;
-	r = heap_collections_find(&side->collections, &side->analysis.graph,
-				  &side->analysis.classes, NULL);
+	if (wants_collections(options))
+		r = find_collections(side, beside);
 	heap_graph_drop_edges(&side->analysis.graph);
 	if (r == 0)
 		r = heap_census_init(&side->census, &side->analysis.graph, &side->analysis.classes);
@@ -93,7 +118,7 @@ static size_t keep(struct heap_difference *rows, size_t n, const struct heap_wis
 	}
 	if (kept > 0)
 		qsort(rows, kept, sizeof(*rows), by_growth);
-	return wish->top > 0 && kept > wish->top ? (size_t)wish->top : kept;
+	return top_of(kept, wish->top);
 }
 
 /* What there is to show. */
@@ -101,7 +126,7 @@ struct answer {
 	const struct heap_difference *rows;
 	size_t rows_n;
 	const struct heap_classes *classes; /* of the current one */
-	struct heap_collection_growth *grown; /* owned */
+	struct heap_collection_growth *grown; /* borrowed; NULL: not asked for */
 	size_t grown_n;
 };
 
@@ -116,7 +141,7 @@ static void keep_grown(struct answer *answer, const struct heap_wish *wish)
 		if (wish->class == NULL || strcmp(class->name, wish->class) == 0)
 			answer->grown[kept++] = answer->grown[i];
 	}
-	answer->grown_n = wish->top > 0 && kept > wish->top ? (size_t)wish->top : kept;
+	answer->grown_n = top_of(kept, wish->top);
 }
 
 static void json_grown(struct json_writer *w, const struct answer *answer)
@@ -157,7 +182,8 @@ static void put_json(struct buf *buf, const struct answer *answer)
 		json_write_object_end(&w);
 	}
 	json_write_array_end(&w);
-	json_grown(&w, answer);
+	if (answer->grown != NULL)
+		json_grown(&w, answer);
 	json_write_object_end(&w);
 }
 
@@ -233,14 +259,14 @@ static int compare(struct side *base, struct side *current, const struct ctl_opt
 		   struct err *err)
 {
 	struct heap_difference *rows = NULL;
-	struct answer answer = { .classes = &current->analysis.classes };
+	struct answer answer = { .classes = &current->analysis.classes,
+				 .grown = base->grown,
+				 .grown_n = base->grown_n };
 	size_t n;
-	int exit, r = heap_diff(&base->analysis.classes, &base->census, answer.classes,
-				&current->census, &rows, &n);
+	int exit;
+	int r = heap_diff(&base->analysis.classes, &base->census, answer.classes, &current->census,
+			  &rows, &n);
 
-	if (r == 0)
-		r = heap_collections_grown(&base->collections, &current->collections, &answer.grown,
-					   &answer.grown_n);
 	if (r == 0) {
 		answer.rows_n = keep(rows, n, &options->heap);
 		answer.rows = rows;
@@ -249,7 +275,6 @@ static int compare(struct side *base, struct side *current, const struct ctl_opt
 	} else {
 		exit = source_fail(err, CTL_FAILURE, r, "out of memory");
 	}
-	free(answer.grown);
 	free(rows);
 	return exit;
 }

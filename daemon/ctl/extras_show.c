@@ -6,11 +6,11 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "ctl/grid.h"
 #include "util/buf.h"
 #include "util/str.h"
+#include "util/top.h"
 
 static const char *why_unknown(const struct heap_duplicates *duplicates)
 {
@@ -48,13 +48,6 @@ void extras_put_summary(struct buf *buf, const struct heap_extras *extras)
 			   str_format_bytes(retained, detached->retained));
 }
 
-static size_t shown(size_t n, const struct ctl_options *options)
-{
-	uint64_t top = options->heap.top;
-
-	return top > 0 && n > top ? (size_t)top : n;
-}
-
 static int put_value(struct grid *grid, const struct heap_graph *graph,
 		     const struct heap_duplicate *item)
 {
@@ -83,7 +76,7 @@ int extras_put_strings(struct buf *buf, const struct heap_extras *extras,
 
 	if (why_unknown(duplicates) != NULL)
 		return buf->error;
-	for (size_t i = 0; i < shown(duplicates->n, options) && r == 0; i++) {
+	for (size_t i = 0; i < top_of(duplicates->n, options->heap.top) && r == 0; i++) {
 		const struct heap_duplicate *item = &duplicates->items[i];
 		char id[STR_UNIT_MAX];
 
@@ -111,17 +104,13 @@ int extras_put_collections(struct buf *buf, const struct heap_extras *extras,
 	};
 	const struct heap_collections *all = &extras->collections;
 	struct grid grid = { columns, sizeof(columns) / sizeof(columns[0]), NULL, 0, 0 };
-	uint64_t left = options->heap.top > 0 ? options->heap.top : UINT64_MAX;
 	int r = 0;
 
-	for (size_t i = 0; i < all->n && left > 0 && r == 0; i++) {
+	for (size_t i = 0; i < top_of(all->n, options->heap.top) && r == 0; i++) {
 		const struct heap_collection *item = &all->items[i];
 		const char *name = analysis->classes.items[item->class].name;
 		char id[STR_UNIT_MAX];
 
-		if (options->heap.class != NULL && strcmp(options->heap.class, name) != 0)
-			continue;
-		left--;
 		snprintf(id, sizeof(id), "@%" PRIu64, item->id);
 		r = grid_put_bytes(&grid, (double)item->retained);
 		r = r == 0 ? grid_put_count(&grid, item->entries) : r;

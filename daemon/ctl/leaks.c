@@ -6,6 +6,7 @@
  */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "ctl/beside.h"
@@ -16,11 +17,11 @@
 #include "ctl/progress.h"
 #include "ctl/show.h"
 #include "ctl/source.h"
+#include "heap/leaks_words.h"
 #include "json/tree.h"
 #include "json/write.h"
 #include "util/buf.h"
 #include "util/err.h"
-#include "util/str.h"
 
 struct snapshot {
 	struct heap_file file;
@@ -47,7 +48,7 @@ static int snapshot_init(struct snapshot *ret, const char *path, const struct sn
 	if (beside != NULL) {
 		request.shapes = &beside->analysis.shapes;
 		request.taken = heap_file_taken(&beside->file, &beside->analysis) +
-				(uint64_t)beside->analysis.graph.nodes * LEAKS_NODE_BYTES;
+				leaks_answer_cost(beside->analysis.graph.nodes);
 	}
 	*ret = (struct snapshot){ .file = { .mapped = 0 } };
 	exit = heap_file_analyse(&ret->file, &ret->analysis, &request, options, err);
@@ -122,34 +123,55 @@ static int compare_one(struct leaks_answer *answer, const struct snapshot *last,
 	return r < 0 ? source_fail(err, CTL_FAILURE, r, "out of memory") : exit;
 }
 
-/* Only what was asked for: of a class, as what came or as the holder; or of one object. */
+/* Of a class, as what came or as the holder; or of one object. */
+static bool is_wanted(const struct heap_suspect *suspect, const struct heap_analysis *analysis,
+		      const struct heap_wish *wish)
+{
+	const struct heap_class *classes = analysis->classes.items;
+	uint32_t holder = analysis->classes.of[suspect->holder];
+
+	if (wish->class != NULL && strcmp(classes[suspect->class].name, wish->class) != 0 &&
+	    strcmp(classes[holder].name, wish->class) != 0)
+		return false;
+	return !wish->has_node || heap_id(&analysis->graph, suspect->holder) == wish->node ||
+	       heap_id(&analysis->graph, suspect->example) == wish->node;
+}
+
+static int nothing_of(const struct heap_wish *wish, struct err *err)
+{
+	if (wish->class != NULL)
+		return source_fail(err, CTL_FAILURE, -ENOENT, "of '%.64s' nothing accumulates",
+				   wish->class);
+	return source_fail(err, CTL_FAILURE, -ENOENT, "in @%" PRIu64 " nothing accumulates",
+			   wish->node);
+}
+
+/* Only what was asked for. */
 static int keep(struct leaks_answer *answer, const struct heap_wish *wish, struct err *err)
 {
-	const struct heap_analysis *analysis = answer->last->analysis;
-	const struct heap_class *classes = analysis->classes.items;
-	uint64_t id = 0;
 	size_t kept = 0;
 
-	if (wish->node != NULL && str_parse_uint(wish->node + (wish->node[0] == '@'), &id) < 0)
-		return source_fail(err, CTL_USAGE, -EINVAL, "--node: '%.64s' is not @ID",
-				   wish->node);
 	for (size_t i = 0; i < answer->leaks.n; i++) {
-		const struct heap_suspect *suspect = &answer->leaks.items[i];
-		uint32_t holder = analysis->classes.of[suspect->holder];
-
-		if (wish->class != NULL && strcmp(classes[suspect->class].name, wish->class) != 0 &&
-		    strcmp(classes[holder].name, wish->class) != 0)
-			continue;
-		if (wish->node != NULL && heap_id(&analysis->graph, suspect->holder) != id &&
-		    heap_id(&analysis->graph, suspect->example) != id)
-			continue;
-		answer->leaks.items[kept++] = *suspect;
+		if (is_wanted(&answer->leaks.items[i], answer->last->analysis, wish))
+			answer->leaks.items[kept++] = answer->leaks.items[i];
 	}
 	if (answer->leaks.n > 0 && kept == 0)
-		return source_fail(err, CTL_FAILURE, -ENOENT, "of '%.64s' nothing accumulates",
-				   wish->class != NULL ? wish->class : wish->node);
+		return nothing_of(wish, err);
 	answer->leaks.n = kept;
 	return CTL_OK;
+}
+
+static int keep_classes(struct leaks_answer *answer, const struct heap_wish *wish, struct err *err)
+{
+	if (wish->has_node)
+		return source_fail(err, CTL_FAILURE, -EINVAL, "--node: %s",
+				   leaks_why_apart(answer));
+	if (wish->class == NULL)
+		return CTL_OK;
+	answer->classes_n = heap_class_growth_keep(answer->classes, answer->classes_n, wish->class);
+	return answer->classes_n > 0
+		       ? CTL_OK
+		       : source_fail(err, CTL_FAILURE, -ENOENT, "no class '%.64s'", wish->class);
 }
 
 static int compare(struct leaks_answer *answer, const struct snapshot *last,
@@ -161,8 +183,10 @@ static int compare(struct leaks_answer *answer, const struct snapshot *last,
 	for (size_t i = 0; i + 1 < options->args_n && exit == CTL_OK && answer->classes == NULL;
 	     i++)
 		exit = compare_one(answer, last, i, options, err);
-	if (exit != CTL_OK || answer->apart != LEAKS_SAME)
+	if (exit != CTL_OK)
 		return exit;
+	if (answer->apart != LEAKS_SAME)
+		return keep_classes(answer, &options->heap, err);
 	r = leaks_answer_find(answer);
 	return r < 0 ? source_fail(err, CTL_FAILURE, r, "out of memory")
 		     : keep(answer, &options->heap, err);

@@ -15,6 +15,7 @@
 #include "ctl/show.h"
 #include "heap/leaks_words.h"
 #include "util/str.h"
+#include "util/top.h"
 
 static void put_matching(struct buf *buf, const struct leaks_answer *answer)
 {
@@ -180,7 +181,7 @@ static int put_classes(struct buf *buf, const struct leaks_answer *answer, uint6
 	int r = 0;
 
 	buf_printf(buf, "%s\n\n", leaks_why_apart(answer));
-	for (size_t i = 0; i < leaks_shown(answer->classes_n, top) && r == 0; i++) {
+	for (size_t i = 0; i < top_of(answer->classes_n, top) && r == 0; i++) {
 		const struct heap_class_growth *row = &answer->classes[i];
 
 		r = grid_put_bytes(&grid, (double)row->bytes[1] - (double)row->bytes[0]);
@@ -210,7 +211,7 @@ static void put_verdict(struct buf *buf, const struct leaks_answer *answer)
 
 int leaks_put_text(struct buf *buf, const struct leaks_answer *answer, uint64_t top, bool legend)
 {
-	size_t n = leaks_shown(answer->leaks.n, top);
+	size_t n = top_of(answer->leaks.n, top);
 	int r = 0;
 
 	if (answer->apart != LEAKS_SAME)

@@ -221,6 +221,14 @@ static int take_match(struct heap_wish *wish)
 	return complain("--match", optarg, "auto, ids, paths or classes");
 }
 
+static int take_node(struct heap_wish *wish)
+{
+	wish->has_node = true;
+	return str_parse_uint(optarg + (optarg[0] == '@'), &wish->node) == 0
+		       ? CTL_OK
+		       : complain("--node", optarg, "@ID");
+}
+
 static int take_heap(int flag, struct ctl_options *options)
 {
 	struct heap_wish *wish = &options->heap;
@@ -233,8 +241,7 @@ static int take_heap(int flag, struct ctl_options *options)
 		wish->class = optarg;
 		return CTL_OK;
 	case FLAG_NODE:
-		wish->node = optarg;
-		return CTL_OK;
+		return take_node(wish);
 	case FLAG_SOURCE_MAP_DIR:
 		wish->source_map_dir = optarg;
 		return CTL_OK;

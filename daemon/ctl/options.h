@@ -29,7 +29,8 @@ struct vacuum_wish {
 struct heap_wish {
 	uint64_t top; /* rows; 0: all */
 	const char *class; /* or NULL */
-	const char *node; /* "@4711"; or NULL */
+	uint64_t node; /* its id */
+	bool has_node;
 	uint64_t threads; /* 1 or 2; 0: as there are processors */
 	uint64_t memory_max_bytes; /* 0: what there is */
 	const char *index; /* folder for indexes; NULL: beside the snapshot, or the cache */

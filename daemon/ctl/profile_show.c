@@ -15,11 +15,7 @@
 #include "profile/top.h"
 #include "util/buf.h"
 #include "util/str.h"
-
-static size_t shown(size_t n, const struct ctl_options *options)
-{
-	return options->heap.top > 0 && n > options->heap.top ? (size_t)options->heap.top : n;
-}
+#include "util/top.h"
 
 static const char *name_of(const struct profile *profile, uint32_t function)
 {
@@ -159,7 +155,7 @@ int profile_show_top(const struct profile *profile, const struct ctl_options *op
 		return source_fail(err, CTL_FAILURE, r, "out of memory");
 	buf_init(&buf, SHOW_MAX_BYTES);
 	buf_init(&json, SHOW_MAX_BYTES);
-	n = shown(n, options);
+	n = top_of(n, options->heap.top);
 	if (options->json != JSON_OFF)
 		put_top_json(&json, profile, rows, n);
 	else
@@ -238,7 +234,7 @@ int profile_show_diff(const struct profile *base, const struct profile *profile,
 	}
 	buf_init(&buf, SHOW_MAX_BYTES);
 	buf_init(&json, SHOW_MAX_BYTES);
-	n = shown(n, options);
+	n = top_of(n, options->heap.top);
 	if (options->json != JSON_OFF)
 		put_diff_json(&json, &names, rows, n);
 	else

@@ -27,18 +27,18 @@ static struct line {
 
 static void tell(void *owner, const char *phase, unsigned percent)
 {
-	const char *slash = strrchr(line.path, '/');
+	struct line *told = owner;
+	const char *slash = strrchr(told->path, '/');
 	uint64_t now = clock_mono_ns();
 	struct buf name;
 
-	(void)owner;
-	if (phase == line.phase && now - line.told_ns < EVERY_MS * NS_PER_MS)
+	if (phase == told->phase && now - told->told_ns < EVERY_MS * NS_PER_MS)
 		return;
-	line.phase = phase;
-	line.told_ns = now;
-	line.shown = true;
+	told->phase = phase;
+	told->told_ns = now;
+	told->shown = true;
 	buf_init(&name, SIZE_MAX / 2);
-	show_text(&name, slash != NULL ? slash + 1 : line.path);
+	show_text(&name, slash != NULL ? slash + 1 : told->path);
 	fprintf(stderr, "%s%.*s: %s", blank, NAME_MAX_BYTES,
 		buf_text(&name) != NULL ? buf_text(&name) : "", phase);
 	if (percent < HEAP_NO_PERCENT)
@@ -49,7 +49,7 @@ static void tell(void *owner, const char *phase, unsigned percent)
 
 const struct heap_progress *progress_begin(const char *path, const struct ctl_options *options)
 {
-	static const struct heap_progress ret = { .tell = tell };
+	static const struct heap_progress ret = { .tell = tell, .owner = &line };
 
 	if (options->quiet || isatty(STDERR_FILENO) == 0)
 		return NULL;

@@ -35,34 +35,44 @@ static const struct {
 
 enum { PATHS = sizeof(paths) / sizeof(paths[0]) };
 
-/* The one of the class that retains most; UINT32_MAX: there is none, or no memory. */
-static uint32_t find_largest(const struct heap_analysis *analysis, const char *name)
+/* The one of the class that retains most; UINT32_MAX: there is none. 0, -ENOMEM. */
+static int find_largest(const struct heap_analysis *analysis, const char *name, uint32_t *ret)
 {
 	const struct heap_classes *classes = &analysis->classes;
 	bool *wanted = calloc((size_t)classes->n + 1, sizeof(*wanted));
 	uint32_t best = UINT32_MAX;
 
-	for (uint32_t i = 0; wanted != NULL && i < classes->n; i++)
+	if (wanted == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < classes->n; i++)
 		wanted[i] = strcmp(classes->items[i].name, name) == 0;
-	for (uint32_t node = 0; wanted != NULL && node < analysis->graph.nodes; node++) {
+	for (uint32_t node = 0; node < analysis->graph.nodes; node++) {
 		if (wanted[classes->of[node]] &&
 		    (best == UINT32_MAX || analysis->retained[node] > analysis->retained[best]))
 			best = node;
 	}
 	free(wanted);
-	return best;
+	*ret = best;
+	return 0;
 }
 
 /* The node of this id, or the one of the class that retains most. */
-static uint32_t find(const struct heap_analysis *analysis, const struct heap_wish *wish)
+static int find(const struct heap_analysis *analysis, const struct heap_wish *wish, uint32_t *ret,
+		struct err *err)
 {
-	uint64_t id;
+	int r = 0;
 
-	if (wish->node == NULL)
-		return find_largest(analysis, wish->class);
-	return str_parse_uint(wish->node + (wish->node[0] == '@'), &id) == 0
-		       ? heap_node_find(&analysis->graph, id)
-		       : UINT32_MAX;
+	if (wish->has_node)
+		*ret = heap_node_find(&analysis->graph, wish->node);
+	else
+		r = find_largest(analysis, wish->class, ret);
+	if (r < 0)
+		return source_fail(err, CTL_FAILURE, r, "out of memory");
+	if (*ret != UINT32_MAX)
+		return CTL_OK;
+	if (wish->has_node)
+		return source_fail(err, CTL_FAILURE, -ENOENT, "no object @%" PRIu64, wish->node);
+	return source_fail(err, CTL_FAILURE, -ENOENT, "no object '%.64s'", wish->class);
 }
 
 static int put_tree(struct buf *buf, struct json_writer *w, const struct heap_analysis *analysis,
@@ -116,26 +126,21 @@ static int put_all(struct buf *buf, const struct heap_analysis *analysis, struct
 static int say(const struct heap_analysis *analysis, struct places *places,
 	       const struct ctl_options *options, struct err *err)
 {
-	uint32_t node = find(analysis, &options->heap);
-	struct buf buf, out;
-	int r;
+	struct buf buf, json;
+	uint32_t node;
+	int r, exit = find(analysis, &options->heap, &node, err);
 
-	if (node == UINT32_MAX)
-		return source_fail(err, CTL_FAILURE, -ENOENT, "no object '%.64s'",
-				   options->heap.node != NULL ? options->heap.node
-							      : options->heap.class);
+	if (exit != CTL_OK)
+		return exit;
 	buf_init(&buf, SHOW_MAX_BYTES);
-	buf_init(&out, SHOW_MAX_BYTES);
-	r = put_all(&buf, analysis, places, node, options);
-	if (r == 0 && options->json != JSON_OFF && buf_text(&buf) != NULL)
-		show_json_text(&out, buf_text(&buf), options->json);
-	else if (r == 0)
-		buf_append(&out, buf.data, buf.size);
-	buf_fini(&buf);
-	if (r == 0)
-		return show_out(&out, options->pager);
-	buf_fini(&out);
-	return source_fail(err, CTL_FAILURE, r, "out of memory");
+	if (options->json != JSON_OFF) {
+		buf_init(&json, SHOW_MAX_BYTES);
+		r = put_all(&json, analysis, places, node, options);
+		show_json_end(&buf, &json, options->json);
+	} else {
+		r = put_all(&buf, analysis, places, node, options);
+	}
+	return show_top(&buf, r, options, err);
 }
 
 int command_retainers(struct source *source, const struct ctl_options *options, struct err *err)
@@ -149,7 +154,7 @@ int command_retainers(struct source *source, const struct ctl_options *options, 
 	int exit;
 
 	(void)source;
-	if (options->heap.node == NULL && options->heap.class == NULL)
+	if (!options->heap.has_node && options->heap.class == NULL)
 		return source_fail(err, CTL_USAGE, -EINVAL, "--node=@ID or --class=NAME is wanted");
 	exit = heap_file_analyse(&file, &analysis, &request, options, err);
 	if (exit == CTL_OK && heap_analysis_refer(&analysis) < 0)

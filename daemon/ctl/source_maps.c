@@ -1,5 +1,8 @@
 /*
  * The source maps of a directory
+ *
+ * Its names are listed once, sorted, so that what is found does not depend on the order the file
+ * system has them in, and a name that is not there costs a look at the list.
  */
 
 #include "ctl/source_maps.h"
@@ -10,22 +13,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ctl/show.h"
 #include "util/buf.h"
 #include "util/err.h"
-#include "util/str.h"
+#include "util/file.h"
 
-enum { NAME_BYTES_MAX = 256, FILES_MAX = 4096 };
+enum { NAME_BYTES_MAX = 256, FILES_MAX = 1 << 16 };
 
 /* What is read to find a map by what it says of itself. */
 #define ALL_BYTES_MAX (256ull << 20)
 
 struct source_map_file {
-	char name[NAME_BYTES_MAX];
-	struct source_map *map; /* owned; NULL: it is none */
+	char *name; /* owned: in the directory */
+	struct source_map *map; /* owned; NULL: it is none, or was not read */
+	bool read;
 };
 
 static void warn(const struct source_maps *maps, const char *name, const char *why)
@@ -45,94 +48,117 @@ static void warn(const struct source_maps *maps, const char *name, const char *w
 
 void source_maps_fini(struct source_maps *maps)
 {
-	for (size_t i = 0; i < maps->n; i++)
+	for (size_t i = 0; i < maps->n; i++) {
 		source_map_free(maps->items[i].map);
+		free(maps->items[i].name);
+	}
 	free(maps->items);
+	free(maps->by_file);
+	if (maps->listed)
+		close(maps->directory_fd);
 	*maps = (struct source_maps){ .n = 0 };
 }
 
-/* ---- one file ---- */
+/* ---- the list ---- */
 
-static int read_whole(int fd, size_t size, struct buf *buf)
+static int by_name(const void *a, const void *b)
 {
-	char block[1 << 16];
-	ssize_t n;
+	const struct source_map_file *x = a, *y = b;
 
-	while (buf->size < size && (n = read(fd, block, sizeof(block))) != 0) {
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0 && buf_append(buf, block, (size_t)n) < 0)
-			return -ENOMEM;
-	}
-	return 0;
+	return strcmp(x->name, y->name);
 }
 
-/* *ret_size: bytes of it. NULL: it is none, which was said; also a name that no file has. */
-static struct source_map *read_map(const struct source_maps *maps, int directory, const char *name,
-				   uint64_t *ret_size)
+static int add(struct source_maps *maps, const char *name)
 {
-	struct source_map *map = NULL;
-	struct err why = { .text = "" };
-	struct stat status;
-	struct buf buf;
-	int r, fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-	*ret_size = 0;
-	if (fd < 0) {
-		if (errno != ENOENT)
-			warn(maps, name, strerror(errno));
-		return NULL;
-	}
-	buf_init(&buf, SOURCE_MAP_BYTES_MAX);
-	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
-		r = err_set(&why, -EINVAL, "not a file");
-	else if (status.st_size > SOURCE_MAP_BYTES_MAX)
-		r = err_set(&why, -EFBIG, "longer than %d MiB", SOURCE_MAP_BYTES_MAX >> 20);
-	else
-		r = read_whole(fd, (size_t)status.st_size, &buf);
-	if (r == 0 && buf_text(&buf) != NULL)
-		r = source_map_parse(&map, buf_text(&buf), buf.size, &why);
-	if (r < 0)
-		warn(maps, name, why.text[0] != '\0' ? why.text : strerror(-r));
-	*ret_size = buf.size;
-	buf_fini(&buf);
-	close(fd);
-	return map;
-}
-
-static struct source_map_file *known(const struct source_maps *maps, const char *name)
-{
-	for (size_t i = 0; i < maps->n; i++) {
-		if (strcmp(maps->items[i].name, name) == 0)
-			return &maps->items[i];
-	}
-	return NULL;
-}
-
-/* Read once. NULL: there is none of this name, or no memory, without which it is done as well. */
-static const struct source_map *take(struct source_maps *maps, int directory, const char *name,
-				     uint64_t *ret_size)
-{
-	struct source_map_file *found = known(maps, name);
-
-	*ret_size = 0;
-	if (found != NULL)
-		return found->map;
-	if (strlen(name) >= NAME_BYTES_MAX || maps->n == FILES_MAX)
-		return NULL;
 	if (maps->n == maps->capacity) {
 		size_t capacity = maps->capacity > 0 ? maps->capacity * 2 : 32;
 		struct source_map_file *items = reallocarray(maps->items, capacity, sizeof(*items));
 
 		if (items == NULL)
-			return NULL;
+			return -ENOMEM;
 		maps->items = items;
 		maps->capacity = capacity;
 	}
-	found = &maps->items[maps->n++];
-	str_copy(found->name, sizeof(found->name), name);
-	found->map = read_map(maps, directory, name, ret_size);
-	return found->map;
+	maps->items[maps->n] = (struct source_map_file){ .name = strdup(name) };
+	if (maps->items[maps->n].name == NULL)
+		return -ENOMEM;
+	maps->n++;
+	return 0;
+}
+
+static int list_names(struct source_maps *maps)
+{
+	int r = 0, fd = dup(maps->directory_fd);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *entry;
+
+	if (dir == NULL) {
+		r = -errno;
+		if (fd >= 0)
+			close(fd);
+		return r;
+	}
+	while (r == 0 && (entry = readdir(dir)) != NULL) {
+		if (entry->d_type == DT_DIR)
+			continue;
+		r = maps->n < FILES_MAX ? add(maps, entry->d_name) : -EMFILE;
+	}
+	closedir(dir);
+	if (maps->n > 1)
+		qsort(maps->items, maps->n, sizeof(*maps->items), by_name);
+	return r;
+}
+
+/* False: there are none, which was said. */
+static bool list(struct source_maps *maps)
+{
+	int r;
+
+	if (maps->listed || maps->directory == NULL)
+		return maps->listed;
+	maps->directory_fd = open(maps->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	maps->listed = maps->directory_fd >= 0;
+	r = maps->listed ? list_names(maps) : -errno;
+	if (r == -EMFILE)
+		warn(maps, maps->directory, "it has more files than are looked at");
+	else if (r < 0)
+		warn(maps, maps->directory, strerror(-r));
+	if (!maps->listed)
+		maps->directory = NULL;
+	return maps->listed;
+}
+
+/* ---- one file ---- */
+
+/* Bytes of it that were read. */
+static size_t read_map(const struct source_maps *maps, struct source_map_file *file)
+{
+	struct err why = { .text = "" };
+	char *text = NULL;
+	size_t size = 0;
+	int r = file_read_at(maps->directory_fd, file->name, SOURCE_MAP_BYTES_MAX, &text, &size);
+
+	file->read = true;
+	if (r == -EFBIG)
+		err_set(&why, r, "longer than %d MiB", SOURCE_MAP_BYTES_MAX >> 20);
+	else if (r == 0)
+		r = source_map_parse(&file->map, text, size, &why);
+	if (r < 0)
+		warn(maps, file->name, why.text[0] != '\0' ? why.text : strerror(-r));
+	free(text);
+	return size;
+}
+
+/* Read once. NULL: there is none of this name. */
+static const struct source_map *take(struct source_maps *maps, char *name)
+{
+	const struct source_map_file key = { .name = name };
+	struct source_map_file *found =
+		maps->n > 0 ? bsearch(&key, maps->items, maps->n, sizeof(key), by_name) : NULL;
+
+	if (found != NULL && !found->read)
+		read_map(maps, found);
+	return found != NULL ? found->map : NULL;
 }
 
 /* ---- which one ---- */
@@ -159,41 +185,63 @@ static bool is_map(const char *name)
 	return n > 4 && strcmp(name + n - 4, ".map") == 0;
 }
 
-static void read_all(struct source_maps *maps, int directory)
-{
-	int fd = dup(directory);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	const struct dirent *entry;
-	uint64_t size, sum = 0;
+/* What a map says it is of. */
+struct source_map_name {
+	char file[NAME_BYTES_MAX];
+	size_t item;
+};
 
-	maps->all = true;
-	if (dir == NULL) {
-		close(fd);
-		return;
-	}
-	while (sum < ALL_BYTES_MAX && (entry = readdir(dir)) != NULL) {
-		if (!is_map(entry->d_name))
-			continue;
-		take(maps, directory, entry->d_name, &size);
-		sum += size;
-	}
-	closedir(dir);
+static int by_file_name(const void *a, const void *b)
+{
+	const struct source_map_name *x = a, *y = b;
+	int order = strcmp(x->file, y->file);
+
+	if (order != 0)
+		return order;
+	return x->item < y->item ? -1 : x->item > y->item;
 }
 
-static const struct source_map *by_file(struct source_maps *maps, int directory, const char *name)
+/* Of two that say the same, the first by its own name counts. */
+static void read_all(struct source_maps *maps)
 {
-	char file[NAME_BYTES_MAX];
+	uint64_t sum = 0;
+
+	maps->by_file = calloc(maps->n + 1, sizeof(*maps->by_file));
+	for (size_t i = 0; maps->by_file != NULL && i < maps->n && sum < ALL_BYTES_MAX; i++) {
+		struct source_map_file *item = &maps->items[i];
+		struct source_map_name *name = &maps->by_file[maps->by_file_n];
+
+		if (!item->read && is_map(item->name))
+			sum += read_map(maps, item);
+		if (item->map == NULL || source_map_file(item->map) == NULL ||
+		    !base_name(name->file, source_map_file(item->map), ""))
+			continue;
+		name->item = i;
+		maps->by_file_n++;
+	}
+	if (maps->by_file_n > 1)
+		qsort(maps->by_file, maps->by_file_n, sizeof(*maps->by_file), by_file_name);
+}
+
+static const struct source_map *by_file(struct source_maps *maps, const char *name)
+{
+	size_t first = 0, end;
 
 	if (!maps->all)
-		read_all(maps, directory);
-	for (size_t i = 0; i < maps->n; i++) {
-		const struct source_map *map = maps->items[i].map;
+		read_all(maps);
+	maps->all = true;
+	end = maps->by_file_n;
+	while (first < end) {
+		size_t middle = first + (end - first) / 2;
 
-		if (map != NULL && source_map_file(map) != NULL &&
-		    base_name(file, source_map_file(map), "") && strcmp(file, name) == 0)
-			return map;
+		if (strcmp(maps->by_file[middle].file, name) < 0)
+			first = middle + 1;
+		else
+			end = middle;
 	}
-	return NULL;
+	return first < maps->by_file_n && strcmp(maps->by_file[first].file, name) == 0
+		       ? maps->items[maps->by_file[first].item].map
+		       : NULL;
 }
 
 const struct source_map *source_maps_find(struct source_maps *maps, const char *url,
@@ -201,23 +249,14 @@ const struct source_map *source_maps_find(struct source_maps *maps, const char *
 {
 	const struct source_map *ret = NULL;
 	char name[NAME_BYTES_MAX];
-	uint64_t size;
-	int directory;
 
-	if (maps->directory == NULL)
+	if (!list(maps))
 		return NULL;
-	directory = open(maps->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (directory < 0) {
-		warn(maps, maps->directory, strerror(errno));
-		maps->directory = NULL;
-		return NULL;
-	}
 	if (map_url != NULL && strncmp(map_url, "data:", 5) != 0 && base_name(name, map_url, ""))
-		ret = take(maps, directory, name, &size);
+		ret = take(maps, name);
 	if (ret == NULL && base_name(name, url, ".map"))
-		ret = take(maps, directory, name, &size);
+		ret = take(maps, name);
 	if (ret == NULL && base_name(name, url, ""))
-		ret = by_file(maps, directory, name);
-	close(directory);
+		ret = by_file(maps, name);
 	return ret;
 }

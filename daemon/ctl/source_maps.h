@@ -10,12 +10,17 @@
 #include "heap/source_map.h"
 
 struct source_map_file;
+struct source_map_name;
 
 struct source_maps {
 	const char *directory; /* borrowed; NULL: there are none */
 	bool quiet; /* no warnings */
-	struct source_map_file *items; /* owned */
+	struct source_map_file *items; /* owned: the files there, by name */
 	size_t n, capacity;
+	struct source_map_name *by_file; /* owned: by what they say they are of, when `all` */
+	size_t by_file_n;
+	int directory_fd; /* owned, when `listed` */
+	bool listed;
 	bool all; /* all of the directory were read */
 };
 

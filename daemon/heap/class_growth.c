@@ -82,6 +82,19 @@ int heap_class_growth(const struct heap_analysis *base, const struct heap_analys
 	return 0;
 }
 
+size_t heap_class_growth_keep(struct heap_class_growth *rows, size_t n, const char *name)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(rows[i].name, name) == 0)
+			rows[kept++] = rows[i];
+		else
+			free(rows[i].key);
+	}
+	return kept;
+}
+
 void heap_class_growth_free(struct heap_class_growth *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++)

@@ -22,4 +22,7 @@ struct heap_class_growth {
  */
 int heap_class_growth(const struct heap_analysis *base, const struct heap_analysis *last,
 		      struct heap_class_growth **ret, size_t *ret_n);
+
+/* Only those of this name; how many these are. */
+size_t heap_class_growth_keep(struct heap_class_growth *rows, size_t n, const char *name);
 void heap_class_growth_free(struct heap_class_growth *rows, size_t n);

@@ -87,7 +87,8 @@ static uint64_t plain_entries(const struct heap_graph *graph, uint32_t node,
 	return n;
 }
 
-static uint64_t entries_of(const struct heap_graph *graph, uint32_t node)
+/* At least where there are so many of them; else fewer, or 0. */
+static uint64_t entries_of(const struct heap_graph *graph, uint32_t node, uint64_t min)
 {
 	if (graph->type[node] != HEAP_OBJECT)
 		return 0;
@@ -97,7 +98,7 @@ static uint64_t entries_of(const struct heap_graph *graph, uint32_t node)
 		return keyed_entries(graph, node, 2);
 	if (is_class(graph, node, "Array"))
 		return plain_entries(graph, node, HEAP_ELEMENT);
-	if (graph->edge_first[node + 1] - graph->edge_first[node] < HEAP_COLLECTION_MIN)
+	if (graph->edge_first[node + 1] - graph->edge_first[node] < min)
 		return 0;
 	return plain_entries(graph, node, HEAP_PROPERTY) + plain_entries(graph, node, HEAP_ELEMENT);
 }
@@ -136,7 +137,7 @@ int heap_collections_find(struct heap_collections *ret, const struct heap_graph 
 
 	*ret = (struct heap_collections){ .n = 0 };
 	for (uint32_t node = 0; node < graph->nodes && r == 0; node++) {
-		uint64_t entries = entries_of(graph, node);
+		uint64_t entries = entries_of(graph, node, HEAP_COLLECTION_MIN);
 
 		if (entries >= HEAP_COLLECTION_MIN)
 			r = put(ret, (struct heap_collection){
@@ -152,6 +153,18 @@ int heap_collections_find(struct heap_collections *ret, const struct heap_graph 
 	return r;
 }
 
+void heap_collections_keep(struct heap_collections *collections, const struct heap_classes *classes,
+			   const char *name)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < collections->n; i++) {
+		if (strcmp(classes->items[collections->items[i].class].name, name) == 0)
+			collections->items[kept++] = collections->items[i];
+	}
+	collections->n = kept;
+}
+
 void heap_collections_fini(struct heap_collections *collections)
 {
 	free(collections->items);
@@ -160,11 +173,18 @@ void heap_collections_fini(struct heap_collections *collections)
 
 /* ---- of two snapshots ---- */
 
+/* A collection as above, of so many edges at least, and its growth, which glibc copies to sort. */
+const struct heap_after heap_collections_after = {
+	.edge_bytes = (3 * sizeof(struct heap_collection) +
+		       2 * sizeof(struct heap_collection_growth) + HEAP_COLLECTION_MIN - 1) /
+		      HEAP_COLLECTION_MIN,
+};
+
 static int by_id(const void *a, const void *b)
 {
-	const struct heap_collection *x = a, *y = b;
+	const struct heap_collection_growth *x = a, *y = b;
 
-	return x->id < y->id ? -1 : x->id > y->id;
+	return x->now->id < y->now->id ? -1 : x->now->id > y->now->id;
 }
 
 static uint64_t more(const struct heap_collection_growth *growth)
@@ -181,27 +201,45 @@ static int by_more(const void *a, const void *b)
 	return x->now->id < y->now->id ? -1 : 1;
 }
 
-int heap_collections_grown(struct heap_collections *base, struct heap_collections *now,
+/* What of it is known by these rows, which are in the order of their ids. */
+static void look_back(struct heap_collection_growth *rows, size_t n, const struct heap_graph *base)
+{
+	for (uint32_t node = 0; node < base->nodes; node++) {
+		const struct heap_collection one = { .id = heap_id(base, node) };
+		const struct heap_collection_growth key = { .now = &one };
+		struct heap_collection_growth *row =
+			base->type[node] == HEAP_OBJECT
+				? bsearch(&key, rows, n, sizeof(*rows), by_id)
+				: NULL;
+
+		if (row != NULL)
+			row->before = entries_of(base, node, 0);
+	}
+}
+
+int heap_collections_grown(const struct heap_graph *base, const struct heap_collections *now,
 			   struct heap_collection_growth **ret, size_t *ret_n)
 {
+	struct heap_collection_growth *rows = calloc(now->n + 1, sizeof(*rows));
+	size_t grown = 0;
+
+	*ret = rows;
 	*ret_n = 0;
-	*ret = calloc(now->n + 1, sizeof(**ret));
-	if (*ret == NULL)
+	if (rows == NULL)
 		return -ENOMEM;
-	if (base->n > 1)
-		qsort(base->items, base->n, sizeof(*base->items), by_id);
-	if (now->n > 1)
-		qsort(now->items, now->n, sizeof(*now->items), by_id);
-	for (size_t i = 0, k = 0; i < now->n; i++) {
-		while (k < base->n && base->items[k].id < now->items[i].id)
-			k++;
-		if (k < base->n && base->items[k].id == now->items[i].id &&
-		    base->items[k].entries < now->items[i].entries)
-			(*ret)[(*ret_n)++] =
-				(struct heap_collection_growth){ &now->items[i],
-								 base->items[k].entries };
+	/* One that was not there has not grown. */
+	for (size_t i = 0; i < now->n; i++)
+		rows[i] = (struct heap_collection_growth){ &now->items[i], UINT64_MAX };
+	if (now->n > 0) {
+		qsort(rows, now->n, sizeof(*rows), by_id);
+		look_back(rows, now->n, base);
 	}
-	if (*ret_n > 1)
-		qsort(*ret, *ret_n, sizeof(**ret), by_more);
+	for (size_t i = 0; i < now->n; i++) {
+		if (rows[i].before < rows[i].now->entries)
+			rows[grown++] = rows[i];
+	}
+	if (grown > 1)
+		qsort(rows, grown, sizeof(*rows), by_more);
+	*ret_n = grown;
 	return 0;
 }

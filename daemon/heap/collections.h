@@ -27,14 +27,21 @@ struct heap_collections {
 /* retained: by node, or NULL. 0, -ENOMEM; fini in any case. */
 int heap_collections_find(struct heap_collections *ret, const struct heap_graph *graph,
 			  const struct heap_classes *classes, const uint64_t *retained);
+
+/* Only those of the classes of this name. */
+void heap_collections_keep(struct heap_collections *collections, const struct heap_classes *classes,
+			   const char *name);
 void heap_collections_fini(struct heap_collections *collections); /* zeroed is fine */
 
-/* One that has more entries than it had; those that are only in one snapshot are none. */
+/* One that has more entries than it had, be they few; those that were not there are none. */
 struct heap_collection_growth {
 	const struct heap_collection *now; /* borrowed */
 	uint64_t before; /* entries */
 };
 
-/* By id; most entries more first. free(*ret). 0, -ENOMEM. Sorts both by id. */
-int heap_collections_grown(struct heap_collections *base, struct heap_collections *now,
+/* What both take to find the collections of a snapshot and how they grew. */
+extern const struct heap_after heap_collections_after;
+
+/* By id; most entries more first. free(*ret). base has its edges still. 0, -ENOMEM. */
+int heap_collections_grown(const struct heap_graph *base, const struct heap_collections *now,
 			   struct heap_collection_growth **ret, size_t *ret_n);

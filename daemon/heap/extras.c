@@ -8,6 +8,7 @@
 
 #include "json/write.h"
 #include "util/buf.h"
+#include "util/top.h"
 
 /*
  * A text, what qsort() of glibc takes to sort it, and a value of two texts; a collection that
@@ -60,11 +61,6 @@ void heap_extras_fini(struct heap_extras *extras)
 
 /* ---- JSON ---- */
 
-static size_t shown(size_t n, uint64_t top)
-{
-	return top > 0 && n > top ? (size_t)top : n;
-}
-
 static void json_strings(struct json_writer *w, const struct heap_duplicates *duplicates,
 			 const struct heap_graph *graph, uint64_t top)
 {
@@ -78,7 +74,7 @@ static void json_strings(struct json_writer *w, const struct heap_duplicates *du
 	json_member_uint(w, "wasted_bytes", duplicates->wasted);
 	json_write_key(w, "values");
 	json_write_array(w);
-	for (size_t i = 0; i < shown(duplicates->n, top); i++) {
+	for (size_t i = 0; i < top_of(duplicates->n, top); i++) {
 		const struct heap_duplicate *item = &duplicates->items[i];
 		struct buf value;
 
@@ -104,7 +100,7 @@ static void json_collections(struct json_writer *w, const struct heap_collection
 {
 	json_write_key(w, "collections");
 	json_write_array(w);
-	for (size_t i = 0; i < shown(collections->n, top); i++) {
+	for (size_t i = 0; i < top_of(collections->n, top); i++) {
 		const struct heap_collection *item = &collections->items[i];
 
 		json_write_object(w);

@@ -103,7 +103,8 @@ struct heap_place {
 
 /* A script that the snapshot has a node of. */
 struct heap_script {
-	uint32_t id, node;
+	uint32_t id;
+	uint32_t node; /* while it is read; 0 of an index */
 	char *url; /* owned; NULL: it has none */
 };
 

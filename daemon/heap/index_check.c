@@ -161,8 +161,7 @@ static bool scripts(const struct index_map *map, enum index_kind kind, uint64_t 
 	uint64_t bound = items(map, INDEX_TEXTS);
 
 	for (uint64_t i = first; i < end; i++) {
-		if (script[i].node >= map->header->nodes ||
-		    (script[i].url >= bound && script[i].url != UINT32_MAX))
+		if (script[i].url >= bound && script[i].url != UINT32_MAX)
 			return false;
 	}
 	return true;
@@ -324,7 +323,8 @@ static void *check_next(void *arg)
 	struct checking *checking = arg;
 	unsigned i;
 
-	while ((i = atomic_fetch_add(&checking->next, 1)) < INDEX_KINDS) {
+	while (atomic_load(&checking->result) == 0 &&
+	       (i = atomic_fetch_add(&checking->next, 1)) < INDEX_KINDS) {
 		bool wanted = rules[i].parts == HEAP_PARTS_SUMMARY ||
 			      (rules[i].parts & checking->parts) != 0;
 		int r = wanted ? check_section(checking->map, (enum index_kind)i) : 0;

@@ -132,7 +132,7 @@ static int read_scripts(struct heap_graph *graph, const struct index_map *map)
 		const struct index_script *row = &rows[graph->scripts_n];
 		struct heap_script *script = &graph->scripts[graph->scripts_n++];
 
-		*script = (struct heap_script){ row->id, row->node, NULL };
+		*script = (struct heap_script){ .id = row->id };
 		if (row->url == UINT32_MAX)
 			continue;
 		script->url = strdup(texts + row->url);

@@ -58,7 +58,7 @@ static void put_scripts(struct tables *tables, const struct heap_graph *graph)
 {
 	for (uint32_t i = 0; i < graph->scripts_n; i++) {
 		const struct heap_script *script = &graph->scripts[i];
-		struct index_script row = { script->id, script->node, UINT32_MAX };
+		struct index_script row = { script->id, UINT32_MAX };
 
 		if (script->url != NULL)
 			row.url = put_text(tables, script->url);

@@ -7,6 +7,19 @@
 
 #include "heap/leaks_answer.h"
 
+#include "heap/ids.h"
+
+/*
+ * Per object, besides its analysis: the trees and ways of both; what is matched, and the list of
+ * that, which grows by doubling; what two earlier snapshots retained.
+ */
+enum { NODE_BYTES = 2 * 4 * 4 + 4 + 3 * 4 + HEAP_PASTS_MAX * 8 };
+
+uint64_t leaks_answer_cost(uint64_t nodes)
+{
+	return nodes * NODE_BYTES + heap_ids_cost(nodes); /* and then its ids */
+}
+
 /* Two snapshots of one program have most of their objects in common. */
 static bool is_same_program(const struct heap_match *match, const struct heap_graph *base)
 {

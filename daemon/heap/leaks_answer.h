@@ -12,12 +12,6 @@ struct json_writer;
 /* Why objects are not compared one by one, which `classes` says. */
 enum leaks_apart { LEAKS_SAME, LEAKS_ASKED, LEAKS_OTHER_PROCESS, LEAKS_OTHER_PROGRAM };
 
-enum {
-	/* Bytes per object of the last snapshot and of an earlier one, besides their analyses: the
-	 * trees and ways of both, what is matched, what was retained. */
-	LEAKS_NODE_BYTES = 56,
-};
-
 struct leaks_answer {
 	const struct heap_side *last; /* borrowed */
 	struct places *places; /* borrowed: files are read as they are needed */
@@ -31,6 +25,9 @@ struct leaks_answer {
 	struct heap_class_growth *classes; /* when it is not LEAKS_SAME */
 	size_t classes_n;
 };
+
+/* Bytes that comparing takes besides the analyses, of a last snapshot of so many objects. */
+uint64_t leaks_answer_cost(uint64_t nodes);
 
 /*
  * Compare with an earlier snapshot, the oldest first; of its objects nothing is needed after. When

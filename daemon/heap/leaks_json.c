@@ -8,6 +8,7 @@
 #include "heap/leaks_words.h"
 #include "heap/path_json.h"
 #include "json/write.h"
+#include "util/top.h"
 
 static const char *const kinds[] = {
 	[HEAP_LEAK_MANY] = "many",   [HEAP_LEAK_CHAIN] = "chain",         [HEAP_LEAK_OWN] = "own",
@@ -58,7 +59,7 @@ static void json_classes(struct json_writer *w, const struct leaks_answer *answe
 {
 	json_write_key(w, "classes");
 	json_write_array(w);
-	for (size_t i = 0; i < leaks_shown(answer->classes_n, top); i++) {
+	for (size_t i = 0; i < top_of(answer->classes_n, top); i++) {
 		const struct heap_class_growth *row = &answer->classes[i];
 
 		json_write_object(w);
@@ -108,7 +109,7 @@ int leaks_put_members(struct json_writer *w, const struct leaks_answer *answer, 
 	json_member_uint(w, "threshold_bytes", answer->leaks.threshold);
 	json_write_key(w, "suspects");
 	json_write_array(w);
-	for (size_t i = 0; i < leaks_shown(answer->leaks.n, top) && r == 0; i++)
+	for (size_t i = 0; i < top_of(answer->leaks.n, top) && r == 0; i++)
 		r = json_suspect(w, answer, &answer->leaks.items[i]);
 	json_write_array_end(w);
 	json_classes(w, answer, top);

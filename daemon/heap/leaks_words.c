@@ -7,11 +7,6 @@
 #include <errno.h>
 #include <inttypes.h>
 
-size_t leaks_shown(size_t n, uint64_t top)
-{
-	return top > 0 && n > top ? (size_t)top : n;
-}
-
 double leaks_share(const struct leaks_answer *answer, const struct heap_suspect *suspect)
 {
 	double growth = (double)answer->leaks.growth;

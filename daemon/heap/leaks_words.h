@@ -25,8 +25,5 @@ const char *leaks_class_name(const struct leaks_answer *answer, uint32_t class);
 /* Of the heap's growth: 1 at the most. */
 double leaks_share(const struct leaks_answer *answer, const struct heap_suspect *suspect);
 
-/* Of n rows, those that are shown; top 0: all. */
-size_t leaks_shown(size_t n, uint64_t top);
-
 /* Why only classes are compared; "" when that is not so. */
 const char *leaks_why_apart(const struct leaks_answer *answer);

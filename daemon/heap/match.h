@@ -42,6 +42,7 @@ struct heap_match {
 	uint32_t *
 		of; /* owned, by node of the last snapshot: the node of the base; UINT32_MAX: new */
 	struct heap_agreement agreement;
+	uint64_t looked; /* references whose names were looked at: what the work grows with */
 };
 
 enum heap_match_by { HEAP_MATCH_AUTO, HEAP_MATCH_IDS, HEAP_MATCH_PATHS };

@@ -269,6 +269,11 @@ static int match_kids(struct walk *walk, uint32_t before, uint32_t now)
 
 enum { NAMED_MAX = 256 }; /* edges of one object that are looked at */
 
+struct named {
+	uint64_t hash; /* of the name, and of what it leads to */
+	uint32_t edge;
+};
+
 static bool is_named(const struct heap_graph *graph, uint32_t edge)
 {
 	enum heap_edge_kind kind = heap_edge_kind(graph->edges[edge]);
@@ -280,12 +285,10 @@ static bool is_named(const struct heap_graph *graph, uint32_t edge)
 
 static uint64_t hash_target(const struct texts *texts, uint32_t edge)
 {
-	const struct heap_analysis *analysis = texts->side->analysis;
-	uint32_t to = heap_edge_to(analysis->graph.edges[edge]);
+	const struct heap_graph *graph = &texts->side->analysis->graph;
+	uint32_t to = heap_edge_to(graph->edges[edge]);
 
-	return hash_mix(
-		hash_edge(&analysis->graph, edge),
-		hash_mix(texts->classes[analysis->classes.of[to]], analysis->graph.type[to]));
+	return hash_mix(hash_edge(graph, edge), hash_mix(hash_class(texts, to), graph->type[to]));
 }
 
 static uint32_t named_end(const struct heap_graph *graph, uint32_t node)
@@ -295,34 +298,58 @@ static uint32_t named_end(const struct heap_graph *graph, uint32_t node)
 	return end - first > NAMED_MAX ? first + NAMED_MAX : end;
 }
 
-/* What the base's object refers to by this name, if it has none yet; UINT32_MAX: nothing. */
-static uint32_t find_named(const struct walk *walk, uint32_t before, uint64_t hash)
+static int by_name(const void *a, const void *b)
 {
-	const struct heap_graph *graph = &walk->base.side->analysis->graph;
+	const struct named *x = a, *y = b;
 
-	for (uint32_t i = graph->edge_first[before]; i < named_end(graph, before); i++) {
-		uint32_t to = heap_edge_to(graph->edges[i]);
-
-		if (is_named(graph, i) && !heap_bit(walk->base_matched, to) &&
-		    hash_target(&walk->base, i) == hash)
-			return to;
-	}
-	return UINT32_MAX;
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	return x->edge < y->edge ? -1 : 1;
 }
 
+/* What this object refers to by a name, and has no partner yet. */
+static size_t gather_named(struct walk *walk, struct named ret[NAMED_MAX],
+			   const struct texts *texts, uint32_t node, const uint64_t *matched)
+{
+	const struct heap_graph *graph = &texts->side->analysis->graph;
+	size_t n = 0;
+
+	for (uint32_t i = graph->edge_first[node]; i < named_end(graph, node); i++) {
+		if (!is_named(graph, i) || heap_bit(matched, heap_edge_to(graph->edges[i])))
+			continue;
+		walk->match->looked++;
+		ret[n++] = (struct named){ hash_target(texts, i), i };
+	}
+	if (n > 1)
+		qsort(ret, n, sizeof(*ret), by_name);
+	return n;
+}
+
+/* Two may lead to one object: the first that comes decides. */
 static int match_named(struct walk *walk, uint32_t before, uint32_t now)
 {
-	const struct heap_graph *graph = &walk->last.side->analysis->graph;
+	const struct heap_graph *base = &walk->base.side->analysis->graph;
+	const struct heap_graph *last = &walk->last.side->analysis->graph;
+	struct named a[NAMED_MAX], b[NAMED_MAX];
+	size_t b_n = gather_named(walk, b, &walk->last, now, walk->last_matched);
+	size_t a_n = b_n > 0 ? gather_named(walk, a, &walk->base, before, walk->base_matched) : 0;
 	int r = 0;
 
-	for (uint32_t i = graph->edge_first[now]; i < named_end(graph, now) && r == 0; i++) {
-		uint32_t to = heap_edge_to(graph->edges[i]), found;
+	for (size_t i = 0, k = 0; i < a_n && k < b_n && r == 0;) {
+		uint32_t from = heap_edge_to(base->edges[a[i].edge]);
+		uint32_t to = heap_edge_to(last->edges[b[k].edge]);
+		bool from_done = heap_bit(walk->base_matched, from);
+		bool to_done = heap_bit(walk->last_matched, to);
 
-		if (!is_named(graph, i) || heap_bit(walk->last_matched, to))
-			continue;
-		found = find_named(walk, before, hash_target(&walk->last, i));
-		if (found != UINT32_MAX)
-			r = join(walk, found, to);
+		if (!from_done && !to_done && a[i].hash == b[k].hash) {
+			r = join(walk, from, to);
+			from_done = to_done = true;
+		} else if (!from_done && !to_done) {
+			from_done = a[i].hash < b[k].hash;
+			to_done = !from_done;
+		}
+		i += from_done;
+		k += to_done;
 	}
 	return r;
 }

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "heap/source_map.h"
 #include "util/buf.h"
@@ -15,7 +16,17 @@ void places_fini(struct places *places)
 	scripts_fini(&places->scripts);
 }
 
-/* The list beside the snapshot is of the program's own words; else what the snapshot has. */
+static const char *without_scheme(const char *url)
+{
+	static const char scheme[] = "file://";
+
+	return strncmp(url, scheme, strlen(scheme)) == 0 ? url + strlen(scheme) : url;
+}
+
+/*
+ * The list beside the snapshot is of the program's own words; else what the snapshot has. A file is
+ * told by its path, whoever tells it.
+ */
 static void put_url(struct buf *buf, const struct places *places, const struct heap_graph *graph,
 		    uint32_t script)
 {
@@ -24,7 +35,7 @@ static void put_url(struct buf *buf, const struct places *places, const struct h
 	if (url == NULL)
 		url = heap_script_url(graph, script);
 	if (url != NULL)
-		buf_puts(buf, url);
+		buf_puts(buf, without_scheme(url));
 }
 
 static bool find_source(struct places *places, const char *url, const struct heap_place *place,

@@ -10,6 +10,7 @@
 
 #include "json/write.h"
 #include "util/buf.h"
+#include "util/top.h"
 
 static int by_retained(const void *a, const void *b, void *arg)
 {
@@ -40,8 +41,7 @@ int heap_report_init(struct heap_report *ret, const struct heap_analysis *analys
 			ret->classes[ret->classes_n++] = i;
 	}
 	qsort_r(ret->classes, ret->classes_n, sizeof(*ret->classes), by_retained, (void *)analysis);
-	if (top > 0 && ret->classes_n > top)
-		ret->classes_n = (uint32_t)top;
+	ret->classes_n = (uint32_t)top_of(ret->classes_n, top);
 	return 0;
 }
 

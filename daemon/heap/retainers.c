@@ -11,13 +11,13 @@
 #include <stdlib.h>
 
 #include "heap/alloc.h"
-
-enum { ALL_MAX = 4096 };
+#include "util/top.h"
 
 struct search {
 	const struct heap_analysis *analysis;
 	struct heap_retainer *items; /* owned: in the order they were found */
-	uint32_t *parent; /* owned: by item */
+	uint32_t *first; /* owned, by item: those that refer to it are items first[i] .. first[i +
+			    1] */
 	size_t n, most;
 	uint64_t *inside; /* owned: bits by node */
 };
@@ -69,7 +69,6 @@ static void grow(struct search *search, uint32_t item)
 	while (search->n < search->most && (from = next_outside(search, node, &at)) != UINT32_MAX)
 		n = insert(search, nearest, n, from);
 	for (size_t i = 0; i < n && search->n < search->most; i++) {
-		search->parent[search->n] = item;
 		search->items[search->n++] = (struct heap_retainer){
 			.node = nearest[i],
 			.edge = heap_edge_between(&search->analysis->graph, nearest[i], node),
@@ -90,7 +89,7 @@ static void count_more(struct search *search)
 	}
 }
 
-/* Each behind its parent: the children of one stand in a row, so the last is taken first. */
+/* Each behind its parent: of the children of one the last goes to the stack first. */
 static int put_in_order(struct heap_retainers *ret, const struct search *search)
 {
 	struct heap_stack stack = { .n = 0 };
@@ -103,10 +102,8 @@ static int put_in_order(struct heap_retainers *ret, const struct search *search)
 		uint32_t item = stack.items[--stack.n];
 
 		ret->items[ret->n++] = search->items[item];
-		for (size_t i = search->n; i > 1 && r == 0; i--) {
-			if (search->parent[i - 1] == item)
-				r = heap_stack_push(&stack, (uint32_t)(i - 1));
-		}
+		for (uint32_t i = search->first[item + 1]; i > search->first[item] && r == 0; i--)
+			r = heap_stack_push(&stack, i - 1);
 	}
 	heap_stack_fini(&stack);
 	return r;
@@ -115,15 +112,16 @@ static int put_in_order(struct heap_retainers *ret, const struct search *search)
 int heap_retainers_find(struct heap_retainers *ret, const struct heap_analysis *analysis,
 			uint32_t node, uint64_t most)
 {
+	size_t nodes = analysis->graph.nodes;
+	size_t all = top_of(nodes < HEAP_RETAINERS_MAX ? nodes : HEAP_RETAINERS_MAX, most);
 	struct search search = {
 		.analysis = analysis,
-		.most = most > 0 && most < ALL_MAX ? (size_t)most : ALL_MAX,
-		.items = calloc(ALL_MAX, sizeof(*search.items)),
-		.parent = calloc(ALL_MAX, sizeof(*search.parent)),
-		.inside = heap_bits_alloc(analysis->graph.nodes),
+		.most = all,
+		.items = calloc(all, sizeof(*search.items)),
+		.first = calloc(all + 1, sizeof(*search.first)),
+		.inside = heap_bits_alloc(nodes),
 	};
-	int r = search.items != NULL && search.parent != NULL && search.inside != NULL ? 0
-										       : -ENOMEM;
+	int r = search.items != NULL && search.first != NULL && search.inside != NULL ? 0 : -ENOMEM;
 
 	*ret = (struct heap_retainers){ .n = 0 };
 	if (r == 0) {
@@ -131,15 +129,17 @@ int heap_retainers_find(struct heap_retainers *ret, const struct heap_analysis *
 			(struct heap_retainer){ .node = node, .edge = UINT32_MAX };
 		heap_bit_set(search.inside, node);
 		for (uint32_t i = 0; i < search.n; i++) {
+			search.first[i] = (uint32_t)search.n;
 			if (search.items[i].depth < HEAP_RETAINERS_DEPTH)
 				grow(&search, i);
 		}
+		search.first[search.n] = (uint32_t)search.n;
 		count_more(&search);
 		r = put_in_order(ret, &search);
 	}
 	free(search.items);
-	free(search.parent);
-	heap_bits_free(search.inside, analysis->graph.nodes);
+	free(search.first);
+	heap_bits_free(search.inside, nodes);
 	return r;
 }
 

@@ -12,6 +12,9 @@
 
 enum { HEAP_RETAINERS_EACH = 5, HEAP_RETAINERS_DEPTH = 8 };
 
+/* A tree of so many at each, so deep: 5^0 + 5^1 + ... + 5^8. */
+enum { HEAP_RETAINERS_MAX = 488281 };
+
 struct heap_retainer {
 	uint32_t node;
 	uint32_t edge; /* to its parent in this tree; UINT32_MAX: it is the first */
@@ -26,9 +29,9 @@ struct heap_retainers {
 };
 
 /*
- * At most so many, 0: HEAP_RETAINERS_EACH at each of them; of equal distance those that come first
- * in the snapshot. The referrers have to be there (heap_analysis_refer()). 0, -ENOMEM; fini in any
- * case.
+ * At most HEAP_RETAINERS_EACH at each of them, and so many in all, 0: however many; of equal
+ * distance those that come first in the snapshot. The referrers have to be there
+ * (heap_analysis_refer()). 0, -ENOMEM; fini in any case.
  */
 int heap_retainers_find(struct heap_retainers *ret, const struct heap_analysis *analysis,
 			uint32_t node, uint64_t most);

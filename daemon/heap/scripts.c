@@ -24,13 +24,6 @@ static int by_id(const void *a, const void *b)
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
-static const char *without_scheme(const char *url)
-{
-	static const char scheme[] = "file://";
-
-	return strncmp(url, scheme, strlen(scheme)) == 0 ? url + strlen(scheme) : url;
-}
-
 static int add(struct scripts *scripts, const struct tree *entry)
 {
 	const char *id, *url;
@@ -39,7 +32,7 @@ static int add(struct scripts *scripts, const struct tree *entry)
 	if (!tree_string(entry, "scriptId", &id) || str_parse_uint(id, &script->id) < 0 ||
 	    !tree_string(entry, "url", &url) || url[0] == '\0')
 		return 0;
-	script->url = strdup(without_scheme(url));
+	script->url = strdup(url);
 	if (script->url == NULL)
 		return -ENOMEM;
 	scripts->n++;

@@ -23,7 +23,7 @@ struct scripts {
 int scripts_parse(struct scripts *ret, const char *text, uint64_t size, struct err *err);
 void scripts_fini(struct scripts *scripts); /* zeroed is fine */
 
-/* The URL, a file's without "file://"; NULL: not known. */
+/* The URL; NULL: not known. */
 const char *scripts_find(const struct scripts *scripts, uint64_t id);
 
 /* Of its source map, as the script names it; NULL: none, or not known. */

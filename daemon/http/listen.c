@@ -12,6 +12,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -268,5 +269,26 @@ char *listen_name(char dst[LISTEN_NAME_MAX], const struct listen_socket *socket)
 	else
 		snprintf(dst, LISTEN_NAME_MAX, "%s:%u",
 			 inet_ntop(AF_INET, &at.v4.sin_addr, host, sizeof(host)), socket->port);
+	return dst;
+}
+
+char *listen_url(char dst[LISTEN_NAME_MAX], const struct listen_socket *socket)
+{
+	union socket_address at = { 0 };
+	socklen_t size = sizeof(at);
+	char name[LISTEN_NAME_MAX], host[HOST_NAME_MAX + 1] = "localhost";
+	bool any;
+
+	dst[0] = '\0';
+	if (getsockname(socket->fd, &at.any, &size) < 0 || at.any.sa_family == AF_UNIX)
+		return dst;
+	any = at.any.sa_family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&at.v6.sin6_addr)
+					   : at.v4.sin_addr.s_addr == htonl(INADDR_ANY);
+	if (any && gethostname(host, sizeof(host) - 1) < 0)
+		strcpy(host, "localhost");
+	if (any)
+		snprintf(dst, LISTEN_NAME_MAX, "http://%.64s:%u/", host, socket->port);
+	else
+		snprintf(dst, LISTEN_NAME_MAX, "http://%.100s/", listen_name(name, socket));
 	return dst;
 }

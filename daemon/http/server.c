@@ -62,6 +62,7 @@ struct http_listener {
 	struct http_listener *next;
 	struct http_server *server;
 	struct listen_socket socket;
+	char url[LISTEN_NAME_MAX]; /* "": none that a browser takes */
 	struct MHD_Daemon *mhd; /* owned */
 	struct loop_fd watch;
 	struct loop_timer timer;
@@ -558,6 +559,7 @@ static int add_listener(struct http_server *server, struct listen_socket *socket
 		return err_set(err, -ENOMEM, "out of memory");
 	}
 	listen_name(name, socket);
+	listen_url(listener->url, socket);
 	listener->server = server;
 	listener->socket = *socket;
 	loop_deferred_init(&listener->again, on_timer, listener);
@@ -678,6 +680,15 @@ uint16_t http_server_port(const struct http_server *server, size_t i)
 	while (at != NULL && i-- > 0)
 		at = at->next;
 	return at != NULL ? at->socket.port : 0;
+}
+
+const char *http_server_url(const struct http_server *server)
+{
+	const struct http_listener *at = server->listeners;
+
+	while (at != NULL && at->url[0] == '\0')
+		at = at->next;
+	return at != NULL ? at->url : NULL;
 }
 
 const struct http_counter *http_counters(const struct http_server *server)

@@ -55,6 +55,9 @@ void *http_server_owner(const struct http_server *server);
 /* The port actually bound by the i-th listener (for port 0), 0 past the end. */
 uint16_t http_server_port(const struct http_server *server, size_t i);
 
+/* Where people find it: of the first listener that is no unix socket; NULL: there is none. */
+const char *http_server_url(const struct http_server *server);
+
 /* Query argument or request header, NULL when absent. */
 const char *http_argument(const struct http_exchange *exchange, const char *name);
 const char *http_header(const struct http_exchange *exchange, const char *name);

@@ -129,8 +129,11 @@ static bool asks_again(const struct alert *alert, const struct target *target, b
 	return holds || (target != NULL && condition_is_momentary(&alert->rule->condition));
 }
 
-/* target may be NULL when the condition does not hold: then nothing begins to fire. */
-static void advance(struct alerts *alerts, struct alert *alert, struct target *target, bool holds,
+/*
+ * target may be NULL when the condition does not hold: then nothing begins to fire. False: the
+ * alert has ended and is gone.
+ */
+static bool advance(struct alerts *alerts, struct alert *alert, struct target *target, bool holds,
 		    bool superseded)
 {
 	enum alert_state before = alert->state;
@@ -146,7 +149,7 @@ static void advance(struct alerts *alerts, struct alert *alert, struct target *t
 	phase = alert_step(phase, alert->rule, holds, now_ns);
 	if (phase.state == ALERT_INACTIVE) {
 		alerts_end(alerts, alert);
-		return;
+		return false;
 	}
 	enter_phase(alert, &phase);
 	if (holds)
@@ -161,6 +164,7 @@ static void advance(struct alerts *alerts, struct alert *alert, struct target *t
 		log_change(alert, NULL, "pending");
 	if (before != phase.state)
 		alerts_changed(alerts);
+	return true;
 }
 
 /* ---- the condition ---- */
@@ -258,7 +262,8 @@ static struct condition_state *recall(const struct evaluation *evaluation,
 	char key[ALERT_KEY_MAX];
 
 	format_key(key, evaluation, target, isolate, 0);
-	memory = memory_need(evaluation->alerts, key, evaluation->rule_id, target->id);
+	memory = memory_need(evaluation->alerts, evaluation->rule, key, evaluation->rule_id,
+			     target->id);
 	if (memory == NULL) {
 		drop(evaluation->alerts, "too much would have to be remembered");
 		return NULL;
@@ -348,16 +353,14 @@ static void tell_rearmed(const struct evaluation *evaluation, const struct subje
 				   subject->isolate);
 }
 
-static enum alert_state state_of(const struct evaluation *evaluation, const struct subject *subject,
-				 size_t step)
+static enum alert_state state_of(const struct alert *alert)
 {
-	const struct alert *alert = find_alert(evaluation, subject, step);
-
 	return alert != NULL ? alert->state : ALERT_INACTIVE;
 }
 
+/* alert: as it is now; NULL: there is none. */
 static void tell_judged(const struct evaluation *evaluation, const struct subject *subject,
-			struct judged *judged)
+			struct judged *judged, const struct alert *alert)
 {
 	const struct alerts *alerts = evaluation->alerts;
 
@@ -368,8 +371,8 @@ static void tell_judged(const struct evaluation *evaluation, const struct subjec
 	judged->target = subject->target;
 	judged->isolate = subject->name;
 	judged->findings = &subject->findings;
-	judged->alert = find_alert(evaluation, subject, judged->step);
-	judged->after = state_of(evaluation, subject, judged->step);
+	judged->alert = alert;
+	judged->after = state_of(alert);
 	alerts->on_judged(alerts->owner, judged);
 }
 
@@ -379,10 +382,8 @@ static bool evaluate_step(const struct evaluation *evaluation, const struct subj
 {
 	struct condition_verdict verdict =
 		condition_verdict(&evaluation->rule->condition, &subject->findings, step);
-	struct judged judged = { .step = step,
-				 .verdict = verdict,
-				 .before = state_of(evaluation, subject, step) };
 	struct alert *alert = find_alert(evaluation, subject, step);
+	struct judged judged = { .step = step, .verdict = verdict, .before = state_of(alert) };
 	bool fires = false;
 
 	if (alert == NULL)
@@ -397,11 +398,11 @@ static bool evaluate_step(const struct evaluation *evaluation, const struct subj
 			alert->term = verdict.term;
 			(void)alert_update(alert, subject->target, verdict.value);
 		}
-		advance(evaluation->alerts, alert, subject->target, verdict.holds, superseded);
-		/* One that holds is still there. */
-		fires = verdict.holds && alert->state == ALERT_FIRING;
+		if (!advance(evaluation->alerts, alert, subject->target, verdict.holds, superseded))
+			alert = NULL;
+		fires = verdict.holds && state_of(alert) == ALERT_FIRING;
 	}
-	tell_judged(evaluation, subject, &judged);
+	tell_judged(evaluation, subject, &judged, alert);
 	return fires;
 }
 
@@ -412,11 +413,11 @@ static void leave_isolate(const struct evaluation *evaluation, const struct subj
 		struct alert *alert = find_alert(evaluation, subject, step);
 		struct judged judged = { .step = step,
 					 .unchanged = true,
-					 .before = state_of(evaluation, subject, step) };
+					 .before = state_of(alert) };
 
 		if (alert != NULL)
 			alert->seen = evaluation->serial;
-		tell_judged(evaluation, subject, &judged);
+		tell_judged(evaluation, subject, &judged, alert);
 	}
 }
 

@@ -40,8 +40,8 @@ struct memory {
 };
 
 /* The one of that key, made when there is none; NULL over the limit or without memory. */
-struct memory *memory_need(struct alerts *alerts, const char *key, uint64_t rule_id,
-			   uint64_t target_id);
+struct memory *memory_need(struct alerts *alerts, const struct rule *rule, const char *key,
+			   uint64_t rule_id, uint64_t target_id);
 void memory_free(struct alerts *alerts, struct memory *memory);
 /* What is to be kept over a restart is not as it was. */
 void alerts_changed(struct alerts *alerts);

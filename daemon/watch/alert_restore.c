@@ -24,38 +24,20 @@
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/err.h"
-#include "util/fnv.h"
 #include "util/log.h"
 #include "util/str.h"
 #include "watch/alert_group.h"
 
-enum { CONDITION_MAX = 64 << 10, HASH_TEXT_MAX = 17 };
+enum { HASH_TEXT_MAX = 17 };
 
 /* No span is longer; it is what a hand may have written. */
 static const int64_t span_max_ms = 10ll * 365 * 24 * 3600 * 1000;
 
 /* ---- which rule it was ---- */
 
-/* What rule_same_condition() compares: how long it must hold may change. */
-static int hash_condition(const struct rule *rule, char dst[HASH_TEXT_MAX])
+static void hash_text(const struct rule *rule, char dst[HASH_TEXT_MAX])
 {
-	struct rule bare = *rule;
-	uint64_t hash;
-	struct buf buf;
-	int r;
-
-	bare.for_ns = bare.keep_firing_for_ns = 0;
-	buf_init(&buf, CONDITION_MAX);
-	rule_describe(&bare, &buf);
-	buf_printf(&buf, "\n%s", rule->match_text != NULL ? rule->match_text : "");
-	for (size_t i = 0; i < rule->labels.n; i++)
-		buf_printf(&buf, "\n%s\t%s", rule->labels.items[i].name,
-			   rule->labels.items[i].value);
-	hash = fnv1a(FNV1A_FIRST, buf.data, buf.size);
-	r = buf.error;
-	buf_fini(&buf);
-	snprintf(dst, HASH_TEXT_MAX, "%016" PRIx64, hash);
-	return r;
+	snprintf(dst, HASH_TEXT_MAX, "%016" PRIx64, rule_condition_hash(rule));
 }
 
 /* Where a rule stands in the rules of now. */
@@ -112,16 +94,14 @@ static void member_span(struct json_writer *w, const char *key, uint64_t since_n
 	json_member_uint(w, key, since_ns == 0 ? 0 : (now_ns - since_ns) / NS_PER_MS);
 }
 
-static int write_alert(struct json_writer *w, const struct alerts *alerts,
-		       const struct alert *alert)
+static void write_alert(struct json_writer *w, const struct alerts *alerts,
+			const struct alert *alert)
 {
 	uint64_t now_ns = alerts->loop->now_ns;
 	uint32_t open = alerts->under_way != NULL ? alerts->under_way(alerts->owner, alert) : 0;
 	char condition[HASH_TEXT_MAX];
-	int r = hash_condition(alert->rule, condition);
 
-	if (r < 0)
-		return r;
+	hash_text(alert->rule, condition);
 	json_write_object(w);
 	json_member_string(w, "file", alert->group->file);
 	json_member_string(w, "group", alert->group->name);
@@ -150,14 +130,13 @@ static int write_alert(struct json_writer *w, const struct alerts *alerts,
 	member_labels(w, "labels", &alert->labels);
 	member_labels(w, "annotations", &alert->annotations);
 	json_write_object_end(w);
-	return 0;
 }
 
 int alerts_text(const struct alerts *alerts, char **ret, size_t *ret_size)
 {
 	struct json_writer w;
 	struct buf buf;
-	int r = 0;
+	int r;
 
 	buf_init(&buf, ALERT_RESTORE_BYTES_MAX);
 	json_write_init(&w, &buf);
@@ -166,14 +145,11 @@ int alerts_text(const struct alerts *alerts, char **ret, size_t *ret_size)
 	member_int(&w, "written_ms", clock_wall_ms());
 	json_write_key(&w, "alerts");
 	json_write_array(&w);
-	list_each (at, &alerts->list) {
-		if (r == 0)
-			r = write_alert(&w, alerts, container_of(at, struct alert, link));
-	}
+	list_each (at, &alerts->list)
+		write_alert(&w, alerts, container_of(at, struct alert, link));
 	json_write_array_end(&w);
 	json_write_object_end(&w);
-	if (r == 0)
-		r = buf_puts(&buf, "\n");
+	r = buf_puts(&buf, "\n");
 	if (r == 0)
 		*ret = buf_take(&buf, ret_size);
 	buf_fini(&buf);
@@ -274,10 +250,12 @@ static bool find_place(const struct alerts *alerts, const struct tree *node, str
 	const char *file, *group, *rule, *condition;
 	char now[HASH_TEXT_MAX];
 
-	return tree_string(node, "file", &file) && tree_string(node, "group", &group) &&
-	       tree_string(node, "rule", &rule) && tree_string(node, "condition", &condition) &&
-	       find_rule(alerts, file, group, rule, ret) && hash_condition(ret->rule, now) == 0 &&
-	       strcmp(now, condition) == 0;
+	if (!(tree_string(node, "file", &file) && tree_string(node, "group", &group) &&
+	      tree_string(node, "rule", &rule) && tree_string(node, "condition", &condition) &&
+	      find_rule(alerts, file, group, rule, ret)))
+		return false;
+	hash_text(ret->rule, now);
+	return strcmp(now, condition) == 0;
 }
 
 static void end_without_rule(const struct alerts *alerts, struct alert *alert)

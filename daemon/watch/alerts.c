@@ -151,8 +151,8 @@ static void move_alerts(struct alerts *alerts, const struct rules *rules)
 
 /* ---- what conditions remember ---- */
 
-struct memory *memory_need(struct alerts *alerts, const char *key, uint64_t rule_id,
-			   uint64_t target_id)
+struct memory *memory_need(struct alerts *alerts, const struct rule *rule, const char *key,
+			   uint64_t rule_id, uint64_t target_id)
 {
 	struct memory *memory = map_get(&alerts->memory_by_key, key);
 
@@ -164,7 +164,7 @@ struct memory *memory_need(struct alerts *alerts, const char *key, uint64_t rule
 	memory->rule_id = rule_id;
 	memory->target_id = target_id;
 	str_copy(memory->key, sizeof(memory->key), key);
-	memory->state = condition_state_new();
+	memory->state = condition_state_new(&rule->condition);
 	if (memory->state == NULL || map_put(&alerts->memory_by_key, memory->key, memory) < 0) {
 		condition_state_free(memory->state);
 		free(memory);

@@ -48,7 +48,8 @@ struct term_state {
 
 struct condition_state {
 	int64_t start_ns; /* of the isolate the values are of; 0: none yet */
-	struct term_state terms[CONDITION_TERMS_MAX];
+	size_t n;
+	struct term_state terms[]; /* as many as the condition has */
 };
 
 void condition_fini(struct condition *condition)
@@ -128,17 +129,26 @@ bool condition_is_momentary(const struct condition *condition)
 	return false;
 }
 
-struct condition_state *condition_state_new(void)
+static struct condition_state *new_state(size_t n)
 {
-	return calloc(1, sizeof(struct condition_state));
+	struct condition_state *state = calloc(1, sizeof(*state) + n * sizeof(state->terms[0]));
+
+	if (state != NULL)
+		state->n = n;
+	return state;
+}
+
+struct condition_state *condition_state_new(const struct condition *condition)
+{
+	return new_state(condition->n);
 }
 
 struct condition_state *condition_state_copy(const struct condition_state *state)
 {
-	struct condition_state *copy = condition_state_new();
+	struct condition_state *copy = new_state(state->n);
 
 	if (copy != NULL)
-		*copy = *state;
+		memcpy(copy, state, sizeof(*state) + state->n * sizeof(state->terms[0]));
 	return copy;
 }
 
@@ -546,4 +556,74 @@ bool condition_equal(const struct condition *a, const struct condition *b)
 			return false;
 	}
 	return true;
+}
+
+/* ---- a number for it ---- */
+
+static uint64_t hash_uint(uint64_t hash, uint64_t value)
+{
+	return fnv1a(hash, &value, sizeof(value));
+}
+
+/* Equal ones are one number, also 0 and -0. */
+static uint64_t hash_double(uint64_t hash, double value)
+{
+	double plain = value + 0.0;
+
+	return fnv1a(hash, &plain, sizeof(plain));
+}
+
+/* By its name: its place in the table is of this version only. */
+static uint64_t hash_value(uint64_t hash, int value)
+{
+	return value < 0 ? hash_uint(hash, 0)
+			 : fnv1a_text(hash_uint(hash, 1), value_at(value)->name);
+}
+
+static uint64_t hash_calendar(uint64_t hash, const struct calendar *calendar)
+{
+	hash = hash_uint(hash, calendar->weekdays);
+	hash = fnv1a(hash, calendar->years, sizeof(calendar->years));
+	hash = hash_uint(hash, calendar->months);
+	hash = hash_uint(hash, calendar->days);
+	hash = hash_uint(hash, calendar->hours);
+	hash = hash_uint(hash, calendar->minutes);
+	hash = hash_uint(hash, calendar->seconds);
+	return hash_uint(hash, calendar->utc);
+}
+
+static uint64_t hash_leak(uint64_t hash, const struct leak_when *leak)
+{
+	hash = hash_uint(hash, (uint64_t)leak->window);
+	hash = hash_uint(hash, (uint64_t)leak->cause);
+	hash = hash_double(hash, leak->growth_share);
+	hash = hash_uint(hash, leak->has_eta_below);
+	return hash_uint(hash, leak->eta_below_ns);
+}
+
+/* What equal_terms() compares. */
+static uint64_t hash_term(uint64_t hash, const struct term *term)
+{
+	hash = hash_uint(hash, (uint64_t)term->kind);
+	hash = hash_uint(hash, (uint64_t)term->parent);
+	hash = hash_value(hash_value(hash, term->metric), term->relative_to);
+	hash = hash_uint(hash, term->below);
+	hash = hash_uint(hash, term->is_share);
+	hash = hash_double(hash, term->level);
+	hash = hash_uint(hash, term->steps_n);
+	for (size_t i = 0; i < term->steps_n; i++)
+		hash = fnv1a_text(hash_double(hash, term->steps[i]), term->step_texts.items[i]);
+	hash = hash_uint(hash, term->over_ns);
+	hash = hash_uint(hash, term->every_ns);
+	hash = hash_uint(hash, term->events);
+	return hash_calendar(hash_leak(hash, &term->leak), &term->calendar);
+}
+
+uint64_t condition_hash(const struct condition *condition)
+{
+	uint64_t hash = hash_uint(FNV1A_FIRST, condition->n);
+
+	for (size_t i = 0; i < condition->n; i++)
+		hash = hash_term(hash, &condition->terms[i]);
+	return hash;
 }

@@ -120,8 +120,8 @@ bool condition_has_events(const struct condition *condition);
 /* It holds for one look at a time, so that it can never hold `for` so long. */
 bool condition_is_momentary(const struct condition *condition);
 
-/* NULL without memory. */
-struct condition_state *condition_state_new(void);
+/* For this condition. NULL without memory. */
+struct condition_state *condition_state_new(const struct condition *condition);
 struct condition_state *condition_state_copy(const struct condition_state *state);
 void condition_state_free(struct condition_state *state);
 
@@ -147,6 +147,9 @@ struct condition_verdict condition_verdict(const struct condition *condition,
 					   const struct condition_findings *findings, size_t step);
 
 bool condition_equal(const struct condition *a, const struct condition *b);
+
+/* The same number for equal ones, over restarts too. */
+uint64_t condition_hash(const struct condition *condition);
 
 /* ---- in words (condition_words.c) ---- */
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "util/buf.h"
+#include "util/fnv.h"
 #include "util/str.h"
 #include "watch/rule_text.h"
 
@@ -105,6 +106,21 @@ bool rule_same_condition(const struct rule *a, const struct rule *b)
 	return equal_text(a->match_text, b->match_text) &&
 	       condition_equal(&a->condition, &b->condition) &&
 	       labels_equal(&a->labels, &b->labels);
+}
+
+uint64_t rule_condition_hash(const struct rule *rule)
+{
+	uint64_t hash = condition_hash(&rule->condition);
+
+	hash = fnv1a_text(hash, rule->match_text != NULL ? rule->match_text : "");
+	for (size_t i = 0; i < rule->labels.n; i++) {
+		/* With its zero: where one ends and the next begins. */
+		const struct label *label = &rule->labels.items[i];
+
+		hash = fnv1a(hash, label->name, strlen(label->name) + 1);
+		hash = fnv1a(hash, label->value, strlen(label->value) + 1);
+	}
+	return hash;
 }
 
 int rule_describe(const struct rule *rule, struct buf *buf)

@@ -148,6 +148,9 @@ bool rule_is_of_leak(const struct rule *rule);
  */
 bool rule_same_condition(const struct rule *a, const struct rule *b);
 
+/* The same number for two of which that is true, over restarts too. */
+uint64_t rule_condition_hash(const struct rule *rule);
+
 /* The condition as one line, for the API and the page: "heap_used / heap_limit > 80% for 30s". */
 struct buf;
 int rule_describe(const struct rule *rule, struct buf *buf);

@@ -12,7 +12,7 @@ from lab.ctl import Ctl
 from lab.daemon import static_config
 
 PROGRAM = """
-const held = { copies: [], numbers: new Map(), names: new Set(), table: {}, list: [] };
+const held = { copies: [], numbers: new Map(), names: new Set(), table: {}, list: [], few: [], none: new Map() };
 for (let i = 0; i < 300; i++) {
   held.copies.push(JSON.parse('"a text that is there again and again"'));
   held.numbers.set('key ' + i, { i });
@@ -22,8 +22,11 @@ for (let i = 0; i < 300; i++) {
 globalThis.held = held;
 globalThis.more = (n) => { for (let i = 0; i < n; i++) held.list.push({ i }); };
 more(400);
+for (let i = 0; i < 12; i++) held.few.push({ i });
 require('node:v8').writeHeapSnapshot(process.argv[1]);
 more(100);
+for (let i = 0; i < 300; i++) held.few.push({ i });
+for (let i = 0; i < 200; i++) held.none.set('n' + i, { i });
 require('node:v8').writeHeapSnapshot(process.argv[2]);
 """
 
@@ -68,11 +71,15 @@ def test_collections_and_those_that_grow(taken):
     for kind, entries in (("Map", 300), ("Set", 300), ("Array", 400)):
         assert any(c["class"] == f",{kind}" and c["entries"] == entries for c in found), kind
     assert any(c["entries"] == 300 and c["class"] not in (",Map", ",Set", ",Array") for c in found)
-    grown = Ctl().json("diff", *taken)["collections"]
-    assert grown[0]["entries_before"] == 400 and grown[0]["entries"] == 500
-    shown = Ctl()("diff", *taken, "--class=Array").stdout
-    assert "collections that have more entries" in shown
     assert "RETAINED  ENTRIES" in Ctl()("analyze", taken[0], "--collections").stdout
+    grown = Ctl().json("diff", *taken, "--collections", "--top=0")["collections"]
+    assert [(c["class"], c["entries_before"], c["entries"]) for c in grown[:3]] == [
+        (",Array", 12, 312), (",Map", 0, 200), (",Array", 400, 500)]
+    for flag in ("--collections", "--extras"):
+        shown = Ctl()("diff", *taken, "--class=Array", flag).stdout
+        assert "collections that have more entries" in shown and "  12 " in shown
+    kept = Ctl().json("analyze", taken[0], "--extras", "--top=0", "--class=Map")["collections"]
+    assert kept and {c["class"] for c in kept} == {",Map"}
 
 
 def test_what_a_capture_of_the_daemon_tells(start_daemon, start_node):
@@ -93,6 +100,7 @@ def test_without_the_wish_nothing_is_looked_for(taken):
     """They take a look at all references; the classes come from an index without one."""
     assert not {"strings", "collections", "detached"} & set(Ctl().json("analyze", taken[0]))
     assert "duplicated" not in Ctl()("analyze", taken[0]).stdout
+    assert "collections" not in Ctl().json("diff", *taken)
     for flag in ("--strings", "--collections"):
         assert "duplicated strings: " in Ctl()("analyze", taken[0], flag).stdout
 
@@ -139,6 +147,9 @@ def test_who_refers_to_it_is_a_tree(taken):
     assert len(set(ids)) == len(ids)
     for before, row in zip(found, found[1:]):
         assert 1 <= row["depth"] <= before["depth"] + 1
+    every = Ctl().json("retainers", taken[0], "--class=Array", "--top=0")["retainers"]
+    assert len(every) > len(Ctl().json("retainers", taken[0], "--class=Array")["retainers"])
+    assert "no object @987654321" in Ctl()("retainers", taken[0], "--node=987654321", exit=1).stderr
     lines = Ctl().lines(*arguments)
     assert "referred to by:" in lines and lines.index("held by:") < lines.index("referred to by:")
 

@@ -93,6 +93,12 @@ def test_of_two_processes_only_classes_are_compared(captures):
     found = leaks(*paths, "--top=0")["classes"]
     (traces,) = [row for row in found if row["name"] == "RequestTrace"]
     assert traces["count"] == traces["count_before"] == hoard.EACH
+    assert leaks(*paths, "--class=RequestTrace")["classes"] == [traces]
+    assert "no class 'Nobody'" in Ctl()("leaks", *paths, "--class=Nobody", exit=1).stderr
+    # Of classes there is no object to ask for, and what is none is said before any work.
+    assert "not comparable" in Ctl()("leaks", *paths, "--node=@1", exit=1).stderr
+    for command in (("leaks", *paths), ("retainers", paths[0]), ("analyze", paths[0])):
+        assert "'@x' is not @ID" in Ctl()(*command, "--node=@x", exit=2).stderr
 
 
 def test_the_answer_comes_first_then_the_table_then_why(nursery, tmp_path):

@@ -115,6 +115,45 @@ def test_maps_are_found_by_name_by_file_and_in_sections(taken, tmp_path):
         assert places(snapshot, f"--source-map-dir={folder}") == wanted
 
 
+def test_of_many_maps_the_first_by_its_name_counts_and_misses_cost_nothing(taken, tmp_path):
+    """5000 files that no script wants, and two maps that both say they are of the script."""
+    snapshot, source_map = taken
+    wanted = places(snapshot, f"--source-map-dir={source_map.parent}")
+    content = dict(json.loads(source_map.read_text()), file="app.js")
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for n in range(5000):
+        (folder / f"chunk-{n}.js").touch()
+    (folder / "z.map").write_text(json.dumps(dict(content, sources=["wrong.ts"] * 2)))
+    (folder / "y.map").write_text(json.dumps(content))
+    assert places(snapshot, f"--source-map-dir={folder}") == wanted
+
+
+def test_a_file_is_told_in_one_way_with_and_without_the_list(taken):
+    """V8s to come name the script of a place in the snapshot itself: by its URL, as the list."""
+    snapshot, source_map = taken
+    app = str(source_map.with_suffix(""))
+    listed = snapshot.with_name("app.scripts.json")
+    scripts = json.loads(listed.read_text())
+    (number,) = {int(s["scriptId"]) for s in scripts if s["url"].endswith(app)}
+    wanted = {key: place for key, place in places(snapshot).items() if app in place}
+    assert wanted and all(place.startswith(app) for place in wanted.values())
+    listed.unlink()
+    assert places(snapshot) == {}
+    told = json.loads(snapshot.read_text())
+    meta, rows = told["snapshot"]["meta"], told["locations"]
+    width = len(meta["location_fields"])
+    script = meta["location_fields"].index("script_id")
+    meta["location_fields"].append("script_object_index")
+    told["locations"] = [value for i in range(0, len(rows), width)
+                         for value in rows[i:i + width] + [0 if rows[i + script] != number
+                                                           else len(meta["node_fields"])]]
+    told["nodes"][len(meta["node_fields"]) + 1] = len(told["strings"])
+    told["strings"].append(f"system / Script / file://{app}")
+    snapshot.write_text(json.dumps(told))
+    assert {key: place for key, place in places(snapshot).items() if app in place} == wanted
+
+
 def test_a_bad_map_is_a_warning_with_its_place(taken, tmp_path):
     snapshot, source_map = taken
     content = json.loads(source_map.read_text())

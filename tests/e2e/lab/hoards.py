@@ -116,8 +116,3 @@ def of_firefox(nursery, home, leaks):
         until(lambda: [left for left in browser.leftovers() if left.stem == named],
               f"{named}.fxsnapshot")[0].rename(path)
     return _steps(browser.evaluate, take, leaks, _paths(home, ".fxsnapshot"))
-
-
-def named(report):
-    """What a report says accumulates, as in PLANTED."""
-    return sorted((s["class"].split(",")[-1], s["held_as"]) for s in report["suspects"])

@@ -257,6 +257,48 @@ Test(leaks, a_list_by_paths)
 	expect_list(100, false, true);
 }
 
+/* Names are looked at once for each side of a pair, however many an object has. */
+Test(leaks, many_names_are_looked_at_once)
+{
+	enum { HUBS = 40, NAMES = 200, NODES = 1 + HUBS + 1 };
+	const struct heap_load_options options = { .threads = 1 };
+	enum heap_match_by by = HEAP_MATCH_PATHS;
+	struct heap_analysis analysis;
+	struct heap_match match;
+	struct heap_side side;
+	struct err err = { .text = "" };
+	struct v8_text text;
+	struct buf buf;
+
+	/* The root has hubs, and each of them NAMES references of as many names to one object. */
+	buf_init(&buf, SIZE_MAX / 2);
+	buf_printf(&buf, head, NODES, HUBS + HUBS * NAMES);
+	put_node(&buf, SYNTHETIC, 1, 1, 0, HUBS);
+	for (unsigned i = 0; i < HUBS; i++)
+		put_node(&buf, OBJECT, 2, 3 + 2 * i, 32, NAMES);
+	put_node(&buf, OBJECT, 3, 1001, 32, 0);
+	buf_puts(&buf, "],\"edges\":[");
+	for (unsigned i = 0; i < HUBS; i++)
+		put_edge(&buf, ELEMENT, i, 1 + i);
+	for (unsigned i = 0; i < HUBS * NAMES; i++)
+		put_edge(&buf, PROPERTY, 4 + i % NAMES, NODES - 1);
+	buf_puts(&buf, "],\"strings\":[\"\",\"(root)\",\"Hub\",\"Shared\"");
+	for (unsigned i = 0; i < NAMES; i++)
+		buf_printf(&buf, ",\"name%u\"", i);
+	buf_puts(&buf, "]}");
+	text = (struct v8_text){ .data = buf_text(&buf), .size = buf.size };
+	cr_assert_eq(heap_analyse(&analysis, &text, &options, &err), 0, "%s", err.text);
+	cr_assert_eq(heap_side_init(&side, &analysis), 0);
+	cr_assert_eq(heap_match_init(&match, &side, &side, &by), 0);
+	for (uint32_t node = 0; node < NODES; node++)
+		cr_expect_eq(match.of[node], node);
+	cr_expect_leq(match.looked, 2 * (HUBS + HUBS * NAMES));
+	heap_match_fini(&match);
+	heap_side_fini(&side);
+	heap_analysis_fini(&analysis);
+	buf_fini(&buf);
+}
+
 Test(leaks, a_list_as_deep_as_there_are)
 {
 	expect_list(DEEP, true, false);

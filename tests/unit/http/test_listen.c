@@ -61,6 +61,33 @@ Test(listen, right_addresses)
 	}
 }
 
+/* Links are of what can be reached: the port that was taken, the host's name for all addresses. */
+Test(listen, what_links_begin_with)
+{
+	static const char *const any[] = { "0.0.0.0:0", ":0", "[::]:0" };
+	char host[256] = "", url[LISTEN_NAME_MAX], expected[LISTEN_NAME_MAX + 256];
+	struct listen_socket socket;
+	struct err err = { .text = "" };
+
+	cr_assert_eq(gethostname(host, sizeof(host) - 1), 0);
+	for (size_t i = 0; i < sizeof(any) / sizeof(any[0]); i++) {
+		cr_assert_eq(listen_open(&socket, any[i], &err), 0, "%s", err.text);
+		snprintf(expected, sizeof(expected), "http://%s:%u/", host, socket.port);
+		cr_expect_str_eq(listen_url(url, &socket), expected);
+		listen_close(&socket);
+	}
+	cr_assert_eq(listen_open(&socket, "127.0.0.1:0", &err), 0, "%s", err.text);
+	snprintf(expected, sizeof(expected), "http://127.0.0.1:%u/", socket.port);
+	cr_expect_str_eq(listen_url(url, &socket), expected);
+	listen_close(&socket);
+	cr_assert_eq(listen_open(&socket, "[::1]:0", &err), 0, "%s", err.text);
+	snprintf(expected, sizeof(expected), "http://[::1]:%u/", socket.port);
+	cr_expect_str_eq(listen_url(url, &socket), expected);
+	listen_close(&socket);
+	cr_assert_eq(listen_open(&socket, "unix:listen-url.sock", &err), -EINVAL);
+	cr_expect_str_eq(listen_url(url, &socket), "");
+}
+
 Test(listen, busy_address)
 {
 	struct listen_socket first, second;

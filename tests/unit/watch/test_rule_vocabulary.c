@@ -95,6 +95,66 @@ Test(vocabulary, described)
 	}
 }
 
+/* Alerts are known again over a restart by a number: of two conditions it is one only if they are.
+ */
+Test(vocabulary, a_number_for_each_condition)
+{
+	static const char *const whens[] = {
+		"{metric: heap_used, above: 80%, relative_to: heap_limit}",
+		"{metric: heap_used, above: 81%, relative_to: heap_limit}",
+		"{metric: heap_used, below: 80%, relative_to: heap_limit}",
+		"{metric: heap_used, above: 80%, relative_to: heap_size}",
+		"{metric: heap_used, above: 1GiB}",
+		"{metric: heap_size, above: 1GiB}",
+		/* For people these two are one. */
+		"{metric: heap_used, above: 1073741825}",
+		"{metric: heap_used, steps: [1GiB, 2GiB]}",
+		"{metric: heap_used, steps: [1GiB, 3GiB]}",
+		"{metric: heap_used, growth: 20%, mean_over: 30m}",
+		"{metric: heap_used, growth: 20%, mean_over: 31m}",
+		"{metric: heap_used, growth: 20MiB, mean_over: 30m}",
+		"{metric: heap_used, new_max: {}}",
+		"{metric: heap_used, new_max: {by: 1MiB}}",
+		"{metric: heap_used, new_max: {reset_after: 0s}}",
+		"{eta_below: 4h}",
+		"{on: [restart]}",
+		"{on: [restart, target_up]}",
+		"{every: 6h}",
+		"{on_calendar: 'Mon..Fri 08:00'}",
+		"{on_calendar: 'Mon..Fri 08:00 UTC'}",
+		"{leak: {}}",
+		"{leak: {window: fast}}",
+		"{leak: {cause: native}}",
+		"{leak: {min_growth: 6%}}",
+		"{leak: {eta_below: 4h}}",
+		"{all_of: [{every: 1m}, {every: 2m}]}",
+		"{any_of: [{every: 1m}, {every: 2m}]}",
+		"{any_of: [{all_of: [{every: 1m}, {every: 2m}]}, {every: 3m}]}",
+		"{any_of: [{all_of: [{every: 1m}]}, {every: 2m}, {every: 3m}]}",
+	};
+	enum { N = sizeof(whens) / sizeof(whens[0]) };
+	struct rules *rules[N];
+	char text[1024];
+
+	for (size_t i = 0; i < N; i++) {
+		snprintf(text, sizeof(text), HEAD WHEN "%s\n", whens[i]);
+		rules[i] = parse_good(text);
+	}
+	for (size_t i = 0; i < N; i++) {
+		for (size_t k = 0; k < N; k++) {
+			const struct rule *a = &rules[i]->groups[0].rules[0];
+			const struct rule *b = &rules[k]->groups[0].rules[0];
+
+			cr_expect_eq(rule_same_condition(a, b), i == k, "%s, %s", whens[i],
+				     whens[k]);
+			cr_expect_eq(rule_condition_hash(a) == rule_condition_hash(b), i == k,
+				     "%s, %s", whens[i], whens[k]);
+		}
+	}
+	for (size_t i = 0; i < N; i++)
+		rules_free(rules[i]);
+}
+
 Test(vocabulary, mistakes_in_conditions)
 {
 	static const struct {
