@@ -1,3 +1,8 @@
+/*
+ * Intervals: V8 numbers them from the first on and tells of one again whenever its objects are fewer.
+ * The most that was ever told of one is what was seen of it, the last is what lives.
+ */
+
 #include "capture/intervals.h"
 
 #include <errno.h>

@@ -1,3 +1,8 @@
+/*
+ * Partings: each holds a connection and counts down the answers that are owed on it. Whoever had it
+ * before has forgotten it.
+ */
+
 #include "inspect/parting.h"
 
 #include <errno.h>

@@ -1,3 +1,8 @@
+/*
+ * The chart of a timeline in JSON: an array of points, absent where nothing was told. What is read
+ * may be anything: points beyond the table, or that make no sense, are left out.
+ */
+
 #include "spool/timeline_chart.h"
 
 #include <stddef.h>
