@@ -15,8 +15,8 @@
 #include "loop/sched.h"
 #include "util/fnv.h"
 #include "util/log.h"
-#include "watch/target.h"
 #include "util/str.h"
+#include "watch/target.h"
 
 /* Ten rules at once on each of a thousand targets. */
 enum { ALERTS_MAX = 10000 };
