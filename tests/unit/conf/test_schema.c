@@ -383,6 +383,9 @@ static void has_every_option(const struct option_desc *table, const struct node 
 			has_every_option(desc->table, node, path);
 			continue;
 		}
+		/* In its place; the items of alerting have both. */
+		if (strcmp(desc->name, "basic_auth") == 0 && node_member(node, "authorization"))
+			continue;
 		cr_expect_not_null(member, "%s.%s is not in the shipped file", path, desc->name);
 		if (!member)
 			continue;
