@@ -10,6 +10,7 @@
 #include "client.h"
 #include "http/metric_table.h"
 #include "http/prom.h"
+#include "otlp/otlp.h"
 #include "util/clock.h"
 #include "util/str.h"
 
@@ -194,6 +195,7 @@ Test(prom, alerts_of_one_name)
 		    "\"a\",isolate=\"main\",severity=\"\",step=\"\"} ",
 		    1);
 	buf_fini(&buf);
+	scene.view.otlp = NULL;
 	link_init(&scene.alerts.list);
 }
 
@@ -334,10 +336,13 @@ Test(prom, every_family_can_appear)
 	struct rule rule = { .name = (char *)(uintptr_t) "r" };
 	struct rule_group group = { .rules = &rule, .rules_n = 1 };
 	struct alert alert = { .rule = &rule, .state = ALERT_PENDING };
+	struct otlp otlp = { .endpoint.url = (char *)(uintptr_t) "http://x/" };
 	struct client client;
 	struct buf buf;
 
 	target_answer(target);
+	otlp.success_wall_ms = 1;
+	scene.view.otlp = &otlp;
 	target->process = (struct process_stats){ .present = true,
 						  .cgroup.has_usage = true,
 						  .cgroup.has_limit = true };
