@@ -119,7 +119,8 @@ def test_what_leaks_is_named_on_every_engine(nursery, start_node, start_daemon, 
         # It was sent once when it began to fire, and is not due for an hour but for this.
         until(lambda: any(a["annotations"].get("verdict") == text for a in peer.alerts()),
               lambda: f"Alertmanager to know of {text}: {peer.alerts()}")
-        daemon.process.wait_line(f"of the series of {name}: " + re.escape(text)[:40])
+        daemon.process.wait_line(  # where quotes are escaped
+            f"of the series of {name}: " + re.escape(text.partition('"')[0]))
     assert re.search(r"\bin \S+/hoards\.js:\d+", wait_verdict(daemon, "node24"))
 
     # What only fills its caches has none, and that is said.

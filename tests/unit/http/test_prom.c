@@ -338,6 +338,9 @@ Test(prom, every_family_can_appear)
 	struct alert alert = { .rule = &rule, .state = ALERT_PENDING };
 	struct otlp otlp = { .endpoint.url = (char *)(uintptr_t) "http://x/" };
 	struct client client;
+	struct spool_entry entry = {
+		.manifest = { .target = "a", .analysis = { .verdict = { .state = "leak" } } },
+	};
 	struct buf buf;
 
 	target_answer(target);
@@ -364,6 +367,8 @@ Test(prom, every_family_can_appear)
 			CAPTURE_KIND_GC;
 	}
 	list_append(&scene.alerts.list, &alert.link);
+	list_append(&scene.spool.ready, &entry.link);
+	scene.spool.files++;
 	scene.spool.limits.max_use_bytes = 1;
 	scene.analyses.peak_resident_bytes = 1;
 	scene.view.reload_wall_ms = 1;
@@ -391,6 +396,8 @@ Test(prom, every_family_can_appear)
 		cr_expect_not_null(strstr(buf_text(&buf), desc->help), "%s", desc->name);
 	}
 	buf_fini(&buf);
+	link_remove(&entry.link);
+	scene.spool.files--;
 	link_init(&scene.alerts.list);
 	free_counters();
 }
