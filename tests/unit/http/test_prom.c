@@ -382,10 +382,6 @@ Test(prom, every_family_can_appear)
 		if (desc == &metric_table[METRIC_RULE_EVALUATIONS] ||
 		    desc == &metric_table[METRIC_SPOOL_AVAILABLE])
 			continue;
-		/* Need a verdict: tests/e2e/test_verdict.py. */
-		if (desc >= &metric_table[METRIC_VERDICT] &&
-		    desc <= &metric_table[METRIC_VERDICT_INFO])
-			continue;
 		/* Need receivers: tests/e2e/test_notify.py, test_otlp.py. */
 		if (desc >= &metric_table[METRIC_OTLP_EXPORTS] &&
 		    desc <= &metric_table[METRIC_OTLP_DURATION])
