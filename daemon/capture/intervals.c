@@ -1,6 +1,6 @@
 /*
- * Intervals: V8 numbers them from the first on and tells of one again whenever its objects are fewer.
- * The most that was ever told of one is what was seen of it, the last is what lives.
+ * Intervals: V8 numbers them from the first on and tells of one again whenever its objects are
+ * fewer. The most that was ever told of one is what was seen of it, the last is what lives.
  */
 
 #include "capture/intervals.h"
