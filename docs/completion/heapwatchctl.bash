@@ -19,12 +19,12 @@ _heapwatchctl() {
 		--no-legend --quiet --output --identity --raw --scripts --off --max-use --keep-free
 		--max-age --max-files --top --class --node --threads --memory-max --spill
 		--index --no-index --match --samples --explain --isolate --duration --interval
-		--stack-depth --objects --format --wait --extras --strings --collections
+		--stack-depth --stacks --objects --format --wait --extras --strings --collections
 		--source-map-dir --help --version'
 	local members='id name kind target isolate address runtime runtime_version engine
 		engine_version pid rule cause heap_used_bytes heap_limit_bytes started_wall_ms
 		duration_ns pause_ns size_bytes file_bytes sha256 redact compress encrypt recipients
-		scripts_name series pinned source'
+		scripts_name series pinned source received_bytes verdict'
 
 	COMPREPLY=()
 	case $prev in
