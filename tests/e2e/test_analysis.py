@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab import daemon as heapwatchd, node
+from lab.cdp import Client, is_sampling
 from lab.ctl import Ctl
 from lab.daemon import PLAIN, static_config
 from lab.wait import until
@@ -126,10 +127,12 @@ def test_report_of_a_profile(start_node, analysing, tmp_path, compress):
     node = start_node(24, "allocate")
     daemon = analysing({"app": node.address}, {"compress": compress})
     daemon.wait_up("app")
-    wish = {"kind": "sampling", "duration": "1s", "interval": "8KiB", "objects": "all",
+    wish = {"kind": "sampling", "duration": "3s", "interval": "8KiB", "objects": "all",
             "format": ["heapprofile", "pprof"]}
     assert daemon.post("/api/v1/targets/app/captures", json.dumps(wish).encode(),
                        {"Content-Type": "application/json"}).status == 202
+    with Client(node.port) as client:
+        until(lambda: is_sampling(client), "it samples")
     node.nudge(r"^kept (\d+)")
     ready = until(lambda: (c := daemon.api("/captures")["ready"]) and len(c) == 2
                   and any(x["analysis"]["state"] == "done" for x in c) and c,

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from lab import readers
-from lab.cdp import Client
+from lab.cdp import Client, is_sampling
 from lab.chromium import Chromium, isolate
 from lab.ctl import Ctl
 from lab.daemon import PLAIN
@@ -26,11 +26,6 @@ SUM_ERROR = 0.11
 SHARE_ERROR = 0.2
 
 GUARDED = dict(PLAIN, guards={"headroom": 3, "max_heap": "1MiB"})  # which are for snapshots
-
-
-def is_sampling(client):
-    client.send("HeapProfiler.getSamplingProfile")
-    return "result" in client.receive()
 
 
 def files(daemon, ending):

@@ -201,7 +201,7 @@ def test_a_large_snapshot_is_one_frame_that_nobody_holds(quick_daemon, browser, 
     browser.grow(1000)
     browser.site.run("const last = things[things.length - 1]; globalThis.kept = [];"
                      f"while (kept.length < 9) kept.push(new Array({int(1e6 * SCALE)}).fill(last));"
-                     f"last['\"'.repeat({int(17e6 * SCALE)})] = last; 1")
+                     f"last['\"'.repeat({int(18e6 * SCALE)})] = last; 1")
     daemon = watch(app=browser.address, sections={
         "capture": dict(ANYHOW, compress="zstd", start_timeout="10m", timeout="10m")})
     until(lambda: used(daemon), "the page")

@@ -100,3 +100,8 @@ class Client:
 
     def __exit__(self, *_):
         self.close()
+
+
+def is_sampling(client):
+    client.send("HeapProfiler.getSamplingProfile")
+    return "result" in client.receive()
