@@ -46,6 +46,7 @@ void heap_past_fini(struct heap_past *past)
 /* What came to a holder. */
 struct arrivals {
 	int64_t carried[HEAP_PASTS_MAX]; /* growth of children that were there at first */
+	uint64_t held; /* bytes of all children: the rest is the holder itself and its parts */
 	uint64_t count, bytes; /* of new ones */
 	uint64_t rest; /* bytes: of new ones that do not count */
 	uint32_t largest; /* of these; UINT32_MAX: none */
@@ -55,6 +56,7 @@ static void arrive(const struct leaks_view *view, struct arrivals *arrivals, uin
 {
 	uint64_t retained = view->retained[kid], first = view->pasts[0].retained[kid];
 
+	arrivals->held += retained;
 	for (size_t i = 0; i < view->pasts_n && first != HEAP_NEW; i++) {
 		uint64_t before = view->pasts[i].retained[kid];
 
@@ -161,15 +163,20 @@ static int name_class(struct leaks_view *view, struct tallies *tallies,
 
 /* ---- all holders ---- */
 
-/* Nothing came that would be it: numbers in an array, text, what an engine does not tell of. */
+/*
+ * Nothing came that would be it: numbers in an array, text, what an engine does not tell of. It is
+ * at most what the holder is by itself: when compiled code holds what a scope alone has held, that
+ * leaves the scope for a place beside it, and was there all the time.
+ */
 static int grown_itself(struct heap_leaks *leaks, const struct leaks_view *view,
 			const struct arrivals *arrivals, struct heap_suspect *suspect)
 {
 	uint64_t came = arrivals->bytes + arrivals->rest;
+	uint64_t itself = view->retained[suspect->holder] - arrivals->held;
 
 	if (view->graph->type[suspect->holder] != HEAP_OBJECT ||
 	    leaks_is_context(view->graph, suspect->holder) || came >= suspect->bytes / 2 ||
-	    suspect->bytes - came < view->threshold)
+	    suspect->bytes - came < view->threshold || itself + arrivals->rest < view->threshold)
 		return 0;
 	suspect->kind = HEAP_LEAK_OWN;
 	suspect->class = view->class[suspect->holder];
