@@ -1,14 +1,15 @@
 #pragma once
 
 /*
- * Partings: how a connection to a Node is left.
+ * Partings: how a connection is left that may not be left at any time.
  *
  * When a client's end of a connection has gone, the inspector's thread of Node 20 and 22 lets go of
  * the socket first and of the session a moment later; an answer that the main thread hands it in
  * between is written to nothing, and the program dies (SIGSEGV in
  * node::inspector::TcpHolder::WriteRaw). So nobody leaves while an answer is owed: the connection
  * is held until the last one has come, or for PARTING_NS. A main thread that takes longer than that
- * is busy with something else, and by the time it answers the session has gone as well.
+ * is busy with something else, and by the time it answers the session has gone as well. WPE dies of
+ * the like, and is asked to tell nothing unasked any more before (dialect->bye).
  */
 
 #include <stdbool.h>
