@@ -1,13 +1,13 @@
 // Each SIGUSR2 goes to the next of the levels in argv: so many MiB of buffers. Starts with the
-// first. Needs --expose-gc.
+// first. Needs --expose-gc. The new ones come before the old ones go: a poll may fall in between,
+// and is not to see less than there is on either side.
 'use strict';
 const levels = process.argv.slice(2).map(Number);
 let at = 0;
 let kept = null;
 const take = () => {
-  kept = null;
-  globalThis.gc();
   kept = Buffer.alloc(levels[at % levels.length] << 20, 1);
+  globalThis.gc();
   at += 1;
 };
 process.on('SIGUSR2', () => {
