@@ -141,6 +141,15 @@ class Daemon:
     def wait_up(self, target, limit_s=LIMIT_S):
         return self.wait_state(target, "up", limit_s)
 
+    def isolates(self, target):
+        entry = self.target(target)
+        return [isolate["name"] for isolate in entry["isolates"]] if entry else []
+
+    def wait_isolate(self, target, isolate):
+        """A target is up with the first of its isolates; the others may come with a later poll."""
+        until(lambda: isolate in self.isolates(target),
+              lambda: f"{isolate}, not only {self.isolates(target)}; log:\n{self.tail()}")
+
     def tail(self, n=40):
         return "\n".join(self.process.lines[-n:])
 
@@ -157,6 +166,7 @@ class Daemon:
     def capture(self, target, isolate="main", wait=True, limit_s=60.0, **wishes):
         """Ask for a snapshot as a person would; returns its file once it is in ready/."""
         before = set(self.ready())
+        self.wait_isolate(target, isolate)
         answer = self.post(f"/api/v1/targets/{target}/captures",
                            json.dumps({"kind": "snapshot", "isolate": isolate, **wishes}).encode(),
                            {"Content-Type": "application/json"})

@@ -159,6 +159,10 @@ class Resource:
     def __init__(self, attributes_, scope, metrics):
         self.attributes, self.scope, self.metrics = attributes_, scope, metrics
 
+    @property
+    def points_n(self):
+        return sum(len(metric.points) for metric in self.metrics.values())
+
     def points(self, name, **wanted):
         """Those with at least these attributes; dots in their names are written as __."""
         wanted = {key.replace("__", "."): value for key, value in wanted.items()}
