@@ -33,7 +33,7 @@ static const char values_expression[] =
 	"(()=>{try{return globalThis.process.memoryUsage()}catch(e){return null}})()";
 
 struct bun {
-	int32_t identity_id, values_id, collect_id; /* 0: nothing outstanding */
+	int32_t identity_id, values_id; /* 0: nothing outstanding */
 	uint64_t asked_ns;
 };
 
@@ -164,18 +164,13 @@ static int bun_message(struct channel *channel, const struct tree *message)
 			session_gc(channel->session, "main", &gc);
 		return 0;
 	}
-	if (!tree_int(message, "id", &id) || id <= 0)
+	if (!tree_int(message, "id", &id) || id <= 0 ||
+	    channel_answers_collection(channel, id, message))
 		return 0;
 	if (id == bun->identity_id) {
 		bun->identity_id = 0;
 		take_identity(&channel->session->identity, value);
 		channel_ready(channel);
-	} else if (id == bun->collect_id) {
-		const char *failure = NULL;
-
-		bun->collect_id = 0;
-		tree_string(message, "error.message", &failure);
-		channel_collected(channel, failure);
 	} else if (id == bun->values_id) {
 		bun->values_id = 0;
 		return values_answered(channel, value);
@@ -187,7 +182,7 @@ static int bun_collect(struct channel *channel, const char *isolate)
 {
 	if (strcmp(isolate, "main") != 0)
 		return -ENOENT;
-	return channel_ask(channel, "Heap.gc", NULL, &bun_of(channel)->collect_id);
+	return channel_ask(channel, "Heap.gc", NULL, &channel->collect_id);
 }
 
 static int bun_settle(struct channel *channel)

@@ -52,7 +52,6 @@ struct worker {
 struct cdp {
 	int32_t ready_id; /* the greeting ends with this answer */
 	int32_t identity_id;
-	int32_t collect_id; /* of the forced collection under way */
 	struct poll main;
 	struct worker *workers; /* owned */
 	size_t workers_n;
@@ -390,20 +389,6 @@ static int worker_detached(struct channel *channel, const struct tree *params)
 	return 0;
 }
 
-/* True when the answer was that to a forced collection. */
-static bool collect_answer(struct channel *channel, int64_t id, const struct tree *answer)
-{
-	struct cdp *cdp = cdp_of(channel);
-	const char *failure = NULL;
-
-	if (cdp->collect_id == 0 || id != cdp->collect_id)
-		return false;
-	cdp->collect_id = 0;
-	tree_string(answer, "error.message", &failure);
-	channel_collected(channel, failure);
-	return true;
-}
-
 static int worker_said(struct channel *channel, const struct tree *params)
 {
 	struct cdp *cdp = cdp_of(channel);
@@ -417,7 +402,7 @@ static int worker_said(struct channel *channel, const struct tree *params)
 	if (worker == NULL || !tree_string(params, "message", &text) ||
 	    tree_parse(text, strlen(text), &message, NULL) < 0)
 		return 0;
-	if (tree_int(message, "id", &id) && collect_answer(channel, id, message)) {
+	if (tree_int(message, "id", &id) && channel_answers_collection(channel, id, message)) {
 		tree_free(message);
 		return 0;
 	}
@@ -478,7 +463,7 @@ static int cdp_answer(struct channel *channel, int64_t id, const struct tree *an
 		return 0;
 	}
 	if (id == cdp->identity_id || cdp_gc_answer(&cdp->gc, id, answer) ||
-	    collect_answer(channel, id, answer))
+	    channel_answers_collection(channel, id, answer))
 		return 0;
 	if (!poll_answer(channel, &cdp->main, id, answer, true) || poll_outstanding(&cdp->main))
 		return 0;
@@ -542,12 +527,12 @@ static int cdp_collect(struct channel *channel, const char *isolate)
 	if (!words_of(channel)->collects)
 		return -ENOTSUP;
 	if (strcmp(isolate, main_isolate(channel)) == 0)
-		return channel_ask(channel, method, NULL, &cdp->collect_id);
+		return channel_ask(channel, method, NULL, &channel->collect_id);
 	for (size_t i = 0; i < cdp->workers_n; i++) {
 		struct worker *worker = &cdp->workers[i];
 
 		if (strcmp(isolate, worker->isolate) == 0)
-			return ask_worker(channel, worker, method, NULL, &cdp->collect_id);
+			return ask_worker(channel, worker, method, NULL, &channel->collect_id);
 	}
 	return -ENOENT;
 }

@@ -58,7 +58,6 @@ struct page {
 
 struct browser {
 	int32_t processes_id, discover_id, ready_id;
-	int32_t collect_id; /* of the forced collection under way */
 	struct page *pages; /* owned; in the order they were attached */
 	size_t pages_n;
 };
@@ -443,14 +442,8 @@ static int browser_answer(struct channel *channel, int64_t id, const struct tree
 	const char *session_id = "";
 	struct page *page;
 
-	if (browser->collect_id != 0 && id == browser->collect_id) {
-		const char *failure = NULL;
-
-		browser->collect_id = 0;
-		tree_string(answer, "error.message", &failure);
-		channel_collected(channel, failure);
+	if (channel_answers_collection(channel, id, answer))
 		return 0;
-	}
 	if (tree_string(answer, "sessionId", &session_id)) {
 		page = find_session(browser, session_id);
 		if (page != NULL)
@@ -512,7 +505,7 @@ static int browser_collect(struct channel *channel, const char *isolate)
 		if (page->told && !page->crashed && strcmp(page->isolate, isolate) == 0)
 			return channel_ask_session(channel, page->session_id,
 						   "HeapProfiler.collectGarbage", NULL,
-						   &browser->collect_id);
+						   &channel->collect_id);
 	}
 	return -ENOENT;
 }

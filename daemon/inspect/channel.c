@@ -217,6 +217,7 @@ int channel_open(struct channel *channel)
 	int r;
 
 	channel->next_id = 0;
+	channel->collect_id = 0;
 	channel->dialect_state = calloc(1, dialect_of(channel)->state_size);
 	if (channel->dialect_state == NULL)
 		return -ENOMEM;
@@ -248,6 +249,7 @@ int channel_collect(struct channel *channel, const char *isolate)
 
 void channel_give_up_collecting(struct channel *channel)
 {
+	channel->collect_id = 0;
 	if (channel->state == CHANNEL_COLLECTING)
 		channel_enter(channel, CHANNEL_IDLE);
 }
@@ -322,4 +324,16 @@ void channel_collected(struct channel *channel, const char *failure)
 		return;
 	channel_enter(channel, CHANNEL_IDLE);
 	session_channel_collected(channel->session, failure);
+}
+
+bool channel_answers_collection(struct channel *channel, int64_t id, const struct tree *answer)
+{
+	const char *failure = NULL;
+
+	if (channel->collect_id == 0 || id != channel->collect_id)
+		return false;
+	channel->collect_id = 0;
+	tree_string(answer, "error.message", &failure);
+	channel_collected(channel, failure);
+	return true;
 }

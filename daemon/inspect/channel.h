@@ -14,6 +14,7 @@
 #include "util/list.h"
 
 struct packet_link;
+struct tree;
 struct ws;
 
 enum channel_state {
@@ -39,6 +40,7 @@ struct channel {
 	uint64_t rest_until_ns; /* monotonic: another client has taken it; not before */
 	unsigned owed; /* answers that are still to come, where the dialect counts them */
 	bool overdue; /* owes the answer to an earlier poll: nobody waits for it */
+	int32_t collect_id; /* of the forced collection; 0: nobody waits for its answer */
 	void *dialect_state; /* owned, dialect->state_size bytes, zeroed at each connect */
 };
 
@@ -66,6 +68,9 @@ void channel_polled(struct channel *channel, enum session_activity activity, uin
 
 /* The forced collection is over; why it failed, or NULL. */
 void channel_collected(struct channel *channel, const char *failure);
+
+/* Is it the answer to the request that was sent as collect_id? The collection is over then. */
+bool channel_answers_collection(struct channel *channel, int64_t id, const struct tree *answer);
 
 /* It ends: the session with it, unless the runtime has many. Its state is gone afterwards. */
 void channel_fail(struct channel *channel, enum session_end end, const char *fmt, ...)

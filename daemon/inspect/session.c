@@ -333,13 +333,16 @@ void session_channel_collected(struct session *session, const char *failure)
 }
 
 /* Nothing takes the request back: it collects when it can. */
-static void collection_overdue(struct session *session)
+static void give_up_collection(struct session *session)
 {
 	list_each (link, &session->channels)
 		channel_give_up_collecting(channel_of(link));
-	finish_collection(session, -ETIMEDOUT,
-			  "it has not begun to collect within 10s: its event loop is blocked, and "
-			  "it collects when that ends");
+	if (session->collecting_gone)
+		finish_collection(session, -ENOENT, "the isolate is gone");
+	else
+		finish_collection(session, -ETIMEDOUT,
+				  "it has not begun to collect within 10s: its event loop is "
+				  "blocked, and it collects when that ends");
 }
 
 int session_collect(struct session *session, const char *isolate)
@@ -351,6 +354,8 @@ int session_collect(struct session *session, const char *isolate)
 	if (session->runtime->dialect->collect == NULL)
 		return -ENOTSUP;
 	session->collect_asked_ns = clock_mono_ns();
+	session->collecting_gone = false;
+	str_copy(session->collecting, sizeof(session->collecting), isolate);
 	list_each (link, &session->channels) {
 		struct channel *channel = channel_of(link);
 
@@ -448,7 +453,7 @@ static void on_deadline(void *owner)
 			session_look(session);
 		break;
 	case SESSION_COLLECTING:
-		collection_overdue(session);
+		give_up_collection(session);
 		break;
 	case SESSION_GREETING:
 		session->late = true;
@@ -624,6 +629,11 @@ void session_isolate_shows(struct session *session, const char *isolate, const c
 void session_isolate_gone(struct session *session, const char *isolate)
 {
 	session->events->isolate_gone(session->owner, isolate);
+	if (session->state != SESSION_COLLECTING || strcmp(session->collecting, isolate) != 0)
+		return;
+	/* The dialect is in the middle of forgetting it. */
+	session->collecting_gone = true;
+	loop_timer_set(&session->deadline, 0);
 }
 
 void session_gc(struct session *session, const char *isolate, const struct gc_event *event)

@@ -132,6 +132,8 @@ struct session {
 	bool asking; /* the channels are being asked: the poll cannot be over yet */
 	bool unsettled; /* session_settle() was asked and not yet done */
 	uint64_t collect_asked_ns; /* monotonic */
+	char collecting[64]; /* isolate of the forced collection */
+	bool collecting_gone; /* it has gone meanwhile */
 	bool patient; /* a capture holds the target: a poll may take as long as it wants */
 };
 

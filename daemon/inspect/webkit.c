@@ -39,7 +39,7 @@ enum { WRAPPED_MAX = 1024 };
 struct webkit {
 	char target[64]; /* "": the browser has named none */
 	int32_t next_id; /* of the page's stream of messages */
-	int32_t track_id, stop_id, collect_id; /* 0: nothing outstanding */
+	int32_t track_id, stop_id; /* 0: nothing outstanding */
 	uint64_t asked_ns;
 	struct sample sample; /* of the poll under way */
 };
@@ -132,7 +132,7 @@ static int webkit_collect(struct channel *channel, const char *isolate)
 
 	if (webkit->target[0] == '\0' || strcmp(isolate, channel->isolate) != 0)
 		return -ENOENT;
-	return ask_page(channel, "Heap.gc", &webkit->collect_id);
+	return ask_page(channel, "Heap.gc", &channel->collect_id);
 }
 
 /* ---- what the page says ---- */
@@ -187,14 +187,10 @@ static int page_said(struct channel *channel, const struct tree *message)
 			session_gc(channel->session, channel->isolate, &gc);
 		return strcmp(method, "Memory.trackingUpdate") == 0 ? updated(channel, message) : 0;
 	}
-	if (!tree_int(message, "id", &id) || id <= 0)
+	if (!tree_int(message, "id", &id) || id <= 0 ||
+	    channel_answers_collection(channel, id, message))
 		return 0;
-	if (id == webkit->collect_id) {
-		text = NULL;
-		webkit->collect_id = 0;
-		tree_string(message, "error.message", &text);
-		channel_collected(channel, text);
-	} else if (id == webkit->stop_id) {
+	if (id == webkit->stop_id) {
 		webkit->stop_id = 0;
 		session_sample(channel->session, channel->isolate, &webkit->sample);
 		channel_polled(channel, ACTIVITY_UNKNOWN, 0);

@@ -61,9 +61,28 @@ Test(session_gc, a_connection_that_ends_ends_the_collection)
 	ready();
 	cr_assert_eq(session_collect(&session, "main"), 0);
 	wire_events->closed(wire_owner, -ECONNRESET, "reset");
+	cr_assert_eq(session.state, SESSION_CLOSED);
 	turn();
 	cr_assert_eq(seen.closed, 1);
-	cr_assert_eq(session.state, SESSION_CLOSED);
+	cr_assert_eq(seen.end, SESSION_END_LOST);
+	cr_assert_eq(seen.collected, 0, "the end of the session tells it");
+}
+
+Test(session_gc, a_worker_that_ends_ends_its_collection_at_once)
+{
+	ready();
+	says("{\"method\":\"NodeWorker.attachedToWorker\",\"params\":{\"sessionId\":\"1\","
+	     "\"workerInfo\":{\"workerId\":\"1\",\"title\":\"[worker 2] wk\"}}}");
+	cr_assert_eq(session_collect(&session, "worker:2"), 0);
+	says("{\"method\":\"NodeWorker.detachedFromWorker\",\"params\":{\"sessionId\":\"1\"}}");
+	cr_assert_eq(seen.collected, 0, "not in the middle of a message");
+	turn();
+	cr_assert_eq(seen.collected, 1);
+	cr_assert_eq(seen.collect_result, -ENOENT);
+	cr_assert_eq(session.state, SESSION_IDLE);
+	cr_assert_eq(session_collect(&session, "main"), 0);
+	turn();
+	cr_assert_eq(session.state, SESSION_COLLECTING, "of another isolate");
 }
 
 /* ---- collections that are told ---- */
