@@ -73,7 +73,7 @@ static int on_profile(void *owner, const struct json_event *event)
 {
 	struct capture_job *job = owner;
 
-	return profile_job_event(job->profile, event);
+	return profile_job_event(job->profile, event, &job->err);
 }
 
 static int on_allocation(void *owner, const struct download_frame *stack, size_t n, uint64_t bytes,
@@ -81,7 +81,7 @@ static int on_allocation(void *owner, const struct download_frame *stack, size_t
 {
 	struct capture_job *job = owner;
 
-	return profile_job_allocation(job->profile, stack, n, bytes, objects);
+	return profile_job_allocation(job->profile, stack, n, bytes, objects, &job->err);
 }
 
 static void on_interval(void *owner, uint64_t index, uint64_t bytes, uint64_t after_ns)

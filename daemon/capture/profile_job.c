@@ -63,18 +63,28 @@ void profile_job_free(struct profile_job *job)
 	free(job);
 }
 
-int profile_job_event(void *owner, const struct json_event *event)
+static int fail(struct err *err, int r)
 {
-	struct profile_job *job = owner;
-	int r = profile_reader_event(job->reader, event);
-
-	return r < 0 ? r : profile_copy_event(&job->copy, event);
+	if (r == -EBADMSG)
+		return err_set(err, -EPROTO, "the answer is no profile of V8's");
+	if (r == -E2BIG)
+		return err_set(err, -EFBIG, "the profile is larger than %d MiB",
+			       PROFILE_BYTES_MAX >> 20);
+	return err_set(err, r, "out of memory");
 }
 
-int profile_job_allocation(void *owner, const struct download_frame *stack, size_t n,
-			   uint64_t bytes, uint64_t objects)
+int profile_job_event(struct profile_job *job, const struct json_event *event, struct err *err)
 {
-	struct profile_job *job = owner;
+	int r = profile_reader_event(job->reader, event);
+
+	if (r == 0)
+		r = profile_copy_event(&job->copy, event);
+	return r == 0 ? 0 : fail(err, r);
+}
+
+int profile_job_allocation(struct profile_job *job, const struct download_frame *stack, size_t n,
+			   uint64_t bytes, uint64_t objects, struct err *err)
+{
 	struct profile *profile = &job->profile;
 	uint32_t node = 0, function = 0;
 	int r = 0;
@@ -87,20 +97,10 @@ int profile_job_allocation(void *owner, const struct download_frame *stack, size
 			r = profile_node(profile, node, function, &node);
 	}
 	if (r < 0)
-		return r;
+		return fail(err, r);
 	profile->nodes[node].self_bytes += bytes;
 	profile->nodes[node].self_count += objects;
 	return 0;
-}
-
-static int fail(struct err *err, int r)
-{
-	if (r == -EBADMSG)
-		return err_set(err, r, "the answer is no profile of V8's");
-	if (r == -E2BIG)
-		return err_set(err, r, "the profile is larger than %d MiB",
-			       PROFILE_BYTES_MAX >> 20);
-	return err_set(err, r, "out of memory");
 }
 
 static int make_pprof(struct profile_job *job)

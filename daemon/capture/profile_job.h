@@ -23,14 +23,16 @@ int profile_job_new(struct profile_job **ret, bool by_allocation, unsigned forma
 		    const struct download_samples *samples, int64_t started_wall_ms);
 void profile_job_free(struct profile_job *job); /* NULL is fine */
 
-/* As download_request.profile; owner is the profile job. 0, -EBADMSG, -E2BIG, -ENOMEM. */
-int profile_job_event(void *owner, const struct json_event *event);
+/* All of these: 0; -EPROTO: no profile of V8's, -EFBIG, -ENOMEM, with the text in err. */
 
-/* As download_request.allocation; 0, -E2BIG, -ENOMEM. */
-int profile_job_allocation(void *owner, const struct download_frame *stack, size_t n,
-			   uint64_t bytes, uint64_t objects);
+/* As download_request.profile. */
+int profile_job_event(struct profile_job *job, const struct json_event *event, struct err *err);
 
-/* All events were there: make the files. 0, or a negative errno with its text in err. */
+/* As download_request.allocation. */
+int profile_job_allocation(struct profile_job *job, const struct download_frame *stack, size_t n,
+			   uint64_t bytes, uint64_t objects, struct err *err);
+
+/* All events were there: make the files. */
 int profile_job_finish(struct profile_job *job, struct err *err);
 
 /*

@@ -334,6 +334,23 @@ static int read_body(struct http_exchange *exchange, struct wish *wish, const ch
 	return check_names(wish->body, known, err);
 }
 
+static int check_kind(const struct wish *wish, struct err *err)
+{
+	bool heap = capture_kind_is_heap(wish->kind);
+
+	if (wish->series.count > 1 && wish->kind != CAPTURE_KIND_SNAPSHOT)
+		return err_set(err, -EINVAL, "series: of snapshots only");
+	if (wish->recipe.has_redact && !heap)
+		return err_set(err, -EINVAL, "redact: %s",
+			       wish->kind == CAPTURE_KIND_DIAGNOSTICS
+				       ? "diagnostics hold nothing to redact"
+				       : "a profile has names of functions and files, and nothing "
+					 "to redact");
+	if (wish->gc_before && !heap)
+		return err_set(err, -EINVAL, "gc_before: of snapshots and timelines only");
+	return 0;
+}
+
 int wish_read(struct http_exchange *exchange, struct wish *wish, struct err *err)
 {
 	int r;
@@ -362,9 +379,7 @@ int wish_read(struct http_exchange *exchange, struct wish *wish, struct err *err
 		r = read_bool(exchange, wish, "force", &wish->force, err);
 	if (r == 0)
 		r = read_bool(exchange, wish, "dry_run", &wish->dry_run, err);
-	if (r == 0 && wish->kind != CAPTURE_KIND_SNAPSHOT && wish->series.count > 1)
-		r = err_set(err, -EINVAL, "series: of snapshots only");
-	return r;
+	return r == 0 ? check_kind(wish, err) : r;
 }
 
 int wish_read_gc(struct http_exchange *exchange, struct wish *wish, struct err *err)

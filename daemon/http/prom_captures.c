@@ -20,9 +20,8 @@ static const struct label_text no_labels = { "", 0 };
 static const struct label_text kind_label = { "kind=\"" KIND "\"",
 					      sizeof("kind=\"" KIND "\"") - 1 };
 
-static bool is_shown(const struct http_view *view, const struct capture_counter *row)
+bool prom_shows_counter(const struct http_view *view, const struct capture_counter *row)
 {
-	/* Without a target: what was counted when there were too many rows. */
 	return row->target[0] == '\0' || targets_find_name(view->targets, row->target) != NULL;
 }
 
@@ -45,7 +44,7 @@ static void write_done(struct exposition_writer *w, const struct http_view *view
 			{ NULL },
 		};
 
-		if (row->succeeded > 0 && is_capture(row) && is_shown(view, row))
+		if (row->succeeded > 0 && is_capture(row) && prom_shows_counter(view, row))
 			prom_sums_add(sums, labels, row->succeeded);
 	}
 	prom_sums_write(sums, w);
@@ -62,7 +61,7 @@ static void write_failed(struct exposition_writer *w, const struct http_view *vi
 						     { "reason", row->reason },
 						     { NULL } };
 
-		if (row->failed > 0 && is_capture(row) && is_shown(view, row))
+		if (row->failed > 0 && is_capture(row) && prom_shows_counter(view, row))
 			prom_sums_add(sums, labels, row->failed);
 	}
 	prom_sums_write(sums, w);
@@ -79,7 +78,7 @@ static void write_refused(struct exposition_writer *w, const struct http_view *v
 						     { "reason", row->reason },
 						     { NULL } };
 
-		if (row->refused > 0 && is_shown(view, row))
+		if (row->refused > 0 && prom_shows_counter(view, row))
 			prom_sums_add(sums, labels, row->refused);
 	}
 	prom_sums_write(sums, w);
@@ -95,7 +94,8 @@ static void write_last(struct exposition_writer *w, const struct http_view *view
 	list_each (at, &view->captures->counters) {
 		const struct capture_counter *row = container_of(at, struct capture_counter, link);
 
-		if (row->last_wall_ms == 0 || row->target[0] == '\0' || !is_shown(view, row))
+		if (row->last_wall_ms == 0 || row->target[0] == '\0' ||
+		    !prom_shows_counter(view, row))
 			continue;
 		buf_clear(&labels);
 		label_append(&labels, 0, "target", row->target);

@@ -90,8 +90,7 @@ void prom_write_gc(struct exposition_writer *w, const struct prom_rows *rows)
 
 static bool is_shown(const struct http_view *view, const struct capture_counter *row)
 {
-	return row->kind == CAPTURE_KIND_GC &&
-	       (row->target[0] == '\0' || targets_find_name(view->targets, row->target) != NULL);
+	return row->kind == CAPTURE_KIND_GC && prom_shows_counter(view, row);
 }
 
 void prom_write_forced_gc(struct exposition_writer *w, const struct http_view *view)

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include "http/exposition.h"
 
+struct capture_counter;
 struct captures;
 struct http_view;
 struct isolate;
@@ -60,6 +61,9 @@ void prom_write_otlp(struct exposition_writer *w, const struct http_view *view);
 void prom_write_self(struct exposition_writer *w, const struct http_view *view);
 void prom_write_http(struct exposition_writer *w, const struct http_view *view);
 void prom_write_process(struct exposition_writer *w);
+
+/* Is it of a target there is, or of none: counted when there were too many rows? */
+bool prom_shows_counter(const struct http_view *view, const struct capture_counter *row);
 
 /*
  * Sums by labels, for counters that are kept by more labels than a family has: a series must not

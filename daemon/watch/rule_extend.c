@@ -9,6 +9,7 @@
 #include "watch/rule_extend.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,12 +140,17 @@ static const char *closest(struct entries *entries, const char *name)
 	return str_closest(name, names, n);
 }
 
-static void complain(struct extending *extending, struct entry *entry, const char *text)
+__attribute__((format(printf, 3, 4))) static void
+complain(struct extending *extending, struct entry *entry, const char *fmt, ...)
 {
 	const struct node *node = member_of(entry->node, "extends");
-	char path[PATH_MAX_BYTES + 16];
+	char path[PATH_MAX_BYTES + 16], text[256];
+	va_list args;
 
 	entry->is_bad = true;
+	va_start(args, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
 	snprintf(path, sizeof(path), "%s.extends", entry->path);
 	problems_add(extending->problems, entry->doc->file, node->line, node->column, path, "%s",
 		     text);
@@ -153,12 +159,11 @@ static void complain(struct extending *extending, struct entry *entry, const cha
 static void complain_unknown(struct extending *extending, struct entry *entry, const char *name)
 {
 	const char *meant = closest(&extending->entries, name);
-	char shown[SHOWN_MAX], text[256];
+	char shown[SHOWN_MAX];
 
-	snprintf(text, sizeof(text), "no other rule or preset is called '%s'%s%.64s%s",
+	complain(extending, entry, "no other rule or preset is called '%s'%s%.64s%s",
 		 problem_shown(shown, name), meant ? " (did you mean '" : "", meant ? meant : "",
 		 meant ? "'?)" : "");
-	complain(extending, entry, text);
 }
 
 /* ---- merging ---- */
@@ -272,7 +277,8 @@ static bool follow(struct extending *extending, struct entry *entry,
 			return false;
 		}
 		if (*n == EXTENDS_DEPTH_MAX) {
-			complain(extending, chain[0], "more than 8 rules extend each other");
+			complain(extending, chain[0], "more than %d rules extend each other",
+				 EXTENDS_DEPTH_MAX);
 			return false;
 		}
 		chain[*n] = entry;

@@ -234,6 +234,13 @@ static const struct {
 	{ "POST", "/api/v1/targets/gone/captures?series=two", "", 400, "bad_data" },
 	{ "POST", "/api/v1/targets/gone/captures?series=2&spacing=1ms", "", 400, "bad_data" },
 	{ "POST", "/api/v1/targets/gone/captures?series=2&kind=diagnostics", "", 400, "bad_data" },
+	{ "POST", "/api/v1/targets/gone/captures?kind=sampling&redact=all", "", 400, "bad_data" },
+	{ "POST", "/api/v1/targets/gone/captures?kind=diagnostics&redact=all", "", 400,
+	  "bad_data" },
+	{ "POST", "/api/v1/targets/gone/captures?kind=sampling&gc_before=true", "", 400,
+	  "bad_data" },
+	{ "POST", "/api/v1/targets/gone/captures?kind=timeline&gc_before=true&redact=all", "", 409,
+	  "conflict" },
 	{ "POST", "/api/v1/targets/gone/captures?force=maybe", "", 400, "bad_data" },
 	{ "POST", "/api/v1/targets/gone/captures", "{\"dry_run\":\"yes\"}", 400, "bad_data" },
 	{ "POST", "/api/v1/targets/gone/captures", "{\"isolate\":\"worker:9\"}", 404, "not_found" },
@@ -271,7 +278,7 @@ Test(api, refusals)
 	cr_expect_eq(client_status(&client), 429);
 	done();
 	/* Those that were asked for and refused are shown. */
-	cr_expect_eq(tree_size(tree_get(get("/api/v1/captures"), "refused")), 4);
+	cr_expect_eq(tree_size(tree_get(get("/api/v1/captures"), "refused")), 5);
 	done();
 	account_fini(&scene.captures);
 	close(folder);
