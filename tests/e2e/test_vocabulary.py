@@ -91,15 +91,17 @@ def test_steps_in_a_group_and_a_large_program_that_comes_back(ruled, start_node)
 
 def test_of_steps_reached_at_once_the_highest_captures(ruled, start_node):
     app = start_node(24, "levels", 10, 70, flags=["--expose-gc"])
-    daemon = ruled({"app": app}, LADDER)
+    daemon = ruled({"app": app}, dict(LADDER, actions=[
+        {"capture": "sampling", "duration": "2s", "wait": True}, {"capture": "snapshot"}]))
     app.nudge("^level 70")
     wait_firing(daemon, "Ladder", ["20MiB", "40MiB", "60MiB"])
     wait_snapshots(daemon, 1)
     (snapshot,) = manifests(daemon)
-    (before,) = manifests(daemon, "diagnostics")
+    (before,) = manifests(daemon, "sampling")
     assert "step 60MiB" in snapshot["cause"]
     # The snapshot waited for what stands before it in the list.
-    assert snapshot["started_wall_ms"] >= before["started_wall_ms"]
+    assert snapshot["started_wall_ms"] >= before["started_wall_ms"] + 2000
+    assert daemon.values("heapwatch_captures_suppressed_total", reason="busy") == [], "refused"
 
 
 def test_events_of_a_target(ruled, start_node):
