@@ -65,7 +65,8 @@ const struct route http_routes[] = {
 	  "target's answer. As members of a JSON body or as query arguments: `isolate`, `force`, "
 	  "`dry_run`. 409 and 429 as for captures; 429 with Retry-After within "
 	  "`capture.gc_interval` of the last one; 503 when it did not collect, or not before "
-	  "`web.response_timeout`." },
+	  "`web.response_timeout`. While captures of the target run it waits for them, five "
+	  "minutes at most." },
 	{ "GET", "/api/v1/captures", api_captures,
 	  "Captures `running` (and waiting), `ready` in the spool with all of their manifests, "
 	  "`failed`, and `refused` with the reason. Newest first. Of the spool only those that "
