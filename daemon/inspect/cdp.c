@@ -360,7 +360,9 @@ static int worker_attached(struct channel *channel, const struct tree *params)
 	*worker = (struct worker){ 0 };
 	str_copy(worker->session_id, sizeof(worker->session_id), session_id);
 	name_worker(worker, params);
-	return 0;
+	/* Deno tells its workers after the first answer: where we leave after each poll, a poll
+	 * that began without them is the only one they can be in. */
+	return channel->state == CHANNEL_POLLING ? poll_worker(channel, worker) : 0;
 }
 
 /* A worker that is gone answers nothing more. */

@@ -176,6 +176,22 @@ Test(session, polls_workers)
 	cr_assert_eq(seen.sample.value[SAMPLE_HEAP_LIMIT], 64ull * MIB);
 }
 
+/* Deno tells them after its first answer, and is left after the poll that follows. */
+Test(session, a_worker_that_is_told_during_a_poll_is_in_it)
+{
+	ready();
+	cr_assert_eq(session_poll(&session), 0);
+	answer_usage();
+	attach_worker("9", "worker [1]");
+	answer_values("");
+	cr_assert_eq(seen.polled, 0, "the worker has not answered yet");
+	worker_answers("9");
+	cr_assert_eq(seen.polled, 1);
+	cr_assert_eq(seen.samples, 2);
+	cr_assert_str_eq(seen.isolate, "worker:1");
+	cr_assert_eq(times_sent("sendMessageToWorker"), 2);
+}
+
 /* ---- settling ---- */
 
 static unsigned disables_sent(void)
