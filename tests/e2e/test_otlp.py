@@ -438,8 +438,9 @@ def test_reload_is_all_or_nothing(start_daemon, collect, app):
     daemon.configure(static_config({"app": app.address}))
     daemon.process.signal(signal.SIGHUP)
     until(lambda: daemon.values("heapwatch_otlp_exports_total") == [], "nothing pushed any more")
-    m = len(second.requests)
     before = daemon.value("heapwatch_polls_total", target="app")
+    daemon.wait_value("heapwatch_polls_total", lambda v: v >= before + 1, target="app")
+    m = len(second.requests)  # with one that was under way
     daemon.wait_value("heapwatch_polls_total", lambda v: v >= before + 5, target="app")
     assert (len(first.requests), len(second.requests)) == (n, m)
 
