@@ -25,8 +25,7 @@
 #include "util/str.h"
 
 enum {
-	/* What its buffer holds is some 20,000; a browser that knows no limit is not listened to.
-	 */
+	/* The buffer holds some 20,000: a browser that keeps no limit is not listened to. */
 	EVENTS_MAX = 40000,
 	/* Looks between two polls, and at one isolate: a worker that is busy does not answer. */
 	LOOKS_MAX = 8,

@@ -29,7 +29,7 @@ struct cdp_tracing {
 	bool slow; /* has been called so */
 	struct {
 		int64_t pid, tid;
-	} mains[128]; /* main threads of renderers, as the look under way has told */
+	} mains[256]; /* main threads of renderers, as the look under way has told */
 	unsigned mains_n;
 };
 

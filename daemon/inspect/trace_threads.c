@@ -1,3 +1,8 @@
+/*
+ * Metadata tells the main threads, for it is they that have a name; of frames only the process is
+ * told, and of a worker both by itself.
+ */
+
 #include "inspect/trace_threads.h"
 
 #include <string.h>

@@ -115,6 +115,18 @@ def test_each_is_counted_for_its_own_page_or_worker(browser, site, watch):
     assert minors(daemon, isolate(browser.page)) < quiet + 5
 
 
+def test_a_frame_of_another_site_is_counted_for_itself(browser, site, watch):
+    daemon = watch(app=browser.address, sections=SOON)
+    run(browser, "var frame = document.createElement('iframe');"
+                 f"frame.src = '{site.other_url}page.html'; document.body.append(frame)")
+    frame = until(lambda: browser.targets("iframe"), "the frame")[0]["id"]
+    name = isolate(browser.page) + "/" + isolate(frame, "iframe")
+    until(lambda: daemon.value("heapwatch_heap_used_bytes", target="app", isolate=name), "its series")
+    run(browser, LITTER, frame)
+    wait_minors(daemon, name, 5)
+    assert minors(daemon, isolate(browser.page)) < 3
+
+
 def test_pages_that_share_an_isolate_are_counted_once(browser, watch):
     daemon = watch(app=browser.address, sections=SOON)
     run(browser, "void (globalThis.other = open('page.html'))")
