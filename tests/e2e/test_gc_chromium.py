@@ -1,6 +1,7 @@
 """Collections that Chromium tells of, by its one trace: counted for whom they were, compared with
 what V8 prints itself, and never at the price of somebody else's recording."""
 
+import os
 import re
 import signal
 import time
@@ -48,12 +49,14 @@ def wait_minors(daemon, name, more=0):
 
 
 def printed(browser):
-    """What V8 has printed of its busiest isolate: {kind: [milliseconds]}"""
+    """What V8 has printed of its busiest isolate: (pid, {kind: [milliseconds]})"""
     found = {}
-    for at, kind, ms in re.findall(r"^\[(\d+:0x\w+)\] .* ms: (Scavenge|Mark-Compact).* MB, ([\d.]+) /",
-                                   browser.process.output(), re.MULTILINE):
-        found.setdefault(at, {"Scavenge": [], "Mark-Compact": []})[kind].append(float(ms))
-    return max(found.values(), key=lambda kinds: len(kinds["Scavenge"]))
+    for pid, at, kind, ms in re.findall(
+            r"^\[(\d+):(0x\w+)\] .* ms: (Scavenge|Mark-Compact).* MB, ([\d.]+) /",
+            browser.process.output(), re.MULTILINE):
+        found.setdefault((int(pid), at), {"Scavenge": [], "Mark-Compact": []})[kind].append(float(ms))
+    (pid, _), kinds = max(found.items(), key=lambda item: len(item[1]["Scavenge"]))
+    return pid, kinds
 
 
 def test_pauses_are_those_that_v8_prints(browser, watch):
@@ -63,9 +66,9 @@ def test_pauses_are_those_that_v8_prints(browser, watch):
     daemon = watch(app=browser.address, sections=dict(SOON, poll=slow))
     run(browser, LITTER)
     wait_minors(daemon, name)
-    before, own_before = counts(daemon, "minor", name), printed(browser)["Scavenge"]
+    before, own_before = counts(daemon, "minor", name), printed(browser)[1]["Scavenge"]
     wait_minors(daemon, name, 40)
-    (n, seconds), own = counts(daemon, "minor", name), printed(browser)["Scavenge"]
+    (n, seconds), own = counts(daemon, "minor", name), printed(browser)[1]["Scavenge"]
     n, seconds, own = n - before[0], seconds - before[1], own[len(own_before):]
     # Told of is a stretch of the same length, up to one poll and one look earlier.
     assert 0.4 * len(own) <= n <= 1.6 * len(own), (n, len(own))
@@ -194,6 +197,22 @@ def test_a_recording_of_somebody_else_is_left_alone(browser, watch):
         finish(person)
         until(lambda: minors(daemon, name) > counted, "more of them")
     assert daemon.process.count_lines("collections are not told") == 2
+
+
+def test_a_page_that_stands_still_holds_nothing_up(browser, site, watch):
+    """The browser waits 10 s for it before it begins a trace, and 5 s before it ends one."""
+    daemon = watch(app=browser.address, sections=SOON)
+    second = browser.open(site.other_url + "page.html")
+    run(browser, LITTER, second)
+    wait_minors(daemon, isolate(second), 20)
+    pid, _ = printed(browser)
+    os.kill(pid, signal.SIGSTOP)
+    began, polls = time.monotonic(), daemon.value("heapwatch_polls_total", target="app")
+    until(lambda: daemon.value("heapwatch_polls_total", target="app") > polls + 6, "polls")
+    assert time.monotonic() - began < 10
+    assert daemon.value("heapwatch_up", target="app") == 1
+    os.kill(pid, signal.SIGCONT)
+    wait_minors(daemon, isolate(second), 20)
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=["ends", "is-killed"])
