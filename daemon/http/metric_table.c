@@ -180,7 +180,7 @@ const struct metric_desc metric_table[METRICS + 1] = {
 			      .labels = { "target", "isolate", "kind" },
 			      .help = "Times for which collections of garbage stopped the program: "
 				      "`minor`, `major`, and `incremental`, a step of a major one. "
-				      "With `gc_events: always`, of Node and Firefox." },
+				      "With `gc_events: always`, of Node, Chromium and Firefox." },
 	[METRIC_GC_SPAN] = { .name = "heapwatch_gc_span_seconds",
 			     .type = METRIC_HISTOGRAM,
 			     .unit = "seconds",
@@ -189,20 +189,21 @@ const struct metric_desc metric_table[METRICS + 1] = {
 				     "the "
 				     "program may run meanwhile: no pauses. With `gc_events: "
 				     "always`, "
-				     "of Bun." },
+				     "of Bun and WebKit." },
 	[METRIC_GC_COLLECTIONS] = { .name = "heapwatch_gc_collections",
 				    .type = METRIC_COUNTER,
 				    .unit = "",
 				    .labels = { "target", "isolate", "kind" },
 				    .help = "Collections of garbage told by the runtime, `minor` "
 					    "or "
-					    "`major`. With `gc_events: always`." },
+					    "`major`. With `gc_events: always`; absent while it "
+					    "cannot be told." },
 	[METRIC_GC_FREED] = { .name = "heapwatch_gc_freed_bytes",
 			      .type = METRIC_COUNTER,
 			      .unit = "bytes",
 			      .labels = { "target", "isolate", "kind" },
 			      .help = "Bytes by which collections of garbage made the heap in use "
-				      "smaller. With `gc_events: always`, of Node." },
+				      "smaller. With `gc_events: always`, of Node and Chromium." },
 	[METRIC_HEAP_GROWTH] = { .name = "heapwatch_heap_growth_bytes_per_second",
 				 .type = METRIC_GAUGE,
 				 .unit = "",

@@ -50,15 +50,16 @@ static void put_freed(struct exposition_writer *w, struct label_text labels,
 /* The labels of the isolate, and the kind. */
 static void put_kinds(struct exposition_writer *w, const struct isolate_row *row, gc_put_fn *put)
 {
+	const struct gc_stats *stats = target_gc_stats(row->target, row->isolate);
 	struct buf labels;
 
 	buf_init(&labels, ROW_LABELS_MAX);
-	for (int kind = 0; kind < GC_KINDS; kind++) {
+	for (int kind = 0; stats != NULL && kind < GC_KINDS; kind++) {
 		buf_clear(&labels);
 		buf_append(&labels, row->labels.text, row->labels.size);
 		label_append(&labels, 0, "kind", gc_kind_name((enum gc_kind)kind));
 		if (labels.error == 0)
-			put(w, (struct label_text){ labels.data, labels.size }, row->isolate->gc,
+			put(w, (struct label_text){ labels.data, labels.size }, stats,
 			    (enum gc_kind)kind);
 		else
 			w->buf->error = labels.error;
@@ -81,8 +82,7 @@ void prom_write_gc(struct exposition_writer *w, const struct prom_rows *rows)
 	for (size_t f = 0; f < sizeof(families) / sizeof(families[0]); f++) {
 		exposition_family(w, families[f].id);
 		for (size_t i = 0; i < rows->isolates_n; i++)
-			if (rows->isolates[i].isolate->gc != NULL)
-				put_kinds(w, &rows->isolates[i], families[f].put);
+			put_kinds(w, &rows->isolates[i], families[f].put);
 	}
 }
 

@@ -464,7 +464,7 @@ static int cdp_answer(struct channel *channel, int64_t id, const struct tree *an
 		channel_ready(channel);
 		return 0;
 	}
-	if (id == cdp->identity_id || cdp_gc_answer(&cdp->gc, id, answer) ||
+	if (id == cdp->identity_id || cdp_gc_answer(channel, &cdp->gc, id, answer) ||
 	    channel_answers_collection(channel, id, answer))
 		return 0;
 	if (!poll_answer(channel, &cdp->main, id, answer, true) || poll_outstanding(&cdp->main))

@@ -24,6 +24,8 @@
 
 #include "inspect/cdp_capture.h"
 #include "inspect/cdp_flat.h"
+#include "inspect/cdp_page.h"
+#include "inspect/cdp_tracing.h"
 #include "inspect/cdp_values.h"
 #include "inspect/cdp_words.h"
 #include "inspect/channel.h"
@@ -36,30 +38,15 @@
 #include "util/str.h"
 #include "util/url.h"
 
-enum { EVALUATE_MAX = 1024, REQUESTS = 4 };
+enum { EVALUATE_MAX = 1024 };
 
 /* The requests of a poll, in the order in which they are asked. */
 enum { ASK_USAGE, ASK_ISOLATE, ASK_DOM, ASK_VALUES };
 
-struct page {
-	char session_id[CDP_SESSION_ID_MAX];
-	char target_id[64];
-	char isolate[64]; /* name */
-	char url[ISOLATE_PAGE_MAX];
-	char isolate_id[32]; /* of the engine, as of the last poll */
-	int32_t ids[REQUESTS]; /* 0: nothing outstanding */
-	struct sample sample;
-	uint64_t asked_ns;
-	bool has_dom; /* a page, and not a worker */
-	bool overdue; /* owes an answer since an earlier poll: nobody waits for it */
-	bool crashed;
-	bool told; /* has a series */
-};
-
 struct browser {
 	int32_t processes_id, discover_id, ready_id;
-	struct page *pages; /* owned; in the order they were attached */
-	size_t pages_n;
+	struct cdp_pages pages;
+	struct cdp_tracing tracing;
 };
 
 /* What the browser tells of. Its own surface (tab, browser_ui) is nobody's program. */
@@ -131,15 +118,15 @@ static void take_processes(struct identity *identity, const struct tree *result)
 
 /* ---- polling ---- */
 
-static bool page_outstanding(const struct page *page)
+static bool page_outstanding(const struct cdp_page *page)
 {
-	for (int i = 0; i < REQUESTS; i++)
+	for (int i = 0; i < CDP_PAGE_REQUESTS; i++)
 		if (page->ids[i] != 0)
 			return true;
 	return false;
 }
 
-static int poll_page(struct channel *channel, struct page *page)
+static int poll_page(struct channel *channel, struct cdp_page *page)
 {
 	const struct cdp_words *words = channel->session->runtime->words;
 	char params[EVALUATE_MAX];
@@ -176,8 +163,8 @@ static void finish_if_complete(struct channel *channel)
 
 	if (channel->state != CHANNEL_POLLING)
 		return;
-	for (size_t i = 0; i < browser->pages_n; i++) {
-		const struct page *page = &browser->pages[i];
+	for (size_t i = 0; i < browser->pages.n; i++) {
+		const struct cdp_page *page = &browser->pages.items[i];
 
 		if (page_outstanding(page) && !page->overdue && !channel->session->late)
 			return;
@@ -188,17 +175,17 @@ static void finish_if_complete(struct channel *channel)
 static int browser_poll(struct channel *channel)
 {
 	struct browser *browser = browser_of(channel);
-	int r = 0;
+	int r = cdp_tracing_poll(channel, &browser->tracing, &browser->pages);
 
-	for (size_t i = 0; r == 0 && i < browser->pages_n; i++)
-		if (!browser->pages[i].crashed)
-			r = poll_page(channel, &browser->pages[i]);
+	for (size_t i = 0; r == 0 && i < browser->pages.n; i++)
+		if (!browser->pages.items[i].crashed)
+			r = poll_page(channel, &browser->pages.items[i]);
 	if (r == 0)
 		finish_if_complete(channel); /* a browser without a page */
 	return r;
 }
 
-static void untell(struct channel *channel, struct page *page)
+static void untell(struct channel *channel, struct cdp_page *page)
 {
 	if (page->told)
 		session_isolate_gone(channel->session, page->isolate);
@@ -206,17 +193,17 @@ static void untell(struct channel *channel, struct page *page)
 }
 
 /* Does one that was attached earlier tell the same isolate? */
-static bool is_shared(const struct browser *browser, const struct page *page)
+static bool is_shared(const struct browser *browser, const struct cdp_page *page)
 {
 	if (page->isolate_id[0] == '\0')
 		return false;
-	for (const struct page *other = browser->pages; other < page; other++)
+	for (const struct cdp_page *other = browser->pages.items; other < page; other++)
 		if (!other->crashed && strcmp(other->isolate_id, page->isolate_id) == 0)
 			return true;
 	return false;
 }
 
-static void publish(struct channel *channel, struct page *page)
+static void publish(struct channel *channel, struct cdp_page *page)
 {
 	if (is_shared(browser_of(channel), page)) {
 		untell(channel, page);
@@ -248,7 +235,7 @@ static void take_dom(struct sample *sample, const struct tree *result)
 			sample_set(sample, counters[i].field, value);
 }
 
-static void take_answer(struct page *page, int ask, const struct tree *result)
+static void take_answer(struct cdp_page *page, int ask, const struct tree *result)
 {
 	static const struct cdp_heap_limits limits;
 	const char *text = "";
@@ -266,10 +253,10 @@ static void take_answer(struct page *page, int ask, const struct tree *result)
 	}
 }
 
-static void page_answer(struct channel *channel, struct page *page, int64_t id,
+static void page_answer(struct channel *channel, struct cdp_page *page, int64_t id,
 			const struct tree *answer)
 {
-	for (int i = 0; i < REQUESTS; i++) {
+	for (int i = 0; i < CDP_PAGE_REQUESTS; i++) {
 		if (page->ids[i] == 0 || id != page->ids[i])
 			continue;
 		page->ids[i] = 0;
@@ -284,27 +271,27 @@ static void page_answer(struct channel *channel, struct page *page, int64_t id,
 
 /* ---- targets ---- */
 
-static struct page *find_session(struct browser *browser, const char *session_id)
+static struct cdp_page *find_session(struct browser *browser, const char *session_id)
 {
-	for (size_t i = 0; i < browser->pages_n; i++)
-		if (strcmp(browser->pages[i].session_id, session_id) == 0)
-			return &browser->pages[i];
+	for (size_t i = 0; i < browser->pages.n; i++)
+		if (strcmp(browser->pages.items[i].session_id, session_id) == 0)
+			return &browser->pages.items[i];
 	return NULL;
 }
 
-static struct page *find_target(struct browser *browser, const char *target_id)
+static struct cdp_page *find_target(struct browser *browser, const char *target_id)
 {
-	for (size_t i = 0; i < browser->pages_n; i++)
-		if (strcmp(browser->pages[i].target_id, target_id) == 0)
-			return &browser->pages[i];
+	for (size_t i = 0; i < browser->pages.n; i++)
+		if (strcmp(browser->pages.items[i].target_id, target_id) == 0)
+			return &browser->pages.items[i];
 	return NULL;
 }
 
 /* "page:72603EA7", and below it "page:72603EA7/worker:9A37CDA0". False when it is too deep. */
-static bool name_page(struct browser *browser, struct page *page, const char *type,
+static bool name_page(struct browser *browser, struct cdp_page *page, const char *type,
 		      const char *parent_session)
 {
-	const struct page *parent = find_session(browser, parent_session);
+	const struct cdp_page *parent = find_session(browser, parent_session);
 	int n;
 
 	n = snprintf(page->isolate, sizeof(page->isolate), "%s%s%s:%.*s",
@@ -314,7 +301,7 @@ static bool name_page(struct browser *browser, struct page *page, const char *ty
 }
 
 /* Longer ones are cut. */
-static void take_url(struct page *page, const struct tree *info)
+static void take_url(struct cdp_page *page, const struct tree *info)
 {
 	const char *url;
 
@@ -322,18 +309,18 @@ static void take_url(struct page *page, const struct tree *info)
 		snprintf(page->url, sizeof(page->url), "%s", url);
 }
 
-static int add_page(struct channel *channel, const struct page *page)
+static int add_page(struct channel *channel, const struct cdp_page *page)
 {
 	struct browser *browser = browser_of(channel);
-	struct page *pages;
+	struct cdp_page *pages;
 
-	if (browser->pages_n >= channel->session->limits.isolates_max)
+	if (browser->pages.n >= channel->session->limits.isolates_max)
 		return 0;
-	pages = realloc(browser->pages, (browser->pages_n + 1) * sizeof(*pages));
+	pages = realloc(browser->pages.items, (browser->pages.n + 1) * sizeof(*pages));
 	if (pages == NULL)
 		return 0;
-	browser->pages = pages;
-	pages[browser->pages_n++] = *page;
+	browser->pages.items = pages;
+	pages[browser->pages.n++] = *page;
 	return channel_ask_session(channel, page->session_id, "Target.setAutoAttach", below, NULL);
 }
 
@@ -341,7 +328,7 @@ static int attached(struct channel *channel, const struct tree *message)
 {
 	struct browser *browser = browser_of(channel);
 	const char *session_id, *target_id, *type, *parent = "";
-	struct page page = { 0 };
+	struct cdp_page page = { 0 };
 
 	if (!tree_string(message, "params.sessionId", &session_id) ||
 	    !tree_string(message, "params.targetInfo.targetId", &target_id) ||
@@ -358,15 +345,21 @@ static int attached(struct channel *channel, const struct tree *message)
 	return add_page(channel, &page);
 }
 
-static void drop_page(struct channel *channel, struct page *page)
+static int drop_page(struct channel *channel, struct cdp_page *page)
 {
 	struct browser *browser = browser_of(channel);
-	size_t after = (size_t)(browser->pages + browser->pages_n - page) - 1;
+	size_t after = (size_t)(browser->pages.items + browser->pages.n - page) - 1;
+	char session_id[CDP_SESSION_ID_MAX];
+	int r;
 
+	str_copy(session_id, sizeof(session_id), page->session_id);
 	untell(channel, page);
 	memmove(page, page + 1, after * sizeof(*page)); /* the order decides who is told */
-	browser->pages_n--;
-	finish_if_complete(channel);
+	browser->pages.n--;
+	r = cdp_tracing_detached(channel, &browser->tracing, &browser->pages, session_id);
+	if (r == 0)
+		finish_if_complete(channel);
+	return r;
 }
 
 static int created(struct channel *channel, const struct tree *info)
@@ -384,7 +377,7 @@ static int created(struct channel *channel, const struct tree *info)
 static void crashed(struct channel *channel, const struct tree *params)
 {
 	const char *target_id = "";
-	struct page *page;
+	struct cdp_page *page;
 
 	tree_string(params, "targetId", &target_id);
 	page = find_target(browser_of(channel), target_id);
@@ -400,7 +393,7 @@ static void crashed(struct channel *channel, const struct tree *params)
 static void changed(struct channel *channel, const struct tree *params)
 {
 	const char *target_id = "";
-	struct page *page;
+	struct cdp_page *page;
 
 	tree_string(params, "targetInfo.targetId", &target_id);
 	page = find_target(browser_of(channel), target_id);
@@ -415,8 +408,11 @@ static int browser_event(struct channel *channel, const char *method, const stru
 	struct browser *browser = browser_of(channel);
 	const struct tree *params = tree_get(message, "params");
 	const char *session_id = "";
-	struct page *page;
+	struct cdp_page *page;
 
+	if (str_has_prefix(method, "Tracing."))
+		return cdp_tracing_event(channel, &browser->tracing, &browser->pages, method,
+					 message);
 	if (strcmp(method, "Target.attachedToTarget") == 0)
 		return attached(channel, message);
 	if (strcmp(method, "Target.targetCreated") == 0)
@@ -429,9 +425,7 @@ static int browser_event(struct channel *channel, const char *method, const stru
 		return 0;
 	tree_string(params, "sessionId", &session_id);
 	page = find_session(browser, session_id);
-	if (page != NULL)
-		drop_page(channel, page);
-	return 0;
+	return page != NULL ? drop_page(channel, page) : 0;
 }
 
 /* ---- messages ---- */
@@ -440,8 +434,12 @@ static int browser_answer(struct channel *channel, int64_t id, const struct tree
 {
 	struct browser *browser = browser_of(channel);
 	const char *session_id = "";
-	struct page *page;
+	struct cdp_page *page;
+	bool taken;
+	int r = cdp_tracing_answer(channel, &browser->tracing, &browser->pages, id, answer, &taken);
 
+	if (r < 0 || taken)
+		return r;
 	if (channel_answers_collection(channel, id, answer))
 		return 0;
 	if (tree_string(answer, "sessionId", &session_id)) {
@@ -475,10 +473,10 @@ static int browser_message(struct channel *channel, const struct tree *message)
 static bool browser_enough(struct channel *channel)
 {
 	struct browser *browser = browser_of(channel);
-	bool any = browser->pages_n == 0;
+	bool any = browser->pages.n == 0;
 
-	for (size_t i = 0; i < browser->pages_n; i++)
-		any |= !page_outstanding(&browser->pages[i]);
+	for (size_t i = 0; i < browser->pages.n; i++)
+		any |= !page_outstanding(&browser->pages.items[i]);
 	if (any)
 		finish_if_complete(channel);
 	return any;
@@ -489,8 +487,8 @@ static int browser_settle(struct channel *channel)
 	struct browser *browser = browser_of(channel);
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < browser->pages_n; i++)
-		r = channel_ask_session(channel, browser->pages[i].session_id,
+	for (size_t i = 0; r == 0 && i < browser->pages.n; i++)
+		r = channel_ask_session(channel, browser->pages.items[i].session_id,
 					"HeapProfiler.disable", NULL, NULL);
 	return r;
 }
@@ -499,8 +497,8 @@ static int browser_collect(struct channel *channel, const char *isolate)
 {
 	struct browser *browser = browser_of(channel);
 
-	for (size_t i = 0; i < browser->pages_n; i++) {
-		const struct page *page = &browser->pages[i];
+	for (size_t i = 0; i < browser->pages.n; i++) {
+		const struct cdp_page *page = &browser->pages.items[i];
 
 		if (page->told && !page->crashed && strcmp(page->isolate, isolate) == 0)
 			return channel_ask_session(channel, page->session_id,
@@ -512,7 +510,7 @@ static int browser_collect(struct channel *channel, const char *isolate)
 
 static void browser_forget(struct channel *channel)
 {
-	free(browser_of(channel)->pages);
+	free(browser_of(channel)->pages.items);
 }
 
 const struct dialect dialect_cdp_browser = {

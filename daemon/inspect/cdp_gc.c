@@ -14,7 +14,6 @@
 #include "inspect/session.h"
 #include "json/tree.h"
 #include "util/clock.h"
-#include "util/log.h"
 
 enum {
 	EVENTS_MAX = 3000, /* of one message: half of what a message may be */
@@ -30,10 +29,8 @@ static int rest(struct channel *channel, struct cdp_gc *gc)
 	gc->on = false;
 	gc->silent = 0;
 	gc->rest_until_ns = clock_mono_ns() + REST_NS;
-	log_warn("inspect",
-		 "%s collects garbage so often that telling of it costs too much: not asked for "
-		 "10m",
-		 channel->session->identity.title);
+	session_gc_untold(channel->session, "it collects so often that to tell of it costs too "
+					    "much; asked again in 10m");
 	return channel_ask(channel, "NodeTracing.stop", NULL, NULL);
 }
 
@@ -57,12 +54,17 @@ int cdp_gc_poll(struct channel *channel, struct cdp_gc *gc)
 	return r;
 }
 
-bool cdp_gc_answer(struct cdp_gc *gc, int64_t id, const struct tree *answer)
+bool cdp_gc_answer(struct channel *channel, struct cdp_gc *gc, int64_t id,
+		   const struct tree *answer)
 {
 	if (gc->start_id == 0 || id != gc->start_id)
 		return false;
 	gc->start_id = 0;
 	gc->refused = tree_get(answer, "error") != NULL;
+	if (gc->refused)
+		session_gc_untold(channel->session, "it cannot be traced");
+	else if (gc->on)
+		session_gc_told(channel->session);
 	return true;
 }
 

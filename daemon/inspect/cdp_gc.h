@@ -24,7 +24,8 @@ struct cdp_gc {
 int cdp_gc_poll(struct channel *channel, struct cdp_gc *gc);
 
 /* An answer; true when it was one of its own. */
-bool cdp_gc_answer(struct cdp_gc *gc, int64_t id, const struct tree *answer);
+bool cdp_gc_answer(struct channel *channel, struct cdp_gc *gc, int64_t id,
+		   const struct tree *answer);
 
 /* NodeTracing.dataCollected */
 void cdp_gc_data(struct channel *channel, struct cdp_gc *gc, const char *isolate,

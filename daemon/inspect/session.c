@@ -641,3 +641,14 @@ void session_gc(struct session *session, const char *isolate, const struct gc_ev
 	if (session->limits.gc_events && event->duration_ns <= GC_DURATION_MAX_NS)
 		session->events->gc(session->owner, isolate, event);
 }
+
+void session_gc_untold(struct session *session, const char *why_not)
+{
+	if (session->events->gc_told != NULL)
+		session->events->gc_told(session->owner, why_not);
+}
+
+void session_gc_told(struct session *session)
+{
+	session_gc_untold(session, NULL);
+}

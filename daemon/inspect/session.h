@@ -80,6 +80,11 @@ struct session_events {
 	/* Only with limits.gc_events. */
 	void (*gc)(void *owner, const char *isolate, const struct gc_event *event);
 	/*
+	 * Nothing is told of collections from now on, and why; or NULL: they are told. Said as
+	 * often as it is found so. May be NULL: not of interest.
+	 */
+	void (*gc_told)(void *owner, const char *why_not);
+	/*
 	 * The greeting or the poll is overdue, and again at every look while it stays so:
 	 * END_BLOCKED when the inspector's own thread still answers HTTP, END_SILENT when nothing
 	 * does. The session waits on.
@@ -200,6 +205,11 @@ void session_isolate_gone(struct session *session, const char *isolate);
 
 /* Of an isolate that has been told of by a sample. */
 void session_gc(struct session *session, const char *isolate, const struct gc_event *event);
+
+/* What cannot be told for now, and for people why not; that it can be again. */
+enum { SESSION_GC_REASON_MAX = 160 };
+void session_gc_untold(struct session *session, const char *why_not);
+void session_gc_told(struct session *session);
 
 /* Everything ends: the program goes, or nothing it says makes sense. */
 void session_fail(struct session *session, enum session_end end, const char *fmt, ...)

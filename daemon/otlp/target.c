@@ -222,7 +222,7 @@ static void write_gc_family(struct otlp_writer *w, const struct otlp_part *part,
 {
 	otlp_metric_begin(w, id);
 	for (uint32_t i = 0; i < part->isolates_n; i++) {
-		const struct gc_stats *gc = part->isolates[i]->gc;
+		const struct gc_stats *gc = target_gc_stats(part->target, part->isolates[i]);
 		struct otlp_point point = point_of(part, i);
 
 		point.start_wall_ms = part->isolates[i]->seen_wall_ms;

@@ -142,12 +142,17 @@ static void take_live(const struct target *target, struct isolate *isolate)
 {
 	struct sample *last = &isolate->last;
 	uint64_t used = last->value[SAMPLE_HEAP_USED];
+	const struct gc_stats *gc = target_gc_stats(target, isolate);
 
-	if (isolate->gc != NULL && isolate->gc->has_live)
-		sample_set(last, SAMPLE_HEAP_LIVE,
-			   used < isolate->gc->live_bytes ? used : isolate->gc->live_bytes);
+	if (gc != NULL && gc->has_live)
+		sample_set(last, SAMPLE_HEAP_LIVE, used < gc->live_bytes ? used : gc->live_bytes);
 	else if (collect_is_live(target, isolate->name))
 		sample_set(last, SAMPLE_HEAP_LIVE, used);
+}
+
+const struct gc_stats *target_gc_stats(const struct target *target, const struct isolate *isolate)
+{
+	return target->gc_untold[0] == '\0' ? isolate->gc : NULL;
 }
 
 void target_take_gc(struct target *target, const char *name, const struct gc_event *event)

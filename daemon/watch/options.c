@@ -189,10 +189,10 @@ const struct option_desc poll_options[] = {
 	  .choices = gc_events_modes,
 	  .def = "never",
 	  .help = "Whether the runtime is to tell of its own collections of garbage: pauses or "
-		  "spans, counts, and of Node the live set. RUNTIMES.md says which can, how, and "
-		  "what "
-		  "that costs the target. Wants an interval of at most 1m, and a connection that "
-		  "stays." },
+		  "spans, counts, and of Node and Chromium the live set. "
+		  "RUNTIMES.md says which can, how, and what that costs the target: nobody else "
+		  "can record the performance of a Chromium meanwhile. "
+		  "Wants an interval of at most 1m, and a connection that stays." },
 	{ 0 },
 };
 

@@ -405,6 +405,19 @@ static void on_gc(void *owner, const char *name, const struct gc_event *event)
 	target_take_gc(owner, name, event);
 }
 
+static void on_gc_told(void *owner, const char *why_not)
+{
+	struct target *target = owner;
+	const struct log_field fields[] = { { "target", target->spec.name },
+					    { "reason", why_not } };
+
+	if (why_not == NULL && target->gc_untold[0] != '\0')
+		log_event(LEVEL_INFO, "watch", NULL, fields, 1, "collections are told again");
+	if (why_not != NULL && strcmp(target->gc_untold, why_not) != 0)
+		log_event(LEVEL_WARN, "watch", NULL, fields, 2, "collections are not told");
+	str_copy(target->gc_untold, sizeof(target->gc_untold), why_not != NULL ? why_not : "");
+}
+
 static void on_late(void *owner, enum session_end why, const char *reason)
 {
 	struct target *target = owner;
@@ -490,6 +503,7 @@ static const struct session_events session_events = {
 	.polled = on_polled,
 	.collected = on_collected,
 	.gc = on_gc,
+	.gc_told = on_gc_told,
 	.late = on_late,
 	.closed = on_closed,
 };

@@ -107,6 +107,7 @@ struct target {
 	uint64_t rss_bytes; /* as the runtime says; 0 unknown */
 
 	struct collection collection; /* forced, under way */
+	char gc_untold[SESSION_GC_REASON_MAX]; /* why nothing is told of collections; "": it is */
 	uint64_t gc_forced_ns; /* monotonic, when the last one was begun; 0: none was */
 	bool up; /* the last poll succeeded */
 	bool capturing;
@@ -223,6 +224,8 @@ struct isolate *target_need_isolate(struct target *target, const char *name);
 int target_take_sample(struct target *target, const char *name, const struct sample *sample);
 /* What it told of a collection of an isolate that has been sampled. */
 void target_take_gc(struct target *target, const char *name, const struct gc_event *event);
+/* What its collections have come to; NULL: nothing is told of them, or not now. */
+const struct gc_stats *target_gc_stats(const struct target *target, const struct isolate *isolate);
 void target_drop_isolate(struct target *target, struct isolate *isolate);
 
 /* All but main that were not sampled since; 0 drops none, UINT64_MAX all. */

@@ -11,29 +11,17 @@ import yaml
 
 from lab.bun import Bun
 from lab.cdp import Client
-from lab.chromium import Chromium, isolate
 from lab.ctl import Ctl
-from lab.daemon import PLAIN, POLL, static_config
+from lab.daemon import PLAIN, static_config
 from lab.deno import Deno
 from lab.firefox import Firefox
-from lab.site import Site
+from lab.gc import EVENTS, GC, counts as gc_counts, force, forced
 from lab.wait import until
 from lab import webkit, workerd
 
 MIB = 1 << 20
 USED = "heapwatch_heap_used_bytes"
 LEAVES = max(3, round(30 * float(os.environ.get("HEAPWATCH_TEST_SCALE", "0.1"))))
-
-
-def force(daemon, target="app", **wishes):
-    return daemon.post(f"/api/v1/targets/{target}/gc", json.dumps(wishes).encode(),
-                       {"Content-Type": "application/json"})
-
-
-def forced(daemon, target="app", **wishes):
-    answer = force(daemon, target, **wishes)
-    assert answer.status == 200, (answer.status, answer.text, daemon.tail())
-    return answer.json()["data"]
 
 
 def expect_sizes(got, isolate_name="main"):
@@ -171,19 +159,8 @@ def test_workerd_cannot(nursery, tmp_path, watch):
 
 # ---- told by the runtime ----
 
-EVENTS = dict(POLL, gc_events="always")
-GC = "heapwatch_gc_"
-
-
 # A young generation that is full several times a second.
 BUSY = ("--max-semi-space-size=2",)
-
-
-def gc_counts(daemon, kind, isolate_name="main", what="pause_seconds"):
-    """(how many, seconds in all)"""
-    labels = {"target": "app", "isolate": isolate_name, "kind": kind}
-    return (daemon.value(GC + what + "_count", **labels) or 0,
-            daemon.value(GC + what + "_sum", **labels) or 0)
 
 
 def own_counts(node):

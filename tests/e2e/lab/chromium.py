@@ -23,8 +23,8 @@ def binary():
 class Chromium:
     """With one page open, `page` its target's id; `address` is what a target says."""
 
-    def __init__(self, nursery, home, url):
-        self.process = nursery.start([binary(), *FLAGS, f"--user-data-dir={home}", url])
+    def __init__(self, nursery, home, url, flags=()):
+        self.process = nursery.start([binary(), *FLAGS, *flags, f"--user-data-dir={home}", url])
         heard = self.process.wait_line(r"^DevTools listening on ws://127\.0\.0\.1:(\d+)(/\S+)")
         self.port, self.path = int(heard[1]), heard[2]
         self.address = f"127.0.0.1:{self.port}"

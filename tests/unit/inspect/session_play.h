@@ -138,6 +138,8 @@ struct seen {
 	unsigned collected, gcs;
 	int collect_result;
 	struct gc_event gc;
+	char gc_isolate[64], gc_untold[SESSION_GC_REASON_MAX];
+	unsigned gc_untold_n;
 };
 
 static struct loop loop;
@@ -202,9 +204,16 @@ static inline void on_collected(void *owner, int result, uint64_t duration_ns, c
 static inline void on_gc(void *owner, const char *isolate, const struct gc_event *event)
 {
 	(void)owner;
-	cr_expect_str_eq(isolate, "main");
+	str_copy(seen.gc_isolate, sizeof(seen.gc_isolate), isolate);
 	seen.gcs++;
 	seen.gc = *event;
+}
+
+static inline void on_gc_told(void *owner, const char *why_not)
+{
+	(void)owner;
+	seen.gc_untold_n += why_not != NULL;
+	str_copy(seen.gc_untold, sizeof(seen.gc_untold), why_not != NULL ? why_not : "");
 }
 
 static const struct session_events events = {
@@ -214,6 +223,7 @@ static const struct session_events events = {
 	.polled = on_polled,
 	.collected = on_collected,
 	.gc = on_gc,
+	.gc_told = on_gc_told,
 	.late = on_late,
 	.closed = on_closed,
 };

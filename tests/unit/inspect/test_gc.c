@@ -5,6 +5,7 @@
 
 #include "inspect/gc_trace.h"
 #include "inspect/rdp_gc.h"
+#include "inspect/trace_threads.h"
 #include "inspect/webkit_gc.h"
 #include "json/tree.h"
 
@@ -126,6 +127,70 @@ Test(gc, a_thread_is_two_numbers)
 	cr_expect_not(gc_trace_thread(bad, &pid, &tid));
 	tree_free(good);
 	tree_free(bad);
+}
+
+#define WORKER(more)                                                                               \
+	"{\"name\":\"TracingSessionIdForWorker\",\"pid\":7,\"tid\":13,\"args\":{\"data\":{" more   \
+	"}}}"
+#define FRAMES(frames)                                                                             \
+	"{\"name\":\"TracingStartedInBrowser\",\"pid\":2,\"tid\":2,\"args\":{\"data\":"            \
+	"{\"frames\":" frames "}}}"
+
+Test(gc, a_browser_tells_which_thread_runs_what)
+{
+	struct tree *main = parse("{\"name\":\"thread_name\",\"ph\":\"M\",\"pid\":15916,\"tid\":1,"
+				  "\"args\":{\"name\":\"CrRendererMain\"}}");
+	struct tree *worker = parse(WORKER("\"workerId\":\"8F93\",\"workerThreadId\":13"));
+	struct tree *frames = parse(FRAMES("[{\"frame\":\"42BF\",\"processId\":15916},"
+					   "{\"frame\":\"42BF\",\"processId\":8}]"));
+	const char *target;
+	int64_t pid, tid;
+
+	cr_expect(trace_main_thread(main, &pid, &tid) && pid == 15916 && tid == 1);
+	cr_expect(trace_worker(worker, &target, &pid, &tid) && pid == 7 && tid == 13);
+	cr_expect_str_eq(target, "8F93");
+	cr_expect_eq(trace_frames(frames), 2);
+	cr_expect(trace_frame(frames, 0, &target, &pid) && pid == 15916);
+	cr_expect_str_eq(target, "42BF");
+	cr_expect_not(trace_frame(frames, 2, &target, &pid));
+	tree_free(main);
+	tree_free(worker);
+	tree_free(frames);
+}
+
+Test(gc, threads_that_make_no_sense_are_none)
+{
+	static const char *const bad[] = {
+		"{}",
+		"[]",
+		"{\"name\":\"thread_name\",\"pid\":5,\"tid\":5,\"args\":{\"name\":\"Compositor\"}}",
+		"{\"name\":\"thread_name\",\"pid\":5,\"tid\":0,\"args\":{\"name\":"
+		"\"CrRendererMain\"}}",
+		"{\"name\":\"thread_name\",\"pid\":-5,\"tid\":5,\"args\":{\"name\":"
+		"\"CrRendererMain\"}}",
+		"{\"name\":\"thread_name\",\"pid\":5,\"tid\":5,\"args\":{\"name\":[]}}",
+		WORKER(""),
+		WORKER("\"workerId\":4,\"workerThreadId\":13"),
+		WORKER("\"workerId\":\"8F93\",\"workerThreadId\":\"13\""),
+		WORKER("\"workerId\":\"8F93\",\"workerThreadId\":1e300"),
+		FRAMES("{\"frame\":\"42BF\"}"),
+		FRAMES("[7]"),
+		FRAMES("[{\"frame\":\"42BF\"}]"), /* it has crashed */
+		FRAMES("[{\"frame\":7,\"processId\":5}]"),
+		FRAMES("[{\"frame\":\"42BF\",\"processId\":0}]"),
+		FRAMES("[{\"frame\":\"42BF\",\"processId\":99999999999999999999}]"),
+	};
+	const char *target;
+	int64_t pid, tid;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct tree *tree = parse(bad[i]);
+
+		cr_expect_not(trace_main_thread(tree, &pid, &tid), "%s", bad[i]);
+		cr_expect_not(trace_worker(tree, &target, &pid, &tid), "%s", bad[i]);
+		cr_expect_not(trace_frame(tree, 0, &target, &pid), "%s", bad[i]);
+		tree_free(tree);
+	}
 }
 
 static bool reads_webkit(const char *text, struct gc_event *ret)

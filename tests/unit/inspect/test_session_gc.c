@@ -111,6 +111,7 @@ Test(session_gc, each_poll_ends_a_trace_and_begins_the_next)
 	cr_assert_eq(times_sent("NodeTracing.start"), 2);
 	says(DATA GC_OF("5") "," GC_OF("6") "]}}");
 	cr_assert_eq(seen.gcs, 1, "of the main thread only");
+	cr_expect_str_eq(seen.gc_isolate, "main");
 	cr_assert_eq(seen.gc.duration_ns, 2000000);
 }
 
@@ -123,6 +124,7 @@ Test(session_gc, a_runtime_that_cannot_trace_is_asked_once)
 	      id_of("NodeTracing.start"));
 	poll_once();
 	cr_assert_eq(times_sent("NodeTracing"), 1);
+	cr_expect_str_eq(seen.gc_untold, "it cannot be traced");
 }
 
 Test(session_gc, what_tells_too_much_is_left_alone)
@@ -134,6 +136,7 @@ Test(session_gc, what_tells_too_much_is_left_alone)
 		poll_once();
 	cr_assert_eq(times_sent("NodeTracing.start"), 4);
 	cr_assert_eq(times_sent("NodeTracing.stop"), 4);
+	cr_expect(strstr(seen.gc_untold, "costs too much") != NULL);
 }
 
 Test(session_gc, what_was_not_asked_for_is_not_told)
