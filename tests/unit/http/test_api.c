@@ -231,6 +231,16 @@ static const struct {
 	  400, "bad_data" },
 	{ "POST", "/api/v1/targets/gone/captures",
 	  "{\"series\":{\"count\":2,\"spacing\":\"often\"}}", 400, "bad_data" },
+	{ "POST", "/api/v1/targets/gone/captures", "{\"series\":{\"count\":2,\"growth\":0.2}}", 400,
+	  "bad_data" },
+	{ "POST", "/api/v1/targets/gone/captures", "{\"series\":{\"count\":2,\"growth\":\"20\"}}",
+	  400, "bad_data" },
+	{ "POST", "/api/v1/targets/gone/captures", "{\"series\":{\"count\":2,\"deadline\":\"1h\"}}",
+	  400, "bad_data" },
+	{ "POST", "/api/v1/targets/gone/captures?series=2&growth=0.2&deadline=1m", "", 400,
+	  "bad_data" },
+	{ "POST", "/api/v1/targets/gone/captures?series=2&growth=0.2&deadline=1h", "", 409,
+	  "conflict" },
 	{ "POST", "/api/v1/targets/gone/captures?series=two", "", 400, "bad_data" },
 	{ "POST", "/api/v1/targets/gone/captures?series=2&spacing=1ms", "", 400, "bad_data" },
 	{ "POST", "/api/v1/targets/gone/captures?series=2&kind=diagnostics", "", 400, "bad_data" },
@@ -271,7 +281,7 @@ Test(api, refusals)
 	cr_expect_eq(client_status(&client), 429);
 	done();
 	/* Those that were asked for and refused are shown. */
-	cr_expect_eq(tree_size(tree_get(get("/api/v1/captures"), "refused")), 4);
+	cr_expect_eq(tree_size(tree_get(get("/api/v1/captures"), "refused")), 5);
 	done();
 	account_fini(&scene.captures);
 	close(folder);
