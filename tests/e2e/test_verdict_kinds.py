@@ -21,26 +21,35 @@ KINDS = {
 }
 
 
-def test_each_kind_is_first_in_its_verdict(nursery, start_node, start_daemon, tmp_path):
+def check(daemon, name, class_, holder, held_as):
+    text = wait_verdict(daemon, name)
+    leaks = report_of(daemon, series_of(daemon, name)[-1])["leaks"]
+    assert (leaks["verdict"], leaks["text"]) == ("leak", text), (name, text)
+    first = leaks["suspects"][0]
+    assert class_ in first["class"] and class_ in text, (name, text)
+    if holder:
+        assert (first["holder_name"], first["held_as"]) == (holder, held_as), (name, text)
+    assert daemon.value("heapwatch_leak_verdict", target=name) == 1
+
+
+def test_each_kind_is_first_in_its_verdict(start_node, start_daemon, tmp_path):
     programs = {kind: start_node(22, "steady", kind) for kind in KINDS}
     programs["healthy"] = start_node(22, "steady")
+    daemon = start_daemon(configuration(
+        tmp_path, {name: program.address for name, program in programs.items()}))
+    for name, expected in KINDS.items():
+        check(daemon, name, *expected)
+    assert wait_verdict(daemon, "healthy").startswith("nothing accumulates")
+    assert daemon.value("heapwatch_leak_verdict", target="healthy") == 0
+
+
+def test_firefox(nursery, start_daemon, tmp_path):
+    """A .fxsnapshot has no ids that last, and is of the whole browser besides."""
     browser = firefox.Firefox(nursery, tmp_path / "firefox")
     browser.evaluate(hoards.SCRIPT.read_text() +
                      "; hoards.start('sessions'); setInterval(() => hoards.work(40), 100); 1")
-    programs["firefox"] = browser
-    daemon = start_daemon(configuration(
-        tmp_path, {name: program.address for name, program in programs.items()}))
-    for name, (class_, holder, held_as) in {**KINDS, "firefox": KINDS["sessions"]}.items():
-        text = wait_verdict(daemon, name)
-        leaks = report_of(daemon, series_of(daemon, name)[-1])["leaks"]
-        assert (leaks["verdict"], leaks["text"]) == ("leak", text), (name, text)
-        first = leaks["suspects"][0]
-        assert class_ in first["class"], (name, text)
-        if holder:
-            assert (first["holder_name"], first["held_as"]) == (holder, held_as), (name, text)
-        assert class_ in text and daemon.value("heapwatch_leak_verdict", target=name) == 1
-    assert wait_verdict(daemon, "healthy").startswith("nothing accumulates")
-    assert daemon.value("heapwatch_leak_verdict", target="healthy") == 0
+    daemon = start_daemon(configuration(tmp_path, {"browser": browser.address}))
+    check(daemon, "browser", *KINDS["sessions"])
 
 
 def test_a_trend_is_explained_without_a_person(start_node, start_daemon, tmp_path):
