@@ -229,6 +229,7 @@ def test_bodies_are_packed(start_daemon, collect, app):
     assert all(headers["Content-Encoding"] == "gzip" for headers, _ in collector.requests)
     packed = max(collector.sizes)
     daemon.configure(pushing({"app": app.address}, f"http://{collector.target}"))
+    daemon.process.signal(signal.SIGHUP)
     collector.wait(lambda c: "Content-Encoding" not in c.requests[-1][0] and
                    c.points("app", "heapwatch.heap.used"), "plain bodies")
     assert collector.sizes[-1] > 3 * packed
