@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "capture/collection.h"
+#include "capture/verdict.h"
 #include "http/route.h"
 #include "inspect/parting.h"
 #include "net/http_call.h"
@@ -230,6 +231,16 @@ static void on_verdict(void *owner, const struct manifest *manifest)
 	struct daemon *daemon = owner;
 
 	alerts_tell_verdict(&daemon->alerts, manifest->series, manifest->analysis.verdict.text);
+}
+
+/* Its last snapshot will not come. */
+static void on_no_verdict(void *owner, const char *series, const char *why)
+{
+	struct daemon *daemon = owner;
+	struct manifest_verdict verdict;
+
+	verdict_none(&verdict, why);
+	alerts_tell_verdict(&daemon->alerts, series, verdict.text);
 }
 
 /* Of those that came to the spool right before the daemon ended. */
@@ -614,6 +625,7 @@ static int start_watch(struct daemon *daemon, const struct settings *settings)
 	daemon->captures.version = VERSION;
 	daemon->captures.on_done = on_captured;
 	daemon->captures.on_collected = on_collected;
+	daemon->captures.on_no_verdict = on_no_verdict;
 	daemon->captures.owner = daemon;
 	if (r == 0)
 		r = adoption_new(&daemon->adoption, &daemon->captures);

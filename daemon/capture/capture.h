@@ -162,6 +162,8 @@ struct captures {
 	const char *version; /* of the daemon */
 	void (*on_done)(void *owner, const struct capture *capture);
 	void (*on_collected)(void *owner, const struct collection_end *end);
+	/* The last snapshot of this series will not come; why. */
+	void (*on_no_verdict)(void *owner, const char *series, const char *why);
 	void *owner;
 };
 

@@ -10,11 +10,14 @@
 #include "capture/series.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "capture/account.h"
 #include "capture/step.h"
+#include "capture/verdict.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/log.h"
@@ -22,6 +25,9 @@
 #include "watch/target.h"
 
 #define PATIENCE_SPACINGS 2
+
+/* How often a heap is looked at that has to grow first; the values are those of the last poll. */
+#define LOOK_NS NS_PER_S
 
 static void plan_free(struct series_plan *plan)
 {
@@ -81,6 +87,8 @@ int series_begin(struct captures *captures, const struct capture_request *reques
 	plan->count = request->series->count;
 	plan->spacing_ns = request->series->spacing_ns;
 	plan->due_ns = clock_mono_ns() + plan->spacing_ns;
+	growth_init(&plan->growth, request->series);
+	growth_begin(&plan->growth, clock_mono_ns());
 	plan->gc_before = request->gc_before || request->series->gc_before;
 	plan->force = request->force;
 	plan->has_guards = request->guards != NULL;
@@ -120,6 +128,7 @@ static void next(struct captures *captures, struct series_plan *plan, uint64_t n
 	captures->unsaved = true;
 	plan->index++;
 	plan->due_ns = now_ns + plan->spacing_ns;
+	growth_begin(&plan->growth, now_ns);
 	if (plan->index > plan->count)
 		plan_free(plan);
 }
@@ -130,11 +139,27 @@ static bool may_pass(int refusal)
 	       refusal == REFUSAL_SPACE || refusal < 0;
 }
 
+/* Without its last one nothing is compared. */
+static void tell_no_verdict(struct captures *captures, const char *series, const char *fmt, ...)
+{
+	struct err why = { .text = "" };
+	va_list args;
+
+	if (captures->on_no_verdict == NULL)
+		return;
+	va_start(args, fmt);
+	vsnprintf(why.text, sizeof(why.text), fmt, args);
+	va_end(args);
+	captures->on_no_verdict(captures->owner, series, why.text);
+}
+
 static void give_up(struct captures *captures, struct series_plan *plan, const char *text)
 {
 	log_warn("capture", "the series %s of %s ends before %llu of %llu: %s", plan->id,
 		 plan->target, (unsigned long long)plan->index, (unsigned long long)plan->count,
 		 text);
+	tell_no_verdict(captures, plan->id, "the series ended before %llu of %llu: %s",
+			(unsigned long long)plan->index, (unsigned long long)plan->count, text);
 	captures->unsaved = true;
 	plan_free(plan);
 }
@@ -163,10 +188,91 @@ static void ask(struct captures *captures, struct series_plan *plan, uint64_t no
 	if (r > 0)
 		account_refused(captures, plan->target, &request, (enum capture_refusal)r,
 				err.text);
-	if (may_pass(r))
+	if (may_pass(r) || plan->index == plan->count)
 		give_up(captures, plan, r > 0 ? err.text : strerror(-r));
 	else
 		next(captures, plan, now_ns);
+}
+
+/* ---- by growth ---- */
+
+static void tell_step(const struct series_plan *plan, enum growth_step step, uint64_t live_bytes)
+{
+	const struct growth *growth = &plan->growth;
+	char base[STR_UNIT_MAX], live[STR_UNIT_MAX], patience[STR_UNIT_MAX];
+
+	str_format_bytes(base, growth->base_bytes);
+	str_format_bytes(live, live_bytes);
+	if (step == GROWTH_REACHED)
+		log_info("capture", "the heap of %s has grown from %s to %s: %llu of the series %s",
+			 plan->target, base, live, (unsigned long long)plan->index, plan->id);
+	else
+		log_info("capture",
+			 "the heap of %s has not grown by %g%% within %s: %llu of the series %s "
+			 "is taken nonetheless",
+			 plan->target, 100 * growth->share,
+			 str_format_duration(patience, growth->patience_ns),
+			 (unsigned long long)plan->index, plan->id);
+}
+
+/* The patience with a target that is busy runs from here. */
+static void reach(struct captures *captures, struct series_plan *plan, uint64_t now_ns)
+{
+	plan->growth.reached = true;
+	plan->due_ns = now_ns;
+	captures->unsaved = true;
+}
+
+static void give_up_growth(struct captures *captures, struct series_plan *plan)
+{
+	char patience[STR_UNIT_MAX];
+	struct err why = { .text = "" };
+
+	err_set(&why, 0, "the heap has not grown by %g%% within %s", 100 * plan->growth.share,
+		str_format_duration(patience, plan->growth.patience_ns));
+	give_up(captures, plan, why.text);
+}
+
+/* Is it to be asked for now? Nobody is to touch the plan after false: it may be given up. */
+static bool is_grown(struct captures *captures, struct series_plan *plan, uint64_t now_ns)
+{
+	const struct target *target = targets_find_name(captures->targets, plan->target);
+	const struct isolate *isolate =
+		target != NULL ? target_find_isolate(target, plan->isolate) : NULL;
+	uint64_t live_bytes = growth_live_bytes(target, isolate);
+	enum growth_step step;
+
+	if (growth_see(&plan->growth, live_bytes))
+		captures->unsaved = true;
+	if (now_ns < plan->due_ns)
+		return false;
+	step = growth_judge(&plan->growth, live_bytes, now_ns);
+	if (step == GROWTH_WAITS)
+		return false;
+	if (step == GROWTH_LATE && plan->growth.give_up) {
+		give_up_growth(captures, plan);
+		return false;
+	}
+	tell_step(plan, step, live_bytes);
+	reach(captures, plan, now_ns);
+	return true;
+}
+
+static bool waits_for_growth(const struct series_plan *plan)
+{
+	return plan->growth.share > 0 && !plan->growth.reached;
+}
+
+static bool is_due(struct captures *captures, struct series_plan *plan, uint64_t now_ns)
+{
+	return waits_for_growth(plan) ? is_grown(captures, plan, now_ns) : plan->due_ns <= now_ns;
+}
+
+static uint64_t time_left(const struct series_plan *plan, uint64_t now_ns)
+{
+	uint64_t left_ns = plan->due_ns > now_ns ? plan->due_ns - now_ns : 0;
+
+	return waits_for_growth(plan) ? LOOK_NS : left_ns;
 }
 
 uint64_t series_tick(struct captures *captures, uint64_t now_ns)
@@ -176,12 +282,12 @@ uint64_t series_tick(struct captures *captures, uint64_t now_ns)
 	list_each_safe (link, &captures->series) {
 		struct series_plan *plan = container_of(link, struct series_plan, link);
 
-		if (plan->due_ns <= now_ns)
+		if (is_due(captures, plan, now_ns))
 			ask(captures, plan, now_ns);
 	}
 	list_each (link, &captures->series) {
 		const struct series_plan *plan = container_of(link, struct series_plan, link);
-		uint64_t left_ns = plan->due_ns > now_ns ? plan->due_ns - now_ns : 0;
+		uint64_t left_ns = time_left(plan, now_ns);
 
 		if (left_ns < wait_ns)
 			wait_ns = left_ns;
@@ -213,7 +319,12 @@ void series_ended(struct captures *captures, const struct capture *capture)
 {
 	struct series_plan *plan = find(captures, capture->manifest.series);
 
-	if (plan == NULL || capture->step != CAPTURE_FAILED)
+	if (capture->step != CAPTURE_FAILED)
+		return;
+	if (verdict_is_due(&capture->manifest))
+		tell_no_verdict(captures, capture->manifest.series, "its last snapshot failed: %s",
+				capture->error);
+	if (plan == NULL)
 		return;
 	if (strcmp(plan->id, capture->id) == 0)
 		give_up(captures, plan, "its first capture failed");

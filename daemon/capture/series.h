@@ -1,14 +1,16 @@
 #pragma once
 
 /*
- * Series: the captures of a series that are still to come, each asked for anew when it is due. The
- * first one was judged as any capture is; a later one is judged by what protects the target and the
- * spool, but not by the history of its rule, for a series counts as one capture. A later one that
- * finds its target busy or away is asked for again at each tick, until twice the spacing has
- * passed: then the series is given up, visibly, as refused.
+ * Series: the captures of a series that are still to come, each asked for anew when it is due: at
+ * its time, or when the heap has grown by a step (capture/growth.h). The first one was judged as
+ * any capture is; a later one is judged by what protects the target and the spool, but not by the
+ * history of its rule, for a series counts as one capture. A later one that finds its target busy
+ * or away is asked for again at each tick, until twice the spacing has passed: then the series is
+ * given up, visibly, as refused, and whoever asked for it is told that there will be no verdict.
  */
 
 #include "capture/capture.h"
+#include "capture/growth.h"
 #include "pipeline/recipe.h"
 
 struct json_writer;
@@ -24,6 +26,7 @@ struct series_plan {
 	double cause_value;
 	uint64_t index, count; /* of the next one: 2 of 3 */
 	uint64_t spacing_ns, due_ns; /* monotonic; in the state file as wall time */
+	struct growth growth; /* since the last one */
 	bool gc_before, force, has_guards;
 	struct rule_guards guards;
 	struct recipe_choice recipe; /* owned */

@@ -4,11 +4,14 @@
  *   {"id": "0123...", "target": "api", "isolate": "main", "rule": "HeapNearLimit", "cause": "...",
  *    "cause_value": 0.83, "index": 2, "count": 3, "spacing_ms": 600000, "due_ms": 1769903990000,
  *    "gc_before": true, "force": false, "redact": "strings", "compress": "zstd",
+ *    "growth": 0.2, "base_bytes": 52428800, "patience_ms": 86400000,
+ *    "deadline_ms": 1769990390000, "give_up": false, "reached": false,
  *    "encrypt": ["age1..."], "guards": {...}}
  *
  * redact, compress and encrypt are there when the series was asked for with them, guards when its
- * rule has some. A plan with a member that makes no sense is left out whole: a series that is not
- * resumed is better than one that is sealed or judged otherwise than was said.
+ * rule has some, growth and the five behind it when it goes by growth. A plan with a member that
+ * makes no sense is left out whole: a series that is not resumed is better than one that is sealed
+ * or judged otherwise than was said.
  */
 
 #include "capture/series.h"
@@ -74,11 +77,22 @@ static void write_guards(struct json_writer *w, const struct safety_guards *guar
 	json_write_object_end(w);
 }
 
-static int64_t due_wall_ms(const struct series_plan *plan)
+static void write_time(struct json_writer *w, const char *name, uint64_t mono_ns)
 {
-	int64_t left_ns = (int64_t)(plan->due_ns - clock_mono_ns());
+	int64_t left_ns = (int64_t)(mono_ns - clock_mono_ns());
 
-	return clock_wall_ms() + left_ns / (int64_t)NS_PER_MS;
+	json_write_key(w, name);
+	json_write_int(w, clock_wall_ms() + left_ns / (int64_t)NS_PER_MS);
+}
+
+static void write_growth(struct json_writer *w, const struct growth *growth)
+{
+	json_member_double(w, "growth", growth->share);
+	json_member_uint(w, "base_bytes", growth->base_bytes);
+	json_member_uint(w, "patience_ms", growth->patience_ns / NS_PER_MS);
+	write_time(w, "deadline_ms", growth->deadline_ns);
+	json_member_bool(w, "give_up", growth->give_up);
+	json_member_bool(w, "reached", growth->reached);
 }
 
 static void write_plan(struct json_writer *w, const struct series_plan *plan)
@@ -93,10 +107,11 @@ static void write_plan(struct json_writer *w, const struct series_plan *plan)
 	json_member_uint(w, "index", plan->index);
 	json_member_uint(w, "count", plan->count);
 	json_member_uint(w, "spacing_ms", plan->spacing_ns / NS_PER_MS);
-	json_write_key(w, "due_ms");
-	json_write_int(w, due_wall_ms(plan));
+	write_time(w, "due_ms", plan->due_ns);
 	json_member_bool(w, "gc_before", plan->gc_before);
 	json_member_bool(w, "force", plan->force);
+	if (plan->growth.share > 0)
+		write_growth(w, &plan->growth);
 	write_recipe(w, &plan->recipe);
 	if (plan->has_guards)
 		write_guards(w, &plan->guards.safety);
@@ -204,21 +219,40 @@ static bool read_guards(const struct tree *node, struct series_plan *plan)
 	return !guards->has_quiet || read_quiet(tree_get(table, "quiet_minutes"), &guards->quiet);
 }
 
-/* What fell due while nobody was here is due now, with one spacing of patience left. */
-static void set_due(struct series_plan *plan, int64_t due_ms)
+/* Monotonic, at most a span from now: ahead of that is a clock that was put back. */
+static uint64_t read_time(int64_t wall_ms, uint64_t span_ns)
 {
 	uint64_t now_ns = clock_mono_ns();
-	int64_t left_ms = due_ms - clock_wall_ms();
-	int64_t spacing_ms = (int64_t)(plan->spacing_ns / NS_PER_MS);
+	int64_t left_ms = wall_ms - clock_wall_ms();
+	int64_t span_ms = (int64_t)(span_ns / NS_PER_MS);
 
-	if (left_ms < -spacing_ms)
-		left_ms = -spacing_ms;
-	if (left_ms > spacing_ms)
-		left_ms = spacing_ms; /* the clock was put back */
+	if (left_ms < -span_ms)
+		left_ms = -span_ms;
+	if (left_ms > span_ms)
+		left_ms = span_ms;
 	if (left_ms < 0 && now_ns < (uint64_t)-left_ms * NS_PER_MS)
-		plan->due_ns = 0;
-	else
-		plan->due_ns = now_ns + (uint64_t)(left_ms * (int64_t)NS_PER_MS);
+		return 0;
+	return now_ns + (uint64_t)(left_ms * (int64_t)NS_PER_MS);
+}
+
+static bool read_growth(const struct tree *node, struct growth *growth)
+{
+	uint64_t patience_ms;
+	int64_t deadline_ms;
+
+	if (tree_get(node, "growth") == NULL)
+		return true;
+	if (!tree_double(node, "growth", &growth->share) ||
+	    !tree_uint(node, "base_bytes", &growth->base_bytes) ||
+	    !tree_uint(node, "patience_ms", &patience_ms) ||
+	    !tree_int(node, "deadline_ms", &deadline_ms) ||
+	    !tree_bool(node, "give_up", &growth->give_up) ||
+	    !tree_bool(node, "reached", &growth->reached) || !(growth->share > 0) ||
+	    patience_ms == 0 || patience_ms > SPACING_MAX_MS)
+		return false;
+	growth->patience_ns = patience_ms * NS_PER_MS;
+	growth->deadline_ns = read_time(deadline_ms, growth->patience_ns);
+	return true;
 }
 
 static bool read_plan(const struct tree *node, struct series_plan *plan)
@@ -241,8 +275,9 @@ static bool read_plan(const struct tree *node, struct series_plan *plan)
 	    spacing_ms == 0 || spacing_ms > SPACING_MAX_MS)
 		return false;
 	plan->spacing_ns = spacing_ms * NS_PER_MS;
-	set_due(plan, due_ms);
-	return read_choice(node, "redact", &plan->recipe) &&
+	/* What fell due while nobody was here is due now, with one spacing of patience left. */
+	plan->due_ns = read_time(due_ms, plan->spacing_ns);
+	return read_growth(node, &plan->growth) && read_choice(node, "redact", &plan->recipe) &&
 	       read_choice(node, "compress", &plan->recipe) && read_encrypt(node, &plan->recipe) &&
 	       read_guards(node, plan);
 }

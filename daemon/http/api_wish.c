@@ -18,9 +18,8 @@
 
 enum { SERIES_COUNT_MAX = 20, RECIPIENT_WORD_MAX = 256 };
 
-#define SPACING_DEFAULT_NS (10 * 60 * NS_PER_S)
-#define SPACING_MIN_NS     NS_PER_S
-#define SPACING_MAX_NS     (7 * 24 * 3600 * NS_PER_S)
+#define SPACING_MIN_NS NS_PER_S
+#define SPACING_MAX_NS (7 * 24 * 3600 * NS_PER_S)
 
 static const char *const names[] = { "kind",        "isolate",  "redact",    "compress",
 				     "encrypt",     "series",   "gc_before", "force",
@@ -161,53 +160,113 @@ static int read_encrypt(struct http_exchange *exchange, struct wish *wish, struc
 	return words != NULL ? add_words(wish, words, err) : 0;
 }
 
-/* ---- series: {"count": 3, "spacing": "10m", "gc_before": true}, or in the query the count ---- */
+/* ---- series: {"count": 3, "spacing": "10m", "growth": "20%"...}, or in the query the count ----
+ */
 
-static int check_series(struct series_settings *series, const char *spacing, struct err *err)
+/* Its members that are texts. */
+static const char *const series_words[] = { "spacing", "growth", "deadline", "at_deadline", NULL };
+
+/* A person may take them closer together than a rule. */
+static int set_spacing(struct series_settings *series, const char *text, struct err *err)
 {
-	if (series->count < 1 || series->count > SERIES_COUNT_MAX)
-		return err_set(err, -EINVAL, "series: expected a count of 1 to %d",
-			       SERIES_COUNT_MAX);
-	series->spacing_ns = SPACING_DEFAULT_NS;
-	if (spacing != NULL && str_parse_duration(spacing, &series->spacing_ns) < 0)
-		return err_set(err, -EINVAL, "series.spacing: '%.40s' is no duration (10m)",
-			       spacing);
+	if (str_parse_duration(text, &series->spacing_ns) < 0)
+		return err_set(err, -EINVAL, "series.spacing: '%.40s' is no duration (10m)", text);
 	if (series->spacing_ns < SPACING_MIN_NS || series->spacing_ns > SPACING_MAX_NS)
 		return err_set(err, -EINVAL, "series.spacing: expected 1s to 7d");
 	return 0;
 }
 
+/* As the configuration would have it. NULL: not given. */
+static int set_series(struct series_settings *series, const char *name, const char *text,
+		      struct err *err)
+{
+	struct err why = { .text = "" };
+	int r;
+
+	if (text == NULL)
+		return 0;
+	if (strcmp(name, "spacing") == 0)
+		return set_spacing(series, text, err);
+	r = options_set(series_options, series, name, text, &why);
+	return r == -EINVAL ? err_set(err, r, "series.%s: %s", name, why.text) : r;
+}
+
+static int check_series(const struct series_settings *series, struct err *err)
+{
+	struct err why = { .text = "" };
+	const char *member;
+
+	if (series->count < 1 || series->count > SERIES_COUNT_MAX)
+		return err_set(err, -EINVAL, "series: expected a count of 1 to %d",
+			       SERIES_COUNT_MAX);
+	member = series_settings_check(series, &why);
+	if (member == NULL)
+		return 0;
+	return err_set(err, -EINVAL, "series.%s: %s", member, why.text);
+}
+
 static int read_series_member(struct wish *wish, const struct tree *table, struct err *err)
 {
-	const char *spacing = NULL;
+	int r = 0;
 
-	for (void *it = tree_first(table); it != NULL; it = tree_next(table, it))
-		if (strcmp(tree_name(it), "count") != 0 && strcmp(tree_name(it), "spacing") != 0 &&
-		    strcmp(tree_name(it), "gc_before") != 0)
-			return err_set(err, -EINVAL, "series: unknown member '%.40s'",
-				       tree_name(it));
 	if (!tree_is_object(table) || !tree_uint(table, "count", &wish->series.count))
 		return err_set(err, -EINVAL, "series: expected an object with a count");
-	if (tree_get(table, "spacing") != NULL && !tree_string(table, "spacing", &spacing))
-		return err_set(err, -EINVAL, "series.spacing: expected a text as \"10m\"");
-	if (tree_get(table, "gc_before") != NULL &&
+	for (size_t i = 0; r == 0 && series_words[i] != NULL; i++) {
+		const char *text = NULL;
+
+		if (tree_get(table, series_words[i]) != NULL &&
+		    !tree_string(table, series_words[i], &text))
+			return err_set(err, -EINVAL, "series.%s: expected a text", series_words[i]);
+		r = set_series(&wish->series, series_words[i], text, err);
+	}
+	if (r == 0 && tree_get(table, "gc_before") != NULL &&
 	    !tree_bool(table, "gc_before", &wish->series.gc_before))
 		return err_set(err, -EINVAL, "series.gc_before: expected true or false");
-	return check_series(&wish->series, spacing, err);
+	return r;
+}
+
+static int check_series_names(const struct tree *table, struct err *err)
+{
+	for (void *it = tree_first(table); it != NULL; it = tree_next(table, it)) {
+		const char *name = tree_name(it);
+		bool known = strcmp(name, "count") == 0 || strcmp(name, "gc_before") == 0;
+
+		for (size_t i = 0; series_words[i] != NULL; i++)
+			known |= strcmp(name, series_words[i]) == 0;
+		if (!known)
+			return err_set(err, -EINVAL, "series: unknown member '%.40s'", name);
+	}
+	return 0;
+}
+
+static int read_series_words(struct http_exchange *exchange, struct wish *wish, const char *count,
+			     struct err *err)
+{
+	int r = 0;
+
+	if (str_parse_uint(count, &wish->series.count) < 0)
+		wish->series.count = 0;
+	for (size_t i = 0; r == 0 && series_words[i] != NULL; i++)
+		r = set_series(&wish->series, series_words[i],
+			       http_argument(exchange, series_words[i]), err);
+	return r;
 }
 
 static int read_series(struct http_exchange *exchange, struct wish *wish, struct err *err)
 {
 	const struct tree *table = wish->body != NULL ? tree_get(wish->body, "series") : NULL;
 	const char *count = http_argument(exchange, "series");
+	int r;
 
-	if (table != NULL)
-		return read_series_member(wish, table, err);
-	if (count == NULL)
+	if (table == NULL && count == NULL)
 		return 0;
-	if (str_parse_uint(count, &wish->series.count) < 0)
-		wish->series.count = 0;
-	return check_series(&wish->series, http_argument(exchange, "spacing"), err);
+	r = options_defaults(series_options, &wish->series);
+	if (r == 0 && table != NULL)
+		r = check_series_names(table, err);
+	if (r == 0)
+		r = table != NULL ? read_series_member(wish, table, err)
+				  : read_series_words(exchange, wish, count, err);
+	return r < 0 ? r : check_series(&wish->series, err);
 }
 
 /* ---- of sampling: format is an array of words, or a list with commas ---- */

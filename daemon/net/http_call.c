@@ -442,8 +442,11 @@ static int set_method(CURL *easy, const struct http_request *request)
 	bool post = request->method != NULL && strcmp(request->method, "POST") == 0;
 	const char *payload = request->payload != NULL ? request->payload : post ? "" : NULL;
 
+	size_t size = request->payload_size;
+
 	if (payload != NULL) {
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)strlen(payload));
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE,
+				 (long)(size > 0 ? size : strlen(payload)));
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, payload);
 	}
 	if (request->method != NULL &&

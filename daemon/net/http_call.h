@@ -31,6 +31,7 @@ struct http_request {
 	const char *connect_to; /* HOST:PORT in place of the URL's, or NULL */
 	const char *accept; /* or NULL */
 	const char *payload; /* JSON, borrowed until the end; NULL: none */
+	size_t payload_size; /* 0: it is a text */
 	uint64_t timeout_ns; /* over all; with a sink, from each piece to the next */
 	size_t body_max; /* of what is gathered */
 	http_sink_fn *sink; /* NULL: gather. Gets the body of a 200, any other one is gathered */

@@ -107,7 +107,7 @@ void endpoint_fini(struct endpoint *endpoint)
 }
 
 int endpoint_post(const struct endpoint *endpoint, struct http_client *client, const char *payload,
-		  const char *const *headers,
+		  size_t size, const char *const *headers,
 		  void (*fn)(void *owner, const struct http_answer *answer), void *owner,
 		  struct http_fetch **ret, struct err *err)
 {
@@ -120,6 +120,7 @@ int endpoint_post(const struct endpoint *endpoint, struct http_client *client, c
 		.accept = "application/json",
 		.headers = headers,
 		.payload = payload,
+		.payload_size = size,
 		.timeout_ns = endpoint->timeout_ns,
 		.body_max = ANSWER_MAX,
 	};

@@ -30,11 +30,12 @@ int endpoint_init(struct endpoint *endpoint, const char *url,
 void endpoint_fini(struct endpoint *endpoint);
 
 /*
- * POST JSON; payload is borrowed until fn is called. headers: "Name: value", NULL at the end. 0;
+ * POST JSON, a text or so many bytes (size 0: a text) of what the headers say it is packed as;
+ * payload is borrowed until fn is called. headers: "Name: value", NULL at the end. 0;
  * -errno with text in err: a file cannot be read, or no memory; then fn is not called.
  */
 int endpoint_post(const struct endpoint *endpoint, struct http_client *client, const char *payload,
-		  const char *const *headers,
+		  size_t size, const char *const *headers,
 		  void (*fn)(void *owner, const struct http_answer *answer), void *owner,
 		  struct http_fetch **ret, struct err *err);
 

@@ -363,7 +363,7 @@ static int post(struct sender *sender, struct err *err)
 		return r;
 	for (unsigned i = 0; i < head.n; i++)
 		headers[i] = head.lines[i];
-	return endpoint_post(&sender->endpoint, sender->http, body, headers, on_answer, sender,
+	return endpoint_post(&sender->endpoint, sender->http, body, 0, headers, on_answer, sender,
 			     &sender->fetch, err);
 }
 

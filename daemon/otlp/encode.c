@@ -16,6 +16,7 @@
 #include "otlp/settings.h"
 #include "otlp/target.h"
 #include "util/buf.h"
+#include "util/str.h"
 #include "watch/target.h"
 
 /* ---- resource ---- */
@@ -83,6 +84,23 @@ static void write_process(struct json_writer *json, const struct otlp_frame *fra
 		write_own(json, frame, "process.runtime.description", engine);
 }
 
+/* Those that are not told otherwise already. No attribute of ours is a label: they have dots. */
+static void write_labels(struct json_writer *json, const struct otlp_frame *frame,
+			 const struct labels *labels)
+{
+	static const char *const told[] = { "service", "job", "instance" };
+
+	for (size_t i = 0; i < labels->n; i++) {
+		const char *name = labels->items[i].name;
+		bool is_told = str_has_prefix(name, "__");
+
+		for (size_t k = 0; k < sizeof(told) / sizeof(told[0]); k++)
+			is_told |= strcmp(name, told[k]) == 0;
+		if (!is_told)
+			write_own(json, frame, name, labels->items[i].value);
+	}
+}
+
 static void write_resource(struct json_writer *json, const struct otlp_frame *frame,
 			   const struct target *target)
 {
@@ -96,6 +114,7 @@ static void write_resource(struct json_writer *json, const struct otlp_frame *fr
 	write_instance(json, frame, target);
 	write_own(json, frame, "heapwatch.target", target->spec.name);
 	write_process(json, frame, target);
+	write_labels(json, frame, &target->spec.labels);
 	for (size_t i = 0; i < frame->attributes->n; i++)
 		otlp_write_text(json, items[i].name, items[i].value);
 	json_write_array_end(json);

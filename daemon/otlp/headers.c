@@ -25,14 +25,20 @@ static int make_line(const struct otlp_header_settings *header, char **ret, stru
 	return r;
 }
 
-int otlp_header_lines(const struct item_list *settings, char ***ret, struct err *err)
+int otlp_header_lines(const struct item_list *settings, const char *encoding, char ***ret,
+		      struct err *err)
 {
 	const struct otlp_header_settings *items = settings->items;
-	char **lines = calloc(settings->n + 1, sizeof(*lines));
+	char **lines = calloc(settings->n + 2, sizeof(*lines));
 	int r = lines != NULL ? 0 : err_set(err, -ENOMEM, "out of memory");
 
 	for (size_t i = 0; i < settings->n && r == 0; i++)
 		r = make_line(&items[i], &lines[i], err);
+	if (r == 0 && encoding != NULL &&
+	    asprintf(&lines[settings->n], "Content-Encoding: %s", encoding) < 0) {
+		lines[settings->n] = NULL;
+		r = err_set(err, -ENOMEM, "out of memory");
+	}
 	if (r < 0) {
 		otlp_header_lines_free(lines);
 		lines = NULL;

@@ -119,8 +119,9 @@ int otlp_markdown(struct buf *buf)
 		 "`service` of the target, else `job`, else its name),\n`service.instance.id` (the "
 		 "label `instance`, else NAME@HOST of the daemon), `heapwatch.target` (its name), "
 		 "and,\nonce they are known, `process.pid`, `process.runtime.name`, "
-		 "`process.runtime.version` and\n`process.runtime.description`. Sums and "
-		 "histograms are cumulative. The time of a point is that of the poll\nit is "
+		 "`process.runtime.version` and\n`process.runtime.description`; and the other "
+		 "labels of the target, by their own names. Sums and\nhistograms are cumulative. "
+		 "The time of a point is that of the poll\nit is "
 		 "from.\n\n"
 		 "| name | unit | kind | attributes | what it is |\n|---|---|---|---|---|\n");
 	for (size_t i = 0; i < OTLP_METRICS; i++)

@@ -77,6 +77,12 @@ static const struct option_desc attribute_options[] = {
 	{ 0 },
 };
 
+static const char *const compression_names[] = {
+	[OTLP_PLAIN] = "none",
+	[OTLP_GZIP] = "gzip",
+	NULL,
+};
+
 #define OTLP(member) offsetof(struct otlp_settings, member)
 
 const struct option_desc otlp_options[] = {
@@ -94,6 +100,13 @@ const struct option_desc otlp_options[] = {
 	  .def = "1m",
 	  .help = "How often all targets are exported. What could not be delivered until then is "
 		  "dropped, for what comes then is newer." },
+	{ .name = "compression",
+	  .type = OPTION_ENUM,
+	  .offset = OTLP(compression),
+	  .choices = compression_names,
+	  .def = "none",
+	  .help = "How bodies are packed. With `gzip` they are a small part of the size; every "
+		  "collector takes it, by the specification." },
 	{ .name = "headers",
 	  .type = OPTION_LIST,
 	  .offset = OTLP(headers),

@@ -19,6 +19,7 @@
 #include "net/http_call.h"
 #include "otlp/headers.h"
 #include "otlp/settings.h"
+#include "pipeline/gzip.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/fnv.h"
@@ -114,6 +115,12 @@ static void end_export(struct otlp *otlp)
 		begin_export(otlp);
 }
 
+/* Once, however often it is sent. One that cannot be packed for want of memory goes as it is. */
+static void pack_body(struct otlp *otlp)
+{
+	otlp->packed = otlp->settings->compression == OTLP_GZIP && gzip_pack(&otlp->body) == 0;
+}
+
 /* False: there is none to be sent. */
 static bool make_body(struct otlp *otlp)
 {
@@ -126,6 +133,8 @@ static bool make_body(struct otlp *otlp)
 	int r = otlp_encode(&otlp->body, otlp->targets, &frame, &otlp->cursor, &otlp->points);
 
 	otlp->pending = r == 0;
+	if (r == 0)
+		pack_body(otlp);
 	if (r == -E2BIG) {
 		if (otlp->dropped[OTLP_DROP_TOO_LARGE] == 0)
 			log_error("otlp", "some targets have more to tell than a request may hold");
@@ -236,10 +245,11 @@ static void on_answer(void *owner, const struct http_answer *answer)
 static int post(struct otlp *otlp, struct err *err)
 {
 	char **lines = NULL;
-	int r = otlp_header_lines(&otlp->settings->headers, &lines, err);
+	int r = otlp_header_lines(&otlp->settings->headers, otlp->packed ? "gzip" : NULL, &lines,
+				  err);
 
 	if (r == 0)
-		r = endpoint_post(&otlp->endpoint, otlp->http, buf_text(&otlp->body),
+		r = endpoint_post(&otlp->endpoint, otlp->http, otlp->body.data, otlp->body.size,
 				  (const char *const *)lines, on_answer, otlp, &otlp->fetch, err);
 	otlp_header_lines_free(lines);
 	return r;

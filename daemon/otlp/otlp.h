@@ -56,6 +56,7 @@ struct otlp {
 	bool exporting; /* there may be more after this body */
 	struct otlp_cursor cursor;
 	struct buf body;
+	bool packed; /* body is gzip */
 	bool pending; /* body is to be sent, or is under way */
 	uint64_t points; /* in body */
 	struct http_fetch *fetch;

@@ -15,9 +15,12 @@ struct otlp_attribute_settings {
 	char *name, *value;
 };
 
+enum otlp_compression { OTLP_PLAIN, OTLP_GZIP };
+
 struct otlp_settings {
 	char *endpoint; /* URL; NULL: nothing is pushed */
 	uint64_t interval_ns;
+	int compression; /* enum otlp_compression */
 	struct item_list headers; /* struct otlp_header_settings */
 	struct item_list resource_attributes; /* struct otlp_attribute_settings */
 	struct endpoint_settings access;

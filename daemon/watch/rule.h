@@ -33,6 +33,7 @@
 #include "watch/condition.h"
 #include "watch/matcher.h"
 #include "watch/sampling.h"
+#include "watch/series_steps.h"
 #include "watch/timeline.h"
 
 /*
@@ -67,13 +68,6 @@ enum capture_kind {
 	CAPTURE_KINDS,
 	/* Nothing is kept of it, but it stops the target and is judged as a capture. */
 	CAPTURE_KIND_GC = CAPTURE_KINDS,
-};
-
-/* Several captures, so that what grew can be told from what is large. */
-struct series_settings {
-	uint64_t count; /* 0 and 1: no series */
-	uint64_t spacing_ns; /* from one beginning to the next */
-	bool gc_before;
 };
 
 struct rule_action {

@@ -214,6 +214,21 @@ static void check_while(struct place *place, const struct rule_action *action, s
 		place_complain(place, path, "%s", err.text);
 }
 
+static void check_series(struct place *place, const struct rule_action *action, size_t i)
+{
+	struct err err = { 0 };
+	const char *member = series_settings_check(&action->series, &err);
+	char path[64];
+
+	if (action->kind != CAPTURE_KIND_SNAPSHOT && action->series.count > 0) {
+		snprintf(path, sizeof(path), "actions[%zu].series", i);
+		place_complain(place, path, "only snapshots come in series");
+	} else if (member != NULL) {
+		snprintf(path, sizeof(path), "actions[%zu].series.%s", i, member);
+		place_complain(place, path, "%s", err.text);
+	}
+}
+
 static void check_action(struct place *place, const struct rule_action *actions, size_t i)
 {
 	const struct rule_action *action = &actions[i];
@@ -229,10 +244,7 @@ static void check_action(struct place *place, const struct rule_action *actions,
 	if (action->kind == CAPTURE_KIND_GC)
 		return; /* judged by convert_gc() */
 	check_while(place, action, i);
-	if (action->kind != CAPTURE_KIND_SNAPSHOT && action->series.count > 0) {
-		snprintf(path, sizeof(path), "actions[%zu].series", i);
-		place_complain(place, path, "only snapshots come in series");
-	}
+	check_series(place, action, i);
 	if (action->kind != CAPTURE_KIND_SNAPSHOT && action->kind != CAPTURE_KIND_TIMELINE &&
 	    action->recipe.has_redact) {
 		snprintf(path, sizeof(path), "actions[%zu].redact", i);

@@ -163,36 +163,6 @@ static const char *const action_kinds[] = {
 	NULL,
 };
 
-static const struct option_desc series_options[] = {
-	{
-		.name = "count",
-		.type = OPTION_UINT,
-		.flags = OPTION_REQUIRED,
-		.offset = offsetof(struct series_settings, count),
-		.min = 1,
-		.max = 20,
-		.help = "How many captures. Two cannot tell a leak from a cache that fills.",
-	},
-	{
-		.name = "spacing",
-		.type = OPTION_TIME,
-		.offset = offsetof(struct series_settings, spacing_ns),
-		.min = 10 * NS_PER_S,
-		.max = 7 * 24 * 3600 * NS_PER_S,
-		.def = "10m",
-		.help = "From the beginning of one to the beginning of the next.",
-	},
-	{
-		.name = "gc_before",
-		.type = OPTION_BOOL,
-		.offset = offsetof(struct series_settings, gc_before),
-		.def = "false",
-		.help = "Have the runtime collect garbage before each, so that only what is held "
-			"differs. It stops the program for some 100 ms per gigabyte more.",
-	},
-	{ 0 },
-};
-
 const struct option_desc rule_action_options[] = {
 	{
 		.name = "capture",

@@ -193,9 +193,11 @@ def test_service_attributes_and_headers(start_node, start_daemon, collect, tmp_p
                      headers=[{"name": "X-Scope-OrgID", "value": "team 7"},
                               {"name": "Api-Key", "value_file": "../key"}],
                      resource_attributes=[{"name": "deployment.environment.name", "value": "test"},
-                                          {"name": "service.instance.id", "value": "ours"}])
+                                          {"name": "service.instance.id", "value": "ours"},
+                                          {"name": "zone", "value": "everywhere"}])
     config["targets"] = [
-        {"name": "a", "address": node.address, "labels": {"service": "shop", "job": "no"}},
+        {"name": "a", "address": node.address, "labels": {"service": "shop", "job": "no",
+                                                          "team": "till", "zone": "z1"}},
         {"name": "b", "address": f"127.0.0.1:{free_port()}", "labels": {"job": "batch"}}]
     daemon = start_daemon(config)
     daemon.wait_up("a")
@@ -204,6 +206,9 @@ def test_service_attributes_and_headers(start_node, start_daemon, collect, tmp_p
     assert a.attributes["service.name"] == "shop" and b.attributes["service.name"] == "batch"
     assert a.attributes["deployment.environment.name"] == "test"
     assert a.attributes["service.instance.id"] == "ours"
+    # Other labels are attributes too, unless the configuration says otherwise.
+    assert (a.attributes["team"], a.attributes["zone"]) == ("till", "everywhere")
+    assert not {"service", "job", "instance"} & a.attributes.keys()
     # Of what is down there is nothing to tell but that.
     assert list(b.metrics) == ["heapwatch.up"] and b.value("heapwatch.up") == 0
     assert "process.pid" not in b.attributes
@@ -212,6 +217,22 @@ def test_service_attributes_and_headers(start_node, start_daemon, collect, tmp_p
     key.write_text("renewed\n")
     collector.wait(lambda c: c.requests[-1][0]["Api-Key"] == "renewed", "a key read anew")
     assert "s3cret" not in "\n".join(daemon.process.lines)
+
+
+def test_bodies_are_packed(start_daemon, collect, app):
+    """Also one that is sent again."""
+    answers = [(503, {}, {"Retry-After": "1"})]
+    collector = collect(answer=lambda _: answers.pop() if answers else (200, {}, {}))
+    daemon = start_daemon(pushing({"app": app.address}, f"http://{collector.target}",
+                                  compression="gzip"))
+    collector.wait(lambda c: c.points("app", "heapwatch.heap.used") and len(c.requests) > 2, "values")
+    assert all(headers["Content-Encoding"] == "gzip" for headers, _ in collector.requests)
+    packed = max(collector.sizes)
+    daemon.configure(pushing({"app": app.address}, f"http://{collector.target}"))
+    daemon.process.signal(signal.SIGHUP)
+    collector.wait(lambda c: "Content-Encoding" not in c.requests[-1][0] and
+                   c.points("app", "heapwatch.heap.used"), "plain bodies")
+    assert collector.sizes[-1] > 3 * packed
 
 
 def test_restarted_programs_begin_their_sums_anew(start_node, start_daemon, collect):

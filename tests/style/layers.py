@@ -20,7 +20,7 @@ MAY = {
     "pipeline": "util json conf",
     "watch": "util loop json conf net inspect pipeline",
     "notify": "util loop json conf net inspect pipeline watch",
-    "otlp": "util loop json conf net inspect watch notify",
+    "otlp": "util loop json conf net inspect pipeline watch notify",
     "capture": "util loop json conf net inspect watch spool pipeline profile",
     "http": "util loop json conf watch notify otlp capture spool pipeline profile",
     "ctl": "util loop json conf net heap profile inspect watch spool pipeline",

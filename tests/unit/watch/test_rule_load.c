@@ -573,6 +573,25 @@ Test(rule_load, bad_actions)
 		{ ACTION "{capture: snapshot, series: {count: 2, spacing: 9s}}\n",
 		  "r.yaml:7:55: " AT
 		  ".actions[0].series.spacing: '9s' is out of range (10s to 7d)\n" },
+		{ ACTION "{capture: snapshot, series: {count: 2, growth: some}}\n",
+		  "r.yaml:7:54: " AT ".actions[0].series.growth: 'some' is not a share of one "
+		  "(examples: 80%, 0.8)\n" },
+		{ ACTION "{capture: snapshot, series: {count: 2, growth: 0.5%}}\n",
+		  "r.yaml:7:54: " AT
+		  ".actions[0].series.growth: 0.5% is out of range (1% to 100%)\n" },
+		{ ACTION "{capture: snapshot, series: {count: 2, deadline: 1h}}\n",
+		  "r.yaml:7:56: " AT ".actions[0].series.deadline: goes with growth\n" },
+		{ ACTION "{capture: snapshot, series: {count: 2, at_deadline: take}}\n",
+		  "r.yaml:7:59: " AT ".actions[0].series.at_deadline: goes with growth\n" },
+		{ ACTION "{capture: snapshot, series: {count: 2, growth: 20%, deadline: 5m}}\n",
+		  "r.yaml:7:69: " AT
+		  ".actions[0].series.deadline: 5m is shorter than the spacing (10m)\n" },
+		{ ACTION "{capture: snapshot, series: {count: 2, growth: 20%, spacing: 25h}}\n",
+		  "r.yaml:7:68: " AT
+		  ".actions[0].series.spacing: 1d is shorter than the spacing (1d1h)\n" },
+		{ ACTION "{capture: snapshot, series: {count: 2, growth: 20%, at_deadline: no}}\n",
+		  "r.yaml:7:72: " AT
+		  ".actions[0].series.at_deadline: 'no' is not one of take, give_up\n" },
 		{ ACTION "{capture: snapshot, redact: some}\n",
 		  "r.yaml:7:35: " AT ".actions[0].redact: 'some' is not one of none, strings, all "
 		  "(did you mean 'none'?)\n" },
