@@ -142,6 +142,36 @@ def test_another_capture_comes_first(start_node, watch, major):
         assert is_sampling(client) and len(ready(daemon)) == 3
 
 
+def test_the_page_of_a_target(start_node, watch):
+    """What allocated most in the last profiles, those of an earlier process too, in one table."""
+    node = start_node(24, "allocate")
+    daemon = watch(app=node.address, sections=sections(
+        "2s", analysis={"enabled": True, "headroom": 0, "max_memory": "64MiB"}))
+    assert '<a href="/targets/app/profile">profile</a>' in daemon.get("/").text
+    none = daemon.get("/targets/app/profile")
+    assert none.status == 404 and "no continuous profile" in none.text
+    with Client(node.port) as client:
+        for n in range(2):
+            wait_profiles(daemon, n)
+            wait_sampling(daemon, client)
+            kept_bytes(node)
+    last = wait_profiles(daemon, 3)[2]
+
+    def report():
+        answer = daemon.get(f"/api/v1/captures/{last['id']}/report")
+        return answer.json() if answer.status == 200 else None
+    merged = until(report, lambda: f"its report; log:\n{daemon.tail()}")
+    assert merged["profiles"] == 3 and merged["duration_seconds"] == 6
+    table = top(*[path_of(daemon, m) for m in ready(daemon) if m["finished_wall_ms"] <= last["finished_wall_ms"]])
+    assert merged["bytes"] == table["bytes"]
+    assert merged["functions"][0] == table["functions"][0]
+    assert merged["functions"][0]["function"] == "waste"
+
+    page = daemon.get("/targets/app/profile")
+    assert page.status == 200 and "continuous" in page.text and "one after the other" in page.text
+    assert page.text.index("waste") < page.text.index("keepMany")
+
+
 def test_they_push_out_no_snapshot(start_node, watch):
     node = start_node(24, "allocate")
     daemon = watch(app=node.address, sections=sections(
