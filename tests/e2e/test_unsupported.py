@@ -123,7 +123,7 @@ def test_continuous_profiles(runtime, address, watch):
     until(lambda: [r["text"] for r in daemon.api("/captures")["refused"]] == [text],
           lambda: f"{text}; log:\n{daemon.tail()}")
     polls = daemon.value("heapwatch_polls_total", target="app")
-    until(lambda: daemon.value("heapwatch_polls_total", target="app") > polls + 2, "more polls")
+    until(lambda: daemon.value("heapwatch_polls_total", target="app") > polls + 5, "more polls")
     refused, = daemon.api("/captures")["refused"]
     assert refused["reason"] == "unsupported"
     assert daemon.value("heapwatch_captures_suppressed_total", target="app", rule="",
