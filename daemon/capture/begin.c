@@ -230,6 +230,9 @@ static bool may_begin(const struct captures *captures, const struct capture *cap
 		return false;
 	if (capture->of_target && continuous_is_there(captures, capture->target_id))
 		return false;
+	/* It was there first, but whoever came since would wait for it. */
+	if (capture->continuous && continuous_must_wait(captures, capture->target_id))
+		return false;
 	if (step_is_sampling(capture))
 		return step_has_thread(captures, capture->continuous);
 	list_each (link, &captures->running) {

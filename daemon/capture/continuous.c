@@ -87,6 +87,11 @@ bool continuous_is_there(const struct captures *captures, uint64_t target_id)
 	return capture != NULL && capture->step == CAPTURE_RUNNING;
 }
 
+bool continuous_must_wait(const struct captures *captures, uint64_t target_id)
+{
+	return under_way(captures, target_id, false) != NULL;
+}
+
 /* Once: the second time it would be cancelled. */
 static void end_early(struct captures *captures, struct capture *capture)
 {
@@ -229,7 +234,7 @@ void continuous_run(struct captures *captures)
 		if (is_over(captures, it, target, capture))
 			continue;
 		if (capture == NULL && now_ns >= it->due_ns && target->state == TARGET_UP &&
-		    under_way(captures, it->target_id, false) == NULL &&
+		    !continuous_must_wait(captures, it->target_id) &&
 		    step_has_thread(captures, true))
 			ask(captures, it, target);
 	}

@@ -97,12 +97,15 @@ Test(continuous, it_is_in_nobodys_way_and_waits_for_all)
 	cr_assert_eq(captures_request(&scene.captures, &request, NULL, &err), 0, "%s", err.text);
 	cr_expect_eq(captures_request(&scene.captures, &request, NULL, &err), REFUSAL_BUSY);
 	cr_expect_eq(scene.captures.queue_n, 2);
+	begin_all(&scene.captures);
+	cr_expect_eq(scene.captures.running_n, 1);
+	cr_expect(first_waiting()->continuous);
 
 	request.target_id = other->id;
 	cr_assert_eq(captures_request(&scene.captures, &request, NULL, &err), 0, "%s", err.text);
 	continuous_polled(&scene.captures, other);
 	continuous_run(&scene.captures);
-	cr_expect_eq(scene.captures.queue_n, 3);
+	cr_expect_eq(scene.captures.queue_n, 2);
 }
 
 Test(continuous, what_cannot_be_is_told)
