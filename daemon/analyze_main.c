@@ -25,10 +25,15 @@
 #include "heap/report.h"
 #include "json/tree.h"
 #include "json/write.h"
+#include "profile/profile.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/str.h"
+
+/* Snapshots to compare with, or profiles to add. */
+enum { EARLIER_MAX = WORKER_PROFILES_MAX };
+_Static_assert((int)EARLIER_MAX >= (int)HEAP_PASTS_MAX, "room for either");
 
 enum { TOP_DEFAULT = 100, DEADLINE_DEFAULT_S = 3600, MORE_FIRST = 3 };
 
@@ -41,7 +46,7 @@ struct wish {
 	const char *no_verdict; /* why it is not compared, though it is the last of a series */
 	bool is_profile;
 	uint64_t memory_bytes, deadline_s, top;
-	uint64_t earlier; /* snapshots to compare it with */
+	uint64_t earlier; /* snapshots to compare it with, or profiles to add to it */
 	bool scripts, same_process;
 };
 
@@ -74,7 +79,7 @@ static const char usage[] =
 	"  --scripts           descriptor 3 is the list of the program's scripts\n"
 	"  --earlier=NUMBER    the next 1 or 2 descriptors are earlier snapshots, the oldest "
 	"first:\n"
-	"                      tell what accumulates\n"
+	"                      tell what accumulates; or of a profile up to 11 that are added\n"
 	"  --same-process      they are known to be of one process\n"
 	"  --no-verdict=TEXT   why that is not told\n";
 
@@ -146,14 +151,15 @@ static void read_flags(int argc, char **argv, struct wish *wish)
 			r = -EINVAL;
 		}
 	}
-	if (r < 0 || optind < argc || wish->earlier > HEAP_PASTS_MAX)
+	if (r < 0 || optind < argc ||
+	    wish->earlier > (wish->is_profile ? (unsigned)EARLIER_MAX : (unsigned)HEAP_PASTS_MAX))
 		end(WORKER_USAGE, usage);
 }
 
 /* ---- what it reads ---- */
 
 struct inputs {
-	struct v8_text snapshot, scripts, earlier[HEAP_PASTS_MAX];
+	struct v8_text snapshot, scripts, earlier[EARLIER_MAX];
 };
 
 static int map_all(struct inputs *ret, const struct wish *wish, struct err *err)
@@ -220,14 +226,38 @@ static uint64_t left_beside(const struct heap_analysis *analysis, uint64_t expan
 	return wish->memory_bytes > taken ? wish->memory_bytes - taken : 0;
 }
 
-static int report_profile(const struct v8_text *text, const struct wish *wish, struct err *err)
+/* One of the earlier ones that is damaged is as one that is gone. */
+static unsigned add_earlier(struct profile *profile, struct inputs *inputs, const struct wish *wish)
 {
-	struct buf buf;
-	int r;
+	unsigned n = 0;
 
+	for (uint64_t i = 0; i < wish->earlier; i++) {
+		struct v8_text *text = &inputs->earlier[i];
+		struct err ignored;
+		uint64_t expanded;
+		int r = input_expand(text, wish->memory_bytes, &expanded, &ignored);
+
+		if (r == 0)
+			r = analyze_profile_add(profile, text->data, (size_t)text->size, &ignored);
+		n += r == 0;
+		input_fini(text);
+	}
+	return n;
+}
+
+static int report_profile(struct inputs *inputs, const struct wish *wish, struct err *err)
+{
+	struct profile profile = { .nodes = NULL };
+	struct buf buf;
+	unsigned n = 1;
+	int r = analyze_profile_add(&profile, inputs->snapshot.data, (size_t)inputs->snapshot.size,
+				    err);
+
+	if (r < 0)
+		return r;
+	n += add_earlier(&profile, inputs, wish);
 	buf_init(&buf, WORKER_REPORT_MAX);
-	r = analyze_profile(text->data, (size_t)text->size, wish->name, (size_t)wish->top, &buf,
-			    err);
+	r = analyze_profile_report(&profile, n, wish->name, (size_t)wish->top, &buf, err);
 	if (r == 0)
 		put(buf.data, buf.size);
 	return r;
@@ -248,7 +278,7 @@ static int work(struct inputs *inputs, const struct wish *wish, struct err *err)
 	if (r < 0)
 		return r;
 	if (wish->is_profile)
-		return report_profile(&inputs->snapshot, wish, err);
+		return report_profile(inputs, wish, err);
 	load.memory_max -= expanded;
 	load.memory_max -= load.memory_max / UNCOUNTED_SHARE;
 	r = heap_analyse(&analysis, &inputs->snapshot, &load, err);

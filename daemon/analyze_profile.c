@@ -10,8 +10,34 @@
 #include "util/buf.h"
 #include "util/err.h"
 
-static int write_report(const struct profile *profile, const char *name, size_t top, size_t calls,
-			struct buf *buf)
+static int fail(struct err *err, int r)
+{
+	if (r == -ENOMEM)
+		return err_set(err, r, "out of memory");
+	if (r == -E2BIG)
+		return err_set(err, -EFBIG,
+			       "it has more calls, or deeper ones, than are looked at");
+	return err_set(err, r, "it is no profile of V8's (.heapprofile)");
+}
+
+int analyze_profile_add(struct profile *to, const char *text, size_t size, struct err *err)
+{
+	struct profile profile = { .nodes = NULL };
+	int r;
+
+	if (to->nodes == NULL) {
+		r = profile_parse(to, text, size);
+		return r < 0 ? fail(err, r) : 0;
+	}
+	r = profile_parse(&profile, text, size);
+	if (r == 0)
+		r = profile_merge(to, &profile);
+	profile_fini(&profile);
+	return r < 0 ? fail(err, r) : 0;
+}
+
+static int write_report(const struct profile *profile, size_t profiles, const char *name,
+			size_t top, size_t calls, struct buf *buf)
 {
 	struct json_writer w;
 	int r;
@@ -20,31 +46,23 @@ static int write_report(const struct profile *profile, const char *name, size_t 
 	json_write_init(&w, buf);
 	json_write_object(&w);
 	json_member_string(&w, "file", name);
+	json_member_uint(&w, "profiles", profiles);
 	r = profile_report_write(profile, top, calls, &w);
 	json_write_object_end(&w);
 	buf_puts(buf, "\n");
 	return r < 0 ? r : buf->error;
 }
 
-int analyze_profile(const char *text, size_t size, const char *name, size_t top, struct buf *buf,
-		    struct err *err)
+int analyze_profile_report(const struct profile *profile, size_t profiles, const char *name,
+			   size_t top, struct buf *buf, struct err *err)
 {
-	struct profile profile;
 	size_t calls = PROFILE_REPORT_CALLS;
-	int r = profile_parse(&profile, text, size);
+	int r = write_report(profile, profiles, name, top, calls, buf);
 
-	if (r == 0)
-		r = write_report(&profile, name, top, calls, buf);
 	while (r == -E2BIG && buf->error == -E2BIG && calls > 1) {
 		top /= 2;
 		calls /= 2;
-		r = write_report(&profile, name, top, calls, buf);
+		r = write_report(profile, profiles, name, top, calls, buf);
 	}
-	profile_fini(&profile);
-	if (r == -ENOMEM)
-		return err_set(err, r, "out of memory");
-	if (r == -E2BIG)
-		return err_set(err, -EFBIG,
-			       "it has more calls, or deeper ones, than are looked at");
-	return r < 0 ? err_set(err, r, "it is no profile of V8's (.heapprofile)") : 0;
+	return r < 0 ? fail(err, r) : 0;
 }

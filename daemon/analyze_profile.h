@@ -1,16 +1,21 @@
 #pragma once
 
-/* heapwatch-analyze's half for profiles: the text of a .heapprofile to its report. */
+/* heapwatch-analyze's half for profiles: the texts of .heapprofile files to one report. */
 
 #include <stddef.h>
 
 struct buf;
 struct err;
+struct profile;
+
+/* Add the profile of a text to `to` (zeroed at first). 0; -EBADMSG, -EFBIG, -ENOMEM with the
+ * reason in err. */
+int analyze_profile_add(struct profile *to, const char *text, size_t size, struct err *err);
 
 /*
- * The report (profile/report.h) of at most the buffer's limit, with `name` as its "file": one with
- * fewer calls and functions when it would be longer. 0; -EBADMSG, -EFBIG, -ENOMEM with the
- * reason in err.
+ * The report (profile/report.h) of at most the buffer's limit, with `name` as its "file" and the
+ * number of profiles that were added as "profiles": one with fewer calls and functions when it
+ * would be longer. As above.
  */
-int analyze_profile(const char *text, size_t size, const char *name, size_t top, struct buf *buf,
-		    struct err *err);
+int analyze_profile_report(const struct profile *profile, size_t profiles, const char *name,
+			   size_t top, struct buf *buf, struct err *err);

@@ -44,7 +44,7 @@ static void on_polled(void *owner, struct target *target)
 
 	if (target->up)
 		captures_target_up(&daemon->captures, target);
-	captures_polled(&daemon->captures);
+	captures_polled(&daemon->captures, target);
 	probe_polled(&daemon->view, target->id);
 }
 

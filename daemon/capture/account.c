@@ -195,9 +195,9 @@ static void log_done(const struct capture *capture)
 	snprintf(pause, sizeof(pause), "%.3f", (double)manifest->pause_ns / NS_PER_S);
 	str_format_bytes(about, manifest->size_bytes);
 	str_format_duration(took, manifest->duration_ns - manifest->duration_ns % NS_PER_MS);
-	log_event(LEVEL_INFO, "capture", LOG_ID_CAPTURE_DONE, fields,
-		  sizeof(fields) / sizeof(fields[0]), "%s of %s captured: %s in %s", manifest->kind,
-		  manifest->target, about, took);
+	log_event(capture->continuous ? LEVEL_DEBUG : LEVEL_INFO, "capture", LOG_ID_CAPTURE_DONE,
+		  fields, sizeof(fields) / sizeof(fields[0]), "%s of %s captured: %s in %s",
+		  manifest->kind, manifest->target, about, took);
 }
 
 /* How much a snapshot took of its target and of the disk. */
@@ -246,8 +246,9 @@ void account_failed(struct captures *captures, const struct capture *capture)
 
 	if (row != NULL)
 		row->failed++;
-	log_event(LEVEL_WARN, "capture", LOG_ID_CAPTURE_FAILED, fields,
-		  sizeof(fields) / sizeof(fields[0]), "%s of %s failed: %s", manifest->kind,
+	/* What a program that ended took along was nobody's wish. */
+	log_event(capture->continuous ? LEVEL_INFO : LEVEL_WARN, "capture", LOG_ID_CAPTURE_FAILED,
+		  fields, sizeof(fields) / sizeof(fields[0]), "%s of %s failed: %s", manifest->kind,
 		  manifest->target, capture->error);
 }
 

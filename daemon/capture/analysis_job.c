@@ -238,6 +238,32 @@ static bool add(struct besides *besides, int fd)
 	return true;
 }
 
+/* One of those that come before it and are told together with it. */
+static bool is_before(const struct manifest *manifest, const struct manifest *last)
+{
+	return manifest->continuous != 0 && strcmp(manifest->id, last->id) != 0 &&
+	       strcmp(manifest->target, last->target) == 0 &&
+	       strcmp(manifest->isolate, last->isolate) == 0 &&
+	       strcmp(manifest->encrypt, "age") != 0 &&
+	       manifest->finished_wall_ms <= last->finished_wall_ms;
+}
+
+static void open_profiles(const struct analysis_job *job, struct besides *ret)
+{
+	const struct link *list = &job->analyses->spool->ready;
+	struct err ignored;
+
+	for (struct link *at = list->prev; at != list && ret->earlier_n < WORKER_PROFILES_MAX;
+	     at = at->prev) {
+		const struct manifest *manifest =
+			&container_of(at, struct spool_entry, link)->manifest;
+
+		if (is_before(manifest, &job->manifest) &&
+		    add(ret, open_file(job, manifest->name, manifest->file_bytes, &ignored)))
+			ret->earlier_n++;
+	}
+}
+
 /* Of the last of a series the earlier ones, and the list of scripts, which may be missing. */
 static void open_besides(const struct analysis_job *job, struct besides *ret)
 {
@@ -246,6 +272,8 @@ static void open_besides(const struct analysis_job *job, struct besides *ret)
 	unsigned n;
 
 	*ret = (struct besides){ .refused = { .text = "" } };
+	if (last->continuous != 0)
+		open_profiles(job, ret);
 	if (!verdict_is_due(last))
 		return;
 	n = verdict_earlier(job->analyses->spool, last, earlier, &ret->refused);
@@ -280,7 +308,7 @@ static int run(struct analysis_job *job, struct besides *besides)
 		snprintf(more, sizeof(more), "--no-verdict=%s", besides->refused.text);
 	else
 		snprintf(more, sizeof(more), "--earlier=%u", besides->earlier_n);
-	if (verdict_is_due(&job->manifest))
+	if (verdict_is_due(&job->manifest) || besides->earlier_n > 0)
 		argv[n++] = more;
 	if (besides->same_process && besides->earlier_n > 0)
 		argv[n++] = (char *)"--same-process";

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "capture/collection.h"
+#include "capture/continuous.h"
 #include "capture/guard.h"
 #include "capture/job.h"
 #include "capture/state.h"
@@ -227,8 +228,13 @@ static bool may_begin(const struct captures *captures, const struct capture *cap
 	if (capture->of_target &&
 	    (is_being_polled(captures, capture) || collection_precedes(captures, capture)))
 		return false;
+	if (capture->of_target && continuous_is_there(captures, capture->target_id))
+		return false;
+	/* It was there first, but whoever came since would wait for it. */
+	if (capture->continuous && continuous_must_wait(captures, capture->target_id))
+		return false;
 	if (step_is_sampling(capture))
-		return step_samplings_running(captures) < POOL_THREADS_SAMPLING;
+		return step_has_thread(captures, capture->continuous);
 	list_each (link, &captures->running) {
 		const struct capture *other = container_of(link, struct capture, link);
 

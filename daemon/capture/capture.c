@@ -20,6 +20,7 @@
 
 #include "capture/account.h"
 #include "capture/collection.h"
+#include "capture/continuous.h"
 #include "capture/guard.h"
 #include "capture/job.h"
 #include "capture/series.h"
@@ -138,6 +139,18 @@ unsigned step_samplings_running(const struct captures *captures)
 	return n;
 }
 
+bool step_has_thread(const struct captures *captures, bool continuous)
+{
+	unsigned n = 0;
+
+	list_each (link, &captures->running) {
+		const struct capture *capture = container_of(link, struct capture, link);
+
+		n += step_is_sampling(capture) && capture->continuous == continuous;
+	}
+	return n < (continuous ? POOL_THREADS_CONTINUOUS : POOL_THREADS_SAMPLING);
+}
+
 uint64_t step_threads(const struct captures *captures)
 {
 	return captures->settings->threads + POOL_THREADS_SPARE + step_samplings_running(captures);
@@ -188,6 +201,11 @@ void step_succeed(struct captures *captures, struct capture *capture)
 {
 	account_succeeded(captures, capture);
 	end(captures, capture, CAPTURE_SUCCEEDED);
+	/* Nobody waits for it, and it would push out those that somebody does. */
+	if (capture->continuous) {
+		captures->ended_n--;
+		capture_free(capture);
+	}
 }
 
 static void explain(struct capture *capture, const char *reason, const char *text)
@@ -220,6 +238,8 @@ void step_fail(struct captures *captures, struct capture *capture, const char *r
 	if (capture->bytes == 0 && !capture->stopped && strcmp(reason, "cancelled") != 0)
 		forget(captures, capture);
 	account_failed(captures, capture);
+	if (capture->continuous)
+		continuous_failed(captures, capture);
 	end(captures, capture, CAPTURE_FAILED);
 }
 
@@ -248,7 +268,7 @@ static void set_tick(struct captures *captures)
 {
 	uint64_t wait_ns = series_tick(captures, clock_mono_ns());
 
-	if (captures->running_n > 0 || captures->queue_n > 0)
+	if (captures->running_n > 0 || captures->queue_n > 0 || !list_empty(&captures->continuous))
 		wait_ns = TICK_NS;
 	if (wait_ns == UINT64_MAX)
 		loop_timer_clear(&captures->tick);
@@ -263,6 +283,7 @@ static void on_wake(void *owner)
 
 	while ((done = capture_pool_take(captures->pool)) != NULL)
 		done->done(captures, done);
+	continuous_run(captures);
 	begin_all(captures);
 	collection_begin_all(captures);
 	save_soon(captures);
@@ -278,6 +299,7 @@ static void on_tick(void *owner)
 	list_each (link, &captures->running)
 		finish_watch(captures, container_of(link, struct capture, link));
 	collection_begin_all(captures);
+	continuous_run(captures);
 	set_tick(captures);
 	save_soon(captures);
 }
@@ -365,8 +387,9 @@ void captures_rearm(struct captures *captures, const char *target, const char *i
 	loop_wake_up(&captures->wake);
 }
 
-void captures_polled(struct captures *captures)
+void captures_polled(struct captures *captures, struct target *target)
 {
+	continuous_polled(captures, target);
 	if (captures->queue_n > 0)
 		loop_wake_up(&captures->wake);
 }
@@ -405,6 +428,7 @@ int captures_init(struct captures *captures, struct loop *loop, struct targets *
 	link_init(&captures->history);
 	link_init(&captures->series);
 	link_init(&captures->collections);
+	link_init(&captures->continuous);
 	account_init(captures);
 	r = loop_wake_init(&captures->wake, loop, on_wake, captures);
 	if (r == 0)
@@ -434,6 +458,8 @@ static void stop_threads(struct captures *captures)
 		const struct capture *capture = container_of(link, struct capture, link);
 
 		capture_job_cancel(capture->job);
+		if (capture->continuous)
+			capture_job_cancel(capture->job);
 		finish_hold(captures, capture, false);
 	}
 	capture_pool_stop(captures->pool);
@@ -460,6 +486,7 @@ void captures_fini(struct captures *captures)
 	free_all(&captures->ended);
 	series_forget_all(captures);
 	collection_forget_all(captures);
+	continuous_forget_all(captures);
 	guard_forget_all(captures);
 	account_fini(captures);
 	captures->loop = NULL;

@@ -69,7 +69,10 @@ struct capture_request {
 	bool force; /* a person takes the risk: what protects the target does not judge */
 	bool gc_before;
 
-	/* Set by captures themselves: a later one of a series. */
+	/* Set by captures themselves: one of those that follow one another (capture/continuous.c).
+	 */
+	bool continuous;
+	/* And a later one of a series. */
 	const char *series_id;
 	int64_t series_index;
 };
@@ -92,6 +95,8 @@ struct capture {
 	struct download_samples samples; /* of a profile */
 	struct download_timeline timeline; /* of that kind */
 	unsigned formats; /* of it: bits of enum sampling_format */
+	bool continuous; /* a profile that ends when another capture of the target comes */
+	bool ending; /* and has been told to */
 	char *text; /* owned until its job has it: diagnostics */
 	size_t text_size;
 	int file_fd; /* owned until its job has it: adopted; else -1 */
@@ -146,6 +151,7 @@ struct captures {
 	struct link counters;
 	struct link history; /* accepted requests of rules, by which guards judge; newest last */
 	struct link series; /* of capture/series.c: those with captures still to come */
+	struct link continuous; /* of capture/continuous.c: targets that are profiled */
 	uint32_t counters_n, history_n, unarmed_n;
 	struct state_file *state; /* owned; NULL: nothing survives a restart */
 	bool unsaved; /* the state has changed since it was last handed to a thread */
@@ -211,8 +217,8 @@ void captures_rearm(struct captures *captures, const char *target, const char *i
 /* A session to this target stands: what our own end cut off there is put right. */
 void captures_target_up(struct captures *captures, struct target *target);
 
-/* A poll has ended: a capture that waited for it may begin. */
-void captures_polled(struct captures *captures);
+/* A poll of this target has ended: a capture that waited for it may begin. */
+void captures_polled(struct captures *captures, struct target *target);
 
 /* Waiting, running or lately ended. NULL when unknown. */
 const struct capture *captures_find(const struct captures *captures, const char *id);

@@ -215,7 +215,7 @@ static bool in_the_way(const struct link *list, const struct collection_run *run
 		const struct capture *capture = container_of(link, struct capture, link);
 
 		if (capture->target_id == run->target_id && capture->of_target &&
-		    (runs || capture->requested_ns < run->requested_ns))
+		    !capture->continuous && (runs || capture->requested_ns < run->requested_ns))
 			return true;
 	}
 	return false;

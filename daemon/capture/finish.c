@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "capture/continuous.h"
 #include "capture/job.h"
 #include "capture/state.h"
 #include "capture/step.h"
@@ -113,6 +114,8 @@ static void made(struct captures *captures, struct capture *capture)
 	leave_target(captures, capture);
 	capture->manifest = *manifest;
 	second(captures, capture);
+	if (capture->continuous)
+		continuous_made(captures, capture, capture->job->profiled_bytes);
 	capture->job->phase = JOB_PUBLISH;
 	r = capture_pool_submit(captures->pool, &capture->job->pool_job, step_threads(captures));
 	if (r < 0)
@@ -140,12 +143,13 @@ static bool may_vacuum(const struct captures *captures, const struct capture *ca
 static void make_room(struct captures *captures, const struct capture *capture)
 {
 	struct vacuum_result result = { 0 };
+	/* Nor is a profile, of which there are many, to make room for one more. */
+	uint64_t room = capture->continuous ? 0 : manifest_disk_bytes(&capture->manifest);
 	int r;
 
 	if (!may_vacuum(captures, capture))
 		return;
-	r = vacuum_run(captures->spool, &captures->spool->limits,
-		       manifest_disk_bytes(&capture->manifest), clock_wall_ms(), &result);
+	r = vacuum_run(captures->spool, &captures->spool->limits, room, clock_wall_ms(), &result);
 	if (r < 0)
 		log_error("spool", "cannot delete what is over the limits: %s", strerror(-r));
 }

@@ -50,7 +50,7 @@ static const struct capture *capture_of(const struct link *list, uint64_t target
 	list_each (link, list) {
 		const struct capture *capture = container_of(link, struct capture, link);
 
-		if (capture->target_id == target_id && capture->of_target)
+		if (capture->target_id == target_id && capture->of_target && !capture->continuous)
 			return capture;
 	}
 	return NULL;
@@ -191,6 +191,19 @@ static uint64_t promised_bytes(const struct link *list, const struct capture *se
 	return bytes;
 }
 
+/* How many of a list but `self` (may be NULL) will be of those that max_files counts. */
+static uint64_t counted(const struct link *list, const struct capture *self)
+{
+	uint64_t n = 0;
+
+	list_each (link, list) {
+		const struct capture *capture = container_of(link, struct capture, link);
+
+		n += capture != self && !capture->continuous;
+	}
+	return n;
+}
+
 uint64_t guard_heap_used_bytes(const struct target *target, const char *isolate_name)
 {
 	const struct isolate *isolate = target_find_isolate(target, isolate_name);
@@ -224,7 +237,7 @@ static enum capture_refusal refuse_space(const struct spool *spool, uint64_t nee
 static enum capture_refusal judge_space(const struct captures *captures, uint64_t bytes,
 					const struct capture *self, struct err *err)
 {
-	uint64_t files = 1 + captures->queue_n + captures->running_n - (self != NULL);
+	uint64_t files = 1 + counted(&captures->queue, self) + counted(&captures->running, self);
 	uint64_t need = bytes + promised_bytes(&captures->queue, self) +
 			promised_bytes(&captures->running, self);
 

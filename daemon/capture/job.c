@@ -92,14 +92,15 @@ static void on_interval(void *owner, uint64_t index, uint64_t bytes, uint64_t af
 }
 
 /* The profile is whole: one file is this capture's, the other waits for another. */
-static int put_profile(struct capture_job *job)
+static int put_profile(struct capture_job *job, uint64_t sampled_ns)
 {
 	char *data;
 	size_t size;
-	int r = profile_job_finish(job->profile, &job->err);
+	int r = profile_job_finish(job->profile, sampled_ns, &job->err);
 
 	if (r != 0)
 		return r;
+	job->profiled_bytes = profile_job_bytes(job->profile);
 	profile_job_take(job->profile, &data, &size, &job->second, &job->second_size);
 	r = on_bytes(job, DOWNLOAD_SNAPSHOT, data, size);
 	free(data);
@@ -119,7 +120,7 @@ static int run_download(struct capture_job *job)
 	manifest->pause_ns = stats.busy_ns;
 	manifest->received_bytes = stats.wire_bytes;
 	if (r == 0 && job->profile != NULL)
-		r = put_profile(job);
+		r = put_profile(job, stats.sampled_ns);
 	if (r == 0 && job->intervals != NULL)
 		intervals_chart(job->intervals, job->request.timeline.duration_ns,
 				&manifest->timeline);
@@ -307,7 +308,7 @@ int capture_job_new(struct capture_job **ret, struct spool *spool,
 	job->recipe = recipe;
 	job->content = content;
 	job->source_fd = -1;
-	job->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	job->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
 	r = job->cancel_fd < 0 ? -errno : 0;
 	job->entry = calloc(1, sizeof(*job->entry));
 	if (r == 0 && job->entry == NULL)

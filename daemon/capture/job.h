@@ -36,6 +36,7 @@ struct capture_job {
 		request; /* sink, owner and a hold of the access are the job's own */
 	struct profile_job *profile; /* owned; NULL: it is no profile */
 	struct intervals *intervals; /* owned; NULL: it is no timeline */
+	uint64_t profiled_bytes; /* what the profile says was allocated, when it was made */
 	char *second; /* owned: the same profile in another format, when it was made; or NULL */
 	size_t second_size;
 	char *text; /* owned */
@@ -81,7 +82,10 @@ void capture_job_from_file(struct capture_job *job, int fd);
 /* Not while a thread has it. What was not published is deleted. NULL is fine. */
 void capture_job_free(struct capture_job *job);
 
-/* From the control thread while it runs; a publication is not cancelled. */
+/*
+ * From the control thread while it runs; a publication is not cancelled. A continuous profile is
+ * ended early by the first time, and kept.
+ */
 void capture_job_cancel(struct capture_job *job);
 
 /* The failure of a download in one word, for the reason label: "timeout". */

@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "inspect/download.h"
 #include "util/clock.h"
 
 #define AT(member) offsetof(struct capture_settings, member)
@@ -81,6 +82,14 @@ const struct option_desc capture_options[] = {
 	  .help = "Shortest time between two forced collections of garbage of one target, whoever "
 		  "asks: each stops the program, for 76 to 199 ms with 88 MB of small objects in "
 		  "V8. A collection before a snapshot (`gc_before`) does not count." },
+	{ .name = "profile_sampling_interval",
+	  .type = OPTION_BYTES,
+	  .offset = AT(profile_sampling_bytes),
+	  .min = SAMPLING_INTERVAL_MIN,
+	  .max = SAMPLING_INTERVAL_MAX,
+	  .def = "512KiB",
+	  .help = "Of continuous profiles (`profile_interval` of a target): a sample in so many "
+		  "bytes allocated, on average. Smaller is finer, and costs the programs more." },
 	{ .name = "guards",
 	  .type = OPTION_TABLE,
 	  .offset = AT(guards),

@@ -22,7 +22,7 @@ enum {
 	/* A download needs less than 32 KiB; sanitizers triple it. */
 	STACK_BYTES = 256 * 1024,
 	/* capture.threads is 64 at the most. */
-	THREADS_MAX = 64 + POOL_THREADS_SPARE + POOL_THREADS_SAMPLING,
+	THREADS_MAX = 64 + POOL_THREADS_SPARE + POOL_THREADS_SAMPLING + POOL_THREADS_CONTINUOUS,
 };
 
 struct capture_pool {

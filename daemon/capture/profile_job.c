@@ -110,16 +110,25 @@ static int make_pprof(struct profile_job *job)
 	return r < 0 ? r : gzip_pack(&job->pprof);
 }
 
-int profile_job_finish(struct profile_job *job, struct err *err)
+int profile_job_finish(struct profile_job *job, uint64_t sampled_ns, struct err *err)
 {
-	int r = job->by_allocation ? profile_save_v8(&job->profile, &job->heapprofile)
-				   : profile_reader_finish(job->reader);
+	int r;
+
+	if (sampled_ns > 0)
+		job->profile.duration_ns = sampled_ns;
+	r = job->by_allocation ? profile_save_v8(&job->profile, &job->heapprofile)
+			       : profile_reader_finish(job->reader);
 
 	if (r == 0 && !job->by_allocation)
 		r = profile_copy_finish(&job->copy, &job->profile);
 	if (r == 0 && (job->formats & SAMPLING_PPROF) != 0)
 		r = make_pprof(job);
 	return r == 0 ? 0 : fail(err, r);
+}
+
+uint64_t profile_job_bytes(const struct profile_job *job)
+{
+	return profile_total_bytes(&job->profile);
 }
 
 void profile_job_take(struct profile_job *job, char **ret, size_t *ret_size, char **ret_second,

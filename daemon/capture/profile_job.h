@@ -32,8 +32,14 @@ int profile_job_event(struct profile_job *job, const struct json_event *event, s
 int profile_job_allocation(struct profile_job *job, const struct download_frame *stack, size_t n,
 			   uint64_t bytes, uint64_t objects, struct err *err);
 
-/* All events were there: make the files. */
-int profile_job_finish(struct profile_job *job, struct err *err);
+/*
+ * All events were there: make the files. sampled_ns: for how long, where that is not what was asked
+ * for; else 0.
+ */
+int profile_job_finish(struct profile_job *job, uint64_t sampled_ns, struct err *err);
+
+/* What it says was allocated; when it is finished. */
+uint64_t profile_job_bytes(const struct profile_job *job);
 
 /*
  * The file of a capture, and the second one of two (data NULL: there is none), whose memory is the

@@ -15,6 +15,7 @@
 
 #include "capture/account.h"
 #include "capture/collection.h"
+#include "capture/continuous.h"
 #include "capture/diagnostics.h"
 #include "capture/guard.h"
 #include "capture/series.h"
@@ -94,6 +95,7 @@ static void describe_request(struct manifest *manifest, const struct capture_req
 	str_copy(manifest->cause, sizeof(manifest->cause),
 		 request->cause != NULL ? request->cause : "");
 	manifest->cause_value = request->cause_value;
+	manifest->continuous = request->continuous;
 }
 
 static bool is_series(const struct capture_request *request)
@@ -154,6 +156,7 @@ static void describe_samples(struct capture *capture, const struct sampling_sett
 		.interval_bytes = wish->interval_bytes,
 		.stack_depth = (unsigned)wish->stack_depth,
 		.collected = wish->objects == SAMPLING_ALL,
+		.continuous = capture->continuous,
 	};
 	capture->formats = sampling_formats(wish);
 	if (capture->formats == SAMPLING_PPROF)
@@ -211,6 +214,7 @@ static int compose(struct captures *captures, const struct target *target,
 	if (request->guards != NULL)
 		capture->guards = *request->guards;
 	capture->of_target = request->kind != CAPTURE_KIND_DIAGNOSTICS;
+	capture->continuous = request->continuous;
 	r = recipe_choose(&capture->recipe, &captures->settings->recipe, request->recipe);
 	if (r == 0)
 		r = choose_samples(capture, request);
@@ -344,6 +348,8 @@ static int accept_taking(struct captures *captures, const struct target *target,
 		return r;
 	}
 	precede(captures, target, request, capture->id, NULL);
+	if (!capture->continuous)
+		continuous_yield(captures, target->id);
 	step_enter(captures, capture, CAPTURE_WAITING);
 	if (ret_id != NULL)
 		str_copy(ret_id, CAPTURE_ID_MAX, capture->id);

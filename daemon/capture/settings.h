@@ -24,6 +24,7 @@ struct capture_settings {
 	uint64_t idle_timeout_ns; /* no byte from the target for so long: give up */
 	uint64_t timeout_ns; /* over all */
 	uint64_t file_max_bytes; /* of one capture */
+	uint64_t profile_sampling_bytes; /* between samples of continuous profiles */
 	uint64_t gc_interval_ns; /* between two forced collections of a target */
 	bool scripts; /* keep the list of scripts beside a snapshot */
 	bool diagnostics; /* take them before each snapshot */

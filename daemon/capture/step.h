@@ -16,9 +16,15 @@ enum { POOL_THREADS_SPARE = 1 };
 /* And for sampling profiles, each of which does nothing for a minute. */
 enum { POOL_THREADS_SAMPLING = 16 };
 
+/* And for continuous ones; of more targets they take turns. */
+enum { POOL_THREADS_CONTINUOUS = 64 };
+
 /* It takes a thread for as long as it takes, but next to nothing of the target or the disk. */
 bool step_is_sampling(const struct capture *capture);
 unsigned step_samplings_running(const struct captures *captures);
+
+/* May one more of them begin, a continuous one or another? */
+bool step_has_thread(const struct captures *captures, bool continuous);
 
 /* All of them, at the most, for what runs now. */
 uint64_t step_threads(const struct captures *captures);

@@ -49,6 +49,9 @@ enum capture_refusal support_judge(const struct captures *captures, const struct
 	if (is_worker(target, request->isolate) &&
 	    refuse(target, ABILITY_WORKERS, request->isolate, err) != REFUSAL_NONE)
 		return REFUSAL_UNSUPPORTED;
+	if (request->continuous &&
+	    refuse(target, ABILITY_CONTINUOUS, "continuous profiles", err) != REFUSAL_NONE)
+		return REFUSAL_UNSUPPORTED;
 	if (request->kind == CAPTURE_KIND_SAMPLING)
 		return refuse(target, ABILITY_SAMPLING, "sampling", err);
 	if (request->kind == CAPTURE_KIND_TIMELINE &&

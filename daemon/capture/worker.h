@@ -14,3 +14,5 @@ enum worker_exit {
 };
 
 enum { WORKER_REPORT_MAX = 1 << 20 }; /* bytes */
+
+enum { WORKER_PROFILES_MAX = 11 }; /* earlier ones that are added to a continuous profile */

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "capture/analysis.h"
 #include "capture/worker.h"
@@ -24,6 +25,8 @@
 #include "spool/manifest.h"
 #include "spool/spool.h"
 #include "util/file.h"
+
+static const char page_type[] = "text/html; charset=utf-8";
 
 static int answer_gone(struct http_exchange *exchange)
 {
@@ -92,18 +95,15 @@ typedef int draw_fn(const struct manifest *manifest, const struct tree *report,
 		    const struct profile *profile, struct buf *buf);
 
 /* The report's profile, drawn into an answer of this type. */
-static int answer_drawn(struct http_exchange *exchange, draw_fn *draw, const char *type)
+static int answer_drawn(struct http_exchange *exchange, const struct manifest *manifest,
+			draw_fn *draw, const char *type)
 {
 	const struct http_view *view = http_server_owner(exchange->server);
 	struct profile profile = { .what = PROFILE_UNKNOWN };
-	const struct manifest *manifest;
 	struct tree *report = NULL;
 	struct buf body;
-	int r = 0;
+	int r;
 
-	manifest = find(exchange, &r);
-	if (manifest == NULL)
-		return r;
 	buf_init(&body, API_BODY_MAX);
 	r = read_report(view, manifest, &report);
 	if (r == 0)
@@ -131,10 +131,45 @@ static int draw_flame(const struct manifest *manifest, const struct tree *report
 
 int api_capture_flame(struct http_exchange *exchange)
 {
-	return answer_drawn(exchange, draw_flame, "image/svg+xml");
+	int r = 0;
+	const struct manifest *manifest = find(exchange, &r);
+
+	return manifest == NULL ? r : answer_drawn(exchange, manifest, draw_flame, "image/svg+xml");
 }
 
 int page_capture(struct http_exchange *exchange)
 {
-	return answer_drawn(exchange, page_profile, "text/html; charset=utf-8");
+	int r = 0;
+	const struct manifest *manifest = find(exchange, &r);
+
+	return manifest == NULL ? r : answer_drawn(exchange, manifest, page_profile, page_type);
+}
+
+/* The newest continuous profile of a target, with a report if that is wanted; NULL. */
+static const struct manifest *newest_of(const struct spool *spool, const char *target, bool report)
+{
+	for (const struct link *at = spool->ready.prev; at != &spool->ready; at = at->prev) {
+		const struct manifest *manifest =
+			&container_of(at, const struct spool_entry, link)->manifest;
+
+		if (manifest->continuous != 0 && strcmp(manifest->target, target) == 0 &&
+		    (!report || manifest->analysis.report_name[0] != '\0'))
+			return manifest;
+	}
+	return NULL;
+}
+
+int page_target_profile(struct http_exchange *exchange)
+{
+	const struct http_view *view = http_server_owner(exchange->server);
+	const char *target = exchange->params[0];
+	const struct manifest *manifest = newest_of(view->spool, target, true);
+
+	if (manifest != NULL)
+		return answer_drawn(exchange, manifest, page_profile, page_type);
+	manifest = newest_of(view->spool, target, false);
+	if (manifest != NULL)
+		return answer_none(exchange, manifest);
+	return http_answer_error(exchange, 404, NULL,
+				 "no continuous profile of this target is in the spool");
 }

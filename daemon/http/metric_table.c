@@ -168,7 +168,9 @@ const struct metric_desc metric_table[METRICS + 1] = {
 			       .unit = "bytes",
 			       .labels = { "target", "isolate" },
 			       .help = "Bytes allocated since the isolate started, as the engine "
-				       "counts them." },
+				       "counts them (V8 14); of an engine that does not, with "
+				       "`profile_interval`, since it is profiled, as samples "
+				       "estimate them: a step for each profile." },
 	[METRIC_UNIQUE] = { .name = "heapwatch_unique_memory_bytes",
 			    .type = METRIC_GAUGE,
 			    .unit = "bytes",

@@ -18,6 +18,7 @@ int page_status(struct http_exchange *exchange);
 
 /* GET /captures/:id, for those with a report of a profile; in api_report.c. */
 int page_capture(struct http_exchange *exchange);
+int page_target_profile(struct http_exchange *exchange);
 
 /* The page of a profile and its report, which may be anything. 0, -ENOMEM or the buffer's error. */
 int page_profile(const struct manifest *manifest, const struct tree *report,

@@ -18,7 +18,8 @@ static void write_subject(struct buf *buf, const struct manifest *manifest)
 	buf_puts(buf, " <span class=why>");
 	html_text(buf, manifest->isolate);
 	buf_puts(buf, "</span></td><td>");
-	html_text(buf, manifest->rule[0] != '\0' ? manifest->rule : "by hand");
+	if (manifest->continuous == 0)
+		html_text(buf, manifest->rule[0] != '\0' ? manifest->rule : "by hand");
 	buf_puts(buf, " <span class=why>");
 	html_text(buf, manifest->cause);
 	buf_puts(buf, "</span></td>");

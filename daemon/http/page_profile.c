@@ -21,6 +21,14 @@ static void write_link(struct buf *buf, const struct manifest *manifest, const c
 	buf_printf(buf, "%s\">%s</a>", what, text);
 }
 
+/* Who wanted it. */
+static const char *origin_of(const struct manifest *manifest)
+{
+	if (manifest->continuous != 0)
+		return "continuous";
+	return manifest->rule[0] != '\0' ? manifest->rule : "by hand";
+}
+
 static void write_header(struct buf *buf, const struct manifest *manifest)
 {
 	buf_puts(buf, "<header><h1>");
@@ -28,7 +36,7 @@ static void write_header(struct buf *buf, const struct manifest *manifest)
 	buf_puts(buf, "</h1> <span class=dim>");
 	html_text(buf, manifest->isolate);
 	buf_puts(buf, ", ");
-	html_text(buf, manifest->rule[0] != '\0' ? manifest->rule : "by hand");
+	html_text(buf, origin_of(manifest));
 	buf_puts(buf, "</span> <span class=dim>");
 	html_age(buf, clock_wall_ms() - manifest->finished_wall_ms);
 	buf_puts(buf, " ago</span></header>\n");
@@ -112,6 +120,20 @@ static const char *meaning_of(const struct profile *profile)
 	}
 }
 
+static void write_title(struct buf *buf, const struct tree *report, const struct profile *profile)
+{
+	uint64_t profiles = 1;
+
+	tree_uint(report, "profiles", &profiles);
+	buf_printf(buf, "<main>\n<h2>Allocations by call stack <small>%s", meaning_of(profile));
+	if (profiles > 1)
+		buf_printf(buf, "; %llu profiles one after the other, ",
+			   (unsigned long long)profiles);
+	if (profiles > 1)
+		html_age(buf, (int64_t)(profile->duration_ns / NS_PER_MS));
+	buf_puts(buf, "</small></h2>\n");
+}
+
 int page_profile(const struct manifest *manifest, const struct tree *report,
 		 const struct profile *profile, struct buf *buf)
 {
@@ -126,8 +148,7 @@ int page_profile(const struct manifest *manifest, const struct tree *report,
 	html_text(buf, manifest->name);
 	buf_puts(buf, ", heapwatchd</title></head>\n<body>\n");
 	write_header(buf, manifest);
-	buf_printf(buf, "<main>\n<h2>Allocations by call stack <small>%s</small></h2>\n",
-		   meaning_of(profile));
+	write_title(buf, report, profile);
 	buf_puts(buf, "<div class=\"card flame\">\n");
 	r = profile_write_flame(profile, NULL, manifest->name, buf);
 	buf_puts(buf, "</div>\n<h2>Functions that allocated most</h2>\n");

@@ -28,6 +28,15 @@ static const char *level_of(enum target_state state)
 	}
 }
 
+static void write_profile_link(struct buf *buf, const struct target *target)
+{
+	if (target->spec.poll.profile_interval_ns == 0)
+		return;
+	buf_puts(buf, " <a href=\"/targets/");
+	html_segment(buf, target->spec.name);
+	buf_puts(buf, "/profile\">profile</a>");
+}
+
 static void write_name(struct buf *buf, const struct target *target)
 {
 	char address[ADDRESS_TEXT_MAX];
@@ -40,7 +49,9 @@ static void write_name(struct buf *buf, const struct target *target)
 	address_format(address, &target->spec.address);
 	if (strcmp(address, target->spec.name) != 0)
 		html_text(buf, address);
-	buf_puts(buf, "</span></td>");
+	buf_puts(buf, "</span>");
+	write_profile_link(buf, target);
+	buf_puts(buf, "</td>");
 }
 
 static void write_runtime(struct buf *buf, const struct target *target)

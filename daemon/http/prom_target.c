@@ -246,10 +246,10 @@ static void write_heaps(struct exposition_writer *w, const struct prom_rows *row
 
 		exposition_family(w, heap_families[f].id);
 		for (size_t i = 0; i < rows->isolates_n; i++) {
-			const struct sample *last = &rows->isolates[i].isolate->last;
+			uint64_t value;
 
-			if (sample_has(last, field))
-				sample_uint(w, rows->isolates[i].labels, NULL, last->value[field]);
+			if (isolate_value(rows->isolates[i].isolate, field, &value))
+				sample_uint(w, rows->isolates[i].labels, NULL, value);
 		}
 	}
 }

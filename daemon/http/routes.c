@@ -15,6 +15,9 @@ const struct route http_routes[] = {
 	{ "GET", "/captures/:id", page_capture,
 	  "The page of a profile: its flame graph and the functions that allocated most, by its "
 	  "report." },
+	{ "GET", "/targets/:name/profile", page_target_profile,
+	  "The same of the newest continuous profile of a target together with up to 11 before it: "
+	  "what allocated most lately." },
 	{ "GET", "/metrics", prom_metrics,
 	  "All targets as of their last poll, and the daemon itself. Text format 0.0.4 or "
 	  "OpenMetrics "

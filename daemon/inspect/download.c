@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "inspect/dialect.h"
 #include "inspect/download_packets.h"
@@ -81,7 +82,8 @@ void download_began(struct download *download)
 
 void download_sleep(struct download *download, uint64_t ns)
 {
-	download->wake_ns = clock_mono_ns() + ns;
+	download->asleep_ns = clock_mono_ns();
+	download->wake_ns = download->asleep_ns + ns;
 }
 
 static bool start_is_overdue(const struct download *download)
@@ -318,6 +320,22 @@ static int on_silence(struct download *download)
 	return dialect->snapshot_woken(download);
 }
 
+/* A sleep that may end early does; whoever cancels twice means it. */
+static bool ends_early(struct download *download)
+{
+	const struct download_request *request = download->request;
+	uint64_t once;
+
+	if (download->wake_ns == 0 || request->task != DOWNLOAD_TAKE_SAMPLES ||
+	    !request->samples.continuous)
+		return false;
+	if (read(request->cancel_fd, &once, sizeof(once)) != sizeof(once))
+		return false;
+	download->wake_ns = clock_mono_ns();
+	download->stats->sampled_ns = download->wake_ns - download->asleep_ns;
+	return true;
+}
+
 /* Until the dialect is done, an event failed, or the time is over. */
 static int receive_all(struct download *download, uint64_t idle_ns)
 {
@@ -329,6 +347,8 @@ static int receive_all(struct download *download, uint64_t idle_ns)
 			return download->result;
 		if (download->done)
 			return 0;
+		if (r == -ECANCELED && ends_early(download))
+			r = -ETIMEDOUT;
 		if (r == -ETIMEDOUT && is_awaited(download)) {
 			r = on_silence(download);
 			if (r != 0)

@@ -39,6 +39,7 @@ struct download_samples {
 	uint64_t interval_bytes; /* between samples, on average */
 	unsigned stack_depth; /* calls of each stack; Node heeds it from 26 on */
 	bool collected; /* objects too that were garbage at the end: all that was allocated */
+	bool continuous; /* the first thing to be read from cancel_fd only ends it early */
 };
 
 struct download_timeline {
@@ -73,7 +74,7 @@ struct download_request {
 	uint64_t start_ns; /* from a request until the target is seen to work on it; 0: no limit */
 	bool scripts; /* list the scripts too */
 	bool collect_garbage; /* before the snapshot */
-	int cancel_fd; /* readable: give up */
+	int cancel_fd; /* readable: give up; an eventfd, with EFD_SEMAPHORE */
 
 	/* Takes the bytes of each part in order. A negative errno ends the download with that
 	 * result. */
@@ -107,6 +108,8 @@ struct download_stats {
 	uint64_t first_byte_ns; /* connect to the first byte */
 	uint64_t busy_ns; /* request for the snapshot to its answer, as the dialect saw it */
 	uint64_t scripts; /* how many were listed */
+	uint64_t
+		sampled_ns; /* for how long a profile that ended early was sampled; 0: it did not */
 	char leftover[64]; /* name of the file the runtime has left behind for it; "": none */
 	bool asked; /* for the snapshot: from then on the target may stand still for it */
 };
@@ -137,6 +140,7 @@ struct download {
 	uint64_t start_deadline_ns; /* for what the target has not begun; 0: none */
 	int result; /* of the events: not 0 ends the phase */
 	uint64_t wake_ns; /* nothing is waited for but this; 0: not asleep */
+	uint64_t asleep_ns; /* since when */
 	bool broken; /* the wire can say no more */
 	bool skip; /* the rest of the message under way is not scanned */
 	bool leaving; /* last words: pieces are dropped, nothing can be cancelled */

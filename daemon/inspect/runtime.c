@@ -55,6 +55,7 @@ static const struct runtime workerd = {
 	.per_poll = true,
 	.alone = true,
 	.cannot = {
+		[ABILITY_CONTINUOUS] = "it bears one client, so nobody could poll it meanwhile",
 		[ABILITY_COLLECT] = "it begins to collect with its next request, which may never "
 				    "come",
 	},
@@ -80,6 +81,7 @@ static const struct runtime bun = {
 	.cannot = {
 		[ABILITY_WORKERS] = "its inspector does not reach them",
 		[ABILITY_SAMPLING] = jsc_no_samples,
+		[ABILITY_CONTINUOUS] = jsc_no_samples,
 		[ABILITY_TIMELINE] = jsc_no_timeline,
 	},
 };
@@ -107,6 +109,7 @@ static const struct runtime webkit = {
 		[ABILITY_WORKERS] = "its workers tell no memory",
 		[ABILITY_REDACT_ALL] = names_stay,
 		[ABILITY_SAMPLING] = jsc_no_samples,
+		[ABILITY_CONTINUOUS] = jsc_no_samples,
 		[ABILITY_TIMELINE] = jsc_no_timeline,
 	},
 };
@@ -130,6 +133,7 @@ static const struct runtime safari = {
 		[ABILITY_WORKERS] = "its workers tell no memory",
 		[ABILITY_REDACT_ALL] = names_stay,
 		[ABILITY_SAMPLING] = jsc_no_samples,
+		[ABILITY_CONTINUOUS] = jsc_no_samples,
 		[ABILITY_TIMELINE] = jsc_no_timeline,
 	},
 };
@@ -143,6 +147,8 @@ static const struct runtime firefox = {
 	.format = SNAPSHOT_GECKO,
 	.cannot = {
 		[ABILITY_WORKERS] = "it tells nothing of their heaps",
+		[ABILITY_CONTINUOUS] = "its log of allocations makes a tab half as fast, "
+				       "however few of them it takes",
 		[ABILITY_TIMELINE] = "its snapshots keep no times of allocations; its log of them "
 				     "can be had as sampling",
 		[ABILITY_REDACT_ALL] = names_stay,

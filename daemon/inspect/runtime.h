@@ -23,6 +23,7 @@ enum ability {
 	ABILITY_WORKERS, /* isolates of worker threads */
 	ABILITY_REDACT_ALL, /* a snapshot whose names can be replaced */
 	ABILITY_SAMPLING, /* a profile of what is allocated, by samples */
+	ABILITY_CONTINUOUS, /* such profiles all the time */
 	ABILITY_COLLECT, /* a collection of garbage, forced */
 	ABILITY_TIMELINE, /* what is allocated over a while, by time, with its stack if wished */
 	ABILITIES,

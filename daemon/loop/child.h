@@ -28,7 +28,7 @@ struct child {
 	void *owner;
 };
 
-enum { CHILD_MORE_MAX = 4, CHILD_MORE_FIRST = 3 };
+enum { CHILD_MORE_MAX = 12, CHILD_MORE_FIRST = 3 };
 
 /* What a child gets, all borrowed. */
 struct child_fds {

@@ -72,11 +72,11 @@ static void write_fields(struct otlp_writer *w, const struct otlp_part *part)
 	for (size_t f = 0; f < sizeof(fields) / sizeof(fields[0]); f++) {
 		otlp_metric_begin(w, fields[f].id);
 		for (uint32_t i = 0; i < part->isolates_n; i++) {
-			const struct sample *last = &part->isolates[i]->last;
 			struct otlp_point point = point_of(part, i);
+			uint64_t value;
 
-			if (sample_has(last, fields[f].field))
-				otlp_point_uint(w, &point, last->value[fields[f].field]);
+			if (isolate_value(part->isolates[i], fields[f].field, &value))
+				otlp_point_uint(w, &point, value);
 		}
 		otlp_metric_end(w);
 	}

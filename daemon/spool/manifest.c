@@ -93,6 +93,7 @@ static const struct {
 	MEMBER(MEMBER_TEXT, series),
 	MEMBER(MEMBER_INT, series_index),
 	MEMBER(MEMBER_INT, series_count),
+	MEMBER(MEMBER_INT, continuous),
 	MEMBER(MEMBER_INT, pinned),
 	MEMBER(MEMBER_TEXT, source),
 	MEMBER(MEMBER_INT, source_mtime_ms),
@@ -365,6 +366,11 @@ bool manifest_is_heap(const struct manifest *manifest)
 bool manifest_is_diagnostics(const struct manifest *manifest)
 {
 	return strcmp(manifest->kind, "diagnostics") == 0;
+}
+
+bool manifest_is_apart(const struct manifest *manifest)
+{
+	return manifest_is_diagnostics(manifest) || manifest->continuous != 0;
 }
 
 uint64_t manifest_disk_bytes(const struct manifest *manifest)

@@ -72,6 +72,7 @@ struct manifest {
 
 	char series[CAPTURE_ID_MAX]; /* the id of the first capture of a series; "": alone */
 	int64_t series_index, series_count; /* 1 of 3 */
+	int64_t continuous; /* 1: a profile of those that follow one another */
 	int64_t pinned; /* 1: vacuum leaves it alone */
 	char source[256]; /* the file a runtime wrote itself and we took over; "": we captured it */
 	int64_t source_mtime_ms;
@@ -111,6 +112,9 @@ bool manifest_is_heap(const struct manifest *manifest);
 
 /* A few kilobytes that cost the target nothing, of which there may be many. */
 bool manifest_is_diagnostics(const struct manifest *manifest);
+
+/* One of many small ones, with a limit of their own; the others are what max_files counts. */
+bool manifest_is_apart(const struct manifest *manifest);
 
 /* The name of the report of a snapshot: NAME.report.json for NAME.heapsnapshot.zst. */
 void manifest_report_name(const struct manifest *manifest, char dst[SPOOL_NAME_MAX]);

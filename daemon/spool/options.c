@@ -33,8 +33,9 @@ const struct option_desc spool_options[] = {
 	  .offset = AT(max_files),
 	  .max = 1000000,
 	  .def = "200",
-	  .help = "How many captures are kept, diagnostics not counted; the oldest go first. 0 is "
-		  "no limit." },
+	  .help = "How many captures are kept, diagnostics and continuous profiles not counted; "
+		  "the "
+		  "oldest go first. 0 is no limit." },
 	{ .name = "max_diagnostics",
 	  .type = OPTION_UINT,
 	  .offset = AT(max_diagnostics),
@@ -42,6 +43,13 @@ const struct option_desc spool_options[] = {
 	  .def = "1000",
 	  .help = "How many diagnostics are kept: they are small and must not push out snapshots. "
 		  "0 is no limit." },
+	{ .name = "max_profiles",
+	  .type = OPTION_UINT,
+	  .offset = AT(max_profiles),
+	  .max = 10000,
+	  .def = "24",
+	  .help = "How many continuous profiles of each target are kept, the newest; 0 is no "
+		  "limit. Where bytes are short they go before any other capture." },
 	{ .name = "max_age",
 	  .type = OPTION_TIME,
 	  .offset = AT(max_age_ns),

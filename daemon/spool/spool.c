@@ -192,10 +192,10 @@ static void account(struct spool *spool, const struct manifest *manifest, uint64
 	spool->bytes += count * bytes;
 	if (manifest_is_diagnostics(manifest))
 		spool->diagnostics += count;
-	else if (manifest->pinned)
-		spool->pinned += count;
-	else
+	else if (!manifest->pinned)
 		atomic_fetch_add(&spool->reclaimable, count * bytes);
+	else if (!manifest_is_apart(manifest))
+		spool->pinned += count;
 }
 
 void spool_add(struct spool *spool, struct spool_entry *entry)
@@ -247,7 +247,8 @@ const struct spool_entry *spool_newest(const struct spool *spool, bool diagnosti
 	for (struct link *at = spool->ready.prev; at != &spool->ready; at = at->prev) {
 		const struct spool_entry *entry = container_of(at, struct spool_entry, link);
 
-		if (manifest_is_diagnostics(&entry->manifest) == diagnostics)
+		if (diagnostics ? manifest_is_diagnostics(&entry->manifest)
+				: !manifest_is_apart(&entry->manifest))
 			return entry;
 	}
 	return NULL;
@@ -312,13 +313,12 @@ static void account_pin(struct spool *spool, const struct manifest *manifest)
 
 	if (manifest_is_diagnostics(manifest))
 		return;
-	if (manifest->pinned) {
-		spool->pinned++;
+	if (manifest->pinned)
 		atomic_fetch_sub(&spool->reclaimable, bytes);
-	} else {
-		spool->pinned--;
+	else
 		atomic_fetch_add(&spool->reclaimable, bytes);
-	}
+	if (!manifest_is_apart(manifest))
+		spool->pinned += manifest->pinned ? 1 : (uint64_t)-1;
 }
 
 int spool_pin(struct spool *spool, const char *id, bool pinned)

@@ -22,6 +22,7 @@ struct candidate {
 	struct spool_entry *entry;
 	size_t order; /* of coming */
 	bool protected;
+	bool surplus; /* more of its kind than are kept, and newer ones are there */
 };
 
 struct choice {
@@ -115,7 +116,7 @@ static void protect_ramp_up(struct candidate *items, size_t n, uint64_t keep)
 		items[end - i].protected = true;
 }
 
-/* Only what is no diagnostics takes part; those are at the end of the array. */
+/* Only what max_files counts takes part; the rest is at the end of the array. */
 static void protect(struct candidate *items, size_t n, const struct spool_settings *limits)
 {
 	qsort(items, n, sizeof(*items), by_target);
@@ -127,6 +128,23 @@ static void protect(struct candidate *items, size_t n, const struct spool_settin
 		protect_simple(items + i, end - i, limits);
 		protect_ramp_up(items + i, end - i, limits->keep_ramp_up);
 		i = end;
+	}
+}
+
+/* items[0..n) are what max_files does not count. Of each target the newest profiles stay. */
+static void find_surplus(struct candidate *items, size_t n, uint64_t keep)
+{
+	uint64_t newer = 0;
+
+	if (keep == 0)
+		return;
+	qsort(items, n, sizeof(*items), by_target);
+	for (size_t i = n; i-- > 0;) {
+		if (i + 1 < n &&
+		    strcmp(about(&items[i])->target, about(&items[i + 1])->target) != 0)
+			newer = 0;
+		if (about(&items[i])->continuous != 0)
+			items[i].surplus = newer++ >= keep;
 	}
 }
 
@@ -150,7 +168,7 @@ static void take(struct choice *choice, const struct candidate *candidate, enum 
 		choice->available += bytes;
 	if (manifest_is_diagnostics(about(candidate)))
 		choice->diagnostics--;
-	else
+	else if (!manifest_is_apart(about(candidate)))
 		choice->files--;
 	choice->result->removed++;
 	choice->result->bytes += bytes;
@@ -173,14 +191,19 @@ static uint64_t disk_lacks(const struct choice *choice)
 	return choice->available < needed ? needed - choice->available : 0;
 }
 
+static enum spool_reason pressure_of_bytes(const struct choice *choice, uint64_t room)
+{
+	if (over(choice->bytes, room, choice->limits->max_use_bytes) > 0)
+		return SPOOL_MAX_USE;
+	return disk_lacks(choice) > 0 ? SPOOL_KEEP_FREE : SPOOL_STAYS;
+}
+
 /* Why something has to go now; SPOOL_STAYS: all is well. */
 static enum spool_reason pressure(const struct choice *choice, uint64_t room)
 {
 	if (over(choice->files, 0, choice->limits->max_files) > 0)
 		return SPOOL_MAX_FILES;
-	if (over(choice->bytes, room, choice->limits->max_use_bytes) > 0)
-		return SPOOL_MAX_USE;
-	return disk_lacks(choice) > 0 ? SPOOL_KEEP_FREE : SPOOL_STAYS;
+	return pressure_of_bytes(choice, room);
 }
 
 static void choose_by_age(struct choice *choice, int64_t now_wall_ms)
@@ -208,6 +231,24 @@ static void choose_diagnostics(struct choice *choice)
 	}
 }
 
+/* Those over their number, and where bytes are short as many more as it takes. */
+static void choose_profiles(struct choice *choice)
+{
+	for (size_t i = 0; i < choice->n; i++) {
+		if (choice->items[i].surplus && may_go(choice, &choice->items[i]))
+			take(choice, &choice->items[i], SPOOL_MAX_FILES);
+	}
+	for (size_t i = 0; i < choice->n; i++) {
+		const struct candidate *candidate = &choice->items[i];
+		enum spool_reason reason = pressure_of_bytes(choice, 0);
+
+		if (reason == SPOOL_STAYS)
+			return;
+		if (about(candidate)->continuous != 0 && may_go(choice, candidate))
+			take(choice, candidate, reason);
+	}
+}
+
 static void choose_by_room(struct choice *choice, bool protected, uint64_t room)
 {
 	for (size_t i = 0; i < choice->n; i++) {
@@ -217,7 +258,7 @@ static void choose_by_room(struct choice *choice, bool protected, uint64_t room)
 		if (reason == SPOOL_STAYS)
 			return;
 		if (candidate->protected == protected && may_go(choice, candidate) &&
-		    !manifest_is_diagnostics(about(candidate)))
+		    !manifest_is_apart(about(candidate)))
 			take(choice, candidate, reason);
 	}
 }
@@ -231,7 +272,7 @@ static int list_candidates(struct choice *choice, struct spool *spool)
 		return -ENOMEM;
 	list_each (link, &spool->ready) {
 		struct spool_entry *entry = container_of(link, struct spool_entry, link);
-		bool small = manifest_is_diagnostics(&entry->manifest);
+		bool small = manifest_is_apart(&entry->manifest);
 
 		entry->fate = SPOOL_STAYS;
 		items[small ? --back : front++] =
@@ -240,7 +281,7 @@ static int list_candidates(struct choice *choice, struct spool *spool)
 	choice->items = items;
 	choice->n = order;
 	choice->files = front;
-	choice->diagnostics = order - front;
+	choice->diagnostics = spool->diagnostics;
 	return 0;
 }
 
@@ -262,9 +303,12 @@ int vacuum_choose(struct spool *spool, const struct spool_settings *limits, uint
 	if (r < 0)
 		return r;
 	protect(choice.items, (size_t)choice.files, limits);
+	find_surplus(choice.items + choice.files, choice.n - (size_t)choice.files,
+		     limits->max_profiles);
 	qsort(choice.items, choice.n, sizeof(*choice.items), by_order);
 	choose_by_age(&choice, now_wall_ms);
 	choose_diagnostics(&choice);
+	choose_profiles(&choice);
 	choose_by_room(&choice, false, room_bytes);
 	choose_by_room(&choice, true, 0);
 	choice.room = 0;

@@ -62,6 +62,8 @@ static void fill_poll(struct poll_settings *poll, const struct target_settings *
 		poll->runtime = target->poll.runtime;
 	if (target->has_gc_events)
 		poll->gc_events = target->poll.gc_events;
+	if (target->has_profile_interval)
+		poll->profile_interval_ns = target->poll.profile_interval_ns;
 	if (poll->timeout_ns > poll->interval_ns)
 		poll->timeout_ns = poll->interval_ns;
 }

@@ -66,8 +66,9 @@ static void complain_label(const struct place *place, const char *label, const c
 static int set_own(const struct place *place, const struct group *group, const struct label *label,
 		   struct target_settings *target)
 {
-	static const char *const known[] = { "name",   "interval", "timeout", "backoff_max",
-					     "policy", "evaluate", "runtime", "gc_events" };
+	static const char *const known[] = { "name",        "interval",  "timeout",
+					     "backoff_max", "policy",    "evaluate",
+					     "runtime",     "gc_events", "profile_interval" };
 	const char *name = label->name + strlen(OWN);
 	struct err err = { 0 };
 	bool found = false;

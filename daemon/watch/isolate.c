@@ -57,6 +57,14 @@ struct isolate *target_need_isolate(struct target *target, const char *name)
 	return isolate;
 }
 
+bool isolate_value(const struct isolate *isolate, enum sample_field field, uint64_t *ret)
+{
+	bool told = sample_has(&isolate->last, field);
+
+	*ret = told ? isolate->last.value[field] : isolate->profiled_bytes;
+	return told || (field == SAMPLE_ALLOCATED && isolate->profiled);
+}
+
 struct isolate *target_main_isolate(const struct target *target)
 {
 	struct isolate *isolate = target_find_isolate(target, "main");

@@ -31,6 +31,10 @@
 #define BACKOFF_MIN_NS  (100 * NS_PER_MS)
 #define BACKOFF_MAX_NS  DAY_NS
 
+/* V8 keeps what it has sampled until a profile ends. */
+#define PROFILE_INTERVAL_MIN_NS NS_PER_S
+#define PROFILE_INTERVAL_MAX_NS HOUR_NS
+
 /* As long as the names in a capture's manifest. */
 enum { NAME_MAX_BYTES = 127 };
 
@@ -136,6 +140,15 @@ int url_check(const void *value, struct err *err)
 	return 0;
 }
 
+static int check_profile_interval(const void *value, struct err *err)
+{
+	uint64_t interval_ns = *(const uint64_t *)value;
+
+	if (interval_ns == 0 || interval_ns >= PROFILE_INTERVAL_MIN_NS)
+		return 0;
+	return err_set(err, -EINVAL, "it is 0, for never, or at least 1s");
+}
+
 #define POLL(member) offsetof(struct poll_settings, member)
 
 const struct option_desc poll_options[] = {
@@ -193,6 +206,15 @@ const struct option_desc poll_options[] = {
 		  "RUNTIMES.md says which can, how, and what that costs the target: nobody else "
 		  "can record the performance of a Chromium meanwhile. "
 		  "Wants an interval of at most 1m, and a connection that stays." },
+	{ .name = "profile_interval",
+	  .type = OPTION_TIME,
+	  .offset = POLL(profile_interval_ns),
+	  .max = PROFILE_INTERVAL_MAX_NS,
+	  .check = check_profile_interval,
+	  .def = "0s",
+	  .help = "Profile continuously what the main isolate allocates, a profile for each "
+		  "interval; 0 is never. RUNTIMES.md says which runtimes can, and what it costs "
+		  "the target." },
 	{ 0 },
 };
 
@@ -387,6 +409,13 @@ const struct option_desc target_options[] = {
 	  .present = TARGET(has_gc_events),
 	  .choices = gc_events_modes,
 	  .help = "Default: poll.gc_events." },
+	{ .name = "profile_interval",
+	  .type = OPTION_TIME,
+	  .offset = TPOLL(profile_interval_ns),
+	  .present = TARGET(has_profile_interval),
+	  .max = PROFILE_INTERVAL_MAX_NS,
+	  .check = check_profile_interval,
+	  .help = "Default: poll.profile_interval." },
 	{ 0 },
 };
 

@@ -25,6 +25,7 @@ struct poll_settings {
 	int evaluate; /* enum evaluate_mode */
 	int runtime; /* index in runtime_words */
 	int gc_events; /* enum gc_events_mode */
+	uint64_t profile_interval_ns; /* of each continuous profile; 0: none are taken */
 };
 
 /* In Prometheus' words. */
@@ -57,7 +58,7 @@ struct target_settings {
 	struct opening_settings opening;
 	struct poll_settings poll;
 	bool has_interval, has_timeout, has_backoff_max, has_policy, has_evaluate, has_runtime,
-		has_gc_events, has_opening;
+		has_gc_events, has_profile_interval, has_opening;
 };
 
 /* How the targets of a source are reached: what names targets can name no files. */

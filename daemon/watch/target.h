@@ -52,6 +52,8 @@ struct isolate {
 	struct sample last;
 	struct series series;
 	struct leak leak;
+	uint64_t profiled_bytes; /* allocated, as its continuous profiles estimate */
+	bool profiled; /* there has been one */
 	struct gc_stats *gc; /* owned; NULL: nothing has been told of its collections */
 	int64_t start_ns; /* monotonic; as far as it is known, and maybe before that clock began */
 	int64_t seen_wall_ms; /* when it was first seen, as the wall clock went then */
@@ -158,6 +160,12 @@ int targets_replace(struct targets *targets, const char *source, const struct ta
 /* NULL when there is none. */
 struct target *targets_find(const struct targets *targets, uint64_t id);
 struct target *targets_find_name(const struct targets *targets, const char *name);
+
+/*
+ * A value as of its last sample; of SAMPLE_ALLOCATED, where its engine does not count that, what
+ * its profiles say. False when it is not known.
+ */
+bool isolate_value(const struct isolate *isolate, enum sample_field field, uint64_t *ret);
 struct isolate *target_find_isolate(const struct target *target, const char *name);
 
 /*

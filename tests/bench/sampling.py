@@ -1,24 +1,29 @@
 #!/usr/bin/python3
 """What a sampling profile does to its target while it lasts: the throughput of a Node that allocates,
-before, during and after, in short turns, so that what else the machine does falls on all three."""
+before, during and after, in short turns, so that what else the machine does falls on all three. At last
+the same of continuous profiles, switched on and off."""
 
 from setting import Setting, arguments, node, row, until
 
 import json
+import signal
 import statistics
 import time
 
 from lab.cdp import Client
+from lab.daemon import static_config
 
 MAJORS = ",".join(map(str, node.MAJORS))
 MEGABYTES = 20
 
 
+SECTIONS = {"capture": {"guards": {"headroom": 0}}, "poll": {}}
+
+
 class Target:
     def __init__(self, setting, major):
         self.node = setting.node(major, "pulse", MEGABYTES, flags=node.STEADY)
-        self.daemon = setting.daemon({"app": self.node.address},
-                                     capture={"guards": {"headroom": 0}})
+        self.daemon = setting.daemon({"app": self.node.address}, **SECTIONS)
         self.daemon.wait_up("app")
 
     def over(self, seconds):
@@ -47,6 +52,37 @@ class Target:
               lambda: f"the profile; log:\n{self.daemon.tail()}")
         return speed
 
+    def _configure(self, profile_interval, sampling):
+        capture = dict(SECTIONS["capture"], profile_sampling_interval=sampling)
+        self.daemon.configure(static_config(
+            {"app": self.node.address}, capture=capture,
+            poll={"profile_interval": f"{int(profile_interval * 1000)}ms"}))
+        self.daemon.process.signal(signal.SIGHUP)
+
+    def profiled(self, seconds, interval, sampling):
+        """The same while profiles of that interval follow one another."""
+        self._configure(interval, sampling)
+        until(self._is_sampling, "it samples")
+        speed = self.over(seconds)
+        self._configure(0, sampling)
+        until(lambda: not self._is_sampling(), "it does not")
+        return speed
+
+
+def tell(what, during, after):
+    row(f"{what}: during / before, median (each)",
+        f"{statistics.median(during):.2f} ({' '.join(f'{r:.2f}' for r in sorted(during))})")
+    row("  after / before", f"{statistics.median(after):.2f}")
+
+
+def measure_continuous(target, options, sampling):
+    during, after = [], []
+    for _ in range(options.rounds):
+        before = target.over(options.span)
+        during.append(target.profiled(options.span, options.profile, sampling) / before)
+        after.append(target.over(options.span) / before)
+    tell(f"{sampling}, continuous", during, after)
+
 
 def measure(target, options, interval, objects):
     during, after = [], []
@@ -54,22 +90,22 @@ def measure(target, options, interval, objects):
         before = target.over(options.span)
         during.append(target.sampled(options.span, interval, objects) / before)
         after.append(target.over(options.span) / before)
-    row(f"{interval}, {objects}: during / before, median (each)",
-        f"{statistics.median(during):.2f} ({' '.join(f'{r:.2f}' for r in sorted(during))})")
-    row("  after / before", f"{statistics.median(after):.2f}")
+    tell(f"{interval}, {objects}", during, after)
 
 
 def main():
     options = arguments(__doc__, majors=(MAJORS, "Node versions"), rounds=(7, "profiles each"),
-                        span=(1.5, "seconds of each turn"),
+                        span=(1.5, "seconds of each turn"), profile=(1.0, "seconds of each "
+                        "continuous profile"), objects=("live,all", "of single profiles"),
                         intervals=("32KiB,512KiB", "bytes between samples"))
     for major in map(int, options.majors.split(",")):
         with Setting(options) as setting:
             print(f"Node {major}")
             target = Target(setting, major)
             for interval in options.intervals.split(","):
-                for objects in ("live", "all"):
+                for objects in filter(None, options.objects.split(",")):
                     measure(target, options, interval, objects)
+                measure_continuous(target, options, interval)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,13 @@ CANNOT = {
                                  "be had as sampling"},
 }
 
+# Who can have no profiles all the time.
+NOT_CONTINUOUS = {
+    "bun": JSC["kind=sampling"], "webkit": JSC["kind=sampling"], "safari": JSC["kind=sampling"],
+    "workerd": "it bears one client, so nobody could poll it meanwhile",
+    "firefox": "its log of allocations makes a tab half as fast, however few of them it takes",
+}
+
 # Nothing that can be asked of these tells it.
 WITHOUT_VERSION = ("workerd", "webkit", "safari")
 
@@ -105,6 +112,22 @@ def test_every_wish_is_answered(runtime, address, watch):
     assert ask(daemon, "gc_before=true&dry_run=true").status == 200
     for unknown in ("heap", "profile", "Sampling"):
         assert ask(daemon, f"kind={unknown}").json()["error"] == UNKNOWN.format(unknown)
+
+
+@pytest.mark.parametrize("runtime", NOT_CONTINUOUS)
+def test_continuous_profiles(runtime, address, watch):
+    """Asked for in the configuration, refused in the list and the journal, once."""
+    daemon = watch(app=address, sections={"poll": dict(POLL, profile_interval="1s")})
+    labels = wait_known(daemon)
+    text = says(labels, "continuous profiles", NOT_CONTINUOUS[runtime])
+    until(lambda: [r["text"] for r in daemon.api("/captures")["refused"]] == [text],
+          lambda: f"{text}; log:\n{daemon.tail()}")
+    polls = daemon.value("heapwatch_polls_total", target="app")
+    until(lambda: daemon.value("heapwatch_polls_total", target="app") > polls + 5, "more polls")
+    refused, = daemon.api("/captures")["refused"]
+    assert refused["reason"] == "unsupported"
+    assert daemon.value("heapwatch_captures_suppressed_total", target="app", rule="",
+                        reason="unsupported") == 1
 
 
 def test_a_rule_is_told_in_metric_and_journal(nursery, start_daemon, tmp_path):

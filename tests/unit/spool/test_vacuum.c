@@ -316,6 +316,43 @@ Test(vacuum, diagnostics_have_a_number_of_their_own)
 	cr_expect_eq(result.over_files, 1);
 }
 
+static void add_profile(const char *target)
+{
+	add(target, "main", 1, 1)->manifest.continuous = 1;
+}
+
+Test(vacuum, continuous_profiles_have_a_number_for_each_target)
+{
+	add_profile("a");
+	add("a", "main", 1, 1);
+	add_profile("b");
+	add_profile("a");
+	add_diagnostics();
+	add_profile("a");
+	expect(GIVEN(.limits = LIMITS(.max_profiles = 0)), "......");
+	expect(GIVEN(.limits = LIMITS(.max_profiles = 2)), "f.....");
+	expect(GIVEN(.limits = LIMITS(.max_profiles = 1)), "f..f..");
+	container_of(spool.ready.next, struct spool_entry, link)->manifest.pinned = 1;
+	expect(GIVEN(.limits = LIMITS(.max_profiles = 1)), "...f..");
+}
+
+Test(vacuum, continuous_profiles_push_out_nothing)
+{
+	add("a", "main", 1, 1);
+	add_profile("a");
+	add("a", "main", 1, 1);
+	add_profile("a");
+	add_profile("a");
+	/* They are not counted, and the newest capture is another one. */
+	expect(GIVEN(.limits = LIMITS(.max_files = 2)), ".....");
+	expect(GIVEN(.limits = LIMITS(.max_files = 1)), "f....");
+	/* They go first, as many as it takes; but not for what may come. */
+	expect(GIVEN(.limits = LIMITS(.max_use_bytes = 40)), ".u...");
+	expect(GIVEN(.limits = LIMITS(.max_use_bytes = 20)), ".u.uu");
+	expect(GIVEN(.limits = LIMITS(.max_use_bytes = 10)), "uu.uu");
+	expect(GIVEN(.limits = LIMITS(.max_use_bytes = 50), .room = 10), "u....");
+}
+
 /* ---- the deed ---- */
 
 Test(vacuum, deletes_what_it_chose)
