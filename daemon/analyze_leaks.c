@@ -43,7 +43,7 @@ static int compare_one(struct leaks_answer *answer, struct v8_text *text, uint64
 {
 	struct heap_load_options load = { .threads = 1 };
 	struct heap_analysis base = { .retained = NULL };
-	struct heap_side side = { .ways = NULL };
+	struct heap_side side = { .analysis = NULL };
 	uint64_t expanded;
 	int r = input_expand(text, memory_bytes, &expanded, err);
 
@@ -51,7 +51,7 @@ static int compare_one(struct leaks_answer *answer, struct v8_text *text, uint64
 		load.memory_max = less(memory_bytes, expanded);
 		load.memory_max -= load.memory_max / UNCOUNTED_SHARE;
 		load.memory_max += load.memory_max == 0; /* 0 would be no limit */
-		r = heap_analyse_beside(&base, text, &answer->last->analysis->shapes, &load, err);
+		r = heap_analyse(&base, text, &load, err);
 	}
 	if (r == 0)
 		r = heap_side_init(&side, &base);
@@ -147,8 +147,7 @@ static int write_answer(struct json_writer *w, const struct leaks_answer *answer
 	return r == -E2BIG ? 0 : r;
 }
 
-int leaks_write(struct json_writer *w, const struct heap_analysis *last,
-		const struct leaks_input *input)
+int leaks_write(struct json_writer *w, struct heap_analysis *last, const struct leaks_input *input)
 {
 	struct places places = { .owner = NULL };
 	struct leaks_answer answer = { .places = &places, .same_process = input->same_process };

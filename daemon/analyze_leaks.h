@@ -21,5 +21,4 @@ struct leaks_input {
  * A member `leaks` of the report, if there is anything to say. What hinders the comparison is in it
  * as text: the report is one in any case. 0, -ENOMEM.
  */
-int leaks_write(struct json_writer *w, const struct heap_analysis *last,
-		const struct leaks_input *input);
+int leaks_write(struct json_writer *w, struct heap_analysis *last, const struct leaks_input *input);

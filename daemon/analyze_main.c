@@ -189,7 +189,7 @@ static void write_usage(struct json_writer *w, const struct heap_graph *graph, u
 	json_write_object_end(w);
 }
 
-static int report(const struct heap_analysis *analysis, const struct wish *wish,
+static int report(struct heap_analysis *analysis, const struct wish *wish,
 		  const struct leaks_input *leaks, uint64_t began_ns, struct err *err)
 {
 	struct heap_report report;

@@ -184,24 +184,6 @@ void heap_file_keep(const struct heap_file *file, const struct heap_analysis *an
 
 /* ---- analysis ---- */
 
-/* An index is of an analysis by its own shapes, so that comes first where one is to be kept. */
-static int analyse_beside(struct heap_file *file, struct heap_analysis *ret,
-			  const struct heap_request *request, const struct heap_load_options *load,
-			  const struct ctl_options *options, struct err *why)
-{
-	int r;
-
-	if (!file->keeps || request->shapes == NULL)
-		return heap_analyse_beside(ret, &file->text, request->shapes, load, why);
-	r = heap_analyse(ret, &file->text, load, why);
-	if (r < 0)
-		return r;
-	heap_file_keep(file, ret, options);
-	file->keeps = false;
-	r = heap_analysis_reshape(ret, request->shapes);
-	return r < 0 ? err_set(why, r, "out of memory") : 0;
-}
-
 static int analyse(struct heap_file *file, struct heap_analysis *ret,
 		   const struct heap_request *request, const struct ctl_options *options,
 		   struct err *why)
@@ -211,7 +193,7 @@ static int analyse(struct heap_file *file, struct heap_analysis *ret,
 
 	load.after = request->after;
 	if (!request->only_classes)
-		return analyse_beside(file, ret, request, &load, options, why);
+		return heap_analyse(ret, &file->text, &load, why);
 	file->keeps = false;
 	return heap_analyse_classes(ret, &file->text, request->shapes, &load, why);
 }

@@ -26,7 +26,8 @@ struct heap_file {
 struct heap_request {
 	const char *path;
 	uint64_t taken; /* bytes of memory that other files of this command take */
-	const struct heap_shapes *shapes; /* of the snapshot it is compared with; NULL: its own */
+	const struct heap_shapes *shapes; /* with only_classes: of what it is compared with; or NULL
+					   */
 	const struct heap_after *after; /* what is looked for then; NULL: it takes no more */
 	bool only_classes; /* no retained sizes */
 	enum heap_parts parts; /* that are looked at, where there is an index */

@@ -19,7 +19,7 @@
 #include "util/fnv.h"
 #include "util/str.h"
 
-enum { PATH_BYTES_MAX = 4096, NODE_BYTES = 64, EDGE_BYTES = 12, SPARE = 2 };
+enum { PATH_BYTES_MAX = 4096, NODE_BYTES = 80, EDGE_BYTES = 12, SPARE = 2 };
 
 enum place { BY_WISH, BESIDE, CACHE, PLACES };
 

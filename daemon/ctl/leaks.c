@@ -40,13 +40,13 @@ static int snapshot_init(struct snapshot *ret, const char *path, const struct sn
 			 const struct ctl_options *options, struct err *err)
 {
 	struct heap_request request = {
-		.path = path, .parts = HEAP_PARTS_NODES | HEAP_PARTS_EDGES | HEAP_PARTS_ORDER
+		.path = path,
+		.parts = HEAP_PARTS_NODES | HEAP_PARTS_EDGES | HEAP_PARTS_ORDER | HEAP_PARTS_TREE,
 	};
 	struct err why;
 	int r, exit;
 
 	if (beside != NULL) {
-		request.shapes = &beside->analysis.shapes;
 		request.taken = heap_file_taken(&beside->file, &beside->analysis) +
 				leaks_answer_cost(beside->analysis.graph.nodes);
 	}
@@ -117,6 +117,8 @@ static int compare_one(struct leaks_answer *answer, const struct snapshot *last,
 	struct snapshot base;
 	int r = 0, exit = snapshot_init(&base, options->args[i], last, options, err);
 
+	if (exit == CTL_OK)
+		heap_file_keep(&base.file, &base.analysis, options);
 	if (exit == CTL_OK)
 		r = leaks_answer_add(answer, &base.side, by_wish(options));
 	snapshot_fini(&base);

@@ -16,6 +16,7 @@
 
 #include "heap/alloc.h"
 #include "heap/distance.h"
+#include "heap/retain.h"
 #include "heap/v8_rules.h"
 #include "util/err.h"
 
@@ -35,41 +36,32 @@ static int branch(struct heap_analysis *analysis, const struct heap_shapes *shap
 	return r == 0 ? heap_classes_init(&analysis->classes, &analysis->graph, shapes) : r;
 }
 
-struct second {
-	struct heap_analysis *analysis;
-	const struct heap_shapes *shapes; /* of another snapshot; or NULL */
-};
-
 static void *second_branch(void *arg)
 {
-	struct second *second = arg;
-	struct heap_analysis *analysis = second->analysis;
+	struct heap_analysis *analysis = arg;
 	int r;
 
 	analysis->distances = heap_distances(&analysis->graph);
-	r = analysis->distances != NULL ? branch(analysis, second->shapes) : -ENOMEM;
+	r = analysis->distances != NULL ? branch(analysis, NULL) : -ENOMEM;
 	return (void *)(intptr_t)r;
 }
 
-static int both_branches(struct heap_analysis *analysis, const struct heap_shapes *shapes,
-			 unsigned threads, const uint64_t *inner)
+static int both_branches(struct heap_analysis *analysis, unsigned threads, const uint64_t *inner)
 {
-	struct second second = { analysis, shapes };
 	void *other = NULL;
 	pthread_t thread;
 	int r;
 
-	if (threads < 2 || pthread_create(&thread, NULL, second_branch, &second) != 0) {
+	if (threads < 2 || pthread_create(&thread, NULL, second_branch, analysis) != 0) {
 		r = heap_dominators_init(&analysis->dominators, &analysis->graph, inner);
-		return r == 0 ? (int)(intptr_t)second_branch(&second) : r;
+		return r == 0 ? (int)(intptr_t)second_branch(analysis) : r;
 	}
 	r = heap_dominators_init(&analysis->dominators, &analysis->graph, inner);
 	pthread_join(thread, &other);
 	return r == 0 ? (int)(intptr_t)other : r;
 }
 
-static int compute(struct heap_analysis *analysis, const struct heap_shapes *shapes,
-		   const struct heap_load_options *options)
+static int compute(struct heap_analysis *analysis, const struct heap_load_options *options)
 {
 	unsigned threads = options->threads;
 	const struct heap_graph *graph = &analysis->graph;
@@ -77,7 +69,7 @@ static int compute(struct heap_analysis *analysis, const struct heap_shapes *sha
 	int r;
 
 	heap_progress_tell(options->progress, "dominators", HEAP_NO_PERCENT);
-	r = inner == NULL ? -ENOMEM : both_branches(analysis, shapes, threads, inner);
+	r = inner == NULL ? -ENOMEM : both_branches(analysis, threads, inner);
 	heap_bits_free(inner, graph->nodes);
 	if (r < 0)
 		return r;
@@ -103,20 +95,13 @@ static void free_classes(struct heap_analysis *analysis)
 int heap_analyse(struct heap_analysis *ret, const struct v8_text *text,
 		 const struct heap_load_options *options, struct err *err)
 {
-	return heap_analyse_beside(ret, text, NULL, options, err);
-}
-
-int heap_analyse_beside(struct heap_analysis *ret, const struct v8_text *text,
-			const struct heap_shapes *shapes, const struct heap_load_options *options,
-			struct err *err)
-{
 	int r;
 
 	*ret = (struct heap_analysis){ .retained = NULL };
 	r = heap_load(&ret->graph, text, options, err);
 	if (r < 0)
 		return r;
-	r = compute(ret, shapes, options);
+	r = compute(ret, options);
 	return r < 0 ? out_of_memory(err) : 0;
 }
 
@@ -156,6 +141,17 @@ int heap_analysis_refer(struct heap_analysis *analysis)
 		       : heap_referrers_init(&analysis->referrers, &analysis->graph);
 }
 
+int heap_analysis_descend(struct heap_analysis *analysis)
+{
+	int r = 0;
+
+	if (analysis->tree.first == NULL)
+		r = heap_tree_init(&analysis->tree, &analysis->graph, &analysis->dominators);
+	if (r == 0 && analysis->ways == NULL)
+		analysis->ways = heap_ways(analysis);
+	return r == 0 && analysis->ways == NULL ? -ENOMEM : r;
+}
+
 struct heap_digest heap_analysis_digest(const struct heap_analysis *analysis)
 {
 	if (analysis->index != NULL)
@@ -178,6 +174,10 @@ void heap_analysis_fini(struct heap_analysis *analysis)
 	}
 	if (!heap_index_has(analysis->index, analysis->referrers.first))
 		heap_referrers_fini(&analysis->referrers);
+	if (!heap_index_has(analysis->index, analysis->ways))
+		heap_free(analysis->ways, nodes, sizeof(*analysis->ways));
+	if (!heap_index_has(analysis->index, analysis->tree.first))
+		heap_tree_fini(&analysis->tree);
 	heap_graph_fini(&analysis->graph);
 	heap_index_free(analysis->index);
 	analysis->index = NULL;

@@ -12,6 +12,7 @@
 #include "heap/load.h"
 #include "heap/referrers.h"
 #include "heap/rows.h"
+#include "heap/tree.h"
 
 struct err;
 
@@ -23,6 +24,8 @@ struct heap_analysis {
 	struct heap_shapes shapes;
 	struct heap_classes classes;
 	struct heap_referrers referrers; /* where they are wanted */
+	struct heap_tree tree; /* where it is wanted */
+	uint32_t *ways; /* by node: heap_ways(); with the tree */
 	struct heap_row *rows; /* by class */
 	struct heap_statistics statistics;
 	struct heap_index *index; /* owned: columns may lie in it; NULL: they are its own */
@@ -32,14 +35,6 @@ struct heap_analysis {
 /* As heap_load(), which also says what text has to do; fini in any case. */
 int heap_analyse(struct heap_analysis *ret, const struct v8_text *text,
 		 const struct heap_load_options *options, struct err *err);
-
-/*
- * All of it, with the plain objects by the shapes of the snapshot it is compared with; NULL: by its
- * own.
- */
-int heap_analyse_beside(struct heap_analysis *ret, const struct v8_text *text,
-			const struct heap_shapes *shapes, const struct heap_load_options *options,
-			struct err *err);
 
 /*
  * Only what a comparison takes: the graph, sizes and classes. shapes: those of the snapshot it is
@@ -57,6 +52,9 @@ int heap_analysis_reshape(struct heap_analysis *analysis, const struct heap_shap
 
 /* Its referrers, unless they are there. 0, -ENOMEM. */
 int heap_analysis_refer(struct heap_analysis *analysis);
+
+/* Its tree and ways, unless they are there. 0, -ENOMEM. */
+int heap_analysis_descend(struct heap_analysis *analysis);
 
 /* That of heap_digest(), which need not be computed where an index has it. */
 struct heap_digest heap_analysis_digest(const struct heap_analysis *analysis);

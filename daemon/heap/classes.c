@@ -117,10 +117,11 @@ static void put_name(const struct naming *naming, const struct parts *parts, str
 static int put_key(const struct naming *naming, const struct parts *parts, struct buf *buf,
 		   size_t *ret_name)
 {
-	const struct heap_place *place = &naming->graph->places[parts->place - 1];
+	if (parts->place > 0) {
+		const struct heap_place *place = &naming->graph->places[parts->place - 1];
 
-	if (parts->place > 0)
 		buf_printf(buf, "%u,%u,%u", place->script, place->line, place->column);
+	}
 	buf_puts(buf, ",");
 	*ret_name = buf->size;
 	if (parts->what == BY_TYPE)

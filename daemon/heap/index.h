@@ -35,8 +35,9 @@ enum heap_parts {
 	HEAP_PARTS_EDGES = 2,
 	HEAP_PARTS_ORDER = 4, /* that of the dominators: their tree is known to be one */
 	HEAP_PARTS_REFERRERS = 8,
-	HEAP_PARTS_ALL =
-		HEAP_PARTS_NODES | HEAP_PARTS_EDGES | HEAP_PARTS_ORDER | HEAP_PARTS_REFERRERS,
+	HEAP_PARTS_TREE = 16, /* and ways; with the nodes, and with the order, which bears it out */
+	HEAP_PARTS_ALL = HEAP_PARTS_NODES | HEAP_PARTS_EDGES | HEAP_PARTS_ORDER |
+			 HEAP_PARTS_REFERRERS | HEAP_PARTS_TREE,
 };
 
 /*

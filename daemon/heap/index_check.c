@@ -105,6 +105,18 @@ static bool edges(const struct index_map *map, enum index_kind kind, uint64_t fi
 	return (bad & HIGHEST_BIT) == 0;
 }
 
+/* + 1 */
+static bool edge_numbers(const struct index_map *map, enum index_kind kind, uint64_t first,
+			 uint64_t end)
+{
+	const uint32_t *number = index_section(map, kind);
+	uint32_t bad = 0, last = (uint32_t)map->header->edges;
+
+	for (uint64_t i = first; i < end; i++)
+		bad |= (uint32_t)(number[i] > last);
+	return bad == 0;
+}
+
 static bool edge_names(const struct index_map *map, enum index_kind kind, uint64_t first,
 		       uint64_t end)
 {
@@ -121,7 +133,9 @@ static bool edge_names(const struct index_map *map, enum index_kind kind, uint64
 static bool firsts(const struct index_map *map, enum index_kind kind, uint64_t first, uint64_t end)
 {
 	const uint32_t *at = index_section(map, kind);
-	enum index_kind of = kind == INDEX_EDGE_FIRST ? INDEX_EDGES : INDEX_REFERRERS;
+	enum index_kind of = kind == INDEX_EDGE_FIRST   ? INDEX_EDGES
+			     : kind == INDEX_TREE_FIRST ? INDEX_TREE_KIDS
+							: INDEX_REFERRERS;
 	uint32_t bad = first == 0 && at[0] != 0;
 
 	for (uint64_t i = first > 0 ? first : 1; i < end; i++)
@@ -226,6 +240,10 @@ static const struct rule {
 	[INDEX_REFERRERS] = { 4, 0, HEAP_PARTS_REFERRERS, nodes },
 	[INDEX_DOMINATOR] = { 4, PER_NODE, HEAP_PARTS_NODES, nodes },
 	[INDEX_ORDER] = { 4, PER_NODE, HEAP_PARTS_ORDER, nodes },
+	[INDEX_TREE_FIRST] = { 4, 0, HEAP_PARTS_TREE, firsts },
+	[INDEX_TREE_KIDS] = { 4, 0, HEAP_PARTS_TREE, nodes },
+	[INDEX_TREE_VIA] = { 4, PER_NODE, HEAP_PARTS_TREE, edge_numbers },
+	[INDEX_WAYS] = { 4, PER_NODE, HEAP_PARTS_TREE, edge_numbers },
 	[INDEX_RETAINED] = { 8, PER_NODE, HEAP_PARTS_NODES, any },
 	[INDEX_DISTANCE] = { 4, PER_NODE, HEAP_PARTS_NODES, any },
 	[INDEX_CLASS] = { 4, PER_NODE, HEAP_PARTS_NODES, classes },
@@ -259,8 +277,10 @@ static bool right_number(const struct index_map *map, enum index_kind kind)
 	default:
 		break;
 	}
-	if (kind == INDEX_EDGE_FIRST || kind == INDEX_REFERRER_FIRST)
+	if (kind == INDEX_EDGE_FIRST || kind == INDEX_REFERRER_FIRST || kind == INDEX_TREE_FIRST)
 		return n == nodes_n + 1;
+	if (kind == INDEX_TREE_KIDS)
+		return n == nodes_n - 1;
 	if (kind == INDEX_REFERRERS)
 		return n <= header->edges;
 	return n <= UINT32_MAX || kind == INDEX_STRING_TEXT;
@@ -357,17 +377,39 @@ static int check_order(const struct index_map *map)
 	return good ? 0 : -EBADMSG;
 }
 
+/* Each node is once below what dominates it: ascending, so that none is there twice. */
+static int check_tree(const struct index_map *map)
+{
+	const uint32_t *first = index_section(map, INDEX_TREE_FIRST);
+	const uint32_t *kids = index_section(map, INDEX_TREE_KIDS);
+	const uint32_t *dominator = index_section(map, INDEX_DOMINATOR);
+	uint32_t nodes_n = (uint32_t)map->header->nodes, root = (uint32_t)map->header->root;
+	bool good = true;
+
+	for (uint32_t node = 0; node < nodes_n && good; node++) {
+		for (uint32_t i = first[node]; i < first[node + 1]; i++) {
+			if (i + AHEAD < nodes_n - 1)
+				__builtin_prefetch(&dominator[kids[i + AHEAD]]);
+			good &= dominator[kids[i]] == node && kids[i] != root &&
+				(i == first[node] || kids[i] > kids[i - 1]);
+		}
+	}
+	return good ? 0 : -EBADMSG;
+}
+
 int index_check_sections(const struct index_map *map, enum heap_parts parts, unsigned threads)
 {
 	struct checking checking = { .map = map, .parts = parts };
 	pthread_t thread;
 	bool beside = threads > 1 && parts != HEAP_PARTS_SUMMARY &&
 		      pthread_create(&thread, NULL, check_next, &checking) == 0;
+	int r;
 
 	check_next(&checking);
 	if (beside)
 		pthread_join(thread, NULL);
-	if (checking.result != 0)
-		return checking.result;
-	return parts & HEAP_PARTS_ORDER ? check_order(map) : 0;
+	r = checking.result;
+	if (r == 0 && (parts & HEAP_PARTS_ORDER) != 0)
+		r = check_order(map);
+	return r == 0 && (parts & HEAP_PARTS_TREE) != 0 ? check_tree(map) : r;
 }

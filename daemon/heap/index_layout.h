@@ -11,7 +11,7 @@
 #include "heap/index.h"
 
 /* Another number whenever the file is laid out otherwise, or an analysis comes to other results. */
-enum { INDEX_VERSION = 4, INDEX_PAGE = 4096, INDEX_PIECE_BYTES = 64 << 10 };
+enum { INDEX_VERSION = 5, INDEX_PAGE = 4096, INDEX_PIECE_BYTES = 64 << 10 };
 
 #define INDEX_MAGIC                                                                                \
 	0x7865646e69706168ull /* "hapindex"; swapped on a machine of the other order               \
@@ -32,6 +32,10 @@ enum index_kind {
 	INDEX_REFERRERS,
 	INDEX_DOMINATOR,
 	INDEX_ORDER,
+	INDEX_TREE_FIRST,
+	INDEX_TREE_KIDS,
+	INDEX_TREE_VIA,
+	INDEX_WAYS,
 	INDEX_RETAINED,
 	INDEX_DISTANCE,
 	INDEX_CLASS,

@@ -236,6 +236,17 @@ static void place_referrers(struct heap_analysis *ret, const struct index_map *m
 	};
 }
 
+static void place_tree(struct heap_analysis *ret, const struct index_map *map)
+{
+	ret->tree = (struct heap_tree){
+		.nodes = ret->graph.nodes,
+		.first = (uint32_t *)index_section(map, INDEX_TREE_FIRST),
+		.kids = (uint32_t *)index_section(map, INDEX_TREE_KIDS),
+		.via = (uint32_t *)index_section(map, INDEX_TREE_VIA),
+	};
+	ret->ways = (uint32_t *)index_section(map, INDEX_WAYS);
+}
+
 static int fill(struct heap_analysis *ret, const struct index_map *map, const char *text,
 		enum heap_parts parts)
 {
@@ -258,6 +269,8 @@ static int fill(struct heap_analysis *ret, const struct index_map *map, const ch
 		place_edges(ret, map);
 	if (parts & HEAP_PARTS_REFERRERS)
 		place_referrers(ret, map);
+	if (parts & HEAP_PARTS_TREE)
+		place_tree(ret, map);
 	if (parts & HEAP_PARTS_ORDER)
 		ret->dominators.order = (uint32_t *)index_section(map, INDEX_ORDER);
 	r = read_classes(&ret->classes, map);

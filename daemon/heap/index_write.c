@@ -8,6 +8,7 @@
 
 #include "heap/alloc.h"
 #include "heap/index_layout.h"
+#include "heap/retain.h"
 #include "util/buf.h"
 
 enum { WRITE_MAX = 1 << 30 };
@@ -27,7 +28,10 @@ struct tables {
 struct writer {
 	int fd;
 	const struct heap_analysis *analysis;
-	struct heap_referrers referrers; /* owned: where the analysis has none */
+	/* owned, where the analysis has none: */
+	struct heap_referrers referrers;
+	struct heap_tree tree;
+	uint32_t *ways;
 	struct tables tables;
 	struct column columns[INDEX_KINDS];
 	struct index_header header;
@@ -190,12 +194,35 @@ static int gather_referrers(struct writer *writer)
 	return r;
 }
 
+static int gather_tree(struct writer *writer)
+{
+	const struct heap_analysis *analysis = writer->analysis;
+	const struct heap_tree *tree = &analysis->tree;
+	const uint32_t *ways = analysis->ways;
+	struct column *to = writer->columns;
+	uint64_t nodes = analysis->graph.nodes;
+	int r = 0;
+
+	if (tree->first == NULL) {
+		r = heap_tree_init(&writer->tree, &analysis->graph, &analysis->dominators);
+		tree = &writer->tree;
+	}
+	if (ways == NULL)
+		ways = writer->ways = heap_ways(analysis);
+	to[INDEX_TREE_FIRST] = (struct column){ tree->first, nodes + 1, 4 };
+	to[INDEX_TREE_KIDS] = (struct column){ tree->kids, nodes - 1, 4 };
+	to[INDEX_TREE_VIA] = (struct column){ tree->via, nodes, 4 };
+	to[INDEX_WAYS] = (struct column){ ways, nodes, 4 };
+	return r == 0 && ways == NULL ? -ENOMEM : r;
+}
+
 static int gather(struct writer *writer)
 {
 	const struct heap_analysis *analysis = writer->analysis;
 	const struct tables *tables = &writer->tables;
 	struct column *to = writer->columns;
 	uint64_t nodes = analysis->graph.nodes;
+	int r = gather_referrers(writer);
 
 	gather_graph(to, &analysis->graph);
 	gather_strings(to, &analysis->graph.strings, tables);
@@ -212,7 +239,7 @@ static int gather(struct writer *writer)
 	to[INDEX_SHAPE_PARTS] = of_buf(&tables->parts, sizeof(uint32_t));
 	to[INDEX_PROPERTIES] = of_buf(&tables->properties, sizeof(struct index_property));
 	to[INDEX_TEXTS] = of_buf(&tables->texts, 1);
-	return gather_referrers(writer);
+	return r == 0 ? gather_tree(writer) : r;
 }
 
 /* ---- file ---- */
@@ -307,5 +334,7 @@ int heap_index_write(int fd, const struct heap_analysis *analysis, const struct 
 		r = write_header(&writer, source);
 	free_tables(&writer.tables);
 	heap_referrers_fini(&writer.referrers);
+	heap_tree_fini(&writer.tree);
+	heap_free(writer.ways, analysis->graph.nodes, sizeof(*writer.ways));
 	return r == -E2BIG ? -EOVERFLOW : r;
 }

@@ -16,7 +16,7 @@
 #include "heap/leaks_roots.h"
 
 int heap_past_init(struct heap_past *ret, const struct heap_match *match,
-		   const struct heap_side *base)
+		   const struct heap_side *base, const struct heap_shapes *shapes)
 {
 	const struct heap_analysis *analysis = base->analysis;
 
@@ -31,7 +31,7 @@ int heap_past_init(struct heap_past *ret, const struct heap_match *match,
 		ret->retained[node] = match->of[node] != UINT32_MAX
 					      ? analysis->retained[match->of[node]]
 					      : HEAP_NEW;
-	return root_groups_init(&ret->groups, base);
+	return root_groups_init(&ret->groups, base, shapes);
 }
 
 void heap_past_fini(struct heap_past *past)
@@ -235,7 +235,7 @@ int heap_leaks_find(struct heap_leaks *ret, const struct heap_side *last,
 	const struct heap_analysis *analysis = last->analysis;
 	struct leaks_view view = {
 		.graph = &analysis->graph,
-		.tree = &last->tree,
+		.tree = &analysis->tree,
 		.dominator = analysis->dominators.dominator,
 		.class = analysis->classes.of,
 		.retained = analysis->retained,
@@ -256,7 +256,7 @@ int heap_leaks_find(struct heap_leaks *ret, const struct heap_side *last,
 		if (leaks_is_holder(&view, node) && has_grown(&view, node))
 			r = examine(ret, &view, &tallies, node);
 	}
-	r = r == 0 ? root_groups_init(&groups, last) : r;
+	r = r == 0 ? root_groups_init(&groups, last, &analysis->shapes) : r;
 	r = r == 0 ? leaks_roots(ret, &view, &groups) : r;
 	if (r == 0 && ret->n > 1)
 		qsort(ret->items, ret->n, sizeof(*ret->items), by_bytes);

@@ -35,9 +35,9 @@ struct heap_past {
 	struct root_groups groups;
 };
 
-/* 0, -ENOMEM; fini in any case. Nothing of the base is needed after. */
+/* shapes: of the last. 0, -ENOMEM; fini in any case. Nothing of the base is needed after. */
 int heap_past_init(struct heap_past *ret, const struct heap_match *match,
-		   const struct heap_side *base);
+		   const struct heap_side *base, const struct heap_shapes *shapes);
 void heap_past_fini(struct heap_past *past); /* zeroed is fine */
 
 enum heap_leak_kind {

@@ -38,7 +38,8 @@ static int add_past(struct leaks_answer *answer, const struct heap_side *base,
 	int r = heap_match_init(&match, base, answer->last, &by);
 
 	if (r == 0)
-		r = heap_past_init(&answer->pasts[answer->pasts_n++], &match, base);
+		r = heap_past_init(&answer->pasts[answer->pasts_n++], &match, base,
+				   &answer->last->analysis->shapes);
 	if (r == 0) {
 		if (answer->pasts_n == 1 || by == HEAP_MATCH_PATHS) {
 			answer->by = by;
@@ -57,6 +58,8 @@ int leaks_answer_add(struct leaks_answer *answer, const struct heap_side *base,
 {
 	int r = answer->apart == LEAKS_SAME ? add_past(answer, base, wish) : 0;
 
+	if (r == 0 && answer->apart != LEAKS_SAME)
+		r = heap_analysis_reshape(base->analysis, &answer->last->analysis->shapes);
 	if (r == 0 && answer->apart != LEAKS_SAME)
 		r = heap_class_growth(base->analysis, answer->last->analysis, &answer->classes,
 				      &answer->classes_n);

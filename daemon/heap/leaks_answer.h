@@ -13,7 +13,7 @@ struct json_writer;
 enum leaks_apart { LEAKS_SAME, LEAKS_ASKED, LEAKS_OTHER_PROCESS, LEAKS_OTHER_PROGRAM };
 
 struct leaks_answer {
-	const struct heap_side *last; /* borrowed */
+	struct heap_side *last; /* borrowed */
 	struct places *places; /* borrowed: files are read as they are needed */
 	bool same_process; /* that is known, however much has come since */
 	struct heap_leaks leaks; /* owned, as is what follows */
@@ -31,7 +31,8 @@ uint64_t leaks_answer_cost(uint64_t nodes);
 
 /*
  * Compare with an earlier snapshot, the oldest first; of its objects nothing is needed after. When
- * only classes can be compared, `classes` is there and no other has to be added. 0, -ENOMEM.
+ * only classes can be compared, `classes` is there, those of the base are by the shapes of the last
+ * one, and no other has to be added. 0, -ENOMEM.
  */
 int leaks_answer_add(struct leaks_answer *answer, const struct heap_side *base,
 		     enum heap_match_by wish);

@@ -108,7 +108,7 @@ int leaks_find_paths(struct heap_path ret[2], const struct leaks_answer *answer,
 	int r = heap_path_dominators(&ret[0], side->analysis, holder);
 
 	ret[1] = (struct heap_path){ .steps = NULL };
-	return r == 0 ? heap_path_along(&ret[1], side->analysis, side->ways, holder) : r;
+	return r == 0 ? heap_path_along(&ret[1], side->analysis, side->analysis->ways, holder) : r;
 }
 
 int leaks_words_init(struct leaks_words *ret, const struct leaks_answer *answer,

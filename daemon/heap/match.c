@@ -9,26 +9,17 @@
 #include <string.h>
 
 #include "heap/alloc.h"
-#include "heap/ids.h"
 #include "heap/match_paths.h"
-#include "heap/retain.h"
 
-int heap_side_init(struct heap_side *ret, const struct heap_analysis *analysis)
+int heap_side_init(struct heap_side *ret, struct heap_analysis *analysis)
 {
-	int r;
-
 	*ret = (struct heap_side){ .analysis = analysis };
-	r = heap_tree_init(&ret->tree, &analysis->graph, &analysis->dominators);
-	if (r < 0)
-		return r;
-	ret->ways = heap_ways(analysis);
-	return ret->ways != NULL ? 0 : -ENOMEM;
+	return heap_analysis_descend(analysis);
 }
 
 void heap_side_fini(struct heap_side *side)
 {
-	heap_free(side->ways, side->tree.nodes, sizeof(*side->ways));
-	heap_tree_fini(&side->tree);
+	heap_ids_fini(&side->ids);
 	*side = (struct heap_side){ .analysis = NULL };
 }
 
@@ -113,24 +104,22 @@ static int ids_of(struct heap_ids *ret, const struct heap_graph *graph)
 }
 
 static int compare_ids(struct heap_match *match, const struct heap_side *base,
-		       const struct heap_side *last)
+		       struct heap_side *last)
 {
 	const struct heap_analysis *before = base->analysis, *now = last->analysis;
 	uint32_t *equal = equal_classes(&before->classes, &now->classes);
-	struct heap_ids ids;
-	int r = ids_of(&ids, &now->graph);
+	int r = equal == NULL ? -ENOMEM : 0;
 
-	if (equal == NULL)
-		r = -ENOMEM;
+	if (r == 0 && last->ids.n == 0)
+		r = ids_of(&last->ids, &now->graph);
 	if (r == 0)
-		match_ids(match, before, now, &ids, equal);
-	heap_ids_fini(&ids);
+		match_ids(match, before, now, &last->ids, equal);
 	free(equal);
 	return r;
 }
 
-int heap_match_init(struct heap_match *ret, const struct heap_side *base,
-		    const struct heap_side *last, enum heap_match_by *by)
+int heap_match_init(struct heap_match *ret, const struct heap_side *base, struct heap_side *last,
+		    enum heap_match_by *by)
 {
 	uint32_t nodes = last->analysis->graph.nodes;
 	int r;

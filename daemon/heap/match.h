@@ -11,17 +11,16 @@
 
 #include <stdint.h>
 #include "heap/analysis.h"
-#include "heap/tree.h"
+#include "heap/ids.h"
 
 /* A snapshot and what is needed to match its objects. */
 struct heap_side {
-	const struct heap_analysis *analysis; /* borrowed */
-	struct heap_tree tree;
-	uint32_t *ways; /* owned: heap_ways() */
+	struct heap_analysis *analysis; /* borrowed; its tree and ways are there */
+	struct heap_ids ids; /* owned: of the last one, when the first other was matched with it */
 };
 
 /* 0, -ENOMEM; fini in any case. */
-int heap_side_init(struct heap_side *ret, const struct heap_analysis *analysis);
+int heap_side_init(struct heap_side *ret, struct heap_analysis *analysis);
 void heap_side_fini(struct heap_side *side); /* zeroed is fine */
 
 /* How far ids mean the same in two snapshots. */
@@ -53,6 +52,6 @@ enum heap_match_by { HEAP_MATCH_AUTO, HEAP_MATCH_IDS, HEAP_MATCH_PATHS };
  * what has none of the same id is looked for by its path all the same: something replaced by
  * another. 0, -ENOMEM; fini in any case.
  */
-int heap_match_init(struct heap_match *ret, const struct heap_side *base,
-		    const struct heap_side *last, enum heap_match_by *by);
+int heap_match_init(struct heap_match *ret, const struct heap_side *base, struct heap_side *last,
+		    enum heap_match_by *by);
 void heap_match_fini(struct heap_match *match); /* zeroed is fine */

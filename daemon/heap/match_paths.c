@@ -109,7 +109,8 @@ static uint64_t hash_class(const struct texts *texts, uint32_t node)
 static uint64_t hash_step(const struct texts *texts, uint32_t node)
 {
 	const struct heap_graph *graph = &texts->side->analysis->graph;
-	uint32_t via = texts->side->tree.via[node], way = texts->side->ways[node];
+	uint32_t via = texts->side->analysis->tree.via[node];
+	uint32_t way = texts->side->analysis->ways[node];
 	uint64_t hash = hash_mix(hash_class(texts, node), graph->type[node]);
 
 	if (has_lasting_name(graph->type[node]))
@@ -166,7 +167,7 @@ static int by_step(const void *a, const void *b)
 static int gather(struct children *children, const struct texts *texts, uint32_t node,
 		  const uint64_t *matched)
 {
-	const struct heap_tree *tree = &texts->side->tree;
+	const struct heap_tree *tree = &texts->side->analysis->tree;
 	int r = 0;
 
 	children->n = 0;
@@ -188,6 +189,11 @@ struct walk {
 	struct heap_match *match;
 	struct texts base, last;
 	uint64_t *base_matched, *last_matched; /* owned: bits by node */
+	/*
+	 * owned, by node of the last: it may lead to one without a partner. Only these are asked,
+	 * for where ids last hardly any are.
+	 */
+	uint64_t *open;
 	struct children before, now;
 	struct heap_stack pairs; /* owned: nodes of the last, in the order they were matched */
 };
@@ -197,7 +203,7 @@ static int join(struct walk *walk, uint32_t before, uint32_t now)
 	walk->match->of[now] = before;
 	heap_bit_set(walk->base_matched, before);
 	heap_bit_set(walk->last_matched, now);
-	return heap_stack_push(&walk->pairs, now);
+	return heap_bit(walk->open, now) ? heap_stack_push(&walk->pairs, now) : 0;
 }
 
 static int compare(const struct child *a, const struct child *b)
@@ -244,7 +250,7 @@ static void keep_contexts(struct children *children, const uint64_t *matched)
 
 static bool has_kids(const struct texts *texts, uint32_t node)
 {
-	const struct heap_tree *tree = &texts->side->tree;
+	const struct heap_tree *tree = &texts->side->analysis->tree;
 
 	return tree->first[node] < tree->first[node + 1];
 }
@@ -255,8 +261,10 @@ static int match_kids(struct walk *walk, uint32_t before, uint32_t now)
 
 	if (!has_kids(&walk->last, now) || !has_kids(&walk->base, before))
 		return 0;
+	r = gather(&walk->now, &walk->last, now, walk->last_matched);
+	if (r < 0 || walk->now.n == 0)
+		return r;
 	r = gather(&walk->before, &walk->base, before, walk->base_matched);
-	r = r == 0 ? gather(&walk->now, &walk->last, now, walk->last_matched) : r;
 	r = r == 0 ? pair(walk) : r;
 	if (r < 0)
 		return r;
@@ -356,14 +364,49 @@ static int match_named(struct walk *walk, uint32_t before, uint32_t now)
 
 /* ---- all of it ---- */
 
+/* A reference by a name to what has no partner. */
+static bool names_unmatched(const struct walk *walk, uint32_t node)
+{
+	const struct heap_graph *graph = &walk->last.side->analysis->graph;
+	uint32_t end = named_end(graph, node);
+
+	for (uint32_t i = graph->edge_first[node]; i < end; i++) {
+		if (!heap_bit(walk->last_matched, heap_edge_to(graph->edges[i])) &&
+		    is_named(graph, i))
+			return true;
+	}
+	return false;
+}
+
+/* Later there are fewer, never more. */
+static void find_open(struct walk *walk)
+{
+	const uint32_t *dominator = walk->last.side->analysis->dominators.dominator;
+
+	for (uint32_t node = 0; node < walk->match->nodes; node++) {
+		if (!heap_bit(walk->last_matched, node))
+			heap_bit_set(walk->open, dominator[node]);
+		if (names_unmatched(walk, node))
+			heap_bit_set(walk->open, node);
+	}
+}
+
 static int start(struct walk *walk)
 {
 	const uint32_t *order = walk->last.side->analysis->dominators.order;
+	const uint32_t *of = walk->match->of;
 	int r = 0;
 
+	for (uint32_t node = 0; node < walk->match->nodes; node++) {
+		if (of[node] == UINT32_MAX)
+			continue;
+		heap_bit_set(walk->base_matched, of[node]);
+		heap_bit_set(walk->last_matched, node);
+	}
+	find_open(walk);
 	for (uint32_t i = 0; i < walk->match->nodes && r == 0; i++) {
-		if (walk->match->of[order[i]] != UINT32_MAX)
-			r = join(walk, walk->match->of[order[i]], order[i]);
+		if (heap_bit(walk->open, order[i]) && of[order[i]] != UINT32_MAX)
+			r = heap_stack_push(&walk->pairs, order[i]);
 	}
 	return r;
 }
@@ -374,9 +417,10 @@ static int walk_init(struct walk *ret, struct heap_match *match, const struct he
 	int r;
 
 	*ret = (struct walk){ .match = match };
-	ret->base_matched = heap_bits_alloc(base->tree.nodes);
-	ret->last_matched = heap_bits_alloc(last->tree.nodes);
-	if (ret->base_matched == NULL || ret->last_matched == NULL)
+	ret->base_matched = heap_bits_alloc(base->analysis->graph.nodes);
+	ret->last_matched = heap_bits_alloc(last->analysis->graph.nodes);
+	ret->open = heap_bits_alloc(last->analysis->graph.nodes);
+	if (ret->base_matched == NULL || ret->last_matched == NULL || ret->open == NULL)
 		return -ENOMEM;
 	r = texts_init(&ret->base, base);
 	return r == 0 ? texts_init(&ret->last, last) : r;
@@ -384,8 +428,9 @@ static int walk_init(struct walk *ret, struct heap_match *match, const struct he
 
 static void walk_fini(struct walk *walk, const struct heap_side *base)
 {
-	heap_bits_free(walk->base_matched, base->tree.nodes);
+	heap_bits_free(walk->base_matched, base->analysis->graph.nodes);
 	heap_bits_free(walk->last_matched, walk->match->nodes);
+	heap_bits_free(walk->open, walk->match->nodes);
 	free(walk->base.classes);
 	free(walk->last.classes);
 	free(walk->before.items);

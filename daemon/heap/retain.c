@@ -101,7 +101,8 @@ int heap_path_along(struct heap_path *ret, const struct heap_analysis *analysis,
 
 	*ret = (struct heap_path){ .steps = NULL };
 	r = add(ret, &capacity, (struct heap_step){ node, UINT32_MAX, 1 });
-	while (r == 0 && ways[node] != 0) {
+	/* No way has more steps than there are nodes, whatever an index says. */
+	while (r == 0 && ways[node] != 0 && ret->n <= analysis->graph.nodes) {
 		uint32_t edge = ways[node] - 1;
 
 		node = heap_edge_from(&analysis->graph, edge);

@@ -12,6 +12,12 @@
 #include "heap/hash.h"
 #include "heap/leaks_parts.h"
 
+struct grouping {
+	const struct heap_side *side;
+	const struct heap_shapes *shapes;
+	struct heap_shaper *shaper; /* owned */
+};
+
 /* What a program makes, or an embedder for it; texts go with what has them. */
 static bool is_counted(const struct heap_analysis *analysis, uint32_t node)
 {
@@ -20,17 +26,42 @@ static bool is_counted(const struct heap_analysis *analysis, uint32_t node)
 	return type == HEAP_OBJECT || type == HEAP_CLOSURE || type == HEAP_NATIVE;
 }
 
-static uint64_t key_of(const struct heap_analysis *analysis, const struct root_group *group)
+/* By its shape where it has one: those of its own snapshot may be others. */
+static int class_of(const struct grouping *grouping, uint32_t node, uint64_t *ret)
 {
+	const struct heap_analysis *analysis = grouping->side->analysis;
 	const struct heap_graph *graph = &analysis->graph;
-	uint32_t node = group->example;
 	const char *class = analysis->classes.items[analysis->classes.of[node]].key;
-	uint64_t key = hash_bytes(FNV1A_FIRST, class, strlen(class));
+	uint32_t shape, place = graph->place != NULL ? graph->place[node] : 0;
+	int r = heap_shaper_ask(grouping->shaper, node, &shape);
 
+	if (r < 0)
+		return r;
+	if (r > 0)
+		class = shape != HEAP_NO_SHAPE ? grouping->shapes->items[shape - 1].text : "Object";
+	*ret = hash_bytes(FNV1A_FIRST, class, strlen(class));
+	if (r > 0 && place > 0) {
+		*ret = hash_mix(*ret, graph->places[place - 1].script);
+		*ret = hash_mix(*ret, graph->places[place - 1].line);
+		*ret = hash_mix(*ret, graph->places[place - 1].column);
+	}
+	return 0;
+}
+
+static int set_key(const struct grouping *grouping, struct root_group *group)
+{
+	const struct heap_graph *graph = &grouping->side->analysis->graph;
+	uint32_t node = group->example;
+	uint64_t key;
+	int r = class_of(grouping, node, &key);
+
+	if (r < 0)
+		return r;
 	key = hash_mix(key, hash_string(graph, graph->name[group->holder]));
 	if (graph->type[node] == HEAP_CLOSURE)
 		key = hash_mix(key, hash_string(graph, graph->name[node]));
-	return hash_mix(key, group->unreached);
+	group->key = hash_mix(key, group->unreached);
+	return 0;
 }
 
 static int put(struct root_groups *groups, const struct root_group *group)
@@ -53,13 +84,14 @@ static bool is_shared(const struct heap_side *side, uint32_t node)
 {
 	const struct heap_analysis *analysis = side->analysis;
 
-	return side->tree.via[node] == 0 &&
+	return side->analysis->tree.via[node] == 0 &&
 	       analysis->dominators.dominator[node] == analysis->graph.root;
 }
 
-static int gather(struct root_groups *groups, struct leaks_view *view, const struct heap_side *side,
-		  uint32_t holder)
+static int gather(struct root_groups *groups, struct leaks_view *view,
+		  const struct grouping *grouping, uint32_t holder)
 {
+	const struct heap_side *side = grouping->side;
 	const struct heap_analysis *analysis = side->analysis;
 	bool root = holder == analysis->graph.root;
 	uint32_t kid;
@@ -72,8 +104,8 @@ static int gather(struct root_groups *groups, struct leaks_view *view, const str
 
 		if (!is_counted(analysis, kid) || (!unreached && is_shared(side, kid)))
 			continue;
-		group.key = key_of(analysis, &group);
-		r = put(groups, &group);
+		r = set_key(grouping, &group);
+		r = r == 0 ? put(groups, &group) : r;
 		if (r < 0)
 			break;
 	}
@@ -109,20 +141,23 @@ static void fold(struct root_groups *groups)
 	groups->n = kept;
 }
 
-int root_groups_init(struct root_groups *ret, const struct heap_side *side)
+int root_groups_init(struct root_groups *ret, const struct heap_side *side,
+		     const struct heap_shapes *shapes)
 {
 	const struct heap_graph *graph = &side->analysis->graph;
-	struct leaks_view view = { .graph = graph, .tree = &side->tree };
-	int r = 0;
+	struct grouping grouping = { side, shapes, heap_shaper_new(shapes, graph) };
+	struct leaks_view view = { .graph = graph, .tree = &side->analysis->tree };
+	int r = grouping.shaper == NULL ? -ENOMEM : 0;
 
 	*ret = (struct root_groups){ .n = 0 };
 	for (uint32_t node = 0; node < graph->nodes && r == 0; node++) {
 		if (node == graph->root || graph->type[node] == HEAP_SYNTHETIC)
-			r = gather(ret, &view, side, node);
+			r = gather(ret, &view, &grouping, node);
 	}
 	if (r == 0 && ret->n > 1)
 		qsort(ret->items, ret->n, sizeof(*ret->items), by_key);
 	fold(ret);
+	heap_shaper_free(grouping.shaper);
 	leaks_view_fini(&view);
 	return r;
 }

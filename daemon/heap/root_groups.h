@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct heap_shapes;
 struct heap_side;
 
 struct root_group {
@@ -26,8 +27,9 @@ struct root_groups {
 	size_t n, capacity;
 };
 
-/* 0, -ENOMEM; fini in any case. */
-int root_groups_init(struct root_groups *ret, const struct heap_side *side);
+/* shapes: by which plain objects are told apart in every snapshot. 0, -ENOMEM; fini in any case. */
+int root_groups_init(struct root_groups *ret, const struct heap_side *side,
+		     const struct heap_shapes *shapes);
 void root_groups_fini(struct root_groups *groups); /* zeroed is fine */
 
 /* NULL: there is none. */

@@ -33,6 +33,17 @@ enum { HEAP_NO_SHAPE = 0 };
 int heap_shapes_find(struct heap_shapes *ret, const struct heap_graph *graph);
 void heap_shapes_fini(struct heap_shapes *shapes); /* zeroed is fine */
 
+/* Which shape objects of a graph have, which may be another than that of the shapes. */
+struct heap_shaper;
+
+/* NULL on ENOMEM. Both have to live as long; heap_shaper_free(). */
+struct heap_shaper *heap_shaper_new(const struct heap_shapes *shapes,
+				    const struct heap_graph *graph);
+
+/* 1: *ret is its shape + 1, or HEAP_NO_SHAPE; 0: it is no plain object; -ENOMEM. */
+int heap_shaper_ask(struct heap_shaper *shaper, uint32_t node, uint32_t *ret);
+void heap_shaper_free(struct heap_shaper *shaper); /* NULL is fine */
+
 /*
  * For each plain object of a graph, which may be another one, its shape + 1 or HEAP_NO_SHAPE.
  * fn is called in the order of nodes. 0, -ENOMEM, and what fn returns but 0.

@@ -13,7 +13,7 @@
 #include "heap/analysis.h"
 #include "heap/extras.h"
 #include "heap/index_layout.h"
-#include "heap/match.h"
+#include "heap/leaks.h"
 #include "heap/retain.h"
 #include "heap/retainers.h"
 #include "util/buf.h"
@@ -78,6 +78,27 @@ static int read_back(struct heap_analysis *ret, int fd, enum heap_parts parts, u
 	return heap_index_read(ret, fd, &source, snapshot, sizeof(snapshot) - 1, parts, threads);
 }
 
+/* As `leaks` does, of a snapshot with itself. */
+static void compare(struct heap_analysis *analysis, enum heap_match_by by, struct buf *buf)
+{
+	struct heap_leaks leaks = { .n = 0 };
+	struct heap_past past = { .nodes = 0 };
+	struct heap_match match;
+	struct heap_side side;
+
+	cr_assert_eq(heap_side_init(&side, analysis), 0);
+	cr_assert_eq(heap_match_init(&match, &side, &side, &by), 0);
+	for (uint32_t node = 0; node < match.nodes; node++)
+		buf_printf(buf, "%u ", match.of[node]);
+	cr_assert_eq(heap_past_init(&past, &match, &side, &analysis->shapes), 0);
+	cr_assert_eq(heap_leaks_find(&leaks, &side, &past, 1), 0);
+	buf_printf(buf, "%zu %zu\n", past.groups.n, leaks.n);
+	heap_leaks_fini(&leaks);
+	heap_past_fini(&past);
+	heap_match_fini(&match);
+	heap_side_fini(&side);
+}
+
 static void use_node(const struct heap_analysis *analysis, uint32_t node, struct buf *buf)
 {
 	struct heap_retainers retainers;
@@ -91,6 +112,9 @@ static void use_node(const struct heap_analysis *analysis, uint32_t node, struct
 	cr_assert_eq(heap_path_shortest(&path, analysis, node), 0);
 	buf_printf(buf, " %zu", path.n);
 	heap_path_fini(&path);
+	cr_assert_eq(heap_path_along(&path, analysis, analysis->ways, node), 0);
+	buf_printf(buf, " %zu", path.n);
+	heap_path_fini(&path);
 	cr_assert_eq(heap_retainers_find(&retainers, analysis, node, 0), 0);
 	for (size_t i = 0; i < retainers.n; i++)
 		buf_printf(buf, " %u:%u:%u", retainers.items[i].node, retainers.items[i].edge,
@@ -100,11 +124,10 @@ static void use_node(const struct heap_analysis *analysis, uint32_t node, struct
 }
 
 /* All that commands do with one. */
-static void use(const struct heap_analysis *analysis, struct buf *buf)
+static void use(struct heap_analysis *analysis, struct buf *buf)
 {
 	const struct heap_graph *graph = &analysis->graph;
 	struct heap_extras extras;
-	struct heap_side side;
 	struct heap_digest digest =
 		heap_digest(graph, &analysis->dominators, analysis->retained, analysis->distances);
 
@@ -113,6 +136,7 @@ static void use(const struct heap_analysis *analysis, struct buf *buf)
 		buf_printf(buf, "%s %s %lu %lu\n", analysis->classes.items[i].key,
 			   analysis->classes.items[i].name, analysis->rows[i].count,
 			   analysis->rows[i].retained);
+	cr_assert_eq(heap_analysis_descend(analysis), 0);
 	for (uint32_t node = 0; node < graph->nodes; node++)
 		use_node(analysis, node, buf);
 	for (uint32_t i = 0; i < graph->scripts_n; i++)
@@ -120,8 +144,8 @@ static void use(const struct heap_analysis *analysis, struct buf *buf)
 			   graph->scripts[i].url != NULL ? graph->scripts[i].url : "-");
 	for (uint32_t edge = 0; edge < graph->edges_n; edge++)
 		heap_edge_name(graph, edge, buf);
-	cr_assert_eq(heap_side_init(&side, analysis), 0);
-	heap_side_fini(&side);
+	compare(analysis, HEAP_MATCH_IDS, buf);
+	compare(analysis, HEAP_MATCH_PATHS, buf);
 	cr_assert_eq(heap_extras_init(&extras, analysis), 0);
 	buf_printf(buf, " %lu %zu %d\n", extras.duplicates.texts, extras.collections.n,
 		   extras.detached.told);
@@ -168,6 +192,8 @@ Test(index, what_is_read_is_what_was_written)
 		cr_assert_eq(heap_analysis_digest(&again).id_retained,
 			     heap_analysis_digest(&fresh).id_retained);
 		cr_assert(heap_index_has(again.index, again.graph.edges));
+		cr_assert(heap_index_has(again.index, again.tree.kids));
+		cr_assert(heap_index_has(again.index, again.ways));
 		cr_assert_not(heap_index_has(again.index, again.rows));
 		use_and_forget(&again);
 		close(fd);
@@ -191,6 +217,7 @@ Test(index, what_is_not_wanted_is_not_there)
 	cr_assert_null(found.dominators.order);
 	cr_assert_null(found.graph.edges);
 	cr_assert_null(found.referrers.first);
+	cr_assert_null(found.tree.first);
 	heap_analysis_fini(&found);
 	/* Without its text, it takes that of the snapshot. */
 	cr_assert_eq(heap_index_read(&found, fd, &source, NULL, 0, HEAP_PARTS_ALL, 1), -ESTALE);

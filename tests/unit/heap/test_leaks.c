@@ -139,7 +139,7 @@ static void compose_scoped(struct buf *buf, const struct scene *scene)
 	buf_printf(buf, "],\"strings\":%s", strings);
 }
 
-static void shot_init(struct shot *shot, const struct scene *scene, const struct shot *beside)
+static void shot_init(struct shot *shot, const struct scene *scene)
 {
 	struct heap_load_options options = { .threads = 1 };
 	struct v8_text text;
@@ -151,10 +151,7 @@ static void shot_init(struct shot *shot, const struct scene *scene, const struct
 	else
 		compose(&shot->text, scene);
 	text = (struct v8_text){ .data = buf_text(&shot->text), .size = shot->text.size };
-	cr_assert_eq(heap_analyse_beside(&shot->analysis, &text,
-					 beside != NULL ? &beside->analysis.shapes : NULL, &options,
-					 &err),
-		     0, "%s", err.text);
+	cr_assert_eq(heap_analyse(&shot->analysis, &text, &options, &err), 0, "%s", err.text);
 	cr_assert_eq(heap_side_init(&shot->side, &shot->analysis), 0);
 }
 
@@ -171,16 +168,17 @@ static void find(struct heap_leaks *ret, struct shot *last, const struct scene *
 {
 	struct heap_past pasts[HEAP_PASTS_MAX];
 
-	shot_init(last, &scenes[n - 1], NULL);
+	shot_init(last, &scenes[n - 1]);
 	for (size_t i = 0; i + 1 < n; i++) {
 		enum heap_match_by by = HEAP_MATCH_AUTO;
 		struct heap_match match;
 		struct shot base;
 
-		shot_init(&base, &scenes[i], last);
+		shot_init(&base, &scenes[i]);
 		cr_assert_eq(heap_match_init(&match, &base.side, &last->side, &by), 0);
 		cr_assert_eq(by, expected);
-		cr_assert_eq(heap_past_init(&pasts[i], &match, &base.side), 0);
+		cr_assert_eq(heap_past_init(&pasts[i], &match, &base.side, &last->analysis.shapes),
+			     0);
 		heap_match_fini(&match);
 		shot_fini(&base);
 	}
