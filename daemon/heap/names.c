@@ -52,7 +52,7 @@ static uint32_t *slot_of(const struct heap_names *names, const char *raw, size_t
 	for (; names->slots[i] != 0; i = (i + 1) & mask) {
 		const char *found = text_of(names, names->slots[i] - 1, &found_size);
 
-		if (found_size == size && memcmp(found, raw, size) == 0)
+		if (found_size == size && (size == 0 || memcmp(found, raw, size) == 0))
 			break;
 	}
 	return &names->slots[i];
