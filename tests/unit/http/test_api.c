@@ -288,7 +288,7 @@ Test(api, refusals)
 	cr_expect_eq(client_status(&client), 429);
 	done();
 	/* Those that were asked for and refused are shown. */
-	cr_expect_eq(tree_size(tree_get(get("/api/v1/captures"), "refused")), 5);
+	cr_expect_eq(tree_size(tree_get(get("/api/v1/captures"), "refused")), 6);
 	done();
 	account_fini(&scene.captures);
 	close(folder);
