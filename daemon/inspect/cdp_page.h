@@ -19,7 +19,8 @@ struct cdp_thread {
 	char isolate_id[CDP_ISOLATE_ID_MAX]; /* of which all this is told */
 	int64_t pid, tid; /* 0: not known */
 	int64_t seen_pid, seen_tid; /* by the look under way */
-	unsigned looks;
+	unsigned looks; /* that told nothing of it */
+	uint64_t looked_ns; /* monotonic */
 	struct gc_trace trace;
 };
 

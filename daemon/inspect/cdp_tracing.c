@@ -50,6 +50,14 @@ static const char places[] = TRACE("\"includedCategories\":["
 				   "\"disabled-by-default-devtools.timeline\"],"
 				   "\"excludedCategories\":[\"*\"]");
 
+static struct cdp_page *find_target(const struct cdp_pages *pages, const char *target_id)
+{
+	for (size_t i = 0; i < pages->n; i++)
+		if (strcmp(pages->items[i].target_id, target_id) == 0)
+			return &pages->items[i];
+	return NULL;
+}
+
 static void enter(struct cdp_tracing *tracing, enum cdp_tracing_state state)
 {
 	tracing->state = state;
@@ -116,6 +124,9 @@ static bool wants_look(struct cdp_page *page)
 		str_copy(page->thread.isolate_id, sizeof(page->thread.isolate_id),
 			 page->isolate_id);
 	}
+	if (page->thread.looks == LOOKS_OF_ONE &&
+	    clock_mono_ns() - page->thread.looked_ns > REST_NS)
+		page->thread.looks = 0;
 	return !is_placed(page) && page->thread.looks < LOOKS_OF_ONE;
 }
 
@@ -124,6 +135,8 @@ static int look(struct channel *channel, struct cdp_tracing *tracing, struct cdp
 {
 	tracing->looks_n++;
 	page->thread.looks++;
+	page->thread.looked_ns = clock_mono_ns();
+	str_copy(tracing->looked_at, sizeof(tracing->looked_at), page->target_id);
 	for (size_t i = 0; i < pages->n; i++)
 		pages->items[i].thread.seen_pid = pages->items[i].thread.seen_tid = 0;
 	return begin(channel, tracing, look_session(pages, page), true);
@@ -169,6 +182,15 @@ int cdp_tracing_poll(struct channel *channel, struct cdp_tracing *tracing, struc
 
 /* ---- answers ---- */
 
+/* Nothing was seen: it does not count. */
+static void unlook(struct cdp_tracing *tracing, struct cdp_pages *pages)
+{
+	struct cdp_page *page = find_target(pages, tracing->looked_at);
+
+	if (page != NULL && page->thread.looks > 0)
+		page->thread.looks--;
+}
+
 static int refused(struct channel *channel, struct cdp_tracing *tracing, struct cdp_pages *pages,
 		   const char *reason)
 {
@@ -178,6 +200,8 @@ static int refused(struct channel *channel, struct cdp_tracing *tracing, struct 
 	/* A page may have gone meanwhile, or be one that cannot be traced. */
 	if (!taken && tracing->looks)
 		return next(channel, tracing, pages);
+	if (tracing->looks)
+		unlook(tracing, pages);
 	enter(tracing, TRACING_OFF);
 	tracing->refused = !taken;
 	snprintf(text, sizeof(text), "it cannot be traced: %s", reason);
@@ -213,14 +237,6 @@ int cdp_tracing_answer(struct channel *channel, struct cdp_tracing *tracing,
 }
 
 /* ---- what a look tells ---- */
-
-static struct cdp_page *find_target(const struct cdp_pages *pages, const char *target_id)
-{
-	for (size_t i = 0; i < pages->n; i++)
-		if (strcmp(pages->items[i].target_id, target_id) == 0)
-			return &pages->items[i];
-	return NULL;
-}
 
 static void take_main(struct cdp_tracing *tracing, int64_t pid, int64_t tid)
 {

@@ -19,6 +19,7 @@ enum cdp_tracing_state { TRACING_OFF, TRACING_STARTING, TRACING_ON, TRACING_ENDI
 struct cdp_tracing {
 	enum cdp_tracing_state state;
 	bool looks; /* the trace is for which thread runs what */
+	char looked_at[64]; /* target id of the page it was begun for */
 	char session_id[CDP_SESSION_ID_MAX]; /* whose it is; "" is the browser itself */
 	int32_t asked_id; /* to begin or to end */
 	uint64_t since_ns; /* monotonic, of the state */

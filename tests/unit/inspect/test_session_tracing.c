@@ -198,6 +198,12 @@ Test(session_tracing, a_look_that_tells_nothing_is_repeated_three_times)
 	}
 	cr_assert_eq(times_sent("Tracing.start"), 6);
 	cr_assert_eq(times_sent("\"v8\""), 0, "there is nobody to count for");
+	/* What was busy then may tell later. */
+	clock_simulate(clock_mono_ns() + 601 * NS_PER_S, clock_wall_ms());
+	poll_pages();
+	looked("S1", "\"value\":[" MAIN("71") "," FRAME("AAAAAAAA1111", "71") "]");
+	cr_assert_eq(times_sent("Tracing.start"), 8);
+	clock_real();
 }
 
 Test(session_tracing, who_traces_already_is_left_alone)
@@ -224,9 +230,14 @@ Test(session_tracing, also_when_a_look_is_refused)
 	refused(TAKEN);
 	cr_expect(strstr(seen.gc_untold, "somebody else") != NULL);
 	cr_assert_eq(times_sent("Tracing.start"), 1);
+	/* However long that lasts: it was no look. */
+	for (int i = 0; i < 20; i++) {
+		poll_pages();
+		refused(TAKEN);
+	}
 	poll_pages();
 	looked("S1", "\"value\":[" MAIN("71") "," FRAME("AAAAAAAA1111", "71") "]");
-	cr_assert_eq(times_sent("Tracing.start"), 3);
+	cr_assert_eq(times_sent("Tracing.start"), 1 + 20 + 2);
 }
 
 Test(session_tracing, a_browser_that_cannot_is_asked_no_more)
