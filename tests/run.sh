@@ -21,17 +21,18 @@ install_packages() {
 }
 
 # npm's node@N packages bring their binary by an install script, which runs for them alone.
+npm_install() (
+	cd "$top/tests" && npm ci || return 1
+	for major in 20 22 24 26; do
+		(cd node_modules/node-$major && node installArchSpecificPackage) || return 1
+		"node_modules/node-$major/bin/node" --version || return 1
+	done
+)
+
 install_runtimes() {
 	stamp=$top/tests/node_modules/.installed
 	cmp -s "$top/tests/package-lock.json" "$stamp" && return
-	(
-		cd "$top/tests"
-		npm ci
-		for major in 20 22 24 26; do
-			(cd node_modules/node-$major && node installArchSpecificPackage)
-			"node_modules/node-$major/bin/node" --version
-		done
-	) >"$build.npm.log" 2>&1 || { cat "$build.npm.log"; exit 1; }
+	npm_install >"$build.npm.log" 2>&1 || { cat "$build.npm.log"; exit 1; }
 	cp "$top/tests/package-lock.json" "$stamp"
 }
 
