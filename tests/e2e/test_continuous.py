@@ -271,13 +271,15 @@ def test_pages_of_chromium(nursery, watch, tmp_path):
     work = ("function wasteOfPage() { let n = 0; for (let i = 0; i < 20000; i++)"
             " n += new Array(128).fill(i).length; return n } wasteOfPage()")
     with browser.client() as client:
-        wait_sampling(daemon, client)
+        n = len(wait_profiles(daemon, 1))
+        wait_sampling(daemon, client)  # the next has begun just now
         client.evaluate(work)
-    manifests = wait_profiles(daemon, 2)
+    manifests = wait_profiles(daemon, n + 1)
     assert {m["isolate"] for m in manifests} == {page}
     table = top(*[path_of(daemon, m) for m in manifests])
-    assert table["functions"][0]["function"] == "wasteOfPage"
+    first = table["functions"][0]
+    assert first["function"] == "wasteOfPage"
     # Its pointers have four bytes.
-    assert table["functions"][0]["self_bytes"] == pytest.approx(20000 * (128 * 4 + 24), rel=0.15)
-    assert allocated(daemon, page) > 20000 * 128 * 4
+    assert first["self_bytes"] == pytest.approx(20000 * (128 * 4 + 24), rel=0.15)
+    assert allocated(daemon, page) >= first["self_bytes"]
     site.close()
