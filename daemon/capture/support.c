@@ -57,8 +57,6 @@ enum capture_refusal support_judge(const struct captures *captures, const struct
 	if (request->kind == CAPTURE_KIND_TIMELINE &&
 	    refuse(target, ABILITY_TIMELINE, "timeline", err) != REFUSAL_NONE)
 		return REFUSAL_UNSUPPORTED;
-	if (request->kind == CAPTURE_KIND_GC)
-		return refuse(target, ABILITY_COLLECT, "gc", err);
 	return judge_redact(captures, target, request, err);
 }
 

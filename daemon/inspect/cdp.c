@@ -526,8 +526,6 @@ static int cdp_collect(struct channel *channel, const char *isolate)
 	static const char method[] = "HeapProfiler.collectGarbage";
 	struct cdp *cdp = cdp_of(channel);
 
-	if (!words_of(channel)->collects)
-		return -ENOTSUP;
 	if (strcmp(isolate, main_isolate(channel)) == 0)
 		return channel_ask(channel, method, NULL, &channel->collect_id);
 	for (size_t i = 0; i < cdp->workers_n; i++) {

@@ -12,8 +12,8 @@
  *   Runtime.getHeapUsage                                         if it does not seem to begin
  *   HeapProfiler.disable
  *
- * workerd is not asked to collect garbage: it begins
- * with its next request, which may never come, and a snapshot collects anyway. Taking a snapshot
+ * workerd is not asked to collect garbage first: it begins with its next request, which may never
+ * come, and a snapshot collects anyway. Taking a snapshot
  * leaves V8 tracking object ids, which costs the program most of its allocation speed:
  * HeapProfiler.disable ends that. It needs no enable before it.
  *
@@ -125,7 +125,7 @@ static int ask_garbage(struct download *download)
 {
 	struct cdp_snapshot *state = state_of(download);
 
-	if (!download->request->collect_garbage || !words_of(download)->collects)
+	if (!download->request->collect_garbage || !words_of(download)->collects_idle)
 		return ask_heap(download);
 	return ask(download, "HeapProfiler.collectGarbage", NULL, &state->collect_id);
 }

@@ -38,7 +38,7 @@ const struct cdp_words cdp_words_node = {
 		"t(()=>g?g('inspector').close():p._debugEnd(),300).unref()}catch(e){}})()",
 	.node = true,
 	.traces = true,
-	.collects = true,
+	.collects_idle = true,
 };
 
 /* No node:v8 here: to ask for it would load all of Deno's Node.js layer into the program. */
@@ -49,12 +49,12 @@ const struct cdp_words cdp_words_deno = {
 	.values = "(()=>{try{return{memory:globalThis.Deno.memoryUsage()}}"
 		  "catch(e){return null}})()",
 	.node = true,
-	.collects = true,
+	.collects_idle = true,
 };
 
 /*
  * Its contexts can only be evaluated in while Runtime is enabled, and know no numbers of their own.
- * It begins collectGarbage with its next request, which may never come; a snapshot collects anyway.
+ * It begins collectGarbage with its next request, which may never come.
  */
 const struct cdp_words cdp_words_workerd = { .identity = NULL };
 
@@ -63,5 +63,5 @@ const struct cdp_words cdp_words_chromium = {
 	.values = "(()=>{try{return{heap:{heap_size_limit:performance.memory.jsHeapSizeLimit}}}"
 		  "catch(e){return null}})()",
 	.browser = true,
-	.collects = true,
+	.collects_idle = true,
 };

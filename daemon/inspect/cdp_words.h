@@ -16,7 +16,7 @@ struct cdp_words {
 	bool node; /* has NodeRuntime and NodeWorker */
 	bool browser; /* its isolates are targets of a browser, in flat sessions */
 	bool traces; /* has NodeTracing */
-	bool collects; /* answers HeapProfiler.collectGarbage */
+	bool collects_idle; /* begins HeapProfiler.collectGarbage also when nothing runs */
 };
 
 /* runtime->words of those that speak CDP. */

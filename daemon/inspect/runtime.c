@@ -56,9 +56,8 @@ static const struct runtime workerd = {
 	.alone = true,
 	.cannot = {
 		[ABILITY_CONTINUOUS] = "it bears one client, so nobody could poll it meanwhile",
-		[ABILITY_COLLECT] = "it begins to collect with its next request, which may never "
-				    "come",
 	},
+	.collects_late = "no request has come to it since, and it collects with the next one",
 };
 
 /* Any number of clients, of which none waits for another. */

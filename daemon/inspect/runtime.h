@@ -24,7 +24,6 @@ enum ability {
 	ABILITY_REDACT_ALL, /* a snapshot whose names can be replaced */
 	ABILITY_SAMPLING, /* a profile of what is allocated, by samples */
 	ABILITY_CONTINUOUS, /* such profiles all the time */
-	ABILITY_COLLECT, /* a collection of garbage, forced */
 	ABILITY_TIMELINE, /* what is allocated over a while, by time, with its stack if wished */
 	ABILITIES,
 };
@@ -60,6 +59,9 @@ struct runtime {
 	/* A snapshot of a heap of more bytes than these does harm; 0: no limit. */
 	uint64_t heap_max;
 	const char *heap_max_why;
+
+	/* Why a forced collection has not begun in time; NULL: its event loop is blocked. */
+	const char *collects_late;
 
 	const char *cannot[ABILITIES]; /* why; NULL: it can */
 };

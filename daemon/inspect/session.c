@@ -31,6 +31,7 @@
 #include "net/access.h"
 #include "net/http_call.h"
 #include "util/clock.h"
+#include "util/err.h"
 #include "util/str.h"
 #include "util/url.h"
 
@@ -335,14 +336,18 @@ void session_channel_collected(struct session *session, const char *failure)
 /* Nothing takes the request back: it collects when it can. */
 static void give_up_collection(struct session *session)
 {
+	const char *why = session->runtime->collects_late;
+	struct err text = { .text = "" };
+
 	list_each (link, &session->channels)
 		channel_give_up_collecting(channel_of(link));
-	if (session->collecting_gone)
+	if (session->collecting_gone) {
 		finish_collection(session, -ENOENT, "the isolate is gone");
-	else
-		finish_collection(session, -ETIMEDOUT,
-				  "it has not begun to collect within 10s: its event loop is "
-				  "blocked, and it collects when that ends");
+		return;
+	}
+	err_set(&text, 0, "it has not begun to collect within 10s: %s",
+		why != NULL ? why : "its event loop is blocked, and it collects when that ends");
+	finish_collection(session, -ETIMEDOUT, text.text);
 }
 
 int session_collect(struct session *session, const char *isolate)

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import threading
 
 import pytest
 import yaml
@@ -148,13 +149,29 @@ def test_deno(nursery, tmp_path, watch):
     daemon.wait_up("app")
 
 
-def test_workerd_cannot(nursery, tmp_path, watch):
+def test_workerd_collects_with_its_next_request(nursery, tmp_path, watch):
+    """While nobody asks it for anything it does not, and is left alive and polled."""
     program = workerd.Workerd(nursery, tmp_path / "workerd")
-    daemon = watch(app=program.address)
-    daemon.wait_up("app")
-    answer = force(daemon, isolate=program.isolate)
-    assert answer.status == 422 and answer.json()["errorType"] == "unsupported"
-    assert "never come" in answer.json()["error"]
+    daemon = watch(app=program.address, sections={"capture": dict(PLAIN, gc_interval="1s")})
+    daemon.wait_isolate("app", program.isolate)
+    idle = force(daemon, isolate=program.isolate)
+    assert idle.status == 503 and "no request has come to it" in idle.json()["error"], idle.text
+    program.grow(20000)
+    polls = daemon.value("heapwatch_polls_total", target="app")
+    daemon.wait_value("heapwatch_polls_total", lambda n: n >= polls + 2, target="app")
+    done = threading.Event()
+
+    def visit():
+        while not done.wait(0.2):
+            program.grow(100)
+    visitor = threading.Thread(target=visit)
+    visitor.start()
+    try:
+        expect_sizes(forced(daemon, isolate=program.isolate), program.isolate)
+    finally:
+        done.set()
+        visitor.join()
+    assert daemon.state("app") == "up" and program.process.running()
 
 
 # ---- told by the runtime ----

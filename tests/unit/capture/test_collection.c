@@ -6,7 +6,6 @@
 
 #include "capture/collection.h"
 #include "capture/step.h"
-#include "inspect/runtime.h"
 #include "scene.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -115,9 +114,6 @@ Test(collection, what_is_not_there_is_not_collected)
 	cr_expect_eq(ask("worker:7", NULL, false, &err), REFUSAL_TARGET);
 	shop->state = TARGET_DOWN;
 	cr_expect_eq(ask(NULL, NULL, false, &err), REFUSAL_TARGET);
-	shop->state = TARGET_UP;
-	shop->session.runtime = runtime_named("workerd");
-	cr_expect_eq(ask(NULL, NULL, false, &err), REFUSAL_UNSUPPORTED);
 }
 
 Test(collection, a_target_that_goes_ends_it)
