@@ -132,6 +132,7 @@ def test_a_frame_of_another_site_is_counted_for_itself(browser, site, watch):
 
 def test_pages_that_share_an_isolate_are_counted_once(browser, watch):
     daemon = watch(app=browser.address, sections=SOON)
+    daemon.wait_isolate("app", isolate(browser.page))  # whose it is that was attached first
     run(browser, "void (globalThis.other = open('page.html'))")
     until(lambda: len(browser.targets()) == 2, "two pages")
     second = next(t["id"] for t in browser.targets() if t["id"] != browser.page)
