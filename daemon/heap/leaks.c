@@ -236,6 +236,7 @@ int heap_leaks_find(struct heap_leaks *ret, const struct heap_side *last,
 	struct leaks_view view = {
 		.graph = &analysis->graph,
 		.tree = &analysis->tree,
+		.ways = analysis->ways,
 		.dominator = analysis->dominators.dominator,
 		.class = analysis->classes.of,
 		.retained = analysis->retained,

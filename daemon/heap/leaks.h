@@ -57,7 +57,9 @@ struct heap_suspect {
 	uint64_t others; /* more of other classes */
 	uint64_t bytes; /* that accumulated since the first snapshot */
 	uint64_t last_bytes; /* of these, since the one before the last */
-	uint32_t via; /* the edge from the holder to a chain; UINT32_MAX: it is not one */
+	/* The edge to the first of a chain, from the holder if that has one; UINT32_MAX: none, or
+	 * it is no chain. */
+	uint32_t via;
 };
 
 struct heap_leaks {

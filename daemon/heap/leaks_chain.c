@@ -67,6 +67,14 @@ static uint32_t hook_of(const struct leaks_view *view, const struct turn *turn, 
 	return hook;
 }
 
+/* From who dominates it, or else, as when compiled code refers to it too, on the shortest way. */
+static uint32_t edge_to(const struct leaks_view *view, uint32_t first)
+{
+	uint32_t via = view->tree->via[first];
+
+	return (via != 0 ? via : view->ways[first]) - 1; /* 0 becomes UINT32_MAX */
+}
+
 int leaks_chain(struct leaks_view *view, uint32_t first, struct heap_suspect *suspect)
 {
 	struct turn turn = { .n = 0 };
@@ -79,7 +87,7 @@ int leaks_chain(struct leaks_view *view, uint32_t first, struct heap_suspect *su
 		return r;
 	below = first;
 	suspect->holder = hook_of(view, &turn, suspect->holder, &below);
-	suspect->via = view->tree->via[below] - 1; /* 0 becomes UINT32_MAX */
+	suspect->via = edge_to(view, below);
 	suspect->class = turn.classes[0];
 	suspect->example = first;
 	suspect->count = turn.count;

@@ -10,7 +10,7 @@ struct leaks_view {
 	/* borrowed, of the last snapshot */
 	const struct heap_graph *graph;
 	const struct heap_tree *tree;
-	const uint32_t *dominator, *class;
+	const uint32_t *ways, *dominator, *class;
 	const uint64_t *retained;
 	const struct heap_past *pasts;
 	size_t pasts_n;

@@ -31,12 +31,19 @@ static void put_function(struct buf *buf, const struct leaks_answer *answer, uin
 		heap_node_name(graph, node, buf);
 }
 
-static bool is_name(const struct heap_graph *graph, const struct heap_path *path, size_t i)
+/* UINT32_MAX is none. */
+static bool is_name(const struct heap_graph *graph, uint32_t edge)
 {
-	uint32_t edge = i < path->n ? path->steps[i].edge : UINT32_MAX;
-
 	return edge != UINT32_MAX && (heap_edge_kind(graph->edges[edge]) == HEAP_CONTEXT ||
 				      heap_edge_kind(graph->edges[edge]) == HEAP_PROPERTY);
+}
+
+/* A variable, or a property of what the holder does not hold directly. */
+static bool names_chain(const struct heap_graph *graph, const struct heap_suspect *suspect)
+{
+	return is_name(graph, suspect->via) &&
+	       (heap_edge_kind(graph->edges[suspect->via]) == HEAP_CONTEXT ||
+		heap_edge_from(graph, suspect->via) != suspect->holder);
 }
 
 /*
@@ -48,12 +55,11 @@ static uint32_t find_name(const struct heap_graph *graph, const struct heap_susp
 {
 	size_t n = paths[0].n > paths[1].n ? paths[0].n : paths[1].n;
 
-	if (suspect->via != UINT32_MAX &&
-	    heap_edge_kind(graph->edges[suspect->via]) == HEAP_CONTEXT)
+	if (names_chain(graph, suspect))
 		return suspect->via;
 	for (size_t i = 1; i < n; i++) {
 		for (size_t k = 0; k < 2; k++) {
-			if (is_name(graph, &paths[k], i))
+			if (i < paths[k].n && is_name(graph, paths[k].steps[i].edge))
 				return paths[k].steps[i].edge;
 		}
 	}

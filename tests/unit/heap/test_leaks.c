@@ -53,6 +53,7 @@ struct scene {
 	bool anew; /* ids were given anew: those of one kind are another's now */
 	bool scoped; /* it is the one of compose_scoped() */
 	bool beside; /* and the owner holds the link too */
+	bool shared; /* it is the one of compose_shared() */
 };
 
 struct shot {
@@ -139,6 +140,35 @@ static void compose_scoped(struct buf *buf, const struct scene *scene)
 	buf_printf(buf, "],\"strings\":%s", strings);
 }
 
+/*
+ * root, owner, store, elements, fillers, links: the owner has the store and the elements, and both
+ * have the first link, as a scope and compiled code may.
+ */
+static void compose_shared(struct buf *buf, const struct scene *scene)
+{
+	uint32_t first_link = 4 + FILLERS;
+
+	buf_printf(buf, head, first_link + scene->links, 1 + FILLERS + 2 + 1 + scene->links);
+	put_node(buf, SYNTHETIC, ROOT, 1, 0, 1 + FILLERS);
+	put_node(buf, OBJECT, OWNER, 3, 32, 2);
+	put_node(buf, ARRAY, ELEMENTS, 5, 64, 1);
+	put_node(buf, OBJECT, STORE, 7, 32, 1);
+	for (uint32_t i = 0; i < FILLERS; i++)
+		put_node(buf, OBJECT, FILLER, EARLY_ID + 2 * i, 100, 0);
+	for (uint32_t i = 0; i < scene->links; i++)
+		put_node(buf, OBJECT, LINK, LATE_ID + 2 * i, LINK_BYTES, i + 1 < scene->links);
+	buf_puts(buf, "],\"edges\":[");
+	put_edge(buf, PROPERTY, OWNER_EDGE, 1);
+	for (uint32_t i = 0; i < FILLERS; i++)
+		put_edge(buf, ELEMENT, i, 4 + i);
+	put_edge(buf, INTERNAL, ELEMENTS, 2);
+	put_edge(buf, PROPERTY, STORE_EDGE, 3);
+	put_edge(buf, INTERNAL, NO_NAME, first_link);
+	for (uint32_t i = 0; i < scene->links; i++)
+		put_edge(buf, PROPERTY, i == 0 ? HEAD : NEXT, first_link + i);
+	buf_printf(buf, "],\"strings\":%s", strings);
+}
+
 static void shot_init(struct shot *shot, const struct scene *scene)
 {
 	struct heap_load_options options = { .threads = 1 };
@@ -148,6 +178,8 @@ static void shot_init(struct shot *shot, const struct scene *scene)
 	buf_init(&shot->text, SIZE_MAX / 2);
 	if (scene->scoped)
 		compose_scoped(&shot->text, scene);
+	else if (scene->shared)
+		compose_shared(&shot->text, scene);
 	else
 		compose(&shot->text, scene);
 	text = (struct v8_text){ .data = buf_text(&shot->text), .size = shot->text.size };
@@ -307,6 +339,28 @@ Test(leaks, a_list_that_grows_at_its_end)
 Test(leaks, a_list_by_paths)
 {
 	expect_list(100, false, true);
+}
+
+/* The owner does not hold it directly: what it is called is known on the shortest way. */
+Test(leaks, a_list_that_two_hold)
+{
+	const struct scene scenes[] = {
+		{ .links = 100, .shared = true },
+		{ .links = 160, .shared = true },
+		{ .links = 240, .shared = true },
+	};
+	struct heap_leaks leaks;
+	const struct heap_graph *graph;
+	struct shot last;
+
+	find(&leaks, &last, scenes, 3, HEAP_MATCH_IDS);
+	graph = &last.analysis.graph;
+	cr_assert_eq(leaks.n, 1);
+	expect(&last, &leaks.items[0], "Owner", "Link", 140, 140 * LINK_BYTES);
+	cr_assert_neq(leaks.items[0].via, UINT32_MAX);
+	cr_expect_eq(heap_edge_to(graph->edges[leaks.items[0].via]), 4 + FILLERS);
+	heap_leaks_fini(&leaks);
+	shot_fini(&last);
 }
 
 /* Names are looked at once for each side of a pair, however many an object has. */
