@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "capture/collection.h"
+#include "capture/series.h"
 #include "capture/verdict.h"
 #include "http/route.h"
 #include "inspect/parting.h"
@@ -114,6 +115,45 @@ static bool may_pass(int refusal)
 	}
 }
 
+/* What accumulates is known of a series: the alert that asked for it says so. */
+static void on_verdict(void *owner, const struct manifest *manifest)
+{
+	struct daemon *daemon = owner;
+
+	alerts_tell_verdict(&daemon->alerts, manifest->series, manifest->analysis.verdict.text);
+}
+
+/* Of those in the spool: as that came there right before the daemon ended. */
+static void tell_verdicts(struct daemon *daemon)
+{
+	list_each (at, &daemon->spool.ready) {
+		const struct manifest *manifest =
+			&container_of(at, struct spool_entry, link)->manifest;
+
+		if (manifest->analysis.verdict.state[0] != '\0')
+			on_verdict(daemon, manifest);
+	}
+}
+
+/* The rule has had its captures of late. */
+static bool is_of_history(int refusal)
+{
+	return refusal == REFUSAL_COOLDOWN || refusal == REFUSAL_MAX_CAPTURES ||
+	       refusal == REFUSAL_REARM;
+}
+
+/*
+ * It fired a moment ago too, as when a capture's own collection has brought the heap down: what
+ * that series comes to, or has come to, is said of this alert as well.
+ */
+static void take_earlier_series(struct daemon *daemon, struct alert *alert)
+{
+	if (alert->series[0] == '\0' &&
+	    series_newest(&daemon->captures, alert->target, alert->isolate, alert->rule->name,
+			  alert->series))
+		tell_verdicts(daemon);
+}
+
 /*
  * True unless it should be asked for again while the alert fires. after is the capture it waits for
  * (""): none, and then the one that was accepted, if those behind it are to wait for it.
@@ -153,6 +193,8 @@ static bool capture_for(struct daemon *daemon, struct alert *alert,
 		id, &err);
 	if (r == 0 && action->series.count > 1)
 		str_copy(alert->series, sizeof(alert->series), id);
+	else if (is_of_history(r) && action->series.count > 1)
+		take_earlier_series(daemon, alert);
 	if (r == 0 && action->wait)
 		str_copy(after, CAPTURE_ID_MAX, id);
 	if (r < 0)
@@ -225,14 +267,6 @@ static void ask_again_of_all(struct daemon *daemon)
 	}
 }
 
-/* What accumulates is known of a series: the alert that asked for it says so. */
-static void on_verdict(void *owner, const struct manifest *manifest)
-{
-	struct daemon *daemon = owner;
-
-	alerts_tell_verdict(&daemon->alerts, manifest->series, manifest->analysis.verdict.text);
-}
-
 /* Its last snapshot will not come. */
 static void on_no_verdict(void *owner, const char *series, const char *why)
 {
@@ -241,18 +275,6 @@ static void on_no_verdict(void *owner, const char *series, const char *why)
 
 	verdict_none(&verdict, why);
 	alerts_tell_verdict(&daemon->alerts, series, verdict.text);
-}
-
-/* Of those that came to the spool right before the daemon ended. */
-static void tell_verdicts(struct daemon *daemon)
-{
-	list_each (at, &daemon->spool.ready) {
-		const struct manifest *manifest =
-			&container_of(at, struct spool_entry, link)->manifest;
-
-		if (manifest->analysis.verdict.state[0] != '\0')
-			on_verdict(daemon, manifest);
-	}
 }
 
 static void on_target_collected(void *owner, struct target *target,

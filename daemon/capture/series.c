@@ -332,6 +332,45 @@ void series_ended(struct captures *captures, const struct capture *capture)
 		give_up(captures, plan, capture->error);
 }
 
+/* ---- which there is ---- */
+
+static bool is_of(const struct manifest *manifest, const char *target, const char *isolate,
+		  const char *rule)
+{
+	return manifest->series[0] != '\0' && strcmp(manifest->target, target) == 0 &&
+	       strcmp(manifest->isolate, isolate) == 0 && strcmp(manifest->rule, rule) == 0;
+}
+
+bool series_newest(const struct captures *captures, const char *target, const char *isolate,
+		   const char *rule, char ret_id[CAPTURE_ID_MAX])
+{
+	const struct link *const lists[] = { &captures->running, &captures->queue };
+	const char *newest = NULL;
+
+	list_each (link, &captures->spool->ready) {
+		const struct spool_entry *entry = container_of(link, struct spool_entry, link);
+
+		if (is_of(&entry->manifest, target, isolate, rule))
+			newest = entry->manifest.series;
+	}
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		list_each (link, lists[i]) {
+			const struct capture *at = container_of(link, struct capture, link);
+
+			if (is_of(&at->manifest, target, isolate, rule))
+				newest = at->manifest.series;
+		}
+	}
+	list_each (link, &captures->series) {
+		const struct series_plan *plan = container_of(link, struct series_plan, link);
+
+		if (strcmp(plan->target, target) == 0 && strcmp(plan->isolate, isolate) == 0 &&
+		    strcmp(plan->rule, rule) == 0)
+			newest = plan->id;
+	}
+	return newest != NULL && str_copy(ret_id, CAPTURE_ID_MAX, newest);
+}
+
 bool series_cancel(struct captures *captures, const char *id)
 {
 	struct series_plan *plan = find(captures, id);

@@ -48,6 +48,13 @@ uint64_t series_tick(struct captures *captures, uint64_t now_ns);
  */
 void series_ended(struct captures *captures, const struct capture *capture);
 
+/*
+ * The id of the newest series of a rule for this isolate, with captures to come, under way or in
+ * the spool. False: there is none.
+ */
+bool series_newest(const struct captures *captures, const char *target, const char *isolate,
+		   const char *rule, char ret_id[CAPTURE_ID_MAX]);
+
 /* A person deleted its first capture: the others do not come. Was there such a series? */
 bool series_cancel(struct captures *captures, const char *id);
 void series_forget_all(struct captures *captures);

@@ -39,7 +39,8 @@ def wait_verdict(daemon, target):
     def told():
         alert = alert_of(daemon, target)
         return alert and alert["annotations"].get("verdict")
-    return until(told, lambda: f"a verdict on {target}; log:\n{daemon.tail(60)}", LIMIT_S)
+    return until(told, lambda: f"a verdict on {target}; it has {alert_of(daemon, target)}; "
+                                f"log:\n{daemon.tail(60)}", LIMIT_S)
 
 
 def series_of(daemon, target):

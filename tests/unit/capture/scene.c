@@ -9,9 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/series.h"
 #include "fake_inspector.h"
 #include "inspect/channel.h"
 #include "inspect/runtime.h"
+#include "json/tree.h"
+#include "json/write.h"
+#include "util/buf.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/str.h"
@@ -123,4 +127,18 @@ bool scene_settle(struct scene *scene)
 		loop_turn(&scene->loop, 100);
 	}
 	return false;
+}
+
+struct tree *scene_series(struct scene *scene)
+{
+	struct tree *root = NULL;
+	struct json_writer w;
+	struct buf buf;
+
+	buf_init(&buf, 1 << 20);
+	json_write_init(&w, &buf);
+	series_write(&scene->captures, &w);
+	must(tree_parse(buf.data, buf.size, &root, NULL) == 0, "series");
+	buf_fini(&buf);
+	return root;
 }

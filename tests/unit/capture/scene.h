@@ -15,6 +15,8 @@
 #include "spool/spool.h"
 #include "watch/target.h"
 
+struct tree;
+
 struct scene {
 	char dir[FOLDER_PATH_MAX / 2];
 	struct loop loop;
@@ -34,6 +36,8 @@ struct target *scene_target(struct scene *scene, const char *name, uint16_t port
 			    uint64_t heap_used);
 void scene_drop(struct target *target);
 struct isolate *scene_isolate(struct target *target, const char *name, uint64_t heap_used);
+
+struct tree *scene_series(struct scene *scene); /* as the state file has them; tree_free() */
 
 /* Turn the loop until nothing waits or runs: false after twenty seconds. */
 bool scene_settle(struct scene *scene);

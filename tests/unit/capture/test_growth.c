@@ -205,23 +205,9 @@ Test(growth, one_that_is_due_has_patience_with_its_target)
 
 /* ---- over a restart ---- */
 
-static struct tree *written(void)
-{
-	struct tree *root = NULL;
-	struct json_writer w;
-	struct buf buf;
-
-	buf_init(&buf, 1 << 20);
-	json_write_init(&w, &buf);
-	series_write(&scene.captures, &w);
-	cr_assert_eq(tree_parse(buf.data, buf.size, &root, NULL), 0);
-	buf_fini(&buf);
-	return root;
-}
-
 static const struct series_plan *resumed(void)
 {
-	struct tree *root = written();
+	struct tree *root = scene_series(&scene);
 
 	series_forget_all(&scene.captures);
 	cr_assert_eq(series_read(&scene.captures, root), 0);

@@ -198,21 +198,37 @@ Test(series, only_so_many)
 	cr_expect_not_null(strstr(err.text, "series"), "%s", err.text);
 }
 
-/* ---- over a restart ---- */
+/* ---- which there is ---- */
 
-static struct tree *written(void)
+static void expect_newest(const char *isolate, const char *rule, const char *expected)
 {
-	struct tree *root = NULL;
-	struct json_writer w;
-	struct buf buf;
+	char id[CAPTURE_ID_MAX] = "";
 
-	buf_init(&buf, 1 << 20);
-	json_write_init(&w, &buf);
-	series_write(&scene.captures, &w);
-	cr_assert_eq(tree_parse(buf.data, buf.size, &root, NULL), 0);
-	buf_fini(&buf);
-	return root;
+	cr_expect_eq(series_newest(&scene.captures, "a", isolate, rule, id), expected[0] != '\0');
+	cr_expect_str_eq(id, expected);
 }
+
+Test(series, the_newest_of_a_rule)
+{
+	char first[CAPTURE_ID_MAX], second[CAPTURE_ID_MAX];
+	uint64_t now_ns = clock_mono_ns();
+
+	expect_newest("main", "r", "");
+	ask(first);
+	expect_newest("main", "r", first);
+	expect_newest("main", "other", "");
+	expect_newest("worker:1", "r", "");
+	tick(now_ns + 2 * SPACING_NS);
+	tick(now_ns + 4 * SPACING_NS);
+	cr_assert(list_empty(&scene.captures.series));
+	expect_newest("main", "r", first);
+	ask(second);
+	expect_newest("main", "r", second);
+	series_forget_all(&scene.captures);
+	expect_newest("main", "r", second);
+}
+
+/* ---- over a restart ---- */
 
 Test(series, is_resumed_as_it_was)
 {
@@ -244,7 +260,7 @@ Test(series, is_resumed_as_it_was)
 	cr_assert_eq(text_list_add(&recipe.encrypt, recipient), 0);
 	cr_assert_eq(series_begin(&scene.captures, &request, "a", "0123"), 0);
 	text_list_fini(&recipe.encrypt);
-	root = written();
+	root = scene_series(&scene);
 	series_forget_all(&scene.captures);
 	cr_assert_eq(series_read(&scene.captures, root), 0);
 	tree_free(root);
