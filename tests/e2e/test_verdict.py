@@ -124,3 +124,24 @@ def test_earlier_ones_that_are_gone(start_node, start_daemon, tmp_path):
     os.unlink(path)
     assert wait_verdict(daemon, "app") == \
         "no verdict: the earlier snapshots of the series cannot be read"
+
+
+def test_of_an_alert_that_fires_again(start_node, start_daemon, tmp_path):
+    """While its series goes on, and when that is over: within the cooldown there is no other."""
+    app = start_node(24, "toggle", 50, flags=["--expose-gc"])
+    daemon = start_daemon(configuration(tmp_path, {"app": app.address}, rule(
+        {"metric": "array_buffers", "above": "25MiB"}, count=2)))
+
+    def toggle(fires):
+        app.nudge("^on" if fires else "^off")
+        until(lambda: bool(alert_of(daemon, "app")) == fires,
+              lambda: f"{fires}: {alert_of(daemon, 'app')}; log:\n{daemon.tail()}")
+    daemon.wait_up("app")
+    for fires in (True, False, True):
+        toggle(fires)
+    text = wait_verdict(daemon, "app")
+    assert text.startswith("nothing accumulates"), text
+    for fires in (False, True):
+        toggle(fires)
+    assert wait_verdict(daemon, "app") == text
+    assert [c["verdict"] for c in series_of(daemon, "app")] == ["", "nothing"]
