@@ -68,23 +68,11 @@ bool cdp_gc_answer(struct channel *channel, struct cdp_gc *gc, int64_t id,
 	return true;
 }
 
-struct teller {
-	struct session *session;
-	const char *isolate;
-};
-
-static void tell(void *owner, const struct gc_event *event)
-{
-	const struct teller *teller = owner;
-
-	session_gc(teller->session, teller->isolate, event);
-}
-
 void cdp_gc_data(struct channel *channel, struct cdp_gc *gc, const char *isolate,
 		 const struct tree *params)
 {
-	struct teller teller = { channel->session, isolate };
 	const struct tree *events = tree_get(params, "value");
+	struct gc_event told;
 	int64_t pid, tid;
 
 	if (!channel->session->limits.gc_events)
@@ -93,8 +81,9 @@ void cdp_gc_data(struct channel *channel, struct cdp_gc *gc, const char *isolate
 	for (size_t i = 0; i < tree_size(events); i++) {
 		const struct tree *event = tree_at(events, i);
 
-		if (gc_trace_thread(event, &pid, &tid) && pid == tid)
-			gc_trace_take(&gc->trace, event, tell, &teller);
+		if (gc_trace_thread(event, &pid, &tid) && pid == tid &&
+		    gc_trace_take(&gc->trace, event, &told))
+			session_gc(channel->session, isolate, &told);
 	}
 	if (gc->on && tree_size(events) > EVENTS_MAX && rest(channel, gc) < 0)
 		gc->on = false; /* the connection is going */

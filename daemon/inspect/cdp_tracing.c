@@ -298,33 +298,22 @@ static void place_all(struct cdp_tracing *tracing, struct cdp_pages *pages)
 
 /* ---- what the trace of collections tells ---- */
 
-struct teller {
-	struct session *session;
-	const char *isolate;
-};
-
-static void tell(void *owner, const struct gc_event *event)
-{
-	const struct teller *teller = owner;
-
-	session_gc(teller->session, teller->isolate, event);
-}
-
 static void take_collection(struct channel *channel, struct cdp_pages *pages,
 			    const struct tree *event)
 {
+	struct gc_event told;
 	int64_t pid, tid;
 
 	if (!gc_trace_thread(event, &pid, &tid))
 		return;
 	for (size_t i = 0; i < pages->n; i++) {
 		struct cdp_page *page = &pages->items[i];
-		struct teller teller = { channel->session, page->isolate };
 
 		if (!is_watched(page) || !is_placed(page) || page->thread.pid != pid ||
 		    page->thread.tid != tid)
 			continue;
-		gc_trace_take(&page->thread.trace, event, tell, &teller);
+		if (gc_trace_take(&page->thread.trace, event, &told))
+			session_gc(channel->session, page->isolate, &told);
 		return;
 	}
 }

@@ -75,18 +75,20 @@ static bool whole(const struct tree *event, struct gc_event *gc)
 	return tree_int(event, "dur", &dur_us) && set_duration(gc, dur_us);
 }
 
-void gc_trace_take(struct gc_trace *trace, const struct tree *event, gc_trace_fn *tell, void *owner)
+bool gc_trace_take(struct gc_trace *trace, const struct tree *event, struct gc_event *ret)
 {
-	struct gc_event gc = { .kind = GC_MINOR };
 	const char *name, *phase;
 
+	*ret = (struct gc_event){ .kind = GC_MINOR };
 	if (!tree_string(event, "name", &name) || !tree_string(event, "ph", &phase) ||
-	    !kind_of(name, &gc.kind))
-		return;
-	gc.is_end = gc.kind != GC_INCREMENTAL;
-	if (strcmp(phase, "B") == 0)
-		begin(trace, event, gc.kind);
-	else if (strcmp(phase, "E") == 0 ? end(trace, event, &gc)
-					 : strcmp(phase, "X") == 0 && whole(event, &gc))
-		tell(owner, &gc);
+	    !kind_of(name, &ret->kind))
+		return false;
+	ret->is_end = ret->kind != GC_INCREMENTAL;
+	if (strcmp(phase, "B") == 0) {
+		begin(trace, event, ret->kind);
+		return false;
+	}
+	if (strcmp(phase, "E") == 0)
+		return end(trace, event, ret);
+	return strcmp(phase, "X") == 0 && whole(event, ret);
 }

@@ -21,11 +21,8 @@ struct gc_trace {
 	} begun[GC_KINDS];
 };
 
-typedef void gc_trace_fn(void *owner, const struct gc_event *event);
-
 /* The process and thread an event is of. */
 bool gc_trace_thread(const struct tree *event, int64_t *ret_pid, int64_t *ret_tid);
 
-/* One event: `tell` is called when it completes a pause. What makes no sense is passed over. */
-void gc_trace_take(struct gc_trace *trace, const struct tree *event, gc_trace_fn *tell,
-		   void *owner);
+/* One event: true when it completes a pause, which *ret is then. What makes no sense does not. */
+bool gc_trace_take(struct gc_trace *trace, const struct tree *event, struct gc_event *ret);

@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from lab import daemon, node, proc  # noqa: E402
+from lab import daemon, node, proc, site as pages  # noqa: E402
 
 
 @pytest.fixture
@@ -29,6 +29,14 @@ def start_node(nursery):
     def start(*args, **options):
         return node.Node(nursery, *args, **options)
     return start
+
+
+@pytest.fixture
+def site():
+    """The pages of programs/site, for browsers."""
+    served = pages.Site()
+    yield served
+    served.close()
 
 
 @pytest.fixture

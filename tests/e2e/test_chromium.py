@@ -8,17 +8,9 @@ import pytest
 from lab import readers
 from lab.chromium import Chromium, isolate
 from lab.daemon import PLAIN
-from lab.site import Site
 from lab.wait import until
 
 USED = "heapwatch_heap_used_bytes"
-
-
-@pytest.fixture
-def site():
-    served = Site()
-    yield served
-    served.close()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from lab.chromium import Chromium, isolate
 from lab.ctl import Ctl
 from lab.daemon import PLAIN, POLL, static_config
 from lab.deno import Deno
-from lab.site import Site
 from lab.wait import until
 
 CAPTURE = dict(PLAIN, profile_sampling_interval="8KiB", guards={"headroom": 3})
@@ -263,8 +262,7 @@ def test_deno_that_ends_by_itself_ends_with_its_profile(nursery, watch, tmp_path
     assert deno.process.wait_exit() == 0
 
 
-def test_pages_of_chromium(nursery, watch, tmp_path):
-    site = Site()
+def test_pages_of_chromium(nursery, watch, tmp_path, site):
     browser = Chromium(nursery, tmp_path / "profile", site.url + "page.html")
     daemon = watch(app=browser.address, sections=sections("3s"))
     page = isolate(browser.page)
@@ -282,4 +280,3 @@ def test_pages_of_chromium(nursery, watch, tmp_path):
     # Its pointers have four bytes.
     assert first["self_bytes"] == pytest.approx(20000 * (128 * 4 + 24), rel=0.15)
     assert allocated(daemon, page) >= first["self_bytes"]
-    site.close()

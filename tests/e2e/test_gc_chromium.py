@@ -12,19 +12,11 @@ from lab.chromium import Chromium, isolate
 from lab.gc import EVENTS, GC, counts, force, forced, told
 from lab.daemon import PLAIN
 from lab.relay import Relay
-from lab.site import Site
 from lab.wait import until
 
 SOON = {"poll": EVENTS, "capture": dict(PLAIN, gc_interval="1s")}
 LITTER = "setInterval(() => { for (let k = 0, a = []; k < 20000; k++) a.push({ k }); }, 10); 1"
 TRACE = {"transferMode": "ReportEvents", "traceConfig": {"includedCategories": ["v8"]}}
-
-
-@pytest.fixture
-def site():
-    served = Site()
-    yield served
-    served.close()
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from lab.ctl import Ctl
 from lab.daemon import PLAIN
 from lab.deno import Deno
 from lab.firefox import Firefox
-from lab.site import Site
 from lab.wait import until
 from lab.workerd import Workerd
 
@@ -122,8 +121,7 @@ def test_all_objects(start_node, watch, major):
     assert own["waste"] == pytest.approx(kept * 30 / 16, rel=SUM_ERROR)
 
 
-def test_pages_of_chromium(nursery, watch, tmp_path):
-    site = Site()
+def test_pages_of_chromium(nursery, watch, tmp_path, site):
     browser = Chromium(nursery, tmp_path / "profile", site.url + "page.html")
     daemon = watch(app=browser.address, sections={"capture": PLAIN})
     daemon.wait_up("app")
@@ -139,7 +137,6 @@ def test_pages_of_chromium(nursery, watch, tmp_path):
     # Its pointers have four bytes.
     assert table["functions"][0]["self_bytes"] == pytest.approx(20000 * (128 * 4 + 24), rel=0.15)
     assert readers.devtools_profile(profile)["total"] == table["bytes"]
-    site.close()
 
 
 def test_deno(nursery, watch, tmp_path):

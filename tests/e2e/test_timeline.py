@@ -13,7 +13,6 @@ from lab.ctl import Ctl
 from lab.daemon import PLAIN
 from lab.deno import Deno
 from lab.node import STEADY, allocates_at_least, allocation_speed
-from lab.site import Site
 from lab.wait import until
 from lab.workerd import Workerd
 
@@ -209,8 +208,7 @@ def test_a_worker_thread(start_node, watch):
     check_readers(path)
 
 
-def test_pages_of_chromium(nursery, watch, tmp_path):
-    site = Site()
+def test_pages_of_chromium(nursery, watch, tmp_path, site):
     browser = Chromium(nursery, tmp_path / "profile", site.url + "page.html")
     daemon = watch(app=browser.address, sections={"capture": NO_GUARDS})
     page = isolate(browser.page)
@@ -229,7 +227,6 @@ def test_pages_of_chromium(nursery, watch, tmp_path):
     found = read(path)
     assert found["bytes"]["keepPage"] >= 20 * 500 * 128 * 4 and entry["timeline"]
     check_readers(path)
-    site.close()
 
 
 def test_deno(nursery, watch, tmp_path):

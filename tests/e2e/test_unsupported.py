@@ -12,7 +12,6 @@ from lab.bun import Bun
 from lab.daemon import PLAIN, POLL
 from lab.deno import Deno
 from lab.firefox import Firefox
-from lab.site import Site
 from lab.wait import until
 from lab.workerd import Workerd
 
@@ -51,7 +50,7 @@ def runtime(request):
 
 
 @pytest.fixture
-def address(runtime, nursery, tmp_path):
+def address(runtime, nursery, tmp_path, site):
     home = tmp_path / "program"
     if runtime == "node":
         return node.Node(nursery, 26, "idle").address
@@ -60,7 +59,7 @@ def address(runtime, nursery, tmp_path):
     if runtime == "workerd":
         return Workerd(nursery, home).address
     if runtime == "chromium":
-        return chromium.Chromium(nursery, home, Site().url + "page.html").address
+        return chromium.Chromium(nursery, home, site.url + "page.html").address
     if runtime == "bun":
         return Bun(nursery, "100").address
     if runtime == "firefox":
