@@ -148,8 +148,10 @@ static bool is_of_history(int refusal)
  */
 static void take_earlier_series(struct daemon *daemon, struct alert *alert)
 {
-	if (alert->series[0] == '\0' &&
-	    series_newest(&daemon->captures, alert->target, alert->isolate, alert->rule->name,
+	const struct target *target = targets_find(&daemon->targets, alert->target_id);
+
+	if (alert->series[0] == '\0' && target != NULL &&
+	    series_newest(&daemon->captures, target, alert->isolate, alert->rule->name,
 			  alert->series))
 		tell_verdicts(daemon);
 }

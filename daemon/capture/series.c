@@ -334,15 +334,24 @@ void series_ended(struct captures *captures, const struct capture *capture)
 
 /* ---- which there is ---- */
 
-static bool is_of(const struct manifest *manifest, const char *target, const char *isolate,
-		  const char *rule)
+static bool is_of_another_program(const struct manifest *manifest, const struct target *target)
 {
-	return manifest->series[0] != '\0' && strcmp(manifest->target, target) == 0 &&
-	       strcmp(manifest->isolate, isolate) == 0 && strcmp(manifest->rule, rule) == 0;
+	const struct identity *now = &target->identity;
+
+	return now->pid > 0 && manifest->pid > 0 &&
+	       (now->pid != manifest->pid || now->start_wall_ms != manifest->target_start_wall_ms);
 }
 
-bool series_newest(const struct captures *captures, const char *target, const char *isolate,
-		   const char *rule, char ret_id[CAPTURE_ID_MAX])
+static bool is_of(const struct manifest *manifest, const struct target *target, const char *isolate,
+		  const char *rule)
+{
+	return manifest->series[0] != '\0' && strcmp(manifest->target, target->spec.name) == 0 &&
+	       strcmp(manifest->isolate, isolate) == 0 && strcmp(manifest->rule, rule) == 0 &&
+	       !is_of_another_program(manifest, target);
+}
+
+bool series_newest(const struct captures *captures, const struct target *target,
+		   const char *isolate, const char *rule, char ret_id[CAPTURE_ID_MAX])
 {
 	const struct link *const lists[] = { &captures->running, &captures->queue };
 	const char *newest = NULL;
@@ -364,8 +373,8 @@ bool series_newest(const struct captures *captures, const char *target, const ch
 	list_each (link, &captures->series) {
 		const struct series_plan *plan = container_of(link, struct series_plan, link);
 
-		if (strcmp(plan->target, target) == 0 && strcmp(plan->isolate, isolate) == 0 &&
-		    strcmp(plan->rule, rule) == 0)
+		if (strcmp(plan->target, target->spec.name) == 0 &&
+		    strcmp(plan->isolate, isolate) == 0 && strcmp(plan->rule, rule) == 0)
 			newest = plan->id;
 	}
 	return newest != NULL && str_copy(ret_id, CAPTURE_ID_MAX, newest);

@@ -50,10 +50,10 @@ void series_ended(struct captures *captures, const struct capture *capture);
 
 /*
  * The id of the newest series of a rule for this isolate, with captures to come, under way or in
- * the spool. False: there is none.
+ * the spool, where only those of the program count that runs now. False: there is none.
  */
-bool series_newest(const struct captures *captures, const char *target, const char *isolate,
-		   const char *rule, char ret_id[CAPTURE_ID_MAX]);
+bool series_newest(const struct captures *captures, const struct target *target,
+		   const char *isolate, const char *rule, char ret_id[CAPTURE_ID_MAX]);
 
 /* A person deleted its first capture: the others do not come. Was there such a series? */
 bool series_cancel(struct captures *captures, const char *id);

@@ -141,6 +141,7 @@ int notice_new(struct notice **ret, const struct alert *alert, const struct noti
 		return -ENOMEM;
 	notice->refs = 1;
 	notice->resolved = resolved;
+	notice->has_verdict = alert->verdict != NULL;
 	notice->bytes = sizeof(*notice);
 	notice->starts_wall_ms = alert->firing_since_wall_ms;
 	notice->ends_wall_ms = clock_wall_ms();

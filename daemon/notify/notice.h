@@ -23,6 +23,7 @@ struct notice {
 	uint64_t fingerprint;
 	char key[17]; /* the same as text */
 	bool resolved;
+	bool has_verdict; /* on the series that the alert asked for */
 	int64_t starts_wall_ms, ends_wall_ms; /* of one that fires: when it is to be forgotten */
 	uint64_t void_ns; /* monotonic: it would be wrong to send it after that */
 	char *labels, *annotations, *url; /* owned; JSON texts, url NULL: none */

@@ -210,7 +210,8 @@ static void on_told(void *owner, const struct notice *notice)
 		struct alert *alert = container_of(at, struct alert, link);
 
 		if (!alert->telling || alert->sent_as != notice->fingerprint ||
-		    alert->firing_since_wall_ms != notice->starts_wall_ms)
+		    alert->firing_since_wall_ms != notice->starts_wall_ms ||
+		    (alert->verdict != NULL) != notice->has_verdict)
 			continue;
 		alert->telling = false;
 		alert->told = true;

@@ -175,6 +175,29 @@ static void put_back(struct sender *sender)
 	sender->batch_n = 0;
 }
 
+/*
+ * Behind the others, for what answers badly to one may take them; and with it, in their order, what
+ * else there is of the same alert.
+ */
+static void put_behind(struct sender *sender)
+{
+	struct queued *only = sender->batch[0];
+
+	sender->batch_n = 0;
+	if (put_in(sender, only, &sender->queue) < 0) {
+		drop(sender, only, SENDER_DROP_FULL);
+		return;
+	}
+	list_each_safe (at, &sender->queue) {
+		if (at == &only->link)
+			return;
+		if (strcmp(queued_of(at)->notice->key, only->notice->key) == 0) {
+			link_remove(at);
+			list_append(&sender->queue, at);
+		}
+	}
+}
+
 static void drop_stale(struct sender *sender)
 {
 	list_each_safe (at, &sender->queue) {
@@ -301,7 +324,9 @@ static void failed(struct sender *sender, const char *text, bool answered)
 			tries = queued->tries;
 	}
 	say_down(sender, text);
-	if (sender->batch_n > 1 && tries >= TRIES_SPLIT)
+	if (!sender->kind->newest_only)
+		put_behind(sender);
+	else if (sender->batch_n > 1 && tries >= TRIES_SPLIT)
 		halve(sender);
 	else if (sender->batch_n == 1 && tries >= TRIES_MAX)
 		drop_only(sender, SENDER_DROP_FAILED, text);

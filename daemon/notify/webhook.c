@@ -70,8 +70,10 @@ static int add_signature(const char *file, const char *body, size_t size, struct
 static int make_head(const struct sender *sender, const struct notice *first, const char *body,
 		     size_t size, struct sender_head *ret, struct err *err)
 {
+	const char *what = first->resolved ? "resolved" : first->has_verdict ? "verdict" : "firing";
+
 	snprintf(next_line(ret), SENDER_HEADER_MAX, "X-Heapwatch-Delivery: %s-%" PRId64 "-%s",
-		 first->key, first->starts_wall_ms, first->resolved ? "resolved" : "firing");
+		 first->key, first->starts_wall_ms, what);
 	return sender->secret_file != NULL
 		       ? add_signature(sender->secret_file, body, size, ret, err)
 		       : 0;

@@ -19,7 +19,7 @@
 #include "watch/value.h"
 
 /* A mean of fewer values is none. */
-enum { MEAN_VALUES_MIN = 3 };
+enum { MEAN_VALUES_MIN = 3, CLOCK_JUMP_MS = 60000 };
 
 struct mean_slot {
 	uint64_t slot; /* monotonic time / width */
@@ -42,6 +42,7 @@ struct term_state {
 		int64_t slot; /* EVERY */
 		struct {
 			int64_t due_ms, seen_ms;
+			uint64_t seen_ns;
 		} calendar;
 	};
 };
@@ -334,7 +335,7 @@ static void look_every(const struct term *term, struct term_state *state,
 	/* Each target has a time of its own, so that not all are captured at once. */
 	uint64_t phase = fnv1a_text(FNV1A_FIRST, input->target->spec.name);
 	int64_t phase_ms = (int64_t)(phase % (uint64_t)every_ms);
-	int64_t slot = (input->wall_ms + phase_ms) / every_ms;
+	int64_t slot = ((int64_t)(input->now_ns / NS_PER_MS) + phase_ms) / every_ms;
 
 	finding->young = state == NULL || !state->begun;
 	if (state == NULL)
@@ -344,16 +345,33 @@ static void look_every(const struct term *term, struct term_state *state,
 	state->begun = true;
 }
 
+/* Since the last look. What a clock that is only slewed, or a late look, makes of it is no jump. */
+static bool clock_jumped(const struct term_state *state, const struct condition_input *input)
+{
+	int64_t passed_ms = (int64_t)((input->now_ns - state->calendar.seen_ns) / NS_PER_MS);
+	int64_t jump_ms = input->wall_ms - state->calendar.seen_ms - passed_ms;
+
+	return jump_ms > CLOCK_JUMP_MS || jump_ms < -CLOCK_JUMP_MS;
+}
+
+/*
+ * Times that a clock jumps over have not come. Where it is put back by little, what has come does
+ * not come again: the next time stays the next.
+ */
 static void look_calendar(const struct term *term, struct term_state *state,
 			  const struct condition_input *input, struct finding *finding)
 {
-	finding->young = state == NULL || !state->begun;
+	bool begins = state == NULL || !state->begun;
+
+	finding->young = begins;
 	if (state == NULL)
 		return;
-	finding->holds = state->begun && input->wall_ms >= state->calendar.due_ms;
-	if (!state->begun || finding->holds || input->wall_ms < state->calendar.seen_ms)
+	begins = begins || clock_jumped(state, input);
+	finding->holds = !begins && input->wall_ms >= state->calendar.due_ms;
+	if (begins || finding->holds)
 		state->calendar.due_ms = calendar_next(&term->calendar, input->wall_ms);
 	state->calendar.seen_ms = input->wall_ms;
+	state->calendar.seen_ns = input->now_ns;
 	state->begun = true;
 }
 

@@ -272,3 +272,23 @@ def test_a_webhook_is_signed_and_told_of_changes_only(start_daemon, tmp_path, ap
     app.nudge("^off")
     _, body = hook.wait(4)
     assert json.loads(body)["status"] == "resolved" and len(hook.seen) == 4
+
+
+def test_a_webhook_that_fails_at_one_alert_takes_the_others(start_daemon, tmp_path, app, receive):
+    """It is tried again behind them, and is not lost."""
+    failing = True
+
+    def answer(body):
+        bad = json.loads(body)["alerts"][0]["labels"]["alertname"] == "Poison"
+        return (500, b"later") if bad and failing else (204, b"")
+    hook = receive(answer)
+    daemon = start_daemon(configuration(
+        tmp_path, app, *[dict(RULE, alert=name) for name in ("Poison", "One", "Two")],
+        webhooks=[{"url": f"http://{hook.target}/hook"}]))
+    daemon.wait_up("app")
+    app.nudge("^on")
+    daemon.wait_value("heapwatch_notifications_sent_total", 2, receiver="webhook")
+    failing = False
+    daemon.wait_value("heapwatch_notifications_sent_total", 3, receiver="webhook")
+    names = [json.loads(body)["alerts"][0]["labels"]["alertname"] for _, body in hook.seen]
+    assert names[0] == names[-1] == "Poison" and sorted(set(names)) == ["One", "Poison", "Two"]

@@ -204,7 +204,8 @@ static void expect_newest(const char *isolate, const char *rule, const char *exp
 {
 	char id[CAPTURE_ID_MAX] = "";
 
-	cr_expect_eq(series_newest(&scene.captures, "a", isolate, rule, id), expected[0] != '\0');
+	cr_expect_eq(series_newest(&scene.captures, target, isolate, rule, id),
+		     expected[0] != '\0');
 	cr_expect_str_eq(id, expected);
 }
 
@@ -226,6 +227,8 @@ Test(series, the_newest_of_a_rule)
 	expect_newest("main", "r", second);
 	series_forget_all(&scene.captures);
 	expect_newest("main", "r", second);
+	target->identity.pid++; /* it has been started anew */
+	expect_newest("main", "r", "");
 }
 
 /* ---- over a restart ---- */

@@ -124,3 +124,48 @@ Test(alert_events, memories_go_with_isolates)
 	set_rules(HEAD "    when: {metric: heap_used, above: 1TiB}\n");
 	cr_assert_eq(alerts.memories_n, 0);
 }
+
+/* ---- times that come ---- */
+
+/* An evaluation at a monotonic time, and a wall clock that shows what it likes: did it fire? */
+static bool fires_at(struct isolate *isolate, uint64_t seconds, int64_t wall_s)
+{
+	bool fired;
+
+	clock_simulate(seconds * NS_PER_S, wall_s * 1000);
+	loop.now_ns = seconds * NS_PER_S;
+	sample(isolate, 1);
+	alerts_evaluate(&alerts, 0);
+	fired = strchr(events, 'F') != NULL;
+	events[0] = '\0';
+	return fired;
+}
+
+enum { WALL_S = 1700000000, YEAR_S = 31536000 }; /* 22:13:20 */
+
+Test(alert_events, every_is_by_no_wall_clock)
+{
+	struct isolate *main = add_isolate(add_target("api"), "main");
+	unsigned fired = 0;
+
+	set_rules(HEAD "    when: {every: 1m}\n");
+	for (uint64_t s = 1000; s <= 1600; s += 15)
+		fired += fires_at(main, s, s % 2 == 0 ? WALL_S + YEAR_S : (int64_t)s);
+	cr_expect_eq(fired, 10);
+}
+
+Test(alert_events, times_that_a_clock_jumps_over_have_not_come)
+{
+	struct isolate *main = add_isolate(add_target("api"), "main");
+
+	set_rules(HEAD "    when: {on_calendar: '*:*:30 UTC'}\n");
+	cr_expect_not(fires_at(main, 1000, WALL_S));
+	cr_expect(fires_at(main, 1010, WALL_S + 10));
+	cr_expect_not(fires_at(main, 1011, WALL_S + 8), "put back by little");
+	cr_expect_not(fires_at(main, 1013, WALL_S + 10), "it has come already");
+	cr_expect(fires_at(main, 1073, WALL_S + 70));
+	cr_expect_not(fires_at(main, 1083, WALL_S + 80 + YEAR_S));
+	cr_expect(fires_at(main, 1133, WALL_S + 130 + YEAR_S));
+	cr_expect_not(fires_at(main, 1143, WALL_S + 140 - YEAR_S));
+	cr_expect(fires_at(main, 1193, WALL_S + 190 - YEAR_S));
+}
