@@ -22,6 +22,8 @@
 #include "util/str.h"
 #include "watch/target.h"
 
+#define CONNECT_MIN_NS (2 * NS_PER_S)
+
 static bool name_is_taken(const struct captures *captures, const struct capture *self)
 {
 	list_each (link, &captures->running) {
@@ -67,6 +69,14 @@ static enum download_task task_of(int kind)
 	return kind == CAPTURE_KIND_TIMELINE ? DOWNLOAD_TAKE_TIMELINE : DOWNLOAD_TAKE_SNAPSHOT;
 }
 
+/* A poll that is given up comes again; a capture does not, and polls may be quick ones. */
+static uint64_t connect_time(const struct target *target)
+{
+	uint64_t timeout_ns = target->spec.poll.timeout_ns;
+
+	return timeout_ns > CONNECT_MIN_NS ? timeout_ns : CONNECT_MIN_NS;
+}
+
 static int set_target(const struct capture_settings *settings, struct capture *capture,
 		      const struct target *target)
 {
@@ -76,7 +86,7 @@ static int set_target(const struct capture_settings *settings, struct capture *c
 		.samples = capture->samples,
 		.timeline = capture->timeline,
 		.address = target->session.address,
-		.connect_ns = target->spec.poll.timeout_ns,
+		.connect_ns = connect_time(target),
 		.idle_ns = settings->idle_timeout_ns,
 		.total_ns = settings->timeout_ns + capture->samples.duration_ns +
 			    capture->timeline.duration_ns,
