@@ -334,20 +334,13 @@ void series_ended(struct captures *captures, const struct capture *capture)
 
 /* ---- which there is ---- */
 
-static bool is_of_another_program(const struct manifest *manifest, const struct target *target)
-{
-	const struct identity *now = &target->identity;
-
-	return now->pid > 0 && manifest->pid > 0 &&
-	       (now->pid != manifest->pid || now->start_wall_ms != manifest->target_start_wall_ms);
-}
-
 static bool is_of(const struct manifest *manifest, const struct target *target, const char *isolate,
 		  const char *rule)
 {
 	return manifest->series[0] != '\0' && strcmp(manifest->target, target->spec.name) == 0 &&
 	       strcmp(manifest->isolate, isolate) == 0 && strcmp(manifest->rule, rule) == 0 &&
-	       !is_of_another_program(manifest, target);
+	       !manifest_is_of_another(manifest, target->identity.pid,
+				       target->identity.start_wall_ms);
 }
 
 bool series_newest(const struct captures *captures, const struct target *target,

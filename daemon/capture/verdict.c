@@ -64,12 +64,6 @@ static unsigned choose(const struct spool *spool, const struct manifest *last,
 	return first == NULL ? 0 : middle == NULL ? 1 : 2;
 }
 
-static bool is_other_process(const struct manifest *a, const struct manifest *b)
-{
-	return a->pid > 0 && b->pid > 0 &&
-	       (a->pid != b->pid || a->target_start_wall_ms != b->target_start_wall_ms);
-}
-
 unsigned verdict_earlier(const struct spool *spool, const struct manifest *last,
 			 const struct manifest *ret[VERDICT_EARLIER_MAX], struct err *why)
 {
@@ -84,7 +78,7 @@ unsigned verdict_earlier(const struct spool *spool, const struct manifest *last,
 				"key");
 			return 0;
 		}
-		if (is_other_process(ret[i], last)) {
+		if (manifest_is_of_another(ret[i], last->pid, last->target_start_wall_ms)) {
 			err_set(why, 0, "the snapshots of the series are of different processes");
 			return 0;
 		}

@@ -358,6 +358,12 @@ void manifest_report_name(const struct manifest *manifest, char dst[SPOOL_NAME_M
 		 manifest->name);
 }
 
+bool manifest_is_of_another(const struct manifest *manifest, int64_t pid, int64_t start_wall_ms)
+{
+	return manifest->pid > 0 && pid > 0 &&
+	       (manifest->pid != pid || manifest->target_start_wall_ms != start_wall_ms);
+}
+
 bool manifest_is_heap(const struct manifest *manifest)
 {
 	return strcmp(manifest->kind, "snapshot") == 0 || strcmp(manifest->kind, "timeline") == 0;

@@ -107,6 +107,9 @@ int manifest_from_tree(const struct tree *root, struct manifest *ret, struct err
  */
 void manifest_set_name(struct manifest *manifest, bool with_id);
 
+/* Both processes are known, and they are two. pid 0 or less is not known. */
+bool manifest_is_of_another(const struct manifest *manifest, int64_t pid, int64_t start_wall_ms);
+
 /* A snapshot, or a timeline, which is one with more in it. */
 bool manifest_is_heap(const struct manifest *manifest);
 

@@ -166,7 +166,7 @@ const struct option_desc poll_options[] = {
 	  .max = TIMEOUT_MAX_NS,
 	  .def = "2s",
 	  .help = "How long connecting or a poll may take before it counts as failed. At most the "
-		  "interval." },
+		  "interval. A capture has 2s at least to connect." },
 	{ .name = "backoff_max",
 	  .type = OPTION_TIME,
 	  .offset = POLL(backoff_max_ns),

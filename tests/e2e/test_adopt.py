@@ -164,7 +164,7 @@ def test_half_a_file_of_a_killed_node(start_node, adopting, directory):
     app = start_app(start_node, 24, directory, SIGNAL, arguments=(300000, 0))
     app.process.signal(signal.SIGUSR2)
     until(lambda: any(os.path.getsize(directory / n) > 0 for n in os.listdir(directory)),
-          "the file to be begun", limit_s=90, step_s=0.001)
+          "the file to be begun", step_s=0.001)
     app.process.signal(signal.SIGKILL)
     app.process.wait_exit()
     (half,) = directory.iterdir()
