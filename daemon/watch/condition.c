@@ -19,7 +19,10 @@
 #include "watch/value.h"
 
 /* A mean of fewer values is none. */
-enum { MEAN_VALUES_MIN = 3, CLOCK_JUMP_MS = 60000 };
+enum { MEAN_VALUES_MIN = 3 };
+
+/* A clock that is off by less from one look to the next was slewed, or the look was late. */
+enum { CLOCK_JUMP_MS = 60000 };
 
 struct mean_slot {
 	uint64_t slot; /* monotonic time / width */
@@ -345,7 +348,7 @@ static void look_every(const struct term *term, struct term_state *state,
 	state->begun = true;
 }
 
-/* Since the last look. What a clock that is only slewed, or a late look, makes of it is no jump. */
+/* Since the last look. */
 static bool clock_jumped(const struct term_state *state, const struct condition_input *input)
 {
 	int64_t passed_ms = (int64_t)((input->now_ns - state->calendar.seen_ns) / NS_PER_MS);
