@@ -99,7 +99,10 @@ def test_node_is_told_in_the_words_of_the_conventions(major, start_node, start_d
     daemon = start_daemon(config)
     daemon.wait_up("app")
     until(lambda: daemon.value("heapwatch_gc_pause_seconds_count", target="app", isolate="main",
-                               kind="minor"), lambda: f"collections; {daemon.tail()}")
+                               kind="minor"),
+          lambda: f"collections; its own count: {node.nudge(r'^gc minor (.*)')[1]}; told: "
+                  f"{[s for s in daemon.samples() if s[0].startswith('heapwatch_gc')]}; "
+                  f"log:\n{daemon.tail()}")
     told, samples = at_rest(daemon, collector, "app")
     assert told.scope[0] == "heapwatchd"
     own = told.attributes
