@@ -15,6 +15,8 @@ from lab.relay import Relay
 from lab.wait import until
 
 SOON = {"poll": EVENTS, "capture": dict(PLAIN, gc_interval="1s")}
+# What is collected between two traces is not told, and that may be longer than half a second.
+SLOW = dict(SOON, poll=dict(EVENTS, interval="2s", timeout="2s"))
 LITTER = "setInterval(() => { for (let k = 0, a = []; k < 20000; k++) a.push({ k }); }, 10); 1"
 TRACE = {"transferMode": "ReportEvents", "traceConfig": {"includedCategories": ["v8"]}}
 
@@ -52,10 +54,8 @@ def printed(browser):
 
 
 def test_pauses_are_those_that_v8_prints(browser, watch):
-    """What is collected between two traces is not told."""
     name = isolate(browser.page)
-    slow = dict(EVENTS, interval="2s", timeout="2s")
-    daemon = watch(app=browser.address, sections=dict(SOON, poll=slow))
+    daemon = watch(app=browser.address, sections=SLOW)
     run(browser, LITTER)
     wait_minors(daemon, name)
     before, own_before = counts(daemon, "minor", name), printed(browser)[1]["Scavenge"]
@@ -72,8 +72,9 @@ def test_pauses_are_those_that_v8_prints(browser, watch):
 
 
 def test_a_forced_collection_is_a_major_one_and_tells_the_live_set(browser, watch):
+    """One each second, so that not each falls between two traces."""
     name = isolate(browser.page)
-    daemon = watch(app=browser.address, sections=SOON)
+    daemon = watch(app=browser.address, sections=SLOW)
     run(browser, LITTER)
     browser.grow(100000)
     wait_minors(daemon, name)
