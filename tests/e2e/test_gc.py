@@ -16,7 +16,7 @@ from lab.ctl import Ctl
 from lab.daemon import PLAIN, static_config
 from lab.deno import Deno
 from lab.firefox import Firefox
-from lab.gc import EVENTS, GC, counts as gc_counts, force, forced
+from lab.gc import BUSY, EVENTS, GC, counts as gc_counts, force, forced
 from lab.wait import until
 from lab import webkit, workerd
 
@@ -175,10 +175,6 @@ def test_workerd_collects_with_its_next_request(nursery, tmp_path, watch):
 
 
 # ---- told by the runtime ----
-
-# A young generation that is full several times a second.
-BUSY = ("--max-semi-space-size=2",)
-
 
 def own_counts(node):
     """What the program has counted: {kind: (how many, seconds, longest)}"""

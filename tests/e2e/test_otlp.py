@@ -14,12 +14,11 @@ from lab import otlp
 from lab.bun import Bun
 from lab.daemon import POLL, static_config
 from lab.deno import Deno
+from lab.gc import BUSY
 from lab.gate import Authority
 from lab.listener import Listener, free_port
 from lab.otlp import Bad, Collector
 from lab.wait import until
-
-EVENTS = dict(POLL, gc_events="always")
 
 # What is told of each isolate -> the family of /metrics.
 SAME = {
@@ -93,7 +92,7 @@ SLOW = {"interval": "3s", "timeout": "3s", "backoff_max": "1s"}
 
 
 def test_node_is_told_in_the_words_of_the_conventions(major, start_node, start_daemon, collect):
-    node, collector = start_node(major, "garbage", 8, 1000), collect()
+    node, collector = start_node(major, "garbage", 8, 1000, flags=BUSY), collect()
     config = pushing({"app": node.address}, f"http://{collector.target}",
                      poll=dict(SLOW, gc_events="always"))
     daemon = start_daemon(config)

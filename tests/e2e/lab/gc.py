@@ -6,6 +6,9 @@ from .daemon import POLL
 
 EVENTS = dict(POLL, gc_events="always")
 GC = "heapwatch_gc_"
+# Flags of a Node whose young generation is full several times a second: with a larger one V8 may make
+# nothing but major collections of programs/garbage.js.
+BUSY = ("--max-semi-space-size=2",)
 
 
 def force(daemon, target="app", **wishes):
