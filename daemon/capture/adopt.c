@@ -192,7 +192,10 @@ static void on_adopted(void *owner, const struct capture *capture)
 	found->folder->taken_n--;
 	if (capture->step == CAPTURE_SUCCEEDED) {
 		tell_adopted(found, capture);
-		delete_original(found);
+		if (capture->unsure)
+			found->state = FOUND_LEFT; /* the next start finds it in the spool */
+		else
+			delete_original(found);
 	} else if (strcmp(capture->reason, "space") == 0 ||
 		   strcmp(capture->reason, "cancelled") == 0) {
 		found->state = FOUND_WAITS; /* the next scan asks again */

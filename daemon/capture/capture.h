@@ -106,6 +106,7 @@ struct capture {
 	uint64_t bytes; /* so far; updated about once a second */
 	bool refused; /* by a guard, right before it would have begun */
 	bool stopped; /* it failed, and the target may have stood still for it */
+	bool unsure; /* it succeeded, but may be lost if the power fails now */
 	char reason[16]; /* of the failure, in one word: "timeout", as in the metric */
 	char error[256]; /* why it failed */
 	struct capture_job *job; /* owned while running */
@@ -175,7 +176,8 @@ struct captures {
 
 /*
  * settings is borrowed until the next captures_set(). state_dir_fd is where history is kept over
- * restarts (borrowed; -1: nowhere); what cannot be read there is told and begun anew.
+ * restarts (borrowed; -1: nowhere); what makes no sense there is told and begun anew.
+ * What cannot be read for the moment is told and an error: cooldowns are not given up for it.
  */
 int captures_init(struct captures *captures, struct loop *loop, struct targets *targets,
 		  struct spool *spool, const struct capture_settings *settings, int state_dir_fd);

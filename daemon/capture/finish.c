@@ -156,6 +156,7 @@ static void make_room(struct captures *captures, const struct capture *capture)
 
 static void published(struct captures *captures, struct capture *capture)
 {
+	capture->unsure = capture->job->unsure;
 	spool_add(captures->spool, capture->job->entry);
 	capture->job->entry = NULL;
 	make_room(captures, capture);

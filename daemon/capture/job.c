@@ -268,12 +268,13 @@ static int publish(struct capture_job *job)
 	struct file *scripts = job->scripts.open ? &job->scripts.writer.file : NULL;
 	int r = spool_publish(job->spool, &job->main.writer.file, scripts, &job->entry->manifest);
 
-	if (r == FILE_E_UNSURE)
+	job->unsure = r == FILE_E_UNSURE;
+	if (job->unsure)
 		log_warn("capture",
 			 "%s is whole, but the spool's folder could not be synced: it may "
 			 "be lost if the power fails now",
 			 job->entry->manifest.name);
-	if (r == 0 || r == FILE_E_UNSURE) {
+	if (r == 0 || job->unsure) {
 		writer_keep(&job->main.writer);
 		if (scripts != NULL)
 			writer_keep(&job->scripts.writer);

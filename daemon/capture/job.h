@@ -55,6 +55,7 @@ struct capture_job {
 	int cancel_fd; /* owned; also in request */
 	_Atomic uint64_t bytes;
 	bool stopped; /* the target may have stood still, whatever came of it */
+	bool unsure; /* published, but may be lost if the power fails: FILE_E_UNSURE */
 	int result; /* of the last phase: 0; download_result; -errno */
 	const char *reason; /* of the failure, in one word */
 	struct err err;

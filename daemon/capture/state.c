@@ -333,6 +333,10 @@ static int load(struct captures *captures)
 
 	if (r == -ENOENT)
 		return 0;
+	if (r < 0 && !file_is_no_text(r)) {
+		log_error("capture", "the state file cannot be read: %s", strerror(-r));
+		return r;
+	}
 	if (r == 0)
 		r = read_text(captures, text, size, &err);
 	else

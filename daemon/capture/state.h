@@ -34,8 +34,8 @@ struct state_file;
 enum { STATE_VERSION = 1, STATE_BYTES_MAX = 32 << 20 };
 
 /*
- * Fills history and the rest from the file. One that cannot be read or makes no sense is set aside
- * as state.json.bad and told. dir_fd is borrowed. 0, -ENOMEM.
+ * Fills history and the rest from the file. One that makes no sense is set aside as state.json.bad
+ * and told. dir_fd is borrowed. 0; -errno, told, when it cannot be read, and nothing is changed.
  */
 int state_open(struct captures *captures, int dir_fd);
 void state_close(struct captures *captures);

@@ -131,8 +131,9 @@ int writer_finish(struct writer *writer, char sha256[DIGEST_HEX_MAX])
 	r = flush(writer);
 	if (r != 0)
 		return r;
-	if (fsync(writer->file.fd) < 0)
-		return failure(writer, errno == ENOSPC || errno == EDQUOT ? FILE_E_FULL : -errno);
+	r = file_sync(&writer->file);
+	if (r != 0)
+		return failure(writer, r);
 	posix_fadvise(writer->file.fd, 0, 0, POSIX_FADV_DONTNEED);
 	r = digest_final(writer->digest, sha256);
 	return r < 0 ? failure(writer, r) : 0;

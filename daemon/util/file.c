@@ -107,6 +107,11 @@ static int settle(struct file *file, int to_dir_fd, const char *name)
 	return 0;
 }
 
+int file_sync(struct file *file)
+{
+	return file->fd < 0 ? -EBADF : sync_fd(file->fd);
+}
+
 int file_commit(struct file *file, int to_dir_fd, const char *name)
 {
 	int r;
@@ -201,6 +206,11 @@ static int read_all(int fd, size_t max, char **ret, size_t *ret_size)
 int file_read(const char *path, size_t max, char **ret, size_t *ret_size)
 {
 	return file_read_at(AT_FDCWD, path, max, ret, ret_size);
+}
+
+bool file_is_no_text(int r)
+{
+	return r == -EFBIG || r == -EISDIR || r == -ENOTDIR || r == -ELOOP || r == -ENXIO;
 }
 
 int file_read_at(int dir_fd, const char *name, size_t max, char **ret, size_t *ret_size)

@@ -8,6 +8,7 @@
  * lands in is synced before commit returns.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,9 @@ struct file {
 int file_begin(struct file *file, int dir_fd, uint64_t size_max);
 int file_write(struct file *file, const void *data, size_t size);
 
+/* What is written so far, to the disk. 0, FILE_E_FULL or -errno. */
+int file_sync(struct file *file);
+
 /*
  * Sync, rename to name in to_dir_fd (an older file of that name is replaced), sync that directory,
  * which has to be a descriptor opened for reading. 0, FILE_E_FULL, FILE_E_UNSURE, -errno. The file
@@ -45,6 +49,10 @@ int file_replace(int dir_fd, const char *name, const void *data, size_t size);
  */
 int file_read(const char *path, size_t max, char **ret, size_t *ret_size);
 int file_read_at(int dir_fd, const char *name, size_t max, char **ret, size_t *ret_size);
+
+/* Of the errors of these: is it what is there, not the reading of it? What cannot be read for the
+ * moment, as for want of descriptors, is not to be taken for lost. */
+bool file_is_no_text(int r);
 
 /* A small file of the kernel in one read into dst, zero-terminated; longer is cut. 0, -errno. */
 int file_read_once(const char *path, char *dst, size_t size);

@@ -161,6 +161,10 @@ int alert_file_load(struct alert_file *file)
 
 	if (r == -ENOENT)
 		return 0;
+	if (r < 0 && !file_is_no_text(r)) {
+		log_error("alert", "the file of alerts cannot be read: %s", strerror(-r));
+		return r;
+	}
 	if (r == 0)
 		r = alerts_restore(file->alerts, text, size, &n, &err);
 	else

@@ -43,8 +43,8 @@ int alert_file_init(struct alert_file *file, struct loop *loop, struct alerts *a
 void alert_file_fini(struct alert_file *file);
 
 /*
- * Restores what the file has, once, after the first rules were set. A file that cannot be read or
- * makes no sense is told and set aside. 0, -ENOMEM.
+ * Restores what the file has, once, after the first rules were set. A file that makes no sense is
+ * told and set aside. 0; -errno, told, when it cannot be read, and nothing is changed.
  */
 int alert_file_load(struct alert_file *file);
 

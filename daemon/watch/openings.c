@@ -150,6 +150,10 @@ static int load(struct openings *openings)
 
 	if (r == -ENOENT)
 		return 0;
+	if (r < 0 && !file_is_no_text(r)) {
+		log_error("watch", "%s cannot be read: %s", file_name, strerror(-r));
+		return r;
+	}
 	if (r == 0)
 		r = tree_parse(text, size, &root, NULL);
 	free(text);

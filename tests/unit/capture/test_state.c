@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -270,6 +271,22 @@ Test(state, files_that_make_no_sense)
 		save();
 	}
 	log_set_sink(NULL);
+}
+
+/* For want of a descriptor; it is there, and good. */
+Test(state, a_file_that_cannot_be_read_now)
+{
+	struct rlimit few = { .rlim_cur = 0, .rlim_max = 1024 }, many = { 1024, 1024 };
+
+	remember(false);
+	state_close(&scene.captures);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	cr_expect_eq(state_open(&scene.captures, dir_fd), -EMFILE);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &many), 0);
+	cr_expect(folder_exists(dir, "state.json"));
+	cr_expect_not(folder_exists(dir, "state.json.bad"));
+	restart(HOUR, wall_ms);
+	cr_expect_eq(scene.captures.history_n, 1);
 }
 
 /* An entry that makes no sense costs itself only. */
