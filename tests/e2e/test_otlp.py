@@ -60,15 +60,17 @@ def pushing(targets, endpoint, poll=None, **section):
 
 
 def at_rest(daemon, collector, target):
-    """(Resource, samples of /metrics) of one poll: the programs under test go on meanwhile."""
+    """(Resource, samples of /metrics) of one poll: the programs under test go on meanwhile. The second
+    that is pushed after it, for collections are told a moment after the poll that asks for them."""
     def both():
-        told = collector.latest(target)
+        last = [r for r in collector.resources()
+                if r.attributes.get("heapwatch.target") == target][-2:]
         samples = daemon.samples()
         polled = {labels.get("target"): value for name, labels, value in samples
                   if name == "heapwatch_last_poll_timestamp_seconds"}
-        points = told.points("process.memory.usage") if told else []
-        same = points and abs(points[0].time / 1e9 - polled[target]) < 0.0005
-        return (told, samples) if same else None
+        times = [p.time / 1e9 for r in last for p in r.points("process.memory.usage")]
+        same = len(times) == 2 and all(abs(at - polled[target]) < 0.0005 for at in times)
+        return (last[1], samples) if same else None
     return collector.wait(lambda _: both(), f"one poll in both: {daemon.tail()}", 60)
 
 
