@@ -62,6 +62,7 @@ struct folder {
 	struct link files;
 	unsigned files_n, taken_n;
 	bool told; /* that it cannot be read */
+	bool crowded; /* told that it has more than FOUND_MAX */
 	bool wanted; /* by the settings as they are now */
 };
 
@@ -153,6 +154,7 @@ static void find_target(struct found *found)
 static void found_free(struct found *found)
 {
 	found->folder->files_n--;
+	found->folder->crowded = false;
 	link_remove(&found->link);
 	free(found);
 }
@@ -318,8 +320,15 @@ static struct found *found_new(struct folder *folder, const char *name,
 {
 	struct found *found;
 
-	if (folder->files_n >= FOUND_MAX)
+	if (folder->files_n >= FOUND_MAX) {
+		if (!folder->crowded)
+			log_warn("adopt",
+				 "%s has more than %d files of ours to take over or to leave: "
+				 "the others wait until some are gone",
+				 folder->path, FOUND_MAX);
+		folder->crowded = true;
 		return NULL;
+	}
 	found = calloc(1, sizeof(*found));
 	if (found == NULL)
 		return NULL;

@@ -248,6 +248,21 @@ def test_kept_originals_are_not_adopted_twice(adopting, directory):
     wait_spooled(again, 3)
 
 
+def test_more_files_than_are_looked_after(adopting, directory):
+    for i in range(1000):
+        (directory / f"{i}.heapsnapshot").symlink_to("nowhere")
+    daemon = adopting()
+    daemon.process.wait_line("999.heapsnapshot is not taken over")
+    until(lambda: daemon.process.count_lines("is not taken over") == 1000, "all of them")
+    (directory / "more.heapsnapshot").write_text('{"snapshot":{}}')
+    daemon.process.wait_line("more than 1000 files")
+    reload(daemon)
+    assert spooled(daemon) == [] and daemon.process.count_lines("more than 1000 files") == 1
+    (directory / "0.heapsnapshot").unlink()
+    reload(daemon)
+    wait_spooled(daemon)
+
+
 def test_a_directory_that_comes_and_goes(adopting, directory):
     directory.rmdir()
     daemon = adopting()
