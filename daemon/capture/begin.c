@@ -77,9 +77,10 @@ static uint64_t connect_time(const struct target *target)
 	return timeout_ns > CONNECT_MIN_NS ? timeout_ns : CONNECT_MIN_NS;
 }
 
-static int set_target(const struct capture_settings *settings, struct capture *capture,
+static int set_target(struct captures *captures, struct capture *capture,
 		      const struct target *target)
 {
+	const struct capture_settings *settings = captures->settings;
 	struct download_request request = {
 		.runtime = target->session.runtime,
 		.task = task_of(capture->kind),
@@ -100,6 +101,7 @@ static int set_target(const struct capture_settings *settings, struct capture *c
 	str_copy(request.isolate, sizeof(request.isolate), capture->manifest.isolate);
 	str_copy(request.engine_version, sizeof(request.engine_version),
 		 capture->manifest.engine_version);
+	capture->job->peek.wake = &captures->wake;
 	return capture_job_from_target(capture->job, &request, capture->formats);
 }
 
@@ -116,7 +118,7 @@ static int set_source(struct captures *captures, struct capture *capture,
 		capture->file_fd = -1;
 		return 0;
 	}
-	return set_target(captures->settings, capture, target);
+	return set_target(captures, capture, target);
 }
 
 /* What must be on the disk before the target is asked for anything. */
@@ -231,7 +233,7 @@ static bool may_begin(const struct captures *captures, const struct capture *cap
 	const struct capture_settings *settings = captures->settings;
 	uint64_t all = 0, host = 0;
 
-	if (waits_for_another(captures, capture))
+	if (capture->awaits || waits_for_another(captures, capture))
 		return false;
 	if (is_at_hand(capture))
 		return true;

@@ -26,6 +26,7 @@
 #include "capture/series.h"
 #include "capture/state.h"
 #include "capture/step.h"
+#include "inspect/runtime.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/log.h"
@@ -281,6 +282,8 @@ static void on_wake(void *owner)
 	struct captures *captures = owner;
 	struct pool_job *done;
 
+	list_each (link, &captures->running)
+		peek_take(captures, container_of(link, struct capture, link), false);
 	while ((done = capture_pool_take(captures->pool)) != NULL)
 		done->done(captures, done);
 	continuous_run(captures);
@@ -328,6 +331,11 @@ static struct capture *find(const struct captures *captures, const char *id)
 	return capture;
 }
 
+struct capture *step_waiting(const struct captures *captures, const char *id)
+{
+	return find_in(&captures->queue, id);
+}
+
 const struct capture *captures_find(const struct captures *captures, const char *id)
 {
 	return find(captures, id);
@@ -357,6 +365,27 @@ uint32_t captures_under_way(const struct captures *captures, uint64_t target_id,
 		}
 	}
 	return kinds;
+}
+
+int captures_peek(struct captures *captures, const char *id, char ret_id[CAPTURE_ID_MAX],
+		  struct err *err)
+{
+	const struct capture *capture = find(captures, id);
+
+	if (capture == NULL)
+		return -ENOENT;
+	if (!step_is_sampling(capture) || capture->continuous)
+		return err_set(err, -EINVAL, "%s",
+			       capture->continuous
+				       ? "it is one of a row: the next is there soon"
+				       : "it is no sampling profile that is taken of a target");
+	if (capture->step != CAPTURE_RUNNING || capture->job->phase != JOB_DOWNLOAD)
+		return err_set(err, -EALREADY, "it is not sampling now (%s)",
+			       capture_step_name(capture->step));
+	if (!download_can_peek(capture->job->request.runtime))
+		return err_set(err, -ENOTSUP, "%s tells of nothing before the end",
+			       capture->job->request.runtime->name);
+	return request_peek(captures, capture, ret_id, err);
 }
 
 int captures_cancel(struct captures *captures, const char *id)

@@ -98,6 +98,7 @@ struct capture {
 	bool continuous; /* a profile that ends when another capture of the target comes */
 	bool ending; /* and has been told to */
 	char *text; /* owned until its job has it: diagnostics */
+	bool awaits; /* text, of a look at a profile: it cannot begin before */
 	size_t text_size;
 	int file_fd; /* owned until its job has it: adopted; else -1 */
 	void (*adopted)(void *owner, const struct capture *capture);
@@ -231,6 +232,14 @@ const struct capture *captures_find(const struct captures *captures, const char 
  */
 uint32_t captures_under_way(const struct captures *captures, uint64_t target_id,
 			    const char *isolate, const char *rule, const char *step);
+
+/*
+ * What a sampling profile that runs has so far becomes a capture of its own, whose id is in ret_id;
+ * the profile goes on. 0; -ENOENT; with the text in err: -EINVAL: it is no such profile, -ENOTSUP:
+ * its runtime cannot, -EALREADY: it is not sampling now, -EBUSY: another is under way; -errno.
+ */
+int captures_peek(struct captures *captures, const char *id, char ret_id[CAPTURE_ID_MAX],
+		  struct err *err);
 
 /* 0; -ENOENT; -EALREADY when it has ended. */
 int captures_cancel(struct captures *captures, const char *id);

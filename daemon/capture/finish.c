@@ -169,6 +169,7 @@ void finish_phase(void *owner, struct pool_job *pool_job)
 	struct capture_job *job = container_of(pool_job, struct capture_job, pool_job);
 	struct capture *capture = capture_with(captures, job);
 
+	peek_take(captures, capture, true);
 	if (job->result != 0)
 		failed(captures, capture);
 	else if (job->phase == JOB_DOWNLOAD)

@@ -76,6 +76,21 @@ static int on_profile(void *owner, const struct json_event *event)
 	return profile_job_event(job->profile, event, &job->err);
 }
 
+static void on_peek(void *owner, const struct json_event *event)
+{
+	struct capture_job *job = owner;
+
+	peek_event(&job->peek, job->formats, &job->request.samples,
+		   job->entry->manifest.started_wall_ms, event);
+}
+
+static void on_peeked(void *owner, uint64_t sampled_ns, const char *why)
+{
+	struct capture_job *job = owner;
+
+	peek_end(&job->peek, sampled_ns, why);
+}
+
 static int on_allocation(void *owner, const struct download_frame *stack, size_t n, uint64_t bytes,
 			 uint64_t objects)
 {
@@ -333,9 +348,13 @@ int capture_job_from_target(struct capture_job *job, const struct download_reque
 	job->request.cancel_fd = job->cancel_fd;
 	job->request.sink = on_bytes;
 	job->request.profile = on_profile;
+	job->request.peek = &job->peek.wish;
+	job->request.peek_profile = on_peek;
+	job->request.peeked = on_peeked;
 	job->request.allocation = on_allocation;
 	job->request.interval = on_interval;
 	job->request.owner = job;
+	job->formats = formats;
 	if (request->task == DOWNLOAD_TAKE_TIMELINE)
 		return intervals_new(&job->intervals);
 	if (request->task != DOWNLOAD_TAKE_SAMPLES)
@@ -369,6 +388,7 @@ void capture_job_free(struct capture_job *job)
 		close(job->source_fd);
 	access_unref(job->request.address.access);
 	profile_job_free(job->profile);
+	peek_fini(&job->peek);
 	intervals_free(job->intervals);
 	free(job->second);
 	free(job->state_text);

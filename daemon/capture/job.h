@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "capture/job_file.h"
+#include "capture/peek.h"
 #include "capture/pool.h"
 #include "inspect/download.h"
 #include "spool/spool.h"
@@ -35,6 +36,7 @@ struct capture_job {
 	struct download_request
 		request; /* sink, owner and a hold of the access are the job's own */
 	struct profile_job *profile; /* owned; NULL: it is no profile */
+	unsigned formats; /* of it: bits of enum sampling_format */
 	struct intervals *intervals; /* owned; NULL: it is no timeline */
 	uint64_t profiled_bytes; /* what the profile says was allocated, when it was made */
 	char *second; /* owned: the same profile in another format, when it was made; or NULL */
@@ -53,6 +55,7 @@ struct capture_job {
 	struct spool_entry *entry; /* owned until it is added to the spool */
 	struct job_file main, scripts;
 	int cancel_fd; /* owned; also in request */
+	struct peek peek; /* at the profile, if it is one */
 	_Atomic uint64_t bytes;
 	bool stopped; /* the target may have stood still, whatever came of it */
 	bool unsure; /* published, but may be lost if the power fails: FILE_E_UNSURE */

@@ -8,6 +8,7 @@
  */
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,6 +19,7 @@
 #include "capture/continuous.h"
 #include "capture/diagnostics.h"
 #include "capture/guard.h"
+#include "capture/job.h"
 #include "capture/series.h"
 #include "capture/step.h"
 #include "inspect/runtime.h"
@@ -287,14 +289,35 @@ static void precede(struct captures *captures, const struct target *target,
 		log_error("capture", "no diagnostics of %s: %s", target->spec.name, strerror(-r));
 }
 
+/* A capture of the same, of what is at hand: the target is not asked for it. */
+static int derive(const struct capture *first, struct capture **ret)
+{
+	struct capture *capture = NULL;
+	int r = capture_new(&capture);
+
+	if (r < 0)
+		return r;
+	capture->target_id = first->target_id;
+	capture->kind = first->kind;
+	capture->content = first->content;
+	capture->manifest = first->manifest;
+	str_copy(capture->manifest.id, sizeof(capture->manifest.id), capture->id);
+	r = recipe_choose(&capture->recipe, &first->recipe, NULL);
+	if (r < 0)
+		capture_free(capture);
+	else
+		*ret = capture;
+	return r;
+}
+
 /*
  * The same profile in its second format: a capture of its own, of what the first has brought, which
  * the target is not asked for again. text is taken over, whatever is returned.
  */
 int request_second(struct captures *captures, const struct capture *first, char *text, size_t size)
 {
-	struct capture *capture = NULL;
-	int r = capture_new(&capture);
+	struct capture *capture;
+	int r = derive(first, &capture);
 
 	if (r < 0) {
 		free(text);
@@ -302,19 +325,41 @@ int request_second(struct captures *captures, const struct capture *first, char 
 	}
 	capture->text = text;
 	capture->text_size = size;
-	capture->target_id = first->target_id;
-	capture->kind = first->kind;
-	capture->content = first->content;
-	capture->manifest = first->manifest;
-	str_copy(capture->manifest.id, sizeof(capture->manifest.id), capture->id);
-	r = recipe_choose(&capture->recipe, &first->recipe, NULL);
-	if (r < 0) {
-		capture_free(capture);
-		return r;
-	}
 	choose_pprof(capture);
 	describe_recipe(&capture->manifest, &capture->recipe, capture->content);
 	describe_format(&capture->manifest, capture->content, capture->formats);
+	step_enter(captures, capture, CAPTURE_WAITING);
+	return 0;
+}
+
+/* Somebody's wish, whoever wanted the profile. */
+static void describe_peek(struct manifest *manifest, const struct capture *of)
+{
+	manifest->rule[0] = '\0';
+	manifest->cause_value = 0;
+	snprintf(manifest->cause, sizeof(manifest->cause), "a look at %s, which goes on", of->id);
+}
+
+int request_peek(struct captures *captures, const struct capture *of, char ret_id[CAPTURE_ID_MAX],
+		 struct err *err)
+{
+	struct capture *capture;
+	int r = derive(of, &capture);
+
+	if (r < 0)
+		return r;
+	describe_peek(&capture->manifest, of);
+	capture->formats = of->formats;
+	capture->awaits = true;
+	r = peek_wish(&of->job->peek, of->job->cancel_fd, capture->id);
+	if (r < 0) {
+		capture_free(capture);
+		return err_set(err, r, "%s",
+			       r == -EBUSY
+				       ? "another look at it is under way"
+				       : "it is not sampling now: it has not begun, or is ending");
+	}
+	str_copy(ret_id, CAPTURE_ID_MAX, capture->id);
 	step_enter(captures, capture, CAPTURE_WAITING);
 	return 0;
 }

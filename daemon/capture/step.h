@@ -36,6 +36,9 @@ void capture_free(struct capture *capture);
 /* The one place where a capture changes its list. */
 void step_enter(struct captures *captures, struct capture *capture, enum capture_step step);
 
+/* The one of this id in the queue; NULL. */
+struct capture *step_waiting(const struct captures *captures, const char *id);
+
 /* An ended capture is counted and told; what was refused at its beginning is counted as that. */
 void step_succeed(struct captures *captures, struct capture *capture);
 void step_fail(struct captures *captures, struct capture *capture, const char *reason,
@@ -48,6 +51,11 @@ int request_quietly(struct captures *captures, const struct capture_request *req
 		    char ret_id[CAPTURE_ID_MAX], struct err *err);
 
 int request_second(struct captures *captures, const struct capture *first, char *text, size_t size);
+
+/* request.c: as captures_peek(), of one whose job runs: 0, -EBUSY, -EALREADY with the text; -errno.
+ */
+int request_peek(struct captures *captures, const struct capture *of, char ret_id[CAPTURE_ID_MAX],
+		 struct err *err);
 
 /* request.c: what a capture of this kind, of this runtime (NULL: one of V8), consists of. */
 enum content content_of(int kind, const struct runtime *runtime);

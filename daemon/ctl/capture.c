@@ -1,4 +1,4 @@
-/* capture: the daemon is asked for one, and its id printed. */
+/* capture and peek: the daemon is asked for one, and its id printed. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -62,6 +62,17 @@ static int print_id(const char *id)
 	return show_out(&buf, false);
 }
 
+/* What the daemon has said: exit. */
+static int asked(struct source *source, const struct ctl_options *options, const char *id, int exit,
+		 struct err *err)
+{
+	if (exit == CTL_OK)
+		exit = print_id(id);
+	if (exit == CTL_OK && options->capture.wait)
+		exit = wait_for(source, id, err);
+	return exit;
+}
+
 int command_capture(struct source *source, const struct ctl_options *options, struct err *err)
 {
 	char id[CAPTURE_ID_MAX];
@@ -78,9 +89,17 @@ int command_capture(struct source *source, const struct ctl_options *options, st
 	else
 		exit = source->ops->capture(source, options->args[1], buf_text(&body), id, err);
 	buf_fini(&body);
-	if (exit == CTL_OK)
-		exit = print_id(id);
-	if (exit == CTL_OK && options->capture.wait)
-		exit = wait_for(source, id, err);
-	return exit;
+	return asked(source, options, id, exit, err);
+}
+
+int command_peek(struct source *source, const struct ctl_options *options, struct err *err)
+{
+	char id[CAPTURE_ID_MAX];
+	int exit;
+
+	if (source->ops->peek == NULL)
+		return source_fail(err, CTL_USAGE, -ENOTSUP,
+				   "peek: only a daemon can, and -D is without one");
+	exit = source->ops->peek(source, options->args[0], id, err);
+	return asked(source, options, id, exit, err);
 }

@@ -24,6 +24,7 @@ command_fn command_vacuum;
 command_fn command_gc;
 command_fn command_discover;
 command_fn command_capture;
+command_fn command_peek;
 
 /* These look at files and get no source. */
 command_fn command_analyze;

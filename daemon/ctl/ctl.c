@@ -46,6 +46,7 @@ static const struct command {
 	{ "convert", 1, 1, command_convert, true },
 	{ "rules", 2, ANY_NUMBER, command_rules, true, "rule files? (rules test FILE...)" },
 	{ "capture", 2, 2, command_capture, .wants = "kind, and of which target?" },
+	{ "peek", 1, 1, command_peek, .wants = "capture?" },
 	{ "profile", 2, ANY_NUMBER, command_profile, true,
 	  "of top, diff, flame and pprof, of which file?" },
 };
@@ -76,6 +77,7 @@ static const char usage[] =
 	"  capture KIND TARGET    have the daemon take a capture: snapshot, diagnostics, "
 	"sampling,\n"
 	"                         timeline\n"
+	"  peek ID                what a sampling profile that runs has so far, while it goes on\n"
 	"  profile top FILE...    what profiles say was allocated, added up by function\n"
 	"  profile diff BASE FILE how that changed between two profiles\n"
 	"  profile flame [BASE] FILE   a profile as a flame graph (SVG)\n"
@@ -129,7 +131,8 @@ static const char usage[] =
 	"     --samples=CSV       rules test: samples to try the rules on, one a line\n"
 	"     --explain           rules test: why each rule fires or does not\n"
 	"     --spill=FOLDER      analyze, diff, ...: arrays into files there, not into memory\n"
-	"     --isolate=NAME --wait   capture: of this isolate; until it is in the spool\n"
+	"     --isolate=NAME --wait   capture: of this isolate; also peek: until it is in the "
+	"spool\n"
 	"     --duration=SPAN --interval=BYTES --objects=live|all --format=heapprofile,pprof\n"
 	"     --stack-depth=NUMBER    capture sampling: for how long, how fine, of what, which "
 	"files\n"

@@ -62,6 +62,9 @@ struct source_ops {
 	 */
 	int (*capture)(struct source *source, const char *target, const char *payload,
 		       char ret_id[CAPTURE_ID_MAX], struct err *err);
+	/* What a profile that runs has so far, as a capture of its own. NULL: as capture. */
+	int (*peek)(struct source *source, const char *id, char ret_id[CAPTURE_ID_MAX],
+		    struct err *err);
 	/* Where it is; CTL_FAILURE also when it came to nothing. *ret_done: it is in the spool. */
 	int (*look)(struct source *source, const char *id, bool *ret_done, struct err *err);
 	/* isolate NULL: the main one. */

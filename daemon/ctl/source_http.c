@@ -263,17 +263,47 @@ static int ask_target(struct source *source, const char *target, const char *wha
 	return exit;
 }
 
+static int take_id(const struct call *call, char ret_id[CAPTURE_ID_MAX])
+{
+	const char *id;
+
+	if (!tree_string(call->answer, "data.id", &id) || !str_copy(ret_id, CAPTURE_ID_MAX, id))
+		return source_fail(call->err, CTL_FAILURE, -EBADMSG,
+				   "the daemon's answer has no id");
+	return CTL_OK;
+}
+
 static int http_capture(struct source *source, const char *target, const char *payload,
 			char ret_id[CAPTURE_ID_MAX], struct err *err)
 {
 	struct call call = { .err = err };
-	const char *id = NULL;
 	int exit = ask_target(source, target, "/captures", payload, &call);
 
-	if (exit == CTL_OK && !tree_string(call.answer, "data.id", &id))
-		exit = source_fail(err, CTL_FAILURE, -EBADMSG, "the daemon's answer has no id");
 	if (exit == CTL_OK)
-		str_copy(ret_id, CAPTURE_ID_MAX, id);
+		exit = take_id(&call, ret_id);
+	tree_free(call.answer);
+	return exit;
+}
+
+static int http_peek(struct source *source, const char *id, char ret_id[CAPTURE_ID_MAX],
+		     struct err *err)
+{
+	struct call call = { .err = err };
+	struct buf path;
+	int exit;
+
+	buf_init(&path, URL_MAX);
+	buf_puts(&path, "/api/v1/captures/");
+	url_quote(&path, id);
+	buf_puts(&path, "/peek");
+	if (buf_text(&path) == NULL)
+		exit = source_fail(err, CTL_USAGE, -EINVAL, "no capture has such an id");
+	else
+		exit = ask(container_of(source, struct source_http, source), "POST",
+			   buf_text(&path), "{}", &call);
+	if (exit == CTL_OK)
+		exit = take_id(&call, ret_id);
+	buf_fini(&path);
 	tree_free(call.answer);
 	return exit;
 }
@@ -349,6 +379,7 @@ static const struct source_ops http_ops = {
 	.pin = http_pin,
 	.vacuum = http_vacuum,
 	.capture = http_capture,
+	.peek = http_peek,
 	.look = http_look,
 	.collect = http_collect,
 	.free = http_free,

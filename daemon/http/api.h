@@ -50,6 +50,7 @@ int api_capture_report(struct http_exchange *exchange);
 int api_capture_flame(struct http_exchange *exchange);
 int api_capture_change(struct http_exchange *exchange);
 int api_capture_delete(struct http_exchange *exchange);
+int api_capture_peek(struct http_exchange *exchange);
 int api_rules(struct http_exchange *exchange);
 int api_rules_eval(struct http_exchange *exchange);
 int api_alerts(struct http_exchange *exchange);

@@ -304,3 +304,28 @@ int api_capture_delete(struct http_exchange *exchange)
 	json_write_object_end(&answer.json);
 	return api_finish(&answer, exchange, cancelled ? 202 : 200);
 }
+
+/* ---- a look while one goes on ---- */
+
+int api_capture_peek(struct http_exchange *exchange)
+{
+	const struct http_view *view = http_server_owner(exchange->server);
+	char id[CAPTURE_ID_MAX] = "";
+	struct err err = { .text = "" };
+	struct api_answer answer;
+	int r = captures_peek(view->captures, exchange->params[0], id, &err);
+
+	if (r == -ENOENT && spool_find(view->spool, exchange->params[0]) == NULL)
+		return answer_unknown(exchange);
+	if (r == -ENOENT)
+		return http_answer_error(exchange, 409, NULL, "it is in the spool, and whole");
+	if (r < 0 && err.text[0] != '\0')
+		return http_answer_error(exchange, 409, NULL, "%s", err.text);
+	if (r < 0)
+		return r;
+	api_begin(&answer);
+	json_write_object(&answer.json);
+	json_member_string(&answer.json, "id", id);
+	json_write_object_end(&answer.json);
+	return api_finish(&answer, exchange, 202);
+}

@@ -93,6 +93,10 @@ const struct route http_routes[] = {
 	  "The flame graph of a profile by its report, as SVG." },
 	{ "PATCH", "/api/v1/captures/:id", api_capture_change,
 	  "`{\"pinned\":true}`: vacuum leaves the capture alone, until `false`." },
+	{ "POST", "/api/v1/captures/:id/peek", api_capture_peek,
+	  "What a sampling profile that runs has so far becomes a capture of its own, while the "
+	  "profile goes on: 202 with its `id`. 409 when it is not sampling, is no such profile, or "
+	  "another look at it is under way; when its runtime tells of nothing before the end." },
 	{ "DELETE", "/api/v1/captures/:id", api_capture_delete,
 	  "Delete a capture from the spool (200), or cancel one that runs (202)." },
 	{ "GET", "/api/v1/rules", api_rules,

@@ -530,5 +530,6 @@ const struct dialect dialect_cdp_browser = {
 	.snapshot_message_end = cdp_capture_message_end,
 	.snapshot_overdue = cdp_capture_overdue,
 	.snapshot_woken = cdp_capture_woken,
+	.snapshot_peek = cdp_capture_peek,
 	.snapshot_finish = cdp_capture_finish,
 };

@@ -178,6 +178,11 @@ int cdp_capture_woken(struct download *download)
 	return task_of(download)->woken(download);
 }
 
+int cdp_capture_peek(struct download *download)
+{
+	return task_of(download)->peek(download);
+}
+
 int cdp_capture_finish(struct download *download)
 {
 	struct cdp_capture *state = download->state;

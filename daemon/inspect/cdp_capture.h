@@ -40,6 +40,7 @@ struct cdp_task {
 		     enum cdp_field field, const struct json_event *event);
 	int (*overdue)(struct download *download); /* as snapshot_overdue of the dialect */
 	int (*woken)(struct download *download); /* NULL: it never sleeps */
+	int (*peek)(struct download *download); /* NULL: it is no profile */
 	/* Last words, if any: the id of the last is to be left in cdp_capture.last_id. */
 	int (*finish)(struct download *download);
 };
@@ -53,4 +54,5 @@ int cdp_capture_event(struct download *download, const struct json_event *event)
 int cdp_capture_message_end(struct download *download);
 int cdp_capture_overdue(struct download *download);
 int cdp_capture_woken(struct download *download);
+int cdp_capture_peek(struct download *download);
 int cdp_capture_finish(struct download *download);

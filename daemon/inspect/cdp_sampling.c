@@ -5,6 +5,7 @@
  *
  *   HeapProfiler.getSamplingProfile                             is somebody else at it?
  *   HeapProfiler.startSampling {"samplingInterval":N, ...}
+ *   HeapProfiler.getSamplingProfile                             the profile so far, if it is wished
  *   HeapProfiler.stopSampling                                    which answers with the profile
  *
  * There is one sampling profiler in an isolate. A second startSampling is answered as if it had
@@ -69,10 +70,24 @@ static int probed(struct download *download, const struct cdp_message *message)
 	return start(download);
 }
 
+static void peek_answered(struct download *download, const struct cdp_message *message)
+{
+	struct cdp_sampling *state = state_of(download);
+
+	state->peek_id = 0;
+	download_began(download);
+	download_peeked(download,
+			message->failed || !state->peeked ? "it is no longer sampled" : NULL);
+}
+
 static int answered(struct download *download, const struct cdp_message *message)
 {
 	struct cdp_sampling *state = state_of(download);
 
+	if (message->id == state->peek_id) {
+		peek_answered(download, message);
+		return 0;
+	}
 	if (message->id == state->probe_id) {
 		state->probe_id = 0;
 		return probed(download, message);
@@ -113,14 +128,20 @@ static int event_of_isolate(struct download *download, const struct cdp_message 
 	struct json_event inner = *event;
 
 	(void)field;
-	if (state->stop_id == 0 || !cdp_in_profile(message, event))
+	if ((state->stop_id == 0 && state->peek_id == 0) || !cdp_in_profile(message, event))
 		return 0;
 	if (!message->has_id)
 		return err_set(download->err, -EPROTO, "an answer has its result before its id");
-	if (message->id != state->stop_id || download->leaving)
+	if (download->leaving)
+		return 0;
+	inner.depth -= CDP_PROFILE_DEPTH;
+	if (message->id == state->peek_id) {
+		state->peeked = true;
+		download_peek_profile(download, &inner);
+	}
+	if (message->id != state->stop_id)
 		return 0;
 	state->told = true;
-	inner.depth -= CDP_PROFILE_DEPTH;
 	return download_profile(download, &inner);
 }
 
@@ -130,6 +151,14 @@ static int woken(struct download *download)
 
 	state->asked_ns = clock_mono_ns();
 	return cdp_capture_ask(download, stop_method, NULL, &state->stop_id);
+}
+
+static int peek(struct download *download)
+{
+	struct cdp_sampling *state = state_of(download);
+
+	state->peeked = false;
+	return cdp_capture_ask(download, probe_method, NULL, &state->peek_id);
 }
 
 static int overdue(struct download *download)
@@ -152,5 +181,6 @@ const struct cdp_task cdp_task_sampling = {
 	.event = event_of_isolate,
 	.overdue = overdue,
 	.woken = woken,
+	.peek = peek,
 	.finish = finish,
 };

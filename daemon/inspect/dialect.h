@@ -81,6 +81,8 @@ struct dialect {
 	int (*snapshot_overdue)(struct download *download);
 	/* The time that download_sleep() was called for has passed; NULL: it never is. */
 	int (*snapshot_woken)(struct download *download);
+	/* Ask for the profile as it is so far, while it sleeps; NULL: it cannot. */
+	int (*snapshot_peek)(struct download *download);
 	int (*snapshot_finish)(struct download *download); /* last words; also after a failure */
 };
 

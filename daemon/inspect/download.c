@@ -80,8 +80,23 @@ void download_began(struct download *download)
 	download->start_deadline_ns = 0;
 }
 
+bool download_can_peek(const struct runtime *runtime)
+{
+	return runtime->dialect->snapshot_peek != NULL;
+}
+
+static void set_peek(struct download *download, bool possible)
+{
+	const struct download_request *request = download->request;
+
+	if (request->peek != NULL && request->task == DOWNLOAD_TAKE_SAMPLES &&
+	    download_can_peek(request->runtime))
+		atomic_store(&request->peek->possible, possible);
+}
+
 void download_sleep(struct download *download, uint64_t ns)
 {
+	set_peek(download, true);
 	download->asleep_ns = clock_mono_ns();
 	download->wake_ns = download->asleep_ns + ns;
 }
@@ -158,6 +173,17 @@ int download_piece(struct download *download, enum download_part part, const cha
 int download_profile(struct download *download, const struct json_event *event)
 {
 	return download->leaving ? 0 : download->request->profile(download->request->owner, event);
+}
+
+void download_peek_profile(struct download *download, const struct json_event *event)
+{
+	download->request->peek_profile(download->request->owner, event);
+}
+
+void download_peeked(struct download *download, const char *why)
+{
+	download->request->peeked(download->request->owner, clock_mono_ns() - download->asleep_ns,
+				  why);
 }
 
 int download_allocation(struct download *download, const struct download_frame *stack, size_t n,
@@ -317,7 +343,26 @@ static int on_silence(struct download *download)
 	if (clock_mono_ns() < download->wake_ns)
 		return 0;
 	download->wake_ns = 0;
+	set_peek(download, false);
 	return dialect->snapshot_woken(download);
+}
+
+/* What made cancel_fd readable was a wish, and what came of it. One that comes too late is none. */
+static bool is_peek(struct download *download, int *ret)
+{
+	const struct download_request *request = download->request;
+	uint64_t once;
+
+	if (request->peek == NULL || !atomic_exchange(&request->peek->wanted, false))
+		return false;
+	if (read(request->cancel_fd, &once, sizeof(once)) != sizeof(once))
+		return false;
+	*ret = 0;
+	if (download->wake_ns == 0)
+		download_peeked(download, "the profile is ending, and will be whole");
+	else
+		*ret = request->runtime->dialect->snapshot_peek(download);
+	return true;
 }
 
 /* A sleep that may end early does; whoever cancels twice means it. */
@@ -347,6 +392,11 @@ static int receive_all(struct download *download, uint64_t idle_ns)
 			return download->result;
 		if (download->done)
 			return 0;
+		if (r == -ECANCELED && is_peek(download, &r)) {
+			if (r != 0)
+				return r;
+			continue;
+		}
 		if (r == -ECANCELED && ends_early(download))
 			r = -ETIMEDOUT;
 		if (r == -ETIMEDOUT && is_awaited(download)) {

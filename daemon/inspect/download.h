@@ -6,6 +6,7 @@
  * snapshot and hands them to the sink as they come. Memory is constant whatever the size.
  */
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -59,6 +60,14 @@ struct download_frame {
 	int32_t line, column; /* from 1; 0: not known */
 };
 
+/*
+ * A wish to have a profile as it is so far. Another thread sets `wanted`, then adds one to
+ * cancel_fd, and does so only while it is possible: at other times that would end the download.
+ */
+struct download_peek {
+	_Atomic bool possible, wanted;
+};
+
 struct download_request {
 	const struct runtime *runtime;
 	enum download_task task;
@@ -84,6 +93,11 @@ struct download_request {
 	 * Only that task's; a negative errno ends the download with that result.
 	 */
 	int (*profile)(void *owner, const struct json_event *event);
+	struct download_peek *peek; /* borrowed; NULL: nobody wishes */
+	/* The same of the profile so far; what it returns ends nothing. */
+	void (*peek_profile)(void *owner, const struct json_event *event);
+	/* It was whole, of so long; or why (NULL: it was) it does not come. */
+	void (*peeked)(void *owner, uint64_t sampled_ns, const char *why);
 	/*
 	 * The same from a runtime that tells allocations one by one: the stack, its innermost call
 	 * last, and the bytes and objects that this one stands for.
@@ -122,6 +136,9 @@ struct download_stats {
  */
 int download_run(const struct download_request *request, struct download_stats *stats,
 		 struct err *err);
+
+/* Can a profile of this runtime be had before its end? */
+bool download_can_peek(const struct runtime *runtime);
 
 /* ---- for dialects ---- */
 
@@ -181,6 +198,10 @@ int download_piece(struct download *download, enum download_part part, const cha
 
 /* An event of the profile; as download_piece(). */
 int download_profile(struct download *download, const struct json_event *event);
+
+/* An event of the profile so far, and its end (why as in download_request.peeked). */
+void download_peek_profile(struct download *download, const struct json_event *event);
+void download_peeked(struct download *download, const char *why);
 
 /* An allocation; as download_piece(). */
 int download_allocation(struct download *download, const struct download_frame *stack, size_t n,

@@ -14,7 +14,7 @@ _heapwatchctl_field() {
 _heapwatchctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' i
 	local commands='list info export verify pin unpin rm vacuum keygen analyze diff retainers
-		leaks convert discover rules capture profile gc'
+		leaks convert discover rules capture peek profile gc'
 	local flags='--host --directory --since --until --reverse --field --json --no-pager
 		--no-legend --quiet --output --identity --raw --scripts --off --max-use --keep-free
 		--max-age --max-files --top --class --node --threads --memory-max --spill

@@ -117,6 +117,12 @@ int cdp_capture_woken(struct download *download)
 	return -ENOSYS;
 }
 
+int cdp_capture_peek(struct download *download)
+{
+	(void)download;
+	return -ENOSYS;
+}
+
 int cdp_capture_finish(struct download *download)
 {
 	(void)download;

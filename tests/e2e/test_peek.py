@@ -1,0 +1,186 @@
+"""Looks at sampling profiles while they are taken: what is there so far is a capture of its own, and
+the profile goes on as if nobody had looked."""
+
+import json
+
+import pytest
+
+from lab import readers
+from lab.cdp import Client, is_sampling
+from lab.chromium import Chromium, isolate
+from lab.ctl import Ctl
+from lab.daemon import PLAIN
+from lab.deno import Deno
+from lab.firefox import Firefox
+from lab.wait import until
+from lab.workerd import Workerd
+
+
+def ask(daemon, **wishes):
+    answer = daemon.post("/api/v1/targets/app/captures",
+                         json.dumps({"kind": "sampling", "interval": "8KiB", **wishes}).encode(),
+                         {"Content-Type": "application/json"})
+    assert answer.status == 202, answer.text
+    return answer.json()["data"]["id"]
+
+
+def peek(daemon, identity):
+    return daemon.post(f"/api/v1/captures/{identity}/peek")
+
+
+def ended(daemon, identity, state="succeeded"):
+    """What the API says of it then."""
+    return until(lambda: (c := daemon.api(f"/captures/{identity}"))["state"] == state and c,
+                 lambda: f"{state} of {daemon.api(f'/captures/{identity}')}; {daemon.tail()}")
+
+
+def looked(daemon, identity):
+    """The manifest of a look at it, which can be had as soon as the program has said it samples."""
+    answer = until(lambda: (a := peek(daemon, identity)).status == 202 and a,
+                   lambda: f"a look: {peek(daemon, identity).text}; {daemon.tail()}")
+    return ended(daemon, answer.json()["data"]["id"])
+
+
+def path_of(daemon, manifest):
+    return daemon.storage / "spool" / "ready" / manifest["name"]
+
+
+def top(daemon, manifest):
+    """(the table, {function: bytes of its own})"""
+    table = Ctl().json("profile", "top", path_of(daemon, manifest))
+    return table, {row["function"]: row["self_bytes"] for row in table["functions"]}
+
+
+def kept_bytes(node):
+    return int(node.nudge(r"^kept (\d+)")[1])
+
+
+@pytest.fixture
+def watched(start_node, watch):
+    """watched(major) -> (Node, Daemon)"""
+    def start(major=24):
+        node = start_node(major, "allocate")
+        daemon = watch(app=node.address, sections={"capture": PLAIN})
+        daemon.wait_up("app")
+        return node, daemon
+    return start
+
+
+def test_what_is_there_so_far(watched, major):
+    node, daemon = watched(major)
+    with Client(node.port) as client:
+        identity = ask(daemon, duration="6s", format=["heapprofile", "pprof"])
+        until(lambda: is_sampling(client), "it samples")
+        half = kept_bytes(node)
+        first = looked(daemon, identity)
+        assert is_sampling(client)
+        kept_bytes(node)
+        whole = ended(daemon, identity)
+        assert not is_sampling(client)
+    table, own = top(daemon, first)
+    assert table["what"] == "live" and 0 < table["duration_seconds"] < 6
+    assert own["keepMany"] + own["keepFew"] == pytest.approx(half, rel=0.11)
+    assert readers.devtools_profile(path_of(daemon, first))["total"] == table["bytes"]
+    table, both = top(daemon, whole)
+    assert table["duration_seconds"] == 6
+    # All of the first half, by the same samples, and as much again.
+    assert both["keepMany"] + both["keepFew"] == pytest.approx(2 * half, rel=0.11)
+
+    assert first["kind"] == "sampling" and first["cause"] == f"a look at {identity}, which goes on"
+    packed = until(lambda: [m for m in daemon.api("/captures")["ready"]
+                            if m["format"] == "pb.gz" and m["cause"] == first["cause"]], "pprof")
+    read = readers.pprof(path_of(daemon, packed[0]))
+    for name in ("keepMany", "keepFew"):
+        assert read["self"][name][1] == own[name]
+
+
+def test_other_runtimes_of_v8(nursery, watch, tmp_path, site):
+    deno = Deno(nursery, tmp_path / "program", "100000")
+    browser = Chromium(nursery, tmp_path / "profile", site.url + "page.html")
+    workerd = Workerd(nursery, tmp_path / "worker")
+    names = {"deno": (deno, "main"), "browser": (browser, isolate(browser.page)),
+             "workerd": (workerd, workerd.isolate)}
+    daemon = watch(sections={"capture": PLAIN}, **{n: p.address for n, (p, _) in names.items()})
+    for name, (_, part) in names.items():
+        until(lambda: daemon.value("heapwatch_heap_used_bytes", target=name, isolate=part), name)
+        answer = daemon.post(f"/api/v1/targets/{name}/captures?kind=sampling&duration=3s"
+                             f"&isolate={part}")
+        assert answer.status == 202, answer.text
+        identity = answer.json()["data"]["id"]
+        assert top(daemon, looked(daemon, identity))[0]["duration_seconds"] < 3
+        assert top(daemon, ended(daemon, identity))[0]["duration_seconds"] == 3
+
+
+def test_only_one_at_a_time_and_only_of_what_samples(watched):
+    node, daemon = watched()
+    assert peek(daemon, "0123").status == 404
+    snapshot = daemon.post("/api/v1/targets/app/captures?kind=diagnostics").json()["data"]["id"]
+    ended(daemon, snapshot)
+    answer = peek(daemon, snapshot)
+    assert answer.status == 409 and "no sampling profile" in answer.text
+    with Client(node.port) as client:
+        identity = ask(daemon, duration="1h")
+        until(lambda: is_sampling(client), "it samples")
+        looked(daemon, identity)
+        client.send("Runtime.evaluate", expression="{ const end = Date.now() + 1500;"
+                                                   "while (Date.now() < end); }")
+        waits = peek(daemon, identity)
+        again = peek(daemon, identity)
+        assert waits.status == 202, waits.text
+        assert again.status == 409 and "another look" in again.text
+        # Ended while somebody waits for a look: that one is told why.
+        assert daemon.get(f"/api/v1/captures/{identity}", method="DELETE").status == 202
+        failed = ended(daemon, waits.json()["data"]["id"], "failed")
+        assert failed["error"] == "the profile has ended"
+        assert ended(daemon, identity, "failed")["reason"] == "cancelled"
+        client.receive()
+        until(lambda: not is_sampling(client), "it does not sample")
+
+
+def test_a_look_that_nobody_waits_for(watched):
+    """It is deleted before it has come; the profile does not mind."""
+    node, daemon = watched()
+    with Client(node.port) as client:
+        identity = ask(daemon, duration="4s")
+        until(lambda: is_sampling(client), "it samples")
+        first = looked(daemon, identity)
+        client.send("Runtime.evaluate", expression="{ const end = Date.now() + 800;"
+                                                   "while (Date.now() < end); }")
+        gone = peek(daemon, identity).json()["data"]["id"]
+        assert daemon.get(f"/api/v1/captures/{gone}", method="DELETE").status == 202
+        client.receive()
+        looked(daemon, identity)
+    ended(daemon, identity)
+    assert daemon.api(f"/captures/{gone}")["reason"] == "cancelled"
+    assert len([m for m in daemon.api("/captures")["ready"] if m["kind"] == "sampling"]) == 3
+    assert first["state"] == "succeeded"
+
+
+def test_firefox_tells_nothing_before_the_end(nursery, watch, tmp_path):
+    firefox = Firefox(nursery, tmp_path / "program")
+    daemon = watch(app=firefox.address, sections={"capture": PLAIN})
+    until(lambda: daemon.value("heapwatch_heap_used_bytes", target="app", isolate=firefox.isolate),
+          "the tab")
+    answer = daemon.post("/api/v1/targets/app/captures?kind=sampling&duration=2s"
+                         f"&isolate={firefox.isolate}")
+    identity = answer.json()["data"]["id"]
+    answer = peek(daemon, identity)
+    assert answer.status == 409 and "firefox tells of nothing before the end" in answer.text
+    ended(daemon, identity)
+
+
+def test_the_command(watched, tmp_path):
+    node, daemon = watched()
+    ctl = Ctl("-H", f"http://127.0.0.1:{daemon.port}", cwd=tmp_path)
+    identity, = ctl.lines("capture", "sampling", "app", "--duration=5s")
+    with Client(node.port) as client:
+        until(lambda: is_sampling(client), "it samples")
+    looked(daemon, identity)
+    mine, = ctl.lines("peek", identity, "--wait")
+    assert mine != identity
+    ctl("export", mine, "-o", tmp_path / "mine.heapprofile")
+    assert Ctl().json("profile", "top", tmp_path / "mine.heapprofile")["duration_seconds"] < 5
+    assert "peek: which capture?" in ctl("peek", exit=2).stderr
+    assert "no capture has this id" in ctl("peek", "nothing", exit=1).stderr
+    ended(daemon, identity)
+    assert "it is not sampling now (succeeded)" in ctl("peek", identity, exit=1).stderr
