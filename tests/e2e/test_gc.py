@@ -16,7 +16,7 @@ from lab.ctl import Ctl
 from lab.daemon import PLAIN, static_config
 from lab.deno import Deno
 from lab.firefox import Firefox
-from lab.gc import BUSY, EVENTS, GC, counts as gc_counts, force, forced
+from lab.gc import BUSY, EVENTS, GC, counts as gc_counts, force, forced, told as told_of
 from lab.wait import until
 from lab import webkit, workerd
 
@@ -147,6 +147,19 @@ def test_deno(nursery, tmp_path, watch):
     daemon.wait_up("app")
     expect_sizes(forced(daemon))
     daemon.wait_up("app")
+
+
+def test_where_nothing_is_told_there_is_nothing(nursery, tmp_path, watch):
+    """Not a zero: Deno and workerd tell of no collections, whatever is wished."""
+    deno, program = Deno(nursery, tmp_path / "deno", 1000), workerd.Workerd(nursery, tmp_path / "w")
+    daemon = watch(deno=deno.address, workerd=program.address, sections={"poll": EVENTS})
+    polls = {name: until(lambda: daemon.value("heapwatch_polls_total", target=name), name)
+             for name in ("deno", "workerd")}
+    forced(daemon, "deno")
+    program.grow(20000)
+    for name, n in polls.items():
+        daemon.wait_value("heapwatch_polls_total", lambda now: now >= n + 3, target=name)
+    assert told_of(daemon) == set()
 
 
 def test_workerd_collects_with_its_next_request(nursery, tmp_path, watch):

@@ -2,6 +2,7 @@
 the profile goes on as if nobody had looked."""
 
 import json
+from xml.etree import ElementTree
 
 import pytest
 
@@ -184,3 +185,36 @@ def test_the_command(watched, tmp_path):
     assert "no capture has this id" in ctl("peek", "nothing", exit=1).stderr
     ended(daemon, identity)
     assert "it is not sampling now (succeeded)" in ctl("peek", identity, exit=1).stderr
+
+
+def test_what_came_after_the_look(watched, tmp_path):
+    """profile diff, and the flame graph of a profile with a base."""
+    node, daemon = watched()
+    with Client(node.port) as client:
+        identity = ask(daemon, duration="4s", objects="all")
+        until(lambda: is_sampling(client), "it samples")
+        kept_bytes(node)
+        first = looked(daemon, identity)
+        client.evaluate("globalThis.late = []; function keepLate() {"
+                        "for (let i = 0; i < 9000; i++) late.push(new Array(128).fill(i)) }"
+                        "keepLate(); 1")
+        whole = ended(daemon, identity)
+    paths = path_of(daemon, first), path_of(daemon, whole)
+    (then, before), (now, after) = top(daemon, first), top(daemon, whole)
+    assert "keepLate" not in before
+    rows = Ctl().json("profile", "diff", *paths)["functions"]
+    assert rows[0]["function"] == "keepLate" and rows[0]["base_bytes"] == 0
+    assert rows[0]["bytes"] == after["keepLate"]
+    assert sum(row["bytes"] - row["base_bytes"] for row in rows) == now["bytes"] - then["bytes"]
+    shown = Ctl()("profile", "diff", *paths).stdout.splitlines()
+    assert shown[0].split() == ["CHANGE", "BEFORE", "NOW", "FUNCTION", "PLACE"]
+    assert "keepLate" in shown[1]
+
+    graph = tmp_path / "change.svg"
+    Ctl()("profile", "flame", *paths, "-o", graph)
+    fills = {}
+    for frame in ElementTree.parse(graph).findall(".//{*}g"):
+        name = frame.find("{*}title").text.split()[0]
+        fills.setdefault(name, set()).add(frame.find("{*}rect").get("fill"))
+    assert fills.get("keepLate") == {"#ff6464"}, fills
+    assert "#ff6464" not in fills["keepMany"] | fills["waste"]
