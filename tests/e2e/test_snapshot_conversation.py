@@ -4,7 +4,7 @@ paused, nothing is released that somebody else has paused, and what was given up
 import collections
 import json
 import signal
-
+import time
 
 from lab import cdp
 from lab.node import STEADY, allocates_at_least, allocation_speed
@@ -179,3 +179,17 @@ def test_what_a_killed_daemon_may_have_left_is_switched_off(start_node, watch, t
     assert allocation_speed(node) < before / 2, "a daemon that knows of nothing leaves it on"
     watch(app=node.address, home=home, sections=capturing()).wait_up("app")
     assert allocates_at_least(node, before * LEVEL)
+
+
+def test_a_capture_gets_longer_to_connect_than_a_poll(start_node, watch):
+    """Who polls in a hurry asks again soon; a capture comes once."""
+    node = start_node(24, "idle")
+    daemon = watch(app=node.address,
+                   sections={"poll": {"interval": "1m", "timeout": "300ms"}, **capturing()})
+    daemon.wait_up("app")
+    node.process.signal(signal.SIGSTOP)
+    daemon.capture("app", wait=False)
+    time.sleep(1)  # so long nothing is to happen
+    assert daemon.api("/captures")["failed"] == []
+    node.process.signal(signal.SIGCONT)
+    daemon.wait_capture()
