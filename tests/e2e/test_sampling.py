@@ -139,31 +139,52 @@ def test_pages_of_chromium(nursery, watch, tmp_path, site):
     assert readers.devtools_profile(profile)["total"] == table["bytes"]
 
 
+KEEP = ("globalThis.kept = []; function keepHere() { for (let i = 0; i < 16000; i++)"
+        " kept.push(new Array(128).fill(i)); return kept.length } keepHere()")
+
+
+def used_bytes(client):
+    client.call("HeapProfiler.collectGarbage")
+    return client.call("Runtime.getHeapUsage")["usedSize"]
+
+
 def test_deno(nursery, watch, tmp_path):
-    deno = Deno(nursery, tmp_path / "program", "100000")
+    deno = Deno(nursery, tmp_path / "program", "100")
     daemon = watch(app=deno.address, sections={"capture": PLAIN})
     daemon.wait_up("app")
     with Client(deno.port) as client:
-        profile, _ = sample(daemon, client, deno.grow)
+        before = used_bytes(client)
+        profile, _ = sample(daemon, client, lambda: client.evaluate(KEEP))
+        kept = used_bytes(client) - before
     first = top(profile)["functions"][0]
-    assert first["function"] in ("KnownThing", "grow") and first["url"].endswith("deno.js")
+    assert first["function"] == "keepHere"
+    assert first["self_bytes"] == pytest.approx(kept, rel=SUM_ERROR)
 
 
 def test_workerd(nursery, watch, tmp_path):
-    """It bears one client: nobody else can look when sampling is on, so it grows all the time."""
+    """It bears one client: nobody else can see when it samples, but a look at the profile can be had
+    from then on."""
     workerd = Workerd(nursery, tmp_path / "program")
     daemon = watch(app=workerd.address, sections={"capture": PLAIN})
     daemon.wait_up("app")
-    until(lambda: daemon.values("heapwatch_heap_used_bytes", target="app"), "an isolate")
-    assert ask(daemon, isolate=workerd.isolate, duration="2s", interval="8KiB").status == 202
 
-    def finished():
-        workerd.grow(2000)
-        return files(daemon, ".heapprofile")
-    until(finished, lambda: f"a profile; log:\n{daemon.tail()}")
-    first = top(files(daemon, ".heapprofile")[0])["functions"][0]
-    assert first["function"] in ("KnownThing", "fetch")
-    daemon.wait_up("app")
+    def used():
+        polls = daemon.value("heapwatch_polls_total", target="app")
+        daemon.wait_value("heapwatch_polls_total", lambda n: n >= polls + 2, target="app")
+        return daemon.value("heapwatch_heap_used_bytes", target="app", isolate=workerd.isolate)
+    until(lambda: daemon.values("heapwatch_heap_used_bytes", target="app"), "an isolate")
+    before = used()
+    answer = ask(daemon, isolate=workerd.isolate, duration="2s", interval="8KiB")
+    identity = answer.json()["data"]["id"]
+    until(lambda: daemon.post(f"/api/v1/captures/{identity}/peek").status == 202, "it samples")
+    workerd.grow(16000, "keep")
+    until(lambda: daemon.api(f"/captures/{identity}")["state"] == "succeeded",
+          lambda: f"a profile; log:\n{daemon.tail()}")
+    first = top(daemon.storage / "spool" / "ready" / daemon.api(f"/captures/{identity}")["name"])[
+        "functions"][0]
+    assert first["function"] == "keepMany" and first["url"].endswith("workerd.js")
+    # What else it has allocated is there as well.
+    assert first["self_bytes"] == pytest.approx(used() - before, rel=SUM_ERROR)
 
 
 def test_a_worker_thread(start_node, watch):

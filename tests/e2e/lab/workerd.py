@@ -42,8 +42,8 @@ class _Program:
         self.address = f"127.0.0.1:{port}"
         self.pid = self.process.pid
 
-    def grow(self, n):
-        url = f"http://127.0.0.1:{self.http}/?grow={n}"
+    def grow(self, n, what="grow"):
+        url = f"http://127.0.0.1:{self.http}/?{what}={n}"
         assert urllib.request.urlopen(url, timeout=60).read().startswith(b"things")
 
     def clients(self):
