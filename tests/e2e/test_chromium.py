@@ -151,3 +151,32 @@ def test_page_that_goes_while_it_is_captured(daemon, browser, site):
     until(lambda: not daemon.incoming(), "nothing in incoming")
     snapshot = daemon.capture("app", isolate=isolate(browser.page))
     assert readers.devtools(snapshot, "Worker")
+
+
+def test_a_person_at_the_same_page(daemon, browser):
+    """Polls and a capture take nothing from them: what they have switched on tells on, and their own
+    snapshot is whole."""
+    name = isolate(browser.page)
+    wait_isolates(daemon, lambda seen: name in seen, "the page")
+    with browser.client() as person:
+        for domain in ("Runtime", "Debugger", "Network"):
+            person.call(f"{domain}.enable")
+
+        def is_heard(word):
+            person.call("Runtime.evaluate", expression=f"console.log('{word}')")
+            said = person.wait_event("Runtime.consoleAPICalled")
+            return said["args"][0]["value"] == word
+        assert is_heard("before")
+        snapshot = daemon.capture("app", isolate=name)
+        assert is_heard("after a capture")
+        wait_polls(daemon, 2)
+        assert is_heard("after polls")
+        # Paused by a person, it stays so until they go on.
+        person.send("Runtime.evaluate", expression="debugger; console.log('resumed')")
+        person.wait_event("Debugger.paused")
+        polls = daemon.value("heapwatch_polls_total", target="app")
+        daemon.wait_value("heapwatch_polls_total", lambda n: n > polls + 2, target="app")
+        assert not [e for e in person.events if e.get("method") == "Debugger.resumed"]
+        person.call("Debugger.resume")
+        assert person.wait_event("Runtime.consoleAPICalled")["args"][0]["value"] == "resumed"
+    assert readers.devtools(snapshot, "Worker")
