@@ -141,8 +141,13 @@ def test_a_heap_whose_snapshot_would_kill_it(quick_daemon, start_bun, watch):
     bun = start_bun(1_500_000)
     daemon = watch(app=bun.address, sections={"capture": dict(PLAIN, guards={"headroom": 0})})
     daemon.wait_up("app")
+    daemon.get("/metrics")
+    before = daemon.process.rss_bytes()
+    daemon.process.forget_peak()
     snapshot = daemon.capture("app", limit_s=180)
+    grown = daemon.process.peak_rss_bytes() - before
     assert snapshot.stat().st_size > 200_000_000
+    assert grown < 16 << 20, f"{grown >> 20} MiB"
     assert readers.parse(snapshot, "KnownThing")[2] == 1_500_000
     assert bun.process.running()
     daemon.wait_up("app")
