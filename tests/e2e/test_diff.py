@@ -132,8 +132,9 @@ def test_ids_of_alike_objects_agree_by_accident(nursery, tmp_path):
     assert maps["count"] - maps["count_before"] == 300
     found = Ctl().json("leaks", *paths)
     assert found["matched_by"] == "paths"
-    assert {(s["class"], s["count"], s["held_as"]) for s in found["suspects"]} == {
-        (",Object", 1000, "things"), (",Map", 300, "others")}
+    # Bun does not always name the variable of a module.
+    assert {(s["class"], s["count"], s["holder_class"]) for s in found["suspects"]} == {
+        (",Object", 1000, ",Array"), (",Map", 300, ",Array")}
 
 
 @pytest.fixture(scope="module")
