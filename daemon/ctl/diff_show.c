@@ -38,6 +38,9 @@ static const char *note_of(const struct diff_answer *answer)
 			      "programs: only classes are compared.",
 	};
 
+	if (answer->by == DIFF_IDS && answer->addresses)
+		return "Compared by address as asked for: they may be other objects' by now, of "
+		       "which nothing is told.";
 	if (answer->by == DIFF_IDS && heap_ids_last(&answer->agreement))
 		return NULL;
 	return reasons[answer->by];

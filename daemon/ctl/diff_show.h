@@ -22,6 +22,7 @@ enum diff_by {
 
 struct diff_answer {
 	enum diff_by by;
+	bool addresses; /* there are no ids, but in their place */
 	bool has_agreement; /* the ids were looked at */
 	struct heap_agreement agreement;
 	struct heap_difference *rows; /* owned; NULL unless by ids */
