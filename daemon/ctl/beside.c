@@ -4,6 +4,7 @@
 
 #include "ctl/beside.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -28,4 +29,29 @@ struct tree *beside_manifest(const char *snapshot, const struct ctl_options *opt
 		ret = NULL;
 	heap_file_fini(&file);
 	return ret;
+}
+
+struct process {
+	int64_t pid, start;
+	bool known;
+};
+
+static struct process process_of(const char *snapshot, const struct ctl_options *options)
+{
+	struct process ret = { .known = false };
+	struct tree *manifest = beside_manifest(snapshot, options);
+
+	ret.known = manifest != NULL && tree_int(manifest, "pid", &ret.pid) && ret.pid > 0;
+	if (ret.known && !tree_int(manifest, "target_start_wall_ms", &ret.start))
+		ret.start = 0;
+	tree_free(manifest);
+	return ret;
+}
+
+bool beside_other_process(const char *snapshot, const char *other,
+			  const struct ctl_options *options)
+{
+	struct process a = process_of(snapshot, options), b = process_of(other, options);
+
+	return a.known && b.known && (a.pid != b.pid || a.start != b.start);
 }

@@ -12,3 +12,7 @@ struct tree;
  * none that can be read.
  */
 struct tree *beside_manifest(const char *snapshot, const struct ctl_options *options);
+
+/* Both have a manifest, and by these they are of two processes. */
+bool beside_other_process(const char *snapshot, const char *other,
+			  const struct ctl_options *options);

@@ -112,7 +112,7 @@ static const char usage[] =
 	"     --scripts=FILE      analyze, retainers, leaks: that list (default: the one beside "
 	"the\n"
 	"                         last snapshot)\n"
-	"     --match=HOW         leaks: auto, ids, paths or classes\n"
+	"     --match=HOW         leaks: auto, ids, paths or classes; diff: all but paths\n"
 	"     --top=NUMBER        analyze, diff, retainers, leaks: so many rows (default: 20; 0: "
 	"all)\n"
 	"     --class=NAME        analyze, diff, leaks: the rows of this class only\n"

@@ -1,36 +1,35 @@
 /*
  * diff: objects that came and went between two heap snapshots of one program
  *
- * The current one is read first, because the shapes of plain objects are its; of each only the
- * objects by class are kept; with --collections the current one's collections, which are looked for
- * in the other one.
+ * The current one is read first, because the shapes of plain objects are its; of each only nodes
+ * and classes are kept; with --collections the current one's collections, which are looked for in
+ * the other one. Which objects came and went their ids tell, where these last; else classes are
+ * compared.
  */
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/beside.h"
 #include "ctl/command.h"
-#include "ctl/grid.h"
+#include "ctl/diff_show.h"
 #include "ctl/heap_file.h"
 #include "ctl/progress.h"
 #include "ctl/show.h"
 #include "ctl/source.h"
+#include "heap/agreement.h"
 #include "heap/analysis.h"
+#include "heap/class_growth.h"
 #include "heap/collections.h"
 #include "heap/diff.h"
-#include "json/write.h"
 #include "util/buf.h"
 #include "util/err.h"
-#include "util/str.h"
 #include "util/top.h"
 
 struct side {
 	struct heap_file file;
 	struct heap_analysis analysis;
-	struct heap_census census;
 	struct heap_collections collections; /* of the current one */
 	struct heap_collection_growth *grown; /* owned: found in the other one */
 	size_t grown_n;
@@ -46,7 +45,6 @@ static void side_fini(struct side *side)
 {
 	free(side->grown);
 	heap_collections_fini(&side->collections);
-	heap_census_fini(&side->census);
 	heap_analysis_fini(&side->analysis);
 	heap_file_fini(&side->file);
 }
@@ -86,12 +84,85 @@ static int side_init(struct side *side, const char *path, const struct side *bes
 		r = find_collections(side, beside);
 	heap_graph_drop_edges(&side->analysis.graph);
 	if (r == 0)
-		r = heap_census_init(&side->census, &side->analysis.graph, &side->analysis.classes);
-	if (r == 0)
 		return CTL_OK;
 	err_set(&why, r, "out of memory");
 	return heap_file_failed(err, path, r, &why);
 }
+
+/* ---- by what objects are told apart ---- */
+
+static int agree(struct heap_agreement *ret, const struct side *base, const struct side *current)
+{
+	struct heap_ids ids;
+	int r = heap_ids_of(&ids, &current->analysis.graph);
+
+	r = r == 0 ? heap_agree(ret, &base->analysis, &current->analysis, &ids, NULL) : r;
+	heap_ids_fini(&ids);
+	return r;
+}
+
+static int find_by(struct diff_answer *answer, const struct side *base, const struct side *current,
+		   const struct ctl_options *options)
+{
+	bool asked = strcmp(options->heap.match, "ids") == 0;
+	int r;
+
+	answer->addresses =
+		base->analysis.graph.address != NULL || current->analysis.graph.address != NULL;
+	if (strcmp(options->heap.match, "classes") == 0)
+		answer->by = DIFF_ASKED;
+	else if (!asked && beside_other_process(options->args[0], options->args[1], options))
+		answer->by = DIFF_OTHER_PROCESS;
+	else if (!asked && answer->addresses)
+		answer->by = DIFF_ADDRESSES;
+	if (answer->by != DIFF_IDS)
+		return 0;
+	r = agree(&answer->agreement, base, current);
+	answer->has_agreement = r == 0;
+	if (!asked && !heap_ids_last(&answer->agreement))
+		answer->by = DIFF_ANEW;
+	return r;
+}
+
+/* ---- rows ---- */
+
+static int compare_ids(struct diff_answer *answer, const struct side *base,
+		       const struct side *current)
+{
+	const struct heap_classes *before = &base->analysis.classes;
+	const struct heap_classes *now = &current->analysis.classes;
+	struct heap_census left = { .members = NULL }, right = left;
+	int r = heap_census_init(&left, &base->analysis.graph, before);
+
+	r = r == 0 ? heap_census_init(&right, &current->analysis.graph, now) : r;
+	if (r == 0)
+		r = heap_diff(before, &left, now, &right, &answer->rows, &answer->rows_n);
+	heap_census_fini(&left);
+	heap_census_fini(&right);
+	return r;
+}
+
+static int compare_classes(struct diff_answer *answer, const struct side *base,
+			   const struct side *current)
+{
+	const struct heap_classes *before = &base->analysis.classes;
+	const struct heap_classes *now = &current->analysis.classes;
+	struct heap_row *left = heap_row_sums(&base->analysis.graph, before);
+	struct heap_row *right = heap_row_sums(&current->analysis.graph, now);
+	int r = left == NULL || right == NULL ? -ENOMEM : 0;
+
+	if (r == 0)
+		r = heap_class_growth(&(struct heap_class_rows){ before, left },
+				      &(struct heap_class_rows){ now, right }, &answer->classes,
+				      &answer->classes_n);
+	if (r == 0)
+		answer->classes_n = heap_class_growth_changed(answer->classes, answer->classes_n);
+	free(left);
+	free(right);
+	return r;
+}
+
+/* ---- what was asked for ---- */
 
 static double growth(const struct heap_difference *row)
 {
@@ -108,149 +179,60 @@ static int by_growth(const void *a, const void *b)
 		      ((const struct heap_difference *)b)->key);
 }
 
-static size_t keep(struct heap_difference *rows, size_t n, const struct heap_wish *wish)
+static void keep_rows(struct diff_answer *answer, const char *class)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		if (wish->class == NULL || strcmp(rows[i].name, wish->class) == 0)
-			rows[kept++] = rows[i];
+	for (size_t i = 0; i < answer->rows_n; i++) {
+		if (class == NULL || strcmp(answer->rows[i].name, class) == 0)
+			answer->rows[kept++] = answer->rows[i];
 	}
-	if (kept > 0)
-		qsort(rows, kept, sizeof(*rows), by_growth);
-	return top_of(kept, wish->top);
+	if (kept > 1)
+		qsort(answer->rows, kept, sizeof(*answer->rows), by_growth);
+	answer->rows_n = kept;
 }
 
-/* What there is to show. */
-struct answer {
-	const struct heap_difference *rows;
-	size_t rows_n;
-	const struct heap_classes *classes; /* of the current one */
-	struct heap_collection_growth *grown; /* borrowed; NULL: not asked for */
-	size_t grown_n;
-};
-
-static void keep_grown(struct answer *answer, const struct heap_wish *wish)
+static void keep_grown(struct diff_answer *answer, const char *class)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < answer->grown_n; i++) {
-		const struct heap_class *class =
-			&answer->classes->items[answer->grown[i].now->class];
+		const struct heap_class *its = &answer->current->items[answer->grown[i].now->class];
 
-		if (wish->class == NULL || strcmp(class->name, wish->class) == 0)
+		if (class == NULL || strcmp(its->name, class) == 0)
 			answer->grown[kept++] = answer->grown[i];
 	}
-	answer->grown_n = top_of(kept, wish->top);
+	answer->grown_n = kept;
 }
 
-static void json_grown(struct json_writer *w, const struct answer *answer)
+static void keep(struct diff_answer *answer, const char *class)
 {
-	json_write_key(w, "collections");
-	json_write_array(w);
-	for (size_t i = 0; i < answer->grown_n; i++) {
-		const struct heap_collection_growth *item = &answer->grown[i];
-
-		json_write_object(w);
-		json_member_uint(w, "id", item->now->id);
-		json_member_string(w, "class", answer->classes->items[item->now->class].key);
-		json_member_uint(w, "entries", item->now->entries);
-		json_member_uint(w, "entries_before", item->before);
-		json_write_object_end(w);
-	}
-	json_write_array_end(w);
+	keep_rows(answer, class);
+	keep_grown(answer, class);
+	if (class != NULL)
+		answer->classes_n =
+			heap_class_growth_keep(answer->classes, answer->classes_n, class);
 }
 
-static void put_json(struct buf *buf, const struct answer *answer)
+/* ---- all of it ---- */
+
+static int show(const struct diff_answer *answer, const struct ctl_options *options,
+		struct err *err)
 {
-	const struct heap_difference *rows = answer->rows;
-	size_t n = answer->rows_n;
-	struct json_writer w;
-
-	json_write_init(&w, buf);
-	json_write_object(&w);
-	json_write_key(&w, "classes");
-	json_write_array(&w);
-	for (size_t i = 0; i < n; i++) {
-		json_write_object(&w);
-		json_member_string(&w, "key", rows[i].key);
-		json_member_string(&w, "name", rows[i].name);
-		json_member_uint(&w, "added", rows[i].added);
-		json_member_uint(&w, "removed", rows[i].removed);
-		json_member_uint(&w, "added_bytes", rows[i].added_bytes);
-		json_member_uint(&w, "removed_bytes", rows[i].removed_bytes);
-		json_write_object_end(&w);
-	}
-	json_write_array_end(&w);
-	if (answer->grown != NULL)
-		json_grown(&w, answer);
-	json_write_object_end(&w);
-}
-
-static int put_grown(struct buf *buf, const struct answer *answer, bool legend)
-{
-	static const struct grid_column columns[] = {
-		{ "MORE", true }, { "ENTRIES", true }, { "BEFORE", true },
-		{ "ID", true },   { "CLASS", false },
-	};
-	struct grid grid = { columns, sizeof(columns) / sizeof(columns[0]), NULL, 0, 0 };
-	int r = 0;
-
-	if (answer->grown_n > 0)
-		buf_puts(buf, "\ncollections that have more entries:\n");
-	for (size_t i = 0; i < answer->grown_n && r == 0; i++) {
-		const struct heap_collection_growth *item = &answer->grown[i];
-		char id[STR_UNIT_MAX];
-
-		snprintf(id, sizeof(id), "@%" PRIu64, item->now->id);
-		r = grid_put_count(&grid, item->now->entries - item->before);
-		r = r == 0 ? grid_put_count(&grid, item->now->entries) : r;
-		r = r == 0 ? grid_put_count(&grid, item->before) : r;
-		r = r == 0 ? grid_put(&grid, id) : r;
-		r = r == 0 ? grid_put(&grid, answer->classes->items[item->now->class].name) : r;
-	}
-	if (r == 0 && answer->grown_n > 0)
-		grid_print(&grid, buf, legend);
-	grid_fini(&grid);
-	return r;
-}
-
-static int put_table(struct buf *buf, const struct heap_difference *rows, size_t n, bool legend)
-{
-	static const struct grid_column columns[] = {
-		{ "GROWTH", true },    { "ADDED", true }, { "REMOVED", true },
-		{ "ALLOCATED", true }, { "FREED", true }, { "CLASS", false },
-	};
-	struct grid grid = { columns, sizeof(columns) / sizeof(columns[0]), NULL, 0, 0 };
-	int r = 0;
-
-	for (size_t i = 0; i < n && r == 0; i++) {
-		r = grid_put_bytes(&grid, growth(&rows[i]));
-		r = r == 0 ? grid_put_count(&grid, rows[i].added) : r;
-		r = r == 0 ? grid_put_count(&grid, rows[i].removed) : r;
-		r = r == 0 ? grid_put_bytes(&grid, (double)rows[i].added_bytes) : r;
-		r = r == 0 ? grid_put_bytes(&grid, (double)rows[i].removed_bytes) : r;
-		r = r == 0 ? grid_put(&grid, rows[i].name) : r;
-	}
-	if (r == 0)
-		grid_print(&grid, buf, legend);
-	grid_fini(&grid);
-	return r;
-}
-
-static int show(const struct answer *answer, const struct ctl_options *options, struct err *err)
-{
+	struct diff_answer shown = *answer;
 	struct buf buf, json;
 	int r = 0;
 
+	shown.rows_n = top_of(answer->rows_n, options->heap.top);
+	shown.classes_n = top_of(answer->classes_n, options->heap.top);
+	shown.grown_n = top_of(answer->grown_n, options->heap.top);
 	buf_init(&buf, SHOW_MAX_BYTES);
 	if (options->json != JSON_OFF) {
 		buf_init(&json, SHOW_MAX_BYTES);
-		put_json(&json, answer);
+		diff_put_json(&json, &shown);
 		show_json_end(&buf, &json, options->json);
 	} else {
-		r = put_table(&buf, answer->rows, answer->rows_n, options->legend);
-		r = r == 0 ? put_grown(&buf, answer, options->legend) : r;
+		r = diff_put_text(&buf, &shown, options->legend);
 	}
 	return show_top(&buf, r, options, err);
 }
@@ -258,33 +240,36 @@ static int show(const struct answer *answer, const struct ctl_options *options, 
 static int compare(struct side *base, struct side *current, const struct ctl_options *options,
 		   struct err *err)
 {
-	struct heap_difference *rows = NULL;
-	struct answer answer = { .classes = &current->analysis.classes,
-				 .grown = base->grown,
-				 .grown_n = base->grown_n };
-	size_t n;
-	int exit;
-	int r = heap_diff(&base->analysis.classes, &base->census, answer.classes, &current->census,
-			  &rows, &n);
+	struct diff_answer answer = { .current = &current->analysis.classes,
+				      .wants_collections = wants_collections(options),
+				      .grown = base->grown,
+				      .grown_n = base->grown_n };
+	int exit, r = find_by(&answer, base, current, options);
 
+	if (r == 0 && answer.by == DIFF_IDS)
+		r = compare_ids(&answer, base, current);
+	else if (r == 0)
+		r = compare_classes(&answer, base, current);
 	if (r == 0) {
-		answer.rows_n = keep(rows, n, &options->heap);
-		answer.rows = rows;
-		keep_grown(&answer, &options->heap);
+		keep(&answer, options->heap.class);
 		exit = show(&answer, options, err);
 	} else {
 		exit = source_fail(err, CTL_FAILURE, r, "out of memory");
 	}
-	free(rows);
+	diff_answer_fini(&answer);
 	return exit;
 }
 
 int command_diff(struct source *source, const struct ctl_options *options, struct err *err)
 {
 	struct side base = { .file = { .mapped = 0 } }, current = base;
-	int exit = side_init(&current, options->args[1], NULL, options, err);
+	int exit;
 
 	(void)source;
+	if (strcmp(options->heap.match, "paths") == 0)
+		return source_fail(err, CTL_USAGE, -EINVAL,
+				   "--match=paths is of leaks: diff takes auto, ids or classes");
+	exit = side_init(&current, options->args[1], NULL, options, err);
 	if (exit == CTL_OK)
 		exit = side_init(&base, options->args[0], &current, options, err);
 	if (exit == CTL_OK)

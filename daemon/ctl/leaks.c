@@ -18,7 +18,6 @@
 #include "ctl/show.h"
 #include "ctl/source.h"
 #include "heap/leaks_words.h"
-#include "json/tree.h"
 #include "json/write.h"
 #include "util/buf.h"
 #include "util/err.h"
@@ -59,47 +58,19 @@ static int snapshot_init(struct snapshot *ret, const char *path, const struct sn
 	return r < 0 ? heap_file_failed(err, path, r, &why) : CTL_OK;
 }
 
-/* ---- of which process ---- */
-
-struct process {
-	int64_t pid, start;
-	bool known;
-};
-
-/* By the manifest that the daemon left beside the capture. */
-static struct process process_of(const char *snapshot, const struct ctl_options *options)
-{
-	struct process ret = { .known = false };
-	struct tree *manifest = beside_manifest(snapshot, options);
-
-	ret.known = manifest != NULL && tree_int(manifest, "pid", &ret.pid) && ret.pid > 0;
-	if (ret.known && !tree_int(manifest, "target_start_wall_ms", &ret.start))
-		ret.start = 0;
-	tree_free(manifest);
-	return ret;
-}
-
-static bool is_other(const struct process *a, const struct process *b)
-{
-	return a->known && b->known && (a->pid != b->pid || a->start != b->start);
-}
-
+/* By the manifests that the daemon left beside captures. */
 static enum leaks_apart apart_by_wish(const struct ctl_options *options)
 {
-	struct process last = process_of(options->args[options->args_n - 1], options);
+	const char *last = options->args[options->args_n - 1];
 
 	if (strcmp(options->heap.match, "classes") == 0)
 		return LEAKS_ASKED;
 	for (size_t i = 0; i + 1 < options->args_n; i++) {
-		struct process one = process_of(options->args[i], options);
-
-		if (is_other(&one, &last))
+		if (beside_other_process(options->args[i], last, options))
 			return LEAKS_OTHER_PROCESS;
 	}
 	return LEAKS_SAME;
 }
-
-/* ---- comparing ---- */
 
 static enum heap_match_by by_wish(const struct ctl_options *options)
 {

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "ctl/class_rows.h"
 #include "ctl/grid.h"
 #include "ctl/paths.h"
 #include "ctl/show.h"
@@ -33,9 +34,9 @@ static void put_matching(struct buf *buf, const struct leaks_answer *answer)
 	else
 		buf_printf(buf,
 			   "Ids were given anew between the snapshots (of %" PRIu64
-			   " in both, %.1f %% agree): objects\nare the same by their named "
-			   "paths from the root.\n",
-			   ids->both, percent);
+			   " in both, %.1f %% agree, and most of them in\n%" PRIu32 " of %" PRIu32
+			   " classes): objects are the same by their named paths from the root.\n",
+			   ids->both, percent, ids->lasting, ids->classes);
 	if (answer->pasts_n < HEAP_PASTS_MAX)
 		buf_puts(buf, "With two snapshots, what only warms up is not told from a leak; a "
 			      "third one would tell.\n");
@@ -170,33 +171,6 @@ static int put_why(struct buf *buf, const struct leaks_answer *answer, size_t i)
 	return r;
 }
 
-static int put_classes(struct buf *buf, const struct leaks_answer *answer, uint64_t top,
-		       bool legend)
-{
-	static const struct grid_column columns[] = {
-		{ "GROWTH", true }, { "COUNT", true },  { "BEFORE", true },
-		{ "BYTES", true },  { "BEFORE", true }, { "CLASS", false },
-	};
-	struct grid grid = { columns, sizeof(columns) / sizeof(columns[0]), NULL, 0, 0 };
-	int r = 0;
-
-	buf_printf(buf, "%s\n\n", leaks_why_apart(answer));
-	for (size_t i = 0; i < top_of(answer->classes_n, top) && r == 0; i++) {
-		const struct heap_class_growth *row = &answer->classes[i];
-
-		r = grid_put_bytes(&grid, (double)row->bytes[1] - (double)row->bytes[0]);
-		r = r == 0 ? grid_put_count(&grid, row->count[1]) : r;
-		r = r == 0 ? grid_put_count(&grid, row->count[0]) : r;
-		r = r == 0 ? grid_put_bytes(&grid, (double)row->bytes[1]) : r;
-		r = r == 0 ? grid_put_bytes(&grid, (double)row->bytes[0]) : r;
-		r = r == 0 ? grid_put(&grid, row->name) : r;
-	}
-	if (r == 0)
-		grid_print(&grid, buf, legend);
-	grid_fini(&grid);
-	return r == 0 ? buf->error : r;
-}
-
 static void put_verdict(struct buf *buf, const struct leaks_answer *answer)
 {
 	char growth[STR_UNIT_MAX];
@@ -214,8 +188,10 @@ int leaks_put_text(struct buf *buf, const struct leaks_answer *answer, uint64_t 
 	size_t n = top_of(answer->leaks.n, top);
 	int r = 0;
 
-	if (answer->apart != LEAKS_SAME)
-		return put_classes(buf, answer, top, legend);
+	if (answer->apart != LEAKS_SAME) {
+		buf_printf(buf, "%s\n\n", leaks_why_apart(answer));
+		return class_rows_put(buf, answer->classes, top_of(answer->classes_n, top), legend);
+	}
 	put_verdict(buf, answer);
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = put_sentence(buf, answer, i);

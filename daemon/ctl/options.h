@@ -36,7 +36,7 @@ struct heap_wish {
 	const char *index; /* folder for indexes; NULL: beside the snapshot, or the cache */
 	bool no_index;
 	const char *spill; /* folder for arrays in place of memory; or NULL */
-	const char *match; /* "auto", "ids", "paths" or "classes" */
+	const char *match; /* "auto", "ids", "paths" or "classes": of leaks, and of diff */
 	const char *scripts_file; /* or NULL: by the name of the snapshot */
 	const char *source_map_dir; /* or NULL */
 	bool extras; /* what strings, collections and detached nodes come to */

@@ -1,5 +1,5 @@
 /*
- * Classes of two processes
+ * Classes of two snapshots that have no objects in common, or not known ones
  */
 
 #include "heap/class_growth.h"
@@ -32,15 +32,15 @@ static struct heap_class_growth *row_of(struct rows *rows, const struct heap_cla
 	return map_put(&rows->by_key, row->key, (void *)(uintptr_t)rows->n) == 0 ? row : NULL;
 }
 
-static int add(struct rows *rows, const struct heap_analysis *analysis, size_t which)
+static int add(struct rows *rows, const struct heap_class_rows *from, size_t which)
 {
-	for (uint32_t i = 0; i < analysis->classes.n; i++) {
-		struct heap_class_growth *row = row_of(rows, &analysis->classes.items[i]);
+	for (uint32_t i = 0; i < from->classes->n; i++) {
+		struct heap_class_growth *row = row_of(rows, &from->classes->items[i]);
 
 		if (row == NULL)
 			return -ENOMEM;
-		row->count[which] += analysis->rows[i].count;
-		row->bytes[which] += analysis->rows[i].self;
+		row->count[which] += from->rows[i].count;
+		row->bytes[which] += from->rows[i].self;
 	}
 	return 0;
 }
@@ -56,7 +56,7 @@ static int by_growth(const void *a, const void *b)
 	return strcmp(x->key, y->key);
 }
 
-int heap_class_growth(const struct heap_analysis *base, const struct heap_analysis *last,
+int heap_class_growth(const struct heap_class_rows *base, const struct heap_class_rows *last,
 		      struct heap_class_growth **ret, size_t *ret_n)
 {
 	struct rows rows = { .n = 0 };
@@ -64,7 +64,7 @@ int heap_class_growth(const struct heap_analysis *base, const struct heap_analys
 
 	*ret = NULL;
 	*ret_n = 0;
-	rows.items = calloc((size_t)base->classes.n + last->classes.n + 1, sizeof(*rows.items));
+	rows.items = calloc((size_t)base->classes->n + last->classes->n + 1, sizeof(*rows.items));
 	if (rows.items == NULL)
 		return -ENOMEM;
 	map_init(&rows.by_key);
@@ -88,6 +88,19 @@ size_t heap_class_growth_keep(struct heap_class_growth *rows, size_t n, const ch
 
 	for (size_t i = 0; i < n; i++) {
 		if (strcmp(rows[i].name, name) == 0)
+			rows[kept++] = rows[i];
+		else
+			free(rows[i].key);
+	}
+	return kept;
+}
+
+size_t heap_class_growth_changed(struct heap_class_growth *rows, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (rows[i].count[0] != rows[i].count[1] || rows[i].bytes[0] != rows[i].bytes[1])
 			rows[kept++] = rows[i];
 		else
 			free(rows[i].key);

@@ -118,14 +118,25 @@ static void compare(struct heap_difference *row, struct span base, struct span c
 		add_one(row, &current);
 }
 
+static void sum(struct heap_difference *row, size_t which, struct span span)
+{
+	for (; span.at < span.end; span.at++) {
+		row->count[which]++;
+		row->bytes[which] += span.at->size;
+	}
+}
+
 static void put(struct heap_difference *rows, size_t *n, const struct heap_class *class,
 		struct span base, struct span current)
 {
 	struct heap_difference row = { .key = class->key, .name = class->name };
 
 	compare(&row, base, current);
-	if (row.added > 0 || row.removed > 0)
-		rows[(*n)++] = row;
+	if (row.added == 0 && row.removed == 0)
+		return;
+	sum(&row, 0, base);
+	sum(&row, 1, current);
+	rows[(*n)++] = row;
 }
 
 int heap_diff(const struct heap_classes *base_classes, const struct heap_census *base,

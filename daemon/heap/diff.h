@@ -2,7 +2,7 @@
 
 /*
  * What two snapshots of one program differ in: by class, the objects that came and that went. An
- * object is the same when its id is; ids of different programs have nothing to do with each other.
+ * object is the same when its id is, which is for the caller to know: agreement.h.
  */
 
 #include <stdint.h>
@@ -30,6 +30,7 @@ struct heap_difference {
 	const char *key, *name; /* borrowed of the classes */
 	uint64_t added, removed;
 	uint64_t added_bytes, removed_bytes;
+	uint64_t count[2], bytes[2]; /* of all: in the base, now */
 };
 
 /*

@@ -53,16 +53,25 @@ static int add_past(struct leaks_answer *answer, const struct heap_side *base,
 	return r;
 }
 
+static int add_classes(struct leaks_answer *answer, struct heap_analysis *base)
+{
+	const struct heap_analysis *last = answer->last->analysis;
+	int r = heap_analysis_reshape(base, &last->shapes);
+
+	if (r < 0)
+		return r;
+	return heap_class_growth(&(struct heap_class_rows){ &base->classes, base->rows },
+				 &(struct heap_class_rows){ &last->classes, last->rows },
+				 &answer->classes, &answer->classes_n);
+}
+
 int leaks_answer_add(struct leaks_answer *answer, const struct heap_side *base,
 		     enum heap_match_by wish)
 {
 	int r = answer->apart == LEAKS_SAME ? add_past(answer, base, wish) : 0;
 
 	if (r == 0 && answer->apart != LEAKS_SAME)
-		r = heap_analysis_reshape(base->analysis, &answer->last->analysis->shapes);
-	if (r == 0 && answer->apart != LEAKS_SAME)
-		r = heap_class_growth(base->analysis, answer->last->analysis, &answer->classes,
-				      &answer->classes_n);
+		r = add_classes(answer, base->analysis);
 	return r;
 }
 

@@ -10,6 +10,7 @@
  */
 
 #include <stdint.h>
+#include "heap/agreement.h"
 #include "heap/analysis.h"
 #include "heap/ids.h"
 
@@ -22,19 +23,6 @@ struct heap_side {
 /* 0, -ENOMEM; fini in any case. */
 int heap_side_init(struct heap_side *ret, struct heap_analysis *analysis);
 void heap_side_fini(struct heap_side *side); /* zeroed is fine */
-
-/* How far ids mean the same in two snapshots. */
-struct heap_agreement {
-	uint64_t both; /* ids that are in both */
-	uint64_t equal; /* of these, of equal class, and of equal name where that does not change */
-	uint64_t base; /* ids in the base */
-};
-
-/*
- * An object keeps its id and hardly ever changes its class: where ids last, all but a few of those
- * in both agree.
- */
-bool heap_ids_last(const struct heap_agreement *agreement);
 
 struct heap_match {
 	uint32_t nodes;

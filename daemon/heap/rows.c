@@ -96,6 +96,19 @@ struct heap_row *heap_rows(const struct heap_graph *graph, const struct heap_cla
 	return NULL;
 }
 
+struct heap_row *heap_row_sums(const struct heap_graph *graph, const struct heap_classes *classes)
+{
+	struct heap_row *rows = calloc((size_t)classes->n + 1, sizeof(*rows));
+
+	for (uint32_t node = 0; node < graph->nodes && rows != NULL; node++) {
+		struct heap_row *row = &rows[classes->of[node]];
+
+		row->count += graph->size[node] != 0;
+		row->self += heap_size(graph, node);
+	}
+	return rows;
+}
+
 /* ---- statistics ---- */
 
 /* With the array its elements, if nothing else refers to them. */

@@ -19,6 +19,9 @@ struct heap_row *heap_rows(const struct heap_graph *graph, const struct heap_cla
 			   const struct heap_dominators *dominators, const uint64_t *retained,
 			   const int32_t *distances);
 
+/* Only count and self. By class; free() it. NULL on ENOMEM. */
+struct heap_row *heap_row_sums(const struct heap_graph *graph, const struct heap_classes *classes);
+
 /* Bytes, as the statistics of Chrome DevTools have them. */
 struct heap_statistics {
 	uint64_t total, native, typed_arrays;

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from lab import hoards, webkit
+from lab import hoards, jsc, webkit
+from lab.bun import Bun
 from lab.ctl import Ctl
 
 # What an engine tells of a timer that is never cleared, and of a listener that is never removed.
@@ -82,3 +83,34 @@ def test_every_leak_is_named_and_nothing_else(nursery, tmp_path, engine):
     assert f"Memory accumulates in {len(report['suspects'])} places." in text
     assert ("held by what the snapshot does not tell" in text) == (engine in NOT_TOLD)
     assert ("held by the engine itself, as '" in text) == (engine != "chromium")
+
+
+def _page(nursery, tmp_path, kind):
+    browser = webkit.Browser(nursery, tmp_path / "browser", kind)
+    return browser.site.run, jsc.page(browser)
+
+
+def _bun(nursery):
+    program = Bun(nursery, "0")
+
+    def run(expression):
+        with program.client() as client:
+            return client.evaluate(expression)
+    return run, jsc.bun(program)
+
+
+@pytest.mark.parametrize("engine", ["bun", "gtk", "wpe"])
+def test_of_jsc_over_connections_that_take_the_ids_with_them(nursery, tmp_path, engine):
+    run, connect = _bun(nursery) if engine == "bun" else \
+        _page(nursery, tmp_path, {"gtk": webkit.GTK, "wpe": webkit.WPE}[engine])
+    run(hoards.SCRIPT.read_text() + "; 1")
+    run("hoards.start('history', 'requests')")
+    run(f"hoards.work({2 * hoards.EACH})")
+    paths = jsc.over_connections(tmp_path, connect, lambda: run(f"hoards.work({hoards.EACH})"), n=3)
+    for n in (2, 3):
+        report = Ctl().json("leaks", *paths[:n])
+        assert report["matched_by"] == "paths"
+        assert report["ids_equal"] < 0.9 * report["ids_in_both"]
+        found = [(s["class"], s["held_as"], s["kind"], s["count"]) for s in report["suspects"]]
+        assert found == [(",HistoryEntry", "log", "chain", (n - 1) * hoards.EACH),
+                         (",RequestTrace", "traces", "many", (n - 1) * hoards.EACH)]

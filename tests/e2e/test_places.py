@@ -3,11 +3,12 @@ functions are named by their lines in the sources; each place as Node's own read
 has it."""
 
 import json
+import re
 import subprocess
 
 import pytest
 
-from lab import cdp, node, snapshots
+from lab import bun, cdp, node, snapshots
 from lab.ctl import Ctl
 
 SOURCE = """\
@@ -168,3 +169,47 @@ def test_a_bad_map_is_a_warning_with_its_place(taken, tmp_path):
     assert "near end of file" in Ctl()("analyze", snapshot, f"--source-map-dir={folder}").stderr
     assert "No such file" in Ctl()("analyze", snapshot,
                                    f"--source-map-dir={tmp_path / 'none'}").stderr
+
+
+# Function scopes of fewer and more variables than are shown, by what holds an object of a class.
+SCOPES = """
+class Few { constructor(n) { this.n = n; } }
+class Many { constructor(n) { this.n = n; } }
+function few() {
+  const alpha = new Few(1), beta = { b: 1 };
+  return () => [alpha, beta];
+}
+function many() {
+  const one = new Many(1), two = {}, three = [], four = 'text', five = () => 1, six = {};
+  return () => [one, two, three, four, five, six];
+}
+globalThis.kept = [few(), many()];
+"""
+SAVE = {
+    "v8": "require('node:v8').writeHeapSnapshot(process.argv.at(-1));",
+    "jsc": "require('fs').writeFileSync(process.argv.at(-1), "
+           "JSON.stringify(Bun.generateHeapSnapshot()));",
+}
+
+
+@pytest.mark.parametrize("engine", ["node20", "node26", "bun"])
+def test_contexts_are_named_by_their_variables(tmp_path, engine):
+    form = "jsc" if engine == "bun" else "v8"
+    binary = bun.binary() if engine == "bun" else node.binary(int(engine[4:]))
+    program, path = tmp_path / "scopes.js", tmp_path / "scopes"
+    program.write_text(SCOPES + SAVE[form])
+    subprocess.run([binary, program, path], check=True, env=node.environment(),
+                   capture_output=True)
+    names = {"Few": ["alpha", "beta"], "Many": ["one", "two", "three", "four", "five", "six"]}
+    for class_, variables in names.items():
+        lines = Ctl().lines("retainers", path, f"--class={class_}")
+        held = lines[lines.index("held by:") + 1]
+        shown = re.fullmatch(rf"  {variables[0]} \(variable\) of system / Context.* "
+                             r"\{(.*)\} @\d+, .*", held)[1].split(", ")
+        # V8 has them in the order of the program, JSC in none; after four comes an ellipsis.
+        if form == "v8":
+            assert shown == [*variables[:4], "..."][:len(variables)]
+        assert len(set(shown)) == len(shown) and set(shown) <= {*variables, "..."}
+        assert len(shown) == min(len(variables), 5) and (shown[-1] == "...") == (class_ == "Many")
+        # What is no context has none.
+        assert lines[0].startswith(f"{class_} @") and "{" not in lines[0]

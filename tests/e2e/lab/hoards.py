@@ -2,7 +2,6 @@
 between: three while it does what is healthy, and three more while it leaks. All of one session, so
 that ids last where the engine has any that do."""
 
-import json
 import subprocess
 
 from . import bun, cdp, chromium, deno, firefox, node, snapshots, webkit
@@ -69,31 +68,11 @@ def of_chromium(nursery, home, leaks):
                       _paths(home, ".heapsnapshot"))
 
 
-class _Page:
-    """The Web Inspector of a page, whose messages are wrapped."""
-
-    def __init__(self, client):
-        self._client = client
-        self._target = client.wait_event("Target.targetCreated")["targetInfo"]["targetId"]
-        self._id = 0
-
-    def call(self, method):
-        self._id += 1
-        self._client.call("Target.sendMessageToTarget", targetId=self._target,
-                          message=json.dumps({"id": self._id, "method": method}))
-        while True:
-            got = self._client.wait_event("Target.dispatchMessageFromTarget")
-            message = json.loads(got["message"])
-            if message.get("id") == self._id:
-                assert "error" not in message, message
-                return message["result"]
-
-
 def of_webkit(nursery, home, leaks, kind=webkit.GTK):
     browser = webkit.Browser(nursery, home / "browser", kind)
     browser.site.run(SCRIPT.read_text() + "; 1")
     with browser.client() as client:
-        page = _Page(client)
+        page = webkit.Page(client)
         return _steps(browser.site.run,
                       lambda path: path.write_text(page.call("Heap.snapshot")["snapshotData"]),
                       leaks, _paths(home, ".jsc.json"))

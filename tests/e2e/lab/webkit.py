@@ -109,6 +109,26 @@ class Browser:
         return Client(self.port, path=PAGE)
 
 
+class Page:
+    """The Web Inspector of a page, whose messages are wrapped."""
+
+    def __init__(self, client):
+        self._client = client
+        self._target = client.wait_event("Target.targetCreated")["targetInfo"]["targetId"]
+        self._id = 0
+
+    def call(self, method):
+        self._id += 1
+        self._client.call("Target.sendMessageToTarget", targetId=self._target,
+                          message=json.dumps({"id": self._id, "method": method}))
+        while True:
+            got = self._client.wait_event("Target.dispatchMessageFromTarget")
+            message = json.loads(got["message"])
+            if message.get("id") == self._id:
+                assert "error" not in message, message
+                return message["result"]
+
+
 class Proxy(listener.Listener):
     """ios-webkit-debug-proxy as its source has it: a list of one page, whose WebSocket is relayed
     verbatim (the page is WebKitGTK's), and a device that is lost when it sends more than 64 MiB in

@@ -1,0 +1,43 @@
+#pragma once
+
+/* What `diff` found, for people and for programs (docs/ANALYSIS.md). */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "heap/agreement.h"
+#include "heap/class_growth.h"
+#include "heap/collections.h"
+#include "heap/diff.h"
+
+struct buf;
+
+/* That objects are told apart by their ids, or why only classes are compared. */
+enum diff_by {
+	DIFF_IDS,
+	DIFF_ASKED,
+	DIFF_OTHER_PROCESS,
+	DIFF_ADDRESSES,
+	DIFF_ANEW,
+};
+
+struct diff_answer {
+	enum diff_by by;
+	bool addresses; /* there are no ids, but in their place */
+	bool has_agreement; /* the ids were looked at */
+	struct heap_agreement agreement;
+	struct heap_difference *rows; /* owned; NULL unless by ids */
+	struct heap_class_growth *classes; /* owned; NULL by ids */
+	size_t rows_n, classes_n;
+	const struct heap_classes *current; /* borrowed */
+	bool wants_collections;
+	struct heap_collection_growth *grown; /* borrowed; by ids only */
+	size_t grown_n;
+};
+
+void diff_answer_fini(struct diff_answer *answer); /* zeroed is fine */
+
+/* One object. */
+void diff_put_json(struct buf *buf, const struct diff_answer *answer);
+
+/* Tables, below a sentence that says what is compared. 0, -ENOMEM; also buf's error. */
+int diff_put_text(struct buf *buf, const struct diff_answer *answer, bool legend);

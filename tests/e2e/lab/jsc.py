@@ -1,0 +1,28 @@
+"""Snapshots of JavaScriptCore in its own form, each of a connection of its own. One that had the
+domain Heap enabled takes all ids with it when it leaves, as a Web Inspector does."""
+
+from . import webkit
+
+
+def bun(program):
+    """connect() for a Bun."""
+    return lambda: (client := program.client(), client.call)
+
+
+def page(browser):
+    """connect() for the page of a browser, whose messages are wrapped."""
+    return lambda: (client := browser.client(), webkit.Page(client).call)
+
+
+def over_connections(home, connect, grow, n):
+    """Paths of n snapshots, with growth between."""
+    paths = [home / f"{i + 1}.jsc.json" for i in range(n)]
+    for path in paths:
+        if path != paths[0]:
+            grow()
+        client, call = connect()
+        with client:
+            call("Heap.enable")
+            call("Heap.gc")
+            path.write_text(call("Heap.snapshot")["snapshotData"])
+    return paths
