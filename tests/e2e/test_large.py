@@ -1,6 +1,7 @@
 """More than fits: files above 4 GB (at HEAPWATCH_TEST_SCALE=1; a tenth of it by default), less
 memory than is needed, and arrays in files in its place."""
 
+import json
 import os
 import subprocess
 
@@ -136,3 +137,42 @@ def test_two_files_take_what_two_files_take(zoo):
         said = Ctl()(command, *zoo, f"--memory-max={enough}", *NEVER, exit=4).stderr
         assert str(zoo[0]) in said, "the other one is there already"
         Ctl()(command, *zoo, f"--memory-max={enough * 4}", *NEVER)
+
+
+LIST = 2_000_000
+STACK_BYTES = 128 << 10
+LINKED = """
+class Link { constructor(next) { this.next = next; } }
+globalThis.head = null;
+for (let i = 0; i < Number(process.argv[1]); i++) head = new Link(head);
+require('node:v8').writeHeapSnapshot(process.argv[2]);
+for (let i = 0; i < Number(process.argv[1]) / 2; i++) head = new Link(head);
+require('node:v8').writeHeapSnapshot(process.argv[3]);
+"""
+
+
+@pytest.mark.first
+def test_a_list_of_2_million_needs_no_stack(tmp_path):
+    """At HEAPWATCH_TEST_SCALE=1; a tenth of it by default."""
+    n, paths = int(LIST * SCALE), [tmp_path / "1.heapsnapshot", tmp_path / "2.heapsnapshot"]
+    subprocess.run([node.binary(24), "-e", LINKED, str(n), *paths], check=True, timeout=LIMIT_S,
+                   env=node.environment(), cwd=tmp_path)
+
+    def ctl(*command):
+        done = subprocess.run(["prlimit", f"--stack={STACK_BYTES}", binary(), *command, *NEVER],
+                              capture_output=True, timeout=LIMIT_S)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+    for threads in ("1", "2"):
+        found = json.loads(ctl("analyze", paths[0], "--json=short", "--class=Link",
+                               f"--threads={threads}"))
+        (links,) = (c for c in found["classes"] if c["name"] == "Link")
+        assert links["count"] == n
+        # The map of all of them is theirs, too.
+        assert 0 <= links["retained_bytes"] - links["self_bytes"] < 1000
+    assert b"Link" in ctl("retainers", paths[0], "--class=Link")
+    grown = json.loads(ctl("diff", *paths, "--json=short", "--class=Link"))["classes"][0]
+    assert grown["name"] == "Link"
+    first = json.loads(ctl("leaks", *paths, "--json=short"))["suspects"][0]
+    assert first["class"].split(",")[-1] == "Link" and first["chain"]
+    assert first["count"] == n // 2
