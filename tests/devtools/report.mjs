@@ -1,7 +1,8 @@
 // What Chrome DevTools computes from heap snapshots, for comparison:
 //   node report.mjs BUNDLE FILE OUT [BASE]
 // OUT gets {digest, classes: {KEY: [count, self, retained, distance]}, statistics, total} and, with
-// BASE, diff: {KEY: [added, removed, addedSize, removedSize]}.
+// BASE, diff: {KEY: [added, removed, addedSize, removedSize]} and between: {KEY: count}, what its
+// "objects allocated between" takes by a range of ids.
 // The digest runs over all nodes in the order of the file, in 32 bits that wrap:
 // idRetained: a = 31 a + id; a = 31 a + retained; domDistance: the same of dominator's id and
 // distance.
@@ -50,6 +51,12 @@ function diff(current, before) {
     [key, [d.addedCount, d.removedCount, d.addedSize, d.removedSize]]));
 }
 
+function between(current, before) {
+  const rows = current.aggregatesWithFilter(
+    { minNodeId: before.maxJsNodeId(), maxNodeId: current.maxJsNodeId() });
+  return Object.fromEntries(Object.entries(rows).map(([key, a]) => [key, a.count]));
+}
+
 if (isMainThread) {
   const snapshot = await load(file);
   const report = {
@@ -59,7 +66,9 @@ if (isMainThread) {
     total: snapshot.totalSize,
   };
   if (base) {
-    report.diff = diff(snapshot, await load(base));
+    const before = await load(base);
+    report.diff = diff(snapshot, before);
+    report.between = between(snapshot, before);
   }
   fs.writeFileSync(out, JSON.stringify(report));
   process.exit(0);
