@@ -9,6 +9,7 @@ from contextlib import closing
 
 import pytest
 
+from lab import converted, fxsnapshot
 from lab.daemon import PLAIN
 from lab.firefox import Firefox
 from lab.fxsnapshot import Snapshot
@@ -72,6 +73,7 @@ def test_from_start_to_end(unix, nursery, tmp_path, look):
     snapshot = Snapshot(path)
     assert snapshot.count("KnownThing") == COUNT
     assert snapshot.dangling() == 0
+    converted.holds(converted.convert(path, tmp_path), fxsnapshot.holds(path), "KnownThing", COUNT)
     assert firefox.leftovers() == []
     daemon.wait_up("app")
     grows(daemon, firefox, firefox.isolate)

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from lab import readers, webkit
+from lab import converted, readers, webkit
 from lab.daemon import PLAIN
 from lab.listener import http
 from lab.wait import until
@@ -38,7 +38,7 @@ def ask(daemon, **wishes):
 
 
 @pytest.mark.parametrize("kind", ["gtk", "wpe", "proxy"])
-def test_from_start_to_end(start_browser, watch, kind):
+def test_from_start_to_end(start_browser, watch, tmp_path, kind):
     browser = start_browser(webkit.WPE if kind == "wpe" else webkit.GTK)
     proxy = webkit.Proxy(browser.port) if kind == "proxy" else None
     address = proxy.address if proxy else browser.address
@@ -54,6 +54,8 @@ def test_from_start_to_end(start_browser, watch, kind):
           lambda: f"{used(daemon)} after {before}; log:\n{daemon.tail()}")
     snapshot = daemon.capture("app", isolate="page:1", gc_before=True)
     assert readers.jsc(snapshot, "KnownThing")[2] == 2 * COUNT
+    converted.holds(converted.convert(snapshot, tmp_path), converted.jsc_source(snapshot),
+                    "KnownThing", 2 * COUNT)
     daemon.wait_up("app")
     until(lambda: used(daemon), "the page again")
     assert browser.grow(1) == 2 * COUNT + 1

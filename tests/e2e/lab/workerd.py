@@ -42,9 +42,12 @@ class _Program:
         self.address = f"127.0.0.1:{port}"
         self.pid = self.process.pid
 
-    def grow(self, n):
-        url = f"http://127.0.0.1:{self.http}/?grow={n}"
+    def visit(self, wish):
+        url = f"http://127.0.0.1:{self.http}/?{wish}"
         assert urllib.request.urlopen(url, timeout=60).read().startswith(b"things")
+
+    def grow(self, n):
+        self.visit(f"grow={n}")
 
     def clients(self):
         """How many connections to the inspector it has not closed."""

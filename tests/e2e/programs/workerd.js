@@ -1,4 +1,4 @@
-// workerd: GET /?grow=N adds N objects of class KnownThing.
+// workerd: GET /?grow=N adds N objects of class KnownThing, /?drop lets go of all.
 class KnownThing {
   constructor(i) {
     this.i = i;
@@ -9,6 +9,9 @@ const things = [];
 export default {
   async fetch(request) {
     const wish = new URL(request.url).searchParams;
+    if (wish.has('drop')) {
+      things.length = 0;
+    }
     for (let i = 0; i < Number(wish.get('grow')); i++) {
       things.push(new KnownThing(i));
     }
