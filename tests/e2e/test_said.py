@@ -70,7 +70,7 @@ def test_deno(nursery, tmp_path, converse):
             "HeapProfiler.startSampling", "HeapProfiler.startTrackingHeapObjects"} <= methods(messages)
     assert len(expressions(messages)) == 2
     assert not any("require" in e or "node:" in e for e in expressions(messages)), "that would load it"
-    assert between.requests() == JSON | {f"GET /ws/{program.inspector_id.split('/')[-1]}"}
+    assert between.requests() == JSON | {f"GET /{program.inspector_id.split('/')[-1]}"}
 
 
 def test_workerd(nursery, tmp_path, converse):
