@@ -53,6 +53,7 @@ struct capture_job {
 	struct spool_entry *entry; /* owned until it is added to the spool */
 	struct job_file main, scripts;
 	int cancel_fd; /* owned; also in request */
+	struct download_stats stats; /* of the capture's own thread */
 	_Atomic uint64_t bytes;
 	bool stopped; /* the target may have stood still, whatever came of it */
 	int result; /* of the last phase: 0; download_result; -errno */
