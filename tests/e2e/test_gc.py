@@ -12,6 +12,7 @@ import yaml
 
 from lab.bun import Bun
 from lab.cdp import Client
+from lab.chromium import Chromium, isolate
 from lab.ctl import Ctl
 from lab.daemon import PLAIN, static_config
 from lab.deno import Deno
@@ -170,15 +171,30 @@ def expect_collected(daemon, isolate_name, run):
     return got
 
 
+def by_client(open_client):
+    def run(script):
+        with open_client() as client:
+            assert client.evaluate(script) == 1
+    return run
+
+
+def test_node(major, start_node, watch):
+    node = start_node(major, "idle")
+    daemon = watch(app=node.address, sections={"capture": OFTEN})
+    expect_collected(daemon, "main", by_client(lambda: Client(node.port)))
+
+
+def test_chromium(nursery, tmp_path, watch, site):
+    browser = Chromium(nursery, tmp_path / "profile", site.url + "page.html")
+    daemon = watch(app=browser.address, sections={"capture": OFTEN})
+    expect_collected(daemon, isolate(browser.page), by_client(browser.client))
+
+
 def test_deno(nursery, tmp_path, watch):
     deno = Deno(nursery, tmp_path / "deno", "1000")
     daemon = watch(app=deno.address, sections={"capture": OFTEN})
     daemon.wait_up("app")
-
-    def run(script):
-        with Client(deno.port) as client:
-            assert client.evaluate(script) == 1
-    expect_collected(daemon, "main", run)
+    expect_collected(daemon, "main", by_client(lambda: Client(deno.port)))
     daemon.wait_up("app")
 
 
@@ -316,11 +332,7 @@ def test_bun(nursery, watch):
     bun = Bun(nursery, 1000)
     daemon = watch(app=bun.address, sections={"poll": EVENTS, "capture": dict(PLAIN, gc_interval="1s")})
     daemon.wait_up("app")
-
-    def run(script):
-        with bun.client() as client:
-            assert client.evaluate(script) == 1
-    expect_collected(daemon, "main", run)
+    expect_collected(daemon, "main", by_client(bun.client))
     until(lambda: gc_counts(daemon, "major", what="span_seconds")[0] > 0, "the forced one")
     before = gc_counts(daemon, "major", what="span_seconds")[0]
     with bun.client() as client:
@@ -336,11 +348,10 @@ LITTER = """setInterval(() => { let a = []; for (let i = 0; i < 20000; i++) a.pu
 
 @pytest.mark.parametrize("kind", ["gtk", "wpe", "safari"])
 def test_webkit(nursery, tmp_path, watch, kind):
-    """Spans. WPE dies of a client that leaves while something is on its way to it: we do not."""
+    """Spans."""
     browser = webkit.Browser(nursery, tmp_path / "browser", webkit.WPE if kind == "wpe" else webkit.GTK)
     address = webkit.Proxy(browser.port).address if kind == "safari" else browser.address
-    sections = {"poll": EVENTS, "capture": OFTEN}
-    daemon = watch(app=address, sections=sections)
+    daemon = watch(app=address, sections={"poll": EVENTS, "capture": OFTEN})
 
     def run(script):
         assert browser.site.run(script) == "1"
@@ -351,6 +362,12 @@ def test_webkit(nursery, tmp_path, watch, kind):
     until(lambda: gc_counts(daemon, "major", "page:1", what="span_seconds")[0] > 0, "the forced one")
     assert daemon.values(GC + "pause_seconds_count", target="app") == []
     assert daemon.values(GC + "freed_bytes_total", target="app") == []
+    if kind != "safari":
+        expect_left_well(browser, daemon, watch)
+
+
+def expect_left_well(browser, daemon, watch):
+    """WPE dies of a client that leaves while something is on its way to it: we do not."""
     browser.site.run(LITTER)
     for _ in range(LEAVES):
         before = sum(gc_counts(daemon, kind, "page:1", what="span_seconds")[0]
@@ -358,7 +375,7 @@ def test_webkit(nursery, tmp_path, watch, kind):
         until(lambda: sum(gc_counts(daemon, kind, "page:1", what="span_seconds")[0]
                           for kind in ("minor", "major")) > before, "another")
         assert daemon.process.stop() == 0
-        daemon = watch(app=address, sections=sections, home=daemon.home)
+        daemon = watch(app=browser.address, sections={"poll": EVENTS}, home=daemon.home)
         until(lambda: daemon.value(USED, target="app", isolate="page:1"),
               lambda: f"the page again: {browser.process.output()}")
     assert browser.grow(1) == 1
