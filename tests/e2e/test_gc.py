@@ -143,6 +143,8 @@ def test_a_rule_collects_before_it_captures(start_node, start_daemon, tmp_path):
 
 
 OFTEN = dict(PLAIN, gc_interval="1s")
+# A browser's own threads are easily late when a machine is busy.
+SLOWER = {"interval": "2s", "timeout": "2s", "backoff_max": "1s", "gc_events": "always"}
 HELD_BYTES = 8 * MIB  # at the least, in each engine
 HOLD = "globalThis.held = Array.from({ length: 200000 }, (_, i) => ({ i, pair: [i] })); 1"
 DROP = "globalThis.held = null; 1"
@@ -151,7 +153,8 @@ DROP = "globalThis.held = null; 1"
 def force_when_due(daemon, isolate_name):
     def asked():
         answer = force(daemon, isolate=isolate_name)
-        assert answer.status in (200, 409, 429), answer.text
+        # 503: a poll was late.
+        assert answer.status in (200, 409, 429, 503), answer.text
         return answer.json()["data"] if answer.status == 200 else None
     return until(asked, lambda: f"its turn; log:\n{daemon.tail()}", step_s=0.1)
 
@@ -351,7 +354,7 @@ def test_webkit(nursery, tmp_path, watch, kind):
     """Spans."""
     browser = webkit.Browser(nursery, tmp_path / "browser", webkit.WPE if kind == "wpe" else webkit.GTK)
     address = webkit.Proxy(browser.port).address if kind == "safari" else browser.address
-    daemon = watch(app=address, sections={"poll": EVENTS, "capture": OFTEN})
+    daemon = watch(app=address, sections={"poll": SLOWER, "capture": OFTEN})
 
     def run(script):
         assert browser.site.run(script) == "1"
@@ -379,9 +382,6 @@ def expect_left_well(browser, daemon, watch):
         until(lambda: daemon.value(USED, target="app", isolate="page:1"),
               lambda: f"the page again: {browser.process.output()}")
     assert browser.grow(1) == 1
-
-
-SLOWER = {"interval": "2s", "timeout": "2s", "backoff_max": "1s", "gc_events": "always"}
 
 
 def test_firefox(nursery, tmp_path, watch):
