@@ -37,7 +37,7 @@ _Static_assert((int)EARLIER_MAX >= (int)HEAP_PASTS_MAX, "room for either");
 
 enum { TOP_DEFAULT = 100, DEADLINE_DEFAULT_S = 3600, MORE_FIRST = 3 };
 
-/* The strings' index, names and classes, which the estimate does not count: a share of the limit.
+/* The strings' index, names, classes and scripts, which the estimate does not count: a share of it.
  */
 enum { UNCOUNTED_SHARE = 8 };
 

@@ -59,10 +59,19 @@ static int put_scripts(struct capture_job *job, const char *data, size_t size)
 	return r < 0 ? r : job_file_put(file, data, size);
 }
 
+static void drop_leftover(struct capture_job *job)
+{
+	if (job->stats.leftover[0] != '\0')
+		leftover_remove(&job->entry->manifest, job->stats.leftover);
+	job->stats.leftover[0] = '\0';
+}
+
 static int on_bytes(void *owner, enum download_part part, const char *data, size_t size)
 {
 	struct capture_job *job = owner;
 
+	/* Of a file that is being sent only the name goes: a later end of ours leaves nothing. */
+	drop_leftover(job);
 	if (part == DOWNLOAD_SCRIPTS)
 		return put_scripts(job, data, size);
 	atomic_fetch_add_explicit(&job->bytes, size, memory_order_relaxed);
@@ -125,21 +134,19 @@ static int put_profile(struct capture_job *job, uint64_t sampled_ns)
 static int run_download(struct capture_job *job)
 {
 	struct manifest *manifest = &job->entry->manifest;
-	struct download_stats stats = { 0 };
-	int r = download_run(&job->request, &stats, &job->err);
+	const struct download_stats *stats = &job->stats;
+	int r = download_run(&job->request, &job->stats, &job->err);
 
-	if (stats.leftover[0] != '\0')
-		leftover_remove(manifest, stats.leftover);
-
+	drop_leftover(job);
 	/* V8 does nothing else meanwhile; the control thread may have seen a longer one. */
-	manifest->pause_ns = stats.busy_ns;
-	manifest->received_bytes = stats.wire_bytes;
+	manifest->pause_ns = stats->busy_ns;
+	manifest->received_bytes = stats->wire_bytes;
 	if (r == 0 && job->profile != NULL)
-		r = put_profile(job, stats.sampled_ns);
+		r = put_profile(job, stats->sampled_ns);
 	if (r == 0 && job->intervals != NULL)
 		intervals_chart(job->intervals, job->request.timeline.duration_ns,
 				&manifest->timeline);
-	job->stopped = stats.asked && r != DOWNLOAD_E_REFUSED && r != DOWNLOAD_E_BUSY &&
+	job->stopped = stats->asked && r != DOWNLOAD_E_REFUSED && r != DOWNLOAD_E_BUSY &&
 		       r != DOWNLOAD_E_EXITING;
 	return r;
 }

@@ -56,6 +56,7 @@ struct capture_job {
 	struct job_file main, scripts;
 	int cancel_fd; /* owned; also in request */
 	struct peek peek; /* at the profile, if it is one */
+	struct download_stats stats; /* of the capture's own thread */
 	_Atomic uint64_t bytes;
 	bool stopped; /* the target may have stood still, whatever came of it */
 	bool unsure; /* published, but may be lost if the power fails: FILE_E_UNSURE */

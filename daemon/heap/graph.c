@@ -66,7 +66,7 @@ void heap_graph_fini(struct heap_graph *graph)
 	heap_free(graph->strings.first, graph->strings.capacity, sizeof(*graph->strings.first));
 	free(graph->strings.made);
 	free(graph->wide);
-	free(graph->places);
+	heap_free(graph->places, graph->places_capacity, sizeof(*graph->places));
 	*graph = (struct heap_graph){ .nodes = 0 };
 }
 
@@ -77,8 +77,10 @@ static uint64_t larger(uint64_t a, uint64_t b)
 
 uint64_t heap_graph_cost(uint64_t nodes, uint64_t edges, const struct heap_after *after)
 {
-	/* type, flags, name, id, size, place, first edge; edges and their names */
-	uint64_t graph = nodes * (1 + 1 + 4 + 4 + 4 + 4 + 4) + edges * (4 + 4);
+	/* type, flags, name, id, size, place, first edge; edges and their names; places. Their
+	 * table by hash is smaller than what follows it. */
+	uint64_t graph = nodes * (1 + 1 + 4 + 4 + 4 + 4 + 4) + 4 + edges * (4 + 4) +
+			 heap_places_max(nodes) * sizeof(struct heap_place);
 	/* number, node, parent, semi, label, ancestor, dominator, first predecessor, distance,
 	 * owner */
 	uint64_t dominators = nodes * 10 * 4 + edges * 4;

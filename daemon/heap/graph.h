@@ -24,6 +24,9 @@ enum {
 	HEAP_NODES_MAX = (1 << HEAP_EDGE_SHIFT) - 1,
 	HEAP_TYPES_MAX = 48,
 	HEAP_TYPE_NAME_MAX = 32,
+	/* Functions and classes a program has in its sources. What is of more is of no known one.
+	 */
+	HEAP_PLACES_MAX = 1 << 20,
 };
 
 /* By the names V8 gives them; those of other names are numbered after these. */
@@ -86,7 +89,7 @@ struct heap_graph {
 	struct heap_strings strings;
 	struct heap_wide *wide; /* owned: sorted by node */
 	uint32_t wide_n, wide_capacity;
-	struct heap_place *places; /* owned */
+	struct heap_place *places; /* owned: each once */
 	uint32_t places_n, places_capacity;
 	struct heap_script *scripts; /* owned: by id, where the snapshot has nodes of them */
 	uint32_t scripts_n, scripts_capacity;
@@ -107,6 +110,12 @@ struct heap_script {
 	uint32_t node; /* while it is read; 0 of an index */
 	char *url; /* owned; NULL: it has none */
 };
+
+/* Places at the most, of so many nodes. */
+static inline uint32_t heap_places_max(uint64_t nodes)
+{
+	return nodes < HEAP_PLACES_MAX ? (uint32_t)nodes : HEAP_PLACES_MAX;
+}
 
 static inline uint32_t heap_edge_to(uint32_t edge)
 {

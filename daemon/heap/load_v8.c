@@ -12,6 +12,7 @@
 
 #include "heap/alloc.h"
 #include "heap/v8_head.h"
+#include "heap/v8_places.h"
 #include "heap/v8_rows.h"
 #include "heap/v8_rules.h"
 #include "heap/v8_walk.h"
@@ -27,6 +28,7 @@ struct load {
 	struct err *err;
 	struct v8_head head;
 	struct v8_rows rows;
+	struct v8_places places;
 	struct v8_array nodes, edges, locations;
 	struct v8_pool *pool;
 	uint64_t nodes_at, strings_at; /* bytes */
@@ -161,9 +163,10 @@ static int load_locations(struct load *load)
 	if (r < 0)
 		return r;
 	if (!seen)
-		load->graph->place = heap_alloc(load->graph->nodes, sizeof(uint32_t));
-	if (load->graph->place == NULL)
-		return out_of_memory(load->err);
+		r = v8_places_init(&load->places, &load->head, load->graph);
+	if (r < 0)
+		return r == -ENOMEM ? out_of_memory(load->err)
+				    : err_set(load->err, r, "%s", strerror(-r));
 	return load_rows(load, &load->locations, &seen);
 }
 
@@ -192,9 +195,9 @@ static void prepare(struct load *load)
 					 v8_node_rows, &load->rows,       load->options->progress };
 	load->edges = (struct v8_array){ "edges",      load->head.edge.n, load->head.edges,
 					 v8_edge_rows, &load->rows,       load->options->progress };
-	load->locations = (struct v8_array){ "locations", load->head.location.n,
-					     UINT64_MAX,  v8_location_rows,
-					     &load->rows, load->options->progress };
+	load->locations = (struct v8_array){ "locations",   load->head.location.n,
+					     UINT64_MAX,    v8_location_rows,
+					     &load->places, load->options->progress };
 }
 
 static int load_sections(struct load *load)
@@ -235,7 +238,7 @@ static int check(struct load *load)
 			       "section \"strings\", byte %" PRIu64
 			       ": something is named by string %" PRIu32 " of %" PRIu32,
 			       load->strings_at, load->rows.name_max, load->graph->strings.n);
-	r = v8_rows_scripts(load->graph);
+	r = v8_places_scripts(load->graph);
 	return r < 0 ? err_set(load->err, r, "out of memory") : 0;
 }
 
@@ -256,6 +259,7 @@ int heap_load_v8(struct heap_graph *ret, const struct v8_text *text,
 	prepare(&load);
 	r = load_sections(&load);
 	v8_pool_free(load.pool);
+	v8_places_fini(&load.places);
 	pthread_mutex_destroy(&load.rows.lock);
 	if (r == 0)
 		r = check(&load);

@@ -16,13 +16,6 @@ struct v8_rows {
 
 v8_rows_fn v8_node_rows;
 v8_rows_fn v8_edge_rows;
-v8_rows_fn v8_location_rows; /* on one thread at a time */
-
-/*
- * The scripts that locations named, in the order of their ids, each once, and their URLs, for which
- * names have to be in bounds. 0, -ENOMEM.
- */
-int v8_rows_scripts(struct heap_graph *graph);
 
 /* Counts of edges to where they begin. -EBADMSG when they are not as many as there are. */
 int v8_rows_sum(struct heap_graph *graph);

@@ -2,10 +2,15 @@
  * Lists of pages
  *
  * WebKit's server writes a page of HTML in which the titles and addresses of pages stand as they
- * are: a page can have a title that looks like a row of the list. And its browser crashes when a
- * WebSocket asks for a connection it does not have (/socket/7/1/WebPage). So only those of
- * connection 1 are believed, which is the browser's own and there as long as it is: of that, a
- * target that does not exist is refused in good order.
+ * are. And its browser crashes when a WebSocket asks for a connection it does not have
+ * (/socket/7/1/WebPage). So only those of connection 1 are believed, which is the browser's own and
+ * there as long as it is: of that, a target that does not exist is refused in good order.
+ *
+ * Believed is the end of a row as the server writes it, byte by byte, with behind it what the
+ * server writes there: the next row, or the end of the list. So each page that the server lists is
+ * found, whatever is in titles. What is found besides was written into a title by somebody who
+ * means it: such a list is, byte by byte, that of one page more, and nothing in it says otherwise.
+ * WebKit cuts titles after 1000 characters, which has room for three.
  *
  * ios-webkit-debug-proxy writes JSON, the list of one device at a port of its own, and answers 404
  * for a page it does not have.
@@ -31,12 +36,81 @@ const enum webkit_list webkit_list_json = WEBKIT_LIST_JSON;
 typedef int page_fn(void *owner, const char *isolate, const char *path);
 
 static const char html_begin[] = "<html><head><title>Remote inspector</title>";
-static const char html_row[] = "window.location.host + '/socket/1/";
+static const char html_end[] = "</body></html>";
+
+/* Of a row behind its address: what is before the number of the target, and what is after it. */
+static const char row_open[] =
+	"</div></td><td class=\"input\"><input type=\"button\" value=\"Inspect\" onclick=\""
+	"window.open('Main.html?ws=' + window.location.host + '/socket/1/";
+static const char row_close[] =
+	"/WebPage', '_blank', 'location=no,menubar=no,status=no,toolbar=no');\"></td></tr></tbody>";
+
+/* What follows a row: another one; the end of the list, of WebKit 2.38 and newer, and of older. */
+static const char row_begin[] = "<tbody><tr><td class=\"data\"><div class=\"targetname\">";
+static const char rows_end[] = "</table></div></body></html>";
+static const char rows_end_older[] = "</table></body></html>";
+
+static bool begins(const char *at, const char *end, const char *text, size_t size)
+{
+	return (size_t)(end - at) >= size && memcmp(at, text, size) == 0;
+}
+
+static bool is_all(const char *at, const char *end, const char *text, size_t size)
+{
+	return (size_t)(end - at) == size && memcmp(at, text, size) == 0;
+}
+
+/* The first place of the text, or NULL. */
+static const char *find(const char *at, const char *end, const char *text, size_t size)
+{
+	while ((at = memchr(at, text[0], (size_t)(end - at))) != NULL) {
+		if (begins(at, end, text, size))
+			break;
+		at++;
+	}
+	return at;
+}
+
+/* Behind a number of up to eight digits; NULL: there is none. */
+static const char *read_number(const char *at, const char *end, unsigned *ret)
+{
+	enum { DIGITS_MAX = 8 };
+	const char *first = at;
+
+	*ret = 0;
+	for (; at < end && *at >= '0' && *at <= '9'; at++) {
+		if (at - first == DIGITS_MAX)
+			return NULL;
+		*ret = *ret * 10 + (unsigned)(*at - '0');
+	}
+	return at > first ? at : NULL;
+}
+
+/* From behind row_open to behind the row; NULL: it is none that the server can have written. */
+static const char *read_row(const char *at, const char *end, unsigned *ret_target)
+{
+	at = read_number(at, end, ret_target);
+	if (at == NULL || !begins(at, end, row_close, sizeof(row_close) - 1))
+		return NULL;
+	at += sizeof(row_close) - 1;
+	return begins(at, end, row_begin, sizeof(row_begin) - 1) ||
+			       is_all(at, end, rows_end, sizeof(rows_end) - 1) ||
+			       is_all(at, end, rows_end_older, sizeof(rows_end_older) - 1)
+		       ? at
+		       : NULL;
+}
 
 bool webkit_is_list(const char *list, size_t size)
 {
-	return size >= sizeof(html_begin) - 1 &&
-	       memcmp(list, html_begin, sizeof(html_begin) - 1) == 0;
+	return begins(list, list + size, html_begin, sizeof(html_begin) - 1);
+}
+
+static bool is_whole(const char *list, size_t size)
+{
+	const size_t end = sizeof(html_end) - 1;
+
+	return webkit_is_list(list, size) && size >= end &&
+	       memcmp(list + size - end, html_end, end) == 0;
 }
 
 static int each_of_html(const char *list, size_t size, page_fn *fn, void *owner)
@@ -44,22 +118,35 @@ static int each_of_html(const char *list, size_t size, page_fn *fn, void *owner)
 	const char *at = list, *end = list + size;
 	int r = 0;
 
-	if (!webkit_is_list(list, size))
+	if (!is_whole(list, size))
 		return -EPROTO;
-	while (r == 0 && (at = memmem(at, (size_t)(end - at), html_row, sizeof(html_row) - 1))) {
+	while (r == 0 && (at = find(at, end, row_open, sizeof(row_open) - 1)) != NULL) {
 		char isolate[32], path[64];
+		const char *behind;
 		unsigned target;
-		int used = 0;
 
-		at += sizeof(html_row) - 1;
-		/* The list is zero-terminated, and a title has no zero in it. */
-		if (sscanf(at, "%8u/WebPage'%n", &target, &used) != 1 || used == 0)
+		at += sizeof(row_open) - 1;
+		behind = read_row(at, end, &target);
+		if (behind == NULL)
 			continue;
+		at = behind;
 		snprintf(isolate, sizeof(isolate), "page:%u", target);
 		snprintf(path, sizeof(path), "/socket/1/%u/WebPage", target);
 		r = fn(owner, isolate, path);
 	}
 	return r;
+}
+
+/* The number in the path of the address, which is the whole rest of it. */
+static bool read_page(const char *url, const char *prefix, unsigned *ret)
+{
+	const char *path = strstr(url, prefix), *end;
+
+	if (path == NULL)
+		return false;
+	path += strlen(prefix);
+	end = path + strlen(path);
+	return read_number(path, end, ret) == end;
 }
 
 static int each_of_array(const struct tree *list, page_fn *fn, void *owner)
@@ -68,7 +155,7 @@ static int each_of_array(const struct tree *list, page_fn *fn, void *owner)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < tree_size(list); i++) {
-		const char *url = NULL, *path;
+		const char *url = NULL;
 		char isolate[32], own[64];
 		unsigned page;
 
@@ -76,8 +163,7 @@ static int each_of_array(const struct tree *list, page_fn *fn, void *owner)
 			return -ENOENT;
 		if (!tree_string(tree_at(list, i), "webSocketDebuggerUrl", &url))
 			continue;
-		path = strstr(url, prefix);
-		if (path == NULL || sscanf(path + sizeof(prefix) - 1, "%8u", &page) != 1)
+		if (!read_page(url, prefix, &page))
 			return -EPROTO;
 		snprintf(isolate, sizeof(isolate), "page:%u", page);
 		snprintf(own, sizeof(own), "%s%u", prefix, page);

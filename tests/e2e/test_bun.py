@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from lab import readers
+from lab import converted, readers
 from lab.bun import Bun
 from lab.daemon import PLAIN
 from lab.wait import until
@@ -22,7 +22,7 @@ def used(daemon):
     return daemon.value("heapwatch_heap_used_bytes", target="app", isolate="main")
 
 
-def test_from_start_to_end(start_bun, watch):
+def test_from_start_to_end(start_bun, watch, tmp_path):
     bun = start_bun(COUNT)
     daemon = watch(app=bun.address)
     daemon.wait_up("app")
@@ -36,6 +36,7 @@ def test_from_start_to_end(start_bun, watch):
     nodes, edges, count = readers.devtools(snapshot, "KnownThing")
     assert count == 2 * COUNT
     assert readers.memlab(snapshot, "KnownThing") == (nodes, edges, count)
+    converted.stays(snapshot, tmp_path)
     daemon.wait_up("app")
     bun.process.stop()
     daemon.wait_value("heapwatch_up", 0, target="app")

@@ -3,6 +3,9 @@
 from lab import readers
 from lab.daemon import PLAIN
 from lab.deno import Deno
+from lab.wait import until
+
+USED = "heapwatch_heap_used_bytes"
 
 
 def test_a_program_that_ends_by_itself_ends(nursery, watch, tmp_path):
@@ -23,3 +26,19 @@ def test_workers_are_isolates(nursery, watch, tmp_path):
                  daemon.values("heapwatch_heap_used_bytes", target="app")} - {"main"}
     snapshot = daemon.capture("app", isolate=worker)
     assert readers.devtools(snapshot, "WorkerThing")[2] == 4321
+
+
+def isolates(daemon):
+    return {labels["isolate"] for labels, _ in daemon.values(USED, target="app")}
+
+
+def test_a_worker_that_ends_is_gone(nursery, watch, tmp_path):
+    program = Deno(nursery, tmp_path / "deno", "10", "ending")
+    daemon = watch(app=program.address)
+    daemon.wait_up("app")
+    until(lambda: len(isolates(daemon)) == 2, "the worker")
+    program.grow()
+    until(lambda: isolates(daemon) == {"main"}, lambda: f"{isolates(daemon)}; log:\n{daemon.tail()}")
+    assert daemon.value("heapwatch_target_isolates", target="app") == 1
+    assert {i["name"] for i in daemon.target("app")["isolates"]} == {"main"}
+    assert daemon.state("app") == "up" and program.process.running()

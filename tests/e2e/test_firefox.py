@@ -5,10 +5,12 @@ import json
 import os
 import re
 import signal
+import sys
 from contextlib import closing
 
 import pytest
 
+from lab import converted, fxsnapshot, node
 from lab.daemon import PLAIN
 from lab.firefox import Firefox
 from lab.fxsnapshot import Snapshot
@@ -25,9 +27,9 @@ POLL = {"interval": "2s", "timeout": "2s", "backoff_max": "1s"}
 
 @pytest.fixture
 def look(watch):
-    """look(firefox, capture options) -> Daemon"""
+    """look(firefox or its address, capture options) -> Daemon"""
     def start(firefox, **capture):
-        return watch(app=firefox.address,
+        return watch(app=getattr(firefox, "address", firefox),
                      sections={"poll": POLL, "capture": dict(PLAIN, **capture)})
     return start
 
@@ -72,6 +74,7 @@ def test_from_start_to_end(unix, nursery, tmp_path, look):
     snapshot = Snapshot(path)
     assert snapshot.count("KnownThing") == COUNT
     assert snapshot.dangling() == 0
+    converted.holds(converted.convert(path, tmp_path), fxsnapshot.holds(path), "KnownThing", COUNT)
     assert firefox.leftovers() == []
     daemon.wait_up("app")
     grows(daemon, firefox, firefox.isolate)
@@ -239,6 +242,21 @@ def test_a_capture_that_is_cancelled_hurts_nobody(firefox, look):
     until(lambda: firefox.leftovers() == [], "the file is deleted", limit_s=30)
     daemon.wait_up("app")
     assert firefox.process.running()
+
+
+def test_its_file_is_deleted_as_soon_as_it_is_handed_over(nursery, look, tmp_path):
+    """Not when all of it has come: a daemon that is killed meanwhile could not delete it any more."""
+    program = tmp_path / "firefox"  # by its name it is known to be the one that listens
+    program.symlink_to(os.path.realpath(sys.executable))
+    program = nursery.start([program, node.PROGRAMS / "stalling_firefox.py"],
+                            env=dict(node.environment(), TMPDIR=str(tmp_path)))
+    port = program.wait_line(r"^listens at (\d+)")[1]
+    daemon = look(f"127.0.0.1:{port}", guards={"headroom": 0})
+    daemon.wait_value("heapwatch_target_process_start_time_seconds", bool, target="app")
+    daemon.capture("app", isolate="tab:1", wait=False)
+    program.wait_line("^begun")
+    until(lambda: list(tmp_path.glob("*.fxsnapshot")) == [], lambda: f"its file is deleted; log:\n{daemon.tail()}")
+    assert daemon.state("app") == "capturing" and daemon.ready() == [], "it was over: no proof"
 
 
 def test_a_firefox_that_asks_a_person_first(start_daemon):

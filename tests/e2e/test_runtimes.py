@@ -3,7 +3,7 @@ after a forced garbage collection with the exact count of a known class, and its
 
 import pytest
 
-from lab import readers
+from lab import converted, readers
 from lab.cases import COUNT, STARTS
 from lab.daemon import PLAIN
 from lab.wait import until
@@ -27,7 +27,7 @@ def grows(daemon, case):
           lambda: f"{used(daemon, case)} after {before}; log:\n{daemon.tail()}")
 
 
-def test_from_start_to_end(case, watch):
+def test_from_start_to_end(case, watch, tmp_path):
     daemon = watch(app=case.program.address,
                    sections={"capture": dict(PLAIN, guards=case.guards)})
     daemon.wait_up("app")
@@ -38,6 +38,7 @@ def test_from_start_to_end(case, watch):
     nodes, edges, count = readers.devtools(snapshot, "KnownThing")
     assert count == 2 * COUNT
     assert readers.memlab(snapshot, "KnownThing") == (nodes, edges, count)
+    converted.stays(snapshot, tmp_path)
     daemon.wait_up("app")
     grows(daemon, case)
     case.program.process.stop()

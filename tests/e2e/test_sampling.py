@@ -177,7 +177,7 @@ def test_workerd(nursery, watch, tmp_path):
     answer = ask(daemon, isolate=workerd.isolate, duration="2s", interval="8KiB")
     identity = answer.json()["data"]["id"]
     until(lambda: daemon.post(f"/api/v1/captures/{identity}/peek").status == 202, "it samples")
-    workerd.grow(16000, "keep")
+    workerd.visit("keep=16000")
     until(lambda: daemon.api(f"/captures/{identity}")["state"] == "succeeded",
           lambda: f"a profile; log:\n{daemon.tail()}")
     first = top(daemon.storage / "spool" / "ready" / daemon.api(f"/captures/{identity}")["name"])[

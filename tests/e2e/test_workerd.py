@@ -50,3 +50,16 @@ def test_a_capture_is_not_ended_by_a_poll(program, watch):
     daemon.wait_up("app")
     for _ in range(3):
         daemon.capture("app", isolate=program.isolate)
+
+
+def test_a_worker_that_ends_is_gone(nursery, tmp_path, watch):
+    program = Workerd(nursery, tmp_path / "workerd", flags=["--watch"])
+    daemon = watch(app=program.address)
+
+    def isolates():
+        return {labels["isolate"] for labels, _ in daemon.values(USED, target="app")}
+    until(lambda: isolates() == {"worker:main", "worker:second"}, "both")
+    program.drop_second()
+    until(lambda: isolates() == {"worker:main"}, lambda: f"{isolates()}; log:\n{daemon.tail()}")
+    daemon.wait_value("heapwatch_target_isolates", 1, target="app")
+    assert daemon.state("app") == "up" and program.process.running()

@@ -13,6 +13,7 @@ import format as formatting
 import generated
 import headers
 import layers
+import versions
 import words
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +27,7 @@ def heapwatchd():
     return path
 
 
-@pytest.mark.parametrize("check", [layers, budget, headers, formatting, words],
+@pytest.mark.parametrize("check", [layers, budget, headers, formatting, versions, words],
                          ids=lambda check: check.__name__)
 def test_repository_is_clean(check):
     assert check.problems(ROOT) == []
@@ -59,7 +60,7 @@ def complaint(check, root, *words_expected):
         assert word in found, f"not found in: {found!r}"
 
 
-@pytest.mark.parametrize("check", [layers, budget, headers, formatting, words],
+@pytest.mark.parametrize("check", [layers, budget, headers, formatting, versions, words],
                          ids=lambda check: check.__name__)
 def test_clean_tree_has_no_complaint(check, tree):
     assert check.problems(tree("daemon/util/c.h", HEADER + "int c(void);\n")) == []
@@ -137,6 +138,36 @@ def test_words_catches(tree, text, expected):
 
 def test_words_leaves_mktemp_templates_alone(tree):
     assert words.problems(tree("docs/note.md", "mktemp -d /tmp/spool.XXXXXX\n")) == []
+
+
+PACKAGES = """{"dependencies": {"node-22": "npm:node@22.23.3", "node-20": "npm:node@20.20.2",
+"deno": "2.9.6", "bun": "1.4.5", "workerd": "1.20261117.1", "wrangler": "4.86.0"}}"""
+TESTED = """| runtime | versions tested |
+|---|---|
+| Node.js | 20.20, 22.23 |
+| Deno | 2.9.6 |
+| Cloudflare workerd (`workerd`) | 2026-11-17, alone and behind wrangler 4.86 |
+| Bun | 1.4.5 |
+
+| Bun | 0.0.1 |
+"""
+
+
+@pytest.mark.parametrize("old, new, expected", [
+    (", 22.23", ", 22.22", "docs/RUNTIMES.md:3: Node.js: 20.20, 22.22; tests/package.json has 20.20, 22.23"),
+    (", 22.23", "", "docs/RUNTIMES.md:3: Node.js: 20.20; tests/package.json has 20.20, 22.23"),
+    ("2.9.6", "2.9", "docs/RUNTIMES.md:4: Deno: 2.9; tests/package.json has 2.9.6"),
+    ("-17,", "-18,", "docs/RUNTIMES.md:5: Cloudflare workerd: 2026-11-18, 4.86; tests/package.json has "
+     "2026-11-17, 4.86"),
+    ("4.86 ", "4.87 ", "docs/RUNTIMES.md:5: Cloudflare workerd: 2026-11-17, 4.87; tests/package.json has "
+     "2026-11-17, 4.86"),
+    ("| Bun | 1.4.5 |\n", "", "docs/RUNTIMES.md:1: no row of Bun in the first table"),
+    ("1.4.5", "new", "docs/RUNTIMES.md:6: Bun: no version; tests/package.json has 1.4.5"),
+])
+def test_versions_catches(tree, old, new, expected):
+    tree("tests/package.json", PACKAGES)
+    assert versions.problems(tree("docs/RUNTIMES.md", TESTED)) == []
+    assert versions.problems(tree("docs/RUNTIMES.md", TESTED.replace(old, new, 1))) == [expected]
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A relay before an inspector that writes down every message the daemon sends to it."""
 
+import re
 import socket
 import struct
 import threading
@@ -12,17 +13,20 @@ class Frames:
 
     def __init__(self):
         self.messages, self.complaints = [], []
+        self.head = b""  # what came before the upgrade, or all where there is none
         self._bytes = b""
         self._upgraded = False
 
     def feed(self, data):
         self._bytes += data
         if not self._upgraded:
+            self.head = self._bytes
             if not self._bytes.startswith(b"GET /") or b"Upgrade: websocket" not in self._bytes:
                 return
             if b"\r\n\r\n" not in self._bytes:
                 return
             head, self._bytes = self._bytes.split(b"\r\n\r\n", 1)
+            self.head = head
             self._upgraded = True
             for banned in (b"\r\nOrigin:", b"\r\nUser-Agent:", b"permessage-deflate"):
                 if banned.lower() in head.lower():
@@ -78,6 +82,11 @@ class Relay(Listener):
                 heard.feed(data)
                 server.sendall(data)
             server.shutdown(socket.SHUT_RDWR)  # a close alone waits for back()
+
+    def requests(self):
+        """Of HTTP, as {"GET /path", ...}."""
+        return {found.decode() for frames in self.conversations
+                for found in re.findall(rb"^([A-Z]+ \S+) HTTP/1\.1\r$", frames.head, re.MULTILINE)}
 
     def messages(self):
         return [m for frames in self.conversations for m in frames.messages]

@@ -8,6 +8,7 @@ import socket
 import struct
 import threading
 from urllib.parse import unquote
+from urllib.request import urlopen
 
 from . import listener, node
 from .cdp import Client
@@ -103,6 +104,11 @@ class Browser:
             if parent == self.pid and name.startswith(("WebKitWebProces", "WPEWebProcess")):
                 found.add(int(entry))
         return found
+
+    def list(self):
+        """What it shows to a person who looks for pages."""
+        with urlopen(f"http://{self.address}/", timeout=60) as page:
+            return page.read().decode()
 
     def client(self):
         """Another person's Web Inspector: it takes the page."""

@@ -13,7 +13,7 @@ WRANGLER = node.MODULES / "wrangler" / "bin" / "wrangler.js"
 
 CONFIG = """using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
-  services = [(name = "main", worker = .worker), (name = "second", worker = .worker)],
+  services = [(name = "main", worker = .worker)%s],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")]
 );
 const worker :Workerd.Worker = (
@@ -21,6 +21,9 @@ const worker :Workerd.Worker = (
   compatibilityDate = "2025-01-01",
 );
 """
+
+
+SECOND = ', (name = "second", worker = .worker)'
 
 
 def binary():
@@ -42,9 +45,12 @@ class _Program:
         self.address = f"127.0.0.1:{port}"
         self.pid = self.process.pid
 
-    def grow(self, n, what="grow"):
-        url = f"http://127.0.0.1:{self.http}/?{what}={n}"
+    def visit(self, wish):
+        url = f"http://127.0.0.1:{self.http}/?{wish}"
         assert urllib.request.urlopen(url, timeout=60).read().startswith(b"things")
+
+    def grow(self, n):
+        self.visit(f"grow={n}")
 
     def clients(self):
         """How many connections to the inspector it has not closed."""
@@ -54,20 +60,28 @@ class _Program:
 
 
 class Workerd(_Program):
-    """Two workers: `worker:main`, which grows, and `worker:second`."""
+    """Two workers: `worker:main`, which grows, and `worker:second`. What is changed in its
+    configuration it takes over with `flags=["--watch"]`, at the same port."""
 
     isolate = "worker:main"
 
-    def __init__(self, nursery, home):
+    def __init__(self, nursery, home, flags=()):
         home.mkdir(parents=True, exist_ok=True)
-        (home / "config.capnp").write_text(CONFIG)
+        self._config = home / "config.capnp"
+        self._config.write_text(CONFIG % SECOND)
         (home / "workerd.js").write_text((node.PROGRAMS / "workerd.js").read_text())
         self.process = nursery.start(
-            [binary(), "serve", home / "config.capnp", "--inspector-addr=127.0.0.1:0",
-             "--control-fd=1"], env=node.environment())
+            [binary(), "serve", self._config, f"--inspector-addr=127.0.0.1:{_free_port() if flags else 0}",
+             "--control-fd=1", *flags], env=node.environment())
         heard = self.process.wait_line(r'"event":"listen-inspector","port":(\d+)')
         self.http = int(self.process.wait_line(r'"socket":"http","port":(\d+)')[1])
         super().__init__(int(heard[1]))
+
+    def drop_second(self):
+        """A server that is watched begins anew, as the same process, without the second worker."""
+        mark = self.process.mark()
+        self._config.write_text(CONFIG % "")
+        self.process.wait_line('"event":"listen-inspector"', since=mark)
 
 
 class Wrangler(_Program):

@@ -1,5 +1,6 @@
 // Deno: holds Deno.args[0] objects of class KnownThing, each SIGUSR2 adds as many, "workers" starts
-// a worker with things of its own, "leave MS" ends by itself after so long.
+// a worker with things of its own, "ending" one that the next SIGUSR2 ends, "leave MS" ends by itself
+// after so long.
 class KnownThing {
   constructor(i) {
     this.i = i;
@@ -13,15 +14,19 @@ function grow() {
   }
 }
 grow();
-if (Deno.args[1] === 'workers') {
+let worker;
+if (['workers', 'ending'].includes(Deno.args[1])) {
   const url = new URL('deno_worker.js', import.meta.url);
-  const worker = new Worker(url, { type: 'module' });
+  worker = new Worker(url, { type: 'module' });
   await new Promise((resolve) => { worker.onmessage = resolve; });
 }
 if (Deno.args[1] === 'leave') {
   setTimeout(() => {}, Number(Deno.args[2]));
 } else {
   Deno.addSignalListener('SIGUSR2', () => {
+    if (Deno.args[1] === 'ending') {
+      worker.terminate();
+    }
     grow();
     console.log('grown', things.length);
   });

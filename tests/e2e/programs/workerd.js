@@ -1,4 +1,5 @@
-// workerd: GET /?grow=N adds N objects of class KnownThing, /?keep=N keeps N arrays of 128.
+// workerd: GET /?grow=N adds N objects of class KnownThing, /?drop lets go of all, /?keep=N keeps N
+// arrays of 128.
 class KnownThing {
   constructor(i) {
     this.i = i;
@@ -14,6 +15,9 @@ function keepMany(n) {
 export default {
   async fetch(request) {
     const wish = new URL(request.url).searchParams;
+    if (wish.has('drop')) {
+      things.length = 0;
+    }
     for (let i = 0; i < Number(wish.get('grow')); i++) {
       things.push(new KnownThing(i));
     }

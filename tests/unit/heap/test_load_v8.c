@@ -122,3 +122,132 @@ Test(load_v8, damage_is_told_with_its_section)
 		heap_graph_fini(&graph);
 	}
 }
+
+/* ---- where classes are defined ---- */
+
+enum { OBJECTS = 3000 };
+
+/* A root and OBJECTS objects it refers to, and of each `rows` locations. */
+static void write_located(struct buf *text, unsigned rows, void (*put)(struct buf *, unsigned row))
+{
+	buf_init(text, 64 << 20);
+	buf_printf(text,
+		   "{\"snapshot\":{\"meta\":{\"node_fields\":[\"type\",\"name\",\"id\","
+		   "\"self_size\",\"edge_count\"],\"node_types\":[[\"synthetic\",\"object\"],"
+		   "\"string\"],\"edge_fields\":[\"type\",\"name_or_index\",\"to_node\"],"
+		   "\"edge_types\":[[\"element\"],\"string_or_number\",\"node\"],"
+		   "\"location_fields\":[\"object_index\",\"script_id\",\"line\",\"column\"]},"
+		   "\"node_count\":%d,\"edge_count\":%d},\n\"nodes\":[0,0,1,0,%d",
+		   OBJECTS + 1, OBJECTS, OBJECTS);
+	for (unsigned i = 0; i < OBJECTS; i++)
+		buf_printf(text, ",1,1,%u,16,0", 3 + 2 * i);
+	buf_puts(text, "],\n\"edges\":[");
+	for (unsigned i = 0; i < OBJECTS; i++)
+		buf_printf(text, "%s0,%u,%u", i > 0 ? "," : "", i, 5 * (i + 1));
+	buf_puts(text, "],\n\"locations\":[");
+	for (unsigned i = 0; i < rows * OBJECTS; i++) {
+		buf_printf(text, "%s%u,", i > 0 ? "," : "", 5 * (i % OBJECTS + 1));
+		put(text, i);
+	}
+	buf_puts(text, "],\n\"strings\":[\"\",\"Thing\"]}\n");
+	cr_assert_not_null(buf_text(text));
+}
+
+/* What the columns of a graph take, in bytes. */
+static uint64_t held(const struct heap_graph *graph)
+{
+	return (uint64_t)graph->nodes * (1 + 1 + 4 + 4 + 4) + 4 * ((uint64_t)graph->nodes + 1) +
+	       (uint64_t)graph->edges_n * (4 + 4) +
+	       (graph->place != NULL ? (uint64_t)graph->nodes * 4 : 0) +
+	       graph->places_capacity * sizeof(*graph->places);
+}
+
+static void put_either(struct buf *text, unsigned row)
+{
+	buf_printf(text, "7,%u,5", row % 3);
+}
+
+Test(load_v8, a_place_is_kept_once)
+{
+	for (unsigned threads = 1; threads <= 2; threads++) {
+		struct heap_graph graph;
+		struct buf text;
+		struct err err = { .text = "" };
+
+		write_located(&text, 1, put_either);
+		cr_assert_eq(load(&graph, buf_text(&text), text.size, threads, &err), 0, "%s",
+			     err.text);
+		cr_expect_eq(graph.places_n, 3);
+		for (uint32_t i = 1; i <= OBJECTS; i++) {
+			cr_assert_neq(graph.place[i], 0);
+			cr_assert_eq(graph.places[graph.place[i] - 1].script, 7);
+			cr_assert_eq(graph.places[graph.place[i] - 1].line, (i - 1) % 3);
+		}
+		heap_graph_fini(&graph);
+		buf_fini(&text);
+	}
+}
+
+static void put_another(struct buf *text, unsigned row)
+{
+	buf_printf(text, "%u,%u,%u", row, row, row);
+}
+
+/*
+ * The estimate is made of the head, which does not tell how many locations there are. What is held
+ * while dominators are computed, with their ten columns and one of references, is within it.
+ */
+Test(load_v8, places_are_in_the_estimate)
+{
+	for (unsigned rows = 1; rows <= 20; rows += 19) {
+		struct heap_graph graph;
+		struct buf text;
+		struct err err = { .text = "" };
+
+		write_located(&text, rows, put_another);
+		cr_assert_eq(load(&graph, buf_text(&text), text.size, 1, &err), 0, "%s", err.text);
+		cr_expect_geq(graph.places_n, OBJECTS);
+		cr_expect_leq(held(&graph) + (uint64_t)graph.nodes * 40 + graph.edges_n * 4,
+			      heap_graph_cost(graph.nodes, graph.edges_n, NULL), "%u of each",
+			      rows);
+		for (uint32_t i = 1; i <= OBJECTS; i++)
+			cr_assert_eq(graph.places[graph.place[i] - 1].line % OBJECTS, i - 1);
+		heap_graph_fini(&graph);
+		buf_fini(&text);
+	}
+}
+
+/* Three scripts whose one node has an address of 6 MiB, and one with a place of no script's. */
+Test(load_v8, addresses_of_scripts_are_limited)
+{
+	enum { ADDRESS_BYTES = 6 << 20 };
+	struct heap_graph graph;
+	struct buf text;
+	struct err err = { .text = "" };
+	unsigned named = 0;
+
+	buf_init(&text, 64 << 20);
+	buf_puts(&text,
+		 "{\"snapshot\":{\"meta\":{\"node_fields\":[\"type\",\"name\",\"id\","
+		 "\"self_size\",\"edge_count\"],\"node_types\":[[\"synthetic\",\"object\"],"
+		 "\"string\"],\"edge_fields\":[\"type\",\"name_or_index\",\"to_node\"],"
+		 "\"edge_types\":[[\"element\"],\"string_or_number\",\"node\"],"
+		 "\"location_fields\":[\"object_index\",\"script_id\",\"line\",\"column\","
+		 "\"script_object_index\"]},\"node_count\":5,\"edge_count\":0},\n\"nodes\":["
+		 "0,0,1,0,0,1,0,3,8,0,1,0,5,8,0,1,0,7,8,0,1,1,9,8,0],\"edges\":[],\"locations\":["
+		 "5,1,0,0,20,10,2,0,0,20,15,3,0,0,20,20,4,0,0,1000],\"strings\":[\"\","
+		 "\"system / Script / ");
+	for (unsigned i = 0; i < ADDRESS_BYTES; i++)
+		buf_append(&text, "u", 1);
+	buf_puts(&text, "\"]}\n");
+	cr_assert_eq(load(&graph, buf_text(&text), text.size, 1, &err), 0, "%s", err.text);
+	cr_assert_eq(graph.scripts_n, 3);
+	for (uint32_t script = 1; script <= 4; script++) {
+		const char *url = heap_script_url(&graph, script);
+
+		named += url != NULL && strlen(url) == ADDRESS_BYTES;
+	}
+	cr_expect_eq(named, 2);
+	heap_graph_fini(&graph);
+	buf_fini(&text);
+}

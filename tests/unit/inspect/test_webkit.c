@@ -285,10 +285,16 @@ static void says(struct ws *ws, const char *text)
 	ws->events->message(ws->owner, text, strlen(text));
 }
 
-#define HTML(rows) "<html><head><title>Remote inspector</title></head><body>" rows "</body></html>"
+/* As WebKit's server writes it. */
+#define HTML(rows)                                                                                 \
+	"<html><head><title>Remote inspector</title></head><body><h1>Inspectable targets</h1>"     \
+	"<div id='targetlist'><table>" rows "</table></div></body></html>"
 #define ROW(title, path)                                                                           \
-	"<div class=\"targetname\">" title "</div><input onclick=\"window.open('Main.html?ws=' + " \
-	"window.location.host + '" path "', '_blank');\">"
+	"<tbody><tr><td class=\"data\"><div class=\"targetname\">" title                           \
+	"</div><div class=\"targeturl\">http://x/</div></td><td class=\"input\"><input "           \
+	"type=\"button\" value=\"Inspect\" onclick=\"window.open('Main.html?ws=' + "               \
+	"window.location.host + '" path "', '_blank', "                                            \
+	"'location=no,menubar=no,status=no,toolbar=no');\"></td></tr></tbody>"
 
 static const char one_page[] = HTML(ROW("a", "/socket/1/3/WebPage"));
 static const char created[] = "{\"method\":\"Target.targetCreated\",\"params\":{\"targetInfo\":{"

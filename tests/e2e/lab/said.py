@@ -1,0 +1,43 @@
+"""What docs/RUNTIMES.md says the daemon may say to a runtime, and what it said."""
+
+import json
+import re
+from pathlib import Path
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "RUNTIMES.md"
+METHOD = re.compile(r"`([A-Z]\w+\.\w+)`")
+
+
+def rows(section):
+    """The rows of the section's tables, as lists of cells."""
+    text = re.search(rf"^## {re.escape(section)}\n(.*?)(?=^## |\Z)", PAGE.read_text(),
+                     re.MULTILINE | re.DOTALL)[1]
+    return [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+
+
+def listed(section, when=""):
+    """The requests in the first column of the section's tables; those whose second has this word."""
+    return {method for cells in rows(section) if when in cells[1]
+            for method in METHOD.findall(cells[0])}
+
+
+def wrapped(message):
+    """The one that is in it for a worker or a page, or None."""
+    params = message.get("params", {})
+    return json.loads(params["message"]) if message["method"] in (
+        "NodeWorker.sendMessageToWorker", "Target.sendMessageToTarget") else None
+
+
+def messages(relay):
+    """All that was said, each well formed; what was in others beside them."""
+    found = []
+    for raw in relay.messages():
+        message = json.loads(raw.decode("utf-8", errors="strict"))
+        assert 0 <= message["id"] < 1 << 31
+        assert set(message) <= {"id", "method", "params", "sessionId"}, message
+        found.append(message)
+        inner = wrapped(message)
+        if inner:
+            assert set(inner) <= {"id", "method", "params"}, inner
+            found.append(inner)
+    return found
