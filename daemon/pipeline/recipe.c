@@ -50,7 +50,8 @@ const struct option_desc recipe_options[] = {
 	  .def = "strings",
 	  .help = "What is taken out of a snapshot before a byte of it reaches the disk: `strings` "
 		  "blanks the values of strings, `all` also the names of properties that are not "
-		  "in `redact_allow`. Counts and sizes stay as they are." },
+		  "in `redact_allow`, and keys that are numbers. Both cut addresses of scripts, "
+		  "those of profiles too. Counts and sizes stay as they are." },
 	{ .name = "redact_allow",
 	  .type = OPTION_TEXT_LIST,
 	  .offset = AT(redact_allow),

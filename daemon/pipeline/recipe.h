@@ -10,9 +10,9 @@
 #include "conf/option.h"
 
 /*
- * What is taken out of a snapshot before it reaches the disk. STRINGS blanks every string value and
+ * What is taken out of a capture before it reaches the disk. STRINGS blanks every string value and
  * keeps the names of classes, functions and properties; ALL replaces also the names of properties
- * that are not on the allow-list.
+ * that are not on the allow-list, and keys that are numbers. Both cut the addresses of scripts.
  */
 enum redact_level { REDACT_NONE, REDACT_STRINGS, REDACT_ALL };
 
