@@ -169,6 +169,32 @@ def test_no_secret_is_ever_in_the_storage_folder(start_node, watch, major, level
     assert b"Holder" in snapshot.read_bytes(), "names of classes stay"
 
 
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_heap_full_of_strings_costs_no_memory(quick_daemon, start_node, watch, level):
+    """Half a million short ones and 40 MiB of long ones by default, ten times that at
+    HEAPWATCH_TEST_SCALE=1; of each the daemon remembers a byte, and for a while two."""
+    scale = float(os.environ.get("HEAPWATCH_TEST_SCALE", "0.1"))
+    count = round(5e6 * scale)
+    planted = Planted(start_node, 24, filler_mib=round(400 * scale))
+    with cdp.Client(planted.node.port, limit_s=60) as client:
+        assert client.evaluate("globalThis.kept = []; while (kept.length < %d)"
+                               " kept.push(['zq', 'value', kept.length].join('')); kept.length" % count) == count
+    daemon = watch(app=planted.node.address, sections={"capture": {
+        "redact": level, "compress": "zstd", "diagnostics": False, "guards": {"headroom": 0}}})
+    daemon.wait_up("app")
+    daemon.get("/metrics")
+    before = daemon.process.rss_bytes()
+    daemon.process.forget_peak()
+    snapshot = daemon.capture("app", limit_s=300)
+    grown = daemon.process.peak_rss_bytes() - before
+    manifest = json.loads(snapshot.with_name(snapshot.name + ".json").read_text())
+    assert manifest["size_bytes"] > 800e6 * scale
+    assert manifest["redacted_bytes"] < manifest["size_bytes"]
+    assert grown < 16 * MIB + 2 * count, f"{grown / MIB:.1f} MiB"
+    body = subprocess.run(["zstd", "-dc", snapshot], check=True, capture_output=True).stdout
+    assert leaks(body, marks(VALUE)) == [] and body.count(b',""') > count
+
+
 @pytest.fixture
 def cores_wanted():
     """Limits as of a machine that keeps cores: what is not dumped was prevented by the daemon."""
