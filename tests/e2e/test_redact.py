@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab import cdp, readers
+from lab.ctl import Ctl
 from lab.wait import until
 
 LEVELS = ("strings", "all")
@@ -117,6 +118,21 @@ def test_no_secret_passes_and_every_reader_computes_the_same(start_node, major, 
         wanted = sizes(written)
         for level in levels:
             assert sizes(tmp_path / f"written-{level}.heapsnapshot") == wanted
+
+
+def test_the_analyser_reads_keys_that_are_numbers(start_node, major, tmp_path):
+    """Node 24 gives those from 2^31 on a sign."""
+    written, masked = tmp_path / "plain.heapsnapshot", tmp_path / "all.heapsnapshot"
+    Planted(start_node, major, written)
+    redacted("all", written.read_bytes(), masked)
+    counts = readers.devtools(written, "Holder")[:2]
+    for path in (written, masked):
+        seen = Ctl().json("analyze", path, "--no-index")
+        assert (seen["nodes"], seen["edges"]) == counts
+    plain, redacted_one = (Ctl()("retainers", path, "--class=Keyed", "--no-index").stdout
+                           for path in (written, masked))
+    assert "[4029123456] of" in plain
+    assert "[0] of" in redacted_one and "4029123456" not in redacted_one
 
 
 class Watcher:

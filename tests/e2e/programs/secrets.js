@@ -41,7 +41,8 @@ held.push(new Map([[secret('mapkey'), secret('mapvalue')]]));
 held.push(new Set([secret('setitem')]));
 held.push({ [key('own')]: 1, nested: { [key('nested')]: true } });
 held.push(Object.assign(Object.create(null), { [key('dictionary')]: {} }));
-held.push({ 4029123456: new Holder('a'), 4929123456789: new Holder('b') });
+class Keyed extends Holder {}
+held.push({ 4029123456: new Keyed('a'), 4929123456789: new Holder('b') });
 held.push(Object.assign([new Holder('c'), 1, new Holder('d')], { 4129123457: new Holder('e') }));
 const both = key('both'); // the value of one property and the name of another
 held.push({ [both]: secret('other'), keeper: both });
