@@ -12,6 +12,7 @@ from lab import readers
 from lab.cdp import Client, is_sampling, is_tracking
 from lab.ctl import Ctl
 from lab.daemon import POLL, static_config
+from lab.firefox import Firefox
 from lab.node import PROGRAMS
 from lab.wait import until
 
@@ -174,4 +175,24 @@ def test_profiles_that_node_wrote(start_node, start_daemon, tmp_path, major):
     exported = tmp_path / "mine.heapprofile"
     Ctl("-H", f"http://127.0.0.1:{daemon.port}")("export", manifest["id"], "-o", exported)
     assert readers.devtools_profile(exported) == whole
+    assert leaks(daemon) == []
+
+
+def test_what_firefox_tells_of_allocations(nursery, watch, tmp_path):
+    """It does not come as a profile: the addresses are those of single frames."""
+    firefox = Firefox(nursery, tmp_path / "program")
+    daemon = watch(app=firefox.address, sections={"capture": {"redact": "strings"}})
+    daemon.wait_up("app")
+    until(lambda: daemon.value("heapwatch_heap_used_bytes", target="app",
+                               isolate=firefox.isolate), "the tab")
+    source = ("function fromData() { for (let i = 0; i < 500; i++) things.push({ i }); }"
+              " setInterval(fromData, 50); // ") + SECRET.decode()
+    firefox.evaluate("const script = document.createElement('script');"
+                     f" script.src = {json.dumps('data:text/javascript,' + source)};"
+                     " document.head.append(script); 1")
+    ask(daemon, "sampling", isolate=firefox.isolate, duration="3s", interval="1KiB",
+        format=["heapprofile", "pprof"])
+    profile, packed = wait_file(daemon, ".heapprofile"), wait_file(daemon, ".pb.gz")
+    assert addresses_of(profile) == {"fromData": "data:"}
+    assert "fromData" in readers.pprof(packed)["self"]
     assert leaks(daemon) == []
