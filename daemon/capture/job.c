@@ -367,7 +367,8 @@ int capture_job_from_target(struct capture_job *job, const struct download_reque
 	if (request->task != DOWNLOAD_TAKE_SAMPLES)
 		return 0;
 	return profile_job_new(&job->profile, request->runtime->format == SNAPSHOT_GECKO, formats,
-			       &request->samples, job->entry->manifest.started_wall_ms);
+			       (enum redact_level)job->recipe->redact, &request->samples,
+			       job->entry->manifest.started_wall_ms);
 }
 
 void capture_job_from_text(struct capture_job *job, char *text, size_t size)

@@ -8,6 +8,7 @@
 
 #include "inspect/download.h"
 #include "pipeline/gzip.h"
+#include "pipeline/redact_profile.h"
 #include "profile/copy_v8.h"
 #include "profile/pprof.h"
 #include "profile/read_v8.h"
@@ -21,12 +22,14 @@ struct profile_job {
 	bool by_allocation;
 	struct profile profile;
 	struct profile_reader *reader; /* owned */
+	struct redact_profile redact;
 	struct profile_copy copy;
 	struct buf heapprofile, pprof;
 };
 
 int profile_job_new(struct profile_job **ret, bool by_allocation, unsigned formats,
-		    const struct download_samples *samples, int64_t started_wall_ms)
+		    enum redact_level level, const struct download_samples *samples,
+		    int64_t started_wall_ms)
 {
 	struct profile_job *job = calloc(1, sizeof(*job));
 	int r;
@@ -37,6 +40,7 @@ int profile_job_new(struct profile_job **ret, bool by_allocation, unsigned forma
 	buf_init(&job->heapprofile, PROFILE_BYTES_MAX);
 	buf_init(&job->pprof, PROFILE_BYTES_MAX);
 	profile_copy_init(&job->copy, &job->heapprofile);
+	redact_profile_init(&job->redact, level);
 	r = profile_reader_new(&job->reader, &job->profile);
 	if (r < 0) {
 		profile_job_free(job);
@@ -57,6 +61,7 @@ void profile_job_free(struct profile_job *job)
 	if (job == NULL)
 		return;
 	profile_reader_free(job->reader);
+	redact_profile_wipe(&job->redact);
 	profile_fini(&job->profile);
 	buf_fini(&job->heapprofile);
 	buf_fini(&job->pprof);
@@ -75,11 +80,24 @@ static int fail(struct err *err, int r)
 
 int profile_job_event(struct profile_job *job, const struct json_event *event, struct err *err)
 {
-	int r = profile_reader_event(job->reader, event);
+	struct json_event seen = *event;
+	int r = redact_profile_event(&job->redact, &seen);
 
 	if (r == 0)
-		r = profile_copy_event(&job->copy, event);
+		r = profile_reader_event(job->reader, &seen);
+	if (r == 0)
+		r = profile_copy_event(&job->copy, &seen);
 	return r == 0 ? 0 : fail(err, r);
+}
+
+static int enter_frame(struct profile_job *job, const struct download_frame *frame, uint32_t *ret)
+{
+	char name[REDACT_FRAME_MAX], url[REDACT_FRAME_MAX];
+
+	redact_frame_name(job->redact.level, name, frame->name, strlen(frame->name));
+	redact_frame_url(job->redact.level, url, frame->url, strlen(frame->url));
+	return profile_function(&job->profile, name, strlen(name), url, strlen(url), frame->line,
+				frame->column, ret);
 }
 
 int profile_job_allocation(struct profile_job *job, const struct download_frame *stack, size_t n,
@@ -90,9 +108,7 @@ int profile_job_allocation(struct profile_job *job, const struct download_frame 
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		r = profile_function(profile, stack[i].name, strlen(stack[i].name), stack[i].url,
-				     strlen(stack[i].url), stack[i].line, stack[i].column,
-				     &function);
+		r = enter_frame(job, &stack[i], &function);
 		if (r == 0)
 			r = profile_node(profile, node, function, &node);
 	}

@@ -2,13 +2,14 @@
 
 /*
  * The profile of a job: from the events of a download to the bytes of its files. It is held in
- * memory, for it is a few hundred kilobytes and is only right as a whole. Lives on a capture
- * thread.
+ * memory, for it is a few hundred kilobytes and is only right as a whole; names and addresses are
+ * redacted before, so that no format shows more than another. Lives on a capture thread.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "pipeline/recipe.h"
 
 struct download_frame;
 struct download_samples;
@@ -20,7 +21,8 @@ enum { PROFILE_BYTES_MAX = 64 << 20 }; /* of one file */
 
 /* by_allocation: it comes so, not by events. formats: bits of enum sampling_format. 0, -ENOMEM. */
 int profile_job_new(struct profile_job **ret, bool by_allocation, unsigned formats,
-		    const struct download_samples *samples, int64_t started_wall_ms);
+		    enum redact_level level, const struct download_samples *samples,
+		    int64_t started_wall_ms);
 void profile_job_free(struct profile_job *job); /* NULL is fine */
 
 /* All of these: 0; -EPROTO: no profile of V8's, -EFBIG, -ENOMEM, with the text in err. */

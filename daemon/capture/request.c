@@ -72,13 +72,11 @@ static void join(char *dst, size_t size, const struct text_list *list)
 	}
 }
 
-/* Only snapshots have something to be taken out. */
+/* Of our own there is nothing to be taken out. */
 static void describe_recipe(struct manifest *manifest, const struct recipe *recipe,
 			    enum content content)
 {
-	bool is_snapshot = content == CONTENT_V8_SNAPSHOT || content == CONTENT_JSC_SNAPSHOT ||
-			   content == CONTENT_GECKO_SNAPSHOT;
-	int level = is_snapshot ? recipe->redact : REDACT_NONE;
+	int level = content == CONTENT_OWN ? REDACT_NONE : recipe->redact;
 
 	str_copy(manifest->redact, sizeof(manifest->redact), redact_level_name(level));
 	str_copy(manifest->compress, sizeof(manifest->compress),
@@ -121,6 +119,7 @@ static void describe_format(struct manifest *manifest, enum content content, uns
 	const char *format = timeline                            ? "heaptimeline"
 			     : formats == SAMPLING_PPROF         ? "pb.gz"
 			     : content == CONTENT_V8_PROFILE     ? "heapprofile"
+			     : content == CONTENT_SAMPLED        ? "heapprofile"
 			     : content == CONTENT_JSC_SNAPSHOT   ? "jsc.json"
 			     : content == CONTENT_GECKO_SNAPSHOT ? "fxsnapshot"
 			     : content == CONTENT_V8_SNAPSHOT    ? "heapsnapshot"
@@ -141,7 +140,7 @@ enum content content_of(int kind, const struct runtime *runtime)
 
 	if (capture_kind_is_heap(kind))
 		return runtime != NULL ? by_format[runtime->format] : CONTENT_V8_SNAPSHOT;
-	return kind == CAPTURE_KIND_DIAGNOSTICS ? CONTENT_OWN : CONTENT_V8_PROFILE;
+	return kind == CAPTURE_KIND_DIAGNOSTICS ? CONTENT_OWN : CONTENT_SAMPLED;
 }
 
 /* What is packed already is not packed again. */

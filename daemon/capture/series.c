@@ -32,7 +32,7 @@
 static void plan_free(struct series_plan *plan)
 {
 	link_remove(&plan->link);
-	text_list_fini(&plan->recipe.encrypt);
+	recipe_choice_fini(&plan->recipe);
 	free(plan);
 }
 
@@ -43,16 +43,7 @@ static int keep_recipe(struct recipe_choice *dst, const struct recipe *defaults,
 	struct recipe whole;
 	int r = recipe_choose(&whole, defaults, choice);
 
-	*dst = (struct recipe_choice){
-		.redact = whole.redact,
-		.compress = whole.compress,
-		.encrypt = whole.encrypt,
-		.has_redact = true,
-		.has_compress = true,
-		.has_encrypt = true,
-	};
-	whole.encrypt = (struct text_list){ 0 };
-	recipe_fini(&whole);
+	recipe_keep(dst, &whole);
 	return r;
 }
 

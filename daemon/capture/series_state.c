@@ -6,12 +6,12 @@
  *    "gc_before": true, "force": false, "redact": "strings", "compress": "zstd",
  *    "growth": 0.2, "base_bytes": 52428800, "patience_ms": 86400000,
  *    "deadline_ms": 1769990390000, "give_up": false, "reached": false,
- *    "encrypt": ["age1..."], "guards": {...}}
+ *    "compress_level": 1, "redact_allow": ["..."], "encrypt": ["age1..."], "guards": {...}}
  *
- * redact, compress and encrypt are there when the series was asked for with them, guards when its
- * rule has some, growth and the five behind it when it goes by growth. A plan with a member that
- * makes no sense is left out whole: a series that is not resumed is better than one that is sealed
- * or judged otherwise than was said.
+ * The recipe is what it was when the series began; a member of it that is not there is as
+ * configured. guards are there when its rule has some, growth and the five behind it when it goes
+ * by growth. A plan with a member that makes no sense is left out whole: a series that is not
+ * resumed is better than one that is sealed or judged otherwise than was said.
  */
 
 #include "capture/series.h"
@@ -34,19 +34,27 @@ enum { COUNT_MAX = 1000, DAY_MINUTES = 24 * 60 };
 
 /* ---- writing ---- */
 
+static void write_texts(struct json_writer *w, const char *name, const struct text_list *list)
+{
+	json_write_key(w, name);
+	json_write_array(w);
+	for (size_t i = 0; i < list->n; i++)
+		json_write_string(w, list->items[i]);
+	json_write_array_end(w);
+}
+
 static void write_recipe(struct json_writer *w, const struct recipe_choice *recipe)
 {
 	if (recipe->has_redact)
 		json_member_string(w, "redact", redact_level_name(recipe->redact));
 	if (recipe->has_compress)
 		json_member_string(w, "compress", compress_kind_name(recipe->compress));
-	if (!recipe->has_encrypt)
-		return;
-	json_write_key(w, "encrypt");
-	json_write_array(w);
-	for (size_t i = 0; i < recipe->encrypt.n; i++)
-		json_write_string(w, recipe->encrypt.items[i]);
-	json_write_array_end(w);
+	if (recipe->has_compress_level && recipe->compress != COMPRESS_NONE)
+		json_member_uint(w, "compress_level", recipe->compress_level);
+	if (recipe->has_redact_allow)
+		write_texts(w, "redact_allow", &recipe->redact_allow);
+	if (recipe->has_encrypt)
+		write_texts(w, "encrypt", &recipe->encrypt);
 }
 
 static void write_quiet(struct json_writer *w, const struct day_times *quiet)
@@ -143,6 +151,31 @@ static bool read_choice(const struct tree *node, const char *name, struct recipe
 		return true;
 	return tree_string(node, name, &text) &&
 	       options_set(recipe_choice_options, recipe, name, text, NULL) == 0;
+}
+
+static bool read_level(const struct tree *node, struct recipe_choice *recipe)
+{
+	recipe->has_compress_level = tree_get(node, "compress_level") != NULL;
+	return !recipe->has_compress_level ||
+	       (tree_uint(node, "compress_level", &recipe->compress_level) &&
+		recipe_level_is_valid(recipe->compress_level));
+}
+
+static bool read_allow(const struct tree *node, struct recipe_choice *recipe)
+{
+	const struct tree *list = tree_get(node, "redact_allow");
+
+	recipe->has_redact_allow = list != NULL;
+	if (list != NULL && !tree_is_array(list))
+		return false;
+	for (size_t i = 0; i < tree_size(list); i++) {
+		const char *text;
+
+		if (!tree_string(tree_at(list, i), NULL, &text) ||
+		    text_list_add(&recipe->redact_allow, text) < 0)
+			return false;
+	}
+	return true;
 }
 
 static bool read_encrypt(const struct tree *node, struct recipe_choice *recipe)
@@ -278,7 +311,8 @@ static bool read_plan(const struct tree *node, struct series_plan *plan)
 	/* What fell due while nobody was here is due now, with one spacing of patience left. */
 	plan->due_ns = read_time(due_ms, plan->spacing_ns);
 	return read_growth(node, &plan->growth) && read_choice(node, "redact", &plan->recipe) &&
-	       read_choice(node, "compress", &plan->recipe) && read_encrypt(node, &plan->recipe) &&
+	       read_choice(node, "compress", &plan->recipe) && read_level(node, &plan->recipe) &&
+	       read_allow(node, &plan->recipe) && read_encrypt(node, &plan->recipe) &&
 	       read_guards(node, plan);
 }
 
@@ -295,7 +329,7 @@ int series_read(struct captures *captures, const struct tree *array)
 			continue;
 		}
 		log_error("capture", "a series of the state file makes no sense: it ends");
-		text_list_fini(&plan->recipe.encrypt);
+		recipe_choice_fini(&plan->recipe);
 		free(plan);
 	}
 	return 0;

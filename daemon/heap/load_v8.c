@@ -195,6 +195,7 @@ static void prepare(struct load *load)
 					 v8_node_rows, &load->rows,       load->options->progress };
 	load->edges = (struct v8_array){ "edges",      load->head.edge.n, load->head.edges,
 					 v8_edge_rows, &load->rows,       load->options->progress };
+	load->edges.with_signs = true; /* as V8 writes numbers of elements from 2^31 on */
 	load->locations = (struct v8_array){ "locations",   load->head.location.n,
 					     UINT64_MAX,    v8_location_rows,
 					     &load->places, load->options->progress };

@@ -186,18 +186,37 @@ static inline uint64_t number_before(const char *end, bool *overflow)
 	return skip == WORD * 8 ? 0 : of_eight(x >> skip << skip);
 }
 
+/* As number_before(), of which the last digit is at end[-1]. */
+static uint64_t signed_before(const char *end, bool *overflow)
+{
+	uint64_t value = number_before(end, overflow);
+
+	do
+		end--;
+	while ((unsigned char)(*end - '0') <= 9);
+	if (*end != '-' || value == 0)
+		return value;
+	return value <= UINT64_C(1) << 31 ? (UINT64_C(1) << 32) - value : UINT64_MAX;
+}
+
+static inline uint64_t before(const char *end, bool with_signs, bool *overflow)
+{
+	return with_signs ? signed_before(end, overflow) : number_before(end, overflow);
+}
+
 /* As numbers_convert(), block by block where there are blocks. */
-static inline size_t convert_ends(const char *base, uint64_t ends, uint64_t *ret, bool *overflow)
+static inline size_t convert_ends(const char *base, uint64_t ends, bool with_signs, uint64_t *ret,
+				  bool *overflow)
 {
 	size_t n = 0;
 
 	for (; ends != 0; ends &= ends - 1)
-		ret[n++] = number_before(base + __builtin_ctzll(ends), overflow);
+		ret[n++] = before(base + __builtin_ctzll(ends), with_signs, overflow);
 	return n;
 }
 
-size_t numbers_convert(const char *data, size_t *at, size_t size, uint64_t *ret, size_t max,
-		       bool *overflow)
+static inline size_t convert(const char *data, size_t *at, size_t size, bool with_signs,
+			     uint64_t *ret, size_t max, bool *overflow)
 {
 	bool in_number = (unsigned char)(data[*at - 1] - '0') <= 9;
 	size_t n = 0, i = *at;
@@ -207,7 +226,7 @@ size_t numbers_convert(const char *data, size_t *at, size_t size, uint64_t *ret,
 		uint64_t digits = digits_of(data + i);
 		uint64_t ends = (digits << 1 | (uint64_t)in_number) & ~digits;
 
-		n += convert_ends(data + i, ends, ret + n, overflow);
+		n += convert_ends(data + i, ends, with_signs, ret + n, overflow);
 		in_number = digits >> (BLOCK - 1) != 0;
 		i += BLOCK;
 	}
@@ -215,9 +234,21 @@ size_t numbers_convert(const char *data, size_t *at, size_t size, uint64_t *ret,
 		bool digit = (unsigned char)(data[i] - '0') <= 9;
 
 		if (in_number && !digit)
-			ret[n++] = number_before(data + i, overflow);
+			ret[n++] = before(data + i, with_signs, overflow);
 		in_number = digit;
 	}
 	*at = i;
 	return n;
+}
+
+size_t numbers_convert(const char *data, size_t *at, size_t size, uint64_t *ret, size_t max,
+		       bool *overflow)
+{
+	return convert(data, at, size, false, ret, max, overflow);
+}
+
+size_t numbers_convert_signed(const char *data, size_t *at, size_t size, uint64_t *ret, size_t max,
+			      bool *overflow)
+{
+	return convert(data, at, size, true, ret, max, overflow);
 }

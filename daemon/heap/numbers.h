@@ -34,3 +34,10 @@ size_t number_scan(struct number_scan *scan, const char *data, size_t size);
  */
 size_t numbers_convert(const char *data, size_t *at, size_t size, uint64_t *ret, size_t max,
 		       bool *overflow);
+
+/*
+ * The same, slower, where minus signs may stand before numbers, which a scan stops at: such a
+ * number is the 32 bits that have that value with a sign, UINT64_MAX when no 32 bits have.
+ */
+size_t numbers_convert_signed(const char *data, size_t *at, size_t size, uint64_t *ret, size_t max,
+			      bool *overflow);

@@ -25,6 +25,7 @@ struct piece {
 	uint64_t at, size;
 	uint64_t number; /* that ends first in it */
 	uint64_t limit; /* no byte of the array is at or behind it, as far as is known */
+	bool with_signs; /* there was a minus sign, here or before */
 };
 
 struct v8_pool {
@@ -91,25 +92,30 @@ static size_t lead_of(const struct piece *piece)
 	return over > 0 ? fields - over : 0;
 }
 
+typedef size_t convert_fn(const char *data, size_t *at, size_t size, uint64_t *ret, size_t max,
+			  bool *overflow);
+
 static bool convert_piece(struct v8_pool *pool, const struct piece *piece)
 {
 	const char *data = pool->text->data;
 	size_t fields = piece->array->fields, skip = lead_of(piece), have = 0;
 	size_t at = (size_t)piece->at, end = (size_t)(piece->at + piece->size);
 	uint64_t row = (piece->number + skip) / fields, numbers[BATCH + SPARE + SPARE];
+	convert_fn *convert = piece->with_signs ? numbers_convert_signed : numbers_convert;
+	convert_fn *convert_last =
+		piece->array->with_signs ? numbers_convert_signed : numbers_convert;
 	bool overflow = false, last = false;
 
 	while (!last) {
 		size_t n, rows, done;
 
-		have += numbers_convert(data, &at, end, numbers + have, BATCH + SPARE - have,
-					&overflow);
+		have += convert(data, &at, end, numbers + have, BATCH + SPARE - have, &overflow);
 		last = at >= end;
 		n = skip < have ? skip : have;
 		skip -= n;
 		/* The row that is begun goes on in the next piece. */
 		while (last && skip == 0 && (have - n) % fields != 0 && at < piece->limit)
-			have += numbers_convert(data, &at, at + 1, numbers + have, 1, &overflow);
+			have += convert_last(data, &at, at + 1, numbers + have, 1, &overflow);
 		rows = (have - n) / fields;
 		if (overflow) {
 			fail(pool, piece, at, -EBADMSG, "a number is too large");
@@ -267,11 +273,34 @@ static int check_end(const struct v8_pool *pool, const struct v8_array *array, u
 	return 0;
 }
 
+/* Before a number, and behind none: at > 0. */
+static bool is_sign(const struct v8_text *text, uint64_t at)
+{
+	const char *data = text->data;
+
+	return data[at] == '-' && memchr(",[\n \r\t", data[at - 1], 6) != NULL &&
+	       at + 1 < text->size && data[at + 1] >= '0' && data[at + 1] <= '9';
+}
+
+/* As number_scan(), signs and all. */
+static size_t scan_piece(const struct v8_text *text, struct piece *piece, struct number_scan *scan)
+{
+	const char *data = text->data + piece->at;
+	size_t size = (size_t)piece->size, n = number_scan(scan, data, size);
+
+	while (n < size && piece->array->with_signs && is_sign(text, piece->at + n)) {
+		piece->with_signs = true;
+		n++;
+		n += number_scan(scan, data + n, size - n);
+	}
+	return n;
+}
+
 int v8_array_read(struct v8_pool *pool, const struct v8_array *array, uint64_t *at, struct err *err)
 {
 	const struct v8_text *text = pool->text;
 	struct number_scan scan = { .numbers = 0 };
-	bool more = true;
+	bool more = true, with_signs = false;
 	int r;
 
 	while (more) {
@@ -282,13 +311,15 @@ int v8_array_read(struct v8_pool *pool, const struct v8_array *array, uint64_t *
 			.size = left < PIECE_BYTES ? left : PIECE_BYTES,
 			.number = scan.numbers,
 			.limit = text->size,
+			.with_signs = with_signs,
 		};
 		size_t n;
 
 		if (text->mapped)
 			madvise((void *)((uintptr_t)(text->data + *at) & ~(uintptr_t)(PAGE - 1)),
 				piece.size, MADV_POPULATE_READ);
-		n = number_scan(&scan, text->data + *at, piece.size);
+		n = scan_piece(text, &piece, &scan);
+		with_signs = piece.with_signs;
 		more = n == piece.size && n < left;
 		*at += n;
 		heap_progress_tell(array->progress, "reading", (unsigned)(*at * 100 / text->size));

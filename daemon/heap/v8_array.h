@@ -32,6 +32,7 @@ struct v8_array {
 	v8_rows_fn *fn;
 	void *owner;
 	const struct heap_progress *progress; /* borrowed; or NULL */
+	bool with_signs; /* numbers may be negative: numbers_convert_signed() */
 };
 
 /* threads: 1 or 2. The text is borrowed. 0, -ENOMEM, -EAGAIN. */

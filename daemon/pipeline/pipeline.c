@@ -11,6 +11,7 @@
 
 #include "pipeline/age.h"
 #include "pipeline/redact.h"
+#include "pipeline/redact_profile.h"
 #include "pipeline/zstd.h"
 #include "util/err.h"
 #include "util/str.h"
@@ -61,16 +62,21 @@ static int check_redact(const struct recipe *recipe, enum content content, struc
 		       content == CONTENT_JSC_SNAPSHOT ? "JSC" : "SpiderMonkey");
 }
 
-/* A profile has no values to blank (docs/SECURITY.md); our own files hold no secret. */
+/* Our own files hold no secret, or no longer. */
 static int add_redact(struct pipeline *pipeline, const struct recipe *recipe, enum content content)
 {
+	enum redact_level level = (enum redact_level)recipe->redact;
 	struct stage *stage = NULL;
 	int r;
 
-	if (recipe->redact == REDACT_NONE || content != CONTENT_V8_SNAPSHOT)
+	if (level == REDACT_NONE)
 		return 0;
-	r = redact_new(&stage, (enum redact_level)recipe->redact, &recipe->redact_allow,
-		       pipeline->first);
+	if (content == CONTENT_V8_SNAPSHOT)
+		r = redact_new(&stage, level, &recipe->redact_allow, pipeline->first);
+	else if (content == CONTENT_V8_PROFILE)
+		r = redact_profile_new(&stage, level, pipeline->first);
+	else
+		return 0;
 	return add_first(pipeline, stage, r);
 }
 

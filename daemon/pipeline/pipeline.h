@@ -13,6 +13,7 @@ enum content {
 	CONTENT_JSC_SNAPSHOT, /* .jsc.json: names only, no value of any string */
 	CONTENT_GECKO_SNAPSHOT, /* .fxsnapshot: it has no values of strings */
 	CONTENT_V8_PROFILE, /* .heapprofile: names of functions and addresses of scripts only */
+	CONTENT_SAMPLED, /* a profile that was redacted as it came: capture/profile_job.h */
 	CONTENT_OWN, /* written by ourselves, without secrets: diagnostics, lists of scripts */
 };
 

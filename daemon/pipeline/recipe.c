@@ -9,6 +9,8 @@
 
 #include "pipeline/age.h"
 
+enum { COMPRESS_LEVEL_MIN = 1, COMPRESS_LEVEL_MAX = 19 };
+
 #define AT(member)     offsetof(struct recipe, member)
 #define CHOICE(member) offsetof(struct recipe_choice, member)
 
@@ -50,7 +52,8 @@ const struct option_desc recipe_options[] = {
 	  .def = "strings",
 	  .help = "What is taken out of a snapshot before a byte of it reaches the disk: `strings` "
 		  "blanks the values of strings, `all` also the names of properties that are not "
-		  "in `redact_allow`. Counts and sizes stay as they are." },
+		  "in `redact_allow`, and keys that are numbers. Both cut addresses of scripts, "
+		  "those of profiles too. Counts and sizes stay as they are." },
 	{ .name = "redact_allow",
 	  .type = OPTION_TEXT_LIST,
 	  .offset = AT(redact_allow),
@@ -64,8 +67,8 @@ const struct option_desc recipe_options[] = {
 	{ .name = "compress_level",
 	  .type = OPTION_UINT,
 	  .offset = AT(compress_level),
-	  .min = 1,
-	  .max = 19,
+	  .min = COMPRESS_LEVEL_MIN,
+	  .max = COMPRESS_LEVEL_MAX,
 	  .def = "1",
 	  .help = "The level of zstd; higher is smaller and slower." },
 	{ .name = "encrypt",
@@ -123,9 +126,11 @@ int recipe_choose(struct recipe *ret, const struct recipe *defaults,
 	*ret = (struct recipe){
 		.redact = choice->has_redact ? choice->redact : defaults->redact,
 		.compress = choice->has_compress ? choice->compress : defaults->compress,
-		.compress_level = defaults->compress_level,
+		.compress_level = choice->has_compress_level ? choice->compress_level
+							     : defaults->compress_level,
 	};
-	r = copy_list(&ret->redact_allow, &defaults->redact_allow);
+	r = copy_list(&ret->redact_allow,
+		      choice->has_redact_allow ? &choice->redact_allow : &defaults->redact_allow);
 	if (r == 0)
 		r = copy_list(&ret->encrypt,
 			      choice->has_encrypt ? &choice->encrypt : &defaults->encrypt);
@@ -156,4 +161,32 @@ void recipe_fini(struct recipe *recipe)
 {
 	text_list_fini(&recipe->redact_allow);
 	text_list_fini(&recipe->encrypt);
+}
+
+void recipe_keep(struct recipe_choice *ret, struct recipe *recipe)
+{
+	*ret = (struct recipe_choice){
+		.redact = recipe->redact,
+		.compress = recipe->compress,
+		.compress_level = recipe->compress_level,
+		.redact_allow = recipe->redact_allow,
+		.encrypt = recipe->encrypt,
+		.has_redact = true,
+		.has_compress = true,
+		.has_compress_level = true,
+		.has_redact_allow = true,
+		.has_encrypt = true,
+	};
+	recipe->redact_allow = recipe->encrypt = (struct text_list){ 0 };
+}
+
+void recipe_choice_fini(struct recipe_choice *choice)
+{
+	text_list_fini(&choice->redact_allow);
+	text_list_fini(&choice->encrypt);
+}
+
+bool recipe_level_is_valid(uint64_t compress_level)
+{
+	return compress_level >= COMPRESS_LEVEL_MIN && compress_level <= COMPRESS_LEVEL_MAX;
 }

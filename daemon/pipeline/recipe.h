@@ -10,9 +10,9 @@
 #include "conf/option.h"
 
 /*
- * What is taken out of a snapshot before it reaches the disk. STRINGS blanks every string value and
+ * What is taken out of a capture before it reaches the disk. STRINGS blanks every string value and
  * keeps the names of classes, functions and properties; ALL replaces also the names of properties
- * that are not on the allow-list.
+ * that are not on the allow-list, and keys that are numbers. Both cut the addresses of scripts.
  */
 enum redact_level { REDACT_NONE, REDACT_STRINGS, REDACT_ALL };
 
@@ -29,11 +29,14 @@ struct recipe {
 	struct text_list encrypt; /* age recipients; empty: not encrypted */
 };
 
-/* What an action says differently. Zeroed: nothing. */
+/* What an action says differently, or a series that was begun with another recipe. Zeroed: nothing.
+ */
 struct recipe_choice {
 	int redact, compress;
+	uint64_t compress_level; /* this and redact_allow: of a series only */
+	struct text_list redact_allow; /* given and empty: only the built-in ones */
 	struct text_list encrypt; /* given and empty: not encrypted */
-	bool has_redact, has_compress, has_encrypt;
+	bool has_redact, has_compress, has_compress_level, has_redact_allow, has_encrypt;
 };
 
 /* `redact compress compress_level redact_allow encrypt`, to be included in `capture:`. */
@@ -52,6 +55,12 @@ int recipe_choose(struct recipe *ret, const struct recipe *defaults,
  */
 const char *recipe_weakens(const struct recipe *defaults, const struct recipe_choice *choice);
 void recipe_fini(struct recipe *recipe);
+
+/* The whole recipe as a choice, whatever the defaults become: lists move from *recipe. */
+void recipe_keep(struct recipe_choice *ret, struct recipe *recipe);
+void recipe_choice_fini(struct recipe_choice *choice);
+
+bool recipe_level_is_valid(uint64_t compress_level);
 
 const char *redact_level_name(int level); /* "strings" */
 const char *compress_kind_name(int kind);

@@ -4,7 +4,8 @@
  * Redaction of V8 heap snapshots, as a stream. V8 writes nodes and edges before the strings they
  * name, so bitmaps of string indices are enough to decide about each string when it comes: what
  * nothing names that may be kept is blanked. Nodes, edges, sizes and ids stay as they are, so that
- * every tool computes the same numbers as from the whole file.
+ * every tool computes the same numbers as from the whole file; of a key that is a number only its
+ * place among the others is left by REDACT_ALL.
  */
 
 #include "pipeline/recipe.h"

@@ -35,6 +35,7 @@ static const struct type_rule edge_rules[] = {
 	{ "shortcut", { NAME_MARK, NAMED_BY_EDGE } },
 	{ "weak", { NAME_MARK, NAMED_BY_EDGE } },
 	{ "property", { NAME_PROPERTY, NAMED_BY_PROPERTY } },
+	{ "element", { NAME_ELEMENT, 0 } },
 	{ NULL, { NAME_IGNORE, 0 } },
 };
 

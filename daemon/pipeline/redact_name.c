@@ -261,7 +261,7 @@ bool redact_name_is_code(const char *text, size_t size)
 	struct span name = { text, size };
 
 	if (redact_name_is_function(text, size) || memchr(text, '/', size) != NULL ||
-	    begins(name, "node:"))
+	    begins(name, "node:") || (size == 5 && begins(name, "data:")))
 		return true;
 	return begins(name, "(") && redact_name_is_class(text, size);
 }
@@ -335,10 +335,20 @@ static bool is_plain(struct span text)
 	return is_made_of(text.data, text.size, "_$ .,/()[]-+*!&;='>|^~`{}");
 }
 
-/* The name of a script may be a path with a query that is no URL. */
+/* A path with a query or a fragment that is no URL. "#x" alone is a private name. */
+static bool is_cut_path(struct span text)
+{
+	const char *slash = memchr(text.data, '/', text.size);
+	size_t skip = slash != NULL ? (size_t)(slash - text.data) : text.size;
+
+	return memchr(text.data, '?', text.size) != NULL ||
+	       memchr(text.data + skip, '#', text.size - skip) != NULL;
+}
+
+/* The name of a script may be a path. */
 static bool judge(struct redact *redact, unsigned marks, struct span text)
 {
-	bool is_code = (marks & NAMED_BY_CODE) != 0 && memchr(text.data, '?', text.size) != NULL;
+	bool is_code = (marks & NAMED_BY_CODE) != 0 && is_cut_path(text);
 
 	if (is_plain(text))
 		return true;

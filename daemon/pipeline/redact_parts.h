@@ -38,6 +38,7 @@ enum name_mark {
 
 enum name_use {
 	NAME_IGNORE, /* no string index, or of a kind that keeps nothing */
+	NAME_ELEMENT, /* neither, but a key, which may be data: a telephone number */
 	NAME_MARK,
 	NAME_BLANK, /* named 0 instead */
 	NAME_PROPERTY, /* named 0 instead when a node has that name, else marked */
@@ -105,6 +106,8 @@ struct redact {
 	uint64_t number;
 	char digits[REDACT_DIGITS_MAX];
 	unsigned digits_n;
+	uint64_t elements; /* that stand next to each other so far */
+	uint64_t instead; /* of the last number that use_name() did not let through */
 
 	uint8_t *marks; /* enum name_mark by string index */
 	size_t marks_n;

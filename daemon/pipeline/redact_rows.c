@@ -38,10 +38,25 @@ int redact_marks_grow(struct redact *redact, uint64_t index)
 	return 0;
 }
 
-/* 1 when the entry must not be named here: 0 is named instead. */
+/*
+ * Elements of an object are numbered as they stand, which is what those of an array without holes
+ * have already. The edges of an object stand together, with one that is no element among them: its
+ * map.
+ */
+static inline int use_element(struct redact *redact, uint64_t index)
+{
+	redact->instead = redact->elements++;
+	return redact->level == REDACT_ALL && index != redact->instead;
+}
+
+/* 1 when the number must not stand here, but `instead`. */
 static inline int use_name(struct redact *redact, struct name_rule rule, uint64_t index)
 {
-	if (rule.use == NAME_IGNORE) /* the index of an element, which names no string */
+	if (rule.use == NAME_ELEMENT)
+		return use_element(redact, index);
+	redact->elements = 0;
+	redact->instead = 0;
+	if (rule.use == NAME_IGNORE)
 		return 0;
 	if (index > redact->index_max)
 		redact->index_max = index;
@@ -58,6 +73,19 @@ static inline int use_name(struct redact *redact, struct name_rule rule, uint64_
 		return 1;
 	redact->marks[index] |= rule.mark;
 	return 0;
+}
+
+static int emit_instead(struct redact *redact)
+{
+	char digits[REDACT_DIGITS_MAX];
+	size_t at = sizeof(digits);
+	uint64_t left = redact->instead;
+
+	do {
+		digits[--at] = (char)('0' + left % 10);
+		left /= 10;
+	} while (left > 0);
+	return redact_emit(redact, digits + at, sizeof(digits) - at);
 }
 
 /* ---- eight bytes at a time ---- */
@@ -142,7 +170,7 @@ static inline int take_row(struct redact *redact, const struct redact_rows *rows
 		return r < 0 ? r : 1;
 	r = redact_pass(redact, name, n);
 	if (r == 0)
-		r = redact_emit(redact, "0", 1);
+		r = emit_instead(redact);
 	return r == 0 ? 1 : r;
 }
 
@@ -181,16 +209,23 @@ static bool is_name(const struct redact *redact)
 	return (redact->rows->name_columns & 1u << redact->column) != 0;
 }
 
-/* What was kept back of a name goes out, or 0 in its stead. */
-static int end_name(struct redact *redact)
+/* By which the name in this column goes. */
+static struct name_rule rule_here(const struct redact *redact)
 {
 	const struct redact_rows *rows = redact->rows;
-	unsigned by = rows->type_column < 0 ? redact->column : redact->type;
-	int r = use_name(redact, rows->rules[by], redact->number);
+
+	return rows->rules[rows->type_column < 0 ? redact->column : redact->type];
+}
+
+/* What was kept back of a name goes out, or what is to stand instead. */
+static int end_name(struct redact *redact)
+{
+	bool negative = redact->digits[0] == '-';
+	int r = use_name(redact, rule_here(redact), negative ? UINT64_MAX : redact->number);
 
 	if (r < 0)
 		return r;
-	return r == 1 ? redact_emit(redact, "0", 1)
+	return r == 1 ? emit_instead(redact)
 		      : redact_emit(redact, redact->digits, redact->digits_n);
 }
 
@@ -217,9 +252,30 @@ static int end_digits(struct redact *redact)
 static int begin_digits(struct redact *redact)
 {
 	redact->number = 0;
-	redact->digits_n = 0;
+	if (redact->expect != EXPECT_DIGIT)
+		redact->digits_n = 0;
 	redact->expect = IN_NUMBER;
 	return is_name(redact) ? redact_pass(redact, redact->at, 0) : 0;
+}
+
+/* V8 may write a key of 2^31 and more as what it is in 32 bits with a sign; no string has such. */
+static bool may_be_negative(const struct redact *redact)
+{
+	if ((int)redact->column == redact->rows->type_column)
+		return false;
+	return !is_name(redact) || rule_here(redact).use <= NAME_ELEMENT;
+}
+
+/* Of a name it is kept back, as its digits are. */
+static int take_minus(struct redact *redact)
+{
+	int r = is_name(redact) ? redact_pass(redact, redact->at, 1) : 0;
+
+	redact->digits[0] = '-';
+	redact->digits_n = 1;
+	redact->expect = EXPECT_DIGIT;
+	redact->at++;
+	return r;
 }
 
 /* Only of a type and of a name is the value of interest; a name is kept back as it is. */
@@ -258,9 +314,8 @@ static int take_other(struct redact *redact, char c)
 {
 	if (c == ',' && redact->expect == EXPECT_COMMA) {
 		redact->expect = EXPECT_VALUE;
-	} else if (c == '-' && redact->expect <= EXPECT_VALUE && !is_name(redact) &&
-		   (int)redact->column != redact->rows->type_column) {
-		redact->expect = EXPECT_DIGIT;
+	} else if (c == '-' && redact->expect <= EXPECT_VALUE && may_be_negative(redact)) {
+		return take_minus(redact);
 	} else if (c == ']' && redact->expect != EXPECT_VALUE && redact->expect != EXPECT_DIGIT) {
 		return end_rows(redact);
 	} else if (redact->expect == EXPECT_DIGIT ||

@@ -5,17 +5,15 @@
  * text, and with our own member at its end (profile/read_v8.h): what the bytes are of.
  */
 
-#include "json/scan.h"
-#include "util/buf.h"
+#include "json/copy.h"
 
 struct profile;
 
 struct profile_copy {
-	struct buf *buf; /* borrowed; its sticky error is the copy's */
-	uint64_t filled[JSON_DEPTH_MAX / 64 + 1]; /* bit by depth: something stands there already */
-	bool after_key, in_text;
+	struct json_copy json;
 };
 
+/* buf is borrowed; its sticky error is the copy's. */
 void profile_copy_init(struct profile_copy *copy, struct buf *buf);
 
 /* One event of the profile, which is an object; the end of that is left out. 0, the buffer's. */

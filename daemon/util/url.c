@@ -38,11 +38,18 @@ static bool is_data(const char *text, size_t at, size_t size)
 	return begins(text + at, size - at, "data:") && (at == 0 || !is_word(text[at - 1]));
 }
 
+/* Node's inspector makes a URL of a path, and its "?" and "#" are quoted there. */
+static bool is_end(const char *text, size_t size)
+{
+	return text[0] == '?' || text[0] == '#' || begins(text, size, "%3F") ||
+	       begins(text, size, "%3f") || begins(text, size, "%23");
+}
+
 size_t url_strip(char *dst, const char *text, size_t size, bool whole)
 {
 	size_t n = 0, at = 0;
 
-	while (at < size && !(whole && (text[at] == '?' || text[at] == '#'))) {
+	while (at < size && !(whole && is_end(text + at, size - at))) {
 		if (is_data(text, at, size)) {
 			memcpy(dst + n, text + at, 5);
 			return n + 5;

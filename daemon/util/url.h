@@ -8,10 +8,11 @@
 struct buf;
 
 /*
- * Copies text without who logs in ("user:password@"), without what stands behind a path (from "?"
- * or "#" on), and without what a data: URL carries. Text around a URL stays, up to the first of
- * these cuts. whole: all of the text is a URL or a path; otherwise only behind "://" is anything
- * cut. dst: size bytes, not terminated; returns how many were written.
+ * What is kept of an address, in whatever is written: copies text without who logs in
+ * ("user:password@"), without what stands behind a path (from "?" or "#" on, quoted ones too), and
+ * without what a data: URL carries. Text around a URL stays, up to the first of these cuts. whole:
+ * all of the text is a URL or a path; otherwise only behind "://" is anything cut. dst: size bytes,
+ * not terminated; returns how many were written.
  */
 size_t url_strip(char *dst, const char *text, size_t size, bool whole);
 

@@ -4,6 +4,7 @@ daemon no memory and nobody else their turn."""
 import hashlib
 import json
 import os
+import re
 import statistics
 import subprocess
 import threading
@@ -248,6 +249,27 @@ def test_series_goes_on_after_a_restart(usual, start_daemon):
     assert [m["series_index"] for m in taken] == [1, 2, 3]
     assert {m["series"] for m in taken} == {first["id"]}
     assert again.process.running()
+
+
+# Why V8 collected, as --trace-gc tells: because it was asked to, and before each snapshot.
+ASKED, SNAPSHOT = "low memory notification", "heap profiler"
+
+
+@pytest.mark.parametrize("gc_before", (True, False), ids=("asked", "not-asked"))
+def test_garbage_is_collected_before_each_of_a_series(start_node, watch, major, gc_before):
+    node = start_node(major, "idle", flags=("--trace-gc",))
+    daemon = watch(app=node.address)
+    daemon.wait_up("app")
+    series = {"count": 2, "spacing": "2s", "gc_before": gc_before}
+    assert ask(daemon, "app", series=series).status == 202
+    assert [m["series_index"] for m in wait_listed(daemon, 2)] == [1, 2]
+
+    def reasons():
+        """Of full collections, those of one reason in a row as one."""
+        found = re.findall(rf"Mark-Compact.* ({ASKED}|{SNAPSHOT});", node.process.output())
+        return [reason for i, reason in enumerate(found) if i == 0 or found[i - 1] != reason]
+    wanted = 2 * [ASKED, SNAPSHOT] if gc_before else [SNAPSHOT]
+    until(lambda: reasons() == wanted, lambda: f"{wanted}, not {reasons()}")
 
 
 def test_deleting_the_first_ends_its_series(usual):

@@ -12,11 +12,16 @@ from pathlib import Path
 import pytest
 
 from lab import cdp, readers
+from lab.ctl import Ctl
 from lab.wait import until
 
 LEVELS = ("strings", "all")
 VALUE, KEY = "zqvalue", "zqkey"  # how secrets.js begins each value and each name
 NUMBER = "12345678.90625"
+# Of the keys that are numbers, each as it stands in a file: of elements Node 24 writes the lower 32
+# bits with their sign.
+NUMBERS_AS_KEYS = ((b"4029123456", b"-265843840"), (b"4129123457", b"-165843839"),
+                   (b"4929123456789",))
 FILLER_MIB = 1
 MIB = 1 << 20
 
@@ -70,7 +75,11 @@ class Planted:
 
 def keys_of(level):
     """What a level says of the names of properties that were planted."""
-    return marks(KEY) if level == "all" else set()
+    return marks(KEY).union(*NUMBERS_AS_KEYS) if level == "all" else set()
+
+
+def shows_numbers(body):
+    return all(any(form in body for form in forms) for forms in NUMBERS_AS_KEYS)
 
 
 def over_inspector(node):
@@ -96,6 +105,7 @@ def test_no_secret_passes_and_every_reader_computes_the_same(start_node, major, 
     for way, plain in (("written", written.read_bytes()), ("sent", over_inspector(planted.node))):
         planted.assert_all_in(plain)
         assert NUMBER.encode() in plain
+        assert shows_numbers(plain)
         for level in LEVELS:
             body = redacted(level, plain, tmp_path / f"{way}-{level}.heapsnapshot")
             assert leaks(body, planted.never | keys_of(level) | {NUMBER.encode()}) == []
@@ -103,10 +113,26 @@ def test_no_secret_passes_and_every_reader_computes_the_same(start_node, major, 
             if level == "strings":
                 kept = [as_v8_writes(key) in body for key in planted.keys.values()]
                 assert all(kept), "names of properties stay"
+                assert shows_numbers(body)
     for sizes, levels in ((readers.devtools_sizes, LEVELS), (readers.memlab_sizes, ("all",))):
         wanted = sizes(written)
         for level in levels:
             assert sizes(tmp_path / f"written-{level}.heapsnapshot") == wanted
+
+
+def test_the_analyser_reads_keys_that_are_numbers(start_node, major, tmp_path):
+    """Node 24 gives those from 2^31 on a sign."""
+    written, masked = tmp_path / "plain.heapsnapshot", tmp_path / "all.heapsnapshot"
+    Planted(start_node, major, written)
+    redacted("all", written.read_bytes(), masked)
+    counts = readers.devtools(written, "Holder")[:2]
+    for path in (written, masked):
+        seen = Ctl().json("analyze", path, "--no-index")
+        assert (seen["nodes"], seen["edges"]) == counts
+    plain, redacted_one = (Ctl()("retainers", path, "--class=Keyed", "--no-index").stdout
+                           for path in (written, masked))
+    assert "[4029123456] of" in plain
+    assert "[0] of" in redacted_one and "4029123456" not in redacted_one
 
 
 class Watcher:
@@ -157,6 +183,32 @@ def test_no_secret_is_ever_in_the_storage_folder(start_node, watch, major, level
     manifest = json.loads(snapshot.with_name(snapshot.name + ".json").read_text())
     assert manifest["redact"] == level
     assert b"Holder" in snapshot.read_bytes(), "names of classes stay"
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_heap_full_of_strings_costs_no_memory(quick_daemon, start_node, watch, level):
+    """Half a million short ones and 40 MiB of long ones by default, ten times that at
+    HEAPWATCH_TEST_SCALE=1; of each the daemon remembers a byte, and for a while two."""
+    scale = float(os.environ.get("HEAPWATCH_TEST_SCALE", "0.1"))
+    count = round(5e6 * scale)
+    planted = Planted(start_node, 24, filler_mib=round(400 * scale))
+    with cdp.Client(planted.node.port, limit_s=60) as client:
+        assert client.evaluate("globalThis.kept = []; while (kept.length < %d)"
+                               " kept.push(['zq', 'value', kept.length].join('')); kept.length" % count) == count
+    daemon = watch(app=planted.node.address, sections={"capture": {
+        "redact": level, "compress": "zstd", "diagnostics": False, "guards": {"headroom": 0}}})
+    daemon.wait_up("app")
+    daemon.get("/metrics")
+    before = daemon.process.rss_bytes()
+    daemon.process.forget_peak()
+    snapshot = daemon.capture("app", limit_s=300)
+    grown = daemon.process.peak_rss_bytes() - before
+    manifest = json.loads(snapshot.with_name(snapshot.name + ".json").read_text())
+    assert manifest["size_bytes"] > 800e6 * scale
+    assert manifest["redacted_bytes"] < manifest["size_bytes"]
+    assert grown < 16 * MIB + 2 * count, f"{grown / MIB:.1f} MiB"
+    body = subprocess.run(["zstd", "-dc", snapshot], check=True, capture_output=True).stdout
+    assert leaks(body, marks(VALUE)) == [] and body.count(b',""') > count
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """As a service of systemd: its notifications, its sockets, its unit, and a real boot."""
 
+import json
 import os
 import re
 import shutil
@@ -242,6 +243,61 @@ def test_lives_under_a_real_systemd(request):
     box.run("systemctl", "stop", "heapwatchd")
     assert box.show("heapwatchd", "Result") == "success"
     assert box.show("app", "ActiveState") == "active"
+
+
+def sampling(box):
+    """Is one under way?"""
+    listed = json.loads(box.get("/api/v1/captures") or "{}")
+    return any(capture["kind"] == "sampling" and capture["state"] == "running"
+               for capture in listed.get("data", {}).get("running", []))
+
+
+# What becomes of a capture: message id, its fields, and how the catalog begins what it says.
+OUTCOMES = (
+    ("c16a4d9d7f58452daa160db270e8e611", {"RULE": "Any", "KIND": "snapshot"},
+     "A capture of target app is complete"),
+    ("31fd108702744bada8dd92bf931fce5c", {"RULE": "Small", "REASON": "max_heap"},
+     "A capture of target app was not taken"),
+    ("c7eb39b54c4b4ddc9f4981a118d9a5cf", {"RULE": "Long", "KIND": "sampling", "REASON": "lost"},
+     "A capture of target app has failed"),
+)
+RULES_OF_OUTCOMES = RULES + """\
+  - alert: Small
+    when: {metric: heap_used, above: 1MiB}
+    guards: {max_heap: 1KiB}
+    actions: [{capture: snapshot}]
+  - alert: Long
+    when: {metric: heap_used, above: 1MiB}
+    actions: [{capture: sampling, duration: 1h}]
+"""
+
+
+def test_the_journal_tells_what_became_of_a_capture(request):
+    if not bootable():
+        return
+    box = request.getfixturevalue("booted")
+    (box.etc / "rules.yaml").write_text(RULES_OF_OUTCOMES)
+    start_service(box)
+
+    def log():
+        return box.run("journalctl", "-u", "heapwatchd", "--no-pager")[1]
+
+    def told(outcome):
+        identity, fields, _ = outcome
+        return box.journal(f"MESSAGE_ID={identity}", "HEAPWATCH_TARGET=app", "HEAPWATCH_ISOLATE=main",
+                           *(f"HEAPWATCH_{name}={value}" for name, value in fields.items()))
+    complete, suppressed, failed = OUTCOMES
+    until(lambda: told(complete), log)
+    until(lambda: told(suppressed), log)
+    until(lambda: sampling(box), log)
+    box.run("systemctl", "kill", "--signal=SIGKILL", "app")
+    until(lambda: told(failed), log)
+    box.run("journalctl", "--update-catalog")
+    for outcome in OUTCOMES:
+        identity, fields, subject = outcome
+        assert len(told(outcome)) == 1
+        said = box.run("journalctl", "-x", "--no-pager", f"MESSAGE_ID={identity}")[1]
+        assert subject in said and fields.get("REASON", "") in said
 
 
 def test_opens_the_inspector_of_another_users_program(request):

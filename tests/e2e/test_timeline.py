@@ -7,7 +7,7 @@ import json
 import pytest
 
 from lab import numbers, readers
-from lab.cdp import Client
+from lab.cdp import Client, is_tracking
 from lab.chromium import Chromium, isolate
 from lab.ctl import Ctl
 from lab.daemon import PLAIN
@@ -18,14 +18,6 @@ from lab.workerd import Workerd
 
 LEVEL = 0.55  # of the speed before, as in test_harm.py
 NO_GUARDS = dict(PLAIN, guards={"headroom": 0})
-
-
-def is_tracking(client):
-    """Objects have ids only while somebody tracks them."""
-    found = client.call("Runtime.evaluate", expression="globalThis", objectGroup="test")
-    answer = client.call("HeapProfiler.getHeapObjectId", objectId=found["result"]["objectId"])
-    client.call("Runtime.releaseObjectGroup", objectGroup="test")
-    return answer["heapSnapshotObjectId"] != "0"
 
 
 def wait_interval(client):

@@ -35,11 +35,18 @@ static int redact_level_of(const char *name)
 
 static enum content content_of(const char *name)
 {
-	static const char *const names[] = { "snapshot", "profile", "own" };
+	static const struct {
+		const char *name;
+		enum content content;
+	} contents[] = {
+		{ "snapshot", CONTENT_V8_SNAPSHOT },
+		{ "profile", CONTENT_V8_PROFILE },
+		{ "own", CONTENT_OWN },
+	};
 
-	for (unsigned i = 0; i < 3; i++)
-		if (strcmp(name, names[i]) == 0)
-			return (enum content)i;
+	for (size_t i = 0; i < sizeof(contents) / sizeof(contents[0]); i++)
+		if (strcmp(name, contents[i].name) == 0)
+			return contents[i].content;
 	errx(2, "%s is no kind of content", name);
 }
 

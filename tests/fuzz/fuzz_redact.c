@@ -1,7 +1,8 @@
 /*
  * Redaction of hostile bytes. However they are cut, the verdict is the same and so is the result;
  * what was JSON is JSON afterwards, with as many nodes, edges and strings; a node of strings names
- * entry 0, and an entry has text only when something names it that may keep its name.
+ * entry 0, and an entry has text only when something names it that may keep its name; elements that
+ * stand together are numbered as they stand, at the higher level.
  *
  * The first byte is the size of the pieces, the second the level.
  */
@@ -187,7 +188,31 @@ static void check_nodes(const struct tree *in, const struct tree *out)
 	}
 }
 
-static void check_document(const char *in, size_t in_size, const char *out, size_t out_size)
+static bool is_element(const struct table *edges, size_t row)
+{
+	const char *type;
+
+	return tree_string(tree_at(edges->types, (size_t)cell(edges, row, edges->type)), NULL,
+			   &type) &&
+	       strcmp(type, "element") == 0;
+}
+
+static void check_elements(const struct tree *out)
+{
+	struct table edges = table_of(out, "edges", "snapshot.meta.edge_fields",
+				      "snapshot.meta.edge_types", "name_or_index");
+	uint64_t number = 0;
+
+	for (size_t row = 0; row < rows_of(&edges); row++) {
+		bool element = is_element(&edges, row);
+
+		must(!element || cell(&edges, row, edges.name) == number);
+		number = element ? number + 1 : 0;
+	}
+}
+
+static void check_document(enum redact_level level, const char *in, size_t in_size, const char *out,
+			   size_t out_size)
 {
 	static const char *const arrays[] = { "nodes", "edges", "strings" };
 	struct tree *before, *after;
@@ -200,6 +225,8 @@ static void check_document(const char *in, size_t in_size, const char *out, size
 		     tree_size(tree_get(after, arrays[i])));
 	check_nodes(before, after);
 	check_strings(before, after);
+	if (level == REDACT_ALL)
+		check_elements(after);
 	tree_free(before);
 	tree_free(after);
 }
@@ -218,7 +245,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (r == 0) {
 		must(whole.out.size == parts.out.size &&
 		     memcmp(whole.out.data, parts.out.data, whole.out.size) == 0);
-		check_document((const char *)data + 2, size - 2, whole.out.data, whole.out.size);
+		check_document(level, (const char *)data + 2, size - 2, whole.out.data,
+			       whole.out.size);
 	}
 	buf_fini(&whole.out);
 	buf_fini(&parts.out);

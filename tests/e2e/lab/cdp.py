@@ -105,3 +105,11 @@ class Client:
 def is_sampling(client):
     client.send("HeapProfiler.getSamplingProfile")
     return "result" in client.receive()
+
+
+def is_tracking(client):
+    """Objects have ids only while somebody tracks them."""
+    found = client.call("Runtime.evaluate", expression="globalThis", objectGroup="test")
+    answer = client.call("HeapProfiler.getHeapObjectId", objectId=found["result"]["objectId"])
+    client.call("Runtime.releaseObjectGroup", objectGroup="test")
+    return answer["heapSnapshotObjectId"] != "0"

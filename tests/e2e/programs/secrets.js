@@ -2,7 +2,9 @@
 // Plants secrets wherever a heap snapshot could show one, each with a name of its own, and says
 // which: `planted {"values": {place: text}, "keys": {place: text}}`. A value is something that no
 // level of redaction may let through; a key is the name of a property, which `strings` keeps.
-// A symbol's description is a value, unless it is the name of a property.
+// A symbol's description is a value, unless it is the name of a property. Keys that are numbers, of
+// cards and telephones, are always the same: 4029123456, 4129123457 and 4929123456789, of which the
+// first two are elements to V8.
 //   secrets.js [MEBIBYTES of secrets more] [FILE for a heap snapshot with the texts of numbers]
 const vm = require('node:vm');
 const v8 = require('node:v8');
@@ -39,6 +41,9 @@ held.push(new Map([[secret('mapkey'), secret('mapvalue')]]));
 held.push(new Set([secret('setitem')]));
 held.push({ [key('own')]: 1, nested: { [key('nested')]: true } });
 held.push(Object.assign(Object.create(null), { [key('dictionary')]: {} }));
+class Keyed extends Holder {}
+held.push({ 4029123456: new Keyed('a'), 4929123456789: new Holder('b') });
+held.push(Object.assign([new Holder('c'), 1, new Holder('d')], { 4129123457: new Holder('e') }));
 const both = key('both'); // the value of one property and the name of another
 held.push({ [both]: secret('other'), keeper: both });
 

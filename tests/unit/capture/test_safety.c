@@ -16,6 +16,7 @@
 #include "scene.h"
 #include "util/clock.h"
 #include "util/err.h"
+#include "util/str.h"
 #include "watch/procfs.h"
 
 #define MIB    (1ull << 20)
@@ -149,6 +150,37 @@ Test(safety, headroom_by_runtime)
 	       "group: limit 64 GiB, 900 MiB used; host: 8 GiB available)");
 	put_available(8800 * MIB);
 	AGREES(NULL, true);
+}
+
+/* What is not measured counts as the worst; both sides of what each needs. */
+Test(safety, headroom_of_each_runtime)
+{
+	static const struct {
+		const char *runtime, *engine;
+		uint64_t heaps;
+		const char *text;
+	} cases[] = {
+		{ "node", "v8", 22, "22 x 400 MiB = 8.5 GiB, 8.5 GiB are" },
+		{ "bun", "jsc", 12, "12 x 400 MiB = 4.6 GiB, 4.6 GiB are" },
+		{ "firefox", "spidermonkey", 18, "18 x 400 MiB = 7 GiB, 7 GiB are" },
+		{ "webkit", "jsc", 22, "22 x 400 MiB = 8.5 GiB, 8.5 GiB are" },
+		{ "safari", "jsc", 22, "22 x 400 MiB = 8.5 GiB, 8.5 GiB are" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t needed = cases[i].heaps * 400 * MIB;
+		struct err err = { 0 };
+
+		str_copy(shop->identity.runtime, sizeof(shop->identity.runtime), cases[i].runtime);
+		str_copy(shop->identity.engine, sizeof(shop->identity.engine), cases[i].engine);
+		put_available(needed);
+		AGREES(NULL, true);
+		put_available(needed - MIB);
+		cr_expect_eq(safety_judge(&scene.captures, shop, "main", CAPTURE_KIND_SNAPSHOT,
+					  NULL, true, &err),
+			     REFUSAL_HEADROOM, "%s", cases[i].runtime);
+		cr_expect_not_null(strstr(err.text, cases[i].text), "%s", err.text);
+	}
 }
 
 Test(safety, headroom_takes_cache_for_free)

@@ -288,6 +288,48 @@ Test(series, is_resumed_as_it_was)
 	cr_expect_str_eq(plan->recipe.encrypt.items[0], recipient);
 }
 
+static void set_recipe(struct recipe *recipe, uint64_t level, const char *const *allow)
+{
+	text_list_fini(&recipe->redact_allow);
+	recipe->compress = COMPRESS_ZSTD;
+	recipe->compress_level = level;
+	for (; *allow != NULL; allow++)
+		cr_assert_eq(text_list_add(&recipe->redact_allow, *allow), 0);
+}
+
+/* What was configured when it began counts for all of it, whatever is configured when it goes on.
+ */
+Test(series, keeps_the_whole_recipe)
+{
+	static const char *const then[] = { "mine", "\"quoted\"", NULL };
+	static const char *const now[] = { "secret", NULL }, *const none[] = { NULL };
+	const struct capture_request request = { .isolate = "main", .series = &three };
+	struct recipe *configured = &scene.settings.recipe, recipe;
+	const struct series_plan *plan;
+	struct tree *root;
+
+	for (int names = 0; names < 2; names++) {
+		set_recipe(configured, 7, names ? then : none);
+		cr_assert_eq(series_begin(&scene.captures, &request, "a", "0123"), 0);
+		set_recipe(configured, 1, now);
+		for (int restarted = 0; restarted < 2; restarted++) {
+			plan = container_of(scene.captures.series.next, struct series_plan, link);
+			cr_assert_eq(recipe_choose(&recipe, configured, &plan->recipe), 0);
+			cr_expect_eq(recipe.compress_level, 7);
+			cr_assert_eq(recipe.redact_allow.n, names ? 2 : 0);
+			for (int i = 0; i < 2 * names; i++)
+				cr_expect_str_eq(recipe.redact_allow.items[i], then[i]);
+			recipe_fini(&recipe);
+			root = scene_series(&scene);
+			series_forget_all(&scene.captures);
+			cr_assert_eq(series_read(&scene.captures, root), 0);
+			tree_free(root);
+		}
+		series_forget_all(&scene.captures);
+	}
+	set_recipe(configured, 1, none);
+}
+
 /* A series that would be sealed otherwise than was said is not resumed. */
 Test(series, what_makes_no_sense_is_left_out)
 {
@@ -307,6 +349,14 @@ Test(series, what_makes_no_sense_is_left_out)
 		{ times, ",\"encrypt\":[]", 1 },
 		{ times, ",\"encrypt\":[\"age1nobody\"]", 0 },
 		{ times, ",\"encrypt\":\"age1nobody\"", 0 },
+		{ times, ",\"redact_allow\":[]", 1 },
+		{ times, ",\"redact_allow\":[\"x\"]", 1 },
+		{ times, ",\"redact_allow\":[1]", 0 },
+		{ times, ",\"redact_allow\":\"x\"", 0 },
+		{ times, ",\"compress_level\":19", 1 },
+		{ times, ",\"compress_level\":20", 0 },
+		{ times, ",\"compress_level\":0", 0 },
+		{ times, ",\"compress_level\":\"1\"", 0 },
 		{ times, ",\"guards\":{}", 1 },
 		{ times, ",\"guards\":[]", 0 },
 		{ times, ",\"guards\":{\"headroom\":-1}", 0 },

@@ -67,6 +67,37 @@ Test(load_v8, columns_go_by_their_names)
 	}
 }
 
+/* Of pieces that each have a sign, and that end anywhere. */
+Test(load_v8, numbers_of_elements_may_be_negative)
+{
+	enum { EDGES = 300000 };
+	static const uint32_t numbers[] = { 0, 7, 4029123456, 4294967294, 2147483647, 2147483648 };
+	const char *count = strstr(whole, "2},\n\"nodes\""), *tail = strstr(whole, "],\"novelty\"");
+	char *text = malloc(EDGES * 20 + sizeof(whole) + 100);
+	size_t size;
+
+	cr_assert_not_null(text);
+	size = (size_t)sprintf(text,
+			       "%.*s%d},\n\"nodes\":[0,0,1,0,%d\n,1,1,3,16,0\n,2,2,5,5,0],\n"
+			       "\"edges\":[",
+			       (int)(count - whole), whole, EDGES, EDGES);
+	for (unsigned i = 0; i < EDGES; i++)
+		size += (size_t)sprintf(text + size, "%s0,%d,5", i == 0 ? "" : ",",
+					(int32_t)numbers[i * 7 % 6 ^ (i % 11 == 0)]);
+	size += (size_t)sprintf(text + size, "%s", tail);
+	for (unsigned threads = 1; threads <= 2; threads++) {
+		struct heap_graph graph;
+		struct err err = { .text = "" };
+
+		cr_assert_eq(load(&graph, text, size, threads, &err), 0, "%s", err.text);
+		cr_assert_eq(graph.edges_n, EDGES);
+		for (unsigned i = 0; i < EDGES; i++)
+			cr_assert_eq(graph.edge_name[i], numbers[i * 7 % 6 ^ (i % 11 == 0)]);
+		heap_graph_fini(&graph);
+	}
+	free(text);
+}
+
 /* Each as a block of its own size, so that a sanitizer sees a read past it. */
 Test(load_v8, a_part_of_a_file_is_never_taken_for_a_file)
 {
@@ -94,6 +125,14 @@ static const struct {
 	{ "1,3,10]", "1,4,10]", "\"strings\"" },
 	{ "1,3,10]", "1,,3,10]", "\"edges\"" },
 	{ "1,3,10]", "1,3,-1]", "\"edges\"" },
+	{ "1,3,10]", "1,-3,10]", "\"strings\"" }, /* only an element may have such */
+	{ "[0,7,5", "[-0,--7,5", "\"edges\"" },
+	{ "[0,7,5", "[0,-,5", "\"edges\"" },
+	{ "[0,7,5", "[0,7-7,5", "\"edges\"" },
+	{ "[0,7,5", "[0,- 7,5", "\"edges\"" },
+	{ "[0,7,5", "[0,-1,5", "\"edges\"" }, /* no element has this number */
+	{ "[0,7,5", "[0,-2147483649,5", "\"edges\"" },
+	{ "2,2,5,5000000000", "2,2,-5,5000000000", "\"nodes\"" },
 	{ "1,3,10]", "1,3,99999999999999999999999]", "\"edges\"" },
 	{ "1,3,10]", "1,3]", "\"edges\"" },
 	{ "0,0,1,0,1\n", "0,0,1,0,2\n", "\"nodes\"" }, /* more edges than there are */

@@ -103,6 +103,47 @@ Test(numbers, are_read_as_they_were_written_however_many_at_once)
 	}
 }
 
+Test(numbers, with_signs_are_those_of_32_bits)
+{
+	static const struct {
+		const char *text;
+		uint64_t value;
+	} cases[] = {
+		{ "-1", 4294967295 },
+		{ "-265843840", 4029123456 },
+		{ "-2147483648", 2147483648 },
+		{ "-2147483649", UINT64_MAX },
+		{ "-0", 0 },
+		{ "-007", 4294967289 },
+		{ "7", 7 },
+		{ "4029123456", 4029123456 },
+	};
+	enum { CASES = sizeof(cases) / sizeof(cases[0]), MANY = 200 };
+	static char text[LEAD + MANY * 16];
+	static uint64_t found[MANY + 32]; /* as many as a block has at most */
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		size_t which[MANY], size = LEAD, at = LEAD, n = 0;
+		unsigned seed = round;
+		bool overflow = false;
+
+		memset(text, '[', LEAD);
+		for (size_t i = 0; i < MANY; i++) {
+			which[i] = below(&seed, CASES);
+			size += (size_t)sprintf(text + size, "%s%s", i == 0 ? "" : ",",
+						cases[which[i]].text);
+		}
+		text[size++] = ']';
+		while (at < size)
+			n += numbers_convert_signed(text, &at, size, found + n, MANY + 32 - n,
+						    &overflow);
+		cr_assert_eq(n, MANY);
+		cr_assert_not(overflow);
+		for (size_t i = 0; i < MANY; i++)
+			cr_assert_eq(found[i], cases[which[i]].value, "%s", cases[which[i]].text);
+	}
+}
+
 Test(numbers, of_twenty_digits_overflow)
 {
 	static const char text[] = "[[[[[[[[12345678901234567890]";

@@ -81,13 +81,19 @@ Test(pipeline, the_recipe_says_which_stages)
 	expect_stages(&scene, CONTENT_V8_SNAPSHOT, "redact zstd age collect ");
 }
 
-/* A profile has no values to redact, and our own files none either. */
-Test(pipeline, only_snapshots_are_redacted)
+/* Our own files have nothing to redact, or no longer. */
+Test(pipeline, profiles_are_redacted_and_our_own_are_not)
 {
 	struct scene scene;
 
-	scene_init(&scene, REDACT_ALL, COMPRESS_ZSTD, NULL);
+	scene_init(&scene, REDACT_NONE, COMPRESS_ZSTD, NULL);
 	expect_stages(&scene, CONTENT_V8_PROFILE, "zstd collect ");
+	scene_init(&scene, REDACT_STRINGS, COMPRESS_ZSTD, NULL);
+	expect_stages(&scene, CONTENT_V8_PROFILE, "redact zstd collect ");
+	scene_init(&scene, REDACT_ALL, COMPRESS_ZSTD, NULL);
+	expect_stages(&scene, CONTENT_V8_PROFILE, "redact zstd collect ");
+	scene_init(&scene, REDACT_ALL, COMPRESS_ZSTD, NULL);
+	expect_stages(&scene, CONTENT_SAMPLED, "zstd collect ");
 	scene_init(&scene, REDACT_ALL, COMPRESS_NONE, RECIPIENT);
 	expect_stages(&scene, CONTENT_OWN, "age collect ");
 }

@@ -168,6 +168,29 @@ Test(redact, numbers_of_elements_name_nothing)
 	       DOCUMENT("9,1,1,0,2", "1,2,0,4,4294967295,0", "\"(redacted)\",\"\",\"\""));
 }
 
+/* Up to the next edge that is none; however long the number was, on both ways through the rows. */
+Test(redact, elements_are_numbered_as_they_stand_at_all)
+{
+	static const char in[] = "1,0,0,1,1,0,1,7,0,1,4294967294,0,2,2,0,1,1234567,0,1,12345678,0,"
+				 "1,3,0,0,2,0,4,-4929123,0,1,-265843840,0,1,-1,0,1,00,0";
+	static const char out[] = "1,0,0,1,1,0,1,2,0,1,3,0,2,2,0,1,0,0,1,1,0,"
+				  "1,2,0,0,2,0,4,-4929123,0,1,0,0,1,1,0,1,2,0";
+	char whole[1200], kept[1200];
+
+	snprintf(whole, sizeof(whole), DOCUMENT("9,1,1,0,13", "%s", "\"<dummy>\",\"\",\"next\""),
+		 in);
+	snprintf(kept, sizeof(kept), DOCUMENT("9,1,1,0,13", "%s", "\"(redacted)\",\"\",\"next\""),
+		 in);
+	expect(REDACT_STRINGS, whole, kept);
+	snprintf(kept, sizeof(kept), DOCUMENT("9,1,1,0,13", "%s", "\"(redacted)\",\"\",\"next\""),
+		 out);
+	for (size_t cut = 0; cut < strlen(whole); cut++) {
+		cr_assert_eq(run_cut(REDACT_ALL, whole, strlen(whole), cut, SIZE_MAX / 2), 0);
+		cr_assert_str_eq(buf_text(&sink.data), kept, "cut at %zu", cut);
+	}
+	collect_fini(&sink);
+}
+
 Test(redact, names_of_edges_stay_at_strings)
 {
 	expect_edge(REDACT_STRINGS, 0, "variable", "variable");
@@ -240,7 +263,11 @@ Test(redact, urls_lose_what_may_be_a_token)
 	expect_name(REDACT_STRINGS, 4, "blob:nodedata:1", "blob:nodedata:1");
 	expect_name(REDACT_STRINGS, 5, "what?", "what?");
 	expect_name(REDACT_STRINGS, 4, "a.js?token=1", "a.js");
+	expect_name(REDACT_STRINGS, 4, "/app/a.js#token", "/app/a.js");
+	expect_name(REDACT_STRINGS, 4, "#token", "#token");
+	expect_name(REDACT_STRINGS, 4, "A.#token", "A.#token");
 	expect_name(REDACT_ALL, 4, "file:///a.js?token=1", "file:///a.js");
+	expect_name(REDACT_ALL, 4, "data:text/javascript,secret", "data:");
 }
 
 Test(redact, elements_of_a_page_lose_their_attributes)
@@ -385,6 +412,11 @@ Test(redact, what_is_no_snapshot_is_refused)
 	expect_refused(HEAD "\"nodes\":[3,99999999999999999999,", "too long");
 	expect_refused(HEAD "\"nodes\":[3,-1,", "other than numbers");
 	expect_refused(HEAD "\"nodes\":[3,\"secret\"", "other than numbers");
+	expect_refused(HEAD "\"nodes\":[],\"edges\":[2,-1", "other than numbers");
+	expect_refused(HEAD "\"nodes\":[],\"edges\":[-1", "other than numbers");
+	expect_refused(HEAD "\"nodes\":[],\"edges\":[1,--1", "other than numbers");
+	expect_refused(HEAD "\"nodes\":[],\"edges\":[1,-,", "other than numbers");
+	expect_refused(HEAD "\"nodes\":[],\"edges\":[1,1-1", "other than numbers");
 	expect_refused(HEAD "\"nodes\":[],\"nodes\":[", "out of order");
 	expect_refused(HEAD "\"note\":\"secret\"", "other than numbers");
 	expect_refused(HEAD "\"note\":{", "other than numbers");

@@ -23,6 +23,10 @@ Test(url, secrets_go)
 	expect("https://a/ wss://u@b/?c", false, "https://a/ wss://b/");
 	expect("file:///a.js?token=1", true, "file:///a.js");
 	expect("a.js?token=1", true, "a.js");
+	expect("/a.js#token", true, "/a.js");
+	expect("file:///a.js%3Ftoken=1", true, "file:///a.js");
+	expect("file:///a.js%3ftoken", false, "file:///a.js");
+	expect("file:///a.js%23token", true, "file:///a.js");
 	expect("data:text/javascript,secret", false, "data:");
 	expect("x data:secret", true, "x data:");
 }
@@ -35,6 +39,8 @@ Test(url, all_else_stays)
 	expect("blob:nodedata:1", false, "blob:nodedata:1");
 	expect("node:fs", true, "node:fs");
 	expect("/a b/c.js", true, "/a b/c.js");
+	expect("file:///a%20b%2/c%3", true, "file:///a%20b%2/c%3");
+	expect("50%3F", false, "50%3F");
 	expect("://", true, "://");
 }
 
