@@ -4,7 +4,8 @@
  * Each of live set, external and native memory is judged in both windows by watch/trend.h. One
  * check needs more than a window: the slope of a load that comes and goes with the hours of the day
  * is that of a leak, for some hours. So what is only as high as it was before the fast window is no
- * leak yet, once the slow window has seen enough to say so.
+ * leak yet, once the slow window has seen enough to say so. How much growth matters is the one
+ * thing in which rules differ: leak_find() asks it of what was judged without it.
  */
 
 #include "watch/leak.h"
@@ -52,34 +53,95 @@ static void gather(struct points *points, const struct series *series, enum seri
 	}
 }
 
-/* The highest value of the slow window before a time; false when it has seen too little. */
+static double middle_of(const double v[3])
+{
+	return fmax(fmin(v[0], v[1]), fmin(fmax(v[0], v[1]), v[2]));
+}
+
+/*
+ * The highest level of the slow window before a time, each the middle one of three buckets in a
+ * row: one alone is high by chance. False when the window has seen too little.
+ */
 static bool highest_before(const struct series *series, enum series_signal signal, int64_t warm_ns,
 			   uint64_t before_ns, double *ret)
 {
 	uint64_t width_ns = series->spans[WINDOW_SLOW].width_ns;
 	uint32_t n = series_buckets(series, WINDOW_SLOW), seen = 0;
+	double last[3] = { 0 };
 
 	*ret = 0;
 	for (uint32_t i = 0; i < n; i++) {
 		const struct bucket *bucket = series_bucket(series, WINDOW_SLOW, i);
 		uint64_t ns = series_bucket_ns(series, WINDOW_SLOW, bucket);
-		double value = 1024.0 * bucket->kib[signal];
 
 		if (bucket->kib[signal] == BUCKET_ABSENT || !is_warm(ns, warm_ns, 0) ||
 		    ns + width_ns > before_ns)
 			continue;
-		seen++;
-		*ret = value > *ret ? value : *ret;
+		last[seen++ % 3] = 1024.0 * bucket->kib[signal];
+		*ret = fmax(*ret, middle_of(last));
 	}
 	return seen >= HISTORY_MIN;
 }
 
-/* Half of the growth that matters: slow buckets have the least of more samples than fast ones. */
-static double margin_of(double level)
+/*
+ * The level now in the same way: of the fast window what would be in the three newest buckets of
+ * the slow one. INFINITY: too little.
+ */
+static double newest_level(const struct series *series, enum series_signal signal, int64_t warm_ns)
 {
-	double growth = LEAK_GROWTH_SHARE * level;
+	uint64_t width_ns = series->spans[WINDOW_SLOW].width_ns, end_ns = 0, back;
+	double level[3] = { INFINITY, INFINITY, INFINITY };
+	bool told[3] = { false };
 
-	return (growth > LEAK_GROWTH_MIN_BYTES ? growth : LEAK_GROWTH_MIN_BYTES) / 2;
+	for (uint32_t i = series_buckets(series, WINDOW_FAST); i-- > 0;) {
+		const struct bucket *bucket = series_bucket(series, WINDOW_FAST, i);
+		uint64_t ns = series_bucket_ns(series, WINDOW_FAST, bucket);
+
+		if (end_ns == 0)
+			end_ns = ns + series->spans[WINDOW_FAST].width_ns;
+		back = (end_ns - ns - 1) / width_ns;
+		if (back >= 3)
+			break;
+		if (bucket->kib[signal] == BUCKET_ABSENT || !is_warm(ns, warm_ns, 0) || told[back])
+			continue;
+		told[back] = signal == SIGNAL_LIVE && bucket->told;
+		level[back] = told[back] ? 1024.0 * bucket->kib[signal]
+					 : fmin(level[back], 1024.0 * bucket->kib[signal]);
+	}
+	return middle_of(level);
+}
+
+static double growth_needed(double share, double level)
+{
+	double growth = share * level;
+
+	return growth > LEAK_GROWTH_MIN_BYTES ? growth : LEAK_GROWTH_MIN_BYTES;
+}
+
+/* By less than half of the growth that matters it may be higher by chance. */
+static bool is_known_level(const struct leak_past *past, double needed)
+{
+	return past->known && past->risen <= needed / 2;
+}
+
+/*
+ * Like is held against like: a slow bucket has the least of more samples than a fast one, and the
+ * median of the fast ones is nearer to what the program uses than to what it holds.
+ */
+static void look_back(struct leak *leak, const struct series *series, enum series_signal signal,
+		      int64_t warm_ns, uint64_t first_ns)
+{
+	struct trend *trend = &leak->trends[WINDOW_FAST][signal];
+	struct leak_past *past = &leak->past[signal];
+	double highest;
+
+	past->known = (trend->against & ~(unsigned)TREND_SMALL) == 0 &&
+		      highest_before(series, signal, warm_ns, first_ns, &highest);
+	if (!past->known)
+		return;
+	past->risen = fmin(trend->level, newest_level(series, signal, warm_ns)) - highest;
+	if (is_known_level(past, growth_needed(LEAK_GROWTH_SHARE, trend->level)))
+		trend->against |= TREND_KNOWN_LEVEL;
 }
 
 static void judge(struct leak *leak, const struct series *series, enum series_window window,
@@ -88,17 +150,13 @@ static void judge(struct leak *leak, const struct series *series, enum series_wi
 	struct trend_limits limits = { LEAK_GROWTH_SHARE, LEAK_GROWTH_MIN_BYTES, false };
 	struct trend *trend = &leak->trends[window][signal];
 	struct points points;
-	double highest;
 
 	gather(&points, series, window, signal, warm_ns);
 	/* What warmed up until now may go on to, for as long again. */
 	limits.is_young = !is_warm(points.first_ns, warm_ns, warmup_ns);
 	trend_judge(points.t, points.y, points.n, &limits, trend);
-	if (window != WINDOW_FAST || trend->against != 0)
-		return;
-	if (highest_before(series, signal, warm_ns, points.first_ns, &highest) &&
-	    trend->level <= highest + margin_of(highest))
-		trend->against |= TREND_KNOWN_LEVEL;
+	if (window == WINDOW_FAST)
+		look_back(leak, series, signal, warm_ns, points.first_ns);
 }
 
 static double churn_of(const struct series *series, int64_t warm_ns)
@@ -119,21 +177,61 @@ static double churn_of(const struct series *series, int64_t warm_ns)
 	return seen >= TREND_POINTS_MIN && live > 0 ? garbage / live : 0;
 }
 
+/* The limits of growth are the caller's: what the default ones say does not count. */
+static bool holds(const struct leak *leak, enum series_window window, enum series_signal signal,
+		  double needed)
+{
+	const struct trend *trend = &leak->trends[window][signal];
+	unsigned mask = ~(unsigned)(TREND_SMALL | TREND_KNOWN_LEVEL);
+
+	if (trend->points == 0 || (trend->against & mask) != 0 || !(trend->growth >= needed))
+		return false;
+	return window != WINDOW_FAST || !is_known_level(&leak->past[signal], needed);
+}
+
+static bool find_of(const struct leak *leak, enum leak_cause cause,
+		    const struct leak_wanted *wanted, struct leak_found *ret)
+{
+	enum series_signal signal = leak_signal(cause);
+
+	for (enum series_window w = WINDOW_FAST; w < WINDOWS; w++) {
+		const struct trend *trend = &leak->trends[w][signal];
+		double needed = growth_needed(wanted->growth_share, trend->level);
+
+		if ((wanted->window != 0 && wanted->window != 1 + (int)w) ||
+		    !holds(leak, w, signal, needed))
+			continue;
+		*ret = (struct leak_found){ .cause = cause,
+					    .window = w,
+					    .trend = trend,
+					    .confidence = trend_confidence(trend, needed) };
+		return true;
+	}
+	return false;
+}
+
+bool leak_find(const struct leak *leak, const struct leak_wanted *wanted, struct leak_found *ret)
+{
+	for (enum leak_cause cause = LEAK_HEAP; cause <= LEAK_NATIVE; cause++) {
+		if (wanted->cause != LEAK_NONE && wanted->cause != cause)
+			continue;
+		if (find_of(leak, cause, wanted, ret))
+			return true;
+	}
+	return false;
+}
+
 static void find_cause(struct leak *leak)
 {
+	const struct leak_wanted wanted = { .growth_share = LEAK_GROWTH_SHARE };
+	struct leak_found found;
+
 	leak->cause = leak->churn >= churn_min ? LEAK_CHURN : LEAK_NONE;
 	leak->window = WINDOW_FAST;
-	for (enum leak_cause cause = LEAK_HEAP; cause <= LEAK_NATIVE; cause++) {
-		for (enum series_window w = WINDOW_FAST; w < WINDOWS; w++) {
-			const struct trend *trend = &leak->trends[w][leak_signal(cause)];
-
-			if (trend->points == 0 || trend->against != 0)
-				continue;
-			leak->cause = cause;
-			leak->window = w;
-			return;
-		}
-	}
+	if (!leak_find(leak, &wanted, &found))
+		return;
+	leak->cause = found.cause;
+	leak->window = found.window;
 }
 
 /* Has the window a complete bucket that was not judged yet? */

@@ -26,8 +26,15 @@ enum leak_cause {
 
 #define LEAK_SIGNALS SIGNAL_PEAK /* those before it */
 
+/* A signal beside its own past, where that is known and something grows in the fast window. */
+struct leak_past {
+	bool known;
+	double risen; /* bytes above the highest before the fast window, may be negative */
+};
+
 struct leak {
 	struct trend trends[WINDOWS][LEAK_SIGNALS];
+	struct leak_past past[LEAK_SIGNALS];
 	uint32_t slots[WINDOWS]; /* of the newest bucket that was judged */
 	bool judged[WINDOWS];
 	double churn; /* garbage in heaps of live set, mean of the fast window; 0 unknown */
@@ -46,6 +53,25 @@ struct leak {
  */
 bool leak_update(struct leak *leak, const struct series *series, int64_t start_ns,
 		 uint64_t warmup_ns);
+
+/* A trend that holds, borrowed from its leak. */
+struct leak_found {
+	enum leak_cause cause;
+	enum series_window window;
+	const struct trend *trend;
+	double confidence; /* as struct trend's, by the growth that was asked for */
+};
+
+/* What is looked for: growth by this share of the level over the window, never by less than
+ * LEAK_GROWTH_MIN_BYTES. */
+struct leak_wanted {
+	enum leak_cause cause; /* LEAK_NONE: any */
+	int window; /* 0: any, else 1 + enum series_window */
+	double growth_share;
+};
+
+/* The first that holds: by the order of causes, and of each by that of windows. False: none. */
+bool leak_find(const struct leak *leak, const struct leak_wanted *wanted, struct leak_found *ret);
 
 static inline bool leak_is_suspected(const struct leak *leak)
 {

@@ -50,42 +50,27 @@ const struct option_desc leak_when_options[] = {
 	{ 0 },
 };
 
-static bool trend_holds(const struct leak_when *when, const struct trend *trend)
+/* The trend by which the rule holds, as far as it asks for trends. */
+static bool find(const struct leak_when *when, const struct leak *leak, struct leak_found *ret)
 {
-	double needed = when->growth_share * trend->level;
+	const struct leak_wanted wanted = { .cause = (enum leak_cause)when->cause,
+					    .window = when->window,
+					    .growth_share = when->growth_share };
 
-	if (trend->points == 0 || (trend->against & ~(unsigned)TREND_SMALL) != 0)
-		return false;
-	return trend->growth >= (needed > LEAK_GROWTH_MIN_BYTES ? needed : LEAK_GROWTH_MIN_BYTES);
-}
-
-static const struct trend *find_trend(const struct leak_when *when, const struct leak *leak)
-{
-	for (enum leak_cause cause = LEAK_HEAP; cause <= LEAK_NATIVE; cause++) {
-		if (when->cause != LEAK_NONE && when->cause != (int)cause)
-			continue;
-		for (enum series_window w = WINDOW_FAST; w < WINDOWS; w++) {
-			const struct trend *trend = &leak->trends[w][leak_signal(cause)];
-
-			if ((when->window == 0 || when->window == 1 + (int)w) &&
-			    trend_holds(when, trend))
-				return trend;
-		}
-	}
-	return NULL;
+	return leak_find(leak, &wanted, ret);
 }
 
 bool leak_when_holds(const struct leak_when *when, const struct target *target,
 		     const struct isolate *isolate, double *ret_slope)
 {
-	const struct trend *trend = find_trend(when, &isolate->leak);
+	struct leak_found found;
 	double slope;
 
 	if (leak_slope(&isolate->leak, &slope))
 		*ret_slope = slope;
-	if (trend == NULL)
+	if (!find(when, &isolate->leak, &found))
 		return false;
-	*ret_slope = trend->slope;
+	*ret_slope = found.trend->slope;
 	return !when->has_eta_below ||
 	       eta_of(target, isolate) * (double)NS_PER_S < (double)when->eta_below_ns;
 }

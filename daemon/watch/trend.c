@@ -328,8 +328,8 @@ static double judge_parts(const double *t, const double *y, uint32_t n, bool is_
 void trend_judge(const double *t, const double *y, uint32_t n, const struct trend_limits *limits,
 		 struct trend *ret)
 {
-	double needed, product;
 	struct pairs pairs;
+	double needed;
 
 	n = n < TREND_POINTS_MAX ? n : TREND_POINTS_MAX;
 	*ret = (struct trend){ .points = n };
@@ -354,9 +354,13 @@ void trend_judge(const double *t, const double *y, uint32_t n, const struct tren
 		ret->against |= TREND_SMALL;
 	if (ret->against & (TREND_FLAT | TREND_NOISE))
 		return;
-	product = margin(ret->z, z_999) * margin(ret->growth, needed);
-	product *= judge_parts(t, y, n, limits->is_young, ret);
-	ret->confidence = pow(product, 1.0 / 6);
+	ret->others = margin(ret->z, z_999) * judge_parts(t, y, n, limits->is_young, ret);
+	ret->confidence = trend_confidence(ret, needed);
+}
+
+double trend_confidence(const struct trend *trend, double needed)
+{
+	return pow(trend->others * margin(trend->growth, needed), 1.0 / 6);
 }
 
 const char *trend_why_not(unsigned against)

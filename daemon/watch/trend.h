@@ -48,6 +48,7 @@ struct trend {
 	double growth; /* slope times the time between the first and the last point */
 	unsigned against; /* enum trend_check; 0: it grows */
 	double confidence; /* 0 to 1; what just passes all checks has 0.5 */
+	double others; /* of the confidence: what comes from all checks but that of the growth */
 };
 
 /*
@@ -56,6 +57,9 @@ struct trend {
  */
 void trend_judge(const double *t, const double *y, uint32_t n, const struct trend_limits *limits,
 		 struct trend *ret);
+
+/* Its confidence when another growth is needed than it was judged by. */
+double trend_confidence(const struct trend *trend, double needed);
 
 /* The parts of it. 0 points or one have slope 0 and z 0. */
 double trend_slope(const double *t, const double *y, uint32_t n);

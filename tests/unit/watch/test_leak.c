@@ -1,4 +1,7 @@
-/* Leaks of an isolate: causes told apart, windows, warm-up, what was as high before, limits. */
+/*
+ * Leaks of an isolate: causes told apart, windows, warm-up, what was as high before, limits. And
+ * the condition `leak` of rules on the same past.
+ */
 
 #include "watch/leak.h"
 
@@ -7,6 +10,8 @@
 #include <string.h>
 
 #include "util/clock.h"
+#include "watch/leak_rule.h"
+#include "watch/target.h"
 
 #define MIB     (1024.0 * 1024)
 #define HOUR_NS (3600 * NS_PER_S)
@@ -146,6 +151,56 @@ Test(leak, as_high_as_before_is_no_leak)
 	cr_expect_eq(leak.cause, LEAK_NONE);
 	watch(1.2, (struct shape){ 40, 0, 0, 0 }, 0);
 	cr_expect_eq(leak.cause, LEAK_HEAP, "%s", trend_why_not(leak.trends[0][0].against));
+}
+
+/* ---- rules ---- */
+
+static bool rule_holds(struct leak_when when)
+{
+	struct isolate isolate = { .leak = leak };
+	struct target target = { 0 };
+	double slope;
+
+	return leak_when_holds(&when, &target, &isolate, &slope);
+}
+
+/* A thousand MiB, and fifteen an hour where it comes and goes: too little by default. */
+static void watch_small_day(double high)
+{
+	watch(1, (struct shape){ 800, 0, 0, 0 }, 0);
+	watch(4, (struct shape){ 0, 0, 0, 0 }, 0);
+	watch(2, (struct shape){ high, 0, 0, 0 }, 0);
+	watch(2, (struct shape){ -high, 0, 0, 0 }, 0);
+	watch(9, (struct shape){ 0, 0, 0, 0 }, 0);
+}
+
+Test(leak, as_high_as_before_is_no_leak_by_a_low_limit_either)
+{
+	const struct leak_when rule = { .cause = LEAK_HEAP, .window = 1, .growth_share = 0.01 };
+
+	watch_small_day(15);
+	for (int i = 0; i < 20; i++) {
+		watch(0.1, (struct shape){ 15, 0, 0, 0 }, 0);
+		cr_expect_not(rule_holds(rule), "after %d minutes", 6 * i);
+	}
+	watch(1.2, (struct shape){ 15, 0, 0, 0 }, 0);
+	cr_expect(rule_holds(rule), "%s",
+		  trend_why_not(leak.trends[0][0].against & ~(unsigned)TREND_SMALL));
+	cr_expect_eq(leak.cause, LEAK_NONE);
+}
+
+/* What is above the old height by a tenth of it is much to some and nothing to others. */
+Test(leak, how_much_above_the_old_height_is_the_rules_own)
+{
+	const struct leak_when few = { .window = 1, .growth_share = 0.02 };
+	const struct leak_when many = { .window = 1, .growth_share = 0.25 };
+
+	watch_small_day(150);
+	watch(2.3, (struct shape){ 160, 0, 0, 0 }, 0);
+	cr_expect(rule_holds(few));
+	cr_expect_not(rule_holds(many));
+	watch(1.2, (struct shape){ 160, 0, 0, 0 }, 0);
+	cr_expect(rule_holds(many));
 }
 
 Test(leak, slope_and_confidence)
