@@ -87,6 +87,12 @@ static double level_day(const struct run *run, double hours)
 	return base_mb + 30 * sin(2 * M_PI * (hours / 24 + run->at / run->hours));
 }
 
+/* As high as the day before: three hours of rising end where it will not rise any more. */
+static double level_height(const struct run *run, double hours)
+{
+	return base_mb + 30 * sin(2 * M_PI * (hours - run->hours + 5.7) / 24);
+}
+
 static double level_leak_5(const struct run *run, double hours)
 {
 	(void)run;
@@ -97,6 +103,17 @@ static double level_leak_10(const struct run *run, double hours)
 {
 	(void)run;
 	return base_mb + 10 * hours;
+}
+
+/* What leaks only in the last three hours, on a level that is known by then. */
+static double level_late_leak_5(const struct run *run, double hours)
+{
+	return base_mb + 5 * fmax(0, hours - run->hours + 3);
+}
+
+static double level_late_leak_10(const struct run *run, double hours)
+{
+	return base_mb + 10 * fmax(0, hours - run->hours + 3);
 }
 
 static double level_leak_40(const struct run *run, double hours)
@@ -134,6 +151,7 @@ static const struct scenario scenarios[] = {
 	{ "one step of 40 MB", level_step, 3, WINDOW_FAST, .bound = 0.04 },
 	{ "day, +-30 MB: first 3 h, steepest", level_steep, 3, WINDOW_FAST, .bound = 0.98 },
 	{ "the same, a day later", level_steep, 27, WINDOW_FAST, .bound = 0.98 },
+	{ "the same, at its height again", level_height, 29.7, WINDOW_FAST, .bound = 0 },
 	{ "restarts each 75 min, warm-up", level_restarts, 3, WINDOW_FAST, true, 1.25, .bound = 0 },
 	{ "flat, 3 of 10 samples missing", level_flat, 3, WINDOW_FAST, .missing = 0.3, .bound = 0 },
 	{ "leak of 5 MB/h", level_leak_5, 3, WINDOW_FAST, .is_leak = true, .bound = 0.84 },
@@ -143,6 +161,10 @@ static const struct scenario scenarios[] = {
 	  .is_leak = true, .bound = 0.95 },
 	{ "leak of 10 MB/h from the start", level_leak_10, 3, WINDOW_FAST, true, .is_leak = true,
 	  .bound = 0.5 },
+	{ "leak of 5 MB/h after a day", level_late_leak_5, 27, WINDOW_FAST, .is_leak = true,
+	  .bound = 0.8 },
+	{ "leak of 10 MB/h after a day", level_late_leak_10, 27, WINDOW_FAST, .is_leak = true,
+	  .bound = 0.95 },
 	{ "staircase, 4 of 8 MB per h", level_staircase, 3, WINDOW_FAST, .is_leak = true,
 	  .bound = 0.92 },
 	{ "24 h: flat", level_flat, 24, WINDOW_SLOW, .bound = 0 },
