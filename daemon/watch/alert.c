@@ -115,16 +115,6 @@ static int name_alert(const struct alert *alert, const struct target *target, st
 	return r < 0 ? r : add_target_labels(labels, target);
 }
 
-/* Of a rule `leak` what is known of the leak. */
-static int add_leak(const struct alert *alert, const struct target *target, struct labels *labels)
-{
-	const struct isolate *isolate = target_find_isolate(target, alert->isolate);
-
-	if (!rule_is_of_leak(alert->rule) || isolate == NULL)
-		return 0;
-	return leak_labels(labels, target, isolate);
-}
-
 /* What the series that the alert asked for came to. */
 static int add_verdict(const struct alert *alert, struct labels *labels)
 {
@@ -143,7 +133,7 @@ static int template_labels(const struct alert *alert, const struct target *targe
 
 	r = name_alert(alert, target, labels);
 	if (r == 0)
-		r = add_leak(alert, target, labels);
+		r = leak_labels(labels, &alert->leak);
 	if (r == 0)
 		r = add_verdict(alert, labels);
 	for (size_t i = 0; r == 0 && i < sizeof(asked) / sizeof(asked[0]); i++) {
@@ -185,18 +175,30 @@ static int expand_all(const struct alert *alert, const struct target *target,
 	return r;
 }
 
-int alert_update(struct alert *alert, const struct target *target, double value)
+/* Of a rule `leak` what is known of the leak. */
+static void learn_leak(struct alert *alert, const struct target *target,
+		       const struct condition_verdict *verdict)
+{
+	const struct isolate *isolate = target_find_isolate(target, alert->isolate);
+	const struct term *terms = alert->rule->condition.terms;
+
+	if (rule_is_of_leak(alert->rule) && isolate != NULL)
+		leak_facts_take(&alert->leak,
+				verdict->leak >= 0 ? &terms[verdict->leak].leak : NULL, target,
+				isolate);
+}
+
+static int expand_annotations(struct alert *alert, const struct target *target)
 {
 	struct labels fresh = { 0 };
 	int r;
 
-	alert->value = value;
 	if (alert->rule->annotations.n == 0 && !rule_is_of_leak(alert->rule) &&
 	    alert->verdict == NULL)
 		return 0;
-	r = expand_all(alert, target, &alert->rule->annotations, value, &fresh);
+	r = expand_all(alert, target, &alert->rule->annotations, alert->value, &fresh);
 	if (r == 0)
-		r = add_leak(alert, target, &fresh);
+		r = leak_labels(&fresh, &alert->leak);
 	if (r == 0)
 		r = add_verdict(alert, &fresh);
 	if (r < 0) {
@@ -208,17 +210,28 @@ int alert_update(struct alert *alert, const struct target *target, double value)
 	return 0;
 }
 
+int alert_update(struct alert *alert, const struct target *target,
+		 const struct condition_verdict *verdict)
+{
+	alert->term = verdict->term;
+	alert->value = verdict->value;
+	learn_leak(alert, target, verdict);
+	return expand_annotations(alert, target);
+}
+
 int alert_set_verdict(struct alert *alert, const struct target *target, const char *verdict)
 {
 	char *copy = strdup(verdict);
+	bool knows_all = alert->leak.known || !rule_is_of_leak(alert->rule);
 
 	if (copy == NULL)
 		return -ENOMEM;
 	free(alert->verdict);
 	alert->verdict = copy;
-	if (target != NULL)
-		return alert_update(alert, target, alert->value);
-	return add_verdict(alert, &alert->annotations); /* its target is still to come back */
+	/* After a restart its target is still to come back, and what it says of a leak is kept. */
+	if (target == NULL || !knows_all)
+		return add_verdict(alert, &alert->annotations);
+	return expand_annotations(alert, target);
 }
 
 char *alert_format_value(const struct alert *alert, char dst[STR_UNIT_MAX])
@@ -239,7 +252,8 @@ void alert_describe_cause(const struct alert *alert, struct buf *buf)
 }
 
 struct alert *alert_new(const struct rule_group *group, const struct rule *rule,
-			const struct target *target, const char *isolate, size_t step, double value)
+			const struct target *target, const char *isolate, size_t step,
+			const struct condition_verdict *verdict)
 {
 	struct alert *alert = calloc(1, sizeof(*alert));
 	int r;
@@ -253,10 +267,11 @@ struct alert *alert_new(const struct rule_group *group, const struct rule *rule,
 	str_copy(alert->target, sizeof(alert->target), target->spec.name);
 	str_copy(alert->isolate, sizeof(alert->isolate), isolate);
 	alert->step = step;
-	alert->term = -1;
+	alert->term = verdict->term;
+	learn_leak(alert, target, verdict);
 	r = name_alert(alert, target, &alert->labels);
 	if (r == 0)
-		r = expand_all(alert, target, &rule->labels, value, &alert->labels);
+		r = expand_all(alert, target, &rule->labels, verdict->value, &alert->labels);
 	if (r < 0) {
 		alert_free(alert);
 		return NULL;

@@ -49,6 +49,7 @@ struct alert {
 	bool keeping;
 	int64_t active_since_wall_ms, firing_since_wall_ms;
 	double value; /* of the last evaluation that held */
+	struct leak_facts leak; /* of it too; unknown where the rule is of no leak */
 	bool asked, acted; /* on_firing was called; it has nothing more to do */
 	uint32_t done; /* on_firing's own: a bit for each kind of action (enum capture_kind) it need
 			* not ask for again */
@@ -64,14 +65,15 @@ struct alert {
 	char key[ALERT_KEY_MAX]; /* in alerts->by_key */
 };
 
-/* NULL without memory. value is what the condition was judged by. */
+/* NULL without memory. The verdict is that of a condition that holds. */
 struct alert *alert_new(const struct rule_group *group, const struct rule *rule,
 			const struct target *target, const char *isolate, size_t step,
-			double value);
+			const struct condition_verdict *verdict);
 void alert_free(struct alert *alert);
 
 /* The condition held again: take its value, expand the annotations. 0, -ENOMEM. */
-int alert_update(struct alert *alert, const struct target *target, double value);
+int alert_update(struct alert *alert, const struct target *target,
+		 const struct condition_verdict *verdict);
 
 /* As alerts_tell_verdict(), of this one; target may be NULL: it is not there yet. 0, -ENOMEM. */
 int alert_set_verdict(struct alert *alert, const struct target *target, const char *verdict);

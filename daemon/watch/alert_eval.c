@@ -217,7 +217,7 @@ static void drop(struct alerts *alerts, const char *why)
 }
 
 static struct alert *add_alert(const struct evaluation *evaluation, const struct subject *subject,
-			       size_t step, double value)
+			       size_t step, const struct condition_verdict *verdict)
 {
 	struct alerts *alerts = evaluation->alerts;
 	struct alert *alert;
@@ -227,7 +227,7 @@ static struct alert *add_alert(const struct evaluation *evaluation, const struct
 		return NULL;
 	}
 	alert = alert_new(evaluation->group, evaluation->rule, subject->target, subject->name, step,
-			  value);
+			  verdict);
 	if (alert == NULL) {
 		drop(alerts, "out of memory");
 		return NULL;
@@ -389,15 +389,13 @@ static bool evaluate_step(const struct evaluation *evaluation, const struct subj
 	if (alert == NULL)
 		alert = adopt(evaluation, subject, step, verdict.holds);
 	if (alert == NULL && verdict.holds)
-		alert = add_alert(evaluation, subject, step, verdict.value);
+		alert = add_alert(evaluation, subject, step, &verdict);
 	if (alert != NULL) {
 		alert->seen = evaluation->serial;
 		/* Without memory the old texts stay: they are of this alert, if of an earlier
 		 * value. */
-		if (verdict.holds) {
-			alert->term = verdict.term;
-			(void)alert_update(alert, subject->target, verdict.value);
-		}
+		if (verdict.holds)
+			(void)alert_update(alert, subject->target, &verdict);
 		if (!advance(evaluation->alerts, alert, subject->target, verdict.holds, superseded))
 			alert = NULL;
 		fires = verdict.holds && state_of(alert) == ALERT_FIRING;

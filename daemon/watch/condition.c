@@ -482,6 +482,7 @@ const char *condition_step_text(const struct condition *condition, size_t step)
 struct fold {
 	bool begun, holds;
 	int term;
+	int leak; /* the first by which it holds, or would if the others did */
 };
 
 static bool has_value(const struct condition_findings *findings, int term)
@@ -499,6 +500,8 @@ static void fold_in(struct fold *group, enum term_kind kind, const struct fold *
 
 	if (has && (both || member->holds || !held || !has_value(findings, group->term)))
 		group->term = member->term;
+	if (member->holds && member->leak >= 0)
+		group->leak = member->leak;
 	if (!group->begun)
 		group->holds = member->holds;
 	else
@@ -510,16 +513,17 @@ struct condition_verdict condition_verdict(const struct condition *condition,
 					   const struct condition_findings *findings, size_t step)
 {
 	struct fold folds[CONDITION_TERMS_MAX];
-	struct condition_verdict verdict = { .term = -1, .value = NAN };
+	struct condition_verdict verdict = { .term = -1, .value = NAN, .leak = -1 };
 
 	for (size_t i = 0; i < condition->n; i++)
-		folds[i] = (struct fold){ .term = -1 };
+		folds[i] = (struct fold){ .term = -1, .leak = -1 };
 	for (size_t i = condition->n; i-- > 0;) {
 		const struct term *term = &condition->terms[i];
 		const struct finding *finding = &findings->terms[i];
 
 		if (!is_group(term)) {
 			folds[i].term = (int)i;
+			folds[i].leak = term->kind == TERM_LEAK ? (int)i : -1;
 			folds[i].holds =
 				term->kind == TERM_STEPS ? finding->reached > step : finding->holds;
 		}
@@ -530,6 +534,8 @@ struct condition_verdict condition_verdict(const struct condition *condition,
 	if (condition->n == 0)
 		return verdict;
 	verdict.holds = folds[0].holds;
+	if (verdict.holds)
+		verdict.leak = folds[0].leak;
 	if (has_value(findings, folds[0].term)) {
 		verdict.term = folds[0].term;
 		verdict.value = findings->terms[verdict.term].value;

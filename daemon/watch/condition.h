@@ -102,6 +102,7 @@ struct condition_verdict {
 	bool holds;
 	int term; /* whose value it is; -1: of none */
 	double value; /* 1 where a condition without a value holds, NAN where it is not known */
+	int leak; /* the first term TERM_LEAK by which it holds; -1: by none */
 };
 
 struct condition_state;

@@ -124,25 +124,43 @@ static int add(struct labels *labels, const char *name, const char *value)
 	return labels_set(labels, name, value) == -ENOMEM ? -ENOMEM : 0;
 }
 
-int leak_labels(struct labels *labels, const struct target *target, const struct isolate *isolate)
+void leak_facts_take(struct leak_facts *facts, const struct leak_when *when,
+		     const struct target *target, const struct isolate *isolate)
 {
 	const struct leak *leak = &isolate->leak;
+	const struct leak_when by_default = { .growth_share = LEAK_GROWTH_SHARE };
+	struct leak_found found;
+
+	*facts = (struct leak_facts){ .known = true,
+				      .cause = leak->cause,
+				      .confidence = leak_confidence(leak),
+				      .eta_s = eta_of(target, isolate) };
+	if ((when != NULL && find(when, leak, &found)) || find(&by_default, leak, &found)) {
+		facts->cause = found.cause;
+		facts->confidence = found.confidence;
+		facts->slope = found.trend->slope;
+		facts->has_slope = true;
+	} else {
+		facts->has_slope = leak_slope(leak, &facts->slope);
+	}
+}
+
+int leak_labels(struct labels *labels, const struct leak_facts *facts)
+{
 	char slope[2 * STR_UNIT_MAX] = "unknown", eta[STR_UNIT_MAX], confidence[16];
-	double value;
 	int r;
 
-	if (leak_is_suspected(leak))
-		leak_format_slope(slope, sizeof(slope),
-				  leak->trends[leak->window][leak_signal(leak->cause)].slope);
-	else if (leak_slope(leak, &value))
-		leak_format_slope(slope, sizeof(slope), value);
-	snprintf(confidence, sizeof(confidence), "%.2f", leak_confidence(leak));
-	r = add(labels, "cause", leak_cause_name(leak->cause));
+	if (!facts->known)
+		return 0;
+	if (facts->has_slope)
+		leak_format_slope(slope, sizeof(slope), facts->slope);
+	snprintf(confidence, sizeof(confidence), "%.2f", facts->confidence);
+	r = add(labels, "cause", leak_cause_name(facts->cause));
 	if (r == 0)
 		r = add(labels, "slope", slope);
 	if (r == 0)
 		r = add(labels, "confidence", confidence);
 	if (r == 0)
-		r = add(labels, "eta", format_eta(eta, eta_of(target, isolate)));
+		r = add(labels, "eta", format_eta(eta, facts->eta_s));
 	return r;
 }

@@ -41,11 +41,26 @@ bool leak_when_equal(const struct leak_when *a, const struct leak_when *b);
 /* "leak in the fast window with eta < 4h". */
 void leak_when_describe(const struct leak_when *when, struct buf *buf);
 
+/* What there is to say of a leak. */
+struct leak_facts {
+	bool known; /* somebody has looked */
+	enum leak_cause cause;
+	bool has_slope;
+	double slope; /* bytes per second */
+	double confidence;
+	double eta_s; /* INFINITY: never */
+};
+
+/* Of the trend by which the condition holds; without one (when: NULL, or it does not hold) by the
+ * default limits, and of no leak the live set. */
+void leak_facts_take(struct leak_facts *facts, const struct leak_when *when,
+		     const struct target *target, const struct isolate *isolate);
+
 /*
- * What is known of the leak for people: `cause`, `slope` ("5.2 MiB/h"), `confidence` ("0.93") and
- * `eta` ("7h12m", "never"), set unless there is one of that name already. 0, -ENOMEM.
+ * The same for people: `cause`, `slope` ("5.2 MiB/h"), `confidence` ("0.93") and `eta` ("7h12m",
+ * "never"), set unless there is one of that name already; nothing of unknown facts. 0, -ENOMEM.
  */
-int leak_labels(struct labels *labels, const struct target *target, const struct isolate *isolate);
+int leak_labels(struct labels *labels, const struct leak_facts *facts);
 
 /* "5.2 MiB/h" */
 char *leak_format_slope(char *dst, size_t size, double bytes_per_second);
