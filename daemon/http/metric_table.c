@@ -91,8 +91,10 @@ const struct metric_desc metric_table[METRICS + 1] = {
 			       .unit = "bytes",
 			       .labels = { "target", "isolate" },
 			       .help = "Live set: heap in use right after the latest full "
-				       "collection where the runtime tells it, else the least in "
-				       "use in the latest complete bucket (2 minutes)." },
+				       "collection where the runtime tells it and it is no older "
+				       "than a quarter of `leak.slow_window`, else the least in "
+				       "use "
+				       "in the latest complete bucket (2 minutes)." },
 	[METRIC_EXTERNAL] = { .name = "heapwatch_external_memory_bytes",
 			      .type = METRIC_GAUGE,
 			      .unit = "bytes",

@@ -88,8 +88,8 @@ const struct option_desc condition_options[] = {
 	  .table = leak_when_options,
 	  .help = "The condition holds while memory of the isolate grows without end; `{}` is as "
 		  "good as it gets. The value of the alert is the slope in bytes per second; "
-		  "`cause`, `slope`, `confidence` and `eta` are annotations, and labels to "
-		  "templates." },
+		  "`cause`, `slope` and `confidence` of what grows, and `eta`, are annotations, "
+		  "and labels to templates." },
 	{ .name = "on",
 	  .type = OPTION_TEXT_LIST,
 	  .offset = TEXT(on),

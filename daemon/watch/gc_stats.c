@@ -32,6 +32,7 @@ static void take_sizes(struct gc_stats *stats, const struct gc_event *event)
 		return;
 	stats->has_live = true;
 	stats->live_bytes = event->after_bytes;
+	stats->live_ns = clock_mono_ns();
 }
 
 void gc_stats_take(struct gc_stats *stats, const struct gc_event *event)

@@ -13,6 +13,7 @@ struct gc_stats {
 	bool has_sizes[GC_KINDS]; /* of any of them: freed_bytes is known */
 	bool has_live;
 	uint64_t live_bytes; /* of the heap in use right after the last of the whole heap */
+	uint64_t live_ns; /* when that was told, monotonic */
 };
 
 /* NULL without memory. */

@@ -141,10 +141,18 @@ static void take_reading(struct target *target, struct isolate *isolate)
 	series_add(&isolate->series, &reading);
 }
 
+static bool is_told(const struct gc_stats *gc, const struct isolate *isolate)
+{
+	return gc != NULL && gc->has_live &&
+	       (isolate->last.mono_ns <= gc->live_ns ||
+		isolate->last.mono_ns - gc->live_ns <= leak_live_max_ns(&isolate->series));
+}
+
 /*
  * What is told of a collection holds until the next one: the heap has only grown since, unless
- * less is in use now. A forced collection is an answer to one question, and others that come after
- * it are not told, so what it left counts for the moment only.
+ * less is in use now. Without a next one it is too old some time: then the least in use counts, as
+ * where nothing is told, and what grows is seen to grow. A forced collection is an answer to one
+ * question, and others that come after it are not told, so what it left counts for the moment only.
  */
 static void take_live(const struct target *target, struct isolate *isolate)
 {
@@ -152,7 +160,7 @@ static void take_live(const struct target *target, struct isolate *isolate)
 	uint64_t used = last->value[SAMPLE_HEAP_USED];
 	const struct gc_stats *gc = target_gc_stats(target, isolate);
 
-	if (gc != NULL && gc->has_live)
+	if (is_told(gc, isolate))
 		sample_set(last, SAMPLE_HEAP_LIVE, used < gc->live_bytes ? used : gc->live_bytes);
 	else if (collect_is_live(target, isolate->name))
 		sample_set(last, SAMPLE_HEAP_LIVE, used);

@@ -269,6 +269,11 @@ bool leak_update(struct leak *leak, const struct series *series, int64_t start_n
 	return any;
 }
 
+uint64_t leak_live_max_ns(const struct series *series)
+{
+	return SLOW_BUCKETS / 4 * series->spans[WINDOW_SLOW].width_ns;
+}
+
 enum series_signal leak_signal(enum leak_cause cause)
 {
 	return cause == LEAK_BUFFERS  ? SIGNAL_EXTERNAL

@@ -73,6 +73,13 @@ struct leak_wanted {
 /* The first that holds: by the order of causes, and of each by that of windows. False: none. */
 bool leak_find(const struct leak *leak, const struct leak_wanted *wanted, struct leak_found *ret);
 
+/*
+ * For how long a collection says what the heap holds, a quarter of the slow window: longer, and
+ * what grows between rare collections is not seen in any window; shorter, and garbage that waits
+ * for one is taken for a leak. 6 h with the default windows.
+ */
+uint64_t leak_live_max_ns(const struct series *series);
+
 static inline bool leak_is_suspected(const struct leak *leak)
 {
 	return leak->cause != LEAK_NONE && leak->cause != LEAK_CHURN;

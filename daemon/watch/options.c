@@ -570,7 +570,8 @@ static const struct option_desc leak_options[] = {
 	  .max = 30 * DAY_NS,
 	  .def = "24h",
 	  .help = "The window in which a slow leak is to be seen, kept in 96 buckets. With a whole "
-		  "day in it, what comes and goes with the hours is no leak." },
+		  "day in it, what comes and goes with the hours is no leak. For a quarter of it a "
+		  "collection says what the heap holds when there is no later one." },
 	{ 0 },
 };
 
