@@ -6,7 +6,7 @@
  * bad one is alone, which is dropped; whoever was refused once goes alone from then on. Anything
  * else is a failure of the receiver: the batch waits in its old place and is tried again, later and
  * later. One that answers 5xx again and again may fail at one alert only, so that is looked for in
- * the same way.
+ * the same way; what fails alone is tried again behind the others.
  *
  * Alertmanager wants the state of now: a newer notice takes the place of one that still waits, and
  * the queue is never longer than there are alerts. A notice that waited until it would be wrong is
@@ -135,7 +135,9 @@ static bool replace(struct sender *sender, struct notice *notice)
 	sender->bytes += notice->bytes - older->notice->bytes;
 	notice_unref(older->notice);
 	older->notice = notice_ref(notice);
-	older->tries = 0;
+	/* It is found out of which alert that is, but not yet that it is this one's fault. */
+	if (older->tries > TRIES_SPLIT)
+		older->tries = TRIES_SPLIT;
 	/* Should there be no memory for that, a later one stands beside it. */
 	(void)map_put(&sender->newest, notice->key, older);
 	return true;
@@ -165,12 +167,24 @@ void sender_add(struct sender *sender, struct notice *notice)
 
 /* ---- the batch ---- */
 
+/* A newer notice has come meanwhile: what was found out about the alert holds for that too. */
+static void give_way(struct sender *sender, struct queued *queued)
+{
+	struct queued *newer = map_get(&sender->newest, queued->notice->key);
+
+	if (newer != NULL) {
+		newer->tries = queued->tries < TRIES_SPLIT ? queued->tries : TRIES_SPLIT;
+		newer->together = queued->together;
+	}
+	forget(queued);
+}
+
 /* Back to where it was, unless a newer notice has come meanwhile. */
 static void put_back(struct sender *sender)
 {
 	for (unsigned i = sender->batch_n; i-- > 0;) {
 		if (put_in(sender, sender->batch[i], sender->queue.next) < 0)
-			forget(sender->batch[i]);
+			give_way(sender, sender->batch[i]);
 	}
 	sender->batch_n = 0;
 }
@@ -182,12 +196,15 @@ static void put_back(struct sender *sender)
 static void put_behind(struct sender *sender)
 {
 	struct queued *only = sender->batch[0];
+	int r = put_in(sender, only, &sender->queue);
 
 	sender->batch_n = 0;
-	if (put_in(sender, only, &sender->queue) < 0) {
+	if (r == -EEXIST)
+		give_way(sender, only);
+	else if (r < 0)
 		drop(sender, only, SENDER_DROP_FULL);
+	if (r < 0)
 		return;
-	}
 	list_each_safe (at, &sender->queue) {
 		if (at == &only->link)
 			return;
@@ -324,14 +341,17 @@ static void failed(struct sender *sender, const char *text, bool answered)
 			tries = queued->tries;
 	}
 	say_down(sender, text);
-	if (!sender->kind->newest_only)
-		put_behind(sender);
-	else if (sender->batch_n > 1 && tries >= TRIES_SPLIT)
+	if (sender->batch_n > 1 && tries >= TRIES_SPLIT) {
 		halve(sender);
-	else if (sender->batch_n == 1 && tries >= TRIES_MAX)
-		drop_only(sender, SENDER_DROP_FAILED, text);
-	else
+		/* Another question; there are six of them at the most until one is alone. */
+		backoff_reset(&sender->backoff);
+	} else if (sender->batch_n > 1) {
 		put_back(sender);
+	} else if (sender->kind->newest_only && tries >= TRIES_MAX) {
+		drop_only(sender, SENDER_DROP_FAILED, text);
+	} else {
+		put_behind(sender);
+	}
 	wait_to_retry(sender);
 }
 

@@ -215,6 +215,57 @@ def test_one_bad_alert_keeps_no_other(start_daemon, tmp_path, app, receive):
     assert daemon.process.count_lines("does not take the alert") == 1
 
 
+def test_an_alert_that_it_fails_at_keeps_no_other(start_daemon, tmp_path, app, receive):
+    """Not even where alerts are sent again sooner than they are tried."""
+    taken = set()
+
+    def answer(body):
+        names = {a["labels"]["alertname"] for a in json.loads(body)}
+        if "Bad" in names:
+            return 500, b"later"
+        taken.update(names)
+        return 200, b""
+    failing = receive(answer)
+    rules = [dict(RULE, alert=name) for name in ("A", "Bad", "C", "D", "E")]
+    daemon = start_daemon(configuration(tmp_path, app, *rules, alertmanagers=[static(failing)]))
+    daemon.wait_up("app")
+    app.nudge("^on")
+    until(lambda: taken == {"A", "C", "D", "E"}, lambda: f"{taken}")
+
+
+def test_batches_as_large_as_prometheus_sends(start_daemon, nursery, tmp_path, app, receive):
+    manager, hook = Alertmanager(nursery, tmp_path / "am"), receive()
+    names = {f"A{i:02}" for i in range(70)}
+    rules = [dict(RULE, alert=name) for name in sorted(names)]
+    daemon = start_daemon(configuration(tmp_path, app, *rules, resend_delay="1m",
+                                        alertmanagers=[static(manager), static(hook)]))
+    daemon.wait_up("app")
+    app.nudge("^on")
+    until(lambda: {a["labels"]["alertname"] for a in manager.alerts()} == names,
+          lambda: f"{len(manager.alerts())} alerts")
+    hook.wait(2)
+    batches = [[a["labels"]["alertname"] for a in batch] for batch in hook.alerts()]
+    assert [len(batch) for batch in batches] == [64, 6]
+    assert sorted(sum(batches, [])) == sorted(names)
+
+
+def test_a_resolved_alert_is_sent_again(start_daemon, tmp_path, app, receive):
+    """Its end is a time that has passed, and stays what it was."""
+    hook = receive()
+    daemon = start_daemon(configuration(tmp_path, app, alertmanagers=[static(hook)]))
+    daemon.wait_up("app")
+    app.nudge("^on")
+    hook.wait(1)
+    app.nudge("^off")
+
+    def ends():
+        return [alert["endsAt"] for batch in hook.alerts() for alert in batch]
+    until(lambda: ends().count(ends()[-1]) >= 3, ends)
+    now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+    assert ends()[-1] < now
+    assert len({alert["startsAt"] for batch in hook.alerts() for alert in batch}) == 1
+
+
 @pytest.mark.parametrize("hostile", ["hang", "drip", "huge"])
 def test_a_hostile_receiver_harms_nobody(start_daemon, nursery, tmp_path, app, receive, hostile):
     released = threading.Event()

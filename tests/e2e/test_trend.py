@@ -74,6 +74,16 @@ def test_heap_and_buffers_are_told_apart_and_alerted(watched, start_node):
                       isolate="main")
 
 
+def test_native_and_churn_are_told_from_heap(watched, start_node):
+    """What OpenSSL keeps is of no heap; much garbage between two collections is no leak."""
+    daemon = watched({"native": start_node(24, "drip", "native", 100),
+                      "churn": start_node(24, "drip", "churn", 20 << 10)}, RULE)
+    daemon.wait_value("heapwatch_leak_suspected", 1, limit_s=40, target="native")
+    until(lambda: cause(daemon, "native") == ["native"], lambda: cause(daemon, "native"))
+    until(lambda: cause(daemon, "churn") == ["churn"], lambda: cause(daemon, "churn"))
+    assert daemon.value("heapwatch_leak_suspected", target="churn", isolate="main") == 0
+
+
 def test_series_in_three_resolutions(watched, start_node):
     daemon = watched({"app": start_node(24, "drip", "heap", 100)})
     until(lambda: len(rows(daemon).get(("heapwatch_heap_live_bytes", "slow"), [])) >= 3,

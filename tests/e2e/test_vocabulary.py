@@ -163,6 +163,21 @@ def test_rules_test_explains_each_sample(files, tmp_path):
     assert len(plain) == len(lines) == len(got) and not any("|" in line for line in plain)
 
 
+def test_rules_test_of_leaks(tmp_path):
+    """Heap grows by 3.6 % in three hours, buffers by a half; what is asked decides."""
+    whens = {"Any": "{}", "Heap": "{cause: heap}", "Little": "{cause: heap, min_growth: 2%}",
+             "Buffers": "{cause: buffers, min_growth: 40%}",
+             "Many": "{cause: buffers, min_growth: 50%}"}
+    (tmp_path / "leaks.yaml").write_text("groups:\n- name: g\n  rules:\n" + "".join(
+        f"  - {{alert: {name}, when: {{leak: {when}}}}}\n" for name, when in whens.items()))
+    (tmp_path / "samples.csv").write_text("time,heap_used,external_memory\n" + "".join(
+        f"{60 * i},{1000000 + 200 * i}kB,{100000 + 1000 * i}kB\n" for i in range(300)))
+    got = Ctl(cwd=tmp_path).json("rules", "test", "leaks.yaml", "--samples=samples.csv", "--explain")
+    last = {row["rule"]: row["state"] for row in got}
+    assert last == {"Any": "firing", "Heap": "inactive", "Little": "firing", "Buffers": "firing",
+                    "Many": "inactive"}
+
+
 def test_rules_test_without_samples(files, tmp_path):
     lines = Ctl().lines("rules", "test", *files)
     assert lines == ["Ladder: heap_used / heap_limit > [60%, 75%] for 15s", "Back: on restart"]

@@ -348,6 +348,45 @@ Test(condition, leak_and_eta)
 	free(csv);
 }
 
+/* A heap of a thousand megabytes that grows by 12 an hour, buffers by 60, the rest not at all. */
+static char *rising_buffers(void)
+{
+	char *csv = NULL;
+	size_t size;
+	FILE *file = open_memstream(&csv, &size);
+
+	cr_assert_not_null(file);
+	fputs("time,heap_used,heap_size,external_memory,process_resident_memory\n", file);
+	for (int i = 0; i <= 300; i++)
+		fprintf(file, "%d,%dkB,%dkB,%dkB,%dkB\n", 60 * i, 1000000 + 200 * i,
+			1000000 + 200 * i, 100000 + 1000 * i, 1200000 + 1200 * i);
+	fclose(file);
+	return csv;
+}
+
+static void expect_end(const char *when, const char *csv, char state)
+{
+	struct story story;
+
+	play(when, csv, &story);
+	cr_expect_eq(story.states[strlen(story.states) - 1], state, "%s: %s", when, story.why);
+}
+
+Test(condition, leak_of_a_cause_by_a_growth_of_its_own)
+{
+	char *csv = rising_buffers();
+
+	expect_end("leak: {}", csv, 'F');
+	expect_end("leak: {cause: buffers}", csv, 'F');
+	expect_end("leak: {cause: buffers, min_growth: 40%}", csv, 'F');
+	expect_end("leak: {cause: buffers, min_growth: 50%}", csv, '.');
+	expect_end("leak: {cause: heap}", csv, '.');
+	expect_end("leak: {cause: heap, min_growth: 2%}", csv, 'F');
+	expect_end("leak: {cause: heap, min_growth: 2%, window: slow}", csv, '.');
+	expect_end("leak: {cause: native, min_growth: 1%}", csv, '.');
+	free(csv);
+}
+
 /* ---- tables of samples ---- */
 
 static void expect_bad(const char *csv, const char *wrong)

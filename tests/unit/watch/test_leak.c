@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "util/clock.h"
+#include "watch/eta.h"
 #include "watch/leak_rule.h"
 #include "watch/target.h"
 
@@ -221,4 +222,64 @@ Test(leak, eta)
 	cr_expect_eq(leak_eta(150, 100, 0), 0);
 	cr_expect(isinf(leak_eta(50, 100, 0)));
 	cr_expect(isinf(leak_eta(50, 100, -1)));
+}
+
+static struct target target;
+static struct isolate isolates[2];
+
+/* A main thread whose heap grows by 2 MiB/s and the rest by 3, and a worker. */
+static void set_up_limits(void)
+{
+	static const double slopes[LEAK_SIGNALS] = { 2, 1, 2 };
+
+	target = (struct target){ .process = { .present = true,
+					       .cgroup = { .has_usage = true,
+							   .has_limit = true,
+							   .usage_bytes = 500 << 20,
+							   .limit_bytes = 1000 << 20 } } };
+	link_init(&target.isolates);
+	for (int i = 0; i < 2; i++) {
+		isolates[i] = (struct isolate){ .name = "worker" };
+		list_append(&target.isolates, &isolates[i].link);
+		for (int s = 0; s < LEAK_SIGNALS; s++)
+			isolates[i].leak.trends[WINDOW_FAST][s] =
+				(struct trend){ .points = FAST_BUCKETS, .slope = slopes[s] * MIB };
+	}
+	strcpy(isolates[0].name, "main");
+}
+
+Test(leak, eta_of_the_control_group_is_of_all_that_grows)
+{
+	struct trend *native = &isolates[0].leak.trends[WINDOW_FAST][SIGNAL_NATIVE];
+	double eta;
+
+	set_up_limits();
+	cr_assert(eta_of_cgroup(&target, &isolates[0], &eta));
+	cr_expect_eq(eta, 100);
+	cr_expect_eq(eta_of(&target, &isolates[0]), 100);
+	native->against = TREND_NOISE;
+	cr_assert(eta_of_cgroup(&target, &isolates[0], &eta));
+	cr_expect_eq(eta, 500.0 / 3);
+	native->against = TREND_SMALL | TREND_SATURATES | TREND_STEP | TREND_KNOWN_LEVEL;
+	cr_assert(eta_of_cgroup(&target, &isolates[0], &eta));
+	cr_expect_eq(eta, 100, "a limit asks for no reasons");
+	target.process.cgroup.usage_bytes = target.process.cgroup.limit_bytes;
+	cr_assert(eta_of_cgroup(&target, &isolates[0], &eta));
+	cr_expect_eq(eta, 0);
+}
+
+Test(leak, eta_of_the_control_group_is_not_known_without_one)
+{
+	double eta = -1;
+
+	set_up_limits();
+	cr_expect_not(eta_of_cgroup(&target, &isolates[1], &eta), "the process is not a worker's");
+	cr_expect(isinf(eta_of(&target, &isolates[1])));
+	isolates[0].leak.trends[WINDOW_FAST][SIGNAL_LIVE].against = TREND_FEW;
+	isolates[0].leak.trends[WINDOW_SLOW][SIGNAL_LIVE].against = TREND_FEW;
+	cr_expect_not(eta_of_cgroup(&target, &isolates[0], &eta), "nothing is judged yet");
+	set_up_limits();
+	target.process.cgroup.has_limit = false;
+	cr_expect_not(eta_of_cgroup(&target, &isolates[0], &eta));
+	cr_expect_eq(eta, -1);
 }
