@@ -89,8 +89,7 @@ static void on_peek(void *owner, const struct json_event *event)
 {
 	struct capture_job *job = owner;
 
-	peek_event(&job->peek, job->formats, &job->request.samples,
-		   job->entry->manifest.started_wall_ms, event);
+	peek_event(&job->peek, event);
 }
 
 static void on_peeked(void *owner, uint64_t sampled_ns, const char *why)
@@ -361,11 +360,14 @@ int capture_job_from_target(struct capture_job *job, const struct download_reque
 	job->request.allocation = on_allocation;
 	job->request.interval = on_interval;
 	job->request.owner = job;
-	job->formats = formats;
 	if (request->task == DOWNLOAD_TAKE_TIMELINE)
 		return intervals_new(&job->intervals);
 	if (request->task != DOWNLOAD_TAKE_SAMPLES)
 		return 0;
+	job->peek.formats = formats;
+	job->peek.level = (enum redact_level)job->recipe->redact;
+	job->peek.samples = &job->request.samples;
+	job->peek.started_wall_ms = job->entry->manifest.started_wall_ms;
 	return profile_job_new(&job->profile, request->runtime->format == SNAPSHOT_GECKO, formats,
 			       (enum redact_level)job->recipe->redact, &request->samples,
 			       job->entry->manifest.started_wall_ms);

@@ -36,7 +36,6 @@ struct capture_job {
 	struct download_request
 		request; /* sink, owner and a hold of the access are the job's own */
 	struct profile_job *profile; /* owned; NULL: it is no profile */
-	unsigned formats; /* of it: bits of enum sampling_format */
 	struct intervals *intervals; /* owned; NULL: it is no timeline */
 	uint64_t profiled_bytes; /* what the profile says was allocated, when it was made */
 	char *second; /* owned: the same profile in another format, when it was made; or NULL */

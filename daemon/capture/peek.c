@@ -50,15 +50,15 @@ int peek_wish(struct peek *peek, int cancel_fd, const char *id)
 
 /* ---- the capture's thread ---- */
 
-void peek_event(struct peek *peek, unsigned formats, const struct download_samples *samples,
-		int64_t started_wall_ms, const struct json_event *event)
+void peek_event(struct peek *peek, const struct json_event *event)
 {
 	int r = 0;
 
 	if (peek->err.code != 0)
 		return;
 	if (peek->profile == NULL)
-		r = profile_job_new(&peek->profile, false, formats, samples, started_wall_ms);
+		r = profile_job_new(&peek->profile, false, peek->formats, peek->level,
+				    peek->samples, peek->started_wall_ms);
 	if (r < 0)
 		err_set(&peek->err, r, "out of memory");
 	else

@@ -13,16 +13,22 @@
 
 #include "capture/capture.h"
 #include "inspect/download.h"
+#include "pipeline/recipe.h"
 #include "util/err.h"
 
 struct json_event;
 struct loop_wake;
 struct profile_job;
 
-/* Zeroed is none. */
+/* Zeroed is none, of a job without a profile. */
 struct peek {
 	struct download_peek wish;
 	struct loop_wake *wake; /* borrowed: of the control thread */
+	/* Of the profile, as profile_job_new() has them; samples are borrowed. */
+	unsigned formats;
+	enum redact_level level;
+	const struct download_samples *samples;
+	int64_t started_wall_ms;
 	char id[CAPTURE_ID_MAX]; /* what it is to be; "" while nobody wishes; control thread */
 	struct profile_job *profile; /* owned by the capture's thread until it has ended */
 	_Atomic bool ended; /* what follows is the control thread's */
@@ -37,8 +43,7 @@ void peek_fini(struct peek *peek);
 int peek_wish(struct peek *peek, int cancel_fd, const char *id);
 
 /* From the capture's thread, as download_request has them. */
-void peek_event(struct peek *peek, unsigned formats, const struct download_samples *samples,
-		int64_t started_wall_ms, const struct json_event *event);
+void peek_event(struct peek *peek, const struct json_event *event);
 void peek_end(struct peek *peek, uint64_t sampled_ns, const char *why);
 
 /*

@@ -1,6 +1,7 @@
 """Looks at sampling profiles while they are taken: what is there so far is a capture of its own, and
 the profile goes on as if nobody had looked."""
 
+import gzip
 import json
 from xml.etree import ElementTree
 
@@ -155,6 +156,26 @@ def test_a_look_that_nobody_waits_for(watched):
     assert daemon.api(f"/captures/{gone}")["reason"] == "cancelled"
     assert len([m for m in daemon.api("/captures")["ready"] if m["kind"] == "sampling"]) == 3
     assert first["state"] == "succeeded"
+
+
+def test_addresses_are_redacted_as_those_of_the_whole(start_node, watch):
+    node = start_node(24, "allocate")
+    daemon = watch(app=node.address, sections={"capture": dict(PLAIN, redact="strings")})
+    daemon.wait_up("app")
+    with Client(node.port) as client:
+        identity = ask(daemon, duration="3s", format=["heapprofile", "pprof"])
+        until(lambda: is_sampling(client), "it samples")
+        client.evaluate("globalThis.late = []; function keepLate() { for (let i = 0; i < 9000; i++)"
+                        " late.push(new Array(128).fill(i)) } keepLate(); 1\n"
+                        "//# sourceURL=https://shop.example/app.js?token=hunter2")
+        first = looked(daemon, identity)
+    ended(daemon, identity)
+    assert first["redact"] == "strings"
+    places = {row["function"]: row["url"] for row in top(daemon, first)[0]["functions"]}
+    assert places["keepLate"] == "https://shop.example/app.js"
+    for path in (daemon.storage / "spool").rglob("*"):
+        data = path.read_bytes() if path.is_file() else b""
+        assert b"hunter2" not in (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data), path
 
 
 def test_firefox_tells_nothing_before_the_end(nursery, watch, tmp_path):
