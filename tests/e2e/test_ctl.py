@@ -68,7 +68,10 @@ def scene(group, nodes, tmp_path_factory):
     """A daemon with three captures, oldest first: app, web-1, app. Tests only read them."""
     home = tmp_path_factory.mktemp("ctl") / "daemon"
     daemon, socket = start(group, home, {n: p.address for n, p in nodes.items()})
-    entries = [take(daemon, target) for target in ("app", "web-1", "app")]
+    entries = [take(daemon, "app")]
+    # Times on the command line are of whole seconds.
+    until(lambda: int(time.time()) > entries[0]["started_wall_ms"] // 1000, "the next second")
+    entries += [take(daemon, target) for target in ("web-1", "app")]
     spool = daemon.storage / "spool"
     return SimpleNamespace(
         daemon=daemon, entries=entries, spool=spool, ready=spool / "ready", socket=socket,

@@ -31,7 +31,7 @@ def peek(daemon, identity):
 
 
 def ended(daemon, identity, state="succeeded"):
-    """What the API says of it then."""
+    """What the API says of it when it is there."""
     return until(lambda: (c := daemon.api(f"/captures/{identity}"))["state"] == state and c,
                  lambda: f"{state} of {daemon.api(f'/captures/{identity}')}; {daemon.tail()}")
 
@@ -165,9 +165,10 @@ def test_addresses_are_redacted_as_those_of_the_whole(start_node, watch):
     with Client(node.port) as client:
         identity = ask(daemon, duration="3s", format=["heapprofile", "pprof"])
         until(lambda: is_sampling(client), "it samples")
-        client.evaluate("globalThis.late = []; function keepLate() { for (let i = 0; i < 9000; i++)"
-                        " late.push(new Array(128).fill(i)) } keepLate(); 1\n"
-                        "//# sourceURL=https://shop.example/app.js?token=hunter2")
+        client.evaluate("globalThis.late = []; process.getBuiltinModule('vm').runInThisContext("
+                        "'(function keepLate() { for (let i = 0; i < 9000; i++)"
+                        " late.push(new Array(128).fill(i)) })',"
+                        " { filename: 'https://shop.example/app.js?token=hunter2' })(); 1")
         first = looked(daemon, identity)
     ended(daemon, identity)
     assert first["redact"] == "strings"
@@ -186,6 +187,7 @@ def test_firefox_tells_nothing_before_the_end(nursery, watch, tmp_path):
     answer = daemon.post("/api/v1/targets/app/captures?kind=sampling&duration=2s"
                          f"&isolate={firefox.isolate}")
     identity = answer.json()["data"]["id"]
+    ended(daemon, identity, "running")
     answer = peek(daemon, identity)
     assert answer.status == 409 and "firefox tells of nothing before the end" in answer.text
     ended(daemon, identity)
