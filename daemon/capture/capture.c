@@ -382,9 +382,6 @@ int captures_peek(struct captures *captures, const char *id, char ret_id[CAPTURE
 	if (capture->step != CAPTURE_RUNNING || capture->job->phase != JOB_DOWNLOAD)
 		return err_set(err, -EALREADY, "it is not sampling now (%s)",
 			       capture_step_name(capture->step));
-	if (!download_can_peek(capture->job->request.runtime))
-		return err_set(err, -ENOTSUP, "%s tells of nothing before the end",
-			       capture->job->request.runtime->name);
 	return request_peek(captures, capture, ret_id, err);
 }
 

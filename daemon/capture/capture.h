@@ -235,8 +235,10 @@ uint32_t captures_under_way(const struct captures *captures, uint64_t target_id,
 
 /*
  * What a sampling profile that runs has so far becomes a capture of its own, whose id is in ret_id;
- * the profile goes on. 0; -ENOENT; with the text in err: -EINVAL: it is no such profile, -ENOTSUP:
- * its runtime cannot, -EALREADY: it is not sampling now, -EBUSY: another is under way; -errno.
+ * the profile goes on. V8 collects its garbage for that, so it is judged as a forced collection is
+ * and counts for gc_interval. 0; -ENOENT; a capture_refusal with the numbers in err, counted and
+ * remembered; with the text in err: -EINVAL: it is no such profile, -EALREADY: it is not sampling
+ * now, -EBUSY: another look is under way; -errno.
  */
 int captures_peek(struct captures *captures, const char *id, char ret_id[CAPTURE_ID_MAX],
 		  struct err *err);

@@ -81,7 +81,9 @@ const struct option_desc capture_options[] = {
 	  .def = "1m",
 	  .help = "Shortest time between two forced collections of garbage of one target, whoever "
 		  "asks: each stops the program, for 76 to 199 ms with 88 MB of small objects in "
-		  "V8. A collection before a snapshot (`gc_before`) does not count." },
+		  "V8. A look at a sampling profile that runs makes V8 collect, and is one of "
+		  "them. A "
+		  "collection before a snapshot (`gc_before`) does not count." },
 	{ .name = "profile_sampling_interval",
 	  .type = OPTION_BYTES,
 	  .offset = AT(profile_sampling_bytes),

@@ -36,8 +36,6 @@ int peek_wish(struct peek *peek, int cancel_fd, const char *id)
 	uint64_t one = 1;
 	ssize_t n;
 
-	if (peek->id[0] != '\0')
-		return -EBUSY;
 	if (!atomic_load(&peek->wish.possible))
 		return -EALREADY;
 	str_copy(peek->id, sizeof(peek->id), id);
@@ -97,6 +95,12 @@ static void give(struct captures *captures, struct capture *to, struct peek *pee
 			  strerror(-r));
 }
 
+static const char *reason_of(const struct peek *peek, bool ended)
+{
+	return !ended || peek->err.code == -EALREADY ? "refused"
+						     : capture_job_reason(peek->err.code);
+}
+
 void peek_take(struct captures *captures, struct capture *capture, bool ending)
 {
 	struct peek *peek = &capture->job->peek;
@@ -109,7 +113,7 @@ void peek_take(struct captures *captures, struct capture *capture, bool ending)
 	if (to != NULL && ended && peek->err.code == 0)
 		give(captures, to, peek);
 	else if (to != NULL)
-		step_fail(captures, to, "refused",
+		step_fail(captures, to, reason_of(peek, ended),
 			  ended ? peek->err.text : "the profile has ended");
 	forget(peek);
 }

@@ -39,7 +39,7 @@ struct peek {
 
 void peek_fini(struct peek *peek);
 
-/* From the control thread. 0; -EBUSY: one is under way; -EALREADY: it is not sampling now. */
+/* From the control thread, while none is under way. 0; -EALREADY: it is not sampling now. */
 int peek_wish(struct peek *peek, int cancel_fd, const char *id);
 
 /* From the capture's thread, as download_request has them. */

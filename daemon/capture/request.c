@@ -20,6 +20,7 @@
 #include "capture/diagnostics.h"
 #include "capture/guard.h"
 #include "capture/job.h"
+#include "capture/peek.h"
 #include "capture/series.h"
 #include "capture/step.h"
 #include "inspect/runtime.h"
@@ -339,13 +340,44 @@ static void describe_peek(struct manifest *manifest, const struct capture *of)
 	snprintf(manifest->cause, sizeof(manifest->cause), "a look at %s, which goes on", of->id);
 }
 
+/* What a look makes V8 do is what a forced collection does. */
+static enum capture_refusal judge_peek(struct captures *captures, const struct target *target,
+				       const struct capture *of, struct err *err)
+{
+	const struct runtime *runtime = of->job->request.runtime;
+	struct capture_request request = { .target_id = of->target_id,
+					   .kind = CAPTURE_KIND_GC,
+					   .isolate = of->manifest.isolate,
+					   .cause = "a look at a profile" };
+	enum capture_refusal refusal;
+
+	if (download_can_peek(runtime))
+		refusal = collection_judge(captures, target, &request, err);
+	else
+		refusal = (enum capture_refusal)err_set(err, REFUSAL_UNSUPPORTED,
+							"%s tells of nothing before the end",
+							runtime->name);
+	request.kind = of->kind;
+	if (refusal != REFUSAL_NONE)
+		account_refused(captures, target->spec.name, &request, refusal, err->text);
+	return refusal;
+}
+
 int request_peek(struct captures *captures, const struct capture *of, char ret_id[CAPTURE_ID_MAX],
 		 struct err *err)
 {
+	struct target *target = targets_find(captures->targets, of->target_id);
 	struct capture *capture;
-	int r = derive(of, &capture);
+	int r;
 
-	if (r < 0)
+	if (target == NULL)
+		return err_set(err, -EALREADY, "its target is gone");
+	if (of->job->peek.id[0] != '\0')
+		return err_set(err, -EBUSY, "another look at it is under way");
+	r = judge_peek(captures, target, of, err);
+	if (r == 0)
+		r = derive(of, &capture);
+	if (r != 0)
 		return r;
 	describe_peek(&capture->manifest, of);
 	capture->formats = of->formats;
@@ -353,11 +385,9 @@ int request_peek(struct captures *captures, const struct capture *of, char ret_i
 	r = peek_wish(&of->job->peek, of->job->cancel_fd, capture->id);
 	if (r < 0) {
 		capture_free(capture);
-		return err_set(err, r, "%s",
-			       r == -EBUSY
-				       ? "another look at it is under way"
-				       : "it is not sampling now: it has not begun, or is ending");
+		return err_set(err, r, "it is not sampling now: it has not begun, or is ending");
 	}
+	target->gc_forced_ns = clock_mono_ns();
 	str_copy(ret_id, CAPTURE_ID_MAX, capture->id);
 	step_enter(captures, capture, CAPTURE_WAITING);
 	return 0;

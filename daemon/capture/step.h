@@ -52,8 +52,7 @@ int request_quietly(struct captures *captures, const struct capture_request *req
 
 int request_second(struct captures *captures, const struct capture *first, char *text, size_t size);
 
-/* request.c: as captures_peek(), of one whose job runs: 0, -EBUSY, -EALREADY with the text; -errno.
- */
+/* request.c: as captures_peek(), of one whose job runs. */
 int request_peek(struct captures *captures, const struct capture *of, char ret_id[CAPTURE_ID_MAX],
 		 struct err *err);
 

@@ -12,6 +12,7 @@
 #include "capture/analysis.h"
 #include "capture/capture.h"
 #include "capture/series.h"
+#include "http/api_refusal.h"
 #include "http/server.h"
 #include "http/view.h"
 #include "spool/select.h"
@@ -319,6 +320,8 @@ int api_capture_peek(struct http_exchange *exchange)
 		return answer_unknown(exchange);
 	if (r == -ENOENT)
 		return http_answer_error(exchange, 409, NULL, "it is in the spool, and whole");
+	if (r > 0)
+		return api_answer_refused(exchange, r, &err);
 	if (r < 0 && err.text[0] != '\0')
 		return http_answer_error(exchange, 409, NULL, "%s", err.text);
 	if (r < 0)

@@ -95,8 +95,11 @@ const struct route http_routes[] = {
 	  "`{\"pinned\":true}`: vacuum leaves the capture alone, until `false`." },
 	{ "POST", "/api/v1/captures/:id/peek", api_capture_peek,
 	  "What a sampling profile that runs has so far becomes a capture of its own, while the "
-	  "profile goes on: 202 with its `id`. 409 when it is not sampling, is no such profile, or "
-	  "another look at it is under way; when its runtime tells of nothing before the end." },
+	  "profile goes on: 202 with its `id`. V8 collects its garbage for that, so it is judged "
+	  "as "
+	  "a forced collection is, and counts as one for `capture.gc_interval`: 409 and 429 as for "
+	  "`gc`. 409 when it is not sampling, is no such profile, or another look at it is under "
+	  "way; 422 when its runtime tells of nothing before the end." },
 	{ "DELETE", "/api/v1/captures/:id", api_capture_delete,
 	  "Delete a capture from the spool (200), or cancel one that runs (202)." },
 	{ "GET", "/api/v1/rules", api_rules,

@@ -75,7 +75,8 @@ static void peek_answered(struct download *download, const struct cdp_message *m
 	struct cdp_sampling *state = state_of(download);
 
 	state->peek_id = 0;
-	download_began(download);
+	if (state->stop_id == 0) /* else that is what is to begin in time */
+		download_began(download);
 	download_peeked(download,
 			message->failed || !state->peeked ? "it is no longer sampled" : NULL);
 }

@@ -14,8 +14,11 @@ from lab.ctl import Ctl
 from lab.daemon import PLAIN
 from lab.deno import Deno
 from lab.firefox import Firefox
+from lab.gc import force
 from lab.wait import until
 from lab.workerd import Workerd
+
+SOON = dict(PLAIN, gc_interval="1s")
 
 
 def ask(daemon, **wishes):
@@ -36,11 +39,24 @@ def ended(daemon, identity, state="succeeded"):
                  lambda: f"{state} of {daemon.api(f'/captures/{identity}')}; {daemon.tail()}")
 
 
-def looked(daemon, identity):
-    """The manifest of a look at it, which can be had as soon as the program has said it samples."""
+def wished(daemon, identity):
+    """The id of a look at it, which can be had as soon as it sleeps, and gc_interval lets it."""
     answer = until(lambda: (a := peek(daemon, identity)).status == 202 and a,
                    lambda: f"a look: {peek(daemon, identity).text}; {daemon.tail()}")
-    return ended(daemon, answer.json()["data"]["id"])
+    return answer.json()["data"]["id"]
+
+
+def looked(daemon, identity):
+    """The manifest of a look at it."""
+    return ended(daemon, wished(daemon, identity))
+
+
+def blocked(client):
+    """The program does nothing else for a while: what it is asked for waits. One answer comes."""
+    client.call("Runtime.enable")
+    client.send("Runtime.evaluate", expression="{ console.log('on'); const end = Date.now() + 800;"
+                                               "while (Date.now() < end); }")
+    client.wait_event("Runtime.consoleAPICalled")
 
 
 def path_of(daemon, manifest):
@@ -62,7 +78,7 @@ def watched(start_node, watch):
     """watched(major) -> (Node, Daemon)"""
     def start(major=24):
         node = start_node(major, "allocate")
-        daemon = watch(app=node.address, sections={"capture": PLAIN})
+        daemon = watch(app=node.address, sections={"capture": SOON})
         daemon.wait_up("app")
         return node, daemon
     return start
@@ -116,24 +132,21 @@ def test_other_runtimes_of_v8(nursery, watch, tmp_path, site):
 def test_only_one_at_a_time_and_only_of_what_samples(watched):
     node, daemon = watched()
     assert peek(daemon, "0123").status == 404
-    snapshot = daemon.post("/api/v1/targets/app/captures?kind=diagnostics").json()["data"]["id"]
-    ended(daemon, snapshot)
-    answer = peek(daemon, snapshot)
+    diagnostics = daemon.post("/api/v1/targets/app/captures?kind=diagnostics").json()["data"]["id"]
+    ended(daemon, diagnostics)
+    answer = peek(daemon, diagnostics)
     assert answer.status == 409 and "no sampling profile" in answer.text
     with Client(node.port) as client:
         identity = ask(daemon, duration="1h")
         until(lambda: is_sampling(client), "it samples")
-        looked(daemon, identity)
-        client.send("Runtime.evaluate", expression="{ const end = Date.now() + 1500;"
-                                                   "while (Date.now() < end); }")
-        waits = peek(daemon, identity)
+        blocked(client)
+        waits = wished(daemon, identity)
         again = peek(daemon, identity)
-        assert waits.status == 202, waits.text
         assert again.status == 409 and "another look" in again.text
         # Ended while somebody waits for a look: that one is told why.
         assert daemon.get(f"/api/v1/captures/{identity}", method="DELETE").status == 202
-        failed = ended(daemon, waits.json()["data"]["id"], "failed")
-        assert failed["error"] == "the profile has ended"
+        failed = ended(daemon, waits, "failed")
+        assert (failed["reason"], failed["error"]) == ("refused", "the profile has ended")
         assert ended(daemon, identity, "failed")["reason"] == "cancelled"
         client.receive()
         until(lambda: not is_sampling(client), "it does not sample")
@@ -145,17 +158,27 @@ def test_a_look_that_nobody_waits_for(watched):
     with Client(node.port) as client:
         identity = ask(daemon, duration="4s")
         until(lambda: is_sampling(client), "it samples")
-        first = looked(daemon, identity)
-        client.send("Runtime.evaluate", expression="{ const end = Date.now() + 800;"
-                                                   "while (Date.now() < end); }")
-        gone = peek(daemon, identity).json()["data"]["id"]
+        blocked(client)
+        gone = wished(daemon, identity)
         assert daemon.get(f"/api/v1/captures/{gone}", method="DELETE").status == 202
         client.receive()
         looked(daemon, identity)
     ended(daemon, identity)
     assert daemon.api(f"/captures/{gone}")["reason"] == "cancelled"
-    assert len([m for m in daemon.api("/captures")["ready"] if m["kind"] == "sampling"]) == 3
-    assert first["state"] == "succeeded"
+    assert len([m for m in daemon.api("/captures")["ready"] if m["kind"] == "sampling"]) == 2
+
+
+def test_it_is_judged_as_a_forced_collection(watched):
+    """For V8 collects for it: once a second at the most, here."""
+    node, daemon = watched()
+    identity = ask(daemon, duration="1h")
+    looked(daemon, identity)
+    answer = peek(daemon, identity)
+    assert answer.status == 429 and "gc_interval: 1s left of 1s" in answer.text
+    assert force(daemon).status == 429
+    assert daemon.value("heapwatch_captures_suppressed_total", target="app", reason="gc_interval") >= 1
+    looked(daemon, identity)
+    assert node.process.running()
 
 
 def test_addresses_are_redacted_as_those_of_the_whole(start_node, watch):
@@ -189,8 +212,15 @@ def test_firefox_tells_nothing_before_the_end(nursery, watch, tmp_path):
     identity = answer.json()["data"]["id"]
     ended(daemon, identity, "running")
     answer = peek(daemon, identity)
-    assert answer.status == 409 and "firefox tells of nothing before the end" in answer.text
+    assert answer.status == 422 and "firefox tells of nothing before the end" in answer.text
     ended(daemon, identity)
+
+
+def peeked(ctl, identity):
+    try:
+        return ctl.lines("peek", identity, "--wait")
+    except AssertionError:
+        return None
 
 
 def test_the_command(watched, tmp_path):
@@ -200,7 +230,8 @@ def test_the_command(watched, tmp_path):
     with Client(node.port) as client:
         until(lambda: is_sampling(client), "it samples")
     looked(daemon, identity)
-    mine, = ctl.lines("peek", identity, "--wait")
+    assert "gc_interval" in ctl("peek", identity, exit=4).stderr
+    mine, = until(lambda: peeked(ctl, identity), "a look")
     assert mine != identity
     ctl("export", mine, "-o", tmp_path / "mine.heapprofile")
     assert Ctl().json("profile", "top", tmp_path / "mine.heapprofile")["duration_seconds"] < 5
