@@ -195,42 +195,39 @@ def test_tls_and_password(start_daemon, nursery, tmp_path, app, good):
 
 # ---- a receiver that misbehaves: a stand-in, for no Alertmanager does ----
 
-def test_one_bad_alert_keeps_no_other(start_daemon, tmp_path, app, receive):
-    taken = set()
+@pytest.fixture
+def picky(start_daemon, tmp_path, app, receive):
+    """picky(status, text) -> the daemon of five alerts, when a receiver that says this of every batch
+    with Bad in it has had the four others."""
+    def start(status, text):
+        taken = set()
 
-    def answer(body):
-        names = {a["labels"]["alertname"] for a in json.loads(body)}
-        if "Bad" in names:
-            return 400, b"bad alert"
-        taken.update(names)
-        return 200, b""
-    strict = receive(answer)
-    rules = [dict(RULE, alert=name) for name in ("A", "Bad", "C", "D", "E")]
-    daemon = start_daemon(configuration(tmp_path, app, *rules, alertmanagers=[static(strict)]))
-    daemon.wait_up("app")
-    app.nudge("^on")
-    until(lambda: taken == {"A", "C", "D", "E"}, lambda: f"{taken}")
+        def answer(body):
+            names = {a["labels"]["alertname"] for a in json.loads(body)}
+            if "Bad" in names:
+                return status, text
+            taken.update(names)
+            return 200, b""
+        rules = [dict(RULE, alert=name) for name in ("A", "Bad", "C", "D", "E")]
+        daemon = start_daemon(configuration(tmp_path, app, *rules,
+                                            alertmanagers=[static(receive(answer))]))
+        daemon.wait_up("app")
+        app.nudge("^on")
+        until(lambda: taken == {"A", "C", "D", "E"}, lambda: f"{taken}")
+        return daemon
+    return start
+
+
+def test_one_bad_alert_keeps_no_other(picky):
+    daemon = picky(400, b"bad alert")
     daemon.wait_value("heapwatch_notifications_dropped_total", lambda n: n >= 1, reason="refused")
     daemon.process.wait_line("does not take the alert Bad of app.*400: bad alert")
     assert daemon.process.count_lines("does not take the alert") == 1
 
 
-def test_an_alert_that_it_fails_at_keeps_no_other(start_daemon, tmp_path, app, receive):
+def test_an_alert_that_it_fails_at_keeps_no_other(picky):
     """Not even where alerts are sent again sooner than they are tried."""
-    taken = set()
-
-    def answer(body):
-        names = {a["labels"]["alertname"] for a in json.loads(body)}
-        if "Bad" in names:
-            return 500, b"later"
-        taken.update(names)
-        return 200, b""
-    failing = receive(answer)
-    rules = [dict(RULE, alert=name) for name in ("A", "Bad", "C", "D", "E")]
-    daemon = start_daemon(configuration(tmp_path, app, *rules, alertmanagers=[static(failing)]))
-    daemon.wait_up("app")
-    app.nudge("^on")
-    until(lambda: taken == {"A", "C", "D", "E"}, lambda: f"{taken}")
+    picky(500, b"later")
 
 
 def test_batches_as_large_as_prometheus_sends(start_daemon, nursery, tmp_path, app, receive):

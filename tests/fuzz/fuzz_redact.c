@@ -15,61 +15,18 @@
 #include "json/tree.h"
 #include "pipeline/redact.h"
 #include "pipeline/stage.h"
-#include "util/buf.h"
+#include "sink.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { OUT_MAX = 64 << 20 };
-
-struct sink {
-	struct stage stage; /* first */
-	struct buf out;
-};
-
-static void must(bool holds)
-{
-	if (!holds)
-		abort();
-}
-
-static int sink_put(struct stage *stage, const void *data, size_t size)
-{
-	return buf_append(&((struct sink *)stage)->out, data, size);
-}
-
-static int sink_finish(struct stage *stage)
-{
-	(void)stage;
-	return 0;
-}
-
-static const struct stage_ops sink_ops = { .name = "sink", .put = sink_put, .finish = sink_finish };
-
-/* Each piece is a block of its own, so that the sanitizer sees a read past it. */
 static int run(struct sink *sink, enum redact_level level, const uint8_t *data, size_t size,
 	       size_t step)
 {
 	struct stage *stage;
-	int r;
 
-	sink->stage = (struct stage){ .ops = &sink_ops };
-	buf_init(&sink->out, OUT_MAX);
+	sink_init(sink);
 	must(redact_new(&stage, level, NULL, &sink->stage) == 0);
-	r = size == 0 ? stage_put(stage, "", 0) : 0;
-	for (size_t at = 0; r == 0 && at < size; at += step) {
-		size_t n = size - at < step ? size - at : step;
-		char *copy = malloc(n);
-
-		must(copy != NULL);
-		memcpy(copy, data + at, n);
-		r = stage_put(stage, copy, n);
-		free(copy);
-	}
-	if (r == 0)
-		r = stage_finish(stage);
-	must(r == 0 || (r == -EBADMSG && stage->error[0] != '\0'));
-	stage->ops->free(stage);
-	return r;
+	return sink_run(stage, data, size, step);
 }
 
 /* ---- what the input says, by an ordinary parser ---- */
@@ -243,12 +200,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r = run(&whole, level, data + 2, size - 2, SIZE_MAX / 2);
 	must(run(&parts, level, data + 2, size - 2, (size_t)data[0] + 1) == r);
 	if (r == 0) {
-		must(whole.out.size == parts.out.size &&
-		     memcmp(whole.out.data, parts.out.data, whole.out.size) == 0);
+		must(sink_same(&whole, &parts));
 		check_document(level, (const char *)data + 2, size - 2, whole.out.data,
 			       whole.out.size);
 	}
-	buf_fini(&whole.out);
-	buf_fini(&parts.out);
+	sink_fini(&whole);
+	sink_fini(&parts);
 	return 0;
 }

@@ -14,78 +14,30 @@
 #include "json/tree.h"
 #include "pipeline/redact_profile.h"
 #include "pipeline/stage.h"
-#include "util/buf.h"
+#include "sink.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { OUT_MAX = 64 << 20 };
-
-struct sink {
-	struct stage stage; /* first */
-	struct buf out;
-};
-
-static void must(bool holds)
-{
-	if (!holds)
-		abort();
-}
-
-static int sink_put(struct stage *stage, const void *data, size_t size)
-{
-	return buf_append(&((struct sink *)stage)->out, data, size);
-}
-
-static int sink_finish(struct stage *stage)
-{
-	(void)stage;
-	return 0;
-}
-
-static const struct stage_ops sink_ops = { .name = "sink", .put = sink_put, .finish = sink_finish };
-
-/* Each piece is a block of its own, so that the sanitizer sees a read past it. */
 static int run(struct sink *sink, enum redact_level level, const char *data, size_t size,
 	       size_t step)
 {
 	struct stage *stage;
-	int r;
 
-	sink->stage = (struct stage){ .ops = &sink_ops };
-	buf_init(&sink->out, OUT_MAX);
+	sink_init(sink);
 	must(redact_profile_new(&stage, level, &sink->stage) == 0);
-	r = size == 0 ? stage_put(stage, "", 0) : 0;
-	for (size_t at = 0; r == 0 && at < size; at += step) {
-		size_t n = size - at < step ? size - at : step;
-		char *copy = malloc(n);
-
-		must(copy != NULL);
-		memcpy(copy, data + at, n);
-		r = stage_put(stage, copy, n);
-		free(copy);
-	}
-	if (r == 0)
-		r = stage_finish(stage);
-	must(r == 0 || (r == -EBADMSG && stage->error[0] != '\0'));
-	stage->ops->free(stage);
-	return r;
-}
-
-static bool same(const struct buf *a, const struct buf *b)
-{
-	return a->size == b->size && (a->size == 0 || memcmp(a->data, b->data, a->size) == 0);
+	return sink_run(stage, data, size, step);
 }
 
 /* Of what is so short that replaced bytes cannot have made a text too long. */
-static void check_again(const struct buf *once, enum redact_level level)
+static void check_again(const struct sink *once, enum redact_level level)
 {
 	struct sink twice;
 
-	if (once->size >= REDACT_FRAME_MAX)
+	if (once->out.size >= REDACT_FRAME_MAX)
 		return;
-	must(run(&twice, level, once->data, once->size, SIZE_MAX / 2) == 0);
-	must(same(once, &twice.out));
-	buf_fini(&twice.out);
+	must(run(&twice, level, once->out.data, once->out.size, SIZE_MAX / 2) == 0);
+	must(sink_same(once, &twice));
+	sink_fini(&twice);
 }
 
 static void check_document(const char *in, size_t size, const struct buf *out)
@@ -113,11 +65,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r = run(&whole, level, text, size - 2, SIZE_MAX / 2);
 	must(run(&parts, level, text, size - 2, (size_t)data[0] + 1) == r);
 	if (r == 0) {
-		must(same(&whole.out, &parts.out));
-		check_again(&whole.out, level);
+		must(sink_same(&whole, &parts));
+		check_again(&whole, level);
 		check_document(text, size - 2, &whole.out);
 	}
-	buf_fini(&whole.out);
-	buf_fini(&parts.out);
+	sink_fini(&whole);
+	sink_fini(&parts);
 	return 0;
 }
