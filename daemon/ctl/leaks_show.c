@@ -31,6 +31,9 @@ static void put_matching(struct buf *buf, const struct leaks_answer *answer)
 	else if (answer->last->analysis->graph.address != NULL)
 		buf_puts(buf, "There are no ids in it, only addresses: objects are the same by "
 			      "their named paths from the\nroot.\n");
+	else if (heap_ids_last(ids))
+		buf_puts(buf, "Ids did last, but as asked for, objects are the same by their named "
+			      "paths from the root.\n");
 	else
 		buf_printf(buf,
 			   "Ids were given anew between the snapshots (of %" PRIu64

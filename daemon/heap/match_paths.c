@@ -6,7 +6,8 @@
  *
  * One step of a path is a number over texts that do not change from one snapshot to the next: the
  * class of the object, what it is called (functions, engine's own), and the reference that leads to
- * it: from its dominator, else the last of a shortest path.
+ * it: from its dominator, else the last of a shortest path. What runs holds objects for a moment,
+ * by paths that are shorter: these wait until all others are matched.
  */
 
 #include "heap/match_paths.h"
@@ -62,9 +63,16 @@ static bool has_lasting_name(uint8_t type)
 	       type == HEAP_CODE;
 }
 
+/* V8's roots for what runs: stacks, handles, and what a compiler works on. */
+static const char *const momentary[] = { "(Handle scope)", "(Identity map)", "(Relocatable)",
+					 "(Stack roots)", "(Thread manager)" };
+
+enum { MOMENTARY = sizeof(momentary) / sizeof(momentary[0]) };
+
 struct texts {
 	const struct heap_side *side;
 	uint64_t *classes; /* owned: by class */
+	uint32_t context, momentary[MOMENTARY]; /* strings; UINT32_MAX: there is none */
 	uint32_t object; /* the string "Object"; UINT32_MAX: there is none */
 };
 
@@ -83,10 +91,13 @@ static int texts_init(struct texts *ret, const struct heap_side *side)
 	*ret = (struct texts){
 		.side = side,
 		.classes = calloc((size_t)classes->n + 1, sizeof(uint64_t)),
+		.context = heap_string_find(&side->analysis->graph.strings, "context"),
 		.object = heap_string_find(&side->analysis->graph.strings, "Object"),
 	};
 	if (ret->classes == NULL)
 		return -ENOMEM;
+	for (size_t i = 0; i < MOMENTARY; i++)
+		ret->momentary[i] = heap_string_find(&side->analysis->graph.strings, momentary[i]);
 	for (uint32_t i = 0; i < classes->n; i++) {
 		const char *key = classes->items[i].key;
 
@@ -106,21 +117,46 @@ static uint64_t hash_class(const struct texts *texts, uint32_t node)
 	return texts->classes[analysis->classes.of[node]];
 }
 
+/* Without where it is found. */
+static uint64_t hash_what(const struct texts *texts, uint32_t node)
+{
+	const struct heap_graph *graph = &texts->side->analysis->graph;
+	uint64_t hash = hash_mix(hash_class(texts, node), graph->type[node]);
+
+	return has_lasting_name(graph->type[node])
+		       ? hash_mix(hash, hash_string(graph, graph->name[node]))
+		       : hash;
+}
+
 static uint64_t hash_step(const struct texts *texts, uint32_t node)
 {
 	const struct heap_graph *graph = &texts->side->analysis->graph;
 	uint32_t via = texts->side->analysis->tree.via[node];
 	uint32_t way = texts->side->analysis->ways[node];
-	uint64_t hash = hash_mix(hash_class(texts, node), graph->type[node]);
+	uint64_t hash = hash_what(texts, node);
 
-	if (has_lasting_name(graph->type[node]))
-		hash = hash_mix(hash, hash_string(graph, graph->name[node]));
 	if (via != 0)
 		return hash_mix(hash, hash_edge(graph, via - 1));
 	if (way == 0)
 		return hash;
 	hash = hash_mix(hash, hash_class(texts, heap_edge_from(graph, way - 1)));
 	return hash_mix(hash, hash_edge(graph, way - 1));
+}
+
+/* Its shortest path is one that the next snapshot will hardly have. */
+static bool is_of_the_moment(const struct texts *texts, uint32_t node)
+{
+	const struct heap_graph *graph = &texts->side->analysis->graph;
+	uint32_t way = texts->side->analysis->ways[node], from;
+
+	if (texts->side->analysis->tree.via[node] != 0 || way == 0)
+		return false;
+	from = heap_edge_from(graph, way - 1);
+	for (size_t i = 0; i < MOMENTARY && graph->type[from] == HEAP_SYNTHETIC; i++) {
+		if (graph->name[from] == texts->momentary[i])
+			return true;
+	}
+	return false;
 }
 
 /* ---- children of a pair ---- */
@@ -163,9 +199,15 @@ static int by_step(const void *a, const void *b)
 	return x->node < y->node ? -1 : x->node > y->node;
 }
 
-/* Those without a partner yet. */
+static void sort(struct children *children)
+{
+	if (children->n > 1)
+		qsort(children->items, children->n, sizeof(*children->items), by_step);
+}
+
+/* Those without a partner yet; with *late those of the moment wait, and it says whether any do. */
 static int gather(struct children *children, const struct texts *texts, uint32_t node,
-		  const uint64_t *matched)
+		  const uint64_t *matched, bool *late)
 {
 	const struct heap_tree *tree = &texts->side->analysis->tree;
 	int r = 0;
@@ -173,15 +215,19 @@ static int gather(struct children *children, const struct texts *texts, uint32_t
 	children->n = 0;
 	for (uint32_t i = tree->first[node]; i < tree->first[node + 1] && r == 0; i++) {
 		uint32_t kid = tree->kids[i];
+		uint64_t variables;
 
-		if (!heap_bit(matched, kid))
+		if (heap_bit(matched, kid))
+			continue;
+		variables = hash_variables(&texts->side->analysis->graph, kid);
+		if (late != NULL && variables == 0 && is_of_the_moment(texts, kid))
+			*late = true;
+		else
 			r = add(children,
-				(struct child){ hash_step(texts, kid),
-						hash_variables(&texts->side->analysis->graph, kid),
+				(struct child){ hash_step(texts, kid), variables,
 						texts->side->analysis->retained[kid], kid });
 	}
-	if (children->n > 1)
-		qsort(children->items, children->n, sizeof(*children->items), by_step);
+	sort(children);
 	return r;
 }
 
@@ -196,6 +242,8 @@ struct walk {
 	uint64_t *open;
 	struct children before, now;
 	struct heap_stack pairs; /* owned: nodes of the last, in the order they were matched */
+	size_t next; /* of the pairs */
+	struct heap_stack late; /* owned: those with children that wait for all pairs */
 };
 
 static int join(struct walk *walk, uint32_t before, uint32_t now)
@@ -230,7 +278,7 @@ static int pair(struct walk *walk)
 	return r;
 }
 
-/* Contexts that have no partner yet, whatever their variables: one that is null is not told. */
+/* Contexts that have no partner yet. */
 static void keep_contexts(struct children *children, const uint64_t *matched)
 {
 	size_t kept = 0;
@@ -238,14 +286,47 @@ static void keep_contexts(struct children *children, const uint64_t *matched)
 	for (size_t i = 0; i < children->n; i++) {
 		struct child child = children->items[i];
 
-		if (child.variables == 0 || heap_bit(matched, child.node))
-			continue;
-		child.variables = 0;
-		children->items[kept++] = child;
+		if (child.variables != 0 && !heap_bit(matched, child.node))
+			children->items[kept++] = child;
 	}
 	children->n = kept;
-	if (kept > 1)
-		qsort(children->items, kept, sizeof(*children->items), by_step);
+}
+
+/* A stack or a handle may be a shorter way to it for a moment. */
+static void by_variables(struct children *children, const struct texts *texts)
+{
+	for (size_t i = 0; i < children->n; i++)
+		children->items[i].step = hash_what(texts, children->items[i].node);
+	sort(children);
+}
+
+/* A variable that is null is not told. */
+static void whatever_variables(struct children *children, const struct texts *texts)
+{
+	for (size_t i = 0; i < children->n; i++) {
+		children->items[i].step = hash_step(texts, children->items[i].node);
+		children->items[i].variables = 0;
+	}
+	sort(children);
+}
+
+/* What a step and its variables together did not find. */
+static int pair_contexts(struct walk *walk)
+{
+	keep_contexts(&walk->before, walk->base_matched);
+	keep_contexts(&walk->now, walk->last_matched);
+	by_variables(&walk->before, &walk->base);
+	by_variables(&walk->now, &walk->last);
+	return pair(walk);
+}
+
+static int pair_whatever_variables(struct walk *walk)
+{
+	keep_contexts(&walk->before, walk->base_matched);
+	keep_contexts(&walk->now, walk->last_matched);
+	whatever_variables(&walk->before, &walk->base);
+	whatever_variables(&walk->now, &walk->last);
+	return pair(walk);
 }
 
 static bool has_kids(const struct texts *texts, uint32_t node)
@@ -255,22 +336,23 @@ static bool has_kids(const struct texts *texts, uint32_t node)
 	return tree->first[node] < tree->first[node + 1];
 }
 
-static int match_kids(struct walk *walk, uint32_t before, uint32_t now)
+static int match_kids(struct walk *walk, uint32_t before, uint32_t now, bool *late)
 {
 	int r;
 
 	if (!has_kids(&walk->last, now) || !has_kids(&walk->base, before))
 		return 0;
-	r = gather(&walk->now, &walk->last, now, walk->last_matched);
-	if (r < 0 || walk->now.n == 0)
+	r = gather(&walk->now, &walk->last, now, walk->last_matched, late);
+	if (r < 0 || (walk->now.n == 0 && (late == NULL || !*late)))
 		return r;
-	r = gather(&walk->before, &walk->base, before, walk->base_matched);
+	r = gather(&walk->before, &walk->base, before, walk->base_matched, late);
 	r = r == 0 ? pair(walk) : r;
-	if (r < 0)
-		return r;
-	keep_contexts(&walk->before, walk->base_matched);
+	r = r == 0 ? pair_contexts(walk) : r;
+	if (late == NULL)
+		return r == 0 ? pair_whatever_variables(walk) : r;
 	keep_contexts(&walk->now, walk->last_matched);
-	return pair(walk);
+	*late |= walk->now.n > 0;
+	return r;
 }
 
 /* ---- by a name ---- */
@@ -282,11 +364,16 @@ struct named {
 	uint32_t edge;
 };
 
-static bool is_named(const struct heap_graph *graph, uint32_t edge)
+/* Properties and variables, and what V8's functions have their variables from. */
+static bool is_named(const struct texts *texts, uint32_t from, uint32_t edge)
 {
+	const struct heap_graph *graph = &texts->side->analysis->graph;
 	enum heap_edge_kind kind = heap_edge_kind(graph->edges[edge]);
 	uint8_t type = graph->type[heap_edge_to(graph->edges[edge])];
 
+	if (kind == HEAP_INTERNAL)
+		return graph->type[from] == HEAP_CLOSURE &&
+		       graph->edge_name[edge] == texts->context;
 	return (kind == HEAP_CONTEXT || kind == HEAP_PROPERTY) &&
 	       (type == HEAP_OBJECT || type == HEAP_CLOSURE || type == HEAP_NATIVE);
 }
@@ -296,7 +383,11 @@ static uint64_t hash_target(const struct texts *texts, uint32_t edge)
 	const struct heap_graph *graph = &texts->side->analysis->graph;
 	uint32_t to = heap_edge_to(graph->edges[edge]);
 
-	return hash_mix(hash_edge(graph, edge), hash_mix(hash_class(texts, to), graph->type[to]));
+	uint64_t hash = hash_mix(hash_class(texts, to), graph->type[to]);
+
+	if (heap_edge_kind(graph->edges[edge]) == HEAP_INTERNAL)
+		hash = hash_mix(hash, hash_variables(graph, to));
+	return hash_mix(hash_edge(graph, edge), hash);
 }
 
 static uint32_t named_end(const struct heap_graph *graph, uint32_t node)
@@ -323,7 +414,7 @@ static size_t gather_named(struct walk *walk, struct named ret[NAMED_MAX],
 	size_t n = 0;
 
 	for (uint32_t i = graph->edge_first[node]; i < named_end(graph, node); i++) {
-		if (!is_named(graph, i) || heap_bit(matched, heap_edge_to(graph->edges[i])))
+		if (!is_named(texts, node, i) || heap_bit(matched, heap_edge_to(graph->edges[i])))
 			continue;
 		walk->match->looked++;
 		ret[n++] = (struct named){ hash_target(texts, i), i };
@@ -372,7 +463,7 @@ static bool names_unmatched(const struct walk *walk, uint32_t node)
 
 	for (uint32_t i = graph->edge_first[node]; i < end; i++) {
 		if (!heap_bit(walk->last_matched, heap_edge_to(graph->edges[i])) &&
-		    is_named(graph, i))
+		    is_named(&walk->last, node, i))
 			return true;
 	}
 	return false;
@@ -436,6 +527,24 @@ static void walk_fini(struct walk *walk, const struct heap_side *base)
 	free(walk->before.items);
 	free(walk->now.items);
 	heap_stack_fini(&walk->pairs);
+	heap_stack_fini(&walk->late);
+}
+
+/* From the pairs to those they lead to, until there are no more. */
+static int go_on(struct walk *walk)
+{
+	int r = 0;
+
+	while (r == 0 && walk->next < walk->pairs.n) {
+		uint32_t now = walk->pairs.items[walk->next++], before = walk->match->of[now];
+		bool late = false;
+
+		r = match_kids(walk, before, now, &late);
+		r = r == 0 ? match_named(walk, before, now) : r;
+		if (r == 0 && late)
+			r = heap_stack_push(&walk->late, now);
+	}
+	return r;
 }
 
 int heap_match_paths(struct heap_match *match, const struct heap_side *base,
@@ -445,11 +554,12 @@ int heap_match_paths(struct heap_match *match, const struct heap_side *base,
 	int r = walk_init(&walk, match, base, last);
 
 	r = r == 0 ? start(&walk) : r;
-	for (size_t i = 0; r == 0 && i < walk.pairs.n; i++) {
-		uint32_t now = walk.pairs.items[i], before = match->of[now];
+	r = r == 0 ? go_on(&walk) : r;
+	for (size_t i = 0; r == 0 && i < walk.late.n; i++) {
+		uint32_t now = walk.late.items[i];
 
-		r = match_kids(&walk, before, now);
-		r = r == 0 ? match_named(&walk, before, now) : r;
+		r = match_kids(&walk, match->of[now], now, NULL);
+		r = r == 0 ? go_on(&walk) : r;
 	}
 	walk_fini(&walk, base);
 	return r;

@@ -79,6 +79,8 @@ def test_every_leak_is_named_and_nothing_else(nursery, tmp_path, engine):
         check(engine, report)
         by_ids = engine in IDS_LAST and not arguments
         assert report["matched_by"] == ("ids" if by_ids else "paths")
+    if engine in IDS_LAST:
+        assert "Ids did last" in Ctl()("leaks", *leaky, "--match=paths").stdout
     text = Ctl()("leaks", *leaky).stdout
     assert f"Memory accumulates in {len(report['suspects'])} places." in text
     assert ("held by what the snapshot does not tell" in text) == (engine in NOT_TOLD)

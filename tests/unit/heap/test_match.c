@@ -1,0 +1,81 @@
+/*
+ * Objects found again in a later snapshot by their paths
+ */
+
+#include "heap/match.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "util/err.h"
+
+#define META                                                                                       \
+	"{\"snapshot\":{\"meta\":{\"node_fields\":[\"type\",\"name\",\"id\",\"self_size\","        \
+	"\"edge_count\"],\"node_types\":[[\"hidden\",\"array\",\"string\",\"object\",\"code\","    \
+	"\"closure\",\"regexp\",\"number\",\"native\",\"synthetic\"],\"string\",\"number\","       \
+	"\"number\",\"number\"],\"edge_fields\":[\"type\",\"name_or_index\",\"to_node\"],"         \
+	"\"edge_types\":[[\"context\",\"element\",\"property\",\"internal\",\"hidden\","           \
+	"\"shortcut\",\"weak\"],\"string_or_number\",\"node\"]},"
+#define STRINGS                                                                                    \
+	"\"strings\":[\"\",\"(root)\",\"(GC roots)\",\"(Handle scope)\",\"(Global handles)\","     \
+	"\"system / Context / scope @9\",\"work\",\"start\",\"once\",\"twice\",\"context\","       \
+	"\"sessions\",\"other\",\"Map\"]}"
+
+/* A snapshot and what is needed to match it. */
+struct shot {
+	struct heap_analysis analysis;
+	struct heap_side side;
+};
+
+static void shot_init(struct shot *shot, const char *text)
+{
+	struct heap_load_options options = { .threads = 1 };
+	struct v8_text v8 = { .data = text, .size = strlen(text) };
+	struct err err = { .text = "" };
+
+	cr_assert_eq(heap_analyse(&shot->analysis, &v8, &options, &err), 0, "%s", err.text);
+	cr_assert_eq(heap_side_init(&shot->side, &shot->analysis), 0);
+}
+
+static void shot_fini(struct shot *shot)
+{
+	heap_side_fini(&shot->side);
+	heap_analysis_fini(&shot->analysis);
+}
+
+/*
+ * root, GC roots, handle scope, global handles; work, start, their scope and its Map. While code is
+ * compiled, handles hold the scope and the Map: both have another shortest path then. In the base
+ * two more functions share a scope, that has the path of the other one later; in the last snapshot
+ * a handle holds another Map.
+ */
+Test(match, what_handles_held_for_a_moment)
+{
+	static const char base_text[] =
+		META "\"node_count\":12,\"edge_count\":15},\"nodes\":["
+		     "9,1,1,0,1, 9,2,3,0,2, 9,3,5,0,2, 9,4,7,0,4, "
+		     "5,6,9,64,1, 5,7,11,64,1, 3,5,13,40,1, 3,13,15,32,0, "
+		     "5,8,17,64,1, 5,9,19,64,1, 3,5,21,40,1, 3,13,23,4000,0],\"edges\":["
+		     "1,1,5, 1,1,10, 1,2,15, 1,1,30, 1,2,35, 1,1,20, 1,2,25, 1,3,40, 1,4,45, "
+		     "3,10,30, 3,10,30, 0,11,35, 3,10,50, 3,10,50, 0,12,55]," STRINGS;
+	static const char last_text[] =
+		META "\"node_count\":9,\"edge_count\":10},\"nodes\":["
+		     "9,1,1,0,1, 9,2,3,0,2, 9,3,5,0,1, 9,4,7,0,3, "
+		     "5,6,109,64,1, 5,7,111,64,1, 3,5,113,40,1, 3,13,115,32,0, "
+		     "3,13,125,80,0],\"edges\":["
+		     "1,1,5, 1,1,10, 1,2,15, 1,1,40, 1,1,20, 1,2,25, 1,3,40, "
+		     "3,10,30, 3,10,30, 0,11,35]," STRINGS;
+	enum heap_match_by by = HEAP_MATCH_PATHS;
+	struct heap_match match;
+	struct shot base, last;
+
+	shot_init(&base, base_text);
+	shot_init(&last, last_text);
+	cr_assert_eq(heap_match_init(&match, &base.side, &last.side, &by), 0);
+	for (uint32_t node = 0; node < match.nodes; node++)
+		cr_expect_eq(match.of[node], node < 8 ? node : UINT32_MAX, "%u of the last is %u",
+			     node, match.of[node]);
+	heap_match_fini(&match);
+	shot_fini(&last);
+	shot_fini(&base);
+}
