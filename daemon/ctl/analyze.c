@@ -17,6 +17,7 @@
 #include "ctl/show.h"
 #include "ctl/source.h"
 #include "heap/report.h"
+#include "heap/v8_scopes.h"
 #include "json/write.h"
 #include "util/buf.h"
 #include "util/err.h"
@@ -33,7 +34,8 @@ struct report {
 /* They take a look at all references, which the classes do not. */
 static bool wants_extras(const struct ctl_options *options)
 {
-	return options->heap.extras || options->heap.strings || options->heap.collections;
+	return options->heap.extras || options->heap.strings || options->heap.collections ||
+	       options->heap.variables;
 }
 
 /* ---- for programs ---- */
@@ -147,7 +149,7 @@ static int put_tables(struct buf *buf, const struct report *report)
 	const struct ctl_options *options = report->options;
 	int r = 0;
 
-	if (!options->heap.strings && !options->heap.collections)
+	if (!options->heap.strings && !options->heap.collections && !options->heap.variables)
 		return put_table(buf, report);
 	if (options->heap.strings)
 		r = extras_put_strings(buf, report->extras, report->heap.analysis, options);
@@ -155,6 +157,10 @@ static int put_tables(struct buf *buf, const struct report *report)
 		buf_puts(buf, "\n");
 	if (r == 0 && options->heap.collections)
 		r = extras_put_collections(buf, report->extras, report->heap.analysis, options);
+	if (options->heap.variables && (options->heap.strings || options->heap.collections))
+		buf_puts(buf, "\n");
+	if (r == 0 && options->heap.variables)
+		r = extras_put_variables(buf, report->extras, report->heap.analysis, options);
 	return r;
 }
 
@@ -209,8 +215,8 @@ static int find_node(struct report *report, struct err *err)
 	return CTL_OK;
 }
 
-static int say(const struct heap_analysis *analysis, struct places *places,
-	       const struct ctl_options *options, struct err *err)
+static int say(const struct heap_analysis *analysis, const struct v8_scopes *scopes,
+	       struct places *places, const struct ctl_options *options, struct err *err)
 {
 	struct memory_share memory = memory_share_of(options);
 	struct heap_extras extras = { .detached = { .told = false } };
@@ -219,7 +225,7 @@ static int say(const struct heap_analysis *analysis, struct places *places,
 
 	if (heap_report_init(&report.heap, analysis, options->args[0], options->heap.class,
 			     options->heap.top) < 0 ||
-	    (wants_extras(options) && heap_extras_init(&extras, analysis) < 0))
+	    (wants_extras(options) && heap_extras_init(&extras, analysis, scopes) < 0))
 		exit = source_fail(err, CTL_FAILURE, -ENOMEM, "out of memory");
 	if (exit == CTL_OK && options->heap.class != NULL)
 		heap_collections_keep(&extras.collections, &analysis->classes, options->heap.class);
@@ -238,10 +244,25 @@ static int say(const struct heap_analysis *analysis, struct places *places,
 	return exit;
 }
 
+/* Of the file itself: no index has them. */
+static int read_scopes(struct v8_scopes *ret, const struct heap_file *file,
+		       const struct heap_analysis *analysis, const struct ctl_options *options,
+		       struct err *err)
+{
+	struct err why;
+	int r;
+
+	if (!wants_extras(options) || analysis->graph.foreign)
+		return CTL_OK;
+	r = v8_scopes_read(ret, &file->text, &why);
+	return r < 0 ? heap_file_failed(err, options->args[0], r, &why) : CTL_OK;
+}
+
 int command_analyze(struct source *source, const struct ctl_options *options, struct err *err)
 {
 	struct heap_request request = { .path = options->args[0], .parts = HEAP_PARTS_SUMMARY };
 	struct places_file files = { .maps = { .n = 0 } };
+	struct v8_scopes scopes = { .n = 0 };
 	struct heap_analysis analysis;
 	struct heap_file file;
 	int exit;
@@ -252,14 +273,18 @@ int command_analyze(struct source *source, const struct ctl_options *options, st
 	if (wants_extras(options)) {
 		request.parts |= HEAP_PARTS_NODES | HEAP_PARTS_EDGES;
 		request.after = &heap_extras_after;
+		request.text = true;
 	}
 	exit = heap_file_analyse(&file, &analysis, &request, options, err);
 	if (exit == CTL_OK)
 		exit = places_file_open(&files, options->args[0], options, err);
 	if (exit == CTL_OK)
-		exit = say(&analysis, &files.places, options, err);
+		exit = read_scopes(&scopes, &file, &analysis, options, err);
+	if (exit == CTL_OK)
+		exit = say(&analysis, &scopes, &files.places, options, err);
 	if (exit == CTL_OK)
 		heap_file_keep(&file, &analysis, options);
+	v8_scopes_fini(&scopes);
 	places_file_fini(&files);
 	heap_analysis_fini(&analysis);
 	heap_file_fini(&file);

@@ -1,6 +1,6 @@
 #pragma once
 
-/* Strings, collections and detached nodes of a snapshot, for people. */
+/* Strings, collections, detached nodes and dead variables of a snapshot, for people. */
 
 #include "ctl/options.h"
 #include "heap/extras.h"
@@ -15,3 +15,5 @@ int extras_put_strings(struct buf *buf, const struct heap_extras *extras,
 		       const struct heap_analysis *analysis, const struct ctl_options *options);
 int extras_put_collections(struct buf *buf, const struct heap_extras *extras,
 			   const struct heap_analysis *analysis, const struct ctl_options *options);
+int extras_put_variables(struct buf *buf, const struct heap_extras *extras,
+			 const struct heap_analysis *analysis, const struct ctl_options *options);

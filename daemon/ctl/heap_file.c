@@ -209,7 +209,8 @@ int heap_file_analyse(struct heap_file *file, struct heap_analysis *ret,
 	*ret = (struct heap_analysis){ .retained = NULL };
 	if (exit != CTL_OK)
 		return exit;
-	file->keeps = wants_index(file, fd, request->path, options);
+	file->keeps =
+		wants_index(file, fd, request->path, options) && !(request->text && file->packed);
 	if (file->keeps && from_index(file, ret, fd, request, options) == 0) {
 		close(fd);
 		return CTL_OK;

@@ -29,6 +29,7 @@ struct heap_request {
 	const struct heap_shapes *shapes; /* with only_classes: of what it is compared with; or NULL
 					   */
 	const struct heap_after *after; /* what is looked for then; NULL: it takes no more */
+	bool text; /* the file itself is looked at, too: no index will do for one that is packed */
 	bool only_classes; /* no retained sizes */
 	enum heap_parts parts; /* that are looked at, where there is an index */
 };

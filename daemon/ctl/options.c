@@ -38,6 +38,7 @@ enum flag {
 	FLAG_EXTRAS,
 	FLAG_STRINGS,
 	FLAG_COLLECTIONS,
+	FLAG_VARIABLES,
 	FLAG_SOURCE_MAP_DIR,
 	FLAG_SPILL,
 	FLAG_INDEX,
@@ -89,6 +90,7 @@ static const struct option long_flags[] = {
 	{ "extras", no_argument, NULL, FLAG_EXTRAS },
 	{ "strings", no_argument, NULL, FLAG_STRINGS },
 	{ "collections", no_argument, NULL, FLAG_COLLECTIONS },
+	{ "variables", no_argument, NULL, FLAG_VARIABLES },
 	{ "source-map-dir", required_argument, NULL, FLAG_SOURCE_MAP_DIR },
 	{ "spill", required_argument, NULL, FLAG_SPILL },
 	{ "index", required_argument, NULL, FLAG_INDEX },
@@ -304,6 +306,9 @@ static bool take_switch(int flag, struct ctl_options *options)
 		return true;
 	case FLAG_COLLECTIONS:
 		options->heap.collections = true;
+		return true;
+	case FLAG_VARIABLES:
+		options->heap.variables = true;
 		return true;
 	case FLAG_NO_INDEX:
 		options->heap.no_index = true;

@@ -12,7 +12,8 @@
 
 /*
  * A text, what qsort() of glibc takes to sort it, and a value of two texts; a collection that
- * grows, of so many edges at least.
+ * grows, of so many edges at least. Contexts and functions of a program are fewer than its texts,
+ * and looked at when those are done.
  */
 const struct heap_after heap_extras_after = {
 	.node_bytes = 8 + 8 + sizeof(struct heap_duplicate) / 2,
@@ -41,22 +42,25 @@ static void find_detached(struct heap_detached *ret, const struct heap_analysis 
 	}
 }
 
-int heap_extras_init(struct heap_extras *ret, const struct heap_analysis *analysis)
+int heap_extras_init(struct heap_extras *ret, const struct heap_analysis *analysis,
+		     const struct v8_scopes *scopes)
 {
 	int r;
 
 	*ret = (struct heap_extras){ .detached = { .told = false } };
 	find_detached(&ret->detached, analysis);
 	r = heap_duplicates_find(&ret->duplicates, &analysis->graph);
-	return r == 0 ? heap_collections_find(&ret->collections, &analysis->graph,
-					      &analysis->classes, analysis->retained)
-		      : r;
+	if (r == 0)
+		r = heap_collections_find(&ret->collections, &analysis->graph, &analysis->classes,
+					  analysis->retained);
+	return r == 0 ? heap_dead_variables_find(&ret->variables, analysis, scopes) : r;
 }
 
 void heap_extras_fini(struct heap_extras *extras)
 {
 	heap_duplicates_fini(&extras->duplicates);
 	heap_collections_fini(&extras->collections);
+	heap_dead_variables_fini(&extras->variables);
 }
 
 /* ---- JSON ---- */
@@ -127,10 +131,68 @@ static void json_detached(struct json_writer *w, const struct heap_detached *det
 	json_write_object_end(w);
 }
 
+/* "https://shop.example/app.js" of "system / Script / https://shop.example/app.js". */
+static void member_script(struct json_writer *w, const struct heap_graph *graph, uint32_t node)
+{
+	struct buf url;
+
+	buf_init(&url, SIZE_MAX / 2);
+	heap_dead_variable_script(graph, node, &url);
+	json_member_string(w, "script", url.size > 0 ? buf_text(&url) : NULL);
+	buf_fini(&url);
+}
+
+static void json_variable(struct json_writer *w, const struct heap_dead_variable *item,
+			  const struct heap_analysis *analysis)
+{
+	const struct heap_graph *graph = &analysis->graph;
+	uint32_t start = heap_dead_variable_start(graph, item);
+	struct buf name;
+
+	buf_init(&name, SIZE_MAX / 2);
+	heap_string_put(&graph->strings, item->name, &name);
+	json_write_object(w);
+	json_write_key(w, "name");
+	json_write_span(w, name.data != NULL ? name.data : "", name.size);
+	buf_fini(&name);
+	member_script(w, graph, item->script);
+	json_write_key(w, "start");
+	if (start != UINT32_MAX)
+		json_write_uint(w, start);
+	else
+		json_write_null(w);
+	json_member_uint(w, "contexts", item->contexts);
+	json_member_uint(w, "retained_bytes", item->retained);
+	json_member_uint(w, "alone_bytes", item->alone);
+	json_member_uint(w, "context", heap_id(graph, item->example));
+	json_member_uint(w, "value", heap_id(graph, item->value));
+	json_member_string(w, "class",
+			   analysis->classes.items[analysis->classes.of[item->value]].key);
+	json_write_object_end(w);
+}
+
+static void json_variables(struct json_writer *w, const struct heap_dead_variables *variables,
+			   const struct heap_analysis *analysis, uint64_t top)
+{
+	static const char *const why[] = { NULL, "none", "redacted" };
+
+	json_write_key(w, "variables");
+	json_write_object(w);
+	json_member_string(w, "unknown", why[variables->why]);
+	json_member_uint(w, "dead", variables->n);
+	json_write_key(w, "values");
+	json_write_array(w);
+	for (size_t i = 0; i < top_of(variables->n, top); i++)
+		json_variable(w, &variables->items[i], analysis);
+	json_write_array_end(w);
+	json_write_object_end(w);
+}
+
 void heap_extras_json(struct json_writer *w, const struct heap_extras *extras,
 		      const struct heap_analysis *analysis, uint64_t top)
 {
 	json_strings(w, &extras->duplicates, &analysis->graph, top);
 	json_collections(w, &extras->collections, analysis, top);
 	json_detached(w, &extras->detached);
+	json_variables(w, &extras->variables, analysis, top);
 }

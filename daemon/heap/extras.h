@@ -4,9 +4,11 @@
 
 #include "heap/analysis.h"
 #include "heap/collections.h"
+#include "heap/dead_variables.h"
 #include "heap/duplicates.h"
 
 struct json_writer;
+struct v8_scopes;
 
 /* DOM nodes that are in no document any more, and why nothing may be known of them. */
 struct heap_detached {
@@ -18,17 +20,22 @@ struct heap_extras {
 	struct heap_duplicates duplicates;
 	struct heap_collections collections;
 	struct heap_detached detached;
+	struct heap_dead_variables variables;
 };
 
 extern const struct heap_after heap_extras_after;
 
-/* 0, -ENOMEM; fini in any case. */
-int heap_extras_init(struct heap_extras *ret, const struct heap_analysis *analysis);
+/* scopes: of the same snapshot. 0, -ENOMEM; fini in any case. */
+int heap_extras_init(struct heap_extras *ret, const struct heap_analysis *analysis,
+		     const struct v8_scopes *scopes);
 void heap_extras_fini(struct heap_extras *extras); /* zeroed is fine */
 
 /* The class is of detached DOM nodes. */
 bool heap_class_is_detached(const struct heap_class *class);
 
-/* Members "strings", "collections" and "detached" (docs/ANALYSIS.md); top: so many rows, 0: all. */
+/*
+ * Members "strings", "collections", "detached" and "variables" (docs/ANALYSIS.md); top: so many
+ * rows, 0: all.
+ */
 void heap_extras_json(struct json_writer *w, const struct heap_extras *extras,
 		      const struct heap_analysis *analysis, uint64_t top);

@@ -112,6 +112,28 @@ static void location_fields(struct v8_head *head, const struct tree *root)
 		location->n = 0;
 }
 
+static void scope_fields(struct v8_head *head, const struct tree *root)
+{
+	const struct tree *fields = tree_get(root, "meta.scope_fields");
+	const struct tree *variable = tree_get(root, "meta.scope_context_var_fields");
+	const struct tree *use = tree_get(root, "meta.scope_use_fields");
+	struct v8_scope_fields *scope = &head->scope;
+
+	scope->n = field(fields, "script_node_index", &scope->script);
+	field(fields, "scope_id", &scope->id);
+	field(fields, "depth", &scope->depth);
+	field(fields, "scope_context_vars_count", &scope->variables);
+	field(fields, "scope_uses_count", &scope->uses);
+	scope->variable_n = field(variable, "name", &scope->name);
+	scope->use_n = field(use, "declaring_scope_id", &scope->declaring);
+	field(use, "slot_index", &scope->slot);
+	if (scope->script == V8_NO_FIELD || scope->id == V8_NO_FIELD ||
+	    scope->depth == V8_NO_FIELD || scope->variables == V8_NO_FIELD ||
+	    scope->uses == V8_NO_FIELD || scope->name == V8_NO_FIELD ||
+	    scope->declaring == V8_NO_FIELD || scope->slot == V8_NO_FIELD)
+		scope->n = 0;
+}
+
 static int node_types(struct v8_head *head, const struct tree *root, struct err *err)
 {
 	const struct tree *types = tree_at(tree_get(root, "meta.node_types"), head->node.type);
@@ -194,6 +216,7 @@ int v8_head_parse(struct v8_head *ret, const char *text, size_t size, struct err
 	if (r == 0)
 		r = counts(ret, root, err);
 	location_fields(ret, root);
+	scope_fields(ret, root);
 	tree_free(root);
 	return r;
 }

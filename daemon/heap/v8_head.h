@@ -32,10 +32,19 @@ struct v8_location_fields {
 	unsigned script_object; /* since V8 15 */
 };
 
+/* Of three arrays, since V8 15. */
+struct v8_scope_fields {
+	unsigned n; /* 0: the file has none */
+	unsigned script, id, depth, variables, uses;
+	unsigned variable_n, name;
+	unsigned use_n, declaring, slot;
+};
+
 struct v8_head {
 	struct v8_node_fields node;
 	struct v8_edge_fields edge;
 	struct v8_location_fields location;
+	struct v8_scope_fields scope;
 	uint8_t node_types[HEAP_TYPES_MAX]; /* of the file to ours */
 	uint8_t edge_kinds[HEAP_TYPES_MAX];
 	unsigned node_types_n, edge_kinds_n;

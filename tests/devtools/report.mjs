@@ -1,8 +1,9 @@
 // What Chrome DevTools computes from heap snapshots, for comparison:
 //   node report.mjs BUNDLE FILE OUT [BASE]
-// OUT gets {digest, classes: {KEY: [count, self, retained, distance]}, statistics, total} and, with
-// BASE, diff: {KEY: [added, removed, addedSize, removedSize]} and between: {KEY: count}, what its
-// "objects allocated between" takes by a range of ids.
+// OUT gets {digest, classes: {KEY: [count, self, retained, distance]}, statistics, total, variables:
+// {KEY: [contexts, retained]} that no function can use any more} and, with BASE, diff: {KEY: [added,
+// removed, addedSize, removedSize]} and between: {KEY: count}, what its "objects allocated between"
+// takes by a range of ids.
 // The digest runs over all nodes in the order of the file, in 32 bits that wrap:
 // idRetained: a = 31 a + id; a = 31 a + retained; domDistance: the same of dominator's id and
 // distance.
@@ -57,6 +58,19 @@ function between(current, before) {
   return Object.fromEntries(Object.entries(rows).map(([key, a]) => [key, a.count]));
 }
 
+// "SCRIPT:START:NAME": [contexts, bytes that the values retain]
+function variables(s) {
+  const rows = {};
+  for (const scope of s.analyzeContexts().scopes) {
+    for (const field of scope.contexts.flatMap(context => context.deadFields)) {
+      const row = rows[`${scope.scriptName}:${scope.scopeStart}:${field.name}`] ??= [0, 0];
+      row[0]++;
+      row[1] += field.retainedSize;
+    }
+  }
+  return rows;
+}
+
 if (isMainThread) {
   const snapshot = await load(file);
   const report = {
@@ -64,6 +78,7 @@ if (isMainThread) {
     classes: classes(snapshot),
     statistics: snapshot.getStatistics(),
     total: snapshot.totalSize,
+    variables: variables(snapshot),
   };
   if (base) {
     const before = await load(base);

@@ -46,6 +46,10 @@ EXTRAS = {
                             "wasted_bytes": BYTES, "example": ID}]},
     "collections": [{"id": ID, "class": str, "entries": COUNT, "retained_bytes": BYTES}],
     "detached": Maybe({"count": COUNT, "self_bytes": BYTES, "retained_bytes": BYTES}),
+    "variables": {"unknown": TEXT, "dead": COUNT,
+                  "values": [{"name": str, "script": TEXT, "start": Maybe(int), "contexts": COUNT,
+                              "retained_bytes": BYTES, "alone_bytes": BYTES, "context": ID,
+                              "value": ID, "class": str}]},
 }
 CHANGE = {"count": COUNT, "count_before": COUNT, "self_bytes": BYTES, "self_bytes_before": BYTES}
 MATCHED = {"matched_by": str, "note": TEXT}

@@ -1,6 +1,7 @@
 /*
  * V8 heap snapshots of hostile bytes: they are read or refused with a reason, on one thread and on
- * two alike, and what was read can be analysed to the end. The root retains all there is.
+ * two alike, and what was read can be analysed to the end. The root retains all there is. The same
+ * of the scopes of its sources, and of the variables that none of these can use.
  */
 
 #include <errno.h>
@@ -9,6 +10,8 @@
 #include <string.h>
 
 #include "heap/analysis.h"
+#include "heap/dead_variables.h"
+#include "heap/v8_scopes.h"
 #include "util/err.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -32,6 +35,25 @@ static void check(const struct heap_analysis *analysis)
 	must(analysis->retained[graph->root] == sum);
 }
 
+static void look_for_dead(const struct heap_analysis *analysis, const struct v8_text *text)
+{
+	struct heap_dead_variables dead = { .n = 0 };
+	struct err err = { .text = "" };
+	struct v8_scopes scopes;
+	int r = v8_scopes_read(&scopes, text, &err);
+
+	must(r == 0 || (err.text[0] != '\0' && r != -ENOMEM));
+	if (r == 0)
+		must(heap_dead_variables_find(&dead, analysis, &scopes) == 0);
+	for (size_t i = 0; i < dead.n; i++) {
+		must(dead.items[i].alone <= dead.items[i].retained);
+		must(dead.items[i].contexts <= analysis->graph.nodes);
+		must(dead.items[i].example < analysis->graph.nodes);
+	}
+	heap_dead_variables_fini(&dead);
+	v8_scopes_fini(&scopes);
+}
+
 static int run(const char *data, size_t size, unsigned threads, struct heap_digest *ret)
 {
 	struct v8_text text = { .data = data, .size = size };
@@ -42,6 +64,7 @@ static int run(const char *data, size_t size, unsigned threads, struct heap_dige
 
 	if (r == 0) {
 		check(&analysis);
+		look_for_dead(&analysis, &text);
 		*ret = heap_digest(&analysis.graph, &analysis.dominators, analysis.retained,
 				   analysis.distances);
 	} else {

@@ -16,6 +16,7 @@
 #include "heap/leaks.h"
 #include "heap/retain.h"
 #include "heap/retainers.h"
+#include "heap/v8_scopes.h"
 #include "util/buf.h"
 #include "util/err.h"
 
@@ -127,6 +128,7 @@ static void use_node(const struct heap_analysis *analysis, uint32_t node, struct
 static void use(struct heap_analysis *analysis, struct buf *buf)
 {
 	const struct heap_graph *graph = &analysis->graph;
+	const struct v8_scopes no_scopes = { .n = 0 };
 	struct heap_extras extras;
 	struct heap_digest digest =
 		heap_digest(graph, &analysis->dominators, analysis->retained, analysis->distances);
@@ -146,7 +148,7 @@ static void use(struct heap_analysis *analysis, struct buf *buf)
 		heap_edge_name(graph, edge, buf);
 	compare(analysis, HEAP_MATCH_IDS, buf);
 	compare(analysis, HEAP_MATCH_PATHS, buf);
-	cr_assert_eq(heap_extras_init(&extras, analysis), 0);
+	cr_assert_eq(heap_extras_init(&extras, analysis, &no_scopes), 0);
 	buf_printf(buf, " %lu %zu %d\n", extras.duplicates.texts, extras.collections.n,
 		   extras.detached.told);
 	heap_extras_fini(&extras);

@@ -1,0 +1,328 @@
+/*
+ * The scopes of the program's sources
+ *
+ * Three arrays: the scopes in the order of their trees, each with its depth; the variables of all
+ * in a row; and the uses of all in a row, each of a variable of some scope.
+ */
+
+#include "heap/v8_scopes.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "heap/v8_head.h"
+#include "heap/v8_walk.h"
+#include "util/err.h"
+
+/* No parser of JavaScript goes deeper on the stack that it has. */
+enum { DEPTH_MAX = 10000 };
+
+/* Numbers of a scope, and of a use, as they are gathered. */
+enum { SCRIPT, ID, DEPTH, VARIABLES, USES, SCOPE_NUMBERS };
+enum { DECLARING, SLOT, USE_NUMBERS };
+
+struct read {
+	struct v8_walk walk;
+	struct v8_head head;
+	struct heap_stack scopes, names, uses; /* owned */
+	struct err *err;
+};
+
+/* ---- the arrays ---- */
+
+static int push(struct heap_stack *stack, uint64_t number)
+{
+	if (number > UINT32_MAX)
+		return -EBADMSG;
+	return heap_stack_push(stack, (uint32_t)number);
+}
+
+static int scope_rows(void *owner, uint64_t first, const uint64_t *rows, size_t n, size_t *bad)
+{
+	struct read *read = owner;
+	const struct v8_scope_fields *fields = &read->head.scope;
+	int r = 0;
+
+	(void)first;
+	for (size_t i = 0; i < n && r == 0; i++, rows += fields->n) {
+		uint64_t script = rows[fields->script];
+
+		*bad = i;
+		if (script % read->head.node.n != 0 ||
+		    script / read->head.node.n >= read->head.nodes)
+			return -EBADMSG;
+		r = push(&read->scopes, script / read->head.node.n);
+		r = r == 0 ? push(&read->scopes, rows[fields->id]) : r;
+		r = r == 0 ? push(&read->scopes, rows[fields->depth]) : r;
+		r = r == 0 ? push(&read->scopes, rows[fields->variables]) : r;
+		r = r == 0 ? push(&read->scopes, rows[fields->uses]) : r;
+	}
+	return r;
+}
+
+static int variable_rows(void *owner, uint64_t first, const uint64_t *rows, size_t n, size_t *bad)
+{
+	struct read *read = owner;
+	int r = 0;
+
+	(void)first;
+	for (size_t i = 0; i < n && r == 0; i++, rows += read->head.scope.variable_n) {
+		*bad = i;
+		r = push(&read->names, rows[read->head.scope.name]);
+	}
+	return r;
+}
+
+static int use_rows(void *owner, uint64_t first, const uint64_t *rows, size_t n, size_t *bad)
+{
+	struct read *read = owner;
+	int r = 0;
+
+	(void)first;
+	for (size_t i = 0; i < n && r == 0; i++, rows += read->head.scope.use_n) {
+		*bad = i;
+		r = push(&read->uses, rows[read->head.scope.declaring]);
+		r = r == 0 ? push(&read->uses, rows[read->head.scope.slot]) : r;
+	}
+	return r;
+}
+
+static int read_array(struct read *read, const char *name, unsigned fields, v8_rows_fn *fn)
+{
+	struct v8_array array = { name, fields, UINT64_MAX, fn, read, NULL, true };
+	struct v8_walk *walk = &read->walk;
+	struct v8_pool *pool;
+	int r;
+
+	if (walk->text->data[walk->at] != '[')
+		return v8_walk_unexpected(walk, read->err, "an array");
+	walk->at++;
+	r = v8_pool_new(&pool, walk->text, 1);
+	if (r < 0)
+		return err_set(read->err, r, "%s", strerror(-r));
+	r = v8_array_read(pool, &array, &walk->at, read->err);
+	if (r == 0)
+		r = v8_pool_finish(pool, read->err);
+	v8_pool_free(pool);
+	return r;
+}
+
+/* Nearly all of the file, which has no bracket between those of the array. */
+static bool skip_numbers(struct v8_walk *walk)
+{
+	static const char *const flat[] = { "nodes", "edges", "samples", "locations" };
+	const char *data = walk->text->data, *end = NULL;
+
+	for (size_t i = 0; i < sizeof(flat) / sizeof(flat[0]) && data[walk->at] == '['; i++) {
+		if (v8_walk_is(walk, flat[i]))
+			end = memchr(data + walk->at, ']', (size_t)(walk->text->size - walk->at));
+	}
+	if (end != NULL)
+		walk->at = (uint64_t)(end + 1 - data);
+	return end != NULL;
+}
+
+static int read_section(struct read *read)
+{
+	const struct v8_scope_fields *fields = &read->head.scope;
+
+	if (v8_walk_is(&read->walk, "scopes"))
+		return read_array(read, "scopes", fields->n, scope_rows);
+	if (v8_walk_is(&read->walk, "scope_context_vars"))
+		return read_array(read, "scope_context_vars", fields->variable_n, variable_rows);
+	if (v8_walk_is(&read->walk, "scope_uses"))
+		return read_array(read, "scope_uses", fields->use_n, use_rows);
+	return skip_numbers(&read->walk) ? 0 : v8_walk_skip(&read->walk, read->err);
+}
+
+/* They stand before the strings, which are not looked at. */
+static int read_sections(struct read *read)
+{
+	int r, more;
+
+	while ((more = v8_walk_more(&read->walk, read->err)) > 0) {
+		r = v8_walk_key(&read->walk, read->err);
+		if (r < 0 || v8_walk_is(&read->walk, "strings"))
+			return r;
+		r = read_section(read);
+		if (r < 0)
+			return r;
+	}
+	return more;
+}
+
+static int read_head(struct read *read)
+{
+	uint64_t first;
+	struct err why;
+	int r = v8_walk_begin(&read->walk, read->err);
+
+	first = read->walk.at;
+	if (r == 0)
+		r = v8_walk_skip(&read->walk, read->err);
+	if (r < 0)
+		return r;
+	r = v8_head_parse(&read->head, read->walk.text->data + first,
+			  (size_t)(read->walk.at - first), &why);
+	return r < 0 ? err_set(read->err, r, "section \"snapshot\": %s", why.text) : 0;
+}
+
+/* ---- what they make ---- */
+
+static int damaged(struct err *err, const char *section, size_t row, const char *what)
+{
+	return err_set(err, -EBADMSG, "section \"%s\", row %zu: %s", section, row, what);
+}
+
+/* Trees: those of a script begin anew. open: the scopes above, by depth. */
+static int make_scopes(struct v8_scopes *scopes, const struct read *read, uint32_t *open)
+{
+	uint32_t depth = 0;
+	uint64_t variables = 0;
+
+	for (uint32_t i = 0; i < scopes->n; i++) {
+		const uint32_t *row = read->scopes.items + (size_t)i * SCOPE_NUMBERS;
+		struct v8_scope *scope = &scopes->items[i];
+
+		if (i == 0 || row[SCRIPT] != scope[-1].script)
+			depth = 0;
+		if (row[DEPTH] > depth || row[DEPTH] >= DEPTH_MAX)
+			return damaged(read->err, "scopes", i, "it has none above it");
+		*scope = (struct v8_scope){
+			.script = row[SCRIPT],
+			.id = row[ID],
+			.parent = row[DEPTH] > 0 ? (int64_t)open[row[DEPTH] - 1] : V8_NO_SCOPE,
+			.first = (uint32_t)variables,
+			.variables = row[VARIABLES],
+		};
+		open[row[DEPTH]] = i;
+		depth = row[DEPTH] + 1;
+		variables += row[VARIABLES];
+		if (variables > scopes->names.n)
+			return damaged(read->err, "scopes", i,
+				       "it has more variables than there are");
+	}
+	return 0;
+}
+
+static int by_script_and_id(const void *a, const void *b, void *owner)
+{
+	const struct v8_scope *x = (const struct v8_scope *)owner + *(const uint32_t *)a;
+	const struct v8_scope *y = (const struct v8_scope *)owner + *(const uint32_t *)b;
+
+	if (x->script != y->script)
+		return x->script < y->script ? -1 : 1;
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	return x < y ? -1 : x > y;
+}
+
+static int by_variable(const void *a, const void *b)
+{
+	const struct v8_use *x = a, *y = b;
+
+	if (x->variable != y->variable)
+		return x->variable < y->variable ? -1 : 1;
+	return x->scope < y->scope ? -1 : x->scope > y->scope;
+}
+
+/* A use of what is not there is none, as for DevTools. */
+static int make_uses(struct v8_scopes *scopes, const struct read *read)
+{
+	size_t at = 0, all = read->uses.n / USE_NUMBERS;
+
+	for (uint32_t i = 0; i < scopes->n; i++) {
+		uint32_t n = read->scopes.items[(size_t)i * SCOPE_NUMBERS + USES];
+
+		if (n > all - at)
+			return damaged(read->err, "scopes", i, "it has more uses than there are");
+		for (; n > 0; n--, at++) {
+			const uint32_t *row = read->uses.items + at * USE_NUMBERS;
+			int64_t of =
+				v8_scopes_find(scopes, scopes->items[i].script, row[DECLARING]);
+
+			if (of != V8_NO_SCOPE && row[SLOT] < scopes->items[of].variables)
+				scopes->uses[scopes->uses_n++] =
+					(struct v8_use){ scopes->items[of].first + row[SLOT], i };
+		}
+	}
+	if (scopes->uses_n > 1)
+		qsort(scopes->uses, scopes->uses_n, sizeof(*scopes->uses), by_variable);
+	return 0;
+}
+
+static int make(struct v8_scopes *scopes, struct read *read)
+{
+	uint32_t *open = calloc(DEPTH_MAX, sizeof(*open));
+	size_t n = read->scopes.n / SCOPE_NUMBERS, uses = read->uses.n / USE_NUMBERS;
+	int r = -ENOMEM;
+
+	scopes->items = calloc(n + 1, sizeof(*scopes->items));
+	scopes->by_id = calloc(n + 1, sizeof(*scopes->by_id));
+	scopes->uses = calloc(uses + 1, sizeof(*scopes->uses));
+	if (n >= UINT32_MAX || uses >= UINT32_MAX || read->names.n >= UINT32_MAX)
+		r = err_set(read->err, -EBADMSG, "more scopes than can be read");
+	else if (open != NULL && scopes->items != NULL && scopes->by_id != NULL &&
+		 scopes->uses != NULL)
+		r = 0;
+	scopes->n = (uint32_t)n;
+	scopes->names = read->names;
+	read->names = (struct heap_stack){ .items = NULL };
+	r = r == 0 ? make_scopes(scopes, read, open) : r;
+	free(open);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < scopes->n; i++)
+		scopes->by_id[i] = i;
+	if (n > 1)
+		qsort_r(scopes->by_id, n, sizeof(*scopes->by_id), by_script_and_id, scopes->items);
+	return make_uses(scopes, read);
+}
+
+int v8_scopes_read(struct v8_scopes *ret, const struct v8_text *text, struct err *err)
+{
+	struct read read = { .walk = { .text = text, .section = "snapshot" }, .err = err };
+	int r = read_head(&read);
+
+	*ret = (struct v8_scopes){ .n = 0 };
+	if (r == 0 && read.head.scope.n > 0)
+		r = read_sections(&read);
+	if (r == 0 && read.scopes.n > 0)
+		r = make(ret, &read);
+	heap_stack_fini(&read.scopes);
+	heap_stack_fini(&read.names);
+	heap_stack_fini(&read.uses);
+	return r;
+}
+
+void v8_scopes_fini(struct v8_scopes *scopes)
+{
+	free(scopes->items);
+	heap_stack_fini(&scopes->names);
+	free(scopes->uses);
+	free(scopes->by_id);
+	*scopes = (struct v8_scopes){ .n = 0 };
+}
+
+/* Of several the last. */
+int64_t v8_scopes_find(const struct v8_scopes *scopes, uint32_t script, uint32_t id)
+{
+	uint32_t low = 0, high = scopes->n;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		const struct v8_scope *scope = &scopes->items[scopes->by_id[middle]];
+
+		if (scope->script < script || (scope->script == script && scope->id <= id))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == 0)
+		return V8_NO_SCOPE;
+	low = scopes->by_id[low - 1];
+	return scopes->items[low].script == script && scopes->items[low].id == id ? (int64_t)low
+										  : V8_NO_SCOPE;
+}
