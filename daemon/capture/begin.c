@@ -102,6 +102,7 @@ static int set_target(struct captures *captures, struct capture *capture,
 	str_copy(request.engine_version, sizeof(request.engine_version),
 		 capture->manifest.engine_version);
 	capture->job->peek.wake = &captures->wake;
+	capture->job->target_start = target_start(target);
 	return capture_job_from_target(capture->job, &request, capture->formats);
 }
 
