@@ -27,10 +27,11 @@ def directory(tmp_path):
 def adopting(start_daemon, directory):
     """adopting(targets, capture settings, adopt settings) -> Daemon that takes over from
     directory."""
-    def start(targets=None, capture=None, home=None, **adopt):
+    def start(targets=None, capture=None, home=None, spool=None, **adopt):
         adopt = {"directory": str(directory), "settle": "200ms", **adopt}
         config = static_config(targets or {}, capture={**PLAIN, **(capture or {}),
-                                                       "adopt": [adopt]})
+                                                       "adopt": [adopt]},
+                               **({"spool": spool} if spool else {}))
         return start_daemon(config, **({"home": home} if home else {}))
     return start
 
@@ -246,6 +247,39 @@ def test_kept_originals_are_not_adopted_twice(adopting, directory):
     assert len(spooled(again)) == 2 and original.exists()
     original.write_text('{"snapshot":{"other":1}}')
     wait_spooled(again, 3)
+
+
+def kept(daemon):
+    """The inodes of the originals that the state knows of."""
+    return {entry["inode"] for entry in
+            json.loads((daemon.storage / "state/state.json").read_text()).get("kept", [])}
+
+
+def test_a_kept_original_is_not_adopted_again_when_its_copy_is_gone(adopting, directory):
+    daemon = adopting(keep=True, spool={"max_files": 1})
+    originals = [directory / f"{name}.heapsnapshot" for name in "ab"]
+    for n, original in enumerate(originals, 1):
+        original.write_text('{"snapshot":{}}')
+        until(lambda: daemon.process.count_lines("taken over as") == n, "it to be adopted")
+    until(lambda: len(spooled(daemon)) == 1, "the copy of the first to be vacuumed")
+    inodes = {original.stat().st_ino for original in originals}
+    until(lambda: kept(daemon) == inodes, "both to be noted")
+    daemon.process.kill()
+
+    again = adopting(home=daemon.home, keep=True, spool={"max_files": 1}, settle="0s")
+    (directory / "c.heapsnapshot").write_text('{"snapshot":{}}')
+    again.process.wait_line("c.heapsnapshot taken over as")
+    reload(again)
+    until(lambda: len(kept(again)) == 3, "the third to be noted")
+    assert again.process.count_lines("taken over as") == 1, again.tail()
+
+    # Another file of that name is another one; what is gone is forgotten.
+    originals[0].write_text('{"snapshot":{"other":1}}')
+    again.process.wait_line("a.heapsnapshot taken over as")
+    originals[1].unlink()
+    reload(again)
+    until(lambda: originals[1].name not in os.listdir(directory) and len(kept(again)) == 2
+          and originals[0].stat().st_ino in kept(again), lambda: f"{kept(again)}")
 
 
 def test_more_files_than_are_looked_after(adopting, directory):
