@@ -196,7 +196,7 @@ static bool same_host(const struct captures *captures, const struct capture *a,
 	const struct target *two = targets_find(captures->targets, b->target_id);
 
 	return one != NULL && two != NULL &&
-	       strcmp(one->spec.address.host, two->spec.address.host) == 0;
+	       address_same_host(&one->spec.address, &two->spec.address);
 }
 
 static bool fits_beside_others(const struct captures *captures, const struct capture *capture)

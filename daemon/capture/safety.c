@@ -291,7 +291,7 @@ static bool may_share_group(const struct target *a, const struct target *b)
 {
 	return a->process.fullest_cgroup.has_limit && b->process.fullest_cgroup.has_limit &&
 	       a->process.fullest_cgroup.limit_bytes == b->process.fullest_cgroup.limit_bytes &&
-	       strcmp(a->spec.address.host, b->spec.address.host) == 0;
+	       address_same_host(&a->spec.address, &b->spec.address);
 }
 
 bool safety_fits_beside(const struct captures *captures, const struct target *target,

@@ -15,12 +15,25 @@ from lab.wait import until
 COUNT = 4321
 SIGNAL = "--heapsnapshot-signal=SIGUSR2"
 
+DEEP = """new (require('worker_threads').Worker)('1', {eval: true});
+const deep = n => n > 0 ? [deep(n - 1)] : new Array(1 << 20).fill(0);
+globalThis.kept = deep(150);"""  # the profile has all the frames that V8 puts there, 128
+
 
 @pytest.fixture
 def directory(tmp_path):
     path = tmp_path / "diagnostics"
     path.mkdir(mode=0o755)
     return path
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """(file of a key, its recipient)"""
+    key = tmp_path / "key"
+    subprocess.run(["age-keygen", "-o", key], check=True, capture_output=True)
+    return key, subprocess.run(["age-keygen", "-y", key], check=True, capture_output=True,
+                               text=True).stdout.strip()
 
 
 @pytest.fixture
@@ -97,11 +110,8 @@ def test_the_program_is_as_fast_as_before(start_node, adopting, directory):
     assert node.allocates_at_least(app, before / 2)
 
 
-def test_encrypted_on_the_way(start_node, adopting, directory, tmp_path):
-    key = tmp_path / "key"
-    subprocess.run(["age-keygen", "-o", key], check=True, capture_output=True)
-    recipient = subprocess.run(["age-keygen", "-y", key], check=True, capture_output=True,
-                               text=True).stdout.strip()
+def test_encrypted_on_the_way(start_node, adopting, directory, pair):
+    key, recipient = pair
     app = start_app(start_node, 24, directory, SIGNAL)
     daemon = adopting({"app": app.address}, {"compress": "zstd", "encrypt": [recipient]})
     daemon.wait_up("app")
@@ -114,6 +124,21 @@ def test_encrypted_on_the_way(start_node, adopting, directory, tmp_path):
     assert json.loads(plain)["snapshot"]["node_count"] > COUNT
     for path in daemon.storage.rglob("*"):
         assert path.is_dir() or b"KnownThing" not in path.read_bytes(), path
+
+
+def test_profiles_are_redacted_and_encrypted_too(nursery, adopting, directory, pair):
+    key, recipient = pair
+    nursery.start([node.binary(24), "--heap-prof", f"--diagnostic-dir={directory}", "-e", DEEP],
+                  env=node.environment()).wait_exit()
+    daemon = adopting(None, {"redact": "strings", "compress": "zstd", "encrypt": [recipient]})
+    for sealed in wait_spooled(daemon, 2, ".heapprofile"):
+        manifest = manifest_of(sealed)
+        assert sealed.name.endswith(".heapprofile.zst.age") and manifest["encrypt"] == "age"
+        assert manifest["redact"] == "strings"
+        plain = subprocess.run(f"age -d -i {key} {sealed} | zstd -d", shell=True, check=True,
+                               capture_output=True).stdout
+        assert "head" in json.loads(plain)
+    wait_empty(directory, daemon)
 
 
 def test_near_heap_limit(start_node, adopting, directory):
@@ -139,11 +164,6 @@ def test_out_of_memory_in_v8s_own_words(nursery, adopting, directory):
     assert manifest["target"] == "unknown" and manifest["pid"] == process.pid
     assert manifest["source"].startswith(f"{directory}/v8-heap-")
     assert snapshot.stat().st_mode & 0o077 == 0
-
-
-DEEP = """new (require('worker_threads').Worker)('1', {eval: true});
-const deep = n => n > 0 ? [deep(n - 1)] : new Array(1 << 20).fill(0);
-globalThis.kept = deep(150);"""  # the profile has all the frames that V8 puts there, 128
 
 
 @pytest.mark.parametrize("redact", ["none", "strings"])

@@ -338,6 +338,18 @@ Test(guard, rearm)
 	cr_expect_eq(ask(shop, "r", &until_back, &err), REFUSAL_REARM);
 }
 
+Test(guard, rearm_tells_its_level)
+{
+	static const struct rule_guards level = { .has_rearm = true, .rearm_text = "below 70%" };
+	struct err err = { 0 };
+
+	cr_assert_eq(ask_alone(shop, "r", &level, &err), 0);
+	pass(90 * SECOND);
+	expect_refused(ask(shop, "r", &level, &err), &err, REFUSAL_REARM,
+		       "rearm: the value has not been back below 70% since the last capture, "
+		       "1m30s ago");
+}
+
 Test(guard, rearm_is_of_the_isolate)
 {
 	struct capture_request request = {
