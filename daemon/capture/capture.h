@@ -118,7 +118,7 @@ enum { REFUSED_MAX = 64 };
 
 struct refused {
 	int64_t wall_ms; /* of the last time */
-	int64_t told_wall_ms; /* when the journal last had it */
+	uint64_t last_ns, told_ns; /* monotonic: that time too, and when the journal last had it */
 	uint64_t times; /* in a row: a rule asks again while it holds, and that is one story */
 	char target[128], isolate[64], rule[128];
 	enum capture_refusal reason;

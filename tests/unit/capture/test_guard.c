@@ -611,3 +611,20 @@ Test(guard, a_rule_refused_again_is_one_story)
 	ask_alone(shop, NULL, NULL, &err);
 	cr_expect_eq(scene.captures.refused_n, 4);
 }
+
+Test(guard, a_story_ends_by_a_clock_that_nobody_sets)
+{
+	static const int64_t steps_ms[] = { -3600000, 3600000 };
+	struct err err = { .text = "" };
+
+	shop->state = TARGET_DOWN;
+	ask_alone(shop, "r", NULL, &err);
+	for (size_t i = 0; i < 2; i++) {
+		clock_simulate(clock_mono_ns() + 5 * 60 * SECOND, clock_wall_ms() + steps_ms[i]);
+		ask_alone(shop, "r", NULL, &err);
+	}
+	cr_expect_eq(scene.captures.refused_n, 1, "five minutes later each time");
+	clock_simulate(clock_mono_ns() + 11 * 60 * SECOND, clock_wall_ms() - 3600000);
+	ask_alone(shop, "r", NULL, &err);
+	cr_expect_eq(scene.captures.refused_n, 2);
+}
