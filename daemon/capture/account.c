@@ -20,7 +20,7 @@
 #include "watch/collect.h"
 
 /* A rule that is refused again within this time is not told again, only counted. */
-enum { STORY_MS = 10 * 60 * 1000 };
+#define STORY_NS (10 * 60 * NS_PER_S)
 
 static const double duration_bounds[] = { 1, 2.5, 5, 10, 30, 60, 120, 300, 600 };
 static const double gc_bounds[] = { 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10 };
@@ -138,7 +138,7 @@ static struct refused *refused_entry(struct captures *captures, const char *targ
 
 	if (request->rule != NULL || request->target_id == 0)
 		refused = refused_again(captures, target, request, refusal);
-	if (refused != NULL && clock_wall_ms() - refused->wall_ms < STORY_MS)
+	if (refused != NULL && clock_mono_ns() - refused->last_ns < STORY_NS)
 		return refused;
 	refused = refused_at(captures, captures->refused_n++);
 	*refused = (struct refused){ .reason = refusal };
@@ -160,16 +160,17 @@ void account_refused(struct captures *captures, const char *target,
 		{ "target", target }, { "isolate", request->isolate }, { "rule", request->rule },
 		{ "reason", reason }, { "cause", request->cause },
 	};
-	int64_t now_ms = clock_wall_ms();
+	uint64_t now_ns = clock_mono_ns();
 
 	if (row != NULL)
 		row->refused++;
-	refused->wall_ms = now_ms;
+	refused->wall_ms = clock_wall_ms();
+	refused->last_ns = now_ns;
 	refused->times++;
 	str_copy(refused->text, sizeof(refused->text), text);
-	if (refused->told_wall_ms != 0 && now_ms - refused->told_wall_ms < STORY_MS)
+	if (refused->told_ns != 0 && now_ns - refused->told_ns < STORY_NS)
 		return;
-	refused->told_wall_ms = now_ms;
+	refused->told_ns = now_ns;
 	log_event(LEVEL_INFO, "capture", LOG_ID_CAPTURE_SUPPRESSED, fields,
 		  sizeof(fields) / sizeof(fields[0]), "capture of %s suppressed: %s", target, text);
 }

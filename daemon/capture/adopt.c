@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "capture/adopt_file.h"
+#include "capture/kept.h"
 #include "capture/step.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -59,6 +60,7 @@ struct folder {
 	bool keep;
 	uint64_t settle_ns;
 	int fd, watch; /* -1: none */
+	struct kept_directory as; /* what fd is */
 	struct link files;
 	unsigned files_n, taken_n;
 	bool told; /* that it cannot be read */
@@ -159,14 +161,17 @@ static void found_free(struct found *found)
 	free(found);
 }
 
-static void delete_original(struct found *found)
+/* Of what is safe in the spool: it goes, or it is noted, for its copy goes some day. */
+static void leave_or_delete_original(struct found *found)
 {
 	char path[PATH_MAX];
 	int r;
 
 	found->state = FOUND_LEFT;
-	if (found->folder->keep)
+	if (found->folder->keep) {
+		kept_note(found->folder->adoption->captures, &found->folder->as, &found->stamp);
 		return;
+	}
 	r = adopt_delete(found->folder->fd, found->name, &found->stamp);
 	path_of(found, path);
 	if (r < 0 && r != -ENOENT)
@@ -197,7 +202,7 @@ static void on_adopted(void *owner, const struct capture *capture)
 		if (capture->unsure)
 			found->state = FOUND_LEFT; /* the next start finds it in the spool */
 		else
-			delete_original(found);
+			leave_or_delete_original(found);
 	} else if (strcmp(capture->reason, "space") == 0 ||
 		   strcmp(capture->reason, "cancelled") == 0) {
 		found->state = FOUND_WAITS; /* the next scan asks again */
@@ -262,7 +267,7 @@ static void offer(struct found *found, int fd)
 	str_copy(source, sizeof(source), path);
 	if (is_in_spool(found, source)) {
 		close(fd);
-		delete_original(found);
+		leave_or_delete_original(found);
 		return;
 	}
 	describe(found, source, &manifest);
@@ -357,9 +362,12 @@ static void look(struct folder *folder, const char *name, uint64_t now_ns)
 	struct adopt_name parsed;
 	struct found *found;
 	struct stat st;
+	bool adopted;
 
 	if (!adopt_parse(name, &parsed) || fstatat(folder->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
+	stamp = adopt_stamp_of(&st);
+	adopted = kept_see(folder->adoption->captures, &folder->as, &stamp);
 	found = found_find(folder, name);
 	if (found == NULL)
 		found = found_new(folder, name, &parsed);
@@ -367,12 +375,13 @@ static void look(struct folder *folder, const char *name, uint64_t now_ns)
 		return;
 	found->seen = true;
 	find_target(found);
-	stamp = adopt_stamp_of(&st);
 	if (found->since_ns == 0 || !adopt_same(&stamp, &found->stamp)) {
 		found->stamp = stamp;
 		found->since_ns = now_ns;
 		if (found->state == FOUND_LEFT)
 			found->state = FOUND_WAITS;
+		if (found->state == FOUND_WAITS && adopted && folder->keep)
+			found->state = FOUND_LEFT;
 	}
 	if (found->state == FOUND_WAITS && (found->closed || !S_ISREG(st.st_mode) ||
 					    now_ns - found->since_ns >= folder->settle_ns))
@@ -385,6 +394,7 @@ static void list_files(struct folder *folder, uint64_t now_ns)
 {
 	int fd = openat(folder->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct captures *captures = folder->adoption->captures;
 	struct dirent *item;
 
 	if (dir == NULL) {
@@ -394,8 +404,14 @@ static void list_files(struct folder *folder, uint64_t now_ns)
 	}
 	list_each (link, &folder->files)
 		container_of(link, struct found, link)->seen = false;
-	while ((item = readdir(dir)) != NULL)
+	kept_list(captures, &folder->as);
+	errno = 0;
+	while ((item = readdir(dir)) != NULL) {
 		look(folder, item->d_name, now_ns);
+		errno = 0;
+	}
+	if (errno == 0)
+		kept_forget_unseen(captures, &folder->as);
 	closedir(dir);
 	list_each_safe (link, &folder->files) {
 		struct found *found = container_of(link, struct found, link);
@@ -410,7 +426,12 @@ static bool reach(struct folder *folder)
 {
 	const uint32_t mask = IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR;
 	int fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
 
+	if (fd >= 0 && fstat(fd, &st) < 0) {
+		close(fd);
+		fd = -1;
+	}
 	if (fd < 0) {
 		if (!folder->told)
 			log_warn("adopt", "%s cannot be looked into: %s", folder->path,
@@ -422,6 +443,7 @@ static bool reach(struct folder *folder)
 	if (folder->fd >= 0)
 		close(folder->fd);
 	folder->fd = fd;
+	folder->as = (struct kept_directory){ .dev = st.st_dev, .ino = st.st_ino };
 	if (folder->adoption->inotify_fd >= 0)
 		folder->watch = inotify_add_watch(folder->adoption->inotify_fd, folder->path, mask);
 	return true;
@@ -439,6 +461,7 @@ static void scan(void *owner)
 		if (folder->wanted && reach(folder))
 			list_files(folder, now_ns);
 	}
+	save_soon(adoption->captures); /* what was noted or forgotten */
 	if (!list_empty(&adoption->folders))
 		loop_timer_set(&adoption->scan, adoption->next_ns);
 }

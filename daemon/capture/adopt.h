@@ -9,7 +9,8 @@
  * Whole is what its writer has closed, or what nobody has written to for `settle`, and what ends as
  * a document does; a snapshot that turns out to be cut is told once and left alone until it
  * changes. A kill between the publication and the deletion adopts nothing twice: the manifest names
- * the source and its time.
+ * the source and its time. Originals that are kept are noted (capture/kept.h), for their copies do
+ * not stay forever.
  *
  * The target is the configured one, or that whose process has the pid in the file's name. A program
  * that wrote a snapshot by itself is slow ever after; its session is asked to settle it.

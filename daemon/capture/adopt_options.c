@@ -38,7 +38,8 @@ const struct option_desc adopt_options[] = {
 	  .type = OPTION_BOOL,
 	  .offset = AT(keep),
 	  .def = "false",
-	  .help = "Leave the original where it is, in clear." },
+	  .help = "Leave the original where it is, in clear. It is not taken again, also when its "
+		  "copy has been vacuumed, until it changes." },
 	{ .name = "settle",
 	  .type = OPTION_TIME,
 	  .offset = AT(settle_ns),

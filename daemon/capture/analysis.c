@@ -177,7 +177,7 @@ static uint64_t may_take(const struct analysis_settings *settings, struct err *w
 			str_format_bytes(available, host),
 			str_format_bytes(headroom, settings->headroom_bytes));
 	}
-	if (procfs_read(getpid(), 0, &self) == 0 && self.fullest_cgroup.has_limit) {
+	if (procfs_read(getpid(), NULL, &self) == 0 && self.fullest_cgroup.has_limit) {
 		uint64_t left = cgroup_left_bytes(&self.fullest_cgroup);
 
 		if (left < take) {

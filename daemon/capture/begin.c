@@ -102,6 +102,7 @@ static int set_target(struct captures *captures, struct capture *capture,
 	str_copy(request.engine_version, sizeof(request.engine_version),
 		 capture->manifest.engine_version);
 	capture->job->peek.wake = &captures->wake;
+	capture->job->target_start = target_start(target);
 	return capture_job_from_target(capture->job, &request, capture->formats);
 }
 
@@ -195,7 +196,7 @@ static bool same_host(const struct captures *captures, const struct capture *a,
 	const struct target *two = targets_find(captures->targets, b->target_id);
 
 	return one != NULL && two != NULL &&
-	       strcmp(one->spec.address.host, two->spec.address.host) == 0;
+	       address_same_host(&one->spec.address, &two->spec.address);
 }
 
 static bool fits_beside_others(const struct captures *captures, const struct capture *capture)

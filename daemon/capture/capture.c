@@ -23,6 +23,7 @@
 #include "capture/continuous.h"
 #include "capture/guard.h"
 #include "capture/job.h"
+#include "capture/kept.h"
 #include "capture/series.h"
 #include "capture/state.h"
 #include "capture/step.h"
@@ -455,6 +456,7 @@ int captures_init(struct captures *captures, struct loop *loop, struct targets *
 	link_init(&captures->series);
 	link_init(&captures->collections);
 	link_init(&captures->continuous);
+	link_init(&captures->kept);
 	account_init(captures);
 	r = loop_wake_init(&captures->wake, loop, on_wake, captures);
 	if (r == 0)
@@ -514,6 +516,7 @@ void captures_fini(struct captures *captures)
 	collection_forget_all(captures);
 	continuous_forget_all(captures);
 	guard_forget_all(captures);
+	kept_forget_all(captures);
 	account_fini(captures);
 	captures->loop = NULL;
 }

@@ -118,7 +118,7 @@ enum { REFUSED_MAX = 64 };
 
 struct refused {
 	int64_t wall_ms; /* of the last time */
-	int64_t told_wall_ms; /* when the journal last had it */
+	uint64_t last_ns, told_ns; /* monotonic: that time too, and when the journal last had it */
 	uint64_t times; /* in a row: a rule asks again while it holds, and that is one story */
 	char target[128], isolate[64], rule[128];
 	enum capture_refusal reason;
@@ -154,7 +154,8 @@ struct captures {
 	struct link history; /* accepted requests of rules, by which guards judge; newest last */
 	struct link series; /* of capture/series.c: those with captures still to come */
 	struct link continuous; /* of capture/continuous.c: targets that are profiled */
-	uint32_t counters_n, history_n, unarmed_n;
+	struct link kept; /* of capture/kept.c: files that were adopted and stay; oldest first */
+	uint32_t counters_n, history_n, unarmed_n, kept_n;
 	struct state_file *state; /* owned; NULL: nothing survives a restart */
 	bool unsaved; /* the state has changed since it was last handed to a thread */
 	struct save_job *saving; /* owned: a thread has it */

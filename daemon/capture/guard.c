@@ -165,7 +165,9 @@ static enum capture_refusal judge_rearm(const struct captures *captures,
 		str_format_duration(ago, age_ns - age_ns % NS_PER_S);
 		return (enum capture_refusal)err_set(
 			err, REFUSAL_REARM,
-			"rearm: the value has not been back since the last capture, %s ago", ago);
+			"rearm: the value has not been back %s%ssince the last capture, %s ago",
+			request->guards->rearm_text,
+			request->guards->rearm_text[0] != '\0' ? " " : "", ago);
 	}
 	return REFUSAL_NONE;
 }

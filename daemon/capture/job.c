@@ -62,7 +62,7 @@ static int put_scripts(struct capture_job *job, const char *data, size_t size)
 static void drop_leftover(struct capture_job *job)
 {
 	if (job->stats.leftover[0] != '\0')
-		leftover_remove(&job->entry->manifest, job->stats.leftover);
+		leftover_remove(&job->entry->manifest, &job->target_start, job->stats.leftover);
 	job->stats.leftover[0] = '\0';
 }
 

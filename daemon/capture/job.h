@@ -15,6 +15,7 @@
 #include "inspect/download.h"
 #include "spool/spool.h"
 #include "util/err.h"
+#include "watch/procfs.h"
 
 struct intervals;
 struct profile_job;
@@ -35,6 +36,7 @@ struct capture_job {
 	enum job_source source;
 	struct download_request
 		request; /* sink, owner and a hold of the access are the job's own */
+	struct process_start target_start; /* with the request */
 	struct profile_job *profile; /* owned; NULL: it is no profile */
 	struct intervals *intervals; /* owned; NULL: it is no timeline */
 	uint64_t profiled_bytes; /* what the profile says was allocated, when it was made */

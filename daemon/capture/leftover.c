@@ -48,11 +48,12 @@ static int remove_in(const char *directory, const char *name, int64_t pid)
 	return r;
 }
 
-void leftover_remove(const struct manifest *manifest, const char *name)
+void leftover_remove(const struct manifest *manifest, const struct process_start *start,
+		     const char *name)
 {
 	char directory[DIRECTORY_MAX] = "its temporary directory";
 	struct process_stats stats;
-	int r = procfs_read(manifest->pid, manifest->target_start_wall_ms, &stats);
+	int r = procfs_read(manifest->pid, start, &stats);
 
 	if (r == 0)
 		r = procfs_temp_directory(manifest->pid, directory, sizeof(directory));

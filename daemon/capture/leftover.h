@@ -6,10 +6,12 @@
  */
 
 struct manifest;
+struct process_start;
 
 /*
- * Delete the file of that name where the process of the manifest (pid, start) makes its temporary
- * files: a regular file of its own user, and no link. What cannot be deleted is named in the
- * journal, for whoever can. May be called from a capture thread.
+ * Delete the file of that name where the process of the manifest, which began at start, makes its
+ * temporary files: a regular file of its own user, and no link. What cannot be deleted is named in
+ * the journal, for whoever can. May be called from a capture thread.
  */
-void leftover_remove(const struct manifest *manifest, const char *name);
+void leftover_remove(const struct manifest *manifest, const struct process_start *start,
+		     const char *name);

@@ -33,7 +33,7 @@ const struct option_desc capture_options[] = {
 	  .max = 64,
 	  .def = "2",
 	  .help = "Snapshots at once of targets with one host address: each takes several times "
-		  "the heap in memory there." },
+		  "the heap in memory there. Unix sockets are of the host of 127.0.0.1 and ::1." },
 	{ .name = "queue",
 	  .type = OPTION_UINT,
 	  .offset = AT(queue_max),

@@ -119,30 +119,38 @@ static enum capture_refusal judge_quiet(const struct safety_guards *guards, stru
 					     minute / 60, minute % 60, day_span_format(text, span));
 }
 
-/* The kernel's word first; 0: unknown. */
-static int64_t start_ms(const struct subject *subject)
+/* The kernel's word first, then the clock that nobody sets. False: not known. */
+static bool uptime_of(const struct subject *subject, uint64_t *ret_ns)
 {
-	if (subject->seen)
-		return (int64_t)(subject->process.start_seconds * 1000);
-	return subject->target->identity.start_wall_ms;
+	const struct identity *identity = &subject->target->identity;
+	int64_t now_ms = clock_wall_ms(), from_ms = identity->start_wall_ms;
+
+	if (subject->seen) {
+		*ret_ns = procfs_age_ns(&subject->process);
+		return true;
+	}
+	if (identity->start_mono_ms != 0) {
+		now_ms = (int64_t)(clock_mono_ns() / NS_PER_MS);
+		from_ms = identity->start_mono_ms;
+	}
+	/* A start ahead of the clock is one of just now. */
+	*ret_ns = now_ms > from_ms ? (uint64_t)(now_ms - from_ms) * NS_PER_MS : 0;
+	return from_ms != 0;
 }
 
 static enum capture_refusal judge_uptime(const struct safety_guards *guards,
 					 const struct subject *subject, struct err *err)
 {
-	int64_t now_ms = clock_wall_ms(), from_ms = start_ms(subject);
 	char up[STR_UNIT_MAX], wanted[STR_UNIT_MAX];
 	uint64_t up_ns;
 
 	if (guards->min_uptime_ns == 0)
 		return REFUSAL_NONE;
 	str_format_duration(wanted, guards->min_uptime_ns);
-	if (from_ms <= 0)
+	if (!uptime_of(subject, &up_ns))
 		return (enum capture_refusal)err_set(
 			err, REFUSAL_MIN_UPTIME,
 			"min_uptime: when the target started is not known (%s wanted)", wanted);
-	/* A start ahead of the clock is one of just now. */
-	up_ns = now_ms > from_ms ? (uint64_t)(now_ms - from_ms) * NS_PER_MS : 0;
 	if (up_ns >= guards->min_uptime_ns)
 		return REFUSAL_NONE;
 	str_format_duration(up, up_ns - up_ns % NS_PER_S);
@@ -283,7 +291,7 @@ static bool may_share_group(const struct target *a, const struct target *b)
 {
 	return a->process.fullest_cgroup.has_limit && b->process.fullest_cgroup.has_limit &&
 	       a->process.fullest_cgroup.limit_bytes == b->process.fullest_cgroup.limit_bytes &&
-	       strcmp(a->spec.address.host, b->spec.address.host) == 0;
+	       address_same_host(&a->spec.address, &b->spec.address);
 }
 
 bool safety_fits_beside(const struct captures *captures, const struct target *target,

@@ -166,12 +166,13 @@ static bool read_allow(const struct tree *node, struct recipe_choice *recipe)
 	const struct tree *list = tree_get(node, "redact_allow");
 
 	recipe->has_redact_allow = list != NULL;
-	if (list != NULL && !tree_is_array(list))
+	if (list != NULL && (!tree_is_array(list) || tree_size(list) > REDACT_ALLOW_MAX))
 		return false;
 	for (size_t i = 0; i < tree_size(list); i++) {
 		const char *text;
 
 		if (!tree_string(tree_at(list, i), NULL, &text) ||
+		    recipe_check_allowed(text, NULL) < 0 ||
 		    text_list_add(&recipe->redact_allow, text) < 0)
 			return false;
 	}

@@ -20,6 +20,7 @@
 
 #include "capture/capture.h"
 #include "capture/guard.h"
+#include "capture/kept.h"
 #include "capture/series.h"
 #include "json/tree.h"
 #include "json/write.h"
@@ -178,6 +179,8 @@ int state_text(struct captures *captures, char **ret, size_t *ret_size, uint64_t
 	write_open(&w, captures->state);
 	json_write_key(&w, "series");
 	series_write(captures, &w);
+	json_write_key(&w, "kept");
+	kept_write(captures, &w);
 	json_write_object_end(&w);
 	r = buf_puts(&buf, "\n");
 	if (r == 0) {
@@ -308,6 +311,8 @@ static int read_text(struct captures *captures, const char *text, size_t size, s
 		r = read_open(captures->state, tree_get(root, "open"));
 	if (r == 0 && tree_is_array(tree_get(root, "series")))
 		r = series_read(captures, tree_get(root, "series"));
+	if (r == 0 && tree_is_array(tree_get(root, "kept")))
+		r = kept_read(captures, tree_get(root, "kept"));
 	tree_free(root);
 	return r;
 }

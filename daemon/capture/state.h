@@ -2,8 +2,8 @@
 
 /*
  * State: what captures must not forget when the daemon ends, in one file that is replaced
- * atomically: the history by which guards judge, the series under way, and the targets whose
- * capture has begun and not ended.
+ * atomically: the history by which guards judge, the series under way, the targets whose capture
+ * has begun and not ended, and the adopted files that were left where they are.
  *
  * The control thread makes the text; a thread of the pool writes it, for that waits for the disk.
  * It is written before a capture begins, so that no kill lets a rule capture twice.
@@ -16,7 +16,9 @@
  *   "history": [{"target": "api", "isolate": "main", "rule": "HeapNearLimit",
  *                "step": "75%", "kind": "snapshot", "at_ms": 1769903990000, "unarmed": false}],
  *   "open": ["api"],
- *   "series": [...]                          capture/series.h
+ *   "series": [...],                         capture/series.h
+ *   "kept": [{"directory_device": 2049, "directory_inode": 131, "device": 2049, "inode": 137,
+ *             "size": 1048576, "mtime_ns": 1769903990000000000}]         capture/kept.h
  * }
  *
  * History is kept by wall time there, for no other clock survives: what lies ahead of the clock of

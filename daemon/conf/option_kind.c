@@ -339,6 +339,8 @@ char *option_range(char dst[OPTION_RANGE_MAX], const struct option_desc *desc)
 	char min[STR_UNIT_MAX], max[STR_UNIT_MAX];
 
 	dst[0] = '\0';
+	if (desc->type == OPTION_TEXT_LIST && desc->max > 0)
+		snprintf(dst, OPTION_RANGE_MAX, "at most %llu", (unsigned long long)desc->max);
 	if (!has_range(desc) || (desc->min == 0 && desc->max == 0))
 		return dst;
 	format_bound(min, desc->type, desc->min);

@@ -27,7 +27,8 @@
 
 static const char identity_expression[] =
 	"(()=>{try{const p=globalThis.process;return{pid:p.pid,version:p.versions.bun,"
-	"webkit:p.versions.webkit,start:performance.timeOrigin}}catch(e){return null}})()";
+	"webkit:p.versions.webkit,start:performance.timeOrigin,age:performance.now()}}"
+	"catch(e){return null}})()";
 
 static const char values_expression[] =
 	"(()=>{try{return globalThis.process.memoryUsage()}catch(e){return null}})()";
@@ -99,11 +100,9 @@ static int bun_poll(struct channel *channel)
 static void take_identity(struct identity *identity, const struct tree *value)
 {
 	const char *text;
-	double start;
 
 	tree_int(value, "pid", &identity->pid);
-	if (tree_double(value, "start", &start) && start > 0)
-		identity->start_wall_ms = (int64_t)start;
+	identity_take_start(identity, value);
 	if (tree_string(value, "version", &text))
 		str_copy(identity->runtime_version, sizeof(identity->runtime_version), text);
 	if (tree_string(value, "webkit", &text))

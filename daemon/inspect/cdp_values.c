@@ -34,11 +34,9 @@ void cdp_take_identity(struct identity *identity, struct cdp_heap_limits *limits
 {
 	const char *text;
 	uint64_t semi = 0, old = 0;
-	double start;
 
 	tree_int(value, "pid", &identity->pid);
-	if (tree_double(value, "start", &start) && start > 0)
-		identity->start_wall_ms = (int64_t)start;
+	identity_take_start(identity, value);
 	if (tree_string(value, "version", &text))
 		str_copy(identity->runtime_version, sizeof(identity->runtime_version),
 			 text + (text[0] == 'v'));

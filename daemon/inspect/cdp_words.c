@@ -21,6 +21,7 @@ const struct cdp_words cdp_words_node = {
 		"f=n=>{const i=Math.max(a.lastIndexOf(n+'='),a.lastIndexOf(n+' '));"
 		"return i<0?0:parseInt(a.slice(i+n.length+1),10)||0};"
 		"return{pid:p.pid,version:p.version,v8:p.versions.v8,start:performance.timeOrigin,"
+		"age:performance.now(),"
 		"old:f('--max-old-space-size'),semi:f('--max-semi-space-size')}}catch(e){return "
 		"null}})()",
 	.values = "(()=>{try{const p=globalThis.process,"
@@ -45,7 +46,8 @@ const struct cdp_words cdp_words_node = {
 const struct cdp_words cdp_words_deno = {
 	.identity = "(()=>{try{const d=globalThis.Deno;"
 		    "return{pid:d.pid,version:d.version.deno,v8:d.version.v8,"
-		    "start:performance.timeOrigin}}catch(e){return null}})()",
+		    "start:performance.timeOrigin,age:performance.now()}}"
+		    "catch(e){return null}})()",
 	.values = "(()=>{try{return{memory:globalThis.Deno.memoryUsage()}}"
 		  "catch(e){return null}})()",
 	.node = true,

@@ -57,6 +57,8 @@ static inline void sample_set(struct sample *sample, enum sample_field field, ui
 	sample->present |= 1u << field;
 }
 
+struct tree;
+
 /* What the runtime says of itself and its process, once per connection. */
 struct identity {
 	char runtime[16]; /* "node" */
@@ -66,5 +68,19 @@ struct identity {
 	char inspector_id[64]; /* changes with every start of the inspector */
 	char title[128]; /* what the inspector calls the program */
 	int64_t pid; /* in its own pid namespace; 0 when unknown */
-	int64_t start_wall_ms; /* 0 when unknown */
+	/*
+	 * When it began: by the wall clock as it stood then, which may have been set since; by our
+	 * monotonic clock, so before our boot it is negative; for the kernel of this host, in ticks
+	 * since boot, which tells processes apart and is filled in by who has looked. 0 when
+	 * unknown.
+	 */
+	int64_t start_wall_ms, start_mono_ms;
+	uint64_t start_ticks;
 };
+
+/*
+ * Of what a runtime told just now: `start`, milliseconds since 1970 (performance.timeOrigin), and
+ * `age`, milliseconds since then (performance.now()). What is missing or makes no sense stays
+ * unknown.
+ */
+void identity_take_start(struct identity *identity, const struct tree *value);

@@ -184,6 +184,21 @@ bool address_equal(const struct address *a, const struct address *b)
 	       strcmp(a->host, b->host) == 0 && strcmp(a->path, b->path) == 0;
 }
 
+static const char *host_of(const struct address *address)
+{
+	static const char own[] = "127.0.0.1";
+
+	if (address->family == ADDRESS_UNIX || strcmp(address->host, "::1") == 0 ||
+	    strcmp(address->host, "::ffff:127.0.0.1") == 0)
+		return own;
+	return address->host;
+}
+
+bool address_same_host(const struct address *a, const struct address *b)
+{
+	return strcmp(host_of(a), host_of(b)) == 0;
+}
+
 bool address_is_local(const struct address *address)
 {
 	switch (address->family) {

@@ -41,6 +41,12 @@ char *address_host_header(char dst[ADDRESS_TEXT_MAX], const struct address *addr
 
 bool address_equal(const struct address *a, const struct address *b);
 
+/*
+ * Are they on one host, as far as addresses tell? A unix socket is on ours, as 127.0.0.1 and ::1
+ * are; other addresses of loopback may lead elsewhere, through tunnels.
+ */
+bool address_same_host(const struct address *a, const struct address *b);
+
 /* A loopback address or a unix socket. */
 bool address_is_local(const struct address *address);
 

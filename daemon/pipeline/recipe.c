@@ -4,10 +4,12 @@
 
 #include "pipeline/recipe.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "pipeline/age.h"
+#include "util/err.h"
 
 enum { COMPRESS_LEVEL_MIN = 1, COMPRESS_LEVEL_MAX = 19 };
 
@@ -44,6 +46,21 @@ static int check_recipient(const void *value, struct err *err)
 	return age_recipient_parse(*(char *const *)value, key, err);
 }
 
+int recipe_check_allowed(const char *name, struct err *err)
+{
+	size_t size = strlen(name);
+
+	if (size > REDACT_ALLOW_BYTES_MAX)
+		return err_set(err, -EINVAL, "a name of %zu bytes is too long, at most %d", size,
+			       REDACT_ALLOW_BYTES_MAX);
+	return 0;
+}
+
+static int check_allowed(const void *value, struct err *err)
+{
+	return recipe_check_allowed(*(char *const *)value, err);
+}
+
 const struct option_desc recipe_options[] = {
 	{ .name = "redact",
 	  .type = OPTION_ENUM,
@@ -57,7 +74,10 @@ const struct option_desc recipe_options[] = {
 	{ .name = "redact_allow",
 	  .type = OPTION_TEXT_LIST,
 	  .offset = AT(redact_allow),
-	  .help = "Names of properties that `redact: all` keeps, besides those of the language." },
+	  .max = REDACT_ALLOW_MAX,
+	  .check = check_allowed,
+	  .help = "Names of properties that `redact: all` keeps, besides those of the language; "
+		  "each of at most 252 bytes." },
 	{ .name = "compress",
 	  .type = OPTION_ENUM,
 	  .offset = AT(compress),

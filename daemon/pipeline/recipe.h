@@ -20,6 +20,9 @@ enum compress_kind { COMPRESS_NONE, COMPRESS_ZSTD };
 
 enum { RECIPIENTS_MAX = 20 }; /* of one file; more is a mistake */
 
+/* Names that are kept, and bytes of one: each series under way has a copy in the state file. */
+enum { REDACT_ALLOW_MAX = 256, REDACT_ALLOW_BYTES_MAX = 252 };
+
 struct recipe {
 	int redact; /* enum redact_level */
 	int compress; /* enum compress_kind */
@@ -44,6 +47,9 @@ extern const struct option_desc recipe_options[];
 
 /* `redact compress encrypt`, to be included in an action. */
 extern const struct option_desc recipe_choice_options[];
+
+/* May it stand in redact_allow? 0, -EINVAL with the reason in err. */
+int recipe_check_allowed(const char *name, struct err *err);
 
 /* A copy of defaults with what the choice (may be NULL) says differently. -ENOMEM; fini in any
  * case. */

@@ -13,7 +13,8 @@
 #include "util/str.h"
 #include "util/url.h"
 
-enum { FUNCTION_NAME_MAX = 64, CLASS_NAME_MAX = 128, ALLOWED_MAX = 256 };
+/* An allowed name has room for one more character of any size, and its end. */
+enum { FUNCTION_NAME_MAX = 64, CLASS_NAME_MAX = 128, ALLOWED_MAX = REDACT_ALLOW_BYTES_MAX + 4 };
 
 struct span {
 	const char *data;

@@ -16,14 +16,24 @@ static atomic_bool simulated;
 static _Atomic uint64_t simulated_mono_ns;
 static _Atomic int64_t simulated_wall_ms;
 
-uint64_t clock_mono_ns(void)
+static uint64_t read_ns(clockid_t clock)
 {
 	struct timespec now;
 
 	if (atomic_load_explicit(&simulated, memory_order_acquire))
 		return atomic_load(&simulated_mono_ns);
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+uint64_t clock_mono_ns(void)
+{
+	return read_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t clock_boot_ns(void)
+{
+	return read_ns(CLOCK_BOOTTIME);
 }
 
 int64_t clock_wall_ms(void)

@@ -2,7 +2,8 @@
 
 /*
  * Time. Monotonic nanoseconds for logic, wall milliseconds for people; each name says which.
- * Wall time is never compared. Tests may set both by hand (simulated time).
+ * Wall time is never compared. Tests may set both by hand (simulated time), and time since boot is
+ * monotonic time then.
  */
 
 #include <stdint.h>
@@ -12,6 +13,7 @@
 
 uint64_t clock_mono_ns(void);
 int64_t clock_wall_ms(void); /* Unix epoch */
+uint64_t clock_boot_ns(void); /* since boot with the time asleep, as the kernel dates processes */
 
 /* RFC 3339 in UTC with milliseconds: 2026-01-31T23:59:59.999Z. dst is returned. */
 enum { CLOCK_TEXT_MAX = 32 };

@@ -20,14 +20,18 @@ struct isolate *target_find_isolate(const struct target *target, const char *nam
 }
 
 /*
- * The program's start for its main thread; others begin when they are first seen. By the wall
- * clock, once: setting that clock later changes nothing.
+ * The program's start for its main thread; others begin when they are first seen. If by the wall
+ * clock, then once: setting that clock later changes nothing.
  */
 static int64_t start_of(const struct target *target, const char *name)
 {
 	int64_t now_ns = (int64_t)clock_mono_ns(), age_ms;
 
-	if (strcmp(name, "main") != 0 || target->identity.start_wall_ms <= 0)
+	if (strcmp(name, "main") != 0)
+		return now_ns;
+	if (target->identity.start_mono_ms != 0)
+		return target->identity.start_mono_ms * (int64_t)NS_PER_MS;
+	if (target->identity.start_wall_ms <= 0)
 		return now_ns;
 	age_ms = clock_wall_ms() - target->identity.start_wall_ms;
 	return age_ms > 0 ? now_ns - age_ms * (int64_t)NS_PER_MS : now_ns;

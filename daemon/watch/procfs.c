@@ -2,22 +2,24 @@
  * What /proc tells about a target's process
  *
  * One read of /proc/PID/stat gives state, CPU, start and memory (statm has the same resident figure
- * again); util/cgroup.c follows the process to its memory limit. The time of boot is the difference
- * of two clocks: btime in /proc/stat is the same, cut to seconds, at the price of a line per CPU
- * and a number per interrupt.
+ * again); util/cgroup.c follows the process to its memory limit. The kernel dates a process by the
+ * time since boot, which nobody can set; only what people read of it goes by the wall clock. The
+ * time of boot is the difference of two clocks: btime in /proc/stat is the same, cut to seconds, at
+ * the price of a line per CPU and a number per interrupt.
  */
 
 #include "watch/procfs.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "util/clock.h"
 #include "util/file.h"
 #include "util/memory.h"
 #include "util/str.h"
@@ -25,7 +27,7 @@
 #include "watch/listener.h"
 
 /* Both sides round; a pid used again within two seconds is beyond any check. */
-static const double start_tolerance_seconds = 2;
+static const int64_t start_tolerance_ms = 2000;
 
 /* The kernel takes 2 MiB of arguments on most machines; who passes more is not described. */
 enum { COMMAND_BYTES_MAX = 4 << 20 };
@@ -38,17 +40,14 @@ void procfs_set_roots(const char *proc, const char *cgroup)
 	cgroup_root = cgroup ? cgroup : "/sys/fs/cgroup";
 }
 
-static double seconds_of(clockid_t clock)
+static int64_t now_boot_ms(void)
 {
-	struct timespec now = { 0 };
-
-	clock_gettime(clock, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+	return (int64_t)(clock_boot_ns() / NS_PER_MS);
 }
 
-static double boot_seconds(void)
+static double seconds_of_ticks(uint64_t ticks)
 {
-	return seconds_of(CLOCK_REALTIME) - seconds_of(CLOCK_BOOTTIME);
+	return (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
 /* Fields of /proc/PID/stat by their numbers in proc(5), less 3 for the three before the numbers. */
@@ -58,7 +57,6 @@ enum { STAT_UTIME = 11, STAT_STIME = 12, STAT_STARTTIME = 19, STAT_VSIZE = 20, S
 static int parse_stat(const char *text, struct process_stats *stats)
 {
 	uint64_t field[STAT_RSS + 1] = { 0 };
-	double ticks = (double)sysconf(_SC_CLK_TCK);
 	const char *at = strrchr(text, ')');
 
 	if (at == NULL || at[1] != ' ' || at[2] == '\0')
@@ -74,23 +72,45 @@ static int parse_stat(const char *text, struct process_stats *stats)
 			return -ESRCH;
 		at = end;
 	}
-	stats->cpu_seconds = (double)(field[STAT_UTIME] + field[STAT_STIME]) / ticks;
-	stats->user_seconds = (double)field[STAT_UTIME] / ticks;
-	stats->system_seconds = (double)field[STAT_STIME] / ticks;
-	stats->start_seconds = boot_seconds() + (double)field[STAT_STARTTIME] / ticks;
+	stats->cpu_seconds = seconds_of_ticks(field[STAT_UTIME] + field[STAT_STIME]);
+	stats->user_seconds = seconds_of_ticks(field[STAT_UTIME]);
+	stats->system_seconds = seconds_of_ticks(field[STAT_STIME]);
+	stats->start_ticks = field[STAT_STARTTIME];
+	stats->start_seconds = (double)(clock_wall_ms() - now_boot_ms()) / 1000 +
+			       seconds_of_ticks(stats->start_ticks);
 	stats->virtual_bytes = field[STAT_VSIZE];
 	stats->resident_bytes = field[STAT_RSS] * (uint64_t)sysconf(_SC_PAGESIZE);
 	return 0;
 }
 
-static bool started_at(const struct process_stats *stats, int64_t start_wall_ms)
+/* Is a reading of that clock, which now is at now_ms, from when the process began? */
+static bool agrees(const struct process_stats *stats, int64_t start_ms, int64_t now_ms)
 {
-	double off = stats->start_seconds - (double)start_wall_ms / 1000;
+	double boot_ms = (double)start_ms - (double)now_ms + (double)now_boot_ms();
 
-	return off <= start_tolerance_seconds && off >= -start_tolerance_seconds;
+	return start_ms != 0 && fabs(seconds_of_ticks(stats->start_ticks) * 1000 - boot_ms) <=
+					(double)start_tolerance_ms;
 }
 
-int procfs_read(int64_t pid, int64_t start_wall_ms, struct process_stats *ret)
+static bool began_at(const struct process_stats *stats, const struct process_start *start)
+{
+	if (start == NULL || (start->ticks == 0 && start->wall_ms == 0 && start->mono_ms == 0))
+		return true;
+	if (start->ticks != 0)
+		return stats->start_ticks == start->ticks;
+	return agrees(stats, start->wall_ms, clock_wall_ms()) ||
+	       agrees(stats, start->mono_ms, (int64_t)(clock_mono_ns() / NS_PER_MS));
+}
+
+uint64_t procfs_age_ns(const struct process_stats *stats)
+{
+	uint64_t now_ns = clock_boot_ns();
+	uint64_t start_ns = (uint64_t)(seconds_of_ticks(stats->start_ticks) * 1e9);
+
+	return now_ns > start_ns ? now_ns - start_ns : 0;
+}
+
+int procfs_read(int64_t pid, const struct process_start *start, struct process_stats *ret)
 {
 	struct process_stats stats = { 0 };
 	struct cgroups groups;
@@ -102,7 +122,7 @@ int procfs_read(int64_t pid, int64_t start_wall_ms, struct process_stats *ret)
 	snprintf(path, sizeof(path), "%s/%" PRId64 "/stat", proc_root, pid);
 	if (file_read_once(path, text, sizeof(text)) < 0 || parse_stat(text, &stats) < 0)
 		return -ESRCH;
-	if (start_wall_ms != 0 && !started_at(&stats, start_wall_ms))
+	if (!began_at(&stats, start))
 		return -ESRCH;
 	stats.present = true;
 	snprintf(number, sizeof(number), "%" PRId64, pid);
@@ -114,15 +134,18 @@ int procfs_read(int64_t pid, int64_t start_wall_ms, struct process_stats *ret)
 }
 
 int procfs_listener(const struct address *address, const char *program, int64_t *ret_pid,
-		    int64_t *ret_start_wall_ms)
+		    struct process_start *ret_start)
 {
 	struct process_stats stats;
 	int r = listener_find(proc_root, address, program, ret_pid);
 
 	if (r == 0)
-		r = procfs_read(*ret_pid, 0, &stats);
+		r = procfs_read(*ret_pid, NULL, &stats);
 	if (r == 0)
-		*ret_start_wall_ms = (int64_t)(stats.start_seconds * 1000);
+		*ret_start = (struct process_start){
+			.ticks = stats.start_ticks,
+			.wall_ms = (int64_t)(stats.start_seconds * 1000),
+		};
 	return r;
 }
 

@@ -3,7 +3,7 @@
 /*
  * The target's process as the kernel sees it: memory, CPU, start, control group. Only for processes
  * of this host that we may read, found by pid and verified by start time, because the pid a runtime
- * tells is one of its own namespace.
+ * tells is one of its own namespace, and a pid is used again.
  */
 
 #include <stdbool.h>
@@ -19,15 +19,26 @@ struct process_stats {
 	char state; /* R S D T Z as in /proc/PID/stat */
 	uint64_t resident_bytes, virtual_bytes;
 	double cpu_seconds, user_seconds, system_seconds; /* in all, and by mode */
-	double start_seconds; /* Unix time */
+	uint64_t start_ticks; /* since boot: with the pid it tells processes apart */
+	double start_seconds; /* Unix time by the clock as it is set now: for people */
 	struct cgroup_memory cgroup, fullest_cgroup; /* struct cgroups */
 };
 
 /*
- * start_wall_ms is what the runtime said (0: unknown, then not verified); more than two seconds off
- * means another process. 0, -ESRCH.
+ * When a process began, as far as it is known; 0: not known. The ticks decide when they are known.
+ * Else one of the other two has to agree within two seconds, for the wall clock may have been set
+ * since the runtime read it, and the monotonic one stands still while the machine sleeps.
  */
-int procfs_read(int64_t pid, int64_t start_wall_ms, struct process_stats *ret);
+struct process_start {
+	uint64_t ticks; /* since boot, as struct process_stats has them */
+	int64_t wall_ms, mono_ms; /* as struct identity has them */
+};
+
+/* The process that began then; NULL or nothing known: whoever has the pid. 0, -ESRCH. */
+int procfs_read(int64_t pid, const struct process_start *start, struct process_stats *ret);
+
+/* How long ago it began, by a clock that nobody sets. */
+uint64_t procfs_age_ns(const struct process_stats *stats);
 
 /* Memory the host could still give (MemAvailable). 0, -errno. */
 int procfs_available_bytes(uint64_t *ret);
@@ -50,10 +61,11 @@ int procfs_owner(int64_t pid, uid_t *ret);
 
 /*
  * The process of that program (inspect/runtime.h) which listens at an address of this host, and
- * when it started. 0, -ESRCH, -errno. Costs a look at every process: not for each poll.
+ * when it started (ticks and wall_ms). 0, -ESRCH, -errno. Costs a look at every process: not for
+ * each poll.
  */
 int procfs_listener(const struct address *address, const char *program, int64_t *ret_pid,
-		    int64_t *ret_start_wall_ms);
+		    struct process_start *ret_start);
 
 /* Where /proc and /sys/fs/cgroup are: for tests. NULL goes back to the real ones. */
 void procfs_set_roots(const char *proc, const char *cgroup);

@@ -56,6 +56,7 @@ struct rule_guards {
 	uint64_t window_ns;
 	bool has_rearm; /* after a capture the value must have been beyond it, on the good side */
 	double rearm;
+	char rearm_text[32]; /* as it is written, for people: "below 10MiB" */
 	struct safety_guards safety;
 };
 

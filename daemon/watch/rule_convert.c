@@ -159,6 +159,8 @@ static void convert_level(struct place *place, const char *member, const char *g
 			       term->kind == TERM_STEPS ? term->step_texts.items[0] : term->text);
 	rule->guards.has_rearm = true;
 	rule->guards.rearm = level;
+	snprintf(rule->guards.rearm_text, sizeof(rule->guards.rearm_text), "%s %.24s",
+		 term->below ? "above" : "below", given);
 }
 
 /* rearm_* is written as the threshold is, and stands on the good side of it. */

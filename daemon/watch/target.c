@@ -173,26 +173,44 @@ static void reopen_later(struct target *target)
 
 /* ---- what the kernel says of the process ---- */
 
+static struct process_start start_of(const struct identity *identity)
+{
+	return (struct process_start){ .ticks = identity->start_ticks,
+				       .wall_ms = identity->start_wall_ms,
+				       .mono_ms = identity->start_mono_ms };
+}
+
+struct process_start target_start(const struct target *target)
+{
+	return start_of(&target->identity);
+}
+
+static bool see(const struct target *target, const struct identity *identity,
+		struct process_stats *ret)
+{
+	const struct process_start start = start_of(identity);
+
+	*ret = (struct process_stats){ 0 };
+	return identity->pid > 0 && address_is_local(&target->spec.address) &&
+	       procfs_read(identity->pid, &start, ret) == 0;
+}
+
 bool target_see_process(const struct target *target, struct process_stats *ret)
 {
 	*ret = (struct process_stats){ 0 };
-	if (!target->identified || target->identity.pid <= 0 ||
-	    !address_is_local(&target->spec.address))
-		return false;
-	return procfs_read(target->identity.pid, target->identity.start_wall_ms, ret) == 0;
+	return target->identified && see(target, &target->identity, ret);
 }
 
 bool target_see_isolate_process(const struct target *target, const char *isolate,
 				struct process_stats *ret)
 {
 	const struct isolate *found = target_find_isolate(target, isolate);
-	double target_start;
+	uint64_t target_start;
 
 	if (!target_see_process(target, ret) || found == NULL || found->last.pid == 0)
 		return ret->present;
-	target_start = ret->start_seconds;
-	return procfs_read(found->last.pid, 0, ret) == 0 &&
-	       ret->start_seconds >= target_start - SAME_START_MS / 1000.0;
+	target_start = ret->start_ticks;
+	return procfs_read(found->last.pid, NULL, ret) == 0 && ret->start_ticks >= target_start;
 }
 
 /* A process that was found before is looked for again only when it is gone. */
@@ -202,7 +220,7 @@ static void find_listener(struct target *target)
 	struct process_stats stats;
 
 	if (target->listener_pid != 0 &&
-	    procfs_read(target->listener_pid, target->listener_start_wall_ms, &stats) == 0)
+	    procfs_read(target->listener_pid, &target->listener_start, &stats) == 0)
 		return;
 	target->listener_pid = 0;
 	if (target->listener_looked_ns != 0 &&
@@ -210,7 +228,7 @@ static void find_listener(struct target *target)
 		return;
 	target->listener_looked_ns = clock_mono_ns();
 	if (procfs_listener(&target->spec.address, program, &target->listener_pid,
-			    &target->listener_start_wall_ms) < 0)
+			    &target->listener_start) < 0)
 		target->listener_pid = 0;
 	else
 		target->listener_looked_ns = 0;
@@ -227,7 +245,8 @@ static struct identity identity_of(struct target *target, const struct identity 
 	find_listener(target);
 	if (target->listener_pid != 0) {
 		identity.pid = target->listener_pid;
-		identity.start_wall_ms = target->listener_start_wall_ms;
+		identity.start_wall_ms = target->listener_start.wall_ms;
+		identity.start_ticks = target->listener_start.ticks;
 	}
 	return identity;
 }
@@ -239,7 +258,7 @@ static void update_cpu_rate(struct target *target, const struct process_stats *n
 	double seconds = (double)(now_ns - target->process_read_ns) / NS_PER_S;
 
 	target->has_cpu_rate = before->present && now->present && seconds > 0 &&
-			       fabs(now->start_seconds - before->start_seconds) < 1 &&
+			       now->start_ticks == before->start_ticks &&
 			       now->cpu_seconds >= before->cpu_seconds;
 	if (target->has_cpu_rate)
 		target->cpu_rate = (now->cpu_seconds - before->cpu_seconds) / seconds;
@@ -252,6 +271,8 @@ static bool target_read_process(struct target *target)
 	bool seen = target_see_process(target, &now);
 
 	update_cpu_rate(target, &now, now_ns);
+	if (seen)
+		target->identity.start_ticks = now.start_ticks;
 	target->process = now;
 	target->process_read_ns = now_ns;
 	return seen;
@@ -273,12 +294,38 @@ static void enter_silent(struct target *target)
 
 /* ---- events of the session ---- */
 
+/* Two readings of one start by one clock? Both must be known. */
+static bool same_start(int64_t a_ms, int64_t b_ms)
+{
+	return a_ms != 0 && b_ms != 0 && llabs(a_ms - b_ms) < SAME_START_MS;
+}
+
+/*
+ * The kernel's word decides where there is one. A runtime reads the wall clock once, but one that
+ * reckons its start anew is off by as much as that clock was set: hence one of the two is enough.
+ */
 static bool same_process(const struct identity *a, const struct identity *b)
 {
+	if (a->start_ticks != 0 && b->start_ticks != 0)
+		return a->pid == b->pid && a->start_ticks == b->start_ticks;
 	if (a->start_wall_ms > 0 && b->start_wall_ms > 0)
-		return a->pid == b->pid &&
-		       llabs(a->start_wall_ms - b->start_wall_ms) < SAME_START_MS;
+		return a->pid == b->pid && (same_start(a->start_wall_ms, b->start_wall_ms) ||
+					    same_start(a->start_mono_ms, b->start_mono_ms));
 	return strcmp(a->inspector_id, b->inspector_id) == 0;
+}
+
+/*
+ * Which process it is is settled as soon as it has told its start, when no clock has been set yet.
+ * When one has, and the runtime tells the wall clock only, the one that was seen before stays.
+ */
+static void settle_process(const struct target *target, struct identity *identity)
+{
+	struct process_stats stats;
+
+	if (see(target, identity, &stats))
+		identity->start_ticks = stats.start_ticks;
+	else if (target->identified && same_process(&target->identity, identity))
+		identity->start_ticks = target->identity.start_ticks;
 }
 
 static void log_restart(const struct target *target, const struct identity *now)
@@ -300,6 +347,7 @@ static void on_identified(void *owner, const struct identity *said)
 	struct target *target = owner;
 	struct identity identity = identity_of(target, said);
 
+	settle_process(target, &identity);
 	if (target->identified && !same_process(&target->identity, &identity)) {
 		target->restarts++;
 		log_restart(target, &identity);

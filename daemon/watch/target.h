@@ -97,7 +97,8 @@ struct target {
 	bool identified;
 	/* Of a runtime that does not tell its pid: who listens there, and when that was last looked
 	 * for. 0: not known. */
-	int64_t listener_pid, listener_start_wall_ms;
+	int64_t listener_pid;
+	struct process_start listener_start;
 	uint64_t listener_looked_ns;
 
 	struct link isolates;
@@ -176,6 +177,9 @@ struct isolate *target_main_isolate(const struct target *target);
 
 /* Poll now, without waiting for the turn; on_polled follows. 0, -EBUSY when one is under way. */
 int target_poll_now(struct target *target);
+
+/* When its process began, as far as it has been told or seen. */
+struct process_start target_start(const struct target *target);
 
 /*
  * Its process as the kernel sees it now. False when it cannot be seen: not of this host, in another

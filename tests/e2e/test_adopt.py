@@ -15,6 +15,10 @@ from lab.wait import until
 COUNT = 4321
 SIGNAL = "--heapsnapshot-signal=SIGUSR2"
 
+DEEP = """new (require('worker_threads').Worker)('1', {eval: true});
+const deep = n => n > 0 ? [deep(n - 1)] : new Array(1 << 20).fill(0);
+globalThis.kept = deep(150);"""  # the profile has all the frames that V8 puts there, 128
+
 
 @pytest.fixture
 def directory(tmp_path):
@@ -24,13 +28,23 @@ def directory(tmp_path):
 
 
 @pytest.fixture
+def pair(tmp_path):
+    """(file of a key, its recipient)"""
+    key = tmp_path / "key"
+    subprocess.run(["age-keygen", "-o", key], check=True, capture_output=True)
+    return key, subprocess.run(["age-keygen", "-y", key], check=True, capture_output=True,
+                               text=True).stdout.strip()
+
+
+@pytest.fixture
 def adopting(start_daemon, directory):
     """adopting(targets, capture settings, adopt settings) -> Daemon that takes over from
     directory."""
-    def start(targets=None, capture=None, home=None, **adopt):
+    def start(targets=None, capture=None, home=None, spool=None, **adopt):
         adopt = {"directory": str(directory), "settle": "200ms", **adopt}
         config = static_config(targets or {}, capture={**PLAIN, **(capture or {}),
-                                                       "adopt": [adopt]})
+                                                       "adopt": [adopt]},
+                               **({"spool": spool} if spool else {}))
         return start_daemon(config, **({"home": home} if home else {}))
     return start
 
@@ -96,11 +110,8 @@ def test_the_program_is_as_fast_as_before(start_node, adopting, directory):
     assert node.allocates_at_least(app, before / 2)
 
 
-def test_encrypted_on_the_way(start_node, adopting, directory, tmp_path):
-    key = tmp_path / "key"
-    subprocess.run(["age-keygen", "-o", key], check=True, capture_output=True)
-    recipient = subprocess.run(["age-keygen", "-y", key], check=True, capture_output=True,
-                               text=True).stdout.strip()
+def test_encrypted_on_the_way(start_node, adopting, directory, pair):
+    key, recipient = pair
     app = start_app(start_node, 24, directory, SIGNAL)
     daemon = adopting({"app": app.address}, {"compress": "zstd", "encrypt": [recipient]})
     daemon.wait_up("app")
@@ -113,6 +124,21 @@ def test_encrypted_on_the_way(start_node, adopting, directory, tmp_path):
     assert json.loads(plain)["snapshot"]["node_count"] > COUNT
     for path in daemon.storage.rglob("*"):
         assert path.is_dir() or b"KnownThing" not in path.read_bytes(), path
+
+
+def test_profiles_are_redacted_and_encrypted_too(nursery, adopting, directory, pair):
+    key, recipient = pair
+    nursery.start([node.binary(24), "--heap-prof", f"--diagnostic-dir={directory}", "-e", DEEP],
+                  env=node.environment()).wait_exit()
+    daemon = adopting(None, {"redact": "strings", "compress": "zstd", "encrypt": [recipient]})
+    for sealed in wait_spooled(daemon, 2, ".heapprofile"):
+        manifest = manifest_of(sealed)
+        assert sealed.name.endswith(".heapprofile.zst.age") and manifest["encrypt"] == "age"
+        assert manifest["redact"] == "strings"
+        plain = subprocess.run(f"age -d -i {key} {sealed} | zstd -d", shell=True, check=True,
+                               capture_output=True).stdout
+        assert "head" in json.loads(plain)
+    wait_empty(directory, daemon)
 
 
 def test_near_heap_limit(start_node, adopting, directory):
@@ -138,11 +164,6 @@ def test_out_of_memory_in_v8s_own_words(nursery, adopting, directory):
     assert manifest["target"] == "unknown" and manifest["pid"] == process.pid
     assert manifest["source"].startswith(f"{directory}/v8-heap-")
     assert snapshot.stat().st_mode & 0o077 == 0
-
-
-DEEP = """new (require('worker_threads').Worker)('1', {eval: true});
-const deep = n => n > 0 ? [deep(n - 1)] : new Array(1 << 20).fill(0);
-globalThis.kept = deep(150);"""  # the profile has all the frames that V8 puts there, 128
 
 
 @pytest.mark.parametrize("redact", ["none", "strings"])
@@ -246,6 +267,39 @@ def test_kept_originals_are_not_adopted_twice(adopting, directory):
     assert len(spooled(again)) == 2 and original.exists()
     original.write_text('{"snapshot":{"other":1}}')
     wait_spooled(again, 3)
+
+
+def kept(daemon):
+    """The inodes of the originals that the state knows of."""
+    return {entry["inode"] for entry in
+            json.loads((daemon.storage / "state/state.json").read_text()).get("kept", [])}
+
+
+def test_a_kept_original_is_not_adopted_again_when_its_copy_is_gone(adopting, directory):
+    daemon = adopting(keep=True, spool={"max_files": 1})
+    originals = [directory / f"{name}.heapsnapshot" for name in "ab"]
+    for n, original in enumerate(originals, 1):
+        original.write_text('{"snapshot":{}}')
+        until(lambda: daemon.process.count_lines("taken over as") == n, "it to be adopted")
+    until(lambda: len(spooled(daemon)) == 1, "the copy of the first to be vacuumed")
+    inodes = {original.stat().st_ino for original in originals}
+    until(lambda: kept(daemon) == inodes, "both to be noted")
+    daemon.process.kill()
+
+    again = adopting(home=daemon.home, keep=True, spool={"max_files": 1}, settle="0s")
+    (directory / "c.heapsnapshot").write_text('{"snapshot":{}}')
+    again.process.wait_line("c.heapsnapshot taken over as")
+    reload(again)
+    until(lambda: len(kept(again)) == 3, "the third to be noted")
+    assert again.process.count_lines("taken over as") == 1, again.tail()
+
+    # Another file of that name is another one; what is gone is forgotten.
+    originals[0].write_text('{"snapshot":{"other":1}}')
+    again.process.wait_line("a.heapsnapshot taken over as")
+    originals[1].unlink()
+    reload(again)
+    until(lambda: originals[1].name not in os.listdir(directory) and len(kept(again)) == 2
+          and originals[0].stat().st_ino in kept(again), lambda: f"{kept(again)}")
 
 
 def test_more_files_than_are_looked_after(adopting, directory):

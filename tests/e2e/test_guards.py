@@ -146,7 +146,7 @@ def test_captures_again_only_when_the_value_was_back(ruled, start_node):
     until(lambda: daemon.api("/alerts")["alerts"] == [], "the alert to go")
     level(app, daemon, 50)
     expect_told(daemon, "Buffers", "app", "rearm",
-                r"rearm: the value has not been back since the last capture, \S+ ago")
+                r"rearm: the value has not been back below 10MiB since the last capture, \S+ ago")
     assert len(daemon.ready()) == 1
     level(app, daemon, 0)
     until(lambda: daemon.api("/alerts")["alerts"] == [], "the alert to go")

@@ -15,6 +15,7 @@ import snapshots
 from invariants import Storage
 from lab.daemon import Daemon, static_config
 from lab.wait import until
+from probe import Probe
 from watching import Watch
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -26,6 +27,7 @@ SIZES_MIN = 20
 ENOUGH = "64m"
 NO_SPACE = -28
 RECOVERY_S = 60.0
+POLL_S = 0.5  # as lab.daemon has it
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -146,16 +148,17 @@ class Ballast:
 
 
 class Victim:
-    def __init__(self, nursery, home, disk, target):
+    def __init__(self, nursery, home, disk, target, quiet):
         self.disk = disk
         self.storage = Storage(disk.folder / "storage")
         config = static_config(
-            {"app": target.address}, spool={"keep_free": "0"},
+            {"app": target.address, "quiet": quiet.address}, spool={"keep_free": "0"},
             capture={"guards": {"headroom": 0}, "compress": "none", "redact": "none"},
             storage={"path": str(self.storage.path)})
         self.daemon = Daemon(nursery, home, config, flags=[
             "--log.level=info", f"--storage.path={self.storage.path}"])
-        self.daemon.wait_up("app")
+        for name in ("app", "quiet"):
+            self.daemon.wait_up(name)
 
     def capture(self):
         """(state, reason)"""
@@ -179,6 +182,10 @@ class Victim:
         until(lambda: self.polls() > polls, "polling goes on")
         assert self.daemon.get("/-/healthy").status == 200
 
+    def delete_all(self):
+        for entry in self.daemon.api("/captures")["ready"]:
+            self.daemon.get(f"/api/v1/captures/{entry['id']}", method="DELETE")
+
     def clean(self):
         until(lambda: not self.daemon.api("/captures")["running"] and
               not os.listdir(self.storage.incoming), "an empty incoming/")
@@ -189,7 +196,8 @@ class Victim:
 def victim(release, nursery, tmp_path, disk, start_node):
     def start(size):
         disk.mount(size)
-        return Victim(nursery, tmp_path / "daemon", disk, start_node(24, "idle"))
+        return Victim(nursery, tmp_path / "daemon", disk, start_node(24, "idle"),
+                      start_node(24, "idle"))
     yield start
     nursery.close()
     disk.unmount()
@@ -198,32 +206,36 @@ def victim(release, nursery, tmp_path, disk, start_node):
 def test_daemon_on_disks_of_all_sizes(victim, record_property):
     """On one daemon, from the smallest size upward."""
     seen, tried = victim(f"{DAEMON_MIB[0]}m"), {}
-    for mib in DAEMON_MIB:
-        seen.disk.resize(f"{mib}m")
-        for entry in seen.daemon.api("/captures")["ready"]:
-            seen.daemon.get(f"/api/v1/captures/{entry['id']}", method="DELETE")
-        state, reason = seen.capture()
-        assert state == "succeeded" or "space" in reason, f"{mib} MiB: {state}: {reason}"
-        assert seen.clean() == []
-        seen.goes_on()
-        tried[mib] = state
+    with Probe(seen.daemon, "quiet", POLL_S) as probe:
+        for mib in DAEMON_MIB:
+            seen.disk.resize(f"{mib}m")
+            seen.delete_all()
+            state, reason = seen.capture()
+            assert state == "succeeded" or "space" in reason, f"{mib} MiB: {state}: {reason}"
+            assert seen.clean() == []
+            seen.goes_on()
+            tried[mib] = state
+        probe.end()
     record_property("sizes", len(tried))
     assert tried[DAEMON_MIB[0]] != "succeeded" and tried[DAEMON_MIB[-1]] == "succeeded"
+    probe.check()
 
 
 def test_disk_that_fills_during_a_capture(victim, share, record_property):
     seen = victim(ENOUGH)
     assert seen.capture()[0] == "succeeded"
     rounds = share(50)
-    for _ in range(rounds):
-        ballast = Ballast(seen.disk.folder, seen.storage.incoming)
-        state, reason = seen.capture()
-        if state != "succeeded":
-            assert "space" in reason, reason
-        assert seen.clean() == []
-        seen.goes_on()
-        ballast.release()
-        assert seen.capture()[0] == "succeeded"
-        for entry in seen.daemon.api("/captures")["ready"]:
-            seen.daemon.get(f"/api/v1/captures/{entry['id']}", method="DELETE")
+    with Probe(seen.daemon, "quiet", POLL_S) as probe:
+        for _ in range(rounds):
+            ballast = Ballast(seen.disk.folder, seen.storage.incoming)
+            state, reason = seen.capture()
+            if state != "succeeded":
+                assert "space" in reason, reason
+            assert seen.clean() == []
+            seen.goes_on()
+            ballast.release()
+            assert seen.capture()[0] == "succeeded"
+            seen.delete_all()
+        probe.end()
     record_property("disks filled", rounds)
+    probe.check()

@@ -13,6 +13,7 @@ from invariants import Storage
 from lab import node
 from lab.daemon import Daemon, static_config
 from lab.wait import until
+from probe import Probe
 from tap import PHASES, Tap
 
 SLOTS = 5  # targets in trouble at once
@@ -22,8 +23,7 @@ GROW = ("--max-old-space-size=64",)
 DEADLINE_S = 5  # of silence, the least that can be configured
 SLACK_S = 10  # on a busy machine
 CUT_OFF = {"lost", "unreachable", "exiting"}
-POLLS_PER_S = 2
-LEAST_POLLS = 0.5  # of those due, of a target that nothing happens to
+POLL_S = 0.5  # as lab.daemon has it
 
 # What a fault in a phase may come to. None is success: all of the snapshot was there already.
 REASONS = {"kill": CUT_OFF, "cut": CUT_OFF, "oom": CUT_OFF, "stop": {"timeout", "blocked"}}
@@ -138,9 +138,6 @@ class Campaign:
     def threads(self):
         return len(os.listdir(f"/proc/{self.daemon.process.pid}/task"))
 
-    def polls(self):
-        return self.daemon.value("heapwatch_polls_total", target="quiet")
-
     def run(self, cases):
         """As many at a time as there are slots."""
         free = list(self.slots)
@@ -173,13 +170,16 @@ def test_trouble_in_every_phase(campaign, dice, share, record_property):
     for slot in campaign.slots:
         daemon.wait_up(slot.name, 60)
     assert campaign.run([(24, "cut", "building")] * SLOTS) == []  # all threads are there now
-    threads, polls, began = campaign.threads(), campaign.polls(), time.monotonic()
-    problems = campaign.run(chosen)
-    polled = (campaign.polls() - polls) / (time.monotonic() - began) / POLLS_PER_S
+    threads = campaign.threads()
+    with Probe(daemon, "quiet", POLL_S) as probe:
+        problems = campaign.run(chosen)
+        probe.end()
     record_property("target faults", len(chosen))
+    record_property("slowest answer", round(probe.slowest, 3))
+    record_property("longest time without a poll", round(probe.standstill, 3))
     assert not problems, "\n".join(problems)
     assert campaign.threads() <= threads
-    assert polled > LEAST_POLLS
+    probe.check()
     assert sum(v for _, v in daemon.values("heapwatch_poll_failures_total", target="quiet")) == 0
     assert os.listdir(campaign.storage.incoming) == []
     daemon.process.stop()

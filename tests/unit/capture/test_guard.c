@@ -338,6 +338,18 @@ Test(guard, rearm)
 	cr_expect_eq(ask(shop, "r", &until_back, &err), REFUSAL_REARM);
 }
 
+Test(guard, rearm_tells_its_level)
+{
+	static const struct rule_guards level = { .has_rearm = true, .rearm_text = "below 70%" };
+	struct err err = { 0 };
+
+	cr_assert_eq(ask_alone(shop, "r", &level, &err), 0);
+	pass(90 * SECOND);
+	expect_refused(ask(shop, "r", &level, &err), &err, REFUSAL_REARM,
+		       "rearm: the value has not been back below 70% since the last capture, "
+		       "1m30s ago");
+}
+
 Test(guard, rearm_is_of_the_isolate)
 {
 	struct capture_request request = {
@@ -598,4 +610,21 @@ Test(guard, a_rule_refused_again_is_one_story)
 	ask_alone(shop, NULL, NULL, &err);
 	ask_alone(shop, NULL, NULL, &err);
 	cr_expect_eq(scene.captures.refused_n, 4);
+}
+
+Test(guard, a_story_ends_by_a_clock_that_nobody_sets)
+{
+	static const int64_t steps_ms[] = { -3600000, 3600000 };
+	struct err err = { .text = "" };
+
+	shop->state = TARGET_DOWN;
+	ask_alone(shop, "r", NULL, &err);
+	for (size_t i = 0; i < 2; i++) {
+		clock_simulate(clock_mono_ns() + 5 * 60 * SECOND, clock_wall_ms() + steps_ms[i]);
+		ask_alone(shop, "r", NULL, &err);
+	}
+	cr_expect_eq(scene.captures.refused_n, 1, "five minutes later each time");
+	clock_simulate(clock_mono_ns() + 11 * 60 * SECOND, clock_wall_ms() - 3600000);
+	ask_alone(shop, "r", NULL, &err);
+	cr_expect_eq(scene.captures.refused_n, 2);
 }

@@ -16,12 +16,14 @@
 #include <unistd.h>
 
 #include "spool/manifest.h"
+#include "watch/procfs.h"
 
 static const char name[] = "162289.fxsnapshot";
 
 static char folder[] = "leftover-XXXXXX", where[PATH_MAX];
 static pid_t child;
 static struct manifest manifest;
+static struct process_start start;
 
 /* A program whose temporary files are in the folder. */
 static void setup(void)
@@ -84,7 +86,7 @@ Test(leftover, is_deleted)
 {
 	make(name);
 	make("162290.fxsnapshot");
-	leftover_remove(&manifest, name);
+	leftover_remove(&manifest, &start, name);
 	cr_expect_not(is_there(name));
 	cr_expect(is_there("162290.fxsnapshot"));
 }
@@ -92,8 +94,8 @@ Test(leftover, is_deleted)
 Test(leftover, of_a_process_that_came_after_it_is_left)
 {
 	make(name);
-	manifest.target_start_wall_ms = 1000;
-	leftover_remove(&manifest, name);
+	start.wall_ms = 1000;
+	leftover_remove(&manifest, &start, name);
 	cr_expect(is_there(name));
 }
 
@@ -101,7 +103,7 @@ Test(leftover, of_an_unknown_process_is_left)
 {
 	make(name);
 	manifest.pid = 0;
-	leftover_remove(&manifest, name);
+	leftover_remove(&manifest, &start, name);
 	cr_expect(is_there(name));
 }
 
@@ -113,11 +115,11 @@ Test(leftover, a_link_is_left)
 	snprintf(from, sizeof(from), "%s/mine", where);
 	snprintf(to, sizeof(to), "%s/%s", where, name);
 	cr_assert_eq(symlink(from, to), 0);
-	leftover_remove(&manifest, name);
+	leftover_remove(&manifest, &start, name);
 	cr_expect(is_there(name) && is_there("mine"));
 	cr_assert_eq(unlink(to), 0);
 	cr_assert_eq(link(from, to), 0);
-	leftover_remove(&manifest, name);
+	leftover_remove(&manifest, &start, name);
 	cr_expect(is_there(name) && is_there("mine"));
 }
 
@@ -127,8 +129,8 @@ Test(leftover, a_path_is_no_name)
 
 	make(name);
 	snprintf(path, sizeof(path), "../%s/%s", folder, name);
-	leftover_remove(&manifest, path);
+	leftover_remove(&manifest, &start, path);
 	cr_expect(is_there(name));
-	leftover_remove(&manifest, "..");
+	leftover_remove(&manifest, &start, "..");
 	cr_expect(is_there(name));
 }

@@ -280,6 +280,30 @@ Test(request, so_many_at_once_of_one_host)
 	fake_stop(slow);
 }
 
+/* Whichever way it is reached. */
+Test(request, a_unix_socket_is_of_the_host_too)
+{
+	const struct fake_script hold = { TEXT, .hold = true };
+	struct fake_inspector *slow = fake_start(&hold);
+	struct target *first = scene_target(&scene, "a", fake_port(slow), 1);
+	struct target *second = scene_target(&scene, "b", fake_port(slow), 1);
+	const struct capture *waits;
+
+	scene.settings.threads = 4;
+	scene.settings.per_host = 1;
+	second->spec.address = (struct address){ .family = ADDRESS_UNIX, .host = "/run/b.sock" };
+	ask(&(struct capture_request){ .target_id = first->id });
+	waits = ask(&(struct capture_request){ .target_id = second->id });
+	for (int i = 0; i < 100 && !first->capturing; i++)
+		loop_turn(&scene.loop, 100);
+	cr_expect(first->capturing);
+	cr_expect_eq(waits->step, CAPTURE_WAITING);
+	cr_assert_eq(captures_cancel(&scene.captures, waits->id), 0);
+	fake_release(slow);
+	cr_assert(scene_settle(&scene));
+	fake_stop(slow);
+}
+
 /* ---- adoption ---- */
 
 static struct {

@@ -333,8 +333,20 @@ Test(safety, min_uptime)
 	shop->identity.start_wall_ms = wall_ms + 600000;
 	expect(&guards, false, REFUSAL_MIN_UPTIME, "min_uptime: up for 0s of 10m");
 	/* The kernel's word wins. */
-	shop->process = (struct process_stats){ .present = true,
-						.start_seconds = (double)wall_ms / 1000 - 600 };
+	shop->process = (struct process_stats){
+		.present = true,
+		.start_ticks = (3600 - 600) * (uint64_t)sysconf(_SC_CLK_TCK),
+	};
+	AGREES(&guards, false);
+	/* No setting of the wall clock makes it younger or older. */
+	clock_simulate(3600 * NS_PER_S, wall_ms - 3600000);
+	AGREES(&guards, false);
+	clock_simulate(3599 * NS_PER_S, wall_ms + 3600000);
+	expect(&guards, false, REFUSAL_MIN_UPTIME, "min_uptime: up for 9m59s of 10m");
+	shop->process.present = false;
+	shop->identity.start_mono_ms = 3000 * 1000;
+	expect(&guards, false, REFUSAL_MIN_UPTIME, "min_uptime: up for 9m59s of 10m");
+	clock_simulate(3600 * NS_PER_S, wall_ms - 3600000);
 	AGREES(&guards, false);
 }
 

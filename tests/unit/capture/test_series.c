@@ -330,6 +330,10 @@ Test(series, keeps_the_whole_recipe)
 	set_recipe(configured, 1, none);
 }
 
+#define N9   "nnnnnnnnn"
+#define N63  N9 N9 N9 N9 N9 N9 N9
+#define N252 N63 N63 N63 N63
+
 /* A series that would be sealed otherwise than was said is not resumed. */
 Test(series, what_makes_no_sense_is_left_out)
 {
@@ -351,6 +355,8 @@ Test(series, what_makes_no_sense_is_left_out)
 		{ times, ",\"encrypt\":\"age1nobody\"", 0 },
 		{ times, ",\"redact_allow\":[]", 1 },
 		{ times, ",\"redact_allow\":[\"x\"]", 1 },
+		{ times, ",\"redact_allow\":[\"" N252 "\"]", 1 },
+		{ times, ",\"redact_allow\":[\"" N252 "n\"]", 0 },
 		{ times, ",\"redact_allow\":[1]", 0 },
 		{ times, ",\"redact_allow\":\"x\"", 0 },
 		{ times, ",\"compress_level\":19", 1 },

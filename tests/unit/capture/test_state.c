@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "capture/guard.h"
+#include "capture/kept.h"
 #include "scene.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -42,6 +43,7 @@ static void restart(uint64_t mono_ns, int64_t now_wall_ms)
 	struct captures *captures = &scene.captures;
 
 	guard_forget_all(captures);
+	kept_forget_all(captures);
 	state_close(captures);
 	clock_simulate(mono_ns, now_wall_ms);
 	cr_assert_eq(state_open(captures, dir_fd), 0);
@@ -347,4 +349,97 @@ Test(state, a_folder_that_cannot_be_written)
 	cr_assert_eq(state_open(&scene.captures, no_folder), 0, "it goes on without");
 	cr_expect_eq(state_write(scene.captures.state, text, size, serial), -ENOTDIR);
 	free(text);
+}
+
+/* ---- files that were adopted and kept ---- */
+
+static const struct kept_directory here = { .dev = UINT64_MAX, .ino = 2 },
+				   there = { .dev = 3, .ino = 4 };
+
+static struct adopt_stamp stamp_of(uint64_t ino)
+{
+	return (struct adopt_stamp){
+		.dev = UINT64_MAX, .ino = UINT64_MAX - ino, .size = 7, .mtime_ns = INT64_MAX
+	};
+}
+
+static void note(const struct kept_directory *directory, uint64_t ino)
+{
+	const struct adopt_stamp stamp = stamp_of(ino);
+
+	kept_note(&scene.captures, directory, &stamp);
+}
+
+static bool see(const struct kept_directory *directory, uint64_t ino)
+{
+	const struct adopt_stamp stamp = stamp_of(ino);
+
+	return kept_see(&scene.captures, directory, &stamp);
+}
+
+Test(state, what_was_adopted_and_kept_survives_a_restart)
+{
+	struct adopt_stamp changed = stamp_of(1);
+
+	note(&here, 1);
+	note(&here, 1);
+	note(&there, 2);
+	cr_expect_eq(scene.captures.kept_n, 2);
+	cr_expect(scene.captures.unsaved);
+	save();
+	restart(HOUR, wall_ms);
+	cr_expect_eq(scene.captures.kept_n, 2);
+	cr_expect(see(&here, 1));
+	cr_expect(see(&there, 2));
+	cr_expect_not(see(&here, 3));
+	changed.mtime_ns--;
+	cr_expect_not(kept_see(&scene.captures, &here, &changed));
+}
+
+Test(state, what_is_gone_from_its_directory_is_forgotten)
+{
+	note(&here, 1);
+	note(&here, 2);
+	note(&there, 3);
+	save();
+	restart(HOUR, wall_ms);
+	kept_list(&scene.captures, &here);
+	cr_expect(see(&here, 1));
+	kept_forget_unseen(&scene.captures, &here);
+	cr_expect_eq(scene.captures.kept_n, 2);
+	cr_expect_not(see(&here, 2));
+	/* Moved to another directory of ours it is the same still. */
+	cr_expect(see(&there, 1));
+	kept_list(&scene.captures, &here);
+	kept_forget_unseen(&scene.captures, &here);
+	cr_expect(see(&there, 1));
+	cr_expect(see(&there, 3));
+}
+
+Test(state, no_more_than_so_many_kept_files_are_known)
+{
+	for (uint64_t i = 0; i < KEPT_MAX + 3; i++)
+		note(&here, i);
+	cr_expect_eq(scene.captures.kept_n, KEPT_MAX);
+	cr_expect_not(see(&here, 2), "the oldest give way");
+	cr_expect(see(&here, 3));
+	save();
+	restart(HOUR, wall_ms);
+	cr_expect_eq(scene.captures.kept_n, KEPT_MAX);
+	cr_expect(see(&here, KEPT_MAX + 2));
+}
+
+Test(state, kept_files_that_make_no_sense_are_left_out)
+{
+	static const char text[] =
+		"{\"version\":1,\"history\":[],\"kept\":[1,{},null,{\"device\":\"x\"},"
+		"{\"directory_device\":1,\"directory_inode\":2,\"device\":3,\"inode\":4,\"size\":5}"
+		","
+		"{\"directory_device\":1,\"directory_inode\":2,\"device\":-1,\"inode\":-2,"
+		"\"size\":7,\"mtime_ns\":9223372036854775807}]}";
+
+	folder_write(dir, "state.json", text, sizeof(text) - 1);
+	restart(HOUR, wall_ms);
+	cr_expect_eq(scene.captures.kept_n, 1);
+	cr_expect(see(&here, 1));
 }

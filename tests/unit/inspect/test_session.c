@@ -40,6 +40,43 @@ Test(session, finds_greets_polls)
 	cr_assert_eq(seen.rss_bytes, 50000000);
 }
 
+Test(session, its_age_is_kept_as_its_start_by_a_clock_that_nobody_sets)
+{
+	int64_t now_ms;
+
+	open_with(true, 5 * NS_PER_S);
+	connect_ws();
+	greet("{\"pid\":4711,\"start\":1795396604393.676,\"age\":90000.75}");
+	now_ms = (int64_t)(clock_mono_ns() / NS_PER_MS);
+	cr_assert_eq(seen.identity.start_wall_ms, 1795396604393);
+	cr_assert_leq(seen.identity.start_mono_ms, now_ms - 90000);
+	cr_assert_gt(seen.identity.start_mono_ms, now_ms - 90000 - 10000);
+}
+
+static void times_are_unknown(const char *identity)
+{
+	open_with(true, 5 * NS_PER_S);
+	connect_ws();
+	greet(identity);
+	cr_expect_eq(seen.identity.start_wall_ms, 0, "%s", identity);
+	cr_expect_eq(seen.identity.start_mono_ms, 0, "%s", identity);
+}
+
+Test(session, times_that_make_no_sense_are_unknown)
+{
+	times_are_unknown("{\"pid\":4711,\"start\":-1,\"age\":-1}");
+}
+
+Test(session, times_beyond_numbers_are_unknown)
+{
+	times_are_unknown("{\"pid\":4711,\"start\":1e300,\"age\":1e300}");
+}
+
+Test(session, times_that_are_texts_are_unknown)
+{
+	times_are_unknown("{\"pid\":4711,\"start\":\"1\",\"age\":\"1\"}");
+}
+
 /* The closed list: anything else that is ever sent fails here. */
 Test(session, says_only_what_is_listed)
 {

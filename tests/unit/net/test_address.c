@@ -127,6 +127,35 @@ Test(address, equality)
 	cr_assert_not(address_equal(&a, &b));
 }
 
+Test(address, one_host_by_several_addresses)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} cases[] = {
+		{ "127.0.0.1:1", "127.0.0.1:2", true },
+		{ "127.0.0.1:1", "[::1]:2", true },
+		{ "127.0.0.1:1", "[::ffff:127.0.0.1]:2", true },
+		{ "unix:/a", "unix:/b", true },
+		{ "unix:/a", "[::1]:2", true },
+		{ "127.0.0.1:1", "127.0.0.2:1", false },
+		{ "unix:/192.0.2.1", "192.0.2.1:1", false },
+		{ "192.0.2.1:1", "192.0.2.1:2", true },
+		{ "192.0.2.1:1", "192.0.2.2:1", false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct address a, b;
+
+		cr_assert_eq(address_parse(&a, cases[i].a, NULL), 0);
+		cr_assert_eq(address_parse(&b, cases[i].b, NULL), 0);
+		cr_expect_eq(address_same_host(&a, &b), cases[i].same, "%s %s", cases[i].a,
+			     cases[i].b);
+		cr_expect_eq(address_same_host(&b, &a), cases[i].same, "%s %s", cases[i].a,
+			     cases[i].b);
+	}
+}
+
 Test(address, the_path_tells_two_apart)
 {
 	struct address a, b;

@@ -39,6 +39,7 @@
 
 static struct collect sink;
 static char error[STAGE_ERROR_MAX];
+static char longest[REDACT_ALLOW_BYTES_MAX + 1]; /* an allowed name */
 
 /* Pieces are blocks of their own, so that a sanitizer sees a read past one. */
 static int put_copy(struct stage *stage, const char *data, size_t size)
@@ -62,8 +63,10 @@ static int run_cut(enum redact_level level, const char *text, size_t size, size_
 
 	collect_fini(&sink);
 	collect_init(&sink);
+	memset(longest, 'n', REDACT_ALLOW_BYTES_MAX);
 	cr_assert_eq(text_list_add(&allow, "mine"), 0);
 	cr_assert_eq(text_list_add(&allow, "\xd0\xbf\xe5\xaf\x86"), 0);
+	cr_assert_eq(text_list_add(&allow, longest), 0);
 	cr_assert_eq(redact_new(&stage, level, &allow, &sink.stage), 0);
 	text_list_fini(&allow);
 	r = put_copy(stage, text, cut);
@@ -215,6 +218,8 @@ Test(redact, names_of_properties_go_at_all_unless_allowed)
 	expect_edge(REDACT_ALL, 2, "mine", "mine");
 	expect_edge(REDACT_ALL, 2, "\\u043F\\u5BC6", "\\u043F\\u5BC6");
 	expect_edge(REDACT_ALL, 2, "mine\\u043F", "#2");
+	memset(longest, 'n', REDACT_ALLOW_BYTES_MAX);
+	expect_edge(REDACT_ALL, 2, longest, longest);
 	expect_edge(REDACT_ALL, 0, "variable", "variable");
 	expect_edge(REDACT_ALL, 3, "12 / Builtin", "12 / Builtin");
 }
