@@ -95,7 +95,7 @@ static void write_one(const struct notify *notify, struct json_writer *w, const 
 		return;
 	json_write_object(w);
 	json_member_string(w, "receiver", receiver);
-	json_member_bool(w, "resolved", notice->resolved);
+	json_member_bool(w, "firing", !notice->resolved);
 	json_member_bool(w, "has_verdict", notice->has_verdict);
 	member_int(w, "starts_wall_ms", notice->starts_wall_ms);
 	member_int(w, "ends_wall_ms", notice->ends_wall_ms);
@@ -202,9 +202,10 @@ static int read_notice(const struct notify *notify, const struct tree *node, uin
 {
 	struct notice_content content = { .url = notify->url };
 	struct labels labels = { 0 }, annotations = { 0 };
+	bool firing = false;
 	int r = 0;
 
-	if (!tree_bool(node, "resolved", &content.resolved) ||
+	if (!tree_bool(node, "firing", &firing) ||
 	    !tree_bool(node, "has_verdict", &content.has_verdict) ||
 	    !tree_int(node, "starts_wall_ms", &content.starts_wall_ms) ||
 	    !tree_int(node, "ends_wall_ms", &content.ends_wall_ms))
@@ -215,6 +216,7 @@ static int read_notice(const struct notify *notify, const struct tree *node, uin
 		r = read_labels(tree_get(node, "annotations"), &annotations);
 	if (r == 0 && labels.n == 0)
 		r = -EBADMSG;
+	content.resolved = !firing;
 	content.labels = &labels;
 	content.annotations = &annotations;
 	content.void_ns = notify->loop->now_ns + left_ms * NS_PER_MS;

@@ -14,15 +14,15 @@
  *               "value": 0.83, "asked": true, "acted": true, "done": 1,
  *               "step": 0, "term": 0, "told": true, "series": "0123...", "verdict": "...",
  *               "labels": {...}, "annotations": {...}}],
- *   "ended": [{"receiver": "", "resolved": true, "has_verdict": false,
+ *   "ended": [{"receiver": "", "firing": false, "has_verdict": false,
  *              "starts_wall_ms": 1769903990000, "ends_wall_ms": 1769903998000, "left_ms": 899000,
  *              "labels": {...}, "annotations": {...}}]
  * }
  *
- * Times of what a rule judges by are spans up to written_ms, for the monotonic clock does not
- * survive. While the daemon was down nothing was seen, so that time is no part of `for` and of
- * keep_firing_for. How old the text is, is told by the monotonic clock as long as the machine has
- * not been started anew, so that setting the wall clock changes nothing here either.
+ * Times of what a rule judges by are spans up to written_ms: while the daemon was down nothing was
+ * seen, so that time is no part of `for` and of keep_firing_for. How old the text is, the monotonic
+ * clock tells, which all processes share until the machine is started anew: setting the wall clock
+ * meanwhile changes nothing.
  */
 
 #include <stddef.h>

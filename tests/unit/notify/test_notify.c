@@ -442,14 +442,14 @@ Test(notify, what_makes_no_sense_of_what_ended_is_left_out)
 {
 	static const char text[] =
 		"{\"version\":1,\"written_ms\":1700001000000,\"alerts\":[],\"ended\":[7,{},"
-		"{\"receiver\":\"\",\"resolved\":true,\"left_ms\":1000},"
-		"{\"receiver\":\"\",\"resolved\":true,\"has_verdict\":false,\"starts_wall_ms\":1,"
+		"{\"receiver\":\"\",\"firing\":false,\"left_ms\":1000},"
+		"{\"receiver\":\"\",\"firing\":false,\"has_verdict\":false,\"starts_wall_ms\":1,"
 		"\"ends_wall_ms\":2,\"left_ms\":1000,\"labels\":{},\"annotations\":{}},"
-		"{\"receiver\":\"\",\"resolved\":true,\"has_verdict\":false,\"starts_wall_ms\":1,"
+		"{\"receiver\":\"\",\"firing\":false,\"has_verdict\":false,\"starts_wall_ms\":1,"
 		"\"ends_wall_ms\":2,\"left_ms\":1e18,\"labels\":{\"a\":\"b\"},\"annotations\":{}},"
-		"{\"receiver\":\"\",\"resolved\":true,\"has_verdict\":false,\"starts_wall_ms\":1,"
+		"{\"receiver\":\"\",\"firing\":false,\"has_verdict\":false,\"starts_wall_ms\":1,"
 		"\"ends_wall_ms\":2,\"left_ms\":1000,\"labels\":{\"a\":7},\"annotations\":{}},"
-		"{\"receiver\":\"\",\"resolved\":true,\"has_verdict\":false,\"starts_wall_ms\":1,"
+		"{\"receiver\":\"\",\"firing\":false,\"has_verdict\":false,\"starts_wall_ms\":1,"
 		"\"ends_wall_ms\":2,\"left_ms\":1000,\"labels\":{\"a\":\"b\"},\"annotations\":{}}]"
 		"}";
 
