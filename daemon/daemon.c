@@ -301,6 +301,20 @@ static void on_resolved(void *owner, const struct alert *alert)
 	notify_resolved(&daemon->notify, alert);
 }
 
+static void write_ended(void *owner, struct json_writer *w)
+{
+	struct daemon *daemon = owner;
+
+	notify_write_ended(&daemon->notify, w);
+}
+
+static int read_ended(void *owner, const struct tree *list, uint64_t age_ms)
+{
+	struct daemon *daemon = owner;
+
+	return notify_read_ended(&daemon->notify, list, age_ms);
+}
+
 /* Nobody is told of what a kill could make us forget. */
 static void on_alerts_changed(void *owner)
 {
@@ -627,6 +641,8 @@ static int start_watch(struct daemon *daemon, const struct settings *settings)
 		r = alerts_init(&daemon->alerts, &daemon->loop, &daemon->targets);
 	daemon->alerts.on_firing = on_firing;
 	daemon->alerts.on_resolved = on_resolved;
+	daemon->alerts.write_ended = write_ended;
+	daemon->alerts.read_ended = read_ended;
 	daemon->alerts.on_changed = on_alerts_changed;
 	daemon->alerts.on_rearmed = on_rearmed;
 	daemon->alerts.owner = daemon;

@@ -2,7 +2,8 @@
  * Where a program's memory accumulates
  *
  * What accumulated at a holder is its growth without that of the children it had: what came, less
- * what went, and its own tables.
+ * what went, and its own tables. These double now and then also where as much goes as comes, as in
+ * a cache that is full, so that it is what came that has to go on in each step.
  */
 
 #include "heap/leaks.h"
@@ -15,28 +16,71 @@
 #include "heap/leaks_parts.h"
 #include "heap/leaks_roots.h"
 
+static uint32_t cut(uint64_t bytes)
+{
+	return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
+}
+
+/* Of an object of the snapshot that is the view's: what is no child's. 0, -ENOMEM. */
+static int own_bytes(struct leaks_view *view, uint32_t node, uint32_t *ret)
+{
+	uint64_t own = view->retained[node];
+	uint32_t kid;
+	int r;
+
+	leaks_parts_begin(view, node);
+	while ((r = leaks_parts_next(view, &kid)) > 0)
+		own -= view->retained[kid];
+	*ret = cut(own);
+	return r;
+}
+
+static int fill_own(struct heap_past *past, const struct heap_match *match,
+		    const struct heap_analysis *base)
+{
+	struct leaks_view view = {
+		.graph = &base->graph,
+		.tree = &base->tree,
+		.retained = base->retained,
+	};
+	int r = 0;
+
+	for (uint32_t node = 0; node < match->nodes && r == 0; node++) {
+		uint32_t before = match->of[node];
+
+		if (before != UINT32_MAX && leaks_is_holder(&view, before))
+			r = own_bytes(&view, before, &past->own[node]);
+	}
+	leaks_view_fini(&view);
+	return r;
+}
+
 int heap_past_init(struct heap_past *ret, const struct heap_match *match,
 		   const struct heap_side *base, const struct heap_shapes *shapes)
 {
 	const struct heap_analysis *analysis = base->analysis;
+	int r;
 
 	*ret = (struct heap_past){
 		.nodes = match->nodes,
 		.retained = heap_alloc(match->nodes, sizeof(uint64_t)),
+		.own = heap_alloc(match->nodes, sizeof(uint32_t)),
 		.total = analysis->retained[analysis->graph.root],
 	};
-	if (ret->retained == NULL)
+	if (ret->retained == NULL || ret->own == NULL)
 		return -ENOMEM;
 	for (uint32_t node = 0; node < match->nodes; node++)
 		ret->retained[node] = match->of[node] != UINT32_MAX
 					      ? analysis->retained[match->of[node]]
 					      : HEAP_NEW;
-	return root_groups_init(&ret->groups, base, shapes);
+	r = fill_own(ret, match, analysis);
+	return r == 0 ? root_groups_init(&ret->groups, base, shapes) : r;
 }
 
 void heap_past_fini(struct heap_past *past)
 {
 	heap_free(past->retained, past->nodes, sizeof(*past->retained));
+	heap_free(past->own, past->nodes, sizeof(*past->own));
 	root_groups_fini(&past->groups);
 	*past = (struct heap_past){ .nodes = 0 };
 }
@@ -110,6 +154,30 @@ static uint64_t accumulated(const struct leaks_view *view, const struct arrivals
 	if (bytes > growth)
 		bytes = growth;
 	return bytes > 0 ? (uint64_t)bytes : 0;
+}
+
+/* The same without the growth of the holder's own tables. */
+static uint64_t came(const struct leaks_view *view, const struct arrivals *arrivals,
+		     uint32_t holder, size_t past)
+{
+	int64_t own = cut(view->retained[holder] - arrivals->held);
+	int64_t bytes = (int64_t)accumulated(view, arrivals, holder, past);
+
+	bytes -= own - view->pasts[past].own[holder];
+	return bytes > 0 ? (uint64_t)bytes : 0;
+}
+
+static bool goes_on(const struct leaks_view *view, const struct arrivals *arrivals,
+		    const struct heap_suspect *suspect)
+{
+	struct heap_suspect only = {
+		.bytes = came(view, arrivals, suspect->holder, 0),
+		.last_bytes = came(view, arrivals, suspect->holder, view->pasts_n - 1),
+	};
+
+	if (only.last_bytes > only.bytes)
+		only.last_bytes = only.bytes;
+	return leaks_in_each_step(view, &only);
 }
 
 /* ---- what it is that came ---- */
@@ -201,6 +269,8 @@ static int examine(struct heap_leaks *leaks, struct leaks_view *view, struct tal
 		return 0;
 	if (arrivals.bytes < suspect.bytes / 2)
 		return grown_itself(leaks, view, &arrivals, &suspect);
+	if (!goes_on(view, &arrivals, &suspect))
+		return 0;
 	if (view->retained[arrivals.largest] >= suspect.bytes / 2) {
 		r = leaks_chain(view, arrivals.largest, &suspect);
 		return r > 0 ? leaks_add(leaks, &suspect) : r;

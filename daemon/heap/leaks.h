@@ -31,6 +31,7 @@ enum {
 struct heap_past {
 	uint32_t nodes;
 	uint64_t *retained; /* owned, by node of the last: bytes; HEAP_NEW: it was not there */
+	uint32_t *own; /* owned, the same: bytes of a holder and its tables, UINT32_MAX at most */
 	uint64_t total; /* bytes retained by the root */
 	struct root_groups groups;
 };

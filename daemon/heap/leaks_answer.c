@@ -11,9 +11,9 @@
 
 /*
  * Per object, besides its analysis: the trees and ways of both; what is matched, and the list of
- * that, which grows by doubling; what two earlier snapshots retained.
+ * that, which grows by doubling; what two earlier snapshots retained, and had in tables.
  */
-enum { NODE_BYTES = 2 * 4 * 4 + 4 + 3 * 4 + HEAP_PASTS_MAX * 8 };
+enum { NODE_BYTES = 2 * 4 * 4 + 4 + 3 * 4 + HEAP_PASTS_MAX * (8 + 4) };
 
 uint64_t leaks_answer_cost(uint64_t nodes)
 {

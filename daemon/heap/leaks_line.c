@@ -139,6 +139,23 @@ static void put_where(struct buf *buf, const struct heap_suspect *suspect,
 	}
 }
 
+/* Of so many bytes in the step before, in the last one less than one in so many came. */
+enum { SLOWING = 2 };
+
+/* No shape tells a leak from a cache that has yet to fill; what there is to doubt it by is said. */
+static void put_doubt(struct buf *buf, const struct leaks_answer *answer,
+		      const struct heap_suspect *suspect)
+{
+	uint64_t before = suspect->bytes - suspect->last_bytes;
+	char bytes[STR_UNIT_MAX];
+
+	if (answer->pasts_n < HEAP_PASTS_MAX)
+		buf_puts(buf, " (of two snapshots: what only warms up looks the same)");
+	else if (suspect->last_bytes < before / SLOWING)
+		buf_printf(buf, " (slowing, as what warms up does: %s of it in the last step)",
+			   str_format_bytes(bytes, suspect->last_bytes));
+}
+
 static int put_leak(struct buf *buf, const struct leaks_answer *answer)
 {
 	const struct heap_suspect *suspect = &answer->leaks.items[0];
@@ -151,8 +168,7 @@ static int put_leak(struct buf *buf, const struct leaks_answer *answer)
 		if (answer->leaks.n > 1)
 			buf_printf(buf, "; %zu more place%s", answer->leaks.n - 1,
 				   answer->leaks.n > 2 ? "s" : "");
-		if (answer->pasts_n < HEAP_PASTS_MAX)
-			buf_puts(buf, " (of two snapshots: what only warms up looks the same)");
+		put_doubt(buf, answer, suspect);
 	}
 	leaks_words_fini(&words);
 	return r;

@@ -388,9 +388,11 @@ const struct metric_desc metric_table[METRICS + 1] = {
 			     .type = METRIC_GAUGE,
 			     .unit = "",
 			     .labels = { "target", "isolate", "rule" },
-			     .help = "What the last series of snapshots of the target came to: 1 "
-				     "something accumulates, 0 nothing does, -1 there is no "
-				     "verdict. Absent when no such series is in the spool." },
+			     .help = "What the last series of snapshots of the isolate came to: "
+				     "1 something accumulates, 0 nothing does, -1 there is no "
+				     "verdict. Of then, not of now: whether it still grows, "
+				     "heapwatch_leak_suspected says. Absent when no such series "
+				     "is in the spool." },
 	[METRIC_VERDICT_OBJECTS] = { .name = "heapwatch_leak_verdict_objects",
 				     .type = METRIC_GAUGE,
 				     .unit = "",
@@ -405,10 +407,11 @@ const struct metric_desc metric_table[METRICS + 1] = {
 	[METRIC_VERDICT_INFO] = { .name = "heapwatch_leak_verdict_info",
 				  .type = METRIC_INFO,
 				  .unit = "",
-				  .labels = { "target", "class", "holder", "held_as" },
+				  .labels = { "target", "isolate", "rule", "class", "holder",
+					      "held_as" },
 				  .help = "What accumulated there: its class, the class that holds "
 					  "it, the variable or property that leads there; join on "
-					  "target." },
+					  "target and isolate." },
 	[METRIC_SPOOL_SIZE] = { .name = "heapwatch_spool_size_bytes",
 				.type = METRIC_GAUGE,
 				.unit = "bytes",

@@ -111,38 +111,46 @@ static int say_about(struct notice *notice, const struct labels *labels)
 	return n < 0 ? -ENOMEM : 0;
 }
 
-static int fill(struct notice *notice, const struct alert *alert, const struct notice_frame *frame)
+/* labels: with the external ones. */
+static int fill(struct notice *notice, const struct labels *labels,
+		const struct labels *annotations, const char *url)
 {
-	struct labels labels = { 0 };
-	int r = all_labels(alert, frame->external_labels, &labels);
+	int r;
 
-	if (r == 0) {
-		notice->fingerprint = fingerprint(&labels);
-		snprintf(notice->key, sizeof(notice->key), "%016" PRIx64, notice->fingerprint);
-		r = say_about(notice, &labels);
-	}
+	notice->fingerprint = fingerprint(labels);
+	snprintf(notice->key, sizeof(notice->key), "%016" PRIx64, notice->fingerprint);
+	r = say_about(notice, labels);
 	if (r == 0)
-		r = label_set(&labels, &notice->labels, &notice->bytes);
+		r = label_set(labels, &notice->labels, &notice->bytes);
 	if (r == 0)
-		r = label_set(&alert->annotations, &notice->annotations, &notice->bytes);
-	if (r == 0 && frame->url != NULL)
-		r = quote(frame->url, &notice->url);
-	labels_fini(&labels);
+		r = label_set(annotations, &notice->annotations, &notice->bytes);
+	if (r == 0 && url != NULL)
+		r = quote(url, &notice->url);
 	return r;
+}
+
+static struct notice *allocate(void)
+{
+	struct notice *notice = calloc(1, sizeof(*notice));
+
+	if (notice != NULL) {
+		notice->refs = 1;
+		notice->bytes = sizeof(*notice);
+	}
+	return notice;
 }
 
 int notice_new(struct notice **ret, const struct alert *alert, const struct notice_frame *frame,
 	       bool resolved, uint64_t now_ns, uint64_t life_ns)
 {
-	struct notice *notice = calloc(1, sizeof(*notice));
+	struct notice *notice = allocate();
+	struct labels labels = { 0 };
 	int r;
 
 	if (notice == NULL)
 		return -ENOMEM;
-	notice->refs = 1;
 	notice->resolved = resolved;
 	notice->has_verdict = alert->verdict != NULL;
-	notice->bytes = sizeof(*notice);
 	notice->starts_wall_ms = alert->firing_since_wall_ms;
 	notice->ends_wall_ms = clock_wall_ms();
 	if (!resolved)
@@ -151,7 +159,31 @@ int notice_new(struct notice **ret, const struct alert *alert, const struct noti
 	if (notice->ends_wall_ms < notice->starts_wall_ms)
 		notice->ends_wall_ms = notice->starts_wall_ms;
 	notice->void_ns = now_ns + life_ns;
-	r = fill(notice, alert, frame);
+	r = all_labels(alert, frame->external_labels, &labels);
+	if (r == 0)
+		r = fill(notice, &labels, &alert->annotations, frame->url);
+	labels_fini(&labels);
+	if (r < 0) {
+		notice_unref(notice);
+		return r;
+	}
+	*ret = notice;
+	return 0;
+}
+
+int notice_restore(struct notice **ret, const struct notice_content *content)
+{
+	struct notice *notice = allocate();
+	int r;
+
+	if (notice == NULL)
+		return -ENOMEM;
+	notice->resolved = content->resolved;
+	notice->has_verdict = content->has_verdict;
+	notice->starts_wall_ms = content->starts_wall_ms;
+	notice->ends_wall_ms = content->ends_wall_ms;
+	notice->void_ns = content->void_ns;
+	r = fill(notice, content->labels, content->annotations, content->url);
 	if (r < 0) {
 		notice_unref(notice);
 		return r;

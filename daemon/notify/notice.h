@@ -45,6 +45,18 @@ struct notice_frame {
  */
 int notice_new(struct notice **ret, const struct alert *alert, const struct notice_frame *frame,
 	       bool resolved, uint64_t now_ns, uint64_t life_ns);
+
+/* What a notice of before a restart was; all is borrowed. */
+struct notice_content {
+	const struct labels *labels, *annotations; /* labels with the external ones */
+	const char *url; /* as in the frame */
+	bool resolved, has_verdict;
+	int64_t starts_wall_ms, ends_wall_ms;
+	uint64_t void_ns;
+};
+
+/* One reference. 0, -ENOMEM, -E2BIG. */
+int notice_restore(struct notice **ret, const struct notice_content *content);
 struct notice *notice_ref(struct notice *notice);
 void notice_unref(struct notice *notice); /* NULL is fine */
 

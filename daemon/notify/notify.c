@@ -6,6 +6,7 @@
  *
  * What webhooks were told survives a restart with the alert (watch/alert_restore.h), but only once
  * each of them is done with it; so after a kill a change may be told twice, and is never left out.
+ * What has ended survives for those who have not heard of it (notify/ended.h).
  */
 
 #include "notify/notify.h"
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "notify/ended.h"
 #include "notify/sender.h"
 #include "notify/settings.h"
 #include "pipeline/crypto.h"
@@ -35,14 +37,6 @@
 enum { TICKS = 10 };
 #define TICK_MIN_NS (100 * NS_PER_MS)
 #define TICK_MAX_NS NS_PER_S
-
-enum { ENDED_MAX = 10000 };
-
-struct ended {
-	struct link link;
-	struct notice *notice; /* one reference */
-	uint64_t ended_ns, sent_ns;
-};
 
 static struct sender *sender_of(struct link *link)
 {
@@ -90,43 +84,6 @@ static struct notice *make(const struct notify *notify, const struct alert *aler
 
 /* ---- what is resolved ---- */
 
-static void ended_free(struct notify *notify, struct ended *ended)
-{
-	map_remove(&notify->ended_by_key, ended->notice->key);
-	link_remove(&ended->link);
-	notify->ended_n--;
-	notice_unref(ended->notice);
-	free(ended);
-}
-
-/* It fires again. */
-static void forget_ended(struct notify *notify, const char *key)
-{
-	struct ended *ended = map_get(&notify->ended_by_key, key);
-
-	if (ended != NULL)
-		ended_free(notify, ended);
-}
-
-/* Takes the reference. */
-static void keep_ended(struct notify *notify, struct notice *notice)
-{
-	struct ended *ended = calloc(1, sizeof(*ended));
-
-	forget_ended(notify, notice->key);
-	if (notify->ended_n == ENDED_MAX)
-		ended_free(notify, container_of(notify->ended.next, struct ended, link));
-	if (ended == NULL || map_put(&notify->ended_by_key, notice->key, ended) < 0) {
-		notice_unref(notice); /* sent once, and not again */
-		free(ended);
-		return;
-	}
-	ended->notice = notice;
-	ended->ended_ns = ended->sent_ns = notify->loop->now_ns;
-	list_append(&notify->ended, &ended->link);
-	notify->ended_n++;
-}
-
 static void arm(struct notify *notify)
 {
 	uint64_t tick_ns = notify->resend_ns / TICKS;
@@ -140,6 +97,39 @@ static void arm(struct notify *notify)
 		(void)loop_timer_set(&notify->tick, tick_ns);
 }
 
+/* It is not told again after a restart. */
+static void on_ended_told(void *owner, const struct notice *notice)
+{
+	struct notify *notify = owner;
+
+	(void)notice;
+	if (!notify->finishing && notify->alerts->on_changed != NULL)
+		notify->alerts->on_changed(notify->alerts->owner);
+}
+
+void notify_add_ended(struct notify *notify, struct sender *webhook, struct notice *notice)
+{
+	notice->done = on_ended_told;
+	notice->owner = notify;
+	sender_add(webhook, notice);
+}
+
+/* A notice for each webhook: of each it is known when it is done with it. */
+static void tell_ended(struct notify *notify, const struct alert *alert)
+{
+	list_each (at, &notify->senders) {
+		struct sender *sender = sender_of(at);
+		struct notice *notice;
+
+		if (sender->kind != &sender_webhook || !sender->send_resolved)
+			continue;
+		notice = make(notify, alert, true, WEBHOOK_NS);
+		if (notice != NULL)
+			notify_add_ended(notify, sender, notice);
+		notice_unref(notice);
+	}
+}
+
 void notify_resolved(struct notify *notify, const struct alert *alert)
 {
 	struct notice *notice;
@@ -148,15 +138,11 @@ void notify_resolved(struct notify *notify, const struct alert *alert)
 		notice = make(notify, alert, true, RESOLVED_NS);
 		if (notice != NULL) {
 			give(notify, &sender_alertmanager, notice);
-			keep_ended(notify, notice);
+			ended_keep(notify, notice, notify->loop->now_ns);
 		}
 	}
-	if (has(notify, &sender_webhook) && (alert->told || alert->telling)) {
-		notice = make(notify, alert, true, WEBHOOK_NS);
-		if (notice != NULL)
-			give(notify, &sender_webhook, notice);
-		notice_unref(notice);
-	}
+	if (alert->told || alert->telling)
+		tell_ended(notify, alert);
 	arm(notify);
 }
 
@@ -167,11 +153,11 @@ static void resend_ended(struct notify *notify)
 	list_each_safe (at, &notify->ended) {
 		struct ended *ended = container_of(at, struct ended, link);
 
-		if (now_ns - ended->ended_ns >= RESOLVED_NS) {
+		if (now_ns >= ended->notice->void_ns) {
 			ended_free(notify, ended);
 			continue;
 		}
-		if (now_ns - ended->sent_ns < notify->resend_ns)
+		if (ended->sent_ns != 0 && now_ns - ended->sent_ns < notify->resend_ns)
 			continue;
 		ended->sent_ns = now_ns;
 		give(notify, &sender_alertmanager, ended->notice);
@@ -194,7 +180,7 @@ static void send_again(struct notify *notify, struct alert *alert)
 	if (notice == NULL)
 		return;
 	alert->sent_ns = notify->loop->now_ns;
-	forget_ended(notify, notice->key);
+	ended_forget(notify, notice->key);
 	give(notify, &sender_alertmanager, notice);
 	notice_unref(notice);
 }
@@ -260,6 +246,21 @@ static void look(void *owner)
 void notify_changed(struct notify *notify)
 {
 	loop_defer(notify->loop, &notify->look);
+}
+
+/* ---- over a restart ---- */
+
+void notify_write_ended(const struct notify *notify, struct json_writer *w)
+{
+	ended_write(notify, w);
+}
+
+int notify_read_ended(struct notify *notify, const struct tree *list, uint64_t age_ms)
+{
+	int r = ended_read(notify, list, age_ms);
+
+	notify_changed(notify);
+	return r;
 }
 
 /* ---- after the disk ---- */

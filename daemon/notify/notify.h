@@ -19,6 +19,10 @@ struct alert;
 struct alerting_settings;
 struct alerts;
 struct http_client;
+struct json_writer;
+struct notice;
+struct sender;
+struct tree;
 
 struct notify {
 	struct loop *loop; /* borrowed */
@@ -52,6 +56,16 @@ void notify_changed(struct notify *notify);
 
 /* This alert is resolved; it is about to go. */
 void notify_resolved(struct notify *notify, const struct alert *alert);
+
+/*
+ * What has ended and is still to be told, over a restart: the elements of an array that is open,
+ * and once back, after notify_set(). age_ms: how long ago it was written. 0, -ENOMEM.
+ */
+void notify_write_ended(const struct notify *notify, struct json_writer *w);
+int notify_read_ended(struct notify *notify, const struct tree *list, uint64_t age_ms);
+
+/* For ended.c: what this one had not taken when the daemon ended. */
+void notify_add_ended(struct notify *notify, struct sender *webhook, struct notice *notice);
 
 /*
  * Nothing is sent until notify_release(), or for a second at most: what is told must be on the disk

@@ -143,8 +143,8 @@ static const struct option_desc webhook_options[] = {
 	  .help = "Where to POST each alert that begins to fire or is resolved, as JSON in the "
 		  "shape of Alertmanager's webhook (version 4), one alert a request. Any 2xx takes "
 		  "it; 400, 413 and 422 refuse it for good; it is tried again after anything else, "
-		  "for an hour at most. What was under way when the daemon ended may come twice, "
-		  "with the same X-Heapwatch-Delivery." },
+		  "for an hour at most, also after a restart. What was under way when the daemon "
+		  "ended may come twice, with the same X-Heapwatch-Delivery." },
 	{ .name = "secret_file",
 	  .type = OPTION_TEXT,
 	  .offset = WEBHOOK(secret_file),

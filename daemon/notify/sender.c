@@ -165,6 +165,19 @@ void sender_add(struct sender *sender, struct notice *notice)
 	sender_wake(sender);
 }
 
+size_t sender_waiting(const struct sender *sender, struct notice **ret)
+{
+	size_t n = 0;
+
+	if (ret == NULL)
+		return sender->batch_n + sender->n;
+	for (unsigned i = 0; i < sender->batch_n; i++)
+		ret[n++] = sender->batch[i]->notice;
+	list_each (at, &sender->queue)
+		ret[n++] = queued_of(at)->notice;
+	return n;
+}
+
 /* ---- the batch ---- */
 
 /* A newer notice has come meanwhile: what was found out about the alert holds for that too. */

@@ -103,6 +103,12 @@ void sender_set(struct sender *sender, struct endpoint *endpoint, uint64_t n_max
 /* Takes a reference of its own. Without memory the notice is dropped as if the queue were full. */
 void sender_add(struct sender *sender, struct notice *notice);
 
+/*
+ * Notices that were not taken yet, oldest first, those of the request under way with them, into ret
+ * (borrowed; NULL: none are). How many there are.
+ */
+size_t sender_waiting(const struct sender *sender, struct notice **ret);
+
 /* Go on, if there is something to do. */
 void sender_wake(struct sender *sender);
 

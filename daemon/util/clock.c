@@ -7,10 +7,14 @@
 
 #include "util/clock.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static atomic_bool simulated;
 static _Atomic uint64_t simulated_mono_ns;
@@ -44,6 +48,22 @@ int64_t clock_wall_ms(void)
 		return atomic_load(&simulated_wall_ms);
 	clock_gettime(CLOCK_REALTIME, &now);
 	return (int64_t)now.tv_sec * 1000 + (int64_t)(now.tv_nsec / (long)NS_PER_MS);
+}
+
+int clock_boot(char dst[CLOCK_BOOT_MAX])
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC), r = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, dst, CLOCK_BOOT_MAX - 1);
+	if (n < 0)
+		r = -errno;
+	close(fd);
+	dst[n > 0 ? n : 0] = '\0';
+	dst[strcspn(dst, "\n")] = '\0';
+	return r < 0 ? r : dst[0] == '\0' ? -EIO : 0;
 }
 
 void clock_simulate(uint64_t mono_ns, int64_t wall_ms)

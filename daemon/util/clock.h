@@ -22,6 +22,13 @@ char *clock_format(char dst[CLOCK_TEXT_MAX], int64_t wall_ms);
 /* Compact UTC stamp for file names: 20260131T235959Z. */
 char *clock_format_stamp(char dst[CLOCK_TEXT_MAX], int64_t wall_ms);
 
+/*
+ * Which start of the machine this is, as a text of its own; within one, all processes have the same
+ * monotonic time. 0, -errno where it is not told.
+ */
+enum { CLOCK_BOOT_MAX = 40 };
+int clock_boot(char dst[CLOCK_BOOT_MAX]);
+
 /* From now on time stands at these values until set again; clock_real() goes back. */
 void clock_simulate(uint64_t mono_ns, int64_t wall_ms);
 void clock_real(void);

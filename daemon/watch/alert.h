@@ -15,8 +15,10 @@
 #include "util/map.h"
 #include "watch/rule.h"
 
+struct json_writer;
 struct target;
 struct targets;
+struct tree;
 struct isolate;
 
 /* An alert on the list is pending or firing; inactive is where it comes from and goes to. */
@@ -126,6 +128,12 @@ struct alerts {
 	/* The value of a rule with rearm_* was seen on the good side of it. */
 	void (*on_rearmed)(void *owner, const struct rule *rule, const struct target *target,
 			   const struct isolate *isolate);
+	/*
+	 * Of who sends alerts: what has ended and is to be told of over a restart, as the elements
+	 * of an array that is open; and back, age_ms after it was written: 0, -ENOMEM.
+	 */
+	void (*write_ended)(void *owner, struct json_writer *w);
+	int (*read_ended)(void *owner, const struct tree *list, uint64_t age_ms);
 	/* For those who explain: what was found, for each rule, isolate and step. */
 	void (*on_judged)(void *owner, const struct judged *judged);
 	void *owner;

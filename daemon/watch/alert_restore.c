@@ -132,6 +132,17 @@ static void write_alert(struct json_writer *w, const struct alerts *alerts,
 	json_write_object_end(w);
 }
 
+/* Where the machine does not tell its boots apart, nothing: then the wall clock has to do. */
+static void write_boot(struct json_writer *w)
+{
+	char boot[CLOCK_BOOT_MAX];
+
+	if (clock_boot(boot) < 0)
+		return;
+	json_member_string(w, "boot", boot);
+	json_member_uint(w, "written_boot_ms", clock_mono_ns() / NS_PER_MS);
+}
+
 int alerts_text(const struct alerts *alerts, char **ret, size_t *ret_size)
 {
 	struct json_writer w;
@@ -143,10 +154,16 @@ int alerts_text(const struct alerts *alerts, char **ret, size_t *ret_size)
 	json_write_object(&w);
 	json_member_uint(&w, "version", ALERT_RESTORE_VERSION);
 	member_int(&w, "written_ms", clock_wall_ms());
+	write_boot(&w);
 	json_write_key(&w, "alerts");
 	json_write_array(&w);
 	list_each (at, &alerts->list)
 		write_alert(&w, alerts, container_of(at, struct alert, link));
+	json_write_array_end(&w);
+	json_write_key(&w, "ended");
+	json_write_array(&w);
+	if (alerts->write_ended != NULL)
+		alerts->write_ended(alerts->owner, &w);
 	json_write_array_end(&w);
 	json_write_object_end(&w);
 	r = buf_puts(&buf, "\n");
@@ -296,18 +313,38 @@ static int restore_one(struct alerts *alerts, const struct tree *node, uint32_t 
 	return r == -ENOMEM ? r : 0;
 }
 
-static int check(const struct tree *root, struct err *err)
+/*
+ * How old the text is. Within one boot by the monotonic clock, which all processes share: setting
+ * the wall clock meanwhile neither makes it old nor new. False: nothing is known.
+ */
+static bool read_age(const struct tree *root, uint64_t *ret_ms)
 {
-	int64_t version = 0, written_ms = 0, age_ms;
+	uint64_t now_ms = clock_mono_ns() / NS_PER_MS, boot_ms;
+	int64_t written_ms, wall_ms;
+	char boot[CLOCK_BOOT_MAX];
+	const char *before;
+
+	if (!tree_int(root, "written_ms", &written_ms))
+		return false;
+	wall_ms = clock_wall_ms();
+	*ret_ms = wall_ms > written_ms ? (uint64_t)wall_ms - (uint64_t)written_ms : 0;
+	if (tree_string(root, "boot", &before) && tree_uint(root, "written_boot_ms", &boot_ms) &&
+	    boot_ms <= now_ms && clock_boot(boot) == 0 && strcmp(boot, before) == 0)
+		*ret_ms = now_ms - boot_ms;
+	return true;
+}
+
+static int check(const struct tree *root, uint64_t *ret_age_ms, struct err *err)
+{
+	int64_t version = 0;
 
 	if (!tree_int(root, "version", &version) || version != ALERT_RESTORE_VERSION)
 		return err_set(err, -EBADMSG, "it is of version %lld, not %d", (long long)version,
 			       ALERT_RESTORE_VERSION);
-	if (!tree_int(root, "written_ms", &written_ms) || !tree_is_array(tree_get(root, "alerts")))
+	if (!read_age(root, ret_age_ms) || !tree_is_array(tree_get(root, "alerts")))
 		return err_set(err, -EBADMSG, "it has no alerts");
-	age_ms = clock_wall_ms() - written_ms;
-	if (age_ms > ALERT_RESTORE_AGE_MS)
-		return err_set(err, -EBADMSG, "it is %lld minutes old", (long long)age_ms / 60000);
+	if (*ret_age_ms > ALERT_RESTORE_AGE_MS)
+		return err_set(err, -EBADMSG, "it is %" PRIu64 " minutes old", *ret_age_ms / 60000);
 	return 0;
 }
 
@@ -316,16 +353,19 @@ int alerts_restore(struct alerts *alerts, const char *text, size_t size, uint32_
 {
 	struct tree *root = NULL;
 	const struct tree *list;
+	uint64_t age_ms = 0;
 	int r = tree_parse(text, size, &root, err);
 
 	*ret_n = 0;
 	if (r < 0)
 		return r;
-	r = check(root, err);
+	r = check(root, &age_ms, err);
 	list = tree_get(root, "alerts");
 	alerts->restore_until_ns = alerts->loop->now_ns + ALERT_RESTORE_WAIT_NS;
 	for (size_t i = 0; r == 0 && i < tree_size(list); i++)
 		r = restore_one(alerts, tree_at(list, i), ret_n);
+	if (r == 0 && alerts->read_ended != NULL)
+		r = alerts->read_ended(alerts->owner, tree_get(root, "ended"), age_ms);
 	tree_free(root);
 	return r;
 }

@@ -6,19 +6,23 @@
  *
  * {
  *   "version": 1,
- *   "written_ms": 1769903999000,
+ *   "written_ms": 1769903999000, "boot": "7c1d...", "written_boot_ms": 86400000,
  *   "alerts": [{"file": "rules.d/memory.yaml", "group": "memory", "rule": "HeapNearLimit",
  *               "condition": "6f0c...", "target": "api", "isolate": "main", "firing": true,
  *               "active_wall_ms": 1769903960000, "firing_wall_ms": 1769903990000,
  *               "active_ms": 39000, "firing_ms": 9000, "keeping": false, "kept_ms": 0,
  *               "value": 0.83, "asked": true, "acted": true, "done": 1,
  *               "step": 0, "term": 0, "told": true, "series": "0123...", "verdict": "...",
- *               "labels": {...}, "annotations": {...}}]
+ *               "labels": {...}, "annotations": {...}}],
+ *   "ended": [{"receiver": "", "firing": false, "has_verdict": false,
+ *              "starts_wall_ms": 1769903990000, "ends_wall_ms": 1769903998000, "left_ms": 899000,
+ *              "labels": {...}, "annotations": {...}}]
  * }
  *
- * Times of what a rule judges by are spans up to written_ms, for the monotonic clock does not
- * survive. While the daemon was down nothing was seen, so that time is no part of `for` and of
- * keep_firing_for.
+ * Times of what a rule judges by are spans up to written_ms: while the daemon was down nothing was
+ * seen, so that time is no part of `for` and of keep_firing_for. How old the text is, the monotonic
+ * clock tells, which all processes share until the machine is started anew: setting the wall clock
+ * meanwhile changes nothing.
  */
 
 #include <stddef.h>
@@ -30,7 +34,7 @@ struct err;
 enum { ALERT_RESTORE_VERSION = 1, ALERT_RESTORE_BYTES_MAX = 32 << 20 };
 
 /* Of longer ago, alerts are not those of now: Prometheus' --rules.alert.for-outage-tolerance. */
-#define ALERT_RESTORE_AGE_MS (60 * 60 * 1000ll)
+#define ALERT_RESTORE_AGE_MS (60 * 60 * 1000ull)
 
 /*
  * How long a restored alert waits for the first sample of its isolate. Until then it stays as it

@@ -127,10 +127,26 @@ static double level_staircase(const struct run *run, double hours)
 	return base_mb + 8 * floor(4 * hours + run->at);
 }
 
-/* A program that is started anew each 75 minutes and warms up each time. */
+/*
+ * A program that is started anew each 75 minutes and warms up each time: nothing is judged so soon
+ * after a start.
+ */
 static double level_restarts(const struct run *run, double hours)
 {
 	return level_warm_up(run, fmod(hours, 1.25));
+}
+
+/* After four hours there is something to judge; the run ends just before a restart. */
+static const double long_life_hours = 4;
+
+static double level_long_lives(const struct run *run, double hours)
+{
+	return level_warm_up(run, fmod(hours, long_life_hours));
+}
+
+static double level_leaking_lives(const struct run *run, double hours)
+{
+	return level_leak_40(run, fmod(hours, long_life_hours));
 }
 
 struct scenario {
@@ -153,6 +169,7 @@ static const struct scenario scenarios[] = {
 	{ "the same, a day later", level_steep, 27, WINDOW_FAST, .bound = 0.98 },
 	{ "the same, at its height again", level_height, 29.7, WINDOW_FAST, .bound = 0 },
 	{ "restarts each 75 min, warm-up", level_restarts, 3, WINDOW_FAST, true, 1.25, .bound = 0 },
+	{ "restarts each 4 h, warm-up", level_long_lives, 7.9, WINDOW_FAST, true, 4, .bound = 0 },
 	{ "flat, 3 of 10 samples missing", level_flat, 3, WINDOW_FAST, .missing = 0.3, .bound = 0 },
 	{ "leak of 5 MB/h", level_leak_5, 3, WINDOW_FAST, .is_leak = true, .bound = 0.84 },
 	{ "leak of 10 MB/h", level_leak_10, 3, WINDOW_FAST, .is_leak = true, .bound = 1 },
@@ -161,6 +178,8 @@ static const struct scenario scenarios[] = {
 	  .is_leak = true, .bound = 0.95 },
 	{ "leak of 10 MB/h from the start", level_leak_10, 3, WINDOW_FAST, true, .is_leak = true,
 	  .bound = 0.5 },
+	{ "leak of 40 MB/h, restarts each 4 h", level_leaking_lives, 7.9, WINDOW_FAST, true, 4,
+	  .is_leak = true, .bound = 1 },
 	{ "leak of 5 MB/h after a day", level_late_leak_5, 27, WINDOW_FAST, .is_leak = true,
 	  .bound = 0.8 },
 	{ "leak of 10 MB/h after a day", level_late_leak_10, 27, WINDOW_FAST, .is_leak = true,

@@ -2,14 +2,13 @@
 captured is remembered over every kind of end, and what has changed since is judged again."""
 
 import json
-import os
 import re
 import signal
-from pathlib import Path
 
 import pytest
 import yaml
 
+from lab.cgroups import memory_group
 from lab.daemon import PLAIN, static_config
 from lab.wait import until
 
@@ -86,29 +85,6 @@ def test_every_guard_says_no_and_with_which_numbers(ruled, start_node):
     assert shown["Room"]["guards"]["headroom"] == 1000 and shown["Try"]["dryRun"] is True
     assert shown["Young"]["guards"]["minUptime"] == 30 * 86400
     assert shown["Quiet"]["guards"]["quietHours"] == ["00:00-24:00"]
-
-
-def memory_group(nursery_pid, limit):
-    """A control group of our own with a memory limit and the process in it; None where we may
-    not make one."""
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
-        if "memory" in controllers.split(","):
-            place, name = Path("/sys/fs/cgroup/memory" + path), "memory.limit_in_bytes"
-        elif controllers == "":
-            place, name = Path("/sys/fs/cgroup" + path), "memory.max"
-        else:
-            continue
-        group = place / f"heapwatch-test-{os.getpid()}"
-        try:
-            group.mkdir()
-            (group / name).write_text(str(limit))
-            (group / "cgroup.procs").write_text(str(nursery_pid))
-            return group
-        except OSError:
-            if group.is_dir():
-                group.rmdir()
-    return None
 
 
 def test_headroom_looks_at_the_control_group(ruled, start_node):

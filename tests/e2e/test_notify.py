@@ -17,6 +17,7 @@ from lab.alertmanager import Alertmanager, static
 from lab.daemon import static_config
 from lab.gate import Authority
 from lab.listener import free_port
+from lab.relay import Relay
 from lab.wait import until
 
 RULE = {"alert": "BuffersHigh", "when": {"metric": "array_buffers", "above": "20MiB"},
@@ -165,6 +166,48 @@ def test_a_restart_is_not_seen(start_daemon, nursery, tmp_path, app, receive, ho
     hook.wait(2)
     assert [a["status"] for a in hook.alerts()] == ["firing", "resolved"]
     assert hook.alerts()[1]["alerts"][0]["startsAt"] == hook.alerts()[0]["alerts"][0]["startsAt"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
+def test_what_ends_while_nobody_hears_is_told_after_a_restart(
+        start_daemon, nursery, tmp_path, app, receive, how):
+    """Each receiver that was down at that moment hears of it then, and each that was not, once."""
+    down = threading.Event()
+    hook, other = receive(lambda body: (503, b"later") if down.is_set() else (204, b"")), receive()
+    manager = Alertmanager(nursery, tmp_path / "am")
+    relay = Relay(manager.port)
+    config = configuration(
+        tmp_path, app, alertmanagers=[{"static_configs": [{"targets": [relay.address]}]}],
+        webhooks=[{"url": f"http://{one.target}/"} for one in (hook, other)], resend_delay="10m")
+    daemon = start_daemon(config)
+    daemon.wait_up("app")
+    app.nudge("^on")
+    before = manager.wait_alert("BuffersHigh")
+    hook.wait(1)
+    other.wait(1)
+    down.set()
+    relay.close()
+    app.nudge("^off")
+    other.wait(2)
+    tries = len(hook.seen)
+    until(lambda: len(hook.seen) > tries, "a try")
+    saved = daemon.storage / "state" / "alerts.json"
+    until(lambda: sorted(e["receiver"] != "" for e in json.loads(saved.read_text())["ended"]) ==
+          [False, True], saved.read_text)
+    daemon.process.signal(how)
+    daemon.process.wait_exit()
+    assert manager.alerts()[0]["endsAt"] == before["endsAt"]
+    down.clear()
+    told = len(hook.seen)
+    config["alerting"]["alertmanagers"].append(static(manager))
+    daemon = start_daemon(config, home=daemon.home)
+    manager.wait_none()
+    alert = json.loads(hook.wait(told + 1)[1])
+    assert alert["status"] == "resolved"
+    assert alert["alerts"][0]["startsAt"] == hook.alerts()[0]["alerts"][0]["startsAt"]
+    until(lambda: [e["receiver"] for e in json.loads(saved.read_text())["ended"]] == [""],
+          saved.read_text)
+    assert [a["status"] for a in other.alerts()] == ["firing", "resolved"]
 
 
 @pytest.mark.parametrize("good", [True, False], ids=["let in", "kept out"])

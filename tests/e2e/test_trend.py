@@ -6,6 +6,7 @@ import time
 import pytest
 import yaml
 
+from lab.cgroups import memory_group
 from lab.daemon import static_config
 from lab.wait import until
 
@@ -73,6 +74,34 @@ def test_heap_and_buffers_are_told_apart_and_alerted(watched, start_node):
     # It did grow while it began, until that leaves the windows.
     daemon.wait_value("heapwatch_heap_limit_eta_seconds", math.isinf, limit_s=60, target="nothing",
                       isolate="main")
+
+
+def test_when_the_control_group_will_be_full(watched, start_node):
+    """Where groups cannot be made, that of the machine stands for it, if that has a limit."""
+    app = start_node(24, "drip", "heap", 400)
+    group = memory_group(app.pid, 3 << 30)
+    named = {"target": "app", "isolate": "main"}
+    try:
+        daemon = watched({"app": app}, {"alert": "Near", "when": {"eta_below": "1h"}})
+        if group is None and not daemon.values("heapwatch_target_cgroup_memory_limit_bytes", target="app"):
+            daemon.wait_value("heapwatch_heap_limit_eta_seconds", math.isfinite, limit_s=40, **named)
+            assert daemon.values("heapwatch_cgroup_limit_eta_seconds", target="app") == []
+            return
+        eta = daemon.wait_value("heapwatch_cgroup_limit_eta_seconds", math.isfinite, limit_s=40,
+                                **named)
+        left = daemon.value("heapwatch_target_cgroup_memory_limit_bytes", target="app") - \
+            daemon.value("heapwatch_target_cgroup_memory_usage_bytes", target="app")
+        assert group is None or left < 3 << 30
+        assert 0.5 * left / (8 << 20) < eta < 1.5 * left / (8 << 20)
+        # It is nearer than the limit of the heap, and what rules ask for.
+        if group is not None:
+            assert eta < daemon.value("heapwatch_heap_limit_eta_seconds", **named)
+        alert = until(lambda: daemon.api("/alerts")["alerts"], "the alert")[0]
+        assert alert["labels"]["alertname"] == "Near" and float(alert["value"]) < 3600
+    finally:
+        app.process.kill()
+        if group:
+            until(lambda: group.rmdir() is None or True, "the group to go")
 
 
 def test_native_and_churn_are_told_from_heap(watched, start_node):

@@ -398,6 +398,56 @@ Test(prom, every_family_can_appear)
 	free_counters();
 }
 
+static void list_verdict(struct spool_entry *entry, const char *isolate, const char *rule,
+			 const char *state)
+{
+	*entry = (struct spool_entry){ .manifest = { .target = "a" } };
+	str_copy(entry->manifest.isolate, sizeof(entry->manifest.isolate), isolate);
+	str_copy(entry->manifest.rule, sizeof(entry->manifest.rule), rule);
+	str_copy(entry->manifest.analysis.verdict.state,
+		 sizeof(entry->manifest.analysis.verdict.state), state);
+	str_copy(entry->manifest.analysis.verdict.class,
+		 sizeof(entry->manifest.analysis.verdict.class), "C");
+	list_append(&scene.spool.ready, &entry->link);
+	scene.spool.files++;
+}
+
+/* The newest of each isolate; of one that is gone only where it is the newest of all. */
+Test(prom, verdicts_are_of_isolates)
+{
+	struct target *target = view_add_target(&scene, "a", "127.0.0.1:9229");
+	struct spool_entry entries[4];
+	struct buf buf;
+
+	target_answer(target);
+	list_verdict(&entries[0], "main", "old", "leak");
+	list_verdict(&entries[1], "worker:1", "r", "leak");
+	list_verdict(&entries[2], "main", "r", "leak");
+	buf_init(&buf, EXPOSITION_MAX);
+	cr_assert_eq(prom_write(&scene.view, EXPOSITION_OPENMETRICS, &buf), 0);
+	cr_expect_null(strstr(buf_text(&buf), "rule=\"old\""));
+	cr_expect_null(strstr(buf_text(&buf), "worker:1"));
+	cr_expect_not_null(
+		strstr(buf_text(&buf),
+		       "heapwatch_leak_verdict{target=\"a\",isolate=\"main\",rule=\"r\"} 1\n"));
+	cr_expect_not_null(strstr(buf_text(&buf),
+				  "heapwatch_leak_verdict_info{target=\"a\",isolate=\"main\","
+				  "rule=\"r\",class=\"C\","));
+	list_verdict(&entries[3], "worker:2", "r", "nothing");
+	buf_clear(&buf);
+	cr_assert_eq(prom_write(&scene.view, EXPOSITION_OPENMETRICS, &buf), 0);
+	cr_expect_not_null(
+		strstr(buf_text(&buf),
+		       "heapwatch_leak_verdict{target=\"a\",isolate=\"worker:2\",rule=\"r\"} 0\n"));
+	cr_expect_not_null(
+		strstr(buf_text(&buf),
+		       "heapwatch_leak_verdict{target=\"a\",isolate=\"main\",rule=\"r\"} 1\n"));
+	buf_fini(&buf);
+	for (int i = 0; i < 4; i++)
+		link_remove(&entries[i].link);
+	scene.spool.files -= 4;
+}
+
 Test(prom, markdown_has_every_family)
 {
 	struct buf buf;

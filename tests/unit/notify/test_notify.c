@@ -6,6 +6,7 @@
 #include "notify/notify.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #include "notify/sender.h"
 #include "notify/settings.h"
 #include "util/clock.h"
+#include "util/err.h"
 #include "util/log.h"
 #include "util/str.h"
 #include "watch/alert.h"
@@ -60,11 +62,25 @@ static void on_changed(void *owner)
 	notify_changed(&notify);
 }
 
+static void write_ended(void *owner, struct json_writer *w)
+{
+	(void)owner;
+	notify_write_ended(&notify, w);
+}
+
+static int read_ended(void *owner, const struct tree *list, uint64_t age_ms)
+{
+	(void)owner;
+	return notify_read_ended(&notify, list, age_ms);
+}
+
 static void start_alerts(void)
 {
 	cr_assert_eq(alerts_init(&alerts, &loop, &targets), 0);
 	alerts.on_resolved = on_resolved;
 	alerts.on_changed = on_changed;
+	alerts.write_ended = write_ended;
+	alerts.read_ended = read_ended;
 }
 
 static void set_up(void)
@@ -291,4 +307,203 @@ Test(notify, an_old_or_broken_text_restores_nothing)
 			     texts[i]);
 		cr_expect_eq(alerts.count, 0);
 	}
+}
+
+/* ---- what ended before a restart ---- */
+
+/* One webhook, nobody listens there. */
+static struct sender *set_webhook(bool send_resolved)
+{
+	char url[] = "http://127.0.0.1:9/hook";
+	struct webhook_settings one = { .url = url,
+					.send_resolved = send_resolved,
+					.endpoint = { .timeout_ns = NS_PER_S } };
+	struct alerting_settings settings = {
+		.webhooks = { .items = &one, .n = 1 },
+		.resend_delay_ns = 60 * NS_PER_S,
+		.queue_capacity = 10,
+	};
+
+	cr_assert_eq(notify_set(&notify, &settings, NULL), 0);
+	cr_assert_not(list_empty(&notify.senders));
+	return container_of(notify.senders.next, struct sender, link);
+}
+
+/* What is written ends with this life; the next one has its receivers before it reads. */
+static char *end_life(uint64_t seconds)
+{
+	char *text;
+	size_t size;
+
+	set_time(seconds);
+	cr_assert_eq(alerts_text(&alerts, &text, &size), 0);
+	notify_fini(&notify);
+	alerts_fini(&alerts);
+	isolate.last = (struct sample){ 0 };
+	start_alerts();
+	cr_assert_eq(notify_init(&notify, &loop, http, &alerts), 0);
+	notify.held = true;
+	set_rules(rule);
+	return text;
+}
+
+static uint32_t restore(char *text)
+{
+	struct err err = { 0 };
+	uint32_t n;
+
+	cr_assert_eq(alerts_restore(&alerts, text, strlen(text), &n, &err), 0, "%s", err.text);
+	cr_assert_eq(loop_turn(&loop, 0), 0);
+	free(text);
+	return n;
+}
+
+Test(notify, what_ended_is_sent_again_after_a_restart_for_as_long_as_before)
+{
+	struct sender *sender;
+	char *text;
+
+	set_receiver(10);
+	set_rules(rule);
+	tick(1000, 90);
+	tick(1060, 10);
+	text = end_life(1100);
+	set_time(1200);
+	sender = set_receiver(10);
+	cr_assert_eq(restore(text), 0);
+	cr_assert_eq(notify.ended_n, 1);
+	cr_assert_eq(sender->n, 1);
+	tick(1060 + 899, 10);
+	cr_assert_eq(notify.ended_n, 1);
+	tick(1060 + 900, 10);
+	cr_assert_eq(notify.ended_n, 0);
+}
+
+Test(notify, what_ended_too_long_ago_is_not_told)
+{
+	struct sender *sender;
+	char *text;
+
+	set_receiver(10);
+	set_rules(rule);
+	tick(1000, 90);
+	tick(1060, 10);
+	text = end_life(1100);
+	set_time(1060 + 900);
+	sender = set_receiver(10);
+	cr_assert_eq(restore(text), 0);
+	cr_assert_eq(notify.ended_n, 0);
+	cr_assert_eq(sender->n, 0);
+}
+
+/* In its order, with its times; what fires again by then is told by the alert itself. */
+Test(notify, a_webhook_hears_what_it_has_not_taken)
+{
+	struct notice *waiting[4], *before[4];
+	struct sender *sender = set_webhook(true);
+	char *text;
+
+	set_rules(rule);
+	tick(1000, 90);
+	tick(1060, 10);
+	tick(1120, 90);
+	cr_assert_eq(sender_waiting(sender, before), 3);
+	text = end_life(1130);
+	set_time(1200);
+	sender = set_webhook(true);
+	cr_assert_eq(restore(text), 1);
+	cr_assert_eq(sender_waiting(sender, waiting), 3);
+	cr_expect(!waiting[0]->resolved && waiting[1]->resolved && !waiting[2]->resolved);
+	cr_expect_eq(waiting[0]->starts_wall_ms, 1700001000000);
+	cr_expect_eq(waiting[1]->ends_wall_ms, 1700001060000);
+	cr_expect_eq(waiting[2]->starts_wall_ms, 1700001120000);
+	cr_expect_str_eq(waiting[1]->labels,
+			 "{\"alertname\":\"A\",\"isolate\":\"main\",\"target\":\"api\"}");
+	cr_expect_eq(waiting[1]->void_ns, (1060 + 3600) * NS_PER_S);
+}
+
+Test(notify, a_webhook_that_is_gone_or_does_not_care_hears_nothing)
+{
+	struct sender *sender = set_webhook(true);
+	char *text;
+
+	set_rules(rule);
+	tick(1000, 90);
+	tick(1060, 10);
+	cr_assert_eq(sender->n, 2);
+	text = end_life(1100);
+	sender = set_receiver(10);
+	cr_assert_eq(restore(text), 0);
+	cr_expect_eq(sender->n, 0);
+	cr_expect_eq(notify.ended_n, 0);
+}
+
+Test(notify, what_makes_no_sense_of_what_ended_is_left_out)
+{
+	static const char text[] =
+		"{\"version\":1,\"written_ms\":1700001000000,\"alerts\":[],\"ended\":[7,{},"
+		"{\"receiver\":\"\",\"firing\":false,\"left_ms\":1000},"
+		"{\"receiver\":\"\",\"firing\":false,\"has_verdict\":false,\"starts_wall_ms\":1,"
+		"\"ends_wall_ms\":2,\"left_ms\":1000,\"labels\":{},\"annotations\":{}},"
+		"{\"receiver\":\"\",\"firing\":false,\"has_verdict\":false,\"starts_wall_ms\":1,"
+		"\"ends_wall_ms\":2,\"left_ms\":1e18,\"labels\":{\"a\":\"b\"},\"annotations\":{}},"
+		"{\"receiver\":\"\",\"firing\":false,\"has_verdict\":false,\"starts_wall_ms\":1,"
+		"\"ends_wall_ms\":2,\"left_ms\":1000,\"labels\":{\"a\":7},\"annotations\":{}},"
+		"{\"receiver\":\"\",\"firing\":false,\"has_verdict\":false,\"starts_wall_ms\":1,"
+		"\"ends_wall_ms\":2,\"left_ms\":1000,\"labels\":{\"a\":\"b\"},\"annotations\":{}}]"
+		"}";
+
+	set_receiver(10);
+	set_rules(rule);
+	cr_assert_eq(restore(strdup(text)), 0);
+	cr_assert_eq(notify.ended_n, 1);
+}
+
+/* ---- a clock that was set meanwhile ---- */
+
+/* The wall clock jumps by so many seconds while the daemon is down for one. */
+static void jump(int64_t seconds, bool of_another_boot, uint32_t expected)
+{
+	struct err err = { 0 };
+	char *text, *boot;
+	uint32_t n;
+	int r;
+
+	set_receiver(10);
+	set_rules(rule);
+	tick(1000, 90);
+	text = end_life(1000);
+	boot = strstr(text, "\"boot\":\"");
+	cr_assert_not_null(boot);
+	if (of_another_boot)
+		boot[8] = 'x';
+	clock_simulate(1001 * NS_PER_S, 1700001001000 + seconds * 1000);
+	loop.now_ns = 1001 * NS_PER_S;
+	set_receiver(10);
+	r = alerts_restore(&alerts, text, strlen(text), &n, &err);
+	cr_expect_eq(r, expected > 0 ? 0 : -EBADMSG, "%lld: %s", (long long)seconds, err.text);
+	cr_expect_eq(alerts.count, expected);
+	cr_expect_eq(notify.ended_n, 0);
+	if (expected > 0) {
+		cr_expect_eq(only_alert()->state, ALERT_FIRING);
+		cr_expect_eq(only_alert()->firing_since_wall_ms, 1700001000000);
+		cr_expect_eq(only_alert()->firing_since_ns, 1001 * NS_PER_S);
+	}
+	free(text);
+}
+
+Test(notify, a_clock_that_was_put_on_ends_nothing)
+{
+	jump(2 * 3600, false, 1);
+}
+
+Test(notify, a_clock_that_was_put_back_ends_nothing)
+{
+	jump(-2 * 3600, false, 1);
+}
+
+/* Then there is no other clock. */
+Test(notify, after_a_start_of_the_machine_the_wall_clock_counts)
+{
+	jump(2 * 3600, true, 0);
 }

@@ -326,11 +326,25 @@ Test(vocabulary, mistakes_in_extends)
 
 /* ---- what is shipped ---- */
 
+/* A leak that is seen may wait until the morning; one of a day, or one soon at its limit, not. */
+static void expect_of_leak(const struct rule *rule, const char *severity, int window)
+{
+	const struct term *last = &rule->condition.terms[rule->condition.n - 1];
+	const struct term *first = rule->condition.n > 1 ? last - 1 : last; /* of any_of */
+
+	cr_expect_str_eq(labels_get(&rule->labels, "severity"), severity);
+	cr_expect_eq(first->leak.window, window);
+	cr_expect(rule_is_of_leak(rule) && !first->leak.has_eta_below);
+	if (rule->condition.n > 1)
+		cr_expect(last->leak.window == 1 + WINDOW_FAST && last->leak.has_eta_below &&
+			  last->leak.eta_below_ns == 4 * 3600 * NS_PER_S);
+}
+
 Test(vocabulary, shipped_presets)
 {
-	static const char *const names[] = { "HeapLadder", "Leak",           "LimitNear",
-					     "HeapSurge",  "HeapMaximum",    "DetachedContexts",
-					     "Restarted",  "NightlyBaseline" };
+	static const char *const names[] = { "HeapLadder",       "Leak",      "LeakLasting",
+					     "LimitNear",        "HeapSurge", "HeapMaximum",
+					     "DetachedContexts", "Restarted", "NightlyBaseline" };
 	char user[] = "/tmp/vocabulary.XXXXXX";
 	char *files[] = { user, (char *)PRESETS };
 	struct text_list patterns = { .items = files, .n = 2 };
@@ -356,6 +370,8 @@ Test(vocabulary, shipped_presets)
 		cr_expect_not_null(labels_get(&rule->labels, "severity"), "%s", rule->name);
 	}
 	cr_expect_eq(condition_steps(&rules->groups[0].rules[0].condition), 3);
+	expect_of_leak(&rules->groups[0].rules[1], "ticket", 0);
+	expect_of_leak(&rules->groups[0].rules[2], "page", 1 + WINDOW_SLOW);
 	problems_fini(&problems);
 	rules_free(rules);
 }
