@@ -13,6 +13,7 @@
 #include "capture/job.h"
 #include "capture/state.h"
 #include "capture/step.h"
+#include "capture/tracking.h"
 #include "inspect/runtime.h"
 #include "spool/vacuum.h"
 #include "util/clock.h"
@@ -77,6 +78,11 @@ static void leave_target(struct captures *captures, struct capture *capture)
 	finish_hold(captures, capture, false);
 	if (!capture_kind_is_heap(capture->kind))
 		return;
+	if (capture->job->kept != NULL) {
+		tracking_begin(captures, capture);
+		return;
+	}
+	tracking_end(captures, capture->manifest.series);
 	if (captures->state != NULL)
 		state_set_open(captures, capture->manifest.target, false);
 	captures->unsaved = true;
