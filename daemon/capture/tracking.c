@@ -15,27 +15,12 @@
 #include <unistd.h>
 
 #include "capture/job.h"
-#include "capture/pool.h"
 #include "capture/series.h"
 #include "capture/state.h"
 #include "capture/step.h"
-#include "util/err.h"
 #include "util/log.h"
 #include "util/str.h"
 #include "watch/target.h"
-
-struct tracked {
-	struct link link; /* in captures->tracked */
-	struct pool_job pool_job;
-	char series[CAPTURE_ID_MAX], target[128];
-	uint64_t target_id;
-	uint64_t until_ns;
-	struct download_kept *kept; /* owned until the thread has it */
-	int cancel_fd; /* owned */
-	bool told; /* to leave */
-	int result; /* of download_keep() */
-	struct err err;
-};
 
 static struct tracked *tracked_of(struct link *link)
 {
@@ -126,6 +111,8 @@ static void settle_target(struct captures *captures, const struct tracked *track
 	if (!is_captured(captures, tracked->target_id))
 		state_set_open(captures, tracked->target, false);
 	captures->unsaved = true;
+	log_info("capture", "V8 tracks the objects of %s no more: the series %s has ended",
+		 tracked->target, tracked->series);
 	if (target != NULL && tracked->result != DOWNLOAD_E_EXITING)
 		session_settle(&target->session);
 }
@@ -197,6 +184,18 @@ static void give_up(struct captures *captures, struct capture *capture)
 	series_lost(captures, capture->manifest.series, "there is no room to keep the ids");
 }
 
+/* Once a series: it is what somebody looks for who wonders why the program has become slow. */
+static void tell_began(const struct captures *captures, const struct capture *capture)
+{
+	const struct manifest *manifest = &capture->manifest;
+
+	if (tracking_series(captures, capture->target_id) == NULL)
+		log_info("capture",
+			 "V8 tracks the objects of %s until the series %s ends, for its exact ids: "
+			 "meanwhile it allocates several times slower",
+			 manifest->target, manifest->series);
+}
+
 void tracking_begin(struct captures *captures, struct capture *capture)
 {
 	struct tracked *tracked = tracked_new(captures, capture);
@@ -208,6 +207,7 @@ void tracking_begin(struct captures *captures, struct capture *capture)
 	}
 	tracked->kept = capture->job->kept;
 	capture->job->kept = NULL;
+	tell_began(captures, capture);
 	list_append(&captures->tracked, &tracked->link);
 	r = capture_pool_submit(captures->pool, &tracked->pool_job, step_threads(captures));
 	if (r == 0)

@@ -12,14 +12,31 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "capture/pool.h"
+#include "spool/manifest.h"
+#include "util/err.h"
+#include "util/list.h"
 
 struct capture;
 struct captures;
-struct manifest;
-struct series_settings;
+struct download_kept;
 
 /* Connections at once, a thread each; a series that may need more is refused for the moment. */
 enum { TRACKED_MAX = 64 };
+
+/* A connection that is kept. */
+struct tracked {
+	struct link link; /* in captures->tracked */
+	struct pool_job pool_job;
+	char series[CAPTURE_ID_MAX], target[128];
+	uint64_t target_id;
+	uint64_t until_ns;
+	struct download_kept *kept; /* owned until the thread has it */
+	int cancel_fd; /* owned */
+	bool told; /* to leave */
+	int result; /* of download_keep() */
+	struct err err;
+};
 
 /*
  * A snapshot of a series with exact ids is whole, and its connection is taken over from its job;

@@ -104,7 +104,7 @@ const struct option_desc series_options[] = {
 		.def = "any",
 		.help = "`exact`: have V8 keep the ids of objects from the first snapshot to the "
 			"last, so that the snapshots are compared object by object. **The "
-			"program allocates five to eight times slower for all that time**, with "
+			"program allocates 6 to 13 times slower for all that time**, with "
 			"far longer pauses of its collections; so it is at most 5m "
 			"(`(count - 1) x spacing`), by time only, and ends with the series, "
 			"however "

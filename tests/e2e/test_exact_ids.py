@@ -122,6 +122,7 @@ def between(daemon, client, **series):
     identity = begin(daemon, **{"count": 2, "spacing": "5m", **series})
     daemon.wait_capture(1)
     assert is_tracking(client)
+    assert daemon.value("heapwatch_objects_tracked", target="app") == 1
     return identity
 
 
@@ -139,6 +140,7 @@ def end_cancelled(daemon, client, config):
     identity = between(daemon, client)
     assert daemon.get(f"/api/v1/captures/{identity}", method="DELETE").status == 200
     assert wait_ended(daemon).endswith('2 of 2: cancelled"')
+    until(lambda: daemon.values("heapwatch_objects_tracked") == [], "it is over")
 
 
 def end_refused(daemon, client, config):
