@@ -86,7 +86,7 @@ static const struct runtime bun = {
 		[ABILITY_SAMPLING] = jsc_no_samples,
 		[ABILITY_CONTINUOUS] = jsc_no_samples,
 		[ABILITY_TIMELINE] = jsc_no_timeline,
-		[ABILITY_EXACT_IDS] = jsc_ids,
+		[ABILITY_EXACT_IDS] = "its snapshots number the objects anew",
 	},
 };
 

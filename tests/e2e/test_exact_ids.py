@@ -259,8 +259,7 @@ def test_what_is_refused(start_daemon, tmp_path, series, why):
 
 
 CANNOT = {
-    "bun": "JavaScriptCore keeps the ids of objects for one connection, and its snapshots need "
-           "connections of their own",
+    "bun": "its snapshots number the objects anew",
     "workerd": "it bears one client, and the ids are lost when that leaves",
     "deno": "with a connection for each poll, whose end is the end of the ids; with policy: "
             "attached they can be had",
