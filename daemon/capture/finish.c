@@ -11,6 +11,7 @@
 
 #include "capture/continuous.h"
 #include "capture/job.h"
+#include "capture/series.h"
 #include "capture/state.h"
 #include "capture/step.h"
 #include "capture/tracking.h"
@@ -83,6 +84,8 @@ static void leave_target(struct captures *captures, struct capture *capture)
 		return;
 	}
 	tracking_end(captures, capture->manifest.series);
+	if (capture->keeps_ids && capture->job->result == 0)
+		series_lost(captures, capture->manifest.series, "the connection has ended");
 	if (captures->state != NULL)
 		state_set_open(captures, capture->manifest.target, false);
 	captures->unsaved = true;

@@ -143,8 +143,12 @@ void tracking_end(struct captures *captures, const char *series)
 void tracking_run(struct captures *captures)
 {
 	list_each (link, &captures->tracked) {
-		if (targets_find(captures->targets, tracked_of(link)->target_id) == NULL)
-			tell(tracked_of(link));
+		struct tracked *tracked = tracked_of(link);
+
+		if (tracked->told || targets_find(captures->targets, tracked->target_id) != NULL)
+			continue;
+		tell(tracked);
+		series_lost(captures, tracked->series, "the target is gone");
 	}
 }
 

@@ -47,7 +47,7 @@ void tracking_begin(struct captures *captures, struct capture *capture);
 /* Leave what is kept for this series. It is off the target within two seconds. */
 void tracking_end(struct captures *captures, const char *series);
 
-/* Leave what is kept of targets that are gone. Once a second. */
+/* Leave what is kept of targets that are gone, and end their series. Once a second. */
 void tracking_run(struct captures *captures);
 
 /* The series for which objects of this target are tracked; NULL. */

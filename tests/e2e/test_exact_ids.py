@@ -68,6 +68,21 @@ def test_a_series_is_compared_by_ids(start_node, watch, tmp_path, major):
         until(lambda: not is_tracking(client), "it does not")
 
 
+def test_a_client_that_leaves_takes_the_ids_from_all(start_node, watch, tmp_path):
+    """V8 tells nobody; the analyser finds out."""
+    node = start_node(24, "steady", "history")
+    daemon = watch(app=node.address, sections={"capture": NO_GUARDS})
+    begin(daemon, spacing="5s")
+    for n in (1, 2):
+        daemon.wait_capture(n)
+        with Client(node.port) as client:
+            assert is_tracking(client)
+        with Client(node.port) as client:
+            until(lambda: not is_tracking(client), "it does not")
+    daemon.wait_capture(3, LIMIT_S)
+    assert Ctl(cwd=tmp_path).json("leaks", *daemon.ready())["matched_by"] == "paths"
+
+
 def test_a_worker_thread(start_node, watch, tmp_path):
     node = start_node(24, "workers", 1)
     daemon = watch(app=node.address, sections={"capture": NO_GUARDS})
@@ -155,7 +170,7 @@ def end_dropped(daemon, client, config):
     between(daemon, client)
     daemon.configure(dict(config, targets=[]))
     daemon.process.signal(signal.SIGHUP)
-    assert wait_ended(daemon).endswith('2 of 2: the target is gone"')
+    assert wait_ended(daemon).endswith('the target is gone"')
 
 
 ENDS = [(major, end) for end in (end_by_itself, end_killed) for major in (20, 22, 24, 26)] + \

@@ -309,7 +309,7 @@ Test(series, exact_ids_end_with_their_target)
 
 	ask_exact(id, NULL);
 	scene_drop(target);
-	tick(clock_mono_ns());
+	tracking_run(&scene.captures);
 	expect_left(1);
 	cr_expect_not_null(strstr(no_verdict, "the target is gone"), "%s", no_verdict);
 }
