@@ -17,6 +17,7 @@
 #include "capture/job.h"
 #include "capture/state.h"
 #include "capture/step.h"
+#include "capture/tracking.h"
 #include "inspect/runtime.h"
 #include "util/clock.h"
 #include "util/str.h"
@@ -103,6 +104,7 @@ static int set_target(struct captures *captures, struct capture *capture,
 		 capture->manifest.engine_version);
 	capture->job->peek.wake = &captures->wake;
 	capture->job->target_start = target_start(target);
+	capture->job->keeps_ids = capture->keeps_ids;
 	return capture_job_from_target(capture->job, &request, capture->formats);
 }
 
@@ -241,7 +243,9 @@ static bool may_begin(const struct captures *captures, const struct capture *cap
 	if (capture->of_target &&
 	    (is_being_polled(captures, capture) || collection_precedes(captures, capture)))
 		return false;
-	if (capture->of_target && continuous_is_there(captures, capture->target_id))
+	if (capture->of_target &&
+	    (continuous_is_there(captures, capture->target_id) ||
+	     tracking_excludes(captures, capture->target_id, capture->manifest.series)))
 		return false;
 	/* It was there first, but whoever came since would wait for it. */
 	if (capture->continuous && continuous_must_wait(captures, capture->target_id))

@@ -27,6 +27,7 @@
 #include "capture/series.h"
 #include "capture/state.h"
 #include "capture/step.h"
+#include "capture/tracking.h"
 #include "inspect/runtime.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -155,7 +156,8 @@ bool step_has_thread(const struct captures *captures, bool continuous)
 
 uint64_t step_threads(const struct captures *captures)
 {
-	return captures->settings->threads + POOL_THREADS_SPARE + step_samplings_running(captures);
+	return captures->settings->threads + POOL_THREADS_SPARE + step_samplings_running(captures) +
+	       tracking_n(captures);
 }
 
 void step_enter(struct captures *captures, struct capture *capture, enum capture_step step)
@@ -268,9 +270,12 @@ void step_refuse(struct captures *captures, struct capture *capture, enum captur
 
 static void set_tick(struct captures *captures)
 {
-	uint64_t wait_ns = series_tick(captures, clock_mono_ns());
+	uint64_t wait_ns;
 
-	if (captures->running_n > 0 || captures->queue_n > 0 || !list_empty(&captures->continuous))
+	tracking_run(captures);
+	wait_ns = series_tick(captures, clock_mono_ns());
+	if (!list_empty(&captures->tracked) || captures->running_n > 0 || captures->queue_n > 0 ||
+	    !list_empty(&captures->continuous))
 		wait_ns = TICK_NS;
 	if (wait_ns == UINT64_MAX)
 		loop_timer_clear(&captures->tick);
@@ -457,6 +462,7 @@ int captures_init(struct captures *captures, struct loop *loop, struct targets *
 	link_init(&captures->collections);
 	link_init(&captures->continuous);
 	link_init(&captures->kept);
+	link_init(&captures->tracked);
 	account_init(captures);
 	r = loop_wake_init(&captures->wake, loop, on_wake, captures);
 	if (r == 0)
@@ -490,12 +496,14 @@ static void stop_threads(struct captures *captures)
 			capture_job_cancel(capture->job);
 		finish_hold(captures, capture, false);
 	}
+	tracking_end_all(captures);
 	capture_pool_stop(captures->pool);
 	do {
 		done = capture_pool_take(captures->pool);
 	} while (done != NULL);
 	capture_pool_free(captures->pool);
 	captures->pool = NULL;
+	tracking_forget_all(captures);
 }
 
 void captures_fini(struct captures *captures)

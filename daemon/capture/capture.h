@@ -97,6 +97,7 @@ struct capture {
 	unsigned formats; /* of it: bits of enum sampling_format */
 	bool continuous; /* a profile that ends when another capture of the target comes */
 	bool ending; /* and has been told to */
+	bool keeps_ids; /* V8 goes on tracking objects after it, for the rest of its series */
 	char *text; /* owned until its job has it: diagnostics */
 	bool awaits; /* text, of a look at a profile: it cannot begin before */
 	size_t text_size;
@@ -153,6 +154,7 @@ struct captures {
 	struct link counters;
 	struct link history; /* accepted requests of rules, by which guards judge; newest last */
 	struct link series; /* of capture/series.c: those with captures still to come */
+	struct link tracked; /* of capture/tracking.c: where V8 tracks objects for a series */
 	struct link continuous; /* of capture/continuous.c: targets that are profiled */
 	struct link kept; /* of capture/kept.c: files that were adopted and stay; oldest first */
 	uint32_t counters_n, history_n, unarmed_n, kept_n;

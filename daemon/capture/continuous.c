@@ -20,6 +20,7 @@
 #include "capture/guard.h"
 #include "capture/job.h"
 #include "capture/step.h"
+#include "capture/tracking.h"
 #include "inspect/runtime.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -89,7 +90,8 @@ bool continuous_is_there(const struct captures *captures, uint64_t target_id)
 
 bool continuous_must_wait(const struct captures *captures, uint64_t target_id)
 {
-	return under_way(captures, target_id, false) != NULL;
+	return under_way(captures, target_id, false) != NULL ||
+	       tracking_series(captures, target_id) != NULL;
 }
 
 /* Once: the second time it would be cancelled. */

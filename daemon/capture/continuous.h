@@ -27,7 +27,7 @@ void continuous_yield(struct captures *captures, uint64_t target_id);
 /* Is one of this target still connected to it? */
 bool continuous_is_there(const struct captures *captures, uint64_t target_id);
 
-/* Is another capture of this target wanted, which comes first? */
+/* Is another capture of this target wanted, or one to come, which comes first? */
 bool continuous_must_wait(const struct captures *captures, uint64_t target_id);
 
 /* One is whole: bytes is what it says was allocated. */

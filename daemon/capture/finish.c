@@ -11,8 +11,10 @@
 
 #include "capture/continuous.h"
 #include "capture/job.h"
+#include "capture/series.h"
 #include "capture/state.h"
 #include "capture/step.h"
+#include "capture/tracking.h"
 #include "inspect/runtime.h"
 #include "spool/vacuum.h"
 #include "util/clock.h"
@@ -77,6 +79,13 @@ static void leave_target(struct captures *captures, struct capture *capture)
 	finish_hold(captures, capture, false);
 	if (!capture_kind_is_heap(capture->kind))
 		return;
+	if (capture->job->kept != NULL) {
+		tracking_begin(captures, capture);
+		return;
+	}
+	tracking_end(captures, capture->manifest.series);
+	if (capture->keeps_ids && capture->job->result == 0)
+		series_lost(captures, capture->manifest.series, "the connection has ended");
 	if (captures->state != NULL)
 		state_set_open(captures, capture->manifest.target, false);
 	captures->unsaved = true;

@@ -18,6 +18,7 @@
 #include "capture/diagnostics.h"
 #include "capture/step.h"
 #include "capture/support.h"
+#include "capture/tracking.h"
 #include "inspect/dialect.h"
 #include "inspect/runtime.h"
 #include "util/clock.h"
@@ -56,13 +57,38 @@ static const struct capture *capture_of(const struct link *list, uint64_t target
 	return NULL;
 }
 
+/*
+ * Who stands in the way of a capture of this series. Where objects are tracked for it, what else
+ * waits, waits for the end of the series.
+ */
+static const struct capture *in_the_way(const struct captures *captures, uint64_t target_id,
+					const char *series)
+{
+	const char *tracked = tracking_series(captures, target_id);
+	const struct capture *other = capture_of(&captures->running, target_id);
+
+	if (other != NULL || tracked == NULL || strcmp(tracked, series) != 0)
+		return other != NULL ? other : capture_of(&captures->queue, target_id);
+	list_each (link, &captures->queue) {
+		other = container_of(link, struct capture, link);
+		if (other->target_id == target_id && strcmp(other->manifest.series, series) == 0)
+			return other;
+	}
+	return NULL;
+}
+
 static enum capture_refusal judge_busy(const struct captures *captures, const struct target *target,
 				       const struct capture_request *request, struct err *err)
 {
-	const struct capture *other = capture_of(&captures->running, target->id);
+	const char *series = request->series_id != NULL ? request->series_id : "";
+	const struct capture *other = in_the_way(captures, target->id, series);
 
-	if (other == NULL)
-		other = capture_of(&captures->queue, target->id);
+	if (other == NULL && request->after == NULL &&
+	    tracking_excludes(captures, target->id, series))
+		return (enum capture_refusal)err_set(
+			err, REFUSAL_BUSY,
+			"busy: the series %s has exact ids, which last until another client leaves",
+			tracking_series(captures, target->id));
 	/* What waits for others of its rule comes after them, not beside them. */
 	if (other == NULL || (request->after != NULL && request->rule != NULL &&
 			      strcmp(other->manifest.rule, request->rule) == 0))

@@ -134,7 +134,9 @@ static int run_download(struct capture_job *job)
 {
 	struct manifest *manifest = &job->entry->manifest;
 	const struct download_stats *stats = &job->stats;
-	int r = download_run(&job->request, &job->stats, &job->err);
+	int r = job->keeps_ids
+			? download_run_and_keep(&job->request, &job->stats, &job->err, &job->kept)
+			: download_run(&job->request, &job->stats, &job->err);
 
 	drop_leftover(job);
 	/* V8 does nothing else meanwhile; the control thread may have seen a longer one. */
@@ -261,6 +263,16 @@ static int finish_files(struct capture_job *job)
 	return 0;
 }
 
+/* Without its file nothing is to be compared with. */
+static void leave_kept(struct capture_job *job)
+{
+	struct err unused;
+
+	if (job->kept != NULL)
+		download_keep(job->kept, -1, 0, &unused);
+	job->kept = NULL;
+}
+
 static int make(struct capture_job *job)
 {
 	struct manifest *manifest = &job->entry->manifest;
@@ -275,6 +287,7 @@ static int make(struct capture_job *job)
 		r = finish_files(job);
 	if (r != 0) {
 		r = failure(job, r);
+		leave_kept(job);
 		job_file_fini(&job->main);
 		job_file_fini(&job->scripts);
 		return r;
@@ -390,6 +403,7 @@ void capture_job_free(struct capture_job *job)
 {
 	if (job == NULL)
 		return;
+	leave_kept(job);
 	job_file_fini(&job->main);
 	job_file_fini(&job->scripts);
 	if (job->cancel_fd >= 0)

@@ -58,6 +58,8 @@ struct capture_job {
 	int cancel_fd; /* owned; also in request */
 	struct peek peek; /* at the profile, if it is one */
 	struct download_stats stats; /* of the capture's own thread */
+	bool keeps_ids; /* the connection is kept: see capture/tracking.h */
+	struct download_kept *kept; /* owned, when it was made; or NULL */
 	_Atomic uint64_t bytes;
 	bool stopped; /* the target may have stood still, whatever came of it */
 	bool unsure; /* published, but may be lost if the power fails: FILE_E_UNSURE */

@@ -16,13 +16,15 @@
 #include <stdlib.h>
 
 #include "capture/step.h"
+#include "capture/tracking.h"
 #include "loop/wake.h"
 
 enum {
 	/* A download needs less than 32 KiB; sanitizers triple it. */
 	STACK_BYTES = 256 * 1024,
 	/* capture.threads is 64 at the most. */
-	THREADS_MAX = 64 + POOL_THREADS_SPARE + POOL_THREADS_SAMPLING + POOL_THREADS_CONTINUOUS,
+	THREADS_MAX = 64 + POOL_THREADS_SPARE + POOL_THREADS_SAMPLING + POOL_THREADS_CONTINUOUS +
+		      TRACKED_MAX,
 };
 
 struct capture_pool {

@@ -104,6 +104,11 @@ static bool is_series(const struct capture_request *request)
 	return request->series != NULL && request->series->count > 1;
 }
 
+static bool has_exact_ids(const struct capture_request *request)
+{
+	return is_series(request) && request->series->ids == SERIES_IDS_EXACT;
+}
+
 static void describe_series(struct manifest *manifest, const struct capture_request *request)
 {
 	if (!is_series(request))
@@ -112,6 +117,7 @@ static void describe_series(struct manifest *manifest, const struct capture_requ
 		 request->series_id != NULL ? request->series_id : manifest->id);
 	manifest->series_index = request->series_id != NULL ? request->series_index : 1;
 	manifest->series_count = (int64_t)request->series->count;
+	str_copy(manifest->ids, sizeof(manifest->ids), has_exact_ids(request) ? "exact" : "");
 }
 
 static void describe_format(struct manifest *manifest, enum content content, unsigned formats)
@@ -228,6 +234,8 @@ static int compose(struct captures *captures, const struct target *target,
 	describe_target(&capture->manifest, target);
 	describe_recipe(&capture->manifest, &capture->recipe, capture->content);
 	describe_series(&capture->manifest, request);
+	capture->keeps_ids = has_exact_ids(request) &&
+			     capture->manifest.series_index < capture->manifest.series_count;
 	describe_format(&capture->manifest, capture->content, capture->formats);
 	*ret = capture;
 	return 0;
@@ -479,9 +487,9 @@ int request_quietly(struct captures *captures, const struct capture_request *req
 
 	if (refusal != REFUSAL_NONE)
 		return (int)refusal;
-	if (is_series(request) && request->series_id == NULL && series_full(captures))
-		return err_set(err, REFUSAL_QUEUE, "queue: %d series are under way already",
-			       SERIES_MAX);
+	if (is_series(request) && request->series_id == NULL &&
+	    series_full(captures, request->series))
+		return err_set(err, REFUSAL_QUEUE, "queue: too many series are under way already");
 	return accept_request(captures, target, request, ret_id);
 }
 

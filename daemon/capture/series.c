@@ -17,6 +17,7 @@
 
 #include "capture/account.h"
 #include "capture/step.h"
+#include "capture/tracking.h"
 #include "capture/verdict.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -25,6 +26,9 @@
 #include "watch/target.h"
 
 #define PATIENCE_SPACINGS 2
+
+/* With exact ids: by so much may all waiting for a busy target make it longer. */
+#define EXACT_PATIENCE_NS (30 * NS_PER_S)
 
 /* How often a heap is looked at that has to grow first; the values are those of the last poll. */
 #define LOOK_NS NS_PER_S
@@ -47,13 +51,28 @@ static int keep_recipe(struct recipe_choice *dst, const struct recipe *defaults,
 	return r;
 }
 
-bool series_full(const struct captures *captures)
+/* Connections that series with exact ids have or may come to have. */
+static uint64_t tracked_at_most(const struct captures *captures)
+{
+	uint64_t n = tracking_n(captures);
+
+	list_each (link, &captures->series) {
+		const struct series_plan *plan = container_of(link, struct series_plan, link);
+
+		/* The one before the next may not be there yet, and the last is none. */
+		n += plan->exact ? plan->count - plan->index + 1 : 0;
+	}
+	return n;
+}
+
+bool series_full(const struct captures *captures, const struct series_settings *settings)
 {
 	unsigned n = 0;
 
 	list_each (link, &captures->series)
 		n++;
-	return n >= SERIES_MAX;
+	return n >= SERIES_MAX || (settings->ids == SERIES_IDS_EXACT &&
+				   tracked_at_most(captures) + settings->count - 1 > TRACKED_MAX);
 }
 
 int series_begin(struct captures *captures, const struct capture_request *request,
@@ -78,6 +97,8 @@ int series_begin(struct captures *captures, const struct capture_request *reques
 	plan->count = request->series->count;
 	plan->spacing_ns = request->series->spacing_ns;
 	plan->due_ns = clock_mono_ns() + plan->spacing_ns;
+	plan->exact = request->series->ids == SERIES_IDS_EXACT;
+	plan->until_ns = clock_mono_ns() + (plan->count - 1) * plan->spacing_ns + EXACT_PATIENCE_NS;
 	growth_init(&plan->growth, request->series);
 	growth_begin(&plan->growth, clock_mono_ns());
 	plan->gc_before = request->gc_before || request->series->gc_before;
@@ -152,6 +173,7 @@ static void give_up(struct captures *captures, struct series_plan *plan, const c
 	tell_no_verdict(captures, plan->id, "the series ended before %llu of %llu: %s",
 			(unsigned long long)plan->index, (unsigned long long)plan->count, text);
 	captures->unsaved = true;
+	tracking_end(captures, plan->id);
 	plan_free(plan);
 }
 
@@ -164,9 +186,11 @@ static void ask(struct captures *captures, struct series_plan *plan, uint64_t no
 {
 	const struct series_settings settings = { .count = plan->count,
 						  .spacing_ns = plan->spacing_ns,
-						  .gc_before = plan->gc_before };
+						  .gc_before = plan->gc_before,
+						  .ids = plan->exact ? SERIES_IDS_EXACT
+								     : SERIES_IDS_ANY };
 	const struct capture_request request = request_of(captures, plan, &settings);
-	bool late = now_ns - plan->due_ns >= PATIENCE_SPACINGS * plan->spacing_ns;
+	bool late = !plan->exact && now_ns - plan->due_ns >= PATIENCE_SPACINGS * plan->spacing_ns;
 	struct err err = { .text = "" };
 	int r = request_quietly(captures, &request, plan->asked, &err);
 
@@ -179,7 +203,7 @@ static void ask(struct captures *captures, struct series_plan *plan, uint64_t no
 	if (r > 0)
 		account_refused(captures, plan->target, &request, (enum capture_refusal)r,
 				err.text);
-	if (may_pass(r) || plan->index == plan->count)
+	if (may_pass(r) || plan->index == plan->count || plan->exact)
 		give_up(captures, plan, r > 0 ? err.text : strerror(-r));
 	else
 		next(captures, plan, now_ns);
@@ -263,7 +287,20 @@ static uint64_t time_left(const struct series_plan *plan, uint64_t now_ns)
 {
 	uint64_t left_ns = plan->due_ns > now_ns ? plan->due_ns - now_ns : 0;
 
-	return waits_for_growth(plan) ? LOOK_NS : left_ns;
+	return waits_for_growth(plan) || plan->exact ? LOOK_NS : left_ns;
+}
+
+/* Why one with exact ids is not gone on with; NULL: it is. */
+static const char *why_over(const struct captures *captures, const struct series_plan *plan,
+			    uint64_t now_ns)
+{
+	if (!plan->exact)
+		return NULL;
+	if (plan->until_ns == 0)
+		return "the ids of objects are lost: heapwatchd was restarted";
+	if (targets_find_name(captures->targets, plan->target) == NULL)
+		return "the target is gone";
+	return now_ns >= plan->until_ns ? "its time is over" : NULL;
 }
 
 uint64_t series_tick(struct captures *captures, uint64_t now_ns)
@@ -272,8 +309,11 @@ uint64_t series_tick(struct captures *captures, uint64_t now_ns)
 
 	list_each_safe (link, &captures->series) {
 		struct series_plan *plan = container_of(link, struct series_plan, link);
+		const char *why = why_over(captures, plan, now_ns);
 
-		if (is_due(captures, plan, now_ns))
+		if (why != NULL)
+			give_up(captures, plan, why);
+		else if (is_due(captures, plan, now_ns))
 			ask(captures, plan, now_ns);
 	}
 	list_each (link, &captures->series) {
@@ -312,6 +352,7 @@ void series_ended(struct captures *captures, const struct capture *capture)
 
 	if (capture->step != CAPTURE_FAILED)
 		return;
+	tracking_end(captures, capture->manifest.series);
 	if (verdict_is_due(&capture->manifest))
 		tell_no_verdict(captures, capture->manifest.series, "its last snapshot failed: %s",
 				capture->error);
@@ -319,8 +360,26 @@ void series_ended(struct captures *captures, const struct capture *capture)
 		return;
 	if (strcmp(plan->id, capture->id) == 0)
 		give_up(captures, plan, "its first capture failed");
-	else if (did_harm(capture))
+	else if (did_harm(capture) || plan->exact)
 		give_up(captures, plan, capture->error);
+}
+
+uint64_t series_until_ns(const struct captures *captures, const char *id)
+{
+	const struct series_plan *plan = find(captures, id);
+
+	return plan != NULL && plan->exact ? plan->until_ns : 0;
+}
+
+void series_lost(struct captures *captures, const char *id, const char *why)
+{
+	struct series_plan *plan = find(captures, id);
+	char text[256];
+
+	if (plan == NULL)
+		return;
+	snprintf(text, sizeof(text), "the ids of objects are lost: %s", why);
+	give_up(captures, plan, text);
 }
 
 /* ---- which there is ---- */

@@ -7,6 +7,10 @@
  * history of its rule, for a series counts as one capture. A later one that finds its target busy
  * or away is asked for again at each tick, until twice the spacing has passed: then the series is
  * given up, visibly, as refused, and whoever asked for it is told that there will be no verdict.
+ *
+ * One with exact ids costs its target something all the time (capture/tracking.h). It ends with the
+ * first of its captures that is refused or fails, waits for a busy target for half a minute in all,
+ * and does not outlive the daemon.
  */
 
 #include "capture/capture.h"
@@ -28,6 +32,9 @@ struct series_plan {
 	uint64_t spacing_ns, due_ns; /* monotonic; in the state file as wall time */
 	struct growth growth; /* since the last one */
 	bool gc_before, force, has_guards;
+	bool exact; /* with exact ids: V8 is made to track objects from one to the next */
+	uint64_t until_ns; /* with exact ids: monotonic; 0: they are lost with the daemon that began
+			    */
 	struct rule_guards guards;
 	struct recipe_choice recipe; /* owned */
 	char asked[CAPTURE_ID_MAX]; /* the capture of the series that was accepted last */
@@ -37,7 +44,8 @@ struct series_plan {
 int series_begin(struct captures *captures, const struct capture_request *request,
 		 const char *target, const char *id);
 
-bool series_full(const struct captures *captures);
+/* Is there no room for one of so many with these settings? */
+bool series_full(const struct captures *captures, const struct series_settings *settings);
 
 /* Ask for what is due. The time until there is something to do; UINT64_MAX: nothing to come. */
 uint64_t series_tick(struct captures *captures, uint64_t now_ns);
@@ -47,6 +55,12 @@ uint64_t series_tick(struct captures *captures, uint64_t now_ns);
  * that has cost its target the life is not gone on with.
  */
 void series_ended(struct captures *captures, const struct capture *capture);
+
+/* With exact ids: when V8 is to stop tracking at the latest, monotonic; 0: now. */
+uint64_t series_until_ns(const struct captures *captures, const char *id);
+
+/* The ids of this series are lost; why. It ends, if it has captures to come. */
+void series_lost(struct captures *captures, const char *id, const char *why);
 
 /*
  * The id of the newest series of a rule for this isolate, with captures to come, under way or in

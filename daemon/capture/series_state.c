@@ -118,6 +118,8 @@ static void write_plan(struct json_writer *w, const struct series_plan *plan)
 	write_time(w, "due_ms", plan->due_ns);
 	json_member_bool(w, "gc_before", plan->gc_before);
 	json_member_bool(w, "force", plan->force);
+	if (plan->exact)
+		json_member_string(w, "ids", "exact");
 	if (plan->growth.share > 0)
 		write_growth(w, &plan->growth);
 	write_recipe(w, &plan->recipe);
@@ -289,6 +291,17 @@ static bool read_growth(const struct tree *node, struct growth *growth)
 	return true;
 }
 
+/* Its connections went with the daemon that began it: it is only there to be given up. */
+static bool read_ids(const struct tree *node, struct series_plan *plan)
+{
+	const char *text;
+
+	if (tree_get(node, "ids") == NULL)
+		return true;
+	plan->exact = true;
+	return tree_string(node, "ids", &text) && strcmp(text, "exact") == 0;
+}
+
 static bool read_plan(const struct tree *node, struct series_plan *plan)
 {
 	uint64_t spacing_ms;
@@ -303,7 +316,7 @@ static bool read_plan(const struct tree *node, struct series_plan *plan)
 	    !tree_uint(node, "index", &plan->index) || !tree_uint(node, "count", &plan->count) ||
 	    !tree_uint(node, "spacing_ms", &spacing_ms) || !tree_int(node, "due_ms", &due_ms) ||
 	    !tree_bool(node, "gc_before", &plan->gc_before) ||
-	    !tree_bool(node, "force", &plan->force))
+	    !tree_bool(node, "force", &plan->force) || !read_ids(node, plan))
 		return false;
 	if (plan->index < 2 || plan->index > plan->count || plan->count > COUNT_MAX ||
 	    spacing_ms == 0 || spacing_ms > SPACING_MAX_MS)

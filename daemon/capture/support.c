@@ -43,6 +43,26 @@ static bool is_worker(const struct target *target, const char *isolate)
 	return str_has_prefix(isolate, "worker:") && target_find_isolate(target, isolate) == NULL;
 }
 
+/* Whoever comes for each poll and leaves ends it each time. */
+static enum capture_refusal judge_ids(const struct target *target,
+				      const struct capture_request *request, struct err *err)
+{
+	const struct runtime *runtime = target->session.runtime;
+	enum capture_refusal refusal;
+
+	if (request->series == NULL || request->series->count < 2 ||
+	    request->series->ids != SERIES_IDS_EXACT)
+		return REFUSAL_NONE;
+	refusal = refuse(target, ABILITY_EXACT_IDS, "ids: exact", err);
+	if (refusal != REFUSAL_NONE || runtime == NULL || !target_leaves_after_poll(target))
+		return refusal;
+	return (enum capture_refusal)err_set(
+		err, REFUSAL_UNSUPPORTED,
+		"ids: exact: not supported by %s with a connection for each poll, whose end is the "
+		"end of the ids; with policy: attached they can be had",
+		runtime->name);
+}
+
 enum capture_refusal support_judge(const struct captures *captures, const struct target *target,
 				   const struct capture_request *request, struct err *err)
 {
@@ -56,6 +76,8 @@ enum capture_refusal support_judge(const struct captures *captures, const struct
 		return refuse(target, ABILITY_SAMPLING, "sampling", err);
 	if (request->kind == CAPTURE_KIND_TIMELINE &&
 	    refuse(target, ABILITY_TIMELINE, "timeline", err) != REFUSAL_NONE)
+		return REFUSAL_UNSUPPORTED;
+	if (judge_ids(target, request, err) != REFUSAL_NONE)
 		return REFUSAL_UNSUPPORTED;
 	return judge_redact(captures, target, request, err);
 }

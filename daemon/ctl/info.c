@@ -141,6 +141,10 @@ static void print_file(struct buf *buf, const struct item *item)
 		buf_printf(buf, "%lld of %lld, begun by ", (long long)manifest->series_index,
 			   (long long)manifest->series_count);
 		show_text(buf, manifest->series);
+		if (manifest->ids[0] != '\0') {
+			buf_puts(buf, ", ids ");
+			show_text(buf, manifest->ids);
+		}
 		buf_puts(buf, "\n");
 	}
 	line(buf, "Source", manifest->source);

@@ -50,6 +50,7 @@ static void write_series(struct json_writer *w, const struct manifest *manifest)
 	json_member_string(w, "series", manifest->series);
 	json_member_uint(w, "series_index", (uint64_t)manifest->series_index);
 	json_member_uint(w, "series_count", (uint64_t)manifest->series_count);
+	member_known(w, "ids", manifest->ids);
 }
 
 static void write_manifest(struct json_writer *w, const struct manifest *manifest)

@@ -164,7 +164,8 @@ static int read_encrypt(struct http_exchange *exchange, struct wish *wish, struc
  */
 
 /* Its members that are texts. */
-static const char *const series_words[] = { "spacing", "growth", "deadline", "at_deadline", NULL };
+static const char *const series_words[] = { "spacing",     "growth", "deadline",
+					    "at_deadline", "ids",    NULL };
 
 /* A person may take them closer together than a rule. */
 static int set_spacing(struct series_settings *series, const char *text, struct err *err)

@@ -302,6 +302,13 @@ const struct metric_desc metric_table[METRICS + 1] = {
 					  .type = METRIC_GAUGE,
 					  .unit = "",
 					  .help = "Captures running now." },
+	[METRIC_OBJECTS_TRACKED] = { .name = "heapwatch_objects_tracked",
+				     .type = METRIC_GAUGE,
+				     .unit = "",
+				     .labels = { "target" },
+				     .help = "1 while V8 tracks the objects of the target for a "
+					     "series of snapshots with exact ids: it allocates "
+					     "several times slower. Else absent." },
 	[METRIC_CAPTURE_DURATION] = { .name = "heapwatch_capture_duration_seconds",
 				      .type = METRIC_HISTOGRAM,
 				      .unit = "seconds",

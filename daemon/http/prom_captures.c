@@ -10,6 +10,7 @@
 
 #include "capture/analysis.h"
 #include "capture/capture.h"
+#include "capture/tracking.h"
 #include "http/view.h"
 #include "watch/target.h"
 
@@ -107,6 +108,27 @@ static void write_last(struct exposition_writer *w, const struct http_view *view
 	buf_fini(&labels);
 }
 
+static void write_tracked(struct exposition_writer *w, const struct http_view *view)
+{
+	struct buf labels;
+
+	exposition_family(w, METRIC_OBJECTS_TRACKED);
+	if (tracking_n(view->captures) == 0)
+		return;
+	buf_init(&labels, 4 * 1024);
+	list_each (at, &view->targets->list) {
+		const struct target *target = container_of(at, struct target, link);
+
+		if (tracking_series(view->captures, target->id) == NULL)
+			continue;
+		buf_clear(&labels);
+		label_append(&labels, 0, "target", target->spec.name);
+		if (labels.error == 0)
+			sample_uint(w, (struct label_text){ labels.data, labels.size }, NULL, 1);
+	}
+	buf_fini(&labels);
+}
+
 static void write_histogram(struct exposition_writer *w, enum metric_id id,
 			    const struct histogram *histogram)
 {
@@ -138,6 +160,7 @@ void prom_write_captures(struct exposition_writer *w, const struct http_view *vi
 	prom_sums_fini(&sums);
 	exposition_family(w, METRIC_CAPTURES_IN_PROGRESS);
 	sample_uint(w, no_labels, NULL, captures->running_n);
+	write_tracked(w, view);
 	write_histogram(w, METRIC_CAPTURE_DURATION, &captures->duration);
 	write_histogram(w, METRIC_CAPTURE_PAUSE, &captures->pause);
 	write_histogram(w, METRIC_CAPTURE_SIZE, &captures->size);

@@ -24,6 +24,7 @@
 #include "inspect/download_packets.h"
 #include "inspect/parting.h"
 #include "inspect/runtime.h"
+#include "net/access.h"
 #include "util/clock.h"
 #include "util/str.h"
 
@@ -515,7 +516,7 @@ static int await_parting(const struct download_request *request, struct err *err
 	return 0;
 }
 
-static int converse(struct download *download)
+static int converse(struct download *download, bool keep)
 {
 	const struct download_request *request = download->request;
 	int r = await_parting(request, download->err);
@@ -528,9 +529,15 @@ static int converse(struct download *download)
 	r = request->runtime->dialect->snapshot_begin(download);
 	if (r == 0)
 		r = receive_all(download, request->idle_ns);
-	if (r != DOWNLOAD_E_EXITING)
+	if (r != DOWNLOAD_E_EXITING && (r != 0 || !keep || download->broken))
 		leave(download);
 	return r;
+}
+
+static void count(struct download *download)
+{
+	download->stats->wire_bytes = download->wire.bytes_in;
+	download->stats->duration_ns = clock_mono_ns() - download->started_ns;
 }
 
 int download_run(const struct download_request *request, struct download_stats *stats,
@@ -541,9 +548,69 @@ int download_run(const struct download_request *request, struct download_stats *
 
 	r = download_init(&download, request, stats, err);
 	if (r == 0)
-		r = converse(&download);
-	stats->wire_bytes = download.wire.bytes_in;
-	stats->duration_ns = clock_mono_ns() - download.started_ns;
+		r = converse(&download, false);
+	count(&download);
 	download_fini(&download);
+	return r;
+}
+
+/* ---- with a connection that is kept ---- */
+
+/* Whoever asked is gone when it ends: all that a download borrows is its own. */
+struct download_kept {
+	struct download download;
+	struct download_request request;
+	struct download_stats stats;
+};
+
+static void keep_request(struct download_kept *kept)
+{
+	kept->request = *kept->download.request;
+	kept->request.peek = NULL;
+	access_ref(kept->request.address.access);
+	kept->download.request = &kept->request;
+	kept->download.stats = &kept->stats; /* no byte so far: it is not streaming */
+}
+
+int download_run_and_keep(const struct download_request *request, struct download_stats *stats,
+			  struct err *err, struct download_kept **ret)
+{
+	struct download_kept *kept = calloc(1, sizeof(*kept));
+	int r;
+
+	*ret = NULL;
+	if (kept == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	r = download_init(&kept->download, request, stats, err);
+	if (r == 0)
+		r = converse(&kept->download, true);
+	count(&kept->download);
+	if (r != 0 || kept->download.broken) {
+		download_fini(&kept->download);
+		free(kept);
+		return r;
+	}
+	keep_request(kept);
+	*ret = kept;
+	return 0;
+}
+
+int download_keep(struct download_kept *kept, int cancel_fd, uint64_t until_ns, struct err *err)
+{
+	struct download *download = &kept->download;
+	int r;
+
+	download->err = err;
+	download->leaving = true; /* nothing that comes is for anybody */
+	download->done = false;
+	download->start_deadline_ns = download->wake_ns = 0;
+	download->deadline_ns = until_ns;
+	download->wire.cancel_fd = cancel_fd;
+	r = receive_all(download, UINT64_MAX);
+	if (r != DOWNLOAD_E_EXITING)
+		leave(download);
+	download_fini(download);
+	access_unref(kept->request.address.access);
+	free(kept);
 	return r;
 }

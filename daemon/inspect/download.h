@@ -137,6 +137,24 @@ struct download_stats {
 int download_run(const struct download_request *request, struct download_stats *stats,
 		 struct err *err);
 
+/* A connection that was kept, on which V8 goes on tracking objects. */
+struct download_kept;
+
+/*
+ * The same of a snapshot over CDP that is one of several: when it is whole, V8 is not told to stop
+ * tracking objects and *ret has the connection, to be given to download_keep(). Else *ret is NULL
+ * and all is as above.
+ */
+int download_run_and_keep(const struct download_request *request, struct download_stats *stats,
+			  struct err *err, struct download_kept **ret);
+
+/*
+ * Listens until cancel_fd is readable (-ECANCELED), until until_ns (monotonic; -ETIMEDOUT), until
+ * the program wants to exit (DOWNLOAD_E_EXITING) or the connection ends (DOWNLOAD_E_LOST and the
+ * like, text in err); then has V8 stop tracking, as download_run() has, and frees it.
+ */
+int download_keep(struct download_kept *kept, int cancel_fd, uint64_t until_ns, struct err *err);
+
 /* Can a profile of this runtime be had before its end? */
 bool download_can_peek(const struct runtime *runtime);
 

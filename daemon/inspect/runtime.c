@@ -18,6 +18,9 @@ static const char jsc_no_samples[] = "JavaScriptCore has no sampling heap profil
 static const char jsc_no_timeline[] = "JavaScriptCore keeps no times and no stacks of "
 				      "allocations; a series of two snapshots tells what is new";
 
+static const char jsc_ids[] = "JavaScriptCore keeps the ids of objects for one connection, and its "
+			      "snapshots need connections of their own";
+
 static const struct runtime node = {
 	.name = "node",
 	.engine = "v8",
@@ -56,6 +59,7 @@ static const struct runtime workerd = {
 	.alone = true,
 	.cannot = {
 		[ABILITY_CONTINUOUS] = "it bears one client, so nobody could poll it meanwhile",
+		[ABILITY_EXACT_IDS] = "it bears one client, and the ids are lost when that leaves",
 	},
 	.collects_late = "no request has come to it since, and it collects with the next one",
 };
@@ -82,6 +86,7 @@ static const struct runtime bun = {
 		[ABILITY_SAMPLING] = jsc_no_samples,
 		[ABILITY_CONTINUOUS] = jsc_no_samples,
 		[ABILITY_TIMELINE] = jsc_no_timeline,
+		[ABILITY_EXACT_IDS] = "its snapshots number the objects anew",
 	},
 };
 
@@ -110,6 +115,7 @@ static const struct runtime webkit = {
 		[ABILITY_SAMPLING] = jsc_no_samples,
 		[ABILITY_CONTINUOUS] = jsc_no_samples,
 		[ABILITY_TIMELINE] = jsc_no_timeline,
+		[ABILITY_EXACT_IDS] = jsc_ids,
 	},
 };
 
@@ -134,6 +140,7 @@ static const struct runtime safari = {
 		[ABILITY_SAMPLING] = jsc_no_samples,
 		[ABILITY_CONTINUOUS] = jsc_no_samples,
 		[ABILITY_TIMELINE] = jsc_no_timeline,
+		[ABILITY_EXACT_IDS] = jsc_ids,
 	},
 };
 
@@ -150,6 +157,7 @@ static const struct runtime firefox = {
 				       "however few of them it takes",
 		[ABILITY_TIMELINE] = "its snapshots keep no times of allocations; its log of them "
 				     "can be had as sampling",
+		[ABILITY_EXACT_IDS] = "its snapshots tell addresses, which others take over",
 		[ABILITY_REDACT_ALL] = names_stay,
 	},
 };

@@ -25,6 +25,7 @@ enum ability {
 	ABILITY_SAMPLING, /* a profile of what is allocated, by samples */
 	ABILITY_CONTINUOUS, /* such profiles all the time */
 	ABILITY_TIMELINE, /* what is allocated over a while, by time, with its stack if wished */
+	ABILITY_EXACT_IDS, /* one object, one id, in all snapshots of a series */
 	ABILITIES,
 };
 

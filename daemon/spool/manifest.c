@@ -93,6 +93,7 @@ static const struct {
 	MEMBER(MEMBER_TEXT, series),
 	MEMBER(MEMBER_INT, series_index),
 	MEMBER(MEMBER_INT, series_count),
+	MEMBER(MEMBER_TEXT, ids),
 	MEMBER(MEMBER_INT, continuous),
 	MEMBER(MEMBER_INT, pinned),
 	MEMBER(MEMBER_TEXT, source),

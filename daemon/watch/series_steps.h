@@ -4,7 +4,8 @@
  * What is wanted of a series of snapshots, as a rule's action and a person's request say it: how
  * many, and when the next one is due. By time it is due when `spacing` has passed since the last
  * one began; by growth when what the heap holds has grown by so much since then as well, and no
- * sooner.
+ * sooner. With exact ids an object has the same id in all of them, for which V8 has to track
+ * objects from the first to the last.
  */
 
 #include <stdbool.h>
@@ -14,6 +15,7 @@
 struct err;
 
 enum series_late { SERIES_LATE_TAKE, SERIES_LATE_GIVE_UP };
+enum series_ids { SERIES_IDS_ANY, SERIES_IDS_EXACT };
 
 /* Plain values: may be copied. */
 struct series_settings {
@@ -23,6 +25,7 @@ struct series_settings {
 	uint64_t deadline_ns; /* by growth: so long after the last one began, grown or not */
 	int at_deadline; /* enum series_late */
 	bool has_deadline, has_at_deadline; /* given */
+	int ids; /* enum series_ids */
 	bool gc_before;
 };
 

@@ -389,7 +389,7 @@ static void on_isolate_gone(void *owner, const char *name)
 		target_drop_isolate(target, isolate);
 }
 
-static bool leaves_after_poll(const struct target *target)
+bool target_leaves_after_poll(const struct target *target)
 {
 	const struct runtime *runtime = target->session.runtime;
 
@@ -401,7 +401,7 @@ static bool leaves_after_poll(const struct target *target)
 /* It was kept for a collection that has come to nothing. */
 static void leave_after_collection(struct target *target)
 {
-	if (target->collection.phase == COLLECTION_NONE && leaves_after_poll(target))
+	if (target->collection.phase == COLLECTION_NONE && target_leaves_after_poll(target))
 		session_close(&target->session);
 }
 
@@ -421,7 +421,7 @@ static void on_polled(void *owner, enum session_activity activity, uint64_t rss_
 	target_read_process(target);
 	if (target->poll_started_ns > stale_ns)
 		target_drop_workers(target, target->poll_started_ns - stale_ns);
-	if (leaves_after_poll(target) && !collect_holds(target))
+	if (target_leaves_after_poll(target) && !collect_holds(target))
 		session_close(&target->session);
 	else if (target->reopen && !collect_holds(target))
 		reopen_later(target);
@@ -476,7 +476,7 @@ static void on_late(void *owner, enum session_end why, const char *reason)
 		target_enter(target, TARGET_BLOCKED, reason);
 	else
 		enter_silent(target);
-	if (target->reopen || leaves_after_poll(target))
+	if (target->reopen || target_leaves_after_poll(target))
 		reopen_later(target);
 	attempt_failed(target,
 		       why == SESSION_END_BLOCKED ? TARGET_FAILURE_BLOCKED : TARGET_FAILURE_TIMEOUT,
@@ -619,7 +619,7 @@ static void target_open(struct target *target)
 bool target_rests_for_captures(const struct target *target)
 {
 	return (target->session.runtime != NULL && target->session.runtime->alone) ||
-	       leaves_after_poll(target);
+	       target_leaves_after_poll(target);
 }
 
 static void on_timer(void *owner)

@@ -203,6 +203,9 @@ void target_set_capturing(struct target *target, bool capturing);
  */
 bool target_rests_for_captures(const struct target *target);
 
+/* It is connected to for each poll anew. */
+bool target_leaves_after_poll(const struct target *target);
+
 const char *target_state_name(enum target_state state);
 const char *target_failure_name(enum target_failure failure);
 

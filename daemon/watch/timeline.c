@@ -5,12 +5,10 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "util/clock.h"
 #include "util/err.h"
 #include "watch/sampling.h"
 
 #define DURATION_DEFAULT_NS (10 * NS_PER_S)
-#define DURATION_MAX_NS     (300 * NS_PER_S)
 
 uint64_t timeline_duration_ns(const struct sampling_settings *sampling)
 {
@@ -19,7 +17,7 @@ uint64_t timeline_duration_ns(const struct sampling_settings *sampling)
 
 int timeline_check_duration(const struct sampling_settings *sampling, struct err *err)
 {
-	if (timeline_duration_ns(sampling) <= DURATION_MAX_NS)
+	if (timeline_duration_ns(sampling) <= TRACKING_MAX_NS)
 		return 0;
 	return err_set(err, -EINVAL,
 		       "a timeline lasts at most 5m: the program is several times "

@@ -9,9 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "conf/option.h"
+#include "util/clock.h"
 
 struct err;
 struct sampling_settings;
+
+/* For how long V8 may be made to track objects, for a timeline or for the ids of a series. */
+#define TRACKING_MAX_NS (300 * NS_PER_S)
 
 struct timeline_settings {
 	bool stacks;

@@ -24,7 +24,7 @@ _heapwatchctl() {
 	local members='id name kind target isolate address runtime runtime_version engine
 		engine_version pid rule cause heap_used_bytes heap_limit_bytes started_wall_ms
 		duration_ns pause_ns size_bytes file_bytes sha256 redact compress encrypt recipients
-		scripts_name series pinned source received_bytes verdict'
+		scripts_name series ids pinned source received_bytes verdict'
 
 	COMPREPLY=()
 	case $prev in

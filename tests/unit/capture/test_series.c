@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/tracking.h"
 #include "fake_inspector.h"
 #include "json/tree.h"
 #include "json/write.h"
@@ -19,6 +20,7 @@
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/log.h"
+#include "util/str.h"
 
 static const char text[] = "{\"snapshot\":{\"meta\":{}},\"nodes\":[1,2,3],\"strings\":[]}";
 
@@ -198,6 +200,188 @@ Test(series, only_so_many)
 	cr_expect_not_null(strstr(err.text, "series"), "%s", err.text);
 }
 
+/* ---- with exact ids: until the end V8 is not told to stop tracking ---- */
+
+static const struct series_settings exact = { .count = 3,
+					      .spacing_ns = SPACING_NS,
+					      .ids = SERIES_IDS_EXACT };
+static const char disable[] = "HeapProfiler.disable";
+static char no_verdict[256];
+
+static void on_no_verdict(void *owner, const char *series, const char *why)
+{
+	(void)owner;
+	(void)series;
+	str_copy(no_verdict, sizeof(no_verdict), why);
+}
+
+static void ask_exact(char id[CAPTURE_ID_MAX], const struct rule_guards *guards)
+{
+	const struct capture_request request = { .target_id = target->id,
+						 .guards = guards,
+						 .series = &exact };
+
+	scene.captures.on_no_verdict = on_no_verdict;
+	cr_assert_eq(captures_request(&scene.captures, &request, id, NULL), 0);
+	cr_assert(scene_settle(&scene));
+	cr_assert_eq(scene.spool.files, 1);
+	cr_assert_eq(tracking_n(&scene.captures), 1);
+	cr_assert_eq(fake_heard(fake, disable), 0);
+	cr_assert_str_eq(tracking_series(&scene.captures, target->id), id);
+}
+
+/* So many connections have been left, each with the words. */
+static void expect_left(unsigned n)
+{
+	for (int i = 0; i < 200 && tracking_n(&scene.captures) > 0; i++)
+		loop_turn(&scene.loop, 100);
+	cr_expect_eq(tracking_n(&scene.captures), 0);
+	cr_expect_eq(fake_heard(fake, disable), n);
+	cr_expect(list_empty(&scene.captures.series));
+}
+
+Test(series, exact_ids_are_kept_to_the_last)
+{
+	char id[CAPTURE_ID_MAX];
+	uint64_t now_ns = clock_mono_ns();
+
+	ask_exact(id, NULL);
+	cr_expect_leq(tick(now_ns), NS_PER_S, "looked at each second");
+	tick(now_ns + SPACING_NS + NS_PER_S);
+	cr_expect_eq(scene.spool.files, 2);
+	cr_expect_eq(tracking_n(&scene.captures), 2);
+	cr_expect_eq(fake_heard(fake, disable), 0);
+	tick(now_ns + 2 * SPACING_NS + 2 * NS_PER_S);
+	cr_expect_eq(scene.spool.files, 3);
+	expect_left(3);
+	for (unsigned i = 0; i < 3; i++)
+		cr_expect_str_eq(nth(i)->ids, "exact");
+	cr_expect_str_eq(no_verdict, "");
+}
+
+Test(series, exact_ids_end_with_a_refusal)
+{
+	static const struct rule_guards guards = {
+		.safety = { .has_max_heap = true, .max_heap_bytes = 100, .has_headroom = true }
+	};
+	char id[CAPTURE_ID_MAX];
+	uint64_t now_ns = clock_mono_ns();
+
+	ask_exact(id, &guards);
+	target_find_isolate(target, "main")->last.value[SAMPLE_HEAP_USED] = 101;
+	tick(now_ns + SPACING_NS + NS_PER_S);
+	expect_left(1);
+	cr_expect_not_null(strstr(no_verdict, "2 of 3: max_heap: "), "%s", no_verdict);
+}
+
+Test(series, exact_ids_end_when_their_time_is_over)
+{
+	char id[CAPTURE_ID_MAX];
+	uint64_t now_ns = clock_mono_ns();
+
+	ask_exact(id, NULL);
+	target->state = TARGET_DOWN;
+	tick(now_ns + 2 * SPACING_NS);
+	cr_expect_eq(tracking_n(&scene.captures), 1);
+	tick(now_ns + 2 * SPACING_NS + 60 * NS_PER_S);
+	expect_left(1);
+	cr_expect_not_null(strstr(no_verdict, "its time is over"), "%s", no_verdict);
+}
+
+/* Whatever becomes of the control thread's ticks. */
+Test(series, exact_ids_end_by_the_clock_of_the_connection)
+{
+	const struct capture_request request = { .target_id = target->id, .series = &exact };
+	char id[CAPTURE_ID_MAX];
+
+	scene.captures.on_no_verdict = on_no_verdict;
+	cr_assert_eq(captures_request(&scene.captures, &request, id, NULL), 0);
+	container_of(scene.captures.series.next, struct series_plan, link)->until_ns =
+		clock_mono_ns();
+	cr_assert(scene_settle(&scene));
+	expect_left(1);
+	cr_expect_not_null(strstr(no_verdict, "its time is over"), "%s", no_verdict);
+}
+
+Test(series, exact_ids_end_with_their_target)
+{
+	char id[CAPTURE_ID_MAX];
+
+	ask_exact(id, NULL);
+	scene_drop(target);
+	tracking_run(&scene.captures);
+	expect_left(1);
+	cr_expect_not_null(strstr(no_verdict, "the target is gone"), "%s", no_verdict);
+}
+
+Test(series, exact_ids_end_with_a_connection)
+{
+	char id[CAPTURE_ID_MAX];
+
+	ask_exact(id, NULL);
+	fake_stop(fake);
+	fake = fake_start(&script);
+	expect_left(0);
+	cr_expect_not_null(strstr(no_verdict, "the ids of objects are lost: "), "%s", no_verdict);
+}
+
+Test(series, exact_ids_end_with_captures)
+{
+	char id[CAPTURE_ID_MAX];
+
+	ask_exact(id, NULL);
+	captures_fini(&scene.captures);
+	cr_expect_eq(fake_heard(fake, disable), 1);
+}
+
+Test(series, exact_ids_do_not_outlive_the_daemon)
+{
+	const struct capture_request request = { .isolate = "main", .series = &exact };
+	struct tree *root;
+
+	scene.captures.on_no_verdict = on_no_verdict;
+	cr_assert_eq(series_begin(&scene.captures, &request, "a", "0123"), 0);
+	root = scene_series(&scene);
+	series_forget_all(&scene.captures);
+	cr_assert_eq(series_read(&scene.captures, root), 0);
+	tree_free(root);
+	cr_assert(!list_empty(&scene.captures.series));
+	cr_expect_eq(tick(clock_mono_ns()), UINT64_MAX);
+	cr_expect(list_empty(&scene.captures.series));
+	cr_expect_not_null(strstr(no_verdict, "heapwatchd was restarted"), "%s", no_verdict);
+}
+
+/* Each of the first two captures may come to have a connection. */
+Test(series, only_so_many_with_exact_ids)
+{
+	const struct capture_request request = { .target_id = target->id, .series = &exact };
+	const struct capture_request other = { .target_id = target->id, .series = &three };
+
+	for (unsigned i = 0; i < TRACKED_MAX / 2; i++)
+		cr_assert_eq(series_begin(&scene.captures,
+					  &(struct capture_request){ .isolate = "main",
+								     .series = &exact },
+					  "a", "0123"),
+			     0);
+	cr_expect_eq(captures_request(&scene.captures, &request, NULL, NULL), REFUSAL_QUEUE);
+	cr_expect_eq(captures_request(&scene.captures, &other, NULL, NULL), 0);
+}
+
+Test(series, others_wait_for_the_end_of_exact_ids)
+{
+	const struct capture_request one = { .target_id = target->id, .isolate = "main" };
+	char id[CAPTURE_ID_MAX];
+	struct err err = { .text = "" };
+
+	ask_exact(id, NULL);
+	cr_expect_eq(captures_request(&scene.captures, &one, NULL, &err), REFUSAL_BUSY);
+	cr_expect_not_null(strstr(err.text, id), "%s", err.text);
+	cr_expect(series_cancel(&scene.captures, id));
+	expect_left(1);
+	cr_expect_eq(captures_request(&scene.captures, &one, NULL, &err), 0);
+	cr_expect(scene_settle(&scene));
+}
+
 /* ---- which there is ---- */
 
 static void expect_newest(const char *isolate, const char *rule, const char *expected)
@@ -347,6 +531,8 @@ Test(series, what_makes_no_sense_is_left_out)
 		unsigned n;
 	} cases[] = {
 		{ times, "", 1 },
+		{ times, ",\"ids\":\"exact\"", 1 },
+		{ times, ",\"ids\":true", 0 },
 		{ times, ",\"redact\":\"all\"", 1 },
 		{ times, ",\"redact\":\"most\"", 0 },
 		{ times, ",\"redact\":1", 0 },

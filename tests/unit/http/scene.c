@@ -53,6 +53,7 @@ static void prepare_captures(struct view_scene *scene)
 	link_init(&captures->ended);
 	link_init(&captures->counters);
 	link_init(&captures->history);
+	link_init(&captures->tracked);
 	histogram_init(&captures->duration, bounds, 2);
 	histogram_init(&captures->pause, bounds, 2);
 	histogram_init(&captures->size, bounds, 2);

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "capture/tracking.h"
 #include "client.h"
 #include "http/metric_table.h"
 #include "http/prom.h"
@@ -341,9 +342,11 @@ Test(prom, every_family_can_appear)
 	struct spool_entry entry = {
 		.manifest = { .target = "a", .analysis = { .verdict = { .state = "leak" } } },
 	};
+	struct tracked tracked = { .target_id = target->id };
 	struct buf buf;
 
 	target_answer(target);
+	list_append(&scene.captures.tracked, &tracked.link);
 	otlp.success_wall_ms = 1;
 	scene.view.otlp = &otlp;
 	target->process = (struct process_stats){ .present = true,
@@ -392,6 +395,7 @@ Test(prom, every_family_can_appear)
 		cr_expect_not_null(strstr(buf_text(&buf), desc->help), "%s", desc->name);
 	}
 	buf_fini(&buf);
+	link_remove(&tracked.link);
 	link_remove(&entry.link);
 	scene.spool.files--;
 	link_init(&scene.alerts.list);

@@ -592,6 +592,23 @@ Test(rule_load, bad_actions)
 		{ ACTION "{capture: snapshot, series: {count: 2, growth: 20%, at_deadline: no}}\n",
 		  "r.yaml:7:72: " AT
 		  ".actions[0].series.at_deadline: 'no' is not one of take, give_up\n" },
+		{ ACTION "{capture: snapshot, series: {count: 3, ids: exact}}\n",
+		  "r.yaml:7:51: " AT
+		  ".actions[0].series.ids: exact ids are kept for at most 5m, and 3 snapshots 10m "
+		  "apart take 20m: the program is several times slower meanwhile\n" },
+		{ ACTION "{capture: snapshot, series: {count: 2, spacing: 301s, ids: exact}}\n",
+		  "r.yaml:7:66: " AT
+		  ".actions[0].series.ids: exact ids are kept for at most 5m, and 2 snapshots 5m1s "
+		  "apart take 5m1s: the program is several times slower meanwhile\n" },
+		{ ACTION "{capture: snapshot, series: {count: 1, spacing: 10s, ids: exact}}\n",
+		  "r.yaml:7:65: " AT
+		  ".actions[0].series.ids: exact ids go with a count of 2 or more\n" },
+		{ ACTION "{capture: snapshot, series: {count: 2, growth: 20%, ids: exact}}\n",
+		  "r.yaml:7:64: " AT
+		  ".actions[0].series.ids: exact ids do not go with growth, which takes as long as "
+		  "it takes: the program is several times slower meanwhile\n" },
+		{ ACTION "{capture: snapshot, series: {count: 2, ids: some}}\n",
+		  "r.yaml:7:51: " AT ".actions[0].series.ids: 'some' is not one of any, exact\n" },
 		{ ACTION "{capture: snapshot, redact: some}\n",
 		  "r.yaml:7:35: " AT ".actions[0].redact: 'some' is not one of none, strings, all "
 		  "(did you mean 'none'?)\n" },
