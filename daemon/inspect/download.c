@@ -85,6 +85,11 @@ bool download_can_peek(const struct runtime *runtime)
 	return runtime->dialect->snapshot_peek != NULL;
 }
 
+bool download_samples_collect(const struct runtime *runtime)
+{
+	return runtime == NULL || runtime->format == SNAPSHOT_V8;
+}
+
 static void set_peek(struct download *download, bool possible)
 {
 	const struct download_request *request = download->request;
