@@ -12,9 +12,11 @@
 #include <string.h>
 
 #include "capture/account.h"
+#include "capture/continuous.h"
 #include "capture/guard.h"
 #include "capture/step.h"
 #include "capture/support.h"
+#include "inspect/download.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/rand.h"
@@ -49,13 +51,13 @@ uint64_t collection_wait_ns(const struct captures *captures, const struct target
 	return interval_ns - since_ns;
 }
 
-static enum capture_refusal judge_interval(const struct captures *captures,
-					   const struct target *target, struct err *err)
+/* Of a collection that is to come after so long, where none may for wait_ns. */
+static enum capture_refusal judge_wait(const struct captures *captures, uint64_t wait_ns,
+				       uint64_t after_ns, struct err *err)
 {
-	uint64_t wait_ns = collection_wait_ns(captures, target);
 	char left[STR_UNIT_MAX], all[STR_UNIT_MAX];
 
-	if (wait_ns == 0)
+	if (wait_ns <= after_ns)
 		return REFUSAL_NONE;
 	/* Whole seconds, rounded up: "0s left" would be a lie. */
 	wait_ns += NS_PER_S - 1;
@@ -90,11 +92,23 @@ enum capture_refusal collection_judge(const struct captures *captures, const str
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_target(target, request->isolate, err);
 	if (refusal == REFUSAL_NONE)
-		refusal = judge_interval(captures, target, err);
+		refusal = judge_wait(captures, collection_wait_ns(captures, target), 0, err);
 	if (refusal == REFUSAL_NONE && !request->force)
 		refusal = safety_judge(captures, target, request->isolate, CAPTURE_KIND_GC,
 				       request->guards, false, err);
 	return refusal;
+}
+
+enum capture_refusal collection_judge_profile(const struct captures *captures,
+					      const struct target *target, uint64_t duration_ns,
+					      struct err *err)
+{
+	if (!download_samples_collect(target->session.runtime))
+		return REFUSAL_NONE;
+	/* For which one of those that follow one another would end, and collect, first. */
+	if (continuous_is_there(captures, target->id))
+		return judge_wait(captures, captures->settings->gc_interval_ns, duration_ns, err);
+	return judge_wait(captures, collection_wait_ns(captures, target), duration_ns, err);
 }
 
 /* ---- from the request to the end ---- */

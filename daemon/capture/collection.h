@@ -40,6 +40,14 @@ enum capture_refusal collection_judge(const struct captures *captures, const str
 /* How long gc_interval still forbids one; 0: not. */
 uint64_t collection_wait_ns(const struct captures *captures, const struct target *target);
 
+/*
+ * The end of a sampling profile makes V8 collect too, so it counts as one: may a profile that lasts
+ * so long begin now? Only gc_interval is judged; the other guards are safety_judge()'s.
+ */
+enum capture_refusal collection_judge_profile(const struct captures *captures,
+					      const struct target *target, uint64_t duration_ns,
+					      struct err *err);
+
 /* The guards have agreed. 0 and the id (ret_id may be NULL); -errno. */
 int collection_accept(struct captures *captures, const struct target *target,
 		      const struct capture_request *request, char ret_id[CAPTURE_ID_MAX]);

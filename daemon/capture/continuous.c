@@ -6,6 +6,10 @@
  * What a profile says is then also what was allocated in its own time, and needs no subtraction.
  * Between two of them there are some milliseconds of which nothing is known.
  *
+ * The end of each makes V8 collect its garbage, and the guards of forced collections hold: where
+ * they would refuse one, there is no next profile. What has begun is ended once, whatever they say
+ * by then, for it can only be had so.
+ *
  * Each has a connection of its own, so that nothing is left on in the target whatever becomes of
  * us.
  */
@@ -17,6 +21,7 @@
 #include <string.h>
 
 #include "capture/account.h"
+#include "capture/collection.h"
 #include "capture/guard.h"
 #include "capture/job.h"
 #include "capture/step.h"
@@ -33,6 +38,9 @@ enum { STACK_DEPTH = 128 }; /* as sampling profiles have by default */
 /* One that fails is not tried again before. */
 #define RETRY_MAX_NS (60 * NS_PER_S)
 
+/* What forbids one is looked at again, for it may change at any time. */
+#define LOOK_NS NS_PER_S
+
 /* A program that cannot say that it waits for us to leave goes when we have left. */
 #define REST_NS NS_PER_S
 
@@ -43,6 +51,7 @@ struct continuous {
 	uint64_t target_id;
 	uint64_t due_ns; /* the next one, if nothing is in its way */
 	enum capture_refusal told; /* why there is none; REFUSAL_NONE: there are */
+	bool told_interval; /* that gc_interval holds them back */
 };
 
 static struct continuous *find(const struct captures *captures, uint64_t target_id)
@@ -178,6 +187,26 @@ static void refused(struct captures *captures, struct continuous *it, const stru
 	account_refused(captures, target->spec.name, request, refusal, why);
 }
 
+/*
+ * What would end too soon after another collection is put off: there are as many as gc_interval
+ * lets be, each of the length that is configured. Told once, not between any two of them.
+ */
+static bool put_off(struct captures *captures, struct continuous *it, const struct target *target,
+		    const struct capture_request *request)
+{
+	struct err why = { .text = "" };
+
+	if (collection_judge_profile(captures, target, request->sampling->duration_ns, &why) ==
+	    REFUSAL_NONE)
+		return false;
+	it->due_ns = clock_mono_ns() + LOOK_NS;
+	if (!it->told_interval)
+		account_refused(captures, target->spec.name, request, REFUSAL_GC_INTERVAL,
+				why.text);
+	it->told_interval = true;
+	return true;
+}
+
 static void ask(struct captures *captures, struct continuous *it, const struct target *target)
 {
 	const struct isolate *isolate = target_main_isolate(target);
@@ -196,13 +225,16 @@ static void ask(struct captures *captures, struct continuous *it, const struct t
 		.continuous = true,
 	};
 	struct err why = { .text = "" };
-	int r = request_quietly(captures, &request, NULL, &why);
+	int r;
 
+	if (put_off(captures, it, target, &request))
+		return;
+	r = request_quietly(captures, &request, NULL, &why);
 	if (r == 0) {
 		it->told = REFUSAL_NONE;
 		return;
 	}
-	it->due_ns = clock_mono_ns() + NS_PER_S;
+	it->due_ns = clock_mono_ns() + LOOK_NS;
 	if (r > 0)
 		refused(captures, it, target, &request, (enum capture_refusal)r, why.text);
 	else

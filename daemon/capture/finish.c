@@ -77,6 +77,8 @@ static void leave_target(struct captures *captures, struct capture *capture)
 	if (capture->job->source != JOB_FROM_TARGET)
 		return;
 	finish_hold(captures, capture, false);
+	if (target != NULL && capture->job->stats.collected)
+		target->gc_forced_ns = clock_mono_ns();
 	if (!capture_kind_is_heap(capture->kind))
 		return;
 	if (capture->job->kept != NULL) {

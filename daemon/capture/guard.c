@@ -24,6 +24,7 @@
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/str.h"
+#include "watch/sampling.h"
 #include "watch/target.h"
 
 enum {
@@ -308,6 +309,15 @@ static enum capture_refusal judge_runtime(const struct target *target, const cha
 		str_format_bytes(max, runtime->heap_max), runtime->heap_max_why);
 }
 
+/* What the end of a profile makes V8 do is judged before its beginning. */
+static enum capture_refusal judge_end(const struct captures *captures, const struct target *target,
+				      int kind, uint64_t duration_ns, struct err *err)
+{
+	return kind == CAPTURE_KIND_SAMPLING
+		       ? collection_judge_profile(captures, target, duration_ns, err)
+		       : REFUSAL_NONE;
+}
+
 /* What the rule has done before. A later one of a series is not the rule's doing. */
 static enum capture_refusal judge_history(const struct captures *captures,
 					  const struct target *target,
@@ -348,6 +358,11 @@ static enum capture_refusal judge_taking(const struct captures *captures,
 		refusal = judge_target(target, request->isolate, err);
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_runtime(target, request->isolate, request->kind, err);
+	if (refusal == REFUSAL_NONE)
+		refusal = judge_end(captures, target, request->kind,
+				    request->sampling != NULL ? request->sampling->duration_ns
+							      : SAMPLING_DURATION_NS,
+				    err);
 	return refusal;
 }
 
@@ -436,6 +451,9 @@ enum capture_refusal guard_judge_again(const struct captures *captures, const st
 		refusal = judge_target(target, isolate, err);
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_runtime(target, isolate, capture->kind, err);
+	if (refusal == REFUSAL_NONE)
+		refusal = judge_end(captures, target, capture->kind, capture->samples.duration_ns,
+				    err);
 	return refusal;
 }
 

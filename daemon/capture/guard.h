@@ -26,9 +26,9 @@ enum capture_refusal guard_judge_again(const struct captures *captures, const st
 				       const struct capture *capture, struct err *err);
 
 /*
- * What protects the target (safety.c): quiet hours, uptime, heap, CPU, headroom. The heap does not
- * matter to a sampling profile, which takes no memory of it. fresh: read the process anew instead
- * of taking the last poll's word.
+ * What protects the target (safety.c): quiet hours, uptime, heap, CPU, headroom. A sampling profile
+ * takes no memory to speak of, but of V8 its end goes over the whole heap, as a forced collection
+ * does. fresh: read the process anew instead of taking the last poll's word.
  */
 enum capture_refusal safety_judge(const struct captures *captures, const struct target *target,
 				  const char *isolate, int kind, const struct rule_guards *guards,

@@ -81,9 +81,11 @@ const struct option_desc capture_options[] = {
 	  .def = "1m",
 	  .help = "Shortest time between two forced collections of garbage of one target, whoever "
 		  "asks: each stops the program, for 76 to 199 ms with 88 MB of small objects in "
-		  "V8. A look at a sampling profile that runs makes V8 collect, and is one of "
-		  "them. A "
-		  "collection before a snapshot (`gc_before`) does not count." },
+		  "V8. A look at a sampling profile and the end of one make V8 collect, and are "
+		  "such: a profile that would end before the time is over is not begun, be it "
+		  "one of continuous ones, so a `profile_interval` that is shorter leaves gaps, "
+		  "and one that is not longer leaves no time for other collections. A collection "
+		  "before a snapshot (`gc_before`) does not count." },
 	{ .name = "profile_sampling_interval",
 	  .type = OPTION_BYTES,
 	  .offset = AT(profile_sampling_bytes),

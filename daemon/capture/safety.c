@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "inspect/download.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/str.h"
@@ -325,6 +326,13 @@ bool safety_fits_beside(const struct captures *captures, const struct target *ta
 		need + of_group <= (double)cgroup_left_bytes(&subject.process.fullest_cgroup));
 }
 
+/* It stops the program for as long as its heap is large. */
+static bool stops_for_heap(const struct target *target, int kind)
+{
+	return capture_kind_is_heap(kind) || kind == CAPTURE_KIND_GC ||
+	       (kind == CAPTURE_KIND_SAMPLING && download_samples_collect(target->session.runtime));
+}
+
 enum capture_refusal safety_judge(const struct captures *captures, const struct target *target,
 				  const char *isolate, int kind, const struct rule_guards *guards,
 				  bool fresh, struct err *err)
@@ -337,7 +345,7 @@ enum capture_refusal safety_judge(const struct captures *captures, const struct 
 
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_uptime(&all, &subject, err);
-	if (refusal == REFUSAL_NONE && (snapshot || kind == CAPTURE_KIND_GC))
+	if (refusal == REFUSAL_NONE && stops_for_heap(target, kind))
 		refusal = judge_heap(&all, &subject, err);
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_cpu(&all, &subject, err);

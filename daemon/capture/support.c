@@ -7,6 +7,7 @@
 #include "inspect/runtime.h"
 #include "util/err.h"
 #include "util/str.h"
+#include "watch/sampling.h"
 #include "watch/target.h"
 
 static enum capture_refusal refuse(const struct target *target, enum ability ability,
@@ -36,6 +37,22 @@ static enum capture_refusal judge_redact(const struct captures *captures,
 	if (!capture_kind_is_heap(request->kind) || level != REDACT_ALL)
 		return REFUSAL_NONE;
 	return refuse(target, ABILITY_REDACT_ALL, "redact: all", err);
+}
+
+/* One that is to last longer than its runtime bears. */
+static enum capture_refusal judge_samples(const struct target *target,
+					  const struct sampling_settings *sampling, struct err *err)
+{
+	const struct runtime *runtime = target->session.runtime;
+	uint64_t ns = sampling != NULL ? sampling->duration_ns : SAMPLING_DURATION_NS;
+	char wanted[STR_UNIT_MAX], max[STR_UNIT_MAX];
+
+	if (runtime == NULL || runtime->sampling_max_ns == 0 || ns <= runtime->sampling_max_ns)
+		return refuse(target, ABILITY_SAMPLING, "sampling", err);
+	return (enum capture_refusal)err_set(
+		err, REFUSAL_UNSUPPORTED, "sampling for %s: %s bears at most %s: %s",
+		str_format_duration(wanted, ns), runtime->name,
+		str_format_duration(max, runtime->sampling_max_ns), runtime->sampling_max_why);
 }
 
 static bool is_worker(const struct target *target, const char *isolate)
@@ -73,7 +90,7 @@ enum capture_refusal support_judge(const struct captures *captures, const struct
 	    refuse(target, ABILITY_CONTINUOUS, "continuous profiles", err) != REFUSAL_NONE)
 		return REFUSAL_UNSUPPORTED;
 	if (request->kind == CAPTURE_KIND_SAMPLING)
-		return refuse(target, ABILITY_SAMPLING, "sampling", err);
+		return judge_samples(target, request->sampling, err);
 	if (request->kind == CAPTURE_KIND_TIMELINE &&
 	    refuse(target, ABILITY_TIMELINE, "timeline", err) != REFUSAL_NONE)
 		return REFUSAL_UNSUPPORTED;

@@ -14,8 +14,9 @@
  * (`node --heap-prof` is one who samples). An interval below 1 kills the program: ours is an
  * integer from the configuration, never below SAMPLING_INTERVAL_MIN.
  *
- * Leaving ends the sampling too, so a program is not left with it whatever becomes of us. It does
- * not track object ids, so HeapProfiler.disable, which would take those of others, is not said.
+ * Leaving ends the sampling too, so a program is not left with it whatever becomes of us; what is
+ * cancelled is ended so, unless an answer is owed. It does not track object ids, so
+ * HeapProfiler.disable, which would take those of others, is not said.
  */
 
 #include "inspect/cdp_sampling.h"
@@ -151,6 +152,7 @@ static int woken(struct download *download)
 	struct cdp_sampling *state = state_of(download);
 
 	state->asked_ns = clock_mono_ns();
+	download->stats->collected = true;
 	return cdp_capture_ask(download, stop_method, NULL, &state->stop_id);
 }
 
@@ -167,12 +169,16 @@ static int overdue(struct download *download)
 	return download_blocked(download);
 }
 
+/* To be asked to stop would make it collect its garbage, for a profile that nobody wants. */
 static int finish(struct download *download)
 {
 	struct cdp_capture *capture = download->state;
+	const struct cdp_sampling *state = &capture->sampling;
+	bool owes = state->start_id != 0 || state->peek_id != 0 || state->stop_id != 0;
 
-	if (!capture->sampling.started)
+	if (!state->started || !owes)
 		return 0;
+	download->stats->collected = true;
 	return cdp_capture_ask(download, stop_method, NULL, &capture->last_id);
 }
 

@@ -86,6 +86,11 @@ bool download_can_peek(const struct runtime *runtime)
 	return runtime->dialect->snapshot_peek != NULL;
 }
 
+bool download_samples_collect(const struct runtime *runtime)
+{
+	return runtime == NULL || runtime->format == SNAPSHOT_V8;
+}
+
 static void set_peek(struct download *download, bool possible)
 {
 	const struct download_request *request = download->request;
@@ -348,6 +353,21 @@ static int on_silence(struct download *download)
 	return dialect->snapshot_woken(download);
 }
 
+/* Where nothing of it went out the conversation can go on, and the profile does. */
+static int ask_peek(struct download *download)
+{
+	int r = download->request->runtime->dialect->snapshot_peek(download);
+
+	if (r == 0 || r == -ECANCELED || download->wire.torn)
+		return r;
+	download->broken = false;
+	download_began(download);
+	*download->err = (struct err){ 0 };
+	download_peeked(download, r == -ETIMEDOUT ? "the target does not take the request"
+						  : "the request could not be sent");
+	return 0;
+}
+
 /* What made cancel_fd readable was a wish, and what came of it. One that comes too late is none. */
 static bool is_peek(struct download *download, int *ret)
 {
@@ -362,7 +382,7 @@ static bool is_peek(struct download *download, int *ret)
 	if (download->wake_ns == 0)
 		download_peeked(download, "the profile is ending, and will be whole");
 	else
-		*ret = request->runtime->dialect->snapshot_peek(download);
+		*ret = ask_peek(download);
 	return true;
 }
 

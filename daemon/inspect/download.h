@@ -125,6 +125,7 @@ struct download_stats {
 	uint64_t
 		sampled_ns; /* for how long a profile that ended early was sampled; 0: it did not */
 	char leftover[64]; /* name of the file the runtime has left behind for it; "": none */
+	bool collected; /* the end of a profile: it has collected its garbage, or was asked to */
 	bool asked; /* for the snapshot: from then on the target may stand still for it */
 };
 
@@ -157,6 +158,9 @@ int download_keep(struct download_kept *kept, int cancel_fd, uint64_t until_ns, 
 
 /* Can a profile of this runtime be had before its end? */
 bool download_can_peek(const struct runtime *runtime);
+
+/* Does reading a profile of this runtime (NULL: as if it did) make it collect its garbage? */
+bool download_samples_collect(const struct runtime *runtime);
 
 /* ---- for dialects ---- */
 

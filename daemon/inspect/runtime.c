@@ -9,6 +9,7 @@
 #include "inspect/sample.h"
 #include "inspect/webkit.h"
 #include "json/tree.h"
+#include "util/clock.h"
 #include "util/str.h"
 
 /* What more than one of them cannot give. */
@@ -151,6 +152,9 @@ static const struct runtime firefox = {
 	.dialect = &dialect_rdp,
 	.program = "firefox",
 	.format = SNAPSHOT_GECKO,
+	.sampling_max_ns = 300 * NS_PER_S,
+	.sampling_max_why = "its log of allocations makes a tab many times slower, and more so the "
+			    "longer it is kept",
 	.cannot = {
 		[ABILITY_WORKERS] = "it tells nothing of their heaps",
 		[ABILITY_CONTINUOUS] = "its log of allocations makes a tab half as fast, "

@@ -61,6 +61,10 @@ struct runtime {
 	uint64_t heap_max;
 	const char *heap_max_why;
 
+	/* A sampling profile that lasts longer does harm; 0: no limit but the option's. */
+	uint64_t sampling_max_ns;
+	const char *sampling_max_why;
+
 	/* Why a forced collection has not begun in time; NULL: its event loop is blocked. */
 	const char *collects_late;
 

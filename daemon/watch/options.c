@@ -213,8 +213,10 @@ const struct option_desc poll_options[] = {
 	  .check = check_profile_interval,
 	  .def = "0s",
 	  .help = "Profile continuously what the main isolate allocates, a profile for each "
-		  "interval; 0 is never. RUNTIMES.md says which runtimes can, and what it costs "
-		  "the target." },
+		  "interval; 0 is never. The end of each makes V8 collect its garbage: there is "
+		  "none "
+		  "where `max_heap` forbids that, and but one in `capture.gc_interval`. "
+		  "RUNTIMES.md says which runtimes can, and what it costs the target." },
 	{ 0 },
 };
 

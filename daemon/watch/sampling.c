@@ -69,7 +69,7 @@ const struct option_desc sampling_options[] = {
 	  .max = 3600 * NS_PER_S,
 	  .def = "60s",
 	  .help = "Of `sampling` and `timeline`: for how long. Of `timeline` 10s if not given, "
-		  "and at most 5m." },
+		  "and at most 5m, as of `sampling` in Firefox." },
 	{ .name = "interval",
 	  .type = OPTION_BYTES,
 	  .offset = AT(interval_bytes),

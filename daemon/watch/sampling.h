@@ -29,5 +29,8 @@ extern const struct option_desc sampling_options[];
 /* Add a word to the formats. 0; -EINVAL with the reason in err; -ENOMEM. */
 int sampling_add_format(struct sampling_settings *settings, const char *word, struct err *err);
 
+/* How long one lasts of which nothing is said. */
+#define SAMPLING_DURATION_NS (60 * UINT64_C(1000000000))
+
 /* The bits; 0 never: without a word it is the first. */
 unsigned sampling_formats(const struct sampling_settings *settings);

@@ -111,7 +111,8 @@ struct target {
 
 	struct collection collection; /* forced, under way */
 	char gc_untold[SESSION_GC_REASON_MAX]; /* why nothing is told of collections; "": it is */
-	uint64_t gc_forced_ns; /* monotonic, when the last one was begun; 0: none was */
+	uint64_t gc_forced_ns; /* monotonic, when the last one was begun, or a profile of V8 had
+				  ended; 0: none was */
 	bool up; /* the last poll succeeded */
 	bool capturing;
 	uint64_t capture_pause_ns; /* longest time without an answer during the running capture */

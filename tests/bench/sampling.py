@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """What a sampling profile does to its target while it lasts: the throughput of a Node that allocates,
-before, during and after, in short turns, so that what else the machine does falls on all three. At last
-the same of continuous profiles, switched on and off."""
+before, during and after, in short turns, so that what else the machine does falls on all three; the
+same of continuous profiles, switched on and off. At last how long it stands still when a profile is
+read, and when it is only left, beside heaps of small objects: V8 collects all garbage to read one."""
 
 from setting import Setting, arguments, node, row, until
 
@@ -15,7 +16,7 @@ from lab.daemon import static_config
 
 MAJORS = ",".join(map(str, node.MAJORS))
 MEGABYTES = 20
-
+SAMPLING = 512 << 10
 
 SECTIONS = {"capture": {"guards": {"headroom": 0}}, "poll": {}}
 
@@ -93,14 +94,68 @@ def measure(target, options, interval, objects):
     tell(f"{interval}, {objects}", during, after)
 
 
+# ---- how long it stands still ----
+
+def idle(client):
+    del client
+    time.sleep(0.2)
+
+
+def collected(client):
+    client.call("HeapProfiler.collectGarbage")
+
+
+def looked_at(client):
+    client.call("HeapProfiler.startSampling", samplingInterval=SAMPLING)
+    client.call("HeapProfiler.getSamplingProfile")
+    client.close()
+
+
+def stopped(client):
+    client.call("HeapProfiler.startSampling", samplingInterval=SAMPLING)
+    client.call("HeapProfiler.stopSampling")
+
+
+def left(client):
+    """Whoever samples and goes has ended it, and has no profile."""
+    client.call("HeapProfiler.startSampling", samplingInterval=SAMPLING)
+    client.close()
+    time.sleep(0.2)
+
+
+def pause_ms(target, act):
+    """The longest time the program, which wants to run every 10 ms, could not, while that was done."""
+    pulse = r"^pulse \S+ \S+ \S+ (\S+)"
+    with Client(target.port, limit_s=120) as client:
+        client.call("HeapProfiler.enable")
+        target.nudge(pulse)
+        act(client)
+        return float(target.nudge(pulse)[1])
+
+
+def measure_pauses(setting, options, major, megabytes):
+    target = setting.node(major, "pulse", megabytes, "objects", limit_s=600,
+                          flags=[f"--max-old-space-size={2 * megabytes + 512}"])
+    for act in (idle, collected, looked_at, stopped, left):
+        pauses = sorted(pause_ms(target, act) for _ in range(options.rounds))
+        row(f"{megabytes} MiB of objects, {act.__name__.replace('_', ' ')}: ms, median (each)",
+            f"{statistics.median(pauses):.0f} ({' '.join(f'{p:.0f}' for p in pauses)})")
+    target.process.stop()
+
+
 def main():
     options = arguments(__doc__, majors=(MAJORS, "Node versions"), rounds=(7, "profiles each"),
                         span=(1.5, "seconds of each turn"), profile=(1.0, "seconds of each "
                         "continuous profile"), objects=("live,all", "of single profiles"),
-                        intervals=("32KiB,512KiB", "bytes between samples"))
+                        intervals=("32KiB,512KiB", "bytes between samples"),
+                        heaps=("200,1000,2000", "MiB of small objects"))
     for major in map(int, options.majors.split(",")):
         with Setting(options) as setting:
             print(f"Node {major}")
+            for megabytes in map(int, filter(None, options.heaps.split(","))):
+                measure_pauses(setting, options, major, megabytes)
+            if not options.intervals:
+                continue
             target = Target(setting, major)
             for interval in options.intervals.split(","):
                 for objects in filter(None, options.objects.split(",")):

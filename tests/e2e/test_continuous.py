@@ -12,9 +12,11 @@ from lab.chromium import Chromium, isolate
 from lab.ctl import Ctl
 from lab.daemon import PLAIN, POLL, static_config
 from lab.deno import Deno
+from lab.gc import force
 from lab.wait import until
 
-CAPTURE = dict(PLAIN, profile_sampling_interval="8KiB", guards={"headroom": 3})
+# The end of each makes V8 collect, which it may do once in gc_interval.
+CAPTURE = dict(PLAIN, profile_sampling_interval="8KiB", guards={"headroom": 3}, gc_interval="1s")
 ALWAYS = "1h"
 
 # What is allocated makes 5700 samples: the deviation is 1.3 %, and this is five of it and the gap
@@ -140,8 +142,20 @@ def test_another_capture_comes_first(start_node, watch, major):
         wait_sampling(daemon, client)
 
         # A collection of garbage needs no other to leave.
-        assert daemon.post("/api/v1/targets/app/gc").status == 200
+        until(lambda: force(daemon).status == 200, lambda: f"its turn: {force(daemon).text}")
         assert is_sampling(client) and len(ready(daemon)) == 3
+
+
+def test_a_profile_that_would_be_refused_ends_none(start_node, watch):
+    """For a person's own, the one under way would end, and V8 collect: that counts for gc_interval."""
+    node = start_node(24, "allocate")
+    daemon = watch(app=node.address, sections=sections(ALWAYS, dict(CAPTURE, gc_interval="1h")))
+    with Client(node.port) as client:
+        wait_sampling(daemon, client)
+        daemon.wait_up("app")
+        answer = daemon.post("/api/v1/targets/app/captures?kind=sampling&duration=59m")
+        assert answer.status == 429 and "gc_interval: 1h left of 1h" in answer.text
+        assert is_sampling(client) and daemon.api("/captures")["running"] and not ready(daemon)
 
 
 def test_the_page_of_a_target(start_node, watch):
@@ -210,6 +224,40 @@ def test_on_and_off(start_node, start_daemon):
         assert top(path_of(daemon, profile))["functions"][0]["function"] == "waste"
 
 
+def test_the_guards_of_collections_hold(start_node, start_daemon):
+    """The end of each makes V8 collect: where that is forbidden there is none, which is told once."""
+    node = start_node(24, "allocate")
+
+    def config(**capture):
+        return static_config({"app": node.address}, poll=dict(POLL, profile_interval="1s"),
+                             capture=dict(CAPTURE, **capture))
+
+    def told(reason):
+        return daemon.value("heapwatch_captures_suppressed_total", target="app", reason=reason) or 0
+
+    def still(reason):
+        """Not begun, and not told again, though it was due several times."""
+        until(lambda: not daemon.api("/captures")["running"], "the last is there")
+        n, polls = len(ready(daemon)), daemon.value("heapwatch_polls_total", target="app")
+        until(lambda: daemon.value("heapwatch_polls_total", target="app") > polls + 4, "polls")
+        assert told(reason) == 1 and len(ready(daemon)) == n and not daemon.api("/captures")["running"]
+    daemon = start_daemon(config(guards={"headroom": 3, "max_heap": "1MiB"}))
+    until(lambda: told("max_heap"), lambda: f"it is told; log:\n{daemon.tail()}")
+    still("max_heap")
+    refused, = daemon.api("/captures")["refused"]
+    assert refused["text"].startswith("max_heap: the heap uses")
+
+    reload(daemon, config())
+    wait_profiles(daemon, 2)
+    assert told("gc_interval") == 0
+    reload(daemon, config(gc_interval="1h"))
+    until(lambda: told("gc_interval"), lambda: f"it is told; log:\n{daemon.tail()}")
+    still("gc_interval")
+
+    reload(daemon, config())
+    wait_profiles(daemon, len(ready(daemon)) + 1)
+
+
 def test_the_daemon_stops(start_node, watch):
     node = start_node(24, "allocate")
     daemon = watch(app=node.address, sections=sections(ALWAYS))
@@ -249,8 +297,12 @@ def test_deno(nursery, watch, tmp_path):
     with Client(deno.port) as client:
         wait_sampling(daemon, client)
         deno.grow()
-    manifests = wait_profiles(daemon, 2)
-    first = top(*[path_of(daemon, m) for m in manifests])["functions"][0]
+        manifests = wait_profiles(daemon, 2)
+        wait_sampling(daemon, client)
+    assert all(m["continuous"] == 1 and m["runtime"] == "deno" for m in manifests)
+    table = top(*[path_of(daemon, m) for m in manifests])
+    assert table["what"] == "allocated" and table["duration_seconds"] == 2 * len(manifests)
+    first = table["functions"][0]
     assert first["function"] in ("KnownThing", "grow") and first["url"].endswith("deno.js")
 
 

@@ -3,6 +3,7 @@ collector counts within what sampling can tell, other tools read the files, and 
 as it was."""
 
 import json
+import re
 
 import pytest
 
@@ -13,6 +14,7 @@ from lab.ctl import Ctl
 from lab.daemon import PLAIN
 from lab.deno import Deno
 from lab.firefox import Firefox
+from lab.gc import force, forced
 from lab.wait import until
 from lab.workerd import Workerd
 
@@ -24,7 +26,10 @@ SUM_ERROR = 0.11
 # A quarter of them is keepFew's, whose share of the whole deviates by 4 %.
 SHARE_ERROR = 0.2
 
-GUARDED = dict(PLAIN, guards={"headroom": 3, "max_heap": "1MiB"})  # which are for snapshots
+HEADROOM = dict(PLAIN, guards={"headroom": 3})  # which is for snapshots
+# And what is for all that goes over the whole heap.
+GUARDED = dict(PLAIN, guards={"headroom": 3, "max_heap": "1MiB"})
+COLLECTED = r"Mark-Compact"  # of --trace-gc
 
 
 def files(daemon, ending):
@@ -70,9 +75,19 @@ def kept_bytes(node):
     return int(node.nudge(r"^kept (\d+)")[1])
 
 
+def check_go(packed, table, column):
+    """`go tool pprof` finds the sum and the first functions that ours finds."""
+    counted = "samples" if table["counted"] == "samples" else column.replace("space", "objects")
+    for name, sums in ((column, "self_bytes"), (counted, "self_count")):
+        told = readers.go_pprof(packed, name)
+        assert told["type"] == name
+        assert told["functions"][:2] == [(row["function"], row[sums]) for row in table["functions"][:2]]
+    assert readers.go_pprof(packed, column)["total"] == table["bytes"]
+
+
 def test_live_objects(start_node, watch, major):
     node = start_node(major, "allocate")
-    daemon = watch(app=node.address, sections={"capture": GUARDED})
+    daemon = watch(app=node.address, sections={"capture": HEADROOM})
     daemon.wait_up("app")
     with Client(node.port) as client:
         profile, kept = sample(daemon, client, lambda: kept_bytes(node),
@@ -100,6 +115,7 @@ def test_live_objects(start_node, watch, major):
     assert {name: read["self"][name][1] for name in KEPT} == {n: seen["self"][n] for n in KEPT}
     assert read["self"]["keepMany"][0] == first["self_count"]
     assert read["duration"] == 3 * 10**9 and read["depth"] == seen["depth"]
+    check_go(packed, table, "inuse_space")
 
     manifests = {m["format"]: m for m in daemon.api("/captures")["ready"]}
     assert set(manifests) == {"heapprofile", "pb.gz"}
@@ -112,13 +128,21 @@ def test_all_objects(start_node, watch, major):
     daemon = watch(app=node.address, sections={"capture": PLAIN})
     daemon.wait_up("app")
     with Client(node.port) as client:
-        profile, kept = sample(daemon, client, lambda: kept_bytes(node), objects="all")
+        profile, kept = sample(daemon, client, lambda: kept_bytes(node), objects="all",
+                               format=["heapprofile", "pprof"])
     table = top(profile)
     assert table["what"] == "allocated"
     assert [row["function"] for row in table["functions"][:3]] == ["waste", *KEPT]
     own = self_bytes(profile)
     # waste() makes 30000 of the arrays of which 16000 are kept.
     assert own["waste"] == pytest.approx(kept * 30 / 16, rel=SUM_ERROR)
+    packed, = wait_files(daemon, ".pb.gz")
+    read = readers.pprof(packed)
+    assert read["columns"] == ["samples", "alloc_space"] and read["units"] == ["count", "bytes"]
+    assert read["default"] == "alloc_space" and read["period"] == INTERVAL
+    assert {name: read["self"][name][1] for name in ("waste", *KEPT)} == \
+        {name: own[name] for name in ("waste", *KEPT)}
+    check_go(packed, table, "alloc_space")
 
 
 def test_pages_of_chromium(nursery, watch, tmp_path, site):
@@ -212,17 +236,43 @@ def test_somebody_else_who_samples_is_left_alone(start_node, watch, major):
 
 
 def test_cancelled_it_is_switched_off(start_node, watch, major):
-    node = start_node(major, "allocate")
+    node = start_node(major, "allocate", flags=["--trace-gc"])
     daemon = watch(app=node.address, sections={"capture": PLAIN})
     daemon.wait_up("app")
     identity = ask(daemon, duration="1h").json()["data"]["id"]
     with Client(node.port) as client:
         until(lambda: is_sampling(client), "it samples")
+        node.process.wait_line(COLLECTED)  # for that question
+        mark = node.process.mark()
         assert daemon.get(f"/api/v1/captures/{identity}", method="DELETE").status == 202
+        ended = until(lambda: daemon.api("/captures")["failed"], "its end")
+        # Nobody wants the profile, so V8 need not collect for it, and that counts for nothing.
+        client.call("Runtime.evaluate", expression="console.log('so far')")
+        node.process.wait_line("^so far", since=mark)
+        assert node.process.count_lines(COLLECTED, since=mark) == 0
         until(lambda: not is_sampling(client), "it does not")
-    ended = until(lambda: daemon.api("/captures")["failed"], "its end")
     assert [(one["id"], one["reason"]) for one in ended] == [(identity, "cancelled")]
     assert not files(daemon, ".heapprofile")
+    forced(daemon)
+
+
+def test_it_is_judged_as_the_collection_at_its_end(start_node, watch, major):
+    node = start_node(major, "allocate", flags=["--trace-gc"])
+    daemon = watch(app=node.address, sections={"capture": GUARDED})
+    daemon.wait_up("app")
+    answer = ask(daemon, duration="1s")
+    assert answer.status == 409 and answer.json()["errorType"] == "guard"
+    assert answer.json()["error"].startswith("max_heap: the heap uses")
+    assert ask(daemon, duration="1s", force=True).status == 202
+    wait_files(daemon, ".heapprofile")
+    node.process.wait_line(COLLECTED)
+    answer = ask(daemon, duration="1s", force=True)
+    assert answer.status == 429 and re.fullmatch(r"gc_interval: (1m|\d+s) left of 1m",
+                                                 answer.json()["error"])
+    assert force(daemon, force=True).status == 429
+    # One that ends later may begin.
+    assert ask(daemon, duration="61s", force=True).status == 202
+    assert {r["reason"] for r in daemon.api("/captures")["refused"]} == {"max_heap", "gc_interval"}
 
 
 def test_a_program_that_exits_is_not_held(start_node, watch, major):
@@ -251,7 +301,7 @@ groups:
     actions:
     - {capture: sampling, duration: 1s, interval: 16KiB, format: [heapprofile, pprof]}
 """)
-    daemon = start_daemon({"poll": {"interval": "500ms", "timeout": "500ms"}, "capture": PLAIN,
+    daemon = start_daemon({"poll": {"interval": "500ms", "timeout": "500ms"}, "capture": dict(PLAIN, gc_interval="1s"),
                            "rule_files": [str(rules)],
                            "targets": [{"name": "app", "address": node.address}]})
     wait_files(daemon, ".pb.gz")
@@ -278,13 +328,15 @@ groups:
 def test_firefox_tells_all_allocations(nursery, watch, tmp_path):
     """It takes objects by chance, here one of sixteen, and each stands for so many."""
     firefox = Firefox(nursery, tmp_path / "program")
-    daemon = watch(app=firefox.address, sections={"capture": PLAIN})
+    daemon = watch(app=firefox.address, sections={"capture": GUARDED})
     daemon.wait_up("app")
     isolate_name = firefox.isolate
     until(lambda: daemon.value("heapwatch_heap_used_bytes", target="app", isolate=isolate_name),
           "the tab")
     firefox.evaluate("window.work = n => { for (let i = 0; i < n; i++) things.push({ i }); };"
                      "window.timer = setInterval(() => work(500), 50); 1")
+    long = ask(daemon, isolate=isolate_name, duration="301s")
+    assert long.status == 422 and "firefox bears at most 5m" in long.json()["error"]
     before = firefox.grow(0)
     assert ask(daemon, isolate=isolate_name, duration="4s", interval="1KiB",
                format="heapprofile,pprof").status == 202
@@ -301,4 +353,7 @@ def test_firefox_tells_all_allocations(nursery, watch, tmp_path):
     read = readers.pprof(packed)
     assert read["columns"] == ["alloc_objects", "alloc_space"]
     assert read["self"]["window.work"][0] == first["self_count"]
+    told = readers.go_pprof(packed, "alloc_space")
+    assert told["functions"][0] == ("window.work", first["self_bytes"])
+    assert told["total"] == table["bytes"]
     assert readers.devtools_profile(profile)["total"] == table["bytes"]

@@ -80,8 +80,8 @@ class Process:
             return None
         return self._wait(found, f"line {pattern!r}", limit_s)
 
-    def count_lines(self, pattern):
-        return sum(bool(re.search(pattern, line)) for line in self.lines)
+    def count_lines(self, pattern, since=0):
+        return sum(bool(re.search(pattern, line)) for line in self.lines[since:])
 
     def signal(self, number):
         os.kill(self.pid, number)

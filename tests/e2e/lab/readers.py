@@ -1,7 +1,9 @@
-"""Programs that read snapshots: Node's own JSON.parse, Chrome DevTools' loader, MemLab."""
+"""Programs that read snapshots and profiles: Node's own JSON.parse, Chrome DevTools' loader, MemLab,
+go tool pprof."""
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -77,3 +79,17 @@ def devtools_profile(path):
 def pprof(path):
     """A .pb.gz as pprof-format decodes it: {columns, units, self: {function: values}, ...}"""
     return _run(node.binary(24), TESTS / "devtools" / "pprof.js", path)
+
+
+def go_pprof(path, column):
+    """What `go tool pprof` says of a column of a .pb.gz: {type, total, functions: [(name, its own)]},
+    largest first."""
+    argv = ["/usr/lib/go-1.19/bin/go", "tool", "pprof", "-top", "-unit=B", "-nodefraction=0",
+            f"-sample_index={column}", str(path)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False,
+                          env=dict(node.environment(), HOME=str(path.parent)))
+    assert done.returncode == 0, f"{argv}: {done.stderr}"
+    total = re.search(r"of (\d+)B? total", done.stdout)[1]
+    rows = re.findall(r"^ *(\d+)B? +\S+% +\S+% +\d+B? +\S+%  (.+)$", done.stdout, re.M)
+    return {"type": re.search(r"^Type: (\S+)", done.stdout)[1], "total": int(total),
+            "functions": [(name, int(own)) for own, name in rows]}

@@ -6,11 +6,13 @@
 
 #include "capture/collection.h"
 #include "capture/step.h"
+#include "inspect/runtime.h"
 #include "scene.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/str.h"
 #include "watch/collect.h"
+#include "watch/sampling.h"
 
 enum { PORT = 1 };
 
@@ -69,6 +71,35 @@ static void end_it(int result)
 		container_of(link, struct collection_run, link)->running = true;
 	shop->gc_forced_ns = clock_mono_ns();
 	collection_ended(&scene.captures, shop, &collected);
+}
+
+/* V8 collects at the end of one, SpiderMonkey does not. */
+Test(collection, a_sampling_profile_is_judged_by_its_end)
+{
+	struct capture_request request = { .target_id = shop->id, .kind = CAPTURE_KIND_SAMPLING };
+	struct sampling_settings sampling = { .duration_ns = 59 * NS_PER_S,
+					      .interval_bytes = 1 << 15,
+					      .stack_depth = 1 };
+	struct err err = { .text = "" };
+
+	shop->gc_forced_ns = clock_mono_ns();
+	request.sampling = &sampling;
+	request.force = request.dry_run = true;
+	cr_expect_eq(captures_request(&scene.captures, &request, NULL, &err), REFUSAL_GC_INTERVAL);
+	cr_expect_str_eq(err.text, "gc_interval: 1m left of 1m");
+	shop->session.runtime = runtime_named("firefox");
+	cr_expect_eq(captures_request(&scene.captures, &request, NULL, &err), REFUSAL_DRY_RUN);
+	shop->session.runtime = runtime_named("node");
+	sampling.duration_ns = 60 * NS_PER_S;
+	cr_expect_eq(captures_request(&scene.captures, &request, NULL, &err), REFUSAL_DRY_RUN);
+	request.sampling = NULL; /* a minute too */
+	cr_expect_eq(captures_request(&scene.captures, &request, NULL, &err), REFUSAL_DRY_RUN);
+
+	request.force = false;
+	scene.settings.guards.max_heap_bytes = 1;
+	cr_expect_eq(captures_request(&scene.captures, &request, NULL, &err), REFUSAL_MAX_HEAP);
+	shop->session.runtime = runtime_named("firefox");
+	cr_expect_eq(captures_request(&scene.captures, &request, NULL, &err), REFUSAL_DRY_RUN);
 }
 
 Test(collection, one_at_a_time_and_then_not_again_for_a_while)

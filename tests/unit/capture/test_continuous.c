@@ -122,6 +122,36 @@ Test(continuous, what_cannot_be_is_told)
 	cr_expect_not_null(strstr(scene.captures.refused[0].text, "not supported by workerd"));
 }
 
+/* Its end is a collection of V8's: so long after the last, and of such a heap. */
+Test(continuous, none_begins_whose_end_would_be_refused)
+{
+	struct target *target = profiled("a");
+
+	scene.settings.gc_interval_ns = 120 * NS_PER_S;
+	target->gc_forced_ns = clock_mono_ns();
+	continuous_polled(&scene.captures, target);
+	continuous_run(&scene.captures);
+	cr_expect_eq(scene.captures.queue_n, 0);
+	cr_expect_eq(scene.captures.refused_n, 1);
+	cr_expect_eq(scene.captures.refused[0].reason, REFUSAL_GC_INTERVAL);
+
+	scene.settings.gc_interval_ns = 60 * NS_PER_S;
+	target = profiled("b");
+	target->gc_forced_ns = clock_mono_ns();
+	scene.settings.guards.max_heap_bytes = 999;
+	continuous_polled(&scene.captures, target);
+	continuous_run(&scene.captures);
+	cr_expect_eq(scene.captures.queue_n, 0);
+	cr_expect_eq(scene.captures.refused[1].reason, REFUSAL_MAX_HEAP);
+
+	target = profiled("c");
+	target->gc_forced_ns = clock_mono_ns();
+	scene.settings.guards.max_heap_bytes = 1000;
+	continuous_polled(&scene.captures, target);
+	continuous_run(&scene.captures);
+	cr_expect_eq(scene.captures.queue_n, 1);
+}
+
 Test(continuous, one_that_failed_is_not_asked_for_at_once)
 {
 	struct target *target = profiled("a");

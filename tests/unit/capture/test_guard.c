@@ -15,6 +15,7 @@
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/str.h"
+#include "watch/sampling.h"
 
 #define SECOND NS_PER_S
 #define MINUTE (60 * NS_PER_S)
@@ -542,6 +543,28 @@ Test(guard, what_the_runtime_cannot)
 	/* It is known to nobody what runs there. */
 	shop->session.runtime = NULL;
 	cr_expect(captures_can_have(shop, "worker:3"));
+}
+
+/* What V8 bears for an hour makes a tab of Firefox slow all the while. */
+Test(guard, how_long_a_runtime_may_be_sampled)
+{
+	struct sampling_settings sampling = { .duration_ns = HOUR,
+					      .interval_bytes = 1 << 15,
+					      .stack_depth = 1 };
+	const struct capture_request request = { .target_id = shop->id,
+						 .kind = CAPTURE_KIND_SAMPLING,
+						 .sampling = &sampling,
+						 .dry_run = true };
+	struct err err = { .text = "" };
+
+	shop->session.runtime = runtime_named("node");
+	cr_expect_eq(captures_request(&scene.captures, &request, NULL, &err), REFUSAL_DRY_RUN);
+	shop->session.runtime = runtime_named("firefox");
+	cr_expect_eq(captures_request(&scene.captures, &request, NULL, &err), REFUSAL_UNSUPPORTED);
+	cr_expect_not_null(strstr(err.text, "sampling for 1h: firefox bears at most 5m: its log"),
+			   "%s", err.text);
+	sampling.duration_ns = 5 * MINUTE;
+	cr_expect_eq(captures_request(&scene.captures, &request, NULL, &err), REFUSAL_DRY_RUN);
 }
 
 Test(guard, the_newest_refusals_are_kept)
