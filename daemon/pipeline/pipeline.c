@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "pipeline/age.h"
+#include "pipeline/gzip.h"
 #include "pipeline/redact.h"
+#include "pipeline/redact_gecko.h"
 #include "pipeline/redact_profile.h"
 #include "pipeline/zstd.h"
 #include "util/err.h"
@@ -62,6 +64,23 @@ static int check_redact(const struct recipe *recipe, enum content content, struc
 		       content == CONTENT_JSC_SNAPSHOT ? "JSC" : "SpiderMonkey");
 }
 
+/* It is gzip, and stays it. */
+static int add_redact_gecko(struct pipeline *pipeline)
+{
+	struct stage *stage = NULL;
+	int r = gzip_compress_new(&stage, pipeline->first);
+
+	r = add_first(pipeline, stage, r);
+	if (r < 0)
+		return r;
+	r = redact_gecko_new(&stage, pipeline->first);
+	r = add_first(pipeline, stage, r);
+	if (r < 0)
+		return r;
+	r = gzip_expand_new(&stage, pipeline->first);
+	return add_first(pipeline, stage, r);
+}
+
 /* Our own files hold no secret, or no longer. */
 static int add_redact(struct pipeline *pipeline, const struct recipe *recipe, enum content content)
 {
@@ -71,6 +90,8 @@ static int add_redact(struct pipeline *pipeline, const struct recipe *recipe, en
 
 	if (level == REDACT_NONE)
 		return 0;
+	if (content == CONTENT_GECKO_SNAPSHOT)
+		return add_redact_gecko(pipeline);
 	if (content == CONTENT_V8_SNAPSHOT)
 		r = redact_new(&stage, level, &recipe->redact_allow, pipeline->first);
 	else if (content == CONTENT_V8_PROFILE)

@@ -11,13 +11,13 @@ struct err;
 enum content {
 	CONTENT_V8_SNAPSHOT, /* .heapsnapshot */
 	CONTENT_JSC_SNAPSHOT, /* .jsc.json: names only, no value of any string */
-	CONTENT_GECKO_SNAPSHOT, /* .fxsnapshot: it has no values of strings */
+	CONTENT_GECKO_SNAPSHOT, /* .fxsnapshot: addresses and names, no value of any string */
 	CONTENT_V8_PROFILE, /* .heapprofile: names of functions and addresses of scripts only */
 	CONTENT_SAMPLED, /* a profile that was redacted as it came: capture/profile_job.h */
 	CONTENT_OWN, /* written by ourselves, without secrets: diagnostics, lists of scripts */
 };
 
-enum { PIPELINE_STAGES_MAX = 4, PIPELINE_SUFFIX_MAX = 16 };
+enum { PIPELINE_STAGES_MAX = 5, PIPELINE_SUFFIX_MAX = 16 };
 
 struct pipeline {
 	struct stage *first; /* borrowed: one of stages, or the end */

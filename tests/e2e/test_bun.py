@@ -7,6 +7,7 @@ import pytest
 from lab import converted, readers
 from lab.bun import Bun
 from lab.daemon import PLAIN
+from lab.relay import Relay
 from lab.wait import until
 
 COUNT = 23456
@@ -67,6 +68,21 @@ def test_a_watched_program_ends_by_itself(start_bun, watch, captured):
     bun.process.signal(signal.SIGUSR2)
     assert bun.process.wait_exit() == 0
     daemon.wait_value("heapwatch_up", 0, target="app")
+
+
+def test_no_connection_keeps_it_alive(start_bun, watch):
+    """One that is open for a capture only would keep it for as long as that takes."""
+    bun = start_bun(COUNT)
+    between = Relay(bun.port)
+    daemon = watch(app=bun.address.replace(str(bun.port), str(between.port)),
+                   sections={"capture": dict(PLAIN, guards={"headroom": 0})})
+    daemon.wait_up("app")
+    daemon.capture("app")
+    daemon.wait_up("app")
+    between.close()
+    heads = [frames.head for frames in between.conversations if b"Upgrade: websocket" in frames.head]
+    assert len(heads) >= 2, "polls and a capture"
+    assert all(b"\r\nRef-Event-Loop: 0" in head for head in heads), heads
 
 
 def test_answers_to_others_are_not_taken_for_ours(start_bun, watch):

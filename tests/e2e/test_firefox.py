@@ -1,6 +1,7 @@
 """Firefox, from its start to its end, over TCP and over a unix socket: recognised by itself, its
 growth seen, a snapshot with the exact count of a known class, and what of it must not be hurt."""
 
+import gzip
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from lab import converted, fxsnapshot, node
 from lab.daemon import PLAIN
 from lab.firefox import Firefox
 from lab.fxsnapshot import Snapshot
-from lab.listener import Listener
+from lab.listener import Listener, http
 from lab.relay import Relay
 from lab.wait import until
 
@@ -180,6 +181,64 @@ def test_no_value_of_a_string_is_in_a_snapshot(firefox, look):
     assert answer.status != 202
     assert re.search(r"redact: all: not supported by firefox \d+", answer.text), answer.text
     assert len(daemon.ready()) == 1
+
+
+def planted(text):
+    """As it would stand in a snapshot: of one kind or the other."""
+    return text.encode(), text.encode("utf-16-le")
+
+
+@pytest.fixture
+def scripted(firefox):
+    """A page with a script whose address has a secret, as its function is one that allocates while a
+    person records where that happens; and a property that is such an address."""
+    script = (b"window.Planted = class Planted {}; window.plant = n => {"
+              b"window.all = []; while (all.length < n) all.push(new Planted())};")
+    site = http({"/app.js": (200, "text/javascript", script)})
+    address = f"http://127.0.0.1:{site.port}/app.js"
+    console, memory = (firefox.client.target(firefox.descriptor)[name]
+                       for name in ("consoleActor", "memoryActor"))
+    firefox.client.evaluate(console, f"""
+        window.byAddress = {{['{address}?key=qKEYSECRET']: {{}}}};
+        document.head.append(Object.assign(document.createElement('script'),
+                                           {{src: '{address}?token=qSCRIPTSECRET'}})), 1""")
+    until(lambda: firefox.evaluate("typeof plant") == "function", "its script")
+    firefox.client.ask(memory, "attach")
+    firefox.client.ask(memory, "startRecordingAllocations", options={"probability": 1})
+    firefox.evaluate("plant(1000), 1")
+    yield address
+    site.close()
+
+
+SECRETS = "qSCRIPTSECRET", "qKEYSECRET"
+
+
+def test_addresses_of_scripts_are_cut(firefox, look, scripted, tmp_path):
+    """Where they stand in a snapshot: the names of files, stacks of allocations, properties. What is
+    left is whole: the same nodes, and Firefox itself reads it."""
+    daemon = look(firefox, redact="strings")
+    until(lambda: used(daemon, firefox.isolate), "a sample")
+    path = take(daemon, isolate=firefox.isolate)
+    data = gzip.decompress(path.read_bytes())
+    for form in planted(scripted):
+        assert form in data
+    for form in (form for secret in SECRETS for form in planted(secret)):
+        assert form not in data
+    held = fxsnapshot.holds(path)
+    converted.holds(converted.convert(path, tmp_path), held, "Planted", 1000)
+    assert firefox.reads(path) == held[0] - 1, "all but the root"
+
+
+def test_addresses_of_scripts_stay_where_nothing_is_redacted(firefox, look, scripted):
+    daemon = look(firefox, redact="none")
+    until(lambda: used(daemon, firefox.isolate), "a sample")
+    path = take(daemon, isolate=firefox.isolate)
+    assert firefox.reads(path) == fxsnapshot.holds(path)[0] - 1
+    data = gzip.decompress(path.read_bytes())
+    for secret in SECRETS:
+        assert any(form in data for form in planted(secret)), f"{secret} was never there: no proof"
+    assert planted(SECRETS[0])[0] in data, "no name of a file"
+    assert planted(SECRETS[0])[1] in data, "no stack"
 
 
 # ---- harm ----

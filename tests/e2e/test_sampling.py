@@ -235,6 +235,20 @@ def test_somebody_else_who_samples_is_left_alone(start_node, watch, major):
         assert "keepMany" in json.dumps(person.call("HeapProfiler.stopSampling"))
 
 
+def test_somebody_else_who_samples_a_page_is_left_alone(nursery, watch, tmp_path, site):
+    """The clients of a Chromium have sessions of their own, but one sampling profiler."""
+    browser = Chromium(nursery, tmp_path / "profile", site.url + "page.html")
+    daemon = watch(app=browser.address, sections={"capture": PLAIN})
+    daemon.wait_isolate("app", isolate(browser.page))
+    with browser.client() as person:
+        person.call("HeapProfiler.startSampling", samplingInterval=4096)
+        assert ask(daemon, duration="1s", isolate=isolate(browser.page)).status == 202
+        failed = until(lambda: daemon.api("/captures")["failed"], "its failure")
+        assert failed[0]["reason"] == "refused" and "sampling already" in failed[0]["error"]
+        person.evaluate(KEEP)
+        assert "keepHere" in json.dumps(person.call("HeapProfiler.stopSampling"))
+
+
 def test_cancelled_it_is_switched_off(start_node, watch, major):
     node = start_node(major, "allocate", flags=["--trace-gc"])
     daemon = watch(app=node.address, sections={"capture": PLAIN})

@@ -16,6 +16,7 @@ COUNT = 23456
 SCALE = float(os.environ.get("HEAPWATCH_TEST_SCALE", "0.1"))
 ANYHOW = dict(PLAIN, guards={"headroom": 0})
 SLOW = {"interval": "20s", "timeout": "2s", "backoff_max": "1s"}
+EACH_ENGINE = pytest.mark.parametrize("path", [webkit.GTK, webkit.WPE], ids=["gtk", "wpe"])
 
 
 @pytest.fixture
@@ -160,7 +161,9 @@ def test_the_silent_death_of_a_page_is_seen(browser, watch):
     assert browser.process.running()
 
 
-def test_a_heap_whose_snapshot_would_kill_it_is_refused(browser, watch):
+@EACH_ENGINE
+def test_a_heap_whose_snapshot_would_kill_it_is_refused(start_browser, watch, path):
+    browser = start_browser(path)
     daemon = watch(app=browser.address, sections={"capture": ANYHOW})
     browser.site.run("things.push(new Uint8Array(160 << 20)); grow(400000)")
     until(lambda: (used(daemon) or 0) > 100 << 20, lambda: f"growth; {used(daemon)}")
@@ -171,7 +174,9 @@ def test_a_heap_whose_snapshot_would_kill_it_is_refused(browser, watch):
     daemon.wait_up("app")
 
 
-def test_a_heap_that_grew_since_the_poll_is_measured_again(browser, watch):
+@EACH_ENGINE
+def test_a_heap_that_grew_since_the_poll_is_measured_again(start_browser, watch, path):
+    browser = start_browser(path)
     daemon = watch(app=browser.address, sections={"capture": ANYHOW, "poll": SLOW})
     until(lambda: used(daemon), "the page")
     browser.site.run("things.push(new Uint8Array(160 << 20)); grow(400000)")
@@ -191,7 +196,7 @@ def test_what_the_proxy_cannot_pass_on_is_refused(browser, watch):
     assert not proxy.lost
 
 
-@pytest.mark.parametrize("path", [webkit.GTK, webkit.WPE], ids=["gtk", "wpe"])
+@EACH_ENGINE
 def test_a_browser_outlives_many_captures(start_browser, watch, path):
     """WPE crashes when a client leaves before it has all answers: neither polls nor captures do."""
     browser = start_browser(path)

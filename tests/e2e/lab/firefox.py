@@ -1,5 +1,6 @@
 """Real Firefox without a window, its debugger on a port or a unix socket of its own."""
 
+import json
 import os
 import shutil
 import socket
@@ -102,6 +103,14 @@ class Firefox:
 
     def grow(self, n):
         return self.evaluate(f"grow({n})")
+
+    def reads(self, path):
+        """How many things Firefox itself counts in a file: in the browser, whose tools read them."""
+        browser = next(p for p in self.client.ask("root", "listProcesses")["processes"] if p["isParent"])
+        target = self.client.ask(browser["actor"], "getTarget")["process"]
+        return self.client.evaluate(target["consoleActor"], f"""
+            ChromeUtils.readHeapSnapshot({json.dumps(str(path))})
+                       .takeCensus({{breakdown: {{by: 'count', count: true, bytes: false}}}}).count""")
 
     def leftovers(self):
         return sorted(self.tmp.rglob("*.fxsnapshot"))

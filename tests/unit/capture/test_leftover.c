@@ -123,6 +123,22 @@ Test(leftover, a_link_is_left)
 	cr_expect(is_there(name) && is_there("mine"));
 }
 
+/* Only root can make one. */
+Test(leftover, of_another_user_is_left)
+{
+	enum { NOBODY = 65534 };
+	char path[PATH_MAX + 64];
+
+	make(name);
+	snprintf(path, sizeof(path), "%s/%s", where, name);
+	if (chown(path, NOBODY, (gid_t)-1) < 0) {
+		cr_assert_eq(errno, EPERM);
+		return;
+	}
+	leftover_remove(&manifest, name);
+	cr_expect(is_there(name));
+}
+
 Test(leftover, a_path_is_no_name)
 {
 	char path[PATH_MAX + 64];

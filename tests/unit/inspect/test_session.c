@@ -4,6 +4,7 @@
  * session says to the target is kept and held against the closed list.
  */
 
+#include "inspect/channel.h"
 #include "session_play.h"
 
 TestSuite(session, .init = setup, .fini = teardown, .timeout = 20);
@@ -108,6 +109,35 @@ Test(session, says_only_what_is_listed)
 		tree_free(tree);
 	}
 	cr_assert_eq(times_sent("sendMessageToWorker"), 2);
+}
+
+/* wrangler's own answers come to us too, from 100,000,000 on; beyond an int32 workerd hangs up. */
+Test(session, ids_begin_anew_before_those_of_others)
+{
+	static const int32_t reached[] = { 90000000, 99999999, INT32_MAX };
+
+	for (size_t i = 0; i < sizeof(reached) / sizeof(*reached); i++) {
+		struct channel *channel;
+		size_t before;
+
+		ready();
+		channel = wire_owner;
+		channel->next_id = reached[i];
+		before = sent_n;
+		cr_assert_eq(session_poll(&session), 0);
+		cr_assert_gt(sent_n, before);
+		for (; before < sent_n; before++) {
+			struct tree *tree;
+			int64_t id;
+
+			cr_assert_eq(tree_parse(sent[before], strlen(sent[before]), &tree, NULL),
+				     0);
+			cr_assert(tree_int(tree, "id", &id) && id > 0 && id < 1000, "%s",
+				  sent[before]);
+			tree_free(tree);
+		}
+		session_close(&session);
+	}
 }
 
 Test(session, evaluate_never_evaluates_nothing)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "net/upgrade.h"
+#include "util/buf.h"
 #include "util/err.h"
 
 static const char key[] = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -18,6 +19,22 @@ Test(upgrade, key_and_accept_of_the_rfc)
 
 	cr_assert_str_eq(upgrade_key(made, (const uint8_t *)"the sample nonce"), key);
 	cr_assert_str_eq(upgrade_accept(accept, key), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+}
+
+/* No Origin and no User-Agent, which some refuse; and Bun would wait for a client that does not say
+ * that it need not. */
+Test(upgrade, the_request)
+{
+	static const char wanted[] =
+		"GET /0e1f HTTP/1.1\r\nHost: 127.0.0.1:9229\r\nUpgrade: websocket\r\n"
+		"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+		"Sec-WebSocket-Version: 13\r\nRef-Event-Loop: 0\r\n\r\n";
+	struct buf buf;
+
+	buf_init(&buf, UPGRADE_REQUEST_MAX);
+	cr_assert_eq(upgrade_request(&buf, "/0e1f", "127.0.0.1:9229", key, NULL), 0);
+	cr_expect_str_eq(buf_text(&buf), wanted);
+	buf_fini(&buf);
 }
 
 Test(upgrade, paths)
