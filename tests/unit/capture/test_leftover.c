@@ -135,7 +135,7 @@ Test(leftover, of_another_user_is_left)
 		cr_assert_eq(errno, EPERM);
 		return;
 	}
-	leftover_remove(&manifest, name);
+	leftover_remove(&manifest, &start, name);
 	cr_expect(is_there(name));
 }
 
