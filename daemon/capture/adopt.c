@@ -22,6 +22,7 @@
 #include "capture/adopt_file.h"
 #include "capture/kept.h"
 #include "capture/step.h"
+#include "capture/tracking.h"
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/log.h"
@@ -182,12 +183,14 @@ static void leave_or_delete_original(struct found *found)
 /* Of the program that is still there: what its own snapshot left on is switched off. */
 static void settle_target(const struct found *found)
 {
-	struct target *target =
-		targets_find(found->folder->adoption->captures->targets, found->target_id);
+	struct captures *captures = found->folder->adoption->captures;
+	struct target *target = targets_find(captures->targets, found->target_id);
 
 	if (target != NULL && !found->parsed.profile &&
-	    (found->parsed.pid == 0 || target->identity.pid == found->parsed.pid))
+	    (found->parsed.pid == 0 || target->identity.pid == found->parsed.pid)) {
+		tracking_lose(captures, target->id, "the program took a snapshot by itself");
 		session_settle(&target->session);
+	}
 }
 
 static void folder_free_if_done(struct folder *folder);

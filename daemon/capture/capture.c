@@ -288,8 +288,10 @@ static void on_wake(void *owner)
 	struct captures *captures = owner;
 	struct pool_job *done;
 
-	list_each (link, &captures->running)
+	list_each (link, &captures->running) {
 		peek_take(captures, container_of(link, struct capture, link), false);
+		tracking_take(captures, container_of(link, struct capture, link));
+	}
 	while ((done = capture_pool_take(captures->pool)) != NULL)
 		done->done(captures, done);
 	continuous_run(captures);

@@ -81,13 +81,13 @@ static void leave_target(struct captures *captures, struct capture *capture)
 		target->gc_forced_ns = clock_mono_ns();
 	if (!capture_kind_is_heap(capture->kind))
 		return;
-	if (capture->job->kept != NULL) {
-		tracking_begin(captures, capture);
-		return;
-	}
-	tracking_end(captures, capture->manifest.series);
-	if (capture->keeps_ids && capture->job->result == 0)
+	tracking_take(captures, capture);
+	if (capture->keeps_ids && !capture->tracked && capture->job->result == 0)
 		series_lost(captures, capture->manifest.series, "the connection has ended");
+	if (!capture->tracked || capture->job->result != 0)
+		tracking_end(captures, capture->manifest.series);
+	if (tracking_series(captures, capture->target_id) != NULL)
+		return;
 	if (captures->state != NULL)
 		state_set_open(captures, capture->manifest.target, false);
 	captures->unsaved = true;

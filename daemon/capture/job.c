@@ -134,10 +134,11 @@ static int run_download(struct capture_job *job)
 {
 	struct manifest *manifest = &job->entry->manifest;
 	const struct download_stats *stats = &job->stats;
-	int r = job->keeps_ids
-			? download_run_and_keep(&job->request, &job->stats, &job->err, &job->kept)
-			: download_run(&job->request, &job->stats, &job->err);
+	struct download_kept *kept = NULL;
+	int r = job->keeps_ids ? download_run_and_keep(&job->request, &job->stats, &job->err, &kept)
+			       : download_run(&job->request, &job->stats, &job->err);
 
+	atomic_store(&job->kept, kept);
 	drop_leftover(job);
 	/* V8 does nothing else meanwhile; the control thread may have seen a longer one. */
 	manifest->pause_ns = stats->busy_ns;
@@ -266,11 +267,18 @@ static int finish_files(struct capture_job *job)
 /* Without its file nothing is to be compared with. */
 static void leave_kept(struct capture_job *job)
 {
+	struct download_kept *kept = atomic_exchange(&job->kept, NULL);
 	struct err unused;
 
-	if (job->kept != NULL)
-		download_keep(job->kept, -1, 0, &unused);
-	job->kept = NULL;
+	if (kept != NULL)
+		download_keep(kept, -1, 0, &unused);
+}
+
+/* Somebody has to listen on it while the file is finished: a disk may take its time. */
+static void hand_over(struct capture_job *job)
+{
+	if (job->kept != NULL && job->peek.wake != NULL)
+		loop_wake_up(job->peek.wake);
 }
 
 static int make(struct capture_job *job)
@@ -283,8 +291,10 @@ static int make(struct capture_job *job)
 		r = job_file_open(&job->main, job->spool, &job->limits, job->recipe, job->content);
 	if (r == 0)
 		r = run_source(job);
-	if (r == 0)
+	if (r == 0) {
+		hand_over(job);
 		r = finish_files(job);
+	}
 	if (r != 0) {
 		r = failure(job, r);
 		leave_kept(job);

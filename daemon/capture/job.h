@@ -59,7 +59,8 @@ struct capture_job {
 	struct peek peek; /* at the profile, if it is one */
 	struct download_stats stats; /* of the capture's own thread */
 	bool keeps_ids; /* the connection is kept: see capture/tracking.h */
-	struct download_kept *kept; /* owned, when it was made; or NULL */
+	/* Owned, from when it was made until it is taken, by either thread; or NULL. */
+	struct download_kept *_Atomic kept;
 	_Atomic uint64_t bytes;
 	bool stopped; /* the target may have stood still, whatever came of it */
 	bool unsure; /* published, but may be lost if the power fails: FILE_E_UNSURE */

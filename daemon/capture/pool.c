@@ -116,25 +116,46 @@ static int start_thread(struct capture_pool *pool)
 	return -r;
 }
 
-int capture_pool_submit(struct capture_pool *pool, struct pool_job *job, uint64_t threads_max)
+/* 0: a thread is idle, or was started; -EAGAIN: there are as many as may be; -errno. */
+static int find_thread(struct capture_pool *pool, uint64_t threads_max)
 {
 	bool busy;
-	int r;
 
 	pthread_mutex_lock(&pool->lock);
 	busy = pool->idle <= pool->waiting;
 	pthread_mutex_unlock(&pool->lock);
-	if (busy && pool->threads_n < threads_max && pool->threads_n < THREADS_MAX) {
-		r = start_thread(pool);
-		if (r < 0 && pool->threads_n == 0)
-			return r;
-	}
+	if (!busy)
+		return 0;
+	return pool->threads_n < threads_max && pool->threads_n < THREADS_MAX ? start_thread(pool)
+									      : -EAGAIN;
+}
+
+static void enqueue(struct capture_pool *pool, struct pool_job *job)
+{
 	pthread_mutex_lock(&pool->lock);
 	list_append(&pool->queue, &job->link);
 	pool->waiting++;
 	pthread_cond_signal(&pool->work);
 	pthread_mutex_unlock(&pool->lock);
+}
+
+int capture_pool_submit(struct capture_pool *pool, struct pool_job *job, uint64_t threads_max)
+{
+	int r = find_thread(pool, threads_max);
+
+	if (r < 0 && pool->threads_n == 0)
+		return r;
+	enqueue(pool, job);
 	return 0;
+}
+
+int capture_pool_start(struct capture_pool *pool, struct pool_job *job, uint64_t threads_max)
+{
+	int r = find_thread(pool, threads_max);
+
+	if (r == 0)
+		enqueue(pool, job);
+	return r;
 }
 
 struct pool_job *capture_pool_take(struct capture_pool *pool)

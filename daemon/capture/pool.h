@@ -26,6 +26,9 @@ int capture_pool_new(struct capture_pool **ret, struct loop_wake *wake);
  */
 int capture_pool_submit(struct capture_pool *pool, struct pool_job *job, uint64_t threads_max);
 
+/* The same for a job that cannot wait: -EAGAIN when no thread is idle and none can be started. */
+int capture_pool_start(struct capture_pool *pool, struct pool_job *job, uint64_t threads_max);
+
 /* A job that is done, or NULL. */
 struct pool_job *capture_pool_take(struct capture_pool *pool);
 

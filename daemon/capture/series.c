@@ -376,6 +376,13 @@ void series_lost(struct captures *captures, const char *id, const char *why)
 	struct series_plan *plan = find(captures, id);
 	char text[256];
 
+	/* The last, which waits for others, has the ids of its own then. */
+	list_each (link, &captures->queue) {
+		struct capture *capture = container_of(link, struct capture, link);
+
+		if (strcmp(capture->manifest.series, id) == 0)
+			capture->manifest.ids[0] = '\0';
+	}
 	if (plan == NULL)
 		return;
 	snprintf(text, sizeof(text), "the ids of objects are lost: %s", why);

@@ -140,6 +140,18 @@ void tracking_end(struct captures *captures, const char *series)
 	}
 }
 
+void tracking_lose(struct captures *captures, uint64_t target_id, const char *why)
+{
+	const char *of = tracking_series(captures, target_id);
+	char series[CAPTURE_ID_MAX];
+
+	if (of == NULL)
+		return;
+	str_copy(series, sizeof(series), of);
+	series_lost(captures, series, why);
+	tracking_end(captures, series);
+}
+
 void tracking_run(struct captures *captures)
 {
 	list_each (link, &captures->tracked) {
@@ -176,15 +188,14 @@ static struct tracked *tracked_new(const struct captures *captures, struct captu
 	return tracked;
 }
 
-static void give_up(struct captures *captures, struct capture *capture)
+static void give_up(struct captures *captures, struct capture *capture, struct download_kept *kept)
 {
 	struct err unused;
 
 	log_error("capture", "%s: no room to keep the ids of objects of %s", capture->manifest.name,
 		  capture->manifest.target);
-	if (capture->job->kept != NULL)
-		download_keep(capture->job->kept, -1, 0, &unused);
-	capture->job->kept = NULL;
+	if (kept != NULL)
+		download_keep(kept, -1, 0, &unused);
 	series_lost(captures, capture->manifest.series, "there is no room to keep the ids");
 }
 
@@ -200,24 +211,28 @@ static void tell_began(const struct captures *captures, const struct capture *ca
 			 manifest->target, manifest->series);
 }
 
-void tracking_begin(struct captures *captures, struct capture *capture)
+void tracking_take(struct captures *captures, struct capture *capture)
 {
-	struct tracked *tracked = tracked_new(captures, capture);
+	struct download_kept *kept = atomic_exchange(&capture->job->kept, NULL);
+	struct tracked *tracked;
 	int r;
 
+	if (kept == NULL)
+		return;
+	capture->tracked = true;
+	tracked = tracked_new(captures, capture);
 	if (tracked == NULL) {
-		give_up(captures, capture);
+		give_up(captures, capture, kept);
 		return;
 	}
-	tracked->kept = capture->job->kept;
-	capture->job->kept = NULL;
+	tracked->kept = kept;
 	tell_began(captures, capture);
 	list_append(&captures->tracked, &tracked->link);
-	r = capture_pool_submit(captures->pool, &tracked->pool_job, step_threads(captures));
+	r = capture_pool_start(captures->pool, &tracked->pool_job, step_threads(captures));
 	if (r == 0)
 		return;
 	tracked_free(tracked);
-	give_up(captures, capture);
+	give_up(captures, capture, NULL);
 }
 
 void tracking_end_all(struct captures *captures)

@@ -22,7 +22,7 @@ struct captures;
 struct download_kept;
 
 /* Connections at once, a thread each; a series that may need more is refused for the moment. */
-enum { TRACKED_MAX = 64 };
+enum { TRACKED_MAX = 24 };
 
 /* A connection that is kept. */
 struct tracked {
@@ -39,13 +39,16 @@ struct tracked {
 };
 
 /*
- * A snapshot of a series with exact ids is whole, and its connection is taken over from its job;
- * where that series is no longer under way it is left at once.
+ * Where a snapshot of a series with exact ids has been read, its connection is taken over from its
+ * job; where that series is no longer under way it is left at once.
  */
-void tracking_begin(struct captures *captures, struct capture *capture);
+void tracking_take(struct captures *captures, struct capture *capture);
 
 /* Leave what is kept for this series. It is off the target within two seconds. */
 void tracking_end(struct captures *captures, const char *series);
+
+/* The same for a target whose ids are lost, and why; nothing where none are kept. */
+void tracking_lose(struct captures *captures, uint64_t target_id, const char *why);
 
 /* Leave what is kept of targets that are gone, and end their series. Once a second. */
 void tracking_run(struct captures *captures);

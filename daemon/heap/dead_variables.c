@@ -56,6 +56,7 @@ struct walk {
 	uint32_t *closures_first; /* owned: by scope of the tables, one more */
 	uint32_t *seen; /* owned: by scope of the tables: for which variable it was, + 1 */
 	struct heap_stack users; /* owned: scopes with closures that may use a variable */
+	uint64_t steps_left; /* from scopes to those around them, of all */
 	bool ids_seen; /* a scope tells its number */
 };
 
@@ -394,9 +395,10 @@ static bool is_used(const struct walk *walk, const struct context *context)
 
 /* ---- by scopes ---- */
 
-static uint32_t script_of(const struct walk *walk, uint32_t scope_info)
+static uint32_t script_of(struct walk *walk, uint32_t scope_info)
 {
-	for (int left = NESTED_MAX; scope_info != NONE && left > 0; left--) {
+	for (int left = NESTED_MAX; scope_info != NONE && left > 0 && walk->steps_left > 0;
+	     left--) {
 		size_t low = 0, high = walk->owners_n;
 
 		while (low < high) {
@@ -410,6 +412,7 @@ static uint32_t script_of(const struct walk *walk, uint32_t scope_info)
 		if (low > 0 && walk->owners[low - 1].scope_info == scope_info)
 			return walk->owners[low - 1].script;
 		scope_info = target(walk, scope_info, walk->outer_scope_info);
+		walk->steps_left--;
 	}
 	return NONE;
 }
@@ -546,6 +549,7 @@ static int walk_init(struct walk *ret, const struct heap_graph *graph,
 		.outer_scope_info = heap_string_find(strings, "outer_scope_info"),
 		.value = heap_string_find(strings, "value"),
 		.integer = heap_string_find(strings, "int"),
+		.steps_left = (uint64_t)graph->nodes * 16 + NESTED_MAX,
 	};
 	if (ret->kind == NULL)
 		return -ENOMEM;

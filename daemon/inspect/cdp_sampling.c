@@ -160,8 +160,13 @@ static int peek(struct download *download)
 {
 	struct cdp_sampling *state = state_of(download);
 
+	int r;
+
 	state->peeked = false;
-	return cdp_capture_ask(download, probe_method, NULL, &state->peek_id);
+	r = cdp_capture_ask(download, probe_method, NULL, &state->peek_id);
+	if (r < 0)
+		state->peek_id = 0; /* nothing is owed */
+	return r;
 }
 
 static int overdue(struct download *download)

@@ -615,6 +615,15 @@ int download_run_and_keep(const struct download_request *request, struct downloa
 	return 0;
 }
 
+/* That it wants to exit may be here already: it is said to all that are connected. */
+static int hear_the_rest(struct download *download)
+{
+	download->wire.cancel_fd = -1;
+	download->deadline_ns = clock_mono_ns() + NS_PER_MS;
+	return receive_all(download, UINT64_MAX) == DOWNLOAD_E_EXITING ? DOWNLOAD_E_EXITING
+								       : -ECANCELED;
+}
+
 int download_keep(struct download_kept *kept, int cancel_fd, uint64_t until_ns, struct err *err)
 {
 	struct download *download = &kept->download;
@@ -627,6 +636,8 @@ int download_keep(struct download_kept *kept, int cancel_fd, uint64_t until_ns, 
 	download->deadline_ns = until_ns;
 	download->wire.cancel_fd = cancel_fd;
 	r = receive_all(download, UINT64_MAX);
+	if (r == -ECANCELED)
+		r = hear_the_rest(download);
 	if (r != DOWNLOAD_E_EXITING)
 		leave(download);
 	download_fini(download);

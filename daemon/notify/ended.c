@@ -151,6 +151,9 @@ void ended_write(const struct notify *notify, struct json_writer *w)
 {
 	size_t room = w->buf->size + ENDED_TEXT_MAX;
 
+	/* What fires comes first: there is room for that alone, and one more notice. */
+	if (room > w->buf->limit - w->buf->limit / 8)
+		room = w->buf->limit - w->buf->limit / 8;
 	list_each (at, &notify->senders) {
 		const struct sender *sender = container_of(at, struct sender, link);
 

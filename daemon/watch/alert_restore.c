@@ -140,7 +140,7 @@ static void write_boot(struct json_writer *w)
 	if (clock_boot(boot) < 0)
 		return;
 	json_member_string(w, "boot", boot);
-	json_member_uint(w, "written_boot_ms", clock_mono_ns() / NS_PER_MS);
+	json_member_uint(w, "written_boot_ms", clock_boot_ns() / NS_PER_MS);
 }
 
 int alerts_text(const struct alerts *alerts, char **ret, size_t *ret_size)
@@ -314,12 +314,12 @@ static int restore_one(struct alerts *alerts, const struct tree *node, uint32_t 
 }
 
 /*
- * How old the text is. Within one boot by the monotonic clock, which all processes share: setting
+ * How old the text is. Within one boot by the time since that, also that asleep: setting
  * the wall clock meanwhile neither makes it old nor new. False: nothing is known.
  */
 static bool read_age(const struct tree *root, uint64_t *ret_ms)
 {
-	uint64_t now_ms = clock_mono_ns() / NS_PER_MS, boot_ms;
+	uint64_t now_ms = clock_boot_ns() / NS_PER_MS, boot_ms;
 	int64_t written_ms, wall_ms;
 	char boot[CLOCK_BOOT_MAX];
 	const char *before;

@@ -411,12 +411,22 @@ static void collect_and_stay(struct target *target)
 	leave_after_collection(target);
 }
 
+/* What the kernel told of the start stays: the runtime knows only the clocks. */
+static void take_identity(struct target *target)
+{
+	const struct identity before = target->identity;
+
+	target->identity = identity_of(target, &target->session.identity);
+	if (target->identity.start_ticks == 0 && target->identity.pid == before.pid)
+		target->identity.start_ticks = before.start_ticks;
+}
+
 static void on_polled(void *owner, enum session_activity activity, uint64_t rss_bytes)
 {
 	struct target *target = owner;
 	uint64_t stale_ns = 3 * target->spec.poll.interval_ns + target->spec.poll.timeout_ns;
 
-	target->identity = identity_of(target, &target->session.identity);
+	take_identity(target);
 	target->rss_bytes = rss_bytes;
 	target_read_process(target);
 	if (target->poll_started_ns > stale_ns)
