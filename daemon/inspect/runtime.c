@@ -157,7 +157,7 @@ static const struct runtime firefox = {
 			    "longer it is kept",
 	.cannot = {
 		[ABILITY_WORKERS] = "it tells nothing of their heaps",
-		[ABILITY_CONTINUOUS] = "its log of allocations makes a tab half as fast, "
+		[ABILITY_CONTINUOUS] = "its log of allocations makes a tab many times slower, "
 				       "however few of them it takes",
 		[ABILITY_TIMELINE] = "its snapshots keep no times of allocations; its log of them "
 				     "can be had as sampling",

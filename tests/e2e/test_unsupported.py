@@ -37,7 +37,7 @@ CANNOT = {
 NOT_CONTINUOUS = {
     "bun": JSC["kind=sampling"], "webkit": JSC["kind=sampling"], "safari": JSC["kind=sampling"],
     "workerd": "it bears one client, so nobody could poll it meanwhile",
-    "firefox": "its log of allocations makes a tab half as fast, however few of them it takes",
+    "firefox": "its log of allocations makes a tab many times slower, however few of them it takes",
 }
 
 # Nothing that can be asked of these tells it.
