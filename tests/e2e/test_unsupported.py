@@ -138,7 +138,7 @@ def test_continuous_profiles(runtime, address, watch):
                         reason="unsupported") == 1
 
 
-@pytest.mark.parametrize("runtime, policy, why", NO_GC_EVENTS)
+@pytest.mark.parametrize("runtime, policy, why", NO_GC_EVENTS, ids=[row[0] for row in NO_GC_EVENTS])
 def test_collections_that_are_to_be_told(runtime, policy, why, address, watch):
     """Told in the journal once, not with each of the connections, and where the target is shown."""
     daemon = watch(app=address, sections={"poll": dict(EVENTS, policy=policy)})
