@@ -15,14 +15,13 @@ static enum capture_refusal refuse(const struct target *target, enum ability abi
 {
 	const struct runtime *runtime = target->session.runtime;
 	const char *why = runtime != NULL ? runtime->cannot[ability] : NULL;
-	const char *version = target->identity.runtime_version;
+	char who[RUNTIME_TITLE_MAX];
 
 	if (why == NULL)
 		return REFUSAL_NONE;
-	/* WebKit and workerd do not tell their versions. */
 	return (enum capture_refusal)err_set(
-		err, REFUSAL_UNSUPPORTED, "%.80s: not supported by %s%s%.16s: %s", wish,
-		runtime->name, version[0] != '\0' ? " " : "", version, why);
+		err, REFUSAL_UNSUPPORTED, "%.80s: not supported by %s: %s", wish,
+		runtime_title(who, runtime, target->identity.runtime_version), why);
 }
 
 /* Where a snapshot cannot be rewritten, nobody gets it as it is who wants less. */

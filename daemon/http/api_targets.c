@@ -183,6 +183,8 @@ static void write_target(struct json_writer *w, const struct target *target, boo
 	json_member_string(w, "source", target->source);
 	json_member_string(w, "state", target_state_name(target->state));
 	json_member_string(w, "reason", target->reason);
+	if (target->spec.poll.gc_events == GC_EVENTS_ALWAYS && target->gc_untold[0] != '\0')
+		json_member_string(w, "gcUntold", target->gc_untold);
 	api_member_time(w, "stateSince", target->state_since_wall_ms, NULL);
 	json_member_uint(w, "restarts", target->restarts);
 	json_member_uint(w, "polls", target->polls);

@@ -8,7 +8,6 @@
 
 #include "inspect/cdp_gc.h"
 
-#include "inspect/cdp_words.h"
 #include "inspect/channel.h"
 #include "inspect/runtime.h"
 #include "inspect/session.h"
@@ -36,11 +35,11 @@ static int rest(struct channel *channel, struct cdp_gc *gc)
 
 int cdp_gc_poll(struct channel *channel, struct cdp_gc *gc)
 {
-	const struct cdp_words *words = channel->session->runtime->words;
+	const struct runtime *runtime = channel->session->runtime;
 	int r = 0;
 
-	if (!channel->session->limits.gc_events || !words->traces || gc->refused ||
-	    clock_mono_ns() < gc->rest_until_ns)
+	if (!channel->session->limits.gc_events || runtime->cannot[ABILITY_GC_EVENTS] != NULL ||
+	    gc->refused || clock_mono_ns() < gc->rest_until_ns)
 		return 0;
 	if (gc->silent >= SILENT_MAX)
 		return rest(channel, gc);

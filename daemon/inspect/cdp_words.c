@@ -38,7 +38,6 @@ const struct cdp_words cdp_words_node = {
 		"t=g?g('timers').setTimeout:setTimeout;"
 		"t(()=>g?g('inspector').close():p._debugEnd(),300).unref()}catch(e){}})()",
 	.node = true,
-	.traces = true,
 	.collects_idle = true,
 };
 

@@ -15,7 +15,6 @@ struct cdp_words {
 	const char *shut;
 	bool node; /* has NodeRuntime and NodeWorker */
 	bool browser; /* its isolates are targets of a browser, in flat sessions */
-	bool traces; /* has NodeTracing */
 	bool collects_idle; /* begins HeapProfiler.collectGarbage also when nothing runs */
 };
 

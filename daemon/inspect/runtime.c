@@ -2,6 +2,7 @@
 
 #include "inspect/runtime.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "inspect/cdp_words.h"
@@ -41,6 +42,10 @@ static const struct runtime deno = {
 	.versioned = true,
 	.list_path = "/json/list",
 	.per_poll = true,
+	.cannot = {
+		[ABILITY_GC_EVENTS] = "it has no tracing, and its GCProfiler would load its "
+				      "node:v8 into the program",
+	},
 };
 
 /*
@@ -61,6 +66,7 @@ static const struct runtime workerd = {
 	.cannot = {
 		[ABILITY_CONTINUOUS] = "it bears one client, so nobody could poll it meanwhile",
 		[ABILITY_EXACT_IDS] = "it bears one client, and the ids are lost when that leaves",
+		[ABILITY_GC_EVENTS] = "its inspector has nothing that tells them",
 	},
 	.collects_late = "no request has come to it since, and it collects with the next one",
 };
@@ -157,7 +163,7 @@ static const struct runtime firefox = {
 			    "longer it is kept",
 	.cannot = {
 		[ABILITY_WORKERS] = "it tells nothing of their heaps",
-		[ABILITY_CONTINUOUS] = "its log of allocations makes a tab half as fast, "
+		[ABILITY_CONTINUOUS] = "its log of allocations makes a tab many times slower, "
 				       "however few of them it takes",
 		[ABILITY_TIMELINE] = "its snapshots keep no times of allocations; its log of them "
 				     "can be had as sampling",
@@ -207,6 +213,13 @@ const struct runtime *runtime_named(const char *name)
 			return runtime_all[i];
 	}
 	return NULL;
+}
+
+char *runtime_title(char dst[RUNTIME_TITLE_MAX], const struct runtime *runtime, const char *version)
+{
+	snprintf(dst, RUNTIME_TITLE_MAX, "%s%s%.16s", runtime->name, version[0] != '\0' ? " " : "",
+		 version);
+	return dst;
 }
 
 static const struct runtime *recognised(size_t i, const char *browser, const struct tree *version,

@@ -26,6 +26,7 @@ enum ability {
 	ABILITY_CONTINUOUS, /* such profiles all the time */
 	ABILITY_TIMELINE, /* what is allocated over a while, by time, with its stack if wished */
 	ABILITY_EXACT_IDS, /* one object, one id, in all snapshots of a series */
+	ABILITY_GC_EVENTS, /* to be told of its collections of garbage */
 	ABILITIES,
 };
 
@@ -81,6 +82,15 @@ const struct runtime *runtime_of_word(int word);
 
 /* Of that name; NULL. */
 const struct runtime *runtime_named(const char *name);
+
+enum { RUNTIME_TITLE_MAX = 32 };
+
+/*
+ * Name and version for people: "bun 1.4.5"; the name alone where the version is "", for WebKit and
+ * workerd do not tell theirs. Returns dst.
+ */
+char *runtime_title(char dst[RUNTIME_TITLE_MAX], const struct runtime *runtime,
+		    const char *version);
 
 /*
  * The runtime whose /json/version this is, or NULL. Runtime, engine and their versions, as far as

@@ -207,7 +207,7 @@ void session_isolate_gone(struct session *session, const char *isolate);
 void session_gc(struct session *session, const char *isolate, const struct gc_event *event);
 
 /* What cannot be told for now, and for people why not; that it can be again. */
-enum { SESSION_GC_REASON_MAX = 160 };
+enum { SESSION_GC_REASON_MAX = 192 };
 void session_gc_untold(struct session *session, const char *why_not);
 void session_gc_told(struct session *session);
 

@@ -205,7 +205,8 @@ const struct option_desc poll_options[] = {
 		  "spans, counts, and of Node and Chromium the live set. "
 		  "RUNTIMES.md says which can, how, and what that costs the target: nobody else "
 		  "can record the performance of a Chromium meanwhile. "
-		  "Wants an interval of at most 1m, and a connection that stays." },
+		  "Wants an interval of at most 1m, and a connection that stays; who cannot give "
+		  "them is told in the journal, once, and in the API as `gcUntold`." },
 	{ .name = "profile_interval",
 	  .type = OPTION_TIME,
 	  .offset = POLL(profile_interval_ns),

@@ -292,6 +292,73 @@ static void enter_silent(struct target *target)
 			     "accepts connections but answers nothing: stopped, or no inspector");
 }
 
+/* ---- what is told of collections ---- */
+
+/* What comes between two connections is told by nobody. */
+static bool wants_gc_events(const struct target *target)
+{
+	const struct poll_settings *poll = &target->spec.poll;
+
+	return poll->gc_events == GC_EVENTS_ALWAYS && poll->policy != POLICY_PER_POLL &&
+	       poll->interval_ns <= GC_EVENTS_INTERVAL_MAX_NS;
+}
+
+static void on_gc_told(void *owner, const char *why_not)
+{
+	struct target *target = owner;
+	const struct log_field fields[] = { { "target", target->spec.name },
+					    { "reason", why_not } };
+
+	if (why_not == NULL && target->gc_untold[0] != '\0')
+		log_event(LEVEL_INFO, "watch", NULL, fields, 1, "collections are told again");
+	if (why_not != NULL && strcmp(target->gc_untold, why_not) != 0)
+		log_event(LEVEL_WARN, "watch", NULL, fields, 2, "collections are not told");
+	str_copy(target->gc_untold, sizeof(target->gc_untold), why_not != NULL ? why_not : "");
+}
+
+/*
+ * The reason is one that no poll will change. False: they can be told, as far as it is known. The
+ * runtime is the one that was identified: a session that connects anew may be guessing.
+ */
+static bool gc_is_unsupported(const struct target *target, char ret[SESSION_GC_REASON_MAX])
+{
+	const struct runtime *runtime = runtime_named(target->identity.runtime);
+	const char *why = runtime != NULL ? runtime->cannot[ABILITY_GC_EVENTS] : NULL;
+	char who[RUNTIME_TITLE_MAX];
+
+	if (runtime == NULL)
+		return false;
+	runtime_title(who, runtime, target->identity.runtime_version);
+	if (why != NULL)
+		snprintf(ret, SESSION_GC_REASON_MAX, "gc_events: not supported by %s: %s", who,
+			 why);
+	else if (target_leaves_after_poll(target))
+		snprintf(ret, SESSION_GC_REASON_MAX,
+			 "gc_events: not supported by %s with a connection for each poll: what "
+			 "comes between two is told to nobody; with policy: attached they can be "
+			 "had",
+			 who);
+	else if (target->spec.poll.interval_ns > GC_EVENTS_INTERVAL_MAX_NS)
+		str_copy(ret, SESSION_GC_REASON_MAX, "gc_events: wants an interval of at most 1m");
+	else
+		return false;
+	return true;
+}
+
+/* What the session has found out itself is left to it. */
+static void judge_gc_events(struct target *target)
+{
+	char why_not[SESSION_GC_REASON_MAX];
+	bool unsupported = target->spec.poll.gc_events == GC_EVENTS_ALWAYS &&
+			   gc_is_unsupported(target, why_not);
+
+	if (unsupported)
+		on_gc_told(target, why_not);
+	else if (target->gc_unsupported)
+		target->gc_untold[0] = '\0';
+	target->gc_unsupported = unsupported;
+}
+
 /* ---- events of the session ---- */
 
 /* Two readings of one start by one clock? Both must be known. */
@@ -355,6 +422,7 @@ static void on_identified(void *owner, const struct identity *said)
 	}
 	target->identity = identity;
 	target->identified = true;
+	judge_gc_events(target);
 	backoff_reset(&target->backoff);
 	if (!target->polling)
 		attempt_begin(target);
@@ -463,19 +531,6 @@ static void on_gc(void *owner, const char *name, const struct gc_event *event)
 	target_take_gc(owner, name, event);
 }
 
-static void on_gc_told(void *owner, const char *why_not)
-{
-	struct target *target = owner;
-	const struct log_field fields[] = { { "target", target->spec.name },
-					    { "reason", why_not } };
-
-	if (why_not == NULL && target->gc_untold[0] != '\0')
-		log_event(LEVEL_INFO, "watch", NULL, fields, 1, "collections are told again");
-	if (why_not != NULL && strcmp(target->gc_untold, why_not) != 0)
-		log_event(LEVEL_WARN, "watch", NULL, fields, 2, "collections are not told");
-	str_copy(target->gc_untold, sizeof(target->gc_untold), why_not != NULL ? why_not : "");
-}
-
 static void on_late(void *owner, enum session_end why, const char *reason)
 {
 	struct target *target = owner;
@@ -567,15 +622,6 @@ static const struct session_events session_events = {
 };
 
 /* ---- the timer ---- */
-
-/* What comes between two connections is told by nobody. */
-static bool wants_gc_events(const struct target *target)
-{
-	const struct poll_settings *poll = &target->spec.poll;
-
-	return poll->gc_events == GC_EVENTS_ALWAYS && poll->policy != POLICY_PER_POLL &&
-	       poll->interval_ns <= GC_EVENTS_INTERVAL_MAX_NS;
-}
 
 static struct session_limits limits_of(const struct target *target)
 {
@@ -789,6 +835,7 @@ int target_update(struct target *target, const struct target_spec *spec)
 	/* Time-outs count from the next poll on; `evaluate: never` ends evaluation in the very
 	 * next. */
 	target->session.limits = limits_of(target);
+	judge_gc_events(target);
 	if (again && target->polling)
 		target->reopen = true;
 	else if (again)

@@ -111,6 +111,8 @@ struct target {
 
 	struct collection collection; /* forced, under way */
 	char gc_untold[SESSION_GC_REASON_MAX]; /* why nothing is told of collections; "": it is */
+	bool gc_unsupported; /* and it can be told only with other settings, or by another runtime
+			      */
 	uint64_t gc_forced_ns; /* monotonic, when the last one was begun, or a profile of V8 had
 				  ended; 0: none was */
 	bool up; /* the last poll succeeded */

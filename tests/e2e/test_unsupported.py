@@ -12,6 +12,7 @@ from lab.bun import Bun
 from lab.daemon import PLAIN, POLL
 from lab.deno import Deno
 from lab.firefox import Firefox
+from lab.gc import EVENTS
 from lab.wait import until
 from lab.workerd import Workerd
 
@@ -37,8 +38,16 @@ CANNOT = {
 NOT_CONTINUOUS = {
     "bun": JSC["kind=sampling"], "webkit": JSC["kind=sampling"], "safari": JSC["kind=sampling"],
     "workerd": "it bears one client, so nobody could poll it meanwhile",
-    "firefox": "its log of allocations makes a tab half as fast, however few of them it takes",
+    "firefox": "its log of allocations makes a tab many times slower, however few of them it takes",
 }
+
+# Who tells nothing of its collections, and with which policy.
+NO_GC_EVENTS = [
+    ("deno", "auto", "it has no tracing, and its GCProfiler would load its node:v8 into the program"),
+    ("workerd", "auto", "its inspector has nothing that tells them"),
+    ("node", "per_poll", "what comes between two is told to nobody; with policy: attached they can "
+                         "be had"),
+]
 
 # Nothing that can be asked of these tells it.
 WITHOUT_VERSION = ("workerd", "webkit", "safari")
@@ -127,6 +136,23 @@ def test_continuous_profiles(runtime, address, watch):
     assert refused["reason"] == "unsupported"
     assert daemon.value("heapwatch_captures_suppressed_total", target="app", rule="",
                         reason="unsupported") == 1
+
+
+@pytest.mark.parametrize("runtime, policy, why", NO_GC_EVENTS, ids=[row[0] for row in NO_GC_EVENTS])
+def test_collections_that_are_to_be_told(runtime, policy, why, address, watch):
+    """Told in the journal once, not with each of the connections, and where the target is shown."""
+    daemon = watch(app=address, sections={"poll": dict(EVENTS, policy=policy)})
+    labels = wait_known(daemon)
+    per_poll = " with a connection for each poll" if policy == "per_poll" else ""
+    who = f"{labels['runtime']} {labels['runtime_version']}".rstrip()
+    text = f"gc_events: not supported by {who}{per_poll}: {why}"
+    until(lambda: daemon.target("app").get("gcUntold") == text,
+          lambda: f"{text}, not {daemon.target('app')}; log:\n{daemon.tail()}")
+    polls = daemon.value("heapwatch_polls_total", target="app")
+    daemon.wait_value("heapwatch_polls_total", lambda n: n > polls + 5, target="app")
+    line, = [line for line in daemon.process.lines if "collections are not told" in line]
+    assert "level=warn" in line and "target=app" in line and text in line
+    assert daemon.api("/targets/app")["gcUntold"] == text
 
 
 def test_a_rule_is_told_in_metric_and_journal(nursery, start_daemon, tmp_path):

@@ -124,6 +124,7 @@ Test(api, targets)
 	down = view_add_target(&scene, "gone", "127.0.0.1:9230");
 	down->state = TARGET_DOWN;
 	down->polls = 1;
+	str_copy(down->gc_untold, sizeof(down->gc_untold), "gc_events: not supported by deno");
 	down->failures[TARGET_FAILURE_REFUSED] = 1;
 	str_copy(down->reason, sizeof(down->reason), "connection refused");
 	str_copy(down->last_error, sizeof(down->last_error), "connection refused");
@@ -136,9 +137,14 @@ Test(api, targets)
 	expect_text(tree_at(targets, 0), "lastScrape", "2023-11-14T22:13:20.250Z");
 	expect_text(tree_get(tree_at(targets, 0), "labels"), "target", "shop");
 	expect_text(tree_at(targets, 1), "health", "down");
+	cr_expect_null(tree_get(tree_at(targets, 1), "gcUntold"), "nobody wants them");
 	expect_text(tree_at(targets, 1), "state", "down");
 	expect_text(tree_at(targets, 1), "lastError", "connection refused");
 	expect_text(tree_at(targets, 1), "lastScrape", "0001-01-01T00:00:00Z");
+	done();
+	down->spec.poll.gc_events = GC_EVENTS_ALWAYS;
+	targets = tree_get(get("/api/v1/targets"), "activeTargets");
+	expect_text(tree_at(targets, 1), "gcUntold", "gc_events: not supported by deno");
 	done();
 }
 

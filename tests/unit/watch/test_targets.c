@@ -10,8 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inspect/runtime.h"
 #include "net/http_call.h"
 #include "util/clock.h"
+#include "util/log.h"
+#include "util/str.h"
 
 static struct loop loop;
 static struct http_client *http;
@@ -178,4 +181,139 @@ Test(targets, labels_of_ours_can_be_matched)
 	cr_assert_str_eq(target_label(target, "target"), "api");
 	cr_assert_null(target_label(target, "protocol"), "not known yet");
 	cr_assert_null(target_label(target, "runtime"), "not known yet");
+}
+
+/* ---- collections that cannot be told ---- */
+
+static struct {
+	unsigned n; /* lines that tell of none */
+	char reason[SESSION_GC_REASON_MAX];
+} untold;
+
+static void on_log(const struct log_record *record)
+{
+	if (strcmp(record->message, "collections are not told") != 0)
+		return;
+	untold.n++;
+	for (size_t i = 0; i < record->fields_n; i++) {
+		if (strcmp(record->fields[i].name, "reason") == 0)
+			str_copy(untold.reason, sizeof(untold.reason), record->fields[i].value);
+	}
+}
+
+static struct target_spec spec_events(int policy, int gc_events)
+{
+	struct target_spec spec = spec_of("api", 1);
+
+	spec.poll.policy = policy;
+	spec.poll.gc_events = gc_events;
+	return spec;
+}
+
+static struct target *watched(int policy, int gc_events)
+{
+	struct target_spec spec = spec_events(policy, gc_events);
+
+	untold.n = 0;
+	log_set_sink(on_log);
+	cr_assert_eq(targets_replace(&targets, "config", &spec, 1), 0);
+	return targets_find_name(&targets, "api");
+}
+
+/* It has been connected to and greeted. */
+static void greeted(struct target *target, const char *runtime, const char *version)
+{
+	struct identity identity = { .pid = 1 << 30 };
+
+	str_copy(identity.runtime, sizeof(identity.runtime), runtime);
+	str_copy(identity.runtime_version, sizeof(identity.runtime_version), version);
+	target->session.runtime = runtime_named(runtime);
+	target->session.events->identified(target, &identity);
+}
+
+Test(targets, a_runtime_that_tells_no_collections_is_told_once)
+{
+	static const char deno[] = "gc_events: not supported by deno 2.9.3: it has no tracing, and "
+				   "its GCProfiler would load its node:v8 into the program";
+	struct target *target = watched(POLICY_AUTO, GC_EVENTS_ALWAYS);
+
+	for (int i = 0; i < 3; i++)
+		greeted(target, "deno", "2.9.3");
+	cr_assert_eq(untold.n, 1, "not with each of its connections");
+	cr_expect_str_eq(untold.reason, deno);
+	cr_expect_str_eq(target->gc_untold, deno);
+	greeted(target, "deno", "2.10.0");
+	cr_assert_eq(untold.n, 2, "it is another one");
+	greeted(target, "workerd", "");
+	cr_expect(str_has_prefix(untold.reason, "gc_events: not supported by workerd: "), "%s",
+		  untold.reason);
+	greeted(target, "node", "26.0.0");
+	cr_assert_eq(untold.n, 3);
+	cr_expect_str_eq(target->gc_untold, "");
+	log_set_sink(NULL);
+}
+
+Test(targets, no_runtime_tells_collections_from_one_connection_to_the_next)
+{
+	struct target *target = watched(POLICY_PER_POLL, GC_EVENTS_ALWAYS);
+	struct target_spec spec = spec_events(POLICY_ATTACHED, GC_EVENTS_ALWAYS);
+
+	for (size_t i = 0; runtime_all[i] != NULL; i++) {
+		greeted(target, runtime_all[i]->name, "");
+		cr_expect_gt(strlen(target->gc_untold), 0, "%s", runtime_all[i]->name);
+		cr_expect_lt(strlen(target->gc_untold), sizeof(target->gc_untold) - 1,
+			     "cut off: %s", target->gc_untold);
+	}
+	greeted(target, "bun", "1.4.5");
+	cr_expect_str_eq(
+		target->gc_untold,
+		"gc_events: not supported by bun 1.4.5 with a connection for each poll: what "
+		"comes between two is told to nobody; with policy: attached they can be "
+		"had");
+	cr_assert_eq(targets_replace(&targets, "config", &spec, 1), 0);
+	cr_expect_str_eq(target->gc_untold, "");
+	log_set_sink(NULL);
+}
+
+Test(targets, who_is_polled_too_rarely_keeps_no_collections_for_us)
+{
+	struct target *target = watched(POLICY_AUTO, GC_EVENTS_ALWAYS);
+	struct target_spec spec = spec_events(POLICY_AUTO, GC_EVENTS_ALWAYS);
+
+	greeted(target, "node", "26.0.0");
+	cr_assert_eq(untold.n, 0);
+	spec.poll.interval_ns = GC_EVENTS_INTERVAL_MAX_NS + 1;
+	cr_assert_eq(targets_replace(&targets, "config", &spec, 1), 0);
+	cr_assert_eq(untold.n, 1);
+	cr_expect_str_eq(untold.reason, "gc_events: wants an interval of at most 1m");
+	log_set_sink(NULL);
+}
+
+Test(targets, who_wants_no_collections_hears_nothing_of_them)
+{
+	struct target *target = watched(POLICY_PER_POLL, GC_EVENTS_NEVER);
+	struct target_spec spec = spec_events(POLICY_PER_POLL, GC_EVENTS_ALWAYS);
+
+	greeted(target, "deno", "2.9.3");
+	cr_expect_str_eq(target->gc_untold, "");
+	cr_assert_eq(targets_replace(&targets, "config", &spec, 1), 0);
+	cr_assert_eq(untold.n, 1, "as soon as it is wished");
+	spec.poll.gc_events = GC_EVENTS_NEVER;
+	cr_assert_eq(targets_replace(&targets, "config", &spec, 1), 0);
+	cr_expect_str_eq(target->gc_untold, "");
+	cr_assert_eq(untold.n, 1);
+	log_set_sink(NULL);
+}
+
+/* What the session finds out stays, whatever the configuration permits. */
+Test(targets, who_cannot_be_traced_now_is_left_so_by_the_next_connection)
+{
+	struct target *target = watched(POLICY_AUTO, GC_EVENTS_ALWAYS);
+
+	greeted(target, "chromium", "156");
+	target->session.events->gc_told(target, "somebody else traces it");
+	greeted(target, "chromium", "156");
+	cr_expect_str_eq(target->gc_untold, "somebody else traces it");
+	cr_assert_eq(untold.n, 1);
+	log_set_sink(NULL);
 }
