@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from lab import readers
-from lab.cdp import Client, is_sampling
+from lab.cdp import Client, is_sampling, used_bytes
 from lab.chromium import Chromium, isolate
 from lab.ctl import Ctl
 from lab.daemon import PLAIN, POLL, static_config
@@ -304,6 +304,29 @@ def test_deno(nursery, watch, tmp_path):
     assert table["what"] == "allocated" and table["duration_seconds"] == 2 * len(manifests)
     first = table["functions"][0]
     assert first["function"] in ("KnownThing", "grow") and first["url"].endswith("deno.js")
+
+
+DENO_WORK = ("function keepHere() { for (let i = 0; i < 16000; i++) kept[i] = new Array(128).fill(i) }"
+             "function wasteHere() { let n = 0; for (let i = 0; i < 30000; i++)"
+             " n += new Array(128).fill(i).length; return n } keepHere(); wasteHere()")
+
+
+def test_the_sum_of_deno(nursery, watch, tmp_path):
+    deno = Deno(nursery, tmp_path / "program", "100")
+    with Client(deno.port) as client:
+        client.evaluate("globalThis.kept = new Array(16000); 0")
+        before = used_bytes(client)
+        daemon = watch(app=deno.address, sections=sections("3s"))
+        n = len(wait_profiles(daemon, 1))
+        wait_sampling(daemon, client)  # the next has begun just now
+        client.evaluate(DENO_WORK)
+        manifests = wait_profiles(daemon, n + 1)
+        kept = used_bytes(client) - before
+    table = top(*[path_of(daemon, m) for m in manifests])
+    first, second = table["functions"][:2]
+    assert (first["function"], second["function"]) == ("wasteHere", "keepHere")
+    # As of Node: 16000 of the arrays are kept, and 30000 are not.
+    assert first["self_bytes"] + second["self_bytes"] == pytest.approx(kept * 46 / 16, rel=SUM_ERROR)
 
 
 def test_deno_that_ends_by_itself_ends_with_its_profile(nursery, watch, tmp_path):

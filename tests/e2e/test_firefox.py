@@ -16,7 +16,7 @@ from lab.daemon import PLAIN
 from lab.firefox import Firefox
 from lab.fxsnapshot import Snapshot
 from lab.listener import Listener, http
-from lab.relay import Relay
+from lab.relay import Packets, Relay
 from lab.wait import until
 
 COUNT = 23456
@@ -242,23 +242,6 @@ def test_addresses_of_scripts_stay_where_nothing_is_redacted(firefox, look, scri
 
 
 # ---- harm ----
-
-class Packets:
-    """What the daemon says to a Firefox on one connection."""
-
-    def __init__(self):
-        self._data = b""
-
-    def feed(self, data):
-        self._data += data
-
-    def __iter__(self):
-        data = self._data
-        while data:
-            size, _, rest = data.partition(b":")
-            yield json.loads(rest[:int(size)])
-            data = rest[int(size):]
-
 
 def test_nothing_else_is_said(firefox, start_daemon):
     """The closed list; one connection to watch, one to capture; the target of a tab is got once."""

@@ -4,17 +4,19 @@ as it was."""
 
 import json
 import re
+from contextlib import closing
 
 import pytest
 
 from lab import readers
-from lab.cdp import Client, is_sampling
+from lab.cdp import Client, Worker, is_sampling, used_bytes
 from lab.chromium import Chromium, isolate
 from lab.ctl import Ctl
-from lab.daemon import PLAIN
+from lab.daemon import PLAIN, POLL
 from lab.deno import Deno
 from lab.firefox import Firefox
 from lab.gc import force, forced
+from lab.relay import Packets, Relay
 from lab.wait import until
 from lab.workerd import Workerd
 
@@ -167,11 +169,6 @@ KEEP = ("globalThis.kept = []; function keepHere() { for (let i = 0; i < 16000; 
         " kept.push(new Array(128).fill(i)); return kept.length } keepHere()")
 
 
-def used_bytes(client):
-    client.call("HeapProfiler.collectGarbage")
-    return client.call("Runtime.getHeapUsage")["usedSize"]
-
-
 def test_deno(nursery, watch, tmp_path):
     deno = Deno(nursery, tmp_path / "program", "100")
     daemon = watch(app=deno.address, sections={"capture": PLAIN})
@@ -220,6 +217,20 @@ def test_a_worker_thread(start_node, watch):
     assert ask(daemon, isolate="worker:1", duration="1s").status == 202
     profile, = wait_files(daemon, ".heapprofile")
     assert json.loads(profile.read_text())["head"]["callFrame"]["functionName"] == "(root)"
+
+
+def test_a_worker_thread_that_allocates(start_node, watch, major):
+    node = start_node(major, "workers", 1)
+    daemon = watch(app=node.address, sections={"capture": PLAIN})
+    daemon.wait_isolate("app", "worker:1")
+    with Client(node.port) as client:
+        worker = Worker(client)
+        before = used_bytes(worker)
+        profile, _ = sample(daemon, worker, lambda: worker.evaluate(KEEP), isolate="worker:1")
+        kept = used_bytes(worker) - before
+    first = top(profile)["functions"][0]
+    assert first["function"] == "keepHere"
+    assert first["self_bytes"] == pytest.approx(kept, rel=SUM_ERROR)
 
 
 def test_somebody_else_who_samples_is_left_alone(start_node, watch, major):
@@ -339,35 +350,50 @@ groups:
     assert readers.pprof(tmp_path / "mine.pb.gz")["columns"] == ["samples", "inuse_space"]
 
 
-def test_firefox_tells_all_allocations(nursery, watch, tmp_path):
-    """It takes objects by chance, here one of sixteen, and each stands for so many."""
+def test_firefox_tells_all_allocations(nursery, start_daemon, tmp_path):
+    """It takes objects by chance, here one of sixteen, and each stands for so many. Its log loses
+    nothing between its begin and the last time it is asked for, and all the work is in between."""
     firefox = Firefox(nursery, tmp_path / "program")
-    daemon = watch(app=firefox.address, sections={"capture": GUARDED})
-    daemon.wait_up("app")
     isolate_name = firefox.isolate
-    until(lambda: daemon.value("heapwatch_heap_used_bytes", target="app", isolate=isolate_name),
-          "the tab")
-    firefox.evaluate("window.work = n => { for (let i = 0; i < n; i++) things.push({ i }); };"
-                     "window.timer = setInterval(() => work(500), 50); 1")
-    long = ask(daemon, isolate=isolate_name, duration="301s")
-    assert long.status == 422 and "firefox bears at most 5m" in long.json()["error"]
-    before = firefox.grow(0)
-    assert ask(daemon, isolate=isolate_name, duration="4s", interval="1KiB",
-               format="heapprofile,pprof").status == 202
-    profile, = wait_files(daemon, ".heapprofile")
-    grown = firefox.grow(0) - before
+    firefox.evaluate("window.kept = new Array(40000);"
+                     "window.keep = () => { for (let i = 0; i < 40000; i++) kept[i] = { i }; };"
+                     "window.waste = () => { for (let i = 0; i < 120000; i++) window.last = { i }; };"
+                     "1")
+    before = firefox.plain_objects()
+    with closing(Relay(int(firefox.address.rsplit(":", 1)[1]), Packets)) as relay:
+        daemon = start_daemon({"poll": POLL, "capture": GUARDED, "targets": [
+            {"name": "app", "address": relay.address, "runtime": "firefox"}]})
+        daemon.wait_isolate("app", isolate_name)
+        long = ask(daemon, isolate=isolate_name, duration="301s")
+        assert long.status == 422 and "firefox bears at most 5m" in long.json()["error"]
+
+        def asked():
+            return sum(packet["type"] == "getAllocations"
+                       for heard in relay.conversations for packet in heard)
+        assert ask(daemon, isolate=isolate_name, duration="4s", interval="1KiB",
+                   format="heapprofile,pprof").status == 202
+        until(asked, lambda: f"it records; log:\n{daemon.tail()}")  # or it would not be asked
+        firefox.evaluate("keep(), waste(), 1")
+        while_working = asked()
+        profile, = wait_files(daemon, ".heapprofile")
+        assert asked() > while_working, "the work was not over before the end: no proof"
+    count, size = (after - b for after, b in zip(firefox.plain_objects(), before))
     table = top(profile)
     assert table["what"] == "allocated" and table["counted"] == "objects"
-    first = table["functions"][0]
-    assert first["function"] == "window.work"
-    # Connecting, and the way to the disk, are not recorded: half is there in any case. The
-    # deviation of a thousand samples and more is 3 %.
-    assert grown / 2 < first["self_count"] < grown * 1.15
+    first, second = table["functions"][:2]
+    assert (first["function"], second["function"]) == ("window.waste", "window.keep")
+    # 7500 samples and 2500: the deviations are 1.1 % and 2 %, and this is five of them.
+    assert first["self_count"] == pytest.approx(120000, rel=0.055)
+    assert second["self_count"] == pytest.approx(40000, rel=0.1)
+    # What is kept, and the last of what is not, are all there is more of than before.
+    assert count == 40001
+    for row in (first, second):
+        assert row["self_bytes"] * count == row["self_count"] * size
     packed, = wait_files(daemon, ".pb.gz")
     read = readers.pprof(packed)
     assert read["columns"] == ["alloc_objects", "alloc_space"]
-    assert read["self"]["window.work"][0] == first["self_count"]
+    assert read["self"]["window.waste"][0] == first["self_count"]
     told = readers.go_pprof(packed, "alloc_space")
-    assert told["functions"][0] == ("window.work", first["self_bytes"])
+    assert told["functions"][0] == ("window.waste", first["self_bytes"])
     assert told["total"] == table["bytes"]
     assert readers.devtools_profile(profile)["total"] == table["bytes"]

@@ -75,11 +75,21 @@ def first_of(found):
 
 
 def check_readers(path, tmp_path):
-    """The analyser counts what DevTools counts, and has all its numbers."""
+    """The analyser counts what DevTools counts, and has all its numbers, which are returned."""
     nodes, edges, _ = readers.devtools(path, "Object")
     seen = numbers.analyze(path, "--no-index")
     assert (seen["nodes"], seen["edges"]) == (nodes, edges)
-    numbers.check(seen, readers.devtools_report(path, tmp_path / "devtools.json"))
+    report = readers.devtools_report(path, tmp_path / "devtools.json")
+    numbers.check(seen, report)
+    return report
+
+
+def check_allocations(rows, found, kept):
+    """DevTools' view of allocations by function, of allocate.js."""
+    assert [name for name, *_ in rows[:3]] == ["waste", "keepMany", "keepFew"]
+    assert all(size == found["bytes"][name] for name, _, size, *_ in rows[:3])
+    # 16000 of the arrays are kept and 30000 are not; `kept` itself needs to grow.
+    assert sum(size for _, _, size, *_ in rows[:3]) == pytest.approx(kept * 46 / 16, rel=0.02)
 
 
 def wait_known(daemon, name="main"):
@@ -105,7 +115,7 @@ def test_with_stacks(start_node, watch, tmp_path, major):
     assert first_of(found) == "waste"  # half of all, and dead
     assert many == pytest.approx(3 * few, rel=0.2)  # what `kept` needs to grow is either's
     assert found["samples"] > 5
-    check_readers(path, tmp_path)
+    check_allocations(check_readers(path, tmp_path)["allocations"], found, kept)
 
     assert (entry["kind"], entry["format"]) == ("timeline", "heaptimeline")
     assert entry["pause_ns"] > 0 and entry["duration_ns"] > 4e9

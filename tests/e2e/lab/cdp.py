@@ -102,6 +102,30 @@ class Client:
         self.close()
 
 
+class Worker(Client):
+    """The first worker thread of a Node, through a client of its main thread."""
+
+    def __init__(self, client):
+        self._client, self._next, self.events = client, 0, []
+        client.call("NodeWorker.enable", waitForDebuggerOnStart=False)
+        self._session = client.wait_event("NodeWorker.attachedToWorker")["sessionId"]
+
+    def send(self, method, **params):
+        self._next += 1
+        message = json.dumps({"id": self._next, "method": method, "params": params})
+        self._client.call("NodeWorker.sendMessageToWorker", sessionId=self._session, message=message)
+        return self._next
+
+    def receive(self):
+        return json.loads(self._client.wait_event("NodeWorker.receivedMessageFromWorker")["message"])
+
+
+def used_bytes(client):
+    """What lives."""
+    client.call("HeapProfiler.collectGarbage")
+    return client.call("Runtime.getHeapUsage")["usedSize"]
+
+
 def is_sampling(client):
     client.send("HeapProfiler.getSamplingProfile")
     return "result" in client.receive()

@@ -104,6 +104,13 @@ class Firefox:
     def grow(self, n):
         return self.evaluate(f"grow({n})")
 
+    def plain_objects(self):
+        """(count, bytes) of what the page reaches of class Object, as Firefox's own census has it."""
+        memory = self.client.target(self.descriptor)["memoryActor"]
+        self.client.ask(memory, "attach")
+        found = self.client.ask(memory, "takeCensus")["objects"]["Object"]
+        return found["count"], found["bytes"]
+
     def reads(self, path):
         """How many things Firefox itself counts in a file: in the browser, whose tools read them."""
         browser = next(p for p in self.client.ask("root", "listProcesses")["processes"] if p["isParent"])

@@ -1,5 +1,6 @@
 """A relay before an inspector that writes down every message the daemon sends to it."""
 
+import json
 import re
 import socket
 import struct
@@ -54,6 +55,26 @@ class Frames:
         elif first != 0x88:  # a close frame is all that may come beside whole text messages
             self.complaints.append(f"a frame of kind {first:#x}")
         return True
+
+
+class Packets:
+    """What the daemon says to a Firefox on one connection, in packets of its protocol."""
+
+    def __init__(self):
+        self._data = b""
+
+    def feed(self, data):
+        self._data += data
+
+    def __iter__(self):
+        """Those that have come as a whole."""
+        data = self._data
+        while b":" in data:
+            size, _, rest = data.partition(b":")
+            if len(rest) < int(size):
+                return
+            yield json.loads(rest[:int(size)])
+            data = rest[int(size):]
 
 
 class Relay(Listener):
