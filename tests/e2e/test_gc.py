@@ -276,13 +276,22 @@ def test_node_tells_its_pauses(major, start_node, watch):
 def test_the_live_set_is_what_a_collection_left(major, start_node, watch):
     """Much of what is in use is garbage; leaks are judged by what is not."""
     node = start_node(major, "garbage", 8, 6000, flags=BUSY)
-    daemon = watch(app=node.address, sections={"poll": EVENTS, "capture": dict(PLAIN, gc_interval="1s")})
+    daemon = watch(app=node.address, sections={
+        "poll": EVENTS, "capture": dict(PLAIN, gc_interval="1s"),
+        "leak": {"fast_window": "20s", "slow_window": "10m"}})
     until(lambda: (daemon.value(USED, target="app", isolate="main") or 0) > 10 * MIB, "garbage")
     left = forced(daemon)["heap_after_bytes"]
     live = daemon.wait_value("heapwatch_heap_live_bytes", lambda v: 7 * MIB < v < 1.2 * left,
                              target="app", isolate="main")
     until(lambda: daemon.value(USED, target="app", isolate="main") > live + 2 * MIB,
           lambda: f"more than {live} in use")
+
+    def kept():
+        (row,) = daemon.api("/targets/app/series?metric=heap_live&resolution=fast")["result"]
+        return [float(value) for _, value in row["values"]]
+    # The series of what is held have it too.
+    until(lambda: any(7 * MIB < value < 1.2 * left for value in kept()[-3:]),
+          lambda: f"about {left} of the live set in {kept()}")
 
 
 def test_of_workers_nothing_is_told_as_of_the_main_thread(start_node, watch):

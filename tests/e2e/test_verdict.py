@@ -57,6 +57,10 @@ def test_what_leaks_is_named_on_every_engine(nursery, start_node, start_daemon, 
         first, *rest = leaks["suspects"]
         assert first["class"].endswith(class_) and first["held_as"] == held_as, (name, text)
         assert first["holder_name"] == holder, (name, text)
+        # From the holder all the way to a root.
+        path = first["shortest_path"]
+        assert path[0]["id"] == first["holder"], (name, path)
+        assert held_as in [step["edge"] for step in path], (name, path)
         # The engine's own may grow beside it, by little.
         assert sum(s["bytes"] for s in rest) < first["bytes"] / 5, (name, leaks["suspects"])
         assert re.match(rf"\+[\d,]+ {re.escape(class_)}.* \([\d.]+ [KM]iB\) held by "

@@ -7,6 +7,10 @@ from test_verdict_kinds import FAST
 
 STEP = 4000  # pages between two snapshots
 
+# The windows and the warm-up of the defaults (30m, 3h, 24h), 360 times as fast.
+SCALED = {"poll": {"interval": "100ms", "timeout": "100ms"},
+          "leak": {"warmup": "5s", "fast_window": "30s", "slow_window": "4m"}}
+
 
 def test_what_a_cache_is_when_it_is_full(start_node, start_daemon, tmp_path):
     """Before the second snapshot; after a quarter of the last step; not at all."""
@@ -39,3 +43,22 @@ def test_what_still_fills_is_no_leak_for_longer_than_it_fills(start_node, start_
     assert daemon.value("heapwatch_leak_suspected", target="app") == 1
     until(lambda: alert_of(daemon, "app") is None, lambda: f"no alert: {daemon.tail(20)}", 120)
     assert daemon.value("heapwatch_leak_suspected", target="app") == 0
+
+
+def test_what_is_full_when_the_warm_up_ends_is_never_looked_at(start_node, start_daemon, tmp_path):
+    """No alert, no series and so no verdict, while what leaks beside it has all three."""
+    programs = {"cache": start_node(24, "working_set", 60000, 2000, 100),
+                "leaky": start_node(24, "leak", "0.4", "250")}
+    daemon = start_daemon(configuration(
+        tmp_path, {name: program.address for name, program in programs.items()},
+        rule({"leak": {}, "for": "1s"}), **SCALED))
+    programs["cache"].process.wait_line("^full$")
+    daemon.wait_value("heapwatch_heap_used_bytes", lambda v: v > 20 << 20, target="cache")
+    assert "LeakedOrder" in wait_verdict(daemon, "leaky")
+    # By then the fast window has nothing of the cache but what came after its warm-up.
+    daemon.wait_value("heapwatch_heap_growth_bytes_per_second", lambda v: v is not None,
+                      target="cache")
+    assert alert_of(daemon, "cache") is None and series_of(daemon, "cache") == []
+    assert daemon.value("heapwatch_leaks_detected_total", target="cache") == 0
+    assert daemon.value("heapwatch_leaks_detected_total", target="leaky") >= 1
+    assert daemon.values("heapwatch_leak_verdict", target="cache") == []
