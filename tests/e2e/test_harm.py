@@ -9,8 +9,9 @@ import time
 import pytest
 
 from lab import cdp, relay
-from lab.daemon import static_config
+from lab.daemon import PLAIN, static_config
 from lab.node import STEADY, allocates_at_least, allocation_speed
+from lab.said import wrapped
 from lab.wait import Timeout, until
 
 WAYS = ("natural", "exit", "sigterm", "uncaught")
@@ -29,6 +30,10 @@ MAY_SAY = {
     "HeapProfiler.takeHeapSnapshot", "HeapProfiler.collectGarbage", "HeapProfiler.disable",
     "Debugger.setSkipAllPauses", "Debugger.enable", "Debugger.resume", "Debugger.disable",
 }
+
+# The debugger is off again before the program is stopped: it slows promises while it is on.
+TAKE = "HeapProfiler.takeHeapSnapshot"
+SCRIPTS_FIRST = ["Debugger.setSkipAllPauses", "Debugger.enable", "Debugger.disable", TAKE]
 
 
 def leave(node, way):
@@ -173,6 +178,15 @@ def test_evaluation_leaves_no_trace_in_regexp(start_node, start_daemon, major):
     assert "clobbered" not in node.process.output()
 
 
+def debugger_in_captures(between):
+    """Of each conversation that took a snapshot, what it said to the debugger, and the request."""
+    for conversation in between.conversations:
+        messages = [json.loads(raw) for raw in conversation.messages]
+        methods = [(wrapped(message) or message)["method"] for message in messages]
+        if TAKE in methods:
+            yield [m for m in methods if m == TAKE or m.startswith("Debugger.")]
+
+
 def test_says_only_what_is_listed_and_well_formed(start_node, watch, major):
     node = start_node(major, "workers", 2)
     between = relay.Relay(node.port)
@@ -194,7 +208,22 @@ def test_says_only_what_is_listed_and_well_formed(start_node, watch, major):
             said.add(json.loads(message["params"]["message"])["method"])
     assert said <= MAY_SAY, said - MAY_SAY
     assert {"Runtime.getHeapUsage", "HeapProfiler.takeHeapSnapshot", "HeapProfiler.disable"} <= said
+    assert list(debugger_in_captures(between)) == [SCRIPTS_FIRST] * 2
     assert node.process.running()
+
+
+def test_without_scripts_the_debugger_stays_off_but_on_node_20(start_node, watch, major):
+    """There a snapshot takes minutes without what Debugger.enable leaves behind
+    (docs/RUNTIMES.md)."""
+    node = start_node(major, "idle")
+    between = relay.Relay(node.port)
+    daemon = watch(app=between.address, sections={"capture": dict(PLAIN, scripts=False)})
+    daemon.wait_up("app")
+    daemon.capture("app")
+    assert daemon.process.stop() == 0
+    between.close()
+    assert between.complaints() == []
+    assert list(debugger_in_captures(between)) == [SCRIPTS_FIRST if major == 20 else [TAKE]]
 
 
 def test_a_program_held_at_its_start_is_left_there(start_node, watch, major):

@@ -1,6 +1,7 @@
 """From a value over its threshold to a snapshot in the spool, and every step of it visible."""
 
 import json
+import re
 import time
 
 import pytest
@@ -8,6 +9,8 @@ import yaml
 
 from lab.daemon import program, static_config
 from lab.wait import until
+
+MIB = 1 << 20
 
 RULE = {
     "alert": "BuffersHigh",
@@ -70,6 +73,12 @@ def test_pending_then_firing_then_a_snapshot(ruled, app):
     snapshot = daemon.wait_capture()
     manifest = json.loads(snapshot.with_name(snapshot.name + ".json").read_text())
     assert manifest["rule"] == "BuffersHigh" and manifest["target"] == "app"
+    # The number of the cause, in bytes; the text has it rounded.
+    assert 50 * MIB <= manifest["cause_value"] < 54 * MIB
+    assert re.fullmatch(r"array_buffers > 20MiB for 1s \(now 5[0-3](\.\d)? MiB\)",
+                        manifest["cause"]), manifest["cause"]
+    (listed,) = daemon.api("/captures")["ready"]
+    assert (listed["cause_value"], listed["cause"]) == (manifest["cause_value"], manifest["cause"])
     assert daemon.value("heapwatch_captures_total", target="app", rule="BuffersHigh") == 1
     page = daemon.get("/").text
     assert "BuffersHigh" in page and f"/api/v1/captures/{manifest['id']}/file" in page

@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lab import daemon as heapwatchd
 from lab.wait import until
@@ -303,3 +304,93 @@ def check_sealed(capture, recipients, keys):
         assert CLEAR in plain and json.loads(plain)["snapshot"]["node_count"] > 50000
     assert opened(body, keys[1], expand=True) == plain
     assert "no identity matched" in refusal("age", "-d", "-i", keys[2], data=body)
+
+
+# ---- what an action of a rule, or a request, says itself ----
+
+TEXT, NAME = b'"1 1 1 1 1 ', b'"references"'  # of heap.js: a string, the name of a property
+
+
+def manifest_of(capture):
+    return json.loads(capture.with_name(capture.name + ".json").read_text())
+
+
+def stages(manifest):
+    return tuple(manifest[name] for name in ("redact", "compress", "encrypt", "recipients"))
+
+
+def shown(body):
+    """Does the heap in it show strings, and names of properties?"""
+    assert json.loads(body)["snapshot"]["node_count"] > 1000
+    return TEXT in body, NAME in body
+
+
+@pytest.fixture
+def strict(start_node, start_daemon, tmp_path, keys):
+    """strict(action..., more of `capture`) -> Daemon that redacts strings, packs and seals to the
+    first key; each action is of a rule of its own, Rule0, Rule1, ..."""
+    def start(*actions, **capture):
+        rules = tmp_path / "rules.yaml"
+        rules.write_text(yaml.safe_dump({"groups": [{"name": "g", "interval": "1s", "rules": [
+            {"alert": f"Rule{i}", "when": {"metric": "heap_used", "above": "1MiB"},
+             "guards": {"headroom": 0}, "actions": [action]} for i, action in enumerate(actions)]}]}))
+        daemon = start_daemon(heapwatchd.static_config(
+            {"app": start_node(24, "heap", 1000, 1).address}, rule_files=[str(rules)],
+            capture={"redact": "strings", "compress": "zstd", "diagnostics": False,
+                     "encrypt": [recipient_of(keys[0])], "guards": {"headroom": 0}, **capture}))
+        daemon.wait_up("app")
+        return daemon
+    return start
+
+
+def test_an_action_has_stages_of_its_own(strict, keys):
+    """Also weaker ones: rules are written by whoever writes the configuration."""
+    first, second = (recipient_of(key) for key in keys[:2])
+    daemon = strict(
+        {"capture": "snapshot", "redact": "all", "compress": "none", "encrypt": [second]},
+        {"capture": "snapshot", "redact": "none", "compress": "none", "encrypt": []},
+        {"capture": "snapshot"})
+    daemon.wait_capture(3)
+    taken = {manifest_of(path)["rule"]: path for path in daemon.ready()}
+    sealed_all, plain, default = (taken[f"Rule{i}"] for i in range(3))
+    assert stages(manifest_of(sealed_all)) == ("all", "none", "age", second)
+    assert sealed_all.name.endswith(".heapsnapshot.age")
+    assert shown(output("age", "-d", "-i", keys[1], sealed_all)) == (False, False)
+    assert "no identity matched" in refusal("age", "-d", "-i", keys[0], sealed_all)
+    assert stages(manifest_of(plain)) == ("none", "none", "none", "")
+    assert plain.name.endswith(".heapsnapshot")
+    assert shown(plain.read_bytes()) == (True, True)
+    assert stages(manifest_of(default)) == ("strings", "zstd", "age", first)
+    assert default.name.endswith(".heapsnapshot.zst.age")
+    packed = output("age", "-d", "-i", keys[0], default)
+    assert shown(output("zstd", "-dc", data=packed)) == (False, True)
+
+
+def ask(daemon, **wishes):
+    return daemon.post("/api/v1/targets/app/captures",
+                       json.dumps({"kind": "snapshot", **wishes}).encode(),
+                       {"Content-Type": "application/json"})
+
+
+def test_a_request_may_ask_for_more_but_not_for_less(strict, keys):
+    daemon = strict()
+    for wish, option in (({"redact": "none"}, "redact"), ({"encrypt": []}, "encrypt"),
+                         ({"encrypt": [recipient_of(keys[1])]}, "encrypt")):
+        answer = ask(daemon, **wish)
+        assert answer.status == 403, answer.text
+        assert f"capture.{option}" in answer.text and "capture.allow_weaker" in answer.text
+    assert daemon.api("/captures")["running"] == [] and daemon.ready() == []
+    capture = daemon.capture("app", redact="all", compress="none")
+    assert stages(manifest_of(capture)) == ("all", "none", "age", recipient_of(keys[0]))
+    assert shown(output("age", "-d", "-i", keys[0], capture)) == (False, False)
+
+
+def test_allow_weaker_lets_a_request_ask_for_less(strict, keys):
+    daemon = strict(allow_weaker=True)
+    other = daemon.capture("app", encrypt=[recipient_of(keys[1])])
+    assert stages(manifest_of(other)) == ("strings", "zstd", "age", recipient_of(keys[1]))
+    assert shown(output("zstd", "-dc", data=output("age", "-d", "-i", keys[1], other))) == \
+        (False, True)
+    plain = daemon.capture("app", redact="none", compress="none", encrypt=[])
+    assert stages(manifest_of(plain)) == ("none", "none", "none", "")
+    assert shown(plain.read_bytes()) == (True, True)

@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import time
 
 import pytest
 
+from lab import cdp
 from lab.daemon import PLAIN, static_config
 from lab.wait import until
 
@@ -106,6 +108,25 @@ def test_the_largest_is_kept(start_node, start_daemon):
     assert names(daemon.ready()) == names([first, later[-1]])
 
 
+MIB = 1 << 20
+
+
+def test_the_ramp_up_is_kept(start_node, start_daemon):
+    """The last of those whose heap grew from each to the next, though later ones are smaller."""
+    app = start_node(24, "idle", flags=["--expose-gc"])
+    daemon = start_daemon(static_config({"app": app.address}, spool={
+        "max_files": 3, **NO_KEEP, "keep_ramp_up": 2}))
+    daemon.wait_up("app")
+    taken = []
+    for mib in (10, 20, 30, 15, 5):
+        with cdp.Client(app.port) as client:
+            client.evaluate(f"globalThis.kept = new Array({mib} * 131072).fill(0.5); gc(); 1")
+        daemon.wait_value("heapwatch_heap_used_bytes", lambda v, low=mib * MIB:
+                          low <= v < low + 9 * MIB, target="app", isolate="main")
+        taken.append(take(daemon))
+    assert names(daemon.ready()) == names([taken[1], taken[2], taken[4]])
+
+
 def test_age(spooling):
     daemon = spooling(max_age="1s")
     first = take(daemon)
@@ -142,6 +163,48 @@ def test_restart_lists_the_same(spooling, start_daemon):
     again = start_daemon(daemon.config_file.read_text(), home=daemon.home)
     assert again.api("/captures")["ready"] == before
     assert again.incoming() == []
+
+
+def manifest_beside(snapshot):
+    return snapshot.with_name(snapshot.name + ".json")
+
+
+def scripts_beside(snapshot):
+    return snapshot.with_name(snapshot.name.removesuffix(".heapsnapshot") + ".scripts.json")
+
+
+def damage(cut, bare, garbled, listless):
+    """Of four captures. What is to be in corrupt/ for it, with its reason."""
+    size, follows = cut.stat().st_size, "its capture went there"
+    os.truncate(cut, size - 1)
+    manifest_beside(bare).unlink()
+    manifest_beside(garbled).write_text("{")
+    cut.with_name("notes.txt").write_text("not ours")
+    os.truncate(scripts_beside(listless), 3)
+    return {
+        cut.name: f"it has {size - 1} bytes, its manifest says {size}",
+        bare.name: "it has no manifest", "notes.txt": "it has no manifest",
+        garbled.name: "",  # what the parser says
+        manifest_beside(cut).name: follows, manifest_beside(garbled).name: follows,
+        **{scripts_beside(snapshot).name: follows for snapshot in (cut, bare, garbled)},
+        scripts_beside(listless).name: "its manifest says another size"}
+
+
+def test_what_is_damaged_is_set_aside_with_its_reason(spooling, start_daemon):
+    daemon = spooling()
+    taken = [take(daemon) for _ in range(5)]
+    assert daemon.process.stop() == 0
+    wanted = damage(*taken[:4])
+    again = start_daemon(daemon.config_file.read_text(), home=daemon.home)
+    assert set(os.listdir(taken[0].parent.parent / "corrupt")) == set(wanted)
+    for name, reason in wanted.items():
+        again.process.wait_line(re.escape(f"ready/{name} goes to corrupt/: {reason}"))
+    listed = {c["name"]: c for c in again.api("/captures")["ready"]}
+    assert set(listed) == {snapshot.name for snapshot in taken[3:]}
+    assert [bool(listed[snapshot.name].get("scripts_name")) for snapshot in taken[3:]] == [False, True]
+    again.wait_up("app")
+    assert names(again.ready()) == names(taken[3:])
+    take(again)
 
 
 def test_keep_free_refuses_and_deletes_nothing(spooling):
