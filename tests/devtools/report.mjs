@@ -1,10 +1,10 @@
 // What Chrome DevTools computes from heap snapshots, for comparison:
 //   node report.mjs BUNDLE FILE OUT [BASE]
 // OUT gets {digest, classes: {KEY: [count, self, retained, distance]}, statistics, total, variables:
-// {KEY: [contexts, retained]} that no function can use any more, allocations: [[function, count, size,
-// live count, live size]] of a timeline with stacks, as its view has them, largest first} and, with
-// BASE, diff: {KEY: [added, removed, addedSize, removedSize]} and between: {KEY: count}, what its
-// "objects allocated between" takes by a range of ids.
+// {KEY: [contexts, retained]} that no function can use any more, allocations: [[function, count, size]] of
+// a timeline with stacks, as its view has them, largest first} and, with BASE, diff: {KEY: [added,
+// removed, addedSize, removedSize]} and between: {KEY: count}, what its "objects allocated between"
+// takes by a range of ids.
 // The digest runs over all nodes in the order of the file, in 32 bits that wrap:
 // idRetained: a = 31 a + id; a = 31 a + retained; domDistance: the same of dominator's id and
 // distance.
@@ -73,8 +73,8 @@ function variables(s) {
 }
 
 function allocations(s) {
-  return s.profile.snapshot.trace_function_count ? s.allocationTracesTops().map(
-    top => [top.name, top.count, top.size, top.liveCount, top.liveSize]) : [];
+  return s.profile.snapshot.trace_function_count ? s.allocationTracesTops()
+    .map(top => [top.name, top.count, top.size]) : [];
 }
 
 if (isMainThread) {

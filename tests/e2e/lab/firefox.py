@@ -104,11 +104,12 @@ class Firefox:
     def grow(self, n):
         return self.evaluate(f"grow({n})")
 
-    def plain_objects(self):
-        """(count, bytes) of what the page reaches of class Object, as Firefox's own census has it."""
+    def census(self, name):
+        """(count, bytes) of the objects of a class of the language that the page reaches, as Firefox
+        itself counts them."""
         memory = self.client.target(self.descriptor)["memoryActor"]
         self.client.ask(memory, "attach")
-        found = self.client.ask(memory, "takeCensus")["objects"]["Object"]
+        found = self.client.ask(memory, "takeCensus")["objects"][name]
         return found["count"], found["bytes"]
 
     def reads(self, path):
