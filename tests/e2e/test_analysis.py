@@ -13,7 +13,8 @@ from lab import daemon as heapwatchd, node
 from lab.cdp import Client, is_sampling
 from lab.ctl import Ctl
 from lab.daemon import PLAIN, static_config
-from lab.wait import until
+from lab.verdicts import configuration, rule, series_of, wait_verdict
+from lab.wait import LIMIT_S, until
 
 ON = {"enabled": True, "headroom": "64MiB"}
 KEY = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
@@ -50,7 +51,7 @@ def children(daemon):
     return [int(pid) for pid in path.read_text().split()]
 
 
-def wait_worker(daemon):
+def wait_worker(daemon, limit_s=LIMIT_S):
     """The pid of the worker, once it has confined itself."""
     def confined():
         for pid in children(daemon):
@@ -60,7 +61,7 @@ def wait_worker(daemon):
             except OSError:
                 pass
         return None
-    return until(confined, lambda: f"a worker; log:\n{daemon.tail()}", step_s=0.002)
+    return until(confined, lambda: f"a worker; log:\n{daemon.tail()}", limit_s, step_s=0.002)
 
 
 def report_of(daemon, capture):
@@ -219,33 +220,66 @@ def adopting(analysing, tmp_path):
     return start
 
 
+def check_confined(pid):
+    proc = Path(f"/proc/{pid}")
+    assert {fd.name for fd in (proc / "fd").iterdir()} == {"0", "1"}
+    assert os.readlink(proc / "fd/0").endswith(".heapsnapshot")
+    assert os.readlink(proc / "fd/1").startswith("pipe:")
+    status = dict(line.split(":\t", 1) for line in (proc / "status").read_text().splitlines()
+                  if ":\t" in line)
+    assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2" and status["Threads"] == "1"
+    assert (proc / "environ").read_bytes() == b""
+    assert (proc / "oom_score_adj").read_text() == "1000\n"
+    stat = (proc / "stat").read_text().rpartition(") ")[2].split()
+    assert stat[16] == "19" and stat[38] == "5"  # nice; SCHED_IDLE
+    limits = (proc / "limits").read_text()
+    for name, value in (("Max open files", "2"), ("Max core file size", "0"),
+                        ("Max processes", "0")):
+        row = next(row for row in limits.splitlines() if row.startswith(name))
+        assert row[len("Max realtime priority    "):].split()[0] == value, row
+
+
 def test_worker_is_confined(adopting, big):
     daemon, directory = adopting()
     drop_in(directory, big)
     pid = wait_worker(daemon)
     os.kill(pid, signal.SIGSTOP)
     try:
-        proc = Path(f"/proc/{pid}")
-        assert {fd.name for fd in (proc / "fd").iterdir()} == {"0", "1"}
-        assert os.readlink(proc / "fd/0").endswith(".heapsnapshot")
-        assert os.readlink(proc / "fd/1").startswith("pipe:")
-        status = dict(line.split(":\t", 1) for line in (proc / "status").read_text().splitlines()
-                      if ":\t" in line)
-        assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2" and status["Threads"] == "1"
-        assert (proc / "environ").read_bytes() == b""
-        assert (proc / "oom_score_adj").read_text() == "1000\n"
-        stat = (proc / "stat").read_text().rpartition(") ")[2].split()
-        assert stat[16] == "19" and stat[38] == "5"  # nice; SCHED_IDLE
-        limits = (proc / "limits").read_text()
-        for name, value in (("Max open files", "2"), ("Max core file size", "0"),
-                            ("Max processes", "0")):
-            row = next(row for row in limits.splitlines() if row.startswith(name))
-            assert row[len("Max realtime priority    "):].split()[0] == value, row
+        check_confined(pid)
     finally:
         os.kill(pid, signal.SIGCONT)
     (capture,) = wait_state(daemon, "done")
     assert report_of(daemon, capture)["worker"]["duration_seconds"] > 0
     assert children(daemon) == []
+
+
+def arguments(pid):
+    return set(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"))
+
+
+def mapped_files(pid):
+    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return {Path(line.split(maxsplit=5)[5]).name for line in lines if "/ready/" in line}
+
+
+def test_worker_of_a_verdict_is_confined_as_well(start_node, start_daemon, tmp_path):
+    """What it is given besides, earlier snapshots and the list of scripts, is mapped and closed."""
+    app = start_node(24, "heap", 100000, 1)
+    daemon = start_daemon(configuration(tmp_path, {"app": app.address}, rule(count=2), PLAIN))
+    daemon.wait_capture(1)
+    until(lambda: series_of(daemon, "app")[0]["analysis"]["state"] == "done", "its own report", 60)
+    pid = wait_worker(daemon, 60)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        first, last = series_of(daemon, "app")
+        check_confined(pid)
+        assert os.readlink(f"/proc/{pid}/fd/0").endswith(last["name"])
+        given = {first["name"], last["name"], last["scripts_name"]}
+        assert {b"--scripts", b"--earlier=1"} <= arguments(pid)
+        assert mapped_files(pid) <= given  # less, once it has read some
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_verdict(daemon, "app")
 
 
 def test_a_killed_worker_is_told(adopting, big):

@@ -87,6 +87,78 @@ def test_every_guard_says_no_and_with_which_numbers(ruled, start_node):
     assert shown["Quiet"]["guards"]["quietHours"] == ["00:00-24:00"]
 
 
+SIZE = r"[\d.]+ [KMGT]?i?B"
+
+
+def test_no_room_in_the_spool_is_told(ruled, start_node):
+    app = start_node(24, "heap", 1000, 1)
+    daemon = ruled({"app": app}, rule("Room"), spool={"keep_free": "1023TiB"})
+    expect_told(daemon, "Room", "app", "space",
+                rf"space: about {SIZE} needed; the spool has 0 files with {SIZE} of {SIZE}, "
+                rf"the disk {SIZE}( and \d+ inodes)? free")
+    assert daemon.ready() == [] and daemon.incoming() == []
+
+
+def test_two_rules_at_once_are_one_capture_at_a_time(ruled, start_node):
+    """The later one is told to wait, and has its capture at a later evaluation."""
+    app = start_node(24, "levels", 0, 50, flags=["--expose-gc"])
+    daemon = ruled({"app": app}, rule("First", LEVELS), rule("Second", LEVELS))
+    level(app, daemon, 50)
+    expect_told(daemon, "Second", "app", "busy", r"busy: capture \S+ is (waiting|running)")
+    daemon.wait_capture(2)
+    assert daemon.values("heapwatch_captures_suppressed_total", rule="First") == []
+
+
+@pytest.fixture
+def held(ruled, start_node):
+    """held(n, rule..., capture settings) -> (Daemon, nodes): captures of `first` and `second` are
+    asked for; the first n of them, stopped amid their snapshot, do not end. `app` is one more."""
+    def start(n, *rules, **capture):
+        nodes = {"first": start_node(24, "heap", 100000, 20),
+                 "second": start_node(24, "heap", 100000, 20),
+                 "app": start_node(24, "levels", 0, 50, flags=["--expose-gc"])}
+        daemon = ruled(nodes, *rules, capture=dict(PLAIN, guards={"headroom": 0}, **capture))
+        for i, name in enumerate(("first", "second")):
+            daemon.capture(name, wait=False)
+            if i < n:
+                until(lambda name=name: any(c["bytes"] for c in daemon.api("/captures")["running"]
+                                            if c["target"] == name), "bytes", step_s=0.001)
+                nodes[name].process.signal(signal.SIGSTOP)
+        return daemon, nodes
+    return start
+
+
+def steps(daemon):
+    return {c["target"]: c["state"] for c in daemon.api("/captures")["running"]}
+
+
+def test_a_full_queue_is_told(held):
+    only = rule("Queue", LEVELS, match='{target="app"}')
+    daemon, nodes = held(1, only, threads=1, queue=1)
+    until(lambda: steps(daemon) == {"first": "running", "second": "waiting"},
+          lambda: f"one that waits: {steps(daemon)}")
+    level(nodes["app"], daemon, 50)
+    expect_told(daemon, "Queue", "app", "queue", "queue: 1 captures wait already")
+    nodes["first"].process.signal(signal.SIGCONT)
+    daemon.wait_capture(3)
+
+
+def test_two_of_one_host_at_once(held):
+    """By default, however many threads there are."""
+    daemon, nodes = held(2, threads=4)
+    daemon.capture("app", wait=False)
+    both = {"first": "running", "second": "running", "app": "waiting"}
+    until(lambda: steps(daemon) == both, lambda: f"{both}: {steps(daemon)}")
+    polls = daemon.value("heapwatch_polls_total", target="app")
+    daemon.wait_value("heapwatch_polls_total", lambda n: n >= polls + 2, target="app")
+    assert steps(daemon) == both
+    nodes["first"].process.signal(signal.SIGCONT)
+    daemon.wait_capture(2)  # of the first, and of the one that waited
+    assert steps(daemon) == {"second": "running"}
+    nodes["second"].process.signal(signal.SIGCONT)
+    daemon.wait_capture(3)
+
+
 def test_headroom_looks_at_the_control_group(ruled, start_node):
     """In the place where a snapshot would get the program killed. Where groups cannot be made, the
     memory of the host stands for it."""
@@ -128,6 +200,44 @@ def test_captures_again_only_when_the_value_was_back(ruled, start_node):
     until(lambda: daemon.api("/alerts")["alerts"] == [], "the alert to go")
     level(app, daemon, 50)
     daemon.wait_capture(2)
+
+
+def wait_no_alert(daemon):
+    until(lambda: daemon.api("/alerts")["alerts"] == [], "the alert to go")
+
+
+@pytest.mark.parametrize("guards, low, text", [
+    ({"max_captures": 1}, 0, r"max_captures: 1 of 1 in (24h|1d)"),
+    ({"rearm_below": "10MiB"}, 15,
+     r"rearm: the value has not been back below 10MiB since the last capture, \S+ ago"),
+], ids=["max_captures", "rearm"])
+def test_what_was_captured_counts_after_a_restart(ruled, start_node, guards, low, text):
+    app = start_node(24, "levels", 0, 50, low, 50, 0, 50, flags=["--expose-gc"])
+    buffers = rule("Buffers", LEVELS, guards)
+    daemon = ruled({"app": app}, buffers)
+    level(app, daemon, 50)
+    daemon.wait_capture(1)
+    daemon.process.kill()
+    again = ruled({"app": app}, buffers, home=daemon.home)
+    level(app, again, low)
+    wait_no_alert(again)
+    level(app, again, 50)
+    expect_told(again, "Buffers", "app", text.partition(":")[0], text)
+    assert len(again.ready()) == 1
+
+
+def test_that_the_value_was_back_counts_after_a_restart(ruled, start_node):
+    app = start_node(24, "levels", 0, 50, 0, 50, flags=["--expose-gc"])
+    buffers = rule("Buffers", LEVELS, {"rearm_below": "10MiB"})
+    daemon = ruled({"app": app}, buffers)
+    level(app, daemon, 50)
+    daemon.wait_capture(1)
+    level(app, daemon, 0)
+    wait_no_alert(daemon)
+    assert daemon.process.stop() == 0
+    again = ruled({"app": app}, buffers, home=daemon.home)
+    level(app, again, 50)
+    again.wait_capture(2)
 
 
 def test_cooldown_survives_a_kill_amid_the_capture(ruled, start_node):

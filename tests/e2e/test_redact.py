@@ -13,6 +13,7 @@ import pytest
 
 from lab import cdp, readers
 from lab.ctl import Ctl
+from lab.daemon import static_config
 from lab.wait import until
 
 LEVELS = ("strings", "all")
@@ -114,9 +115,9 @@ def test_no_secret_passes_and_every_reader_computes_the_same(start_node, major, 
                 kept = [as_v8_writes(key) in body for key in planted.keys.values()]
                 assert all(kept), "names of properties stay"
                 assert shows_numbers(body)
-    for sizes, levels in ((readers.devtools_sizes, LEVELS), (readers.memlab_sizes, ("all",))):
+    for sizes in (readers.devtools_sizes, readers.memlab_sizes):
         wanted = sizes(written)
-        for level in levels:
+        for level in LEVELS:
             assert sizes(tmp_path / f"written-{level}.heapsnapshot") == wanted
 
 
@@ -136,16 +137,16 @@ def test_the_analyser_reads_keys_that_are_numbers(start_node, major, tmp_path):
 
 
 class Watcher:
-    """Reads every file of a folder over and over while something goes on; the marks that all
+    """Reads every file of some folders over and over while something goes on; the marks that all
     secrets begin with are enough for that, and `all_forms` is for the last look."""
 
-    def __init__(self, folder, wanted, all_forms):
-        self.folder, self.wanted, self.all_forms = folder, wanted, all_forms
+    def __init__(self, folders, wanted, all_forms):
+        self.folders, self.wanted, self.all_forms = folders, wanted, all_forms
         self.leaks, self.partial, self._done = set(), 0, threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def look(self, wanted=None):
-        for path in self.folder.rglob("*"):
+        for path in (path for folder in self.folders for path in folder.rglob("*")):
             try:
                 body = path.read_bytes() if path.is_file() else b""
             except FileNotFoundError:
@@ -170,12 +171,15 @@ class Watcher:
 
 @pytest.mark.parametrize("major,level", ((20, "all"), (22, "strings"), (24, "strings"), (24, "all"),
                                          (26, "all")))
-def test_no_secret_is_ever_in_the_storage_folder(start_node, watch, major, level):
-    planted = Planted(start_node, major)
-    daemon = watch(app=planted.node.address,
-                   sections={"capture": {"redact": level, "compress": "none"}})
+def test_no_secret_is_ever_in_a_folder_of_the_daemon(start_node, start_daemon, tmp_path, major,
+                                                     level):
+    """Neither that of its storage nor the one for temporary files."""
+    planted, temporary = Planted(start_node, major), tmp_path / "temporary"
+    temporary.mkdir()
+    daemon = start_daemon(static_config({"app": planted.node.address}, capture={
+        "redact": level, "compress": "none"}), env={"TMPDIR": str(temporary)})
     daemon.wait_up("app")
-    with Watcher(daemon.home, marks(VALUE) | keys_of(level), planted.never) as watcher:
+    with Watcher((daemon.home, temporary), marks(VALUE) | keys_of(level), planted.never) as watcher:
         snapshot = daemon.capture("app")
     assert watcher.leaks == set()
     assert watcher.partial > 0, "nothing was seen in the making"
@@ -248,6 +252,6 @@ def test_a_daemon_that_crashes_leaves_no_core(start_node, watch, cores_wanted, m
     daemon.process.signal(number)
     assert daemon.process.wait_exit() == -number
     assert daemon.process.ended.si_code == os.CLD_KILLED, "it was dumped"
-    watcher = Watcher(daemon.home, marks(VALUE), planted.never)
+    watcher = Watcher((daemon.home,), marks(VALUE), planted.never)
     watcher.look(planted.never)
     assert watcher.leaks == set() and watcher.partial > 0

@@ -5,6 +5,7 @@ a mount namespace of the test's own."""
 import ctypes
 import json
 import os
+import re
 import subprocess
 import threading
 from pathlib import Path
@@ -49,6 +50,13 @@ class Disk:
 
     def resize(self, size):
         subprocess.run(["mount", "-o", f"remount,size={size}", self.folder], check=True)
+
+    def inodes_used(self):
+        seen = os.statvfs(self.folder)
+        return seen.f_files - seen.f_ffree
+
+    def limit_inodes(self, count):
+        subprocess.run(["mount", "-o", f"remount,nr_inodes={count}", self.folder], check=True)
 
     def unmount(self):
         subprocess.run(["umount", self.folder], check=True)
@@ -239,3 +247,25 @@ def test_disk_that_fills_during_a_capture(victim, share, record_property):
         probe.end()
     record_property("disks filled", rounds)
     probe.check()
+
+
+FILES_OF_CAPTURE = 4  # with its manifest, list of scripts and report
+FEW_INODES = " and [0-3] inodes free"
+
+
+def test_disk_without_inodes(victim):
+    """There is space enough, but not for so many files."""
+    seen = victim(ENOUGH)
+    for left in range(FILES_OF_CAPTURE):
+        seen.disk.limit_inodes(seen.disk.inodes_used() + left)
+        state, reason = seen.capture()
+        assert state == "refused" and re.search(FEW_INODES, reason), f"{left}: {state}: {reason}"
+        assert seen.clean() == []
+    seen.goes_on()
+    seen.daemon.wait_value("heapwatch_captures_suppressed_total", FILES_OF_CAPTURE, target="app",
+                           reason="space")
+    seen.daemon.process.wait_line(r"capture of app suppressed: space: .*" + FEW_INODES)
+    assert seen.daemon.api("/captures")["refused"][0]["reason"] == "space"
+    seen.disk.limit_inodes(seen.disk.inodes_used() + 100)
+    assert seen.capture()[0] == "succeeded"
+    assert seen.clean() == []
