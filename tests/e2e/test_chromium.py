@@ -58,6 +58,48 @@ def test_pages_and_workers_are_isolates(daemon, browser):
         assert readers.devtools(daemon.capture("app", isolate=name), thing)[2] == count
 
 
+def evaluate(client, script):
+    """Of a promise, what comes of it."""
+    got = client.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+    assert got["result"].get("value") is True, got
+
+
+REGISTER = """navigator.serviceWorker.register('service.js')
+    .then(() => navigator.serviceWorker.ready).then(() => true)"""
+UNREGISTER = "navigator.serviceWorker.ready.then((it) => it.unregister())"
+
+
+def wait_service_worker(daemon):
+    seen = wait_isolates(daemon, lambda seen: [name for name in seen
+                                               if name.startswith("service_worker:")],
+                         "the service worker")
+    (name,) = seen
+    return name
+
+
+def test_a_service_worker_comes_and_goes(daemon, browser):
+    with browser.client() as client:
+        evaluate(client, REGISTER)
+        name = wait_service_worker(daemon)
+        assert readers.devtools(daemon.capture("app", isolate=name), "ServiceThing")[2] == 2345
+        client.call("ServiceWorker.enable")
+        client.call("ServiceWorker.stopAllWorkers")
+        wait_isolates(daemon, lambda seen: name not in seen, "no service worker")
+        wait_polls(daemon, 1)
+        assert isolate(browser.page) in isolates(daemon)
+        assert name not in daemon.isolates("app")
+
+
+def test_an_unregistered_service_worker_ends_when_we_leave_at_the_latest(daemon, browser):
+    """Chromium keeps it for whoever is attached."""
+    with browser.client() as client:
+        evaluate(client, REGISTER)
+        wait_service_worker(daemon)
+        evaluate(client, UNREGISTER)
+    assert daemon.process.stop() == 0
+    until(lambda: not browser.targets("service_worker"), "no service worker")
+
+
 def shown(daemon, name):
     return next((isolate.get("page") for isolate in daemon.target("app")["isolates"]
                  if isolate["name"] == name), None)

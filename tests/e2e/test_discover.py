@@ -112,6 +112,19 @@ def test_ipv6(nursery, host, shown, target):
     assert [f"[::]:{port}" in line for line in found.about(process)] == [True] * (host == "[::]")
 
 
+@pytest.mark.parametrize("start", [
+    lambda nursery, home: Deno(nursery, home, host="0.0.0.0"),
+    lambda nursery, home: bun.Bun(nursery, host="0.0.0.0")], ids=["deno", "bun"])
+def test_others_beyond_loopback(nursery, tmp_path, start):
+    """Warned of as Node is, and asked over loopback."""
+    program = start(nursery, tmp_path / "program")
+    found = discover()
+    assert found.of(program)[0] == program.address
+    [warning] = found.about(program)
+    assert f"is bound to 0.0.0.0:{program.port}:" in warning
+    assert "start it with --inspect=127.0.0.1:PORT" in warning
+
+
 def test_firefox_and_webkit_say_what_they_are(nursery, tmp_path):
     by_port = firefox.Firefox(nursery, tmp_path / "port")
     by_path = firefox.Firefox(nursery, tmp_path / "path", unix=True)

@@ -145,6 +145,7 @@ def test_a_rule_collects_before_it_captures(start_node, start_daemon, tmp_path):
 OFTEN = dict(PLAIN, gc_interval="1s")
 # A browser's own threads are easily late when a machine is busy.
 SLOWER = {"interval": "2s", "timeout": "2s", "backoff_max": "1s", "gc_events": "always"}
+PATIENT = dict(SLOWER, gc_events="never")
 HELD_BYTES = 8 * MIB  # at the least, in each engine
 HOLD = "globalThis.held = Array.from({ length: 200000 }, (_, i) => ({ i, pair: [i] })); 1"
 DROP = "globalThis.held = null; 1"
@@ -181,6 +182,24 @@ def by_client(open_client):
     return run
 
 
+def by_worker(open_client):
+    """By a message that its own program sends to `worker`."""
+    def run(script):
+        with open_client() as client:
+            got = client.call("Runtime.evaluate", awaitPromise=True, returnByValue=True, expression=(
+                "new Promise((done) => { worker.onmessage = ({ data }) => done(data);"
+                f"worker.postMessage({json.dumps(script)}); }})"))
+            assert got["result"]["value"] == 1, got
+    return run
+
+
+def wait_worker(daemon):
+    """The name of the isolate of the only worker."""
+    return until(lambda: next((labels["isolate"] for labels, _ in daemon.values(USED, target="app")
+                               if "worker:" in labels["isolate"]), None),
+                 lambda: f"the worker; log:\n{daemon.tail()}")
+
+
 def test_node(major, start_node, watch):
     node = start_node(major, "idle")
     daemon = watch(app=node.address, sections={"capture": OFTEN})
@@ -193,11 +212,26 @@ def test_chromium(nursery, tmp_path, watch, site):
     expect_collected(daemon, isolate(browser.page), by_client(browser.client))
 
 
+def test_a_worker_of_chromium(nursery, tmp_path, watch, site):
+    browser = Chromium(nursery, tmp_path / "profile", site.url + "page.html")
+    daemon = watch(app=browser.address, sections={"poll": PATIENT, "capture": OFTEN})
+    worker = wait_worker(daemon)
+    assert worker.startswith(isolate(browser.page) + "/worker:")
+    expect_collected(daemon, worker, by_worker(browser.client))
+
+
 def test_deno(nursery, tmp_path, watch):
     deno = Deno(nursery, tmp_path / "deno", "1000")
     daemon = watch(app=deno.address, sections={"capture": OFTEN})
     daemon.wait_up("app")
     expect_collected(daemon, "main", by_client(lambda: Client(deno.port)))
+    daemon.wait_up("app")
+
+
+def test_a_worker_of_deno(nursery, tmp_path, watch):
+    deno = Deno(nursery, tmp_path / "deno", "1000", "workers")
+    daemon = watch(app=deno.address, sections={"poll": PATIENT, "capture": OFTEN})
+    expect_collected(daemon, wait_worker(daemon), by_worker(lambda: Client(deno.port)))
     daemon.wait_up("app")
 
 
@@ -214,9 +248,10 @@ def test_where_nothing_is_told_there_is_nothing(nursery, tmp_path, watch):
     assert told_of(daemon) == set()
 
 
-def test_workerd_collects_with_its_next_request(nursery, tmp_path, watch):
+@pytest.mark.parametrize("start", [workerd.Workerd, workerd.Wrangler], ids=["alone", "wrangler"])
+def test_workerd_collects_with_its_next_request(nursery, tmp_path, watch, start):
     """While nobody asks it for anything it does not, and is left alive and polled."""
-    program = workerd.Workerd(nursery, tmp_path / "workerd")
+    program = start(nursery, tmp_path / "workerd")
     daemon = watch(app=program.address, sections={"capture": dict(PLAIN, gc_interval="1s")})
     daemon.wait_isolate("app", program.isolate)
     idle = force(daemon, isolate=program.isolate)

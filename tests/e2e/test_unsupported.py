@@ -7,14 +7,10 @@ import re
 import pytest
 import yaml
 
-from lab import chromium, node, webkit
-from lab.bun import Bun
+from lab import every, webkit
 from lab.daemon import PLAIN, POLL
-from lab.deno import Deno
-from lab.firefox import Firefox
 from lab.gc import EVENTS
 from lab.wait import until
-from lab.workerd import Workerd
 
 UNKNOWN = ("kind: '{}' is not a known kind: expected \"snapshot\", \"diagnostics\", "
            "\"sampling\" or \"timeline\"")
@@ -60,21 +56,7 @@ def runtime(request):
 
 @pytest.fixture
 def address(runtime, nursery, tmp_path, site):
-    home = tmp_path / "program"
-    if runtime == "node":
-        return node.Node(nursery, 26, "idle").address
-    if runtime == "deno":
-        return Deno(nursery, home, "100").address
-    if runtime == "workerd":
-        return Workerd(nursery, home).address
-    if runtime == "chromium":
-        return chromium.Chromium(nursery, home, site.url + "page.html").address
-    if runtime == "bun":
-        return Bun(nursery, "100").address
-    if runtime == "firefox":
-        return Firefox(nursery, home).address
-    browser = webkit.Browser(nursery, home)
-    return webkit.Proxy(browser.port).address if runtime == "safari" else browser.address
+    return every.start(runtime, nursery, tmp_path / "program", site)
 
 
 def ask(daemon, query):

@@ -151,6 +151,27 @@ def test_a_page_that_gets_another_process_is_followed(browser, watch):
     assert readers.jsc(snapshot, "KnownThing")[2] == 3 * COUNT
 
 
+def test_pages_come_and_go(start_browser, watch):
+    """The second in a process of its own, so that its numbers are its own too."""
+    browser = start_browser(flags=["--javascript-can-open-windows-automatically=true"])
+    daemon = watch(app=browser.address, sections={"capture": ANYHOW})
+    until(lambda: used(daemon), "the first page")
+    second = webkit.Site()
+    browser.site.run(f"open('http://localhost:{second.port}/', '_blank', 'noopener'); 1")
+    before = until(lambda: used(daemon, "page:2"), lambda: f"the second page; log:\n{daemon.tail()}")
+    assert second.run(f"grow({COUNT})") == str(COUNT)
+    until(lambda: (used(daemon, "page:2") or 0) > before + 16 * COUNT,
+          lambda: f"{used(daemon, 'page:2')} after {before}; log:\n{daemon.tail()}")
+    snapshot = daemon.capture("app", isolate="page:2")
+    assert readers.jsc(snapshot, "KnownThing")[2] == COUNT
+    assert second.run("close(); 'left'") == "left"
+    until(lambda: daemon.isolates("app") == ["page:1"],
+          lambda: f"the first page alone; log:\n{daemon.tail()}")
+    until(lambda: used(daemon), "its series")
+    assert used(daemon, "page:2") is None
+    assert browser.grow(1) == 1
+
+
 def test_the_silent_death_of_a_page_is_seen(browser, watch):
     daemon = watch(app=browser.address)
     until(lambda: used(daemon), "the page")

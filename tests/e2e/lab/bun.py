@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 
 from . import node
@@ -19,11 +20,11 @@ def binary():
 class Bun:
     """programs/bun.js; `address` is what a target says."""
 
-    def __init__(self, nursery, *arguments, program="bun", port=0):
+    def __init__(self, nursery, *arguments, program="bun", host="127.0.0.1", port=0):
         self.process = nursery.start(
-            [binary(), f"--inspect=127.0.0.1:{port}{PATH}", node.PROGRAMS / f"{program}.js",
+            [binary(), f"--inspect={host}:{port}{PATH}", node.PROGRAMS / f"{program}.js",
              *arguments], env=node.environment())
-        heard = self.process.wait_line(r"ws://127\.0\.0\.1:(\d+)" + PATH)
+        heard = self.process.wait_line(rf"ws://{re.escape(host)}:(\d+){PATH}")
         self.port = int(heard[1])
         self.address = f"ws://127.0.0.1:{self.port}{PATH}"
         self.process.wait_line("^ready")

@@ -1,6 +1,7 @@
 """Real Deno, by pid, with its inspector on a port of its own."""
 
 import os
+import re
 import signal
 
 from . import node
@@ -16,12 +17,12 @@ def binary():
 class Deno:
     """programs/deno.js; `address` is what a target says."""
 
-    def __init__(self, nursery, home, *arguments, flags=()):
+    def __init__(self, nursery, home, *arguments, flags=(), host="127.0.0.1"):
         self.process = nursery.start(
             [binary(), "run", "--no-config", "--no-remote", "--allow-read",
-             "--inspect=127.0.0.1:0", *flags, node.PROGRAMS / "deno.js", *arguments],
+             f"--inspect={host}:0", *flags, node.PROGRAMS / "deno.js", *arguments],
             env=dict(node.environment(), DENO_DIR=str(home), DENO_NO_UPDATE_CHECK="1"))
-        heard = self.process.wait_line(r"^Debugger listening on ws://127\.0\.0\.1:(\d+)/(\S+)")
+        heard = self.process.wait_line(rf"^Debugger listening on ws://{re.escape(host)}:(\d+)/(\S+)")
         self.port, self.inspector_id = int(heard[1]), heard[2]
         self.address = f"127.0.0.1:{self.port}"
         self.process.wait_line("^ready")

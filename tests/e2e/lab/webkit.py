@@ -61,13 +61,13 @@ class Site:
 
 
 class Browser:
-    def __init__(self, nursery, home, path=GTK, url=None):
+    def __init__(self, nursery, home, path=GTK, url=None, flags=()):
         assert os.access(path, os.X_OK), f"{path} is missing: install tests/packages.txt"
         home.mkdir(parents=True, exist_ok=True)
         self.site = Site()
         self.port = listener.free_port()
         self.address = f"127.0.0.1:{self.port}"
-        self._nursery, self._path, self._url = nursery, path, url
+        self._nursery, self._path, self._url, self._flags = nursery, path, url, flags
         self._env = dict(node.environment(), HOME=str(home), XDG_RUNTIME_DIR=str(home),
                          NO_AT_BRIDGE="1", GDK_BACKEND="x11", LIBGL_ALWAYS_SOFTWARE="1",
                          WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS="1",
@@ -82,7 +82,7 @@ class Browser:
     def start(self):
         flags = [] if self._path == GTK else ["--headless"]
         url = self._url or f"http://127.0.0.1:{self.site.port}/"
-        self.process = self._nursery.start([self._path, *flags, url], env=self._env)
+        self.process = self._nursery.start([self._path, *flags, *self._flags, url], env=self._env)
         self.pid = self.process.pid
         if self._url is None:
             self.site.run("1")

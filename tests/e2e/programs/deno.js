@@ -1,6 +1,6 @@
 // Deno: holds Deno.args[0] objects of class KnownThing, each SIGUSR2 adds as many, "workers" starts
-// a worker with things of its own, "ending" one that the next SIGUSR2 ends, "leave MS" ends by itself
-// after so long.
+// a worker with things of its own (`worker`: it evaluates what it is sent), "ending" one that the next
+// SIGUSR2 ends, "leave MS" ends by itself after so long.
 class KnownThing {
   constructor(i) {
     this.i = i;
@@ -14,10 +14,9 @@ function grow() {
   }
 }
 grow();
-let worker;
 if (['workers', 'ending'].includes(Deno.args[1])) {
   const url = new URL('deno_worker.js', import.meta.url);
-  worker = new Worker(url, { type: 'module' });
+  globalThis.worker = new Worker(url, { type: 'module' });
   await new Promise((resolve) => { worker.onmessage = resolve; });
 }
 if (Deno.args[1] === 'leave') {

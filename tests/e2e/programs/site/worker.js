@@ -6,3 +6,4 @@ class WorkerThing {
 }
 const workerThings = [];
 for (let i = 0; i < 4321; i++) workerThings.push(new WorkerThing(i));
+onmessage = ({ data }) => postMessage((0, eval)(data));
