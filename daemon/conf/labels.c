@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json/tree.h"
 #include "util/str.h"
 
 void labels_fini(struct labels *labels)
@@ -92,6 +93,20 @@ int labels_set(struct labels *labels, const char *name, const char *value)
 	if (r < 0) {
 		free(name_copy);
 		free(copy);
+	}
+	return r;
+}
+
+int labels_read(struct labels *labels, const struct tree *object)
+{
+	int r = 0;
+
+	for (void *it = tree_first(object); it != NULL && r == 0; it = tree_next(object, it)) {
+		const char *value;
+
+		if (!tree_string(tree_value(it), NULL, &value))
+			return -EBADMSG;
+		r = labels_set(labels, tree_name(it), value);
 	}
 	return r;
 }

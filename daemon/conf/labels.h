@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct tree;
+
 struct label {
 	char *name, *value; /* owned */
 };
@@ -21,6 +23,9 @@ void labels_fini(struct labels *labels);
 
 /* Add or replace. 0, -EINVAL (bad name, value not UTF-8), -E2BIG (LABELS_MAX), -ENOMEM. */
 int labels_set(struct labels *labels, const char *name, const char *value);
+
+/* Add those of a JSON object of texts. 0, -EBADMSG (a value is no text), or as labels_set(). */
+int labels_read(struct labels *labels, const struct tree *object);
 const char *labels_get(const struct labels *labels, const char *name); /* NULL when absent */
 /* dst is overwritten, not freed. */
 int labels_copy(struct labels *dst, const struct labels *src);

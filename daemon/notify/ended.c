@@ -185,20 +185,6 @@ static struct sender *find_webhook(const struct notify *notify, const char *rece
 	return NULL;
 }
 
-static int read_labels(const struct tree *node, struct labels *ret)
-{
-	int r = 0;
-
-	for (void *it = tree_first(node); it != NULL && r == 0; it = tree_next(node, it)) {
-		const char *value;
-
-		if (!tree_string(tree_value(it), NULL, &value))
-			return -EBADMSG;
-		r = labels_set(ret, tree_name(it), value);
-	}
-	return r;
-}
-
 /* 0; -EBADMSG: it makes no sense; -ENOMEM. */
 static int read_notice(const struct notify *notify, const struct tree *node, uint64_t left_ms,
 		       struct notice **ret)
@@ -214,9 +200,9 @@ static int read_notice(const struct notify *notify, const struct tree *node, uin
 	    !tree_int(node, "ends_wall_ms", &content.ends_wall_ms))
 		r = -EBADMSG;
 	if (r == 0)
-		r = read_labels(tree_get(node, "labels"), &labels);
+		r = labels_read(&labels, tree_get(node, "labels"));
 	if (r == 0)
-		r = read_labels(tree_get(node, "annotations"), &annotations);
+		r = labels_read(&annotations, tree_get(node, "annotations"));
 	if (r == 0 && labels.n == 0)
 		r = -EBADMSG;
 	content.resolved = !firing;

@@ -175,20 +175,6 @@ int alerts_text(const struct alerts *alerts, char **ret, size_t *ret_size)
 
 /* ---- reading ---- */
 
-static int read_labels(const struct tree *node, struct labels *ret)
-{
-	int r = 0;
-
-	for (void *it = tree_first(node); it != NULL && r == 0; it = tree_next(node, it)) {
-		const char *value;
-
-		if (!tree_string(tree_value(it), NULL, &value))
-			return -EBADMSG;
-		r = labels_set(ret, tree_name(it), value);
-	}
-	return r;
-}
-
 /* The monotonic time a span ago; it may lie before that clock began, only differences count. */
 static bool read_span(const struct tree *node, const char *name, uint64_t now_ns, uint64_t *ret_ns)
 {
@@ -255,9 +241,9 @@ static int read_alert(const struct tree *node, struct alert *alert, uint64_t now
 	alert->step = step;
 	if (!tree_double(node, "value", &alert->value))
 		alert->value = NAN; /* which JSON cannot write */
-	r = read_labels(tree_get(node, "labels"), &alert->labels);
+	r = labels_read(&alert->labels, tree_get(node, "labels"));
 	if (r == 0)
-		r = read_labels(tree_get(node, "annotations"), &alert->annotations);
+		r = labels_read(&alert->annotations, tree_get(node, "annotations"));
 	return r == -ENOMEM ? r : r < 0 ? -EBADMSG : 0;
 }
 
