@@ -20,9 +20,9 @@ struct search {
 	const struct heap_graph *graph;
 	const uint64_t *inner;
 	uint32_t n; /* reached */
-	uint32_t *number; /* by node */
+	uint32_t *number; /* by node, until the edges that lead back are stored */
 	uint32_t *order; /* by vertex: its node */
-	uint32_t *parent; /* by vertex */
+	uint32_t *parent; /* by vertex, from then on; before, it is where the link leads up to */
 	struct link *links; /* by vertex */
 	uint32_t *back_first; /* by vertex: edges that come from behind it in preorder */
 	uint32_t *back; /* vertices they come from */
@@ -41,7 +41,6 @@ static int enter(struct search *search, uint32_t node, uint32_t parent)
 
 	search->number[node] = vertex + 1;
 	search->order[vertex] = node;
-	search->parent[vertex] = parent;
 	search->links[vertex] = (struct link){ parent, parent };
 	for (uint32_t i = first; i < end && i < first + PREFETCH_EDGES; i++)
 		__builtin_prefetch(&search->number[heap_edge_to(graph->edges[i])]);
@@ -181,6 +180,19 @@ static int collect_backs(struct search *search)
 	return 0;
 }
 
+/* What numbered the nodes is done with, and makes room for what the links will no longer tell. */
+static int keep_parents(struct search *search)
+{
+	heap_free(search->number, search->graph->nodes, sizeof(*search->number));
+	search->number = NULL;
+	search->parent = heap_alloc(search->n, sizeof(*search->parent));
+	if (search->parent == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < search->n; i++)
+		search->parent[i] = search->links[i].up;
+	return 0;
+}
+
 /* ---- semidominators ---- */
 
 /* The least semidominator on the way from v up to the first vertex that is not behind w. */
@@ -256,20 +268,20 @@ static int allocate(struct search *search)
 
 	search->number = heap_alloc(n, sizeof(*search->number));
 	search->order = heap_alloc(n, sizeof(*search->order));
-	search->parent = heap_alloc(n, sizeof(*search->parent));
 	search->links = heap_alloc(n, sizeof(*search->links));
 	search->back_first = heap_alloc(n, sizeof(*search->back_first));
-	return search->number == NULL || search->order == NULL || search->parent == NULL ||
-			       search->links == NULL || search->back_first == NULL
+	return search->number == NULL || search->order == NULL || search->links == NULL ||
+			       search->back_first == NULL
 		       ? -ENOMEM
 		       : 0;
 }
 
-static void fini(struct search *search)
+/* What only the search itself needs. */
+static void free_edges(struct search *search)
 {
 	size_t n = search->graph->nodes;
 
-	heap_free(search->parent, n, sizeof(*search->parent));
+	heap_free(search->number, n, sizeof(*search->number));
 	heap_free(search->links, n, sizeof(*search->links));
 	heap_free(search->back_first, n, sizeof(*search->back_first));
 	heap_free(search->back, search->back_n, sizeof(*search->back));
@@ -277,41 +289,64 @@ static void fini(struct search *search)
 	heap_stack_fini(&search->next);
 }
 
-/* Vertices to nodes, in place of the numbers; circles that nothing reaches come last. */
-static void translate(struct search *search)
+/* Vertices to nodes; circles that nothing reaches come last. */
+static int translate(struct search *search, uint32_t *dominator)
 {
-	uint32_t root = search->graph->root, *of = search->number;
+	const struct heap_graph *graph = search->graph;
+	const uint32_t *order = search->order;
+	uint64_t *reached = heap_bits_alloc(graph->nodes);
 
-	for (uint32_t node = 0; node < search->graph->nodes; node++) {
-		if (of[node] != NONE) {
-			of[node] = search->order[search->parent[of[node] - 1]];
-		} else {
-			of[node] = root;
+	if (reached == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < search->n; i++) {
+		if (i + AHEAD < search->n)
+			__builtin_prefetch(&dominator[order[i + AHEAD]], 1);
+		dominator[order[i]] = order[search->parent[i]];
+		heap_bit_set(reached, order[i]);
+	}
+	for (uint32_t node = 0; node < graph->nodes; node++) {
+		if (!heap_bit(reached, node)) {
+			dominator[node] = graph->root;
 			search->order[search->n++] = node;
 		}
 	}
+	heap_bits_free(reached, graph->nodes);
+	return 0;
+}
+
+static int search_all(struct search *search)
+{
+	int r = allocate(search);
+
+	if (r == 0)
+		r = visit(search, search->graph->root, 0);
+	if (r == 0 && search->n < search->graph->nodes)
+		r = visit_orphans(search);
+	if (r == 0)
+		r = collect_backs(search);
+	if (r == 0)
+		r = keep_parents(search);
+	if (r == 0)
+		r = find_semidominators(search);
+	if (r == 0)
+		find_dominators(search);
+	return r;
 }
 
 int heap_dominators_init(struct heap_dominators *ret, const struct heap_graph *graph,
 			 const uint64_t *inner)
 {
 	struct search search = { .graph = graph, .inner = inner };
-	int r = allocate(&search);
+	int r = search_all(&search);
+	uint32_t n = search.n;
 
-	if (r == 0)
-		r = visit(&search, graph->root, 0);
-	if (r == 0 && search.n < graph->nodes)
-		r = visit_orphans(&search);
-	if (r == 0)
-		r = collect_backs(&search);
-	if (r == 0)
-		r = find_semidominators(&search);
+	*ret = (struct heap_dominators){ .nodes = graph->nodes, .order = search.order };
+	free_edges(&search);
 	if (r == 0) {
-		find_dominators(&search);
-		translate(&search);
+		ret->dominator = heap_alloc(graph->nodes, sizeof(*ret->dominator));
+		r = ret->dominator != NULL ? translate(&search, ret->dominator) : -ENOMEM;
 	}
-	*ret = (struct heap_dominators){ graph->nodes, search.number, search.order };
-	fini(&search);
+	heap_free(search.parent, n, sizeof(*search.parent));
 	return r;
 }
 

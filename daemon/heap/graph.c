@@ -81,8 +81,8 @@ uint64_t heap_graph_cost(uint64_t nodes, uint64_t edges, const struct heap_after
 	 * table by hash is smaller than what follows it. */
 	uint64_t graph = nodes * (1 + 1 + 4 + 4 + 4 + 4 + 4) + 4 + edges * (4 + 4) +
 			 heap_places_max(nodes) * sizeof(struct heap_place);
-	/* number, node, parent, semi, label, ancestor, dominator, first predecessor, distance,
-	 * owner */
+	/* number or parent, node, link of two, first edge back, a path through all nodes of two
+	 * and the half of it that is copied when it grows, distance, owner */
 	uint64_t dominators = nodes * 10 * 4 + edges * 4;
 	/* retained, class, order, span, dominator and distance, which are there when the above is
 	 * not */

@@ -33,7 +33,8 @@ struct v8_pool {
 	pthread_mutex_t lock;
 	pthread_cond_t news;
 	struct piece queue[QUEUE];
-	unsigned head, queued, working;
+	unsigned head, queued;
+	uint64_t read; /* of the text, up to the end of the last array */
 	bool closed, with_other;
 	pthread_t other;
 	int code; /* of the failure that is first in the file */
@@ -41,10 +42,10 @@ struct v8_pool {
 	struct err failure;
 };
 
-static void give_back(const struct v8_text *text, const struct piece *piece)
+static void give_back(const struct v8_text *text, uint64_t at, uint64_t size)
 {
-	uintptr_t first = (uintptr_t)text->data + piece->at;
-	uintptr_t end = first + piece->size;
+	uintptr_t first = (uintptr_t)text->data + at;
+	uintptr_t end = first + size;
 
 	if (!text->mapped)
 		return;
@@ -134,7 +135,7 @@ static bool convert_piece(struct v8_pool *pool, const struct piece *piece)
 static void work(struct v8_pool *pool, const struct piece *piece)
 {
 	if (convert_piece(pool, piece))
-		give_back(pool->text, piece);
+		give_back(pool->text, piece->at, piece->size);
 }
 
 /* ---- who converts ---- */
@@ -238,6 +239,9 @@ int v8_pool_finish(struct v8_pool *pool, struct err *err)
 	while (take(pool, &piece, false))
 		work(pool, &piece);
 	join(pool);
+	/* The end of a row may have brought pages of a piece back that the other thread had given.
+	 */
+	give_back(pool->text, 0, pool->read);
 	if (pool->code != 0 && err != NULL)
 		*err = pool->failure;
 	return pool->code;
@@ -329,6 +333,7 @@ int v8_array_read(struct v8_pool *pool, const struct v8_array *array, uint64_t *
 		if (!offer(pool, &piece))
 			work(pool, &piece);
 	}
+	pool->read = *at;
 	r = check_end(pool, array, *at, &scan, err);
 	(*at)++;
 	return r;
