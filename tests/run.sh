@@ -23,7 +23,7 @@ install_packages() {
 # npm's node@N packages bring their binary by an install script, which runs for them alone.
 npm_install() (
 	cd "$top/tests" && npm ci || return 1
-	for major in 20 22 24 26; do
+	for major in 18 20 22 24 26; do
 		(cd node_modules/node-$major && node installArchSpecificPackage) || return 1
 		"node_modules/node-$major/bin/node" --version || return 1
 	done

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "inspect/runtime.h"
+#include "inspect/v8_version.h"
 #include "util/err.h"
 #include "util/str.h"
 #include "watch/sampling.h"
@@ -38,6 +39,24 @@ static enum capture_refusal judge_redact(const struct captures *captures,
 	return refuse(target, ABILITY_REDACT_ALL, "redact: all", err);
 }
 
+/* Of an older V8 (seen: 10.2 of Node 18) it would be the living ones under a false name. */
+static enum capture_refusal judge_objects(const struct target *target,
+					  const struct sampling_settings *sampling, struct err *err)
+{
+	const struct identity *identity = &target->identity;
+	char who[RUNTIME_TITLE_MAX];
+
+	if (sampling == NULL || sampling->objects != SAMPLING_ALL ||
+	    strcmp(identity->engine, "v8") != 0 || identity->engine_version[0] == '\0' ||
+	    !v8_before(identity->engine_version, 11, 0))
+		return REFUSAL_NONE;
+	return (enum capture_refusal)err_set(
+		err, REFUSAL_UNSUPPORTED,
+		"objects: all: not supported by %s: its V8 keeps nothing of what has died; "
+		"objects: live can be had",
+		runtime_title(who, target->session.runtime, identity->runtime_version));
+}
+
 /* One that is to last longer than its runtime bears. */
 static enum capture_refusal judge_samples(const struct target *target,
 					  const struct sampling_settings *sampling, struct err *err)
@@ -46,8 +65,11 @@ static enum capture_refusal judge_samples(const struct target *target,
 	uint64_t ns = sampling != NULL ? sampling->duration_ns : SAMPLING_DURATION_NS;
 	char wanted[STR_UNIT_MAX], max[STR_UNIT_MAX];
 
-	if (runtime == NULL || runtime->sampling_max_ns == 0 || ns <= runtime->sampling_max_ns)
-		return refuse(target, ABILITY_SAMPLING, "sampling", err);
+	if (runtime == NULL || runtime->sampling_max_ns == 0 || ns <= runtime->sampling_max_ns) {
+		enum capture_refusal refusal = refuse(target, ABILITY_SAMPLING, "sampling", err);
+
+		return refusal != REFUSAL_NONE ? refusal : judge_objects(target, sampling, err);
+	}
 	return (enum capture_refusal)err_set(
 		err, REFUSAL_UNSUPPORTED, "sampling for %s: %s bears at most %s: %s",
 		str_format_duration(wanted, ns), runtime->name,

@@ -38,13 +38,13 @@
 #include "inspect/cdp_snapshot.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "inspect/cdp_capture.h"
 #include "inspect/cdp_words.h"
 #include "inspect/download.h"
 #include "inspect/runtime.h"
+#include "inspect/v8_version.h"
 #include "util/clock.h"
 
 static const char take_method[] = "HeapProfiler.takeHeapSnapshot";
@@ -75,15 +75,7 @@ static int ask(struct download *download, const char *method, const char *params
 /* V8 before 11.5, or one that we do not know: see above. */
 static bool needs_debugger(const struct download *download)
 {
-	const char *version = download->request->engine_version;
-	char *end;
-	long major = strtol(version, &end, 10), minor = 0;
-
-	if (end == version)
-		return true;
-	if (*end == '.')
-		minor = strtol(end + 1, NULL, 10);
-	return major < 11 || (major == 11 && minor < 5);
+	return v8_before(download->request->engine_version, 11, 5);
 }
 
 static int debugger_off(struct download *download, int32_t *ret_id)

@@ -16,6 +16,7 @@ from lab.daemon import PLAIN, POLL
 from lab.deno import Deno
 from lab.firefox import Firefox
 from lab.gc import force, forced
+from lab.node import OLD
 from lab.relay import Packets, Relay
 from lab.wait import until
 from lab.workerd import Workerd
@@ -145,6 +146,17 @@ def test_all_objects(start_node, watch, major):
     assert {name: read["self"][name][1] for name in ("waste", *KEPT)} == \
         {name: own[name] for name in ("waste", *KEPT)}
     check_go(packed, table, "alloc_space")
+
+
+def test_an_old_v8_is_not_asked_for_what_it_does_not_keep(start_node, watch):
+    node = start_node(OLD, "allocate")
+    daemon = watch(app=node.address, sections={"capture": PLAIN})
+    daemon.wait_up("app")
+    answer = daemon.post("/api/v1/targets/app/captures?kind=sampling&objects=all")
+    assert answer.status == 422 and answer.json()["errorType"] == "unsupported"
+    assert "objects: all: not supported by node 18." in answer.json()["error"]
+    answer = daemon.post("/api/v1/targets/app/captures?kind=sampling&objects=live&dry_run=true")
+    assert answer.status == 200, answer.text
 
 
 def test_pages_of_chromium(nursery, watch, tmp_path, site):

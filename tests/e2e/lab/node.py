@@ -11,6 +11,7 @@ HERE = Path(__file__).resolve().parent
 PROGRAMS = HERE.parent / "programs"
 MODULES = HERE.parents[1] / "node_modules"
 MAJORS = (20, 22, 24, 26)
+OLD = 18  # at its end of life; for what only V8 before 11 does
 
 
 def binary(major):
