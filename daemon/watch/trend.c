@@ -24,7 +24,7 @@ static const double z_90 = 1.645, z_95 = 1.96, z_99 = 2.58, z_999 = 3.29;
  * slopes of the whole. The figures are those with which tests/bench/leak.c finds most and errs
  * least: parts of a window have few points, and the slope of a slow leak is uncertain there.
  */
-static const double second_share = 0.41, young_share = 0.7, beside_share = 0.25;
+static const double second_share = 0.405, young_share = 0.7, beside_share = 0.3;
 
 /* What a set of pairs of points says. */
 struct pairs {
