@@ -110,10 +110,11 @@ const struct option_desc capture_options[] = {
 	  .type = OPTION_BOOL,
 	  .offset = AT(diagnostics),
 	  .def = "true",
-	  .help = "Before each snapshot, and where what protects the target forbids it, write "
-		  "what is known already: versions, heap statistics and spaces, recent samples, "
-		  "process and control group, command line without secrets. A few kilobytes, "
-		  "for which the target is not asked." },
+	  .help = "Before each snapshot, timeline and sampling profile (of continuous ones none), "
+		  "and where what protects the target forbids it, write what is known already: "
+		  "versions, heap statistics and spaces, recent samples, process and control "
+		  "group, command line without secrets. A few kilobytes, for which the target is "
+		  "not asked." },
 	{ .name = "allow_weaker",
 	  .type = OPTION_BOOL,
 	  .offset = AT(allow_weaker),

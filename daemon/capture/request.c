@@ -282,6 +282,14 @@ static int queue_diagnostics(struct captures *captures, const struct target *tar
 	return 0;
 }
 
+/* The ladder: what is at hand comes before whatever the target is asked for. */
+static bool wants_diagnostics(const struct captures *captures,
+			      const struct capture_request *request)
+{
+	return captures->settings->diagnostics && !request->continuous &&
+	       (capture_kind_is_heap(request->kind) || request->kind == CAPTURE_KIND_SAMPLING);
+}
+
 static void precede(struct captures *captures, const struct target *target,
 		    const struct capture_request *request, const char *id, const char *refusal)
 {
@@ -290,7 +298,7 @@ static void precede(struct captures *captures, const struct target *target,
 						     .version = captures->version };
 	int r;
 
-	if (!capture_kind_is_heap(request->kind) || !captures->settings->diagnostics)
+	if (!wants_diagnostics(captures, request))
 		return;
 	r = queue_diagnostics(captures, target, request, &context, NULL);
 	if (r < 0)
@@ -516,7 +524,7 @@ int captures_request(struct captures *captures, const struct capture_request *re
 	account_refused(captures, target != NULL ? target->spec.name : "", &whole,
 			(enum capture_refusal)r, why.text);
 	if (protects((enum capture_refusal)r) && !whole.dry_run &&
-	    capture_kind_is_heap(whole.kind) && captures->settings->diagnostics)
+	    wants_diagnostics(captures, &whole))
 		instead(captures, target, &whole, why.text);
 	return err_set(err, r, "%s", why.text);
 }

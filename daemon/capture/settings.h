@@ -27,7 +27,7 @@ struct capture_settings {
 	uint64_t profile_sampling_bytes; /* between samples of continuous profiles */
 	uint64_t gc_interval_ns; /* between two forced collections of a target */
 	bool scripts; /* keep the list of scripts beside a snapshot */
-	bool diagnostics; /* take them before each snapshot */
+	bool diagnostics; /* take them before what the target is asked for */
 	bool allow_weaker; /* requests over HTTP may redact less and seal for others */
 	struct recipe recipe;
 	struct safety_guards guards; /* where a rule does not say, and for persons */

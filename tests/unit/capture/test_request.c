@@ -192,6 +192,27 @@ Test(request, diagnostics_come_before_their_snapshot)
 	tree_free(root);
 }
 
+static unsigned queued_with(bool continuous)
+{
+	struct target *target = scene_target(&scene, "a", fake_port(fake), 7);
+
+	scene.settings.diagnostics = true;
+	ask(&(struct capture_request){ .target_id = target->id,
+				       .kind = CAPTURE_KIND_SAMPLING,
+				       .continuous = continuous });
+	return scene.captures.queue_n;
+}
+
+Test(request, diagnostics_come_before_a_profile)
+{
+	cr_expect_eq(queued_with(false), 2);
+}
+
+Test(request, continuous_profiles_have_no_diagnostics)
+{
+	cr_expect_eq(queued_with(true), 1);
+}
+
 Test(request, diagnostics_alone_ask_the_target_nothing)
 {
 	struct target *target = scene_target(&scene, "a", fake_port(fake), 7);
