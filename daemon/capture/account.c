@@ -184,6 +184,7 @@ static void log_done(const struct capture *capture)
 		{ "isolate", manifest->isolate },
 		{ "kind", manifest->kind },
 		{ "rule", manifest->rule[0] != '\0' ? manifest->rule : NULL },
+		{ "cause", manifest->cause[0] != '\0' ? manifest->cause : NULL },
 		{ "capture_id", capture->id },
 		{ "filename", manifest->name },
 		{ "size", size },
@@ -241,6 +242,7 @@ void account_failed(struct captures *captures, const struct capture *capture)
 		{ "isolate", manifest->isolate },
 		{ "kind", manifest->kind },
 		{ "rule", manifest->rule[0] != '\0' ? manifest->rule : NULL },
+		{ "cause", manifest->cause[0] != '\0' ? manifest->cause : NULL },
 		{ "capture_id", capture->id },
 		{ "reason", capture->reason },
 	};
