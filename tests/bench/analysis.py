@@ -8,6 +8,7 @@ it is written.
 
 import json
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -73,9 +74,9 @@ def fetch(version, folder):
 
 
 def last_line(done):
-    """Of what a program that failed said."""
+    """Of what a program that failed said, without the folders."""
     lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-    return lines[-1] if lines else f"exit status {done.returncode}"
+    return re.sub(r"\S*/", "", lines[-1]) if lines else f"exit status {done.returncode}"
 
 
 def tool_row(version, path, size):
