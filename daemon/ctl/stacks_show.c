@@ -29,6 +29,14 @@ void stacks_view_fini(struct stacks_view *view)
 
 /* ---- texts ---- */
 
+/* It is done with; why it failed, `to` has failed. */
+static void end_piece(struct buf *piece, struct buf *to)
+{
+	if (to->error == 0)
+		to->error = piece->error;
+	buf_fini(piece);
+}
+
 static void put_name(struct buf *buf, const struct stacks_view *view, uint32_t function)
 {
 	size_t before = buf->size;
@@ -52,7 +60,7 @@ static void put_place(struct buf *buf, const struct stacks_view *view, uint32_t 
 		places_put_at(buf, view->places, buf_text(&url), &place);
 	else if (url.size > 0)
 		buf_append(buf, url.data, url.size);
-	buf_fini(&url);
+	end_piece(&url, buf);
 }
 
 /* "fill (src/app.ts:12)" */
@@ -66,7 +74,7 @@ static void put_function(struct buf *buf, const struct stacks_view *view, uint32
 	put_place(&place, view, number, line, column);
 	if (place.size > 0 && buf_text(&place) != NULL)
 		buf_printf(buf, " (%s)", buf_text(&place));
-	buf_fini(&place);
+	end_piece(&place, buf);
 }
 
 /* ---- for people ---- */
@@ -88,7 +96,7 @@ void stacks_put_node(struct buf *buf, const struct stacks_view *view, uint32_t n
 		buf_puts(buf, lead);
 		show_text(buf, buf_text(&text) != NULL ? buf_text(&text) : "?");
 		buf_puts(buf, "\n");
-		buf_fini(&text);
+		end_piece(&text, buf);
 		lead = "   called by ";
 	}
 }
@@ -159,8 +167,8 @@ static void member_function(struct json_writer *w, const struct stacks_view *vie
 	put_place(&place, view, number, line, column);
 	json_member_string(w, "function", buf_text(&name));
 	json_member_string(w, "place", place.size > 0 ? buf_text(&place) : NULL);
-	buf_fini(&name);
-	buf_fini(&place);
+	end_piece(&name, w->buf);
+	end_piece(&place, w->buf);
 }
 
 void stacks_json_node(struct json_writer *w, const struct stacks_view *view, uint32_t node)
