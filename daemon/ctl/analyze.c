@@ -16,6 +16,7 @@
 #include "ctl/places_file.h"
 #include "ctl/show.h"
 #include "ctl/source.h"
+#include "ctl/stacks_show.h"
 #include "heap/report.h"
 #include "heap/v8_scopes.h"
 #include "json/write.h"
@@ -29,6 +30,7 @@ struct report {
 	const struct heap_extras *extras; /* NULL: not asked for */
 	const struct memory_share *memory;
 	struct places *places;
+	struct stacks_view stacks;
 };
 
 /* They take a look at all references, which the classes do not. */
@@ -51,6 +53,13 @@ static void json_place(struct json_writer *w, void *owner, const struct heap_cla
 	buf_fini(&place);
 }
 
+static void json_stack(struct json_writer *w, void *owner)
+{
+	const struct report *report = owner;
+
+	stacks_json_node(w, &report->stacks, report->heap.node);
+}
+
 static void put_json(struct buf *buf, const struct report *report)
 {
 	struct json_writer w;
@@ -61,6 +70,8 @@ static void put_json(struct buf *buf, const struct report *report)
 	if (report->extras != NULL)
 		heap_extras_json(&w, report->extras, report->heap.analysis,
 				 report->options->heap.top);
+	if (report->options->heap.allocations)
+		stacks_json(&w, &report->stacks, report->options->heap.top);
 	memory_share_json(&w, report->memory, report->heap.analysis);
 	json_write_object_end(&w);
 }
@@ -93,6 +104,8 @@ static void put_summary(struct buf *buf, const struct report *report)
 		memory_share_put(buf, report->memory, report->heap.analysis);
 	if (report->extras != NULL)
 		extras_put_summary(buf, report->extras);
+	if (report->options->heap.allocations)
+		stacks_put_summary(buf, &report->stacks);
 	buf_puts(buf, "\n");
 }
 
@@ -147,20 +160,26 @@ static int put_table(struct buf *buf, const struct report *report)
 static int put_tables(struct buf *buf, const struct report *report)
 {
 	const struct ctl_options *options = report->options;
+	const struct heap_wish *wish = &options->heap;
+	const struct heap_analysis *analysis = report->heap.analysis;
 	int r = 0;
 
-	if (!options->heap.strings && !options->heap.collections && !options->heap.variables)
+	if (!wish->strings && !wish->collections && !wish->variables && !wish->allocations)
 		return put_table(buf, report);
-	if (options->heap.strings)
-		r = extras_put_strings(buf, report->extras, report->heap.analysis, options);
-	if (options->heap.strings && options->heap.collections)
+	if (wish->strings)
+		r = extras_put_strings(buf, report->extras, analysis, options);
+	if (wish->strings && wish->collections)
 		buf_puts(buf, "\n");
-	if (r == 0 && options->heap.collections)
-		r = extras_put_collections(buf, report->extras, report->heap.analysis, options);
-	if (options->heap.variables && (options->heap.strings || options->heap.collections))
+	if (r == 0 && wish->collections)
+		r = extras_put_collections(buf, report->extras, analysis, options);
+	if (wish->variables && (wish->strings || wish->collections))
 		buf_puts(buf, "\n");
-	if (r == 0 && options->heap.variables)
-		r = extras_put_variables(buf, report->extras, report->heap.analysis, options);
+	if (r == 0 && wish->variables)
+		r = extras_put_variables(buf, report->extras, analysis, options);
+	if (wish->allocations && (wish->strings || wish->collections || wish->variables))
+		buf_puts(buf, "\n");
+	if (r == 0 && wish->allocations)
+		r = stacks_put_table(buf, &report->stacks, options);
 	return r;
 }
 
@@ -176,8 +195,10 @@ static void put_node(struct buf *buf, const struct report *report)
 	show_text(buf, buf_text(&name) != NULL ? buf_text(&name) : "?");
 	put_bytes(buf, ": self ", heap_size(&analysis->graph, node));
 	put_bytes(buf, ", retained ", analysis->retained[node]);
-	buf_printf(buf, ", distance %d, dominated by @%" PRIu64 "\n\n", analysis->distances[node],
+	buf_printf(buf, ", distance %d, dominated by @%" PRIu64 "\n", analysis->distances[node],
 		   heap_id(&analysis->graph, analysis->dominators.dominator[node]));
+	stacks_put_node(buf, &report->stacks, node);
+	buf_puts(buf, "\n");
 	buf_fini(&name);
 }
 
@@ -215,7 +236,13 @@ static int find_node(struct report *report, struct err *err)
 	return CTL_OK;
 }
 
-static int say(const struct heap_analysis *analysis, const struct v8_scopes *scopes,
+/* What is read of the file itself: no index has it. */
+struct besides {
+	struct v8_scopes scopes;
+	struct heap_stacks stacks;
+};
+
+static int say(const struct heap_analysis *analysis, const struct besides *besides,
 	       struct places *places, const struct ctl_options *options, struct err *err)
 {
 	struct memory_share memory = memory_share_of(options);
@@ -225,11 +252,13 @@ static int say(const struct heap_analysis *analysis, const struct v8_scopes *sco
 
 	if (heap_report_init(&report.heap, analysis, options->args[0], options->heap.class,
 			     options->heap.top) < 0 ||
-	    (wants_extras(options) && heap_extras_init(&extras, analysis, scopes) < 0))
+	    stacks_view_init(&report.stacks, &besides->stacks, places) < 0 ||
+	    (wants_extras(options) && heap_extras_init(&extras, analysis, &besides->scopes) < 0))
 		exit = source_fail(err, CTL_FAILURE, -ENOMEM, "out of memory");
 	if (exit == CTL_OK && options->heap.class != NULL)
 		heap_collections_keep(&extras.collections, &analysis->classes, options->heap.class);
 	report.heap.put_class = json_place;
+	report.heap.put_node = json_stack;
 	report.heap.owner = &report;
 	report.extras = wants_extras(options) ? &extras : NULL;
 	if (exit == CTL_OK)
@@ -240,11 +269,11 @@ static int say(const struct heap_analysis *analysis, const struct v8_scopes *sco
 	if (exit == CTL_OK)
 		exit = show(&report, err);
 	heap_report_fini(&report.heap);
+	stacks_view_fini(&report.stacks);
 	heap_extras_fini(&extras);
 	return exit;
 }
 
-/* Of the file itself: no index has them. */
 static int read_scopes(struct v8_scopes *ret, const struct heap_file *file,
 		       const struct heap_analysis *analysis, const struct ctl_options *options,
 		       struct err *err)
@@ -258,17 +287,35 @@ static int read_scopes(struct v8_scopes *ret, const struct heap_file *file,
 	return r < 0 ? heap_file_failed(err, options->args[0], r, &why) : CTL_OK;
 }
 
+static bool wants_stacks(const struct ctl_options *options)
+{
+	return options->heap.has_node || options->heap.allocations;
+}
+
+static int read_besides(struct besides *ret, const struct heap_file *file,
+			const struct heap_analysis *analysis, const struct ctl_options *options,
+			struct err *err)
+{
+	int exit = read_scopes(&ret->scopes, file, analysis, options, err);
+
+	if (exit == CTL_OK && wants_stacks(options))
+		exit = heap_file_stacks(&ret->stacks, file, &analysis->graph, options->args[0],
+					options, err);
+	return exit;
+}
+
 int command_analyze(struct source *source, const struct ctl_options *options, struct err *err)
 {
 	struct heap_request request = { .path = options->args[0], .parts = HEAP_PARTS_SUMMARY };
 	struct places_file files = { .maps = { .n = 0 } };
-	struct v8_scopes scopes = { .n = 0 };
+	struct besides besides = { .scopes = { .n = 0 } };
 	struct heap_analysis analysis;
 	struct heap_file file;
 	int exit;
 
 	(void)source;
-	if (options->heap.has_node)
+	request.stacks = wants_stacks(options);
+	if (request.stacks)
 		request.parts |= HEAP_PARTS_NODES;
 	if (wants_extras(options)) {
 		request.parts |= HEAP_PARTS_NODES | HEAP_PARTS_EDGES;
@@ -279,12 +326,13 @@ int command_analyze(struct source *source, const struct ctl_options *options, st
 	if (exit == CTL_OK)
 		exit = places_file_open(&files, options->args[0], options, err);
 	if (exit == CTL_OK)
-		exit = read_scopes(&scopes, &file, &analysis, options, err);
+		exit = read_besides(&besides, &file, &analysis, options, err);
 	if (exit == CTL_OK)
-		exit = say(&analysis, &scopes, &files.places, options, err);
+		exit = say(&analysis, &besides, &files.places, options, err);
 	if (exit == CTL_OK)
 		heap_file_keep(&file, &analysis, options);
-	v8_scopes_fini(&scopes);
+	v8_scopes_fini(&besides.scopes);
+	heap_stacks_fini(&besides.stacks);
 	places_file_fini(&files);
 	heap_analysis_fini(&analysis);
 	heap_file_fini(&file);

@@ -22,6 +22,7 @@ struct converting {
 	const char *path;
 	struct heap_file file;
 	struct heap_graph graph;
+	struct heap_stacks stacks;
 };
 
 static int put(void *owner, const void *data, size_t size)
@@ -40,7 +41,7 @@ static int fill(void *owner, int fd, struct err *err)
 	if (heap_format_of(text) == HEAP_FORMAT_V8)
 		r = put(&outlet.stage, text->data, (size_t)text->size);
 	else
-		r = heap_save_v8(&converting->graph, put, &outlet.stage);
+		r = heap_save_v8(&converting->graph, &converting->stacks, put, &outlet.stage);
 	if (r == 0)
 		return CTL_OK;
 	return source_fail(err, CTL_FAILURE, r, "%s: %s", converting->path,
@@ -63,10 +64,14 @@ int command_convert(struct source *source, const struct ctl_options *options, st
 		if (r < 0)
 			exit = heap_file_failed(err, converting.path, r, &why);
 	}
+	if (exit == CTL_OK && heap_format_of(&converting.file.text) != HEAP_FORMAT_V8)
+		exit = heap_file_stacks(&converting.stacks, &converting.file, &converting.graph,
+					converting.path, options, err);
 	if (exit == CTL_OK) {
 		output_name(name, converting.path, ".heapsnapshot");
 		exit = output_write(options, name, fill, &converting, err);
 	}
+	heap_stacks_fini(&converting.stacks);
 	heap_graph_fini(&converting.graph);
 	heap_file_fini(&converting.file);
 	return exit;

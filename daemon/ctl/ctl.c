@@ -122,6 +122,8 @@ static const char usage[] =
 	"                         variables come to\n"
 	"     --strings, --collections   analyze: duplicated strings, large collections\n"
 	"     --variables         analyze: what functions keep and none can use any more\n"
+	"     --allocations       analyze: which functions allocated what, where stacks were "
+	"recorded\n"
 	"     --collections, --extras    diff: collections that have more entries, too\n"
 	"     --source-map-dir=FOLDER    analyze, retainers, leaks: places in the sources\n"
 	"     --threads=1|2 --memory-max=BYTES   analyze, diff, ...: what may be used (default: "

@@ -107,8 +107,7 @@ static int find_by(struct diff_answer *answer, const struct side *base, const st
 	bool asked = strcmp(options->heap.match, "ids") == 0;
 	int r;
 
-	answer->addresses =
-		base->analysis.graph.address != NULL || current->analysis.graph.address != NULL;
+	answer->addresses = base->analysis.graph.addresses || current->analysis.graph.addresses;
 	if (strcmp(options->heap.match, "classes") == 0)
 		answer->by = DIFF_ASKED;
 	else if (!asked && beside_other_process(options->args[0], options->args[1], options))

@@ -212,8 +212,11 @@ int heap_file_analyse(struct heap_file *file, struct heap_analysis *ret,
 	file->keeps =
 		wants_index(file, fd, request->path, options) && !(request->text && file->packed);
 	if (file->keeps && from_index(file, ret, fd, request, options) == 0) {
-		close(fd);
-		return CTL_OK;
+		if (!request->stacks || !file->packed || !ret->graph.traced) {
+			close(fd);
+			return CTL_OK;
+		}
+		file->keeps = false; /* it is there already */
 	}
 	heap_analysis_fini(ret);
 	exit = take_in(file, fd, request->path, options, request->taken, err);
@@ -229,4 +232,17 @@ uint64_t heap_file_taken(const struct heap_file *file, const struct heap_analysi
 	if (analysis->index != NULL)
 		return file->taken;
 	return file->taken + heap_graph_cost(analysis->graph.nodes, analysis->graph.edges_n, NULL);
+}
+
+int heap_file_stacks(struct heap_stacks *ret, const struct heap_file *file,
+		     const struct heap_graph *graph, const char *path,
+		     const struct ctl_options *options, struct err *err)
+{
+	uint64_t taken = file->taken + heap_graph_cost(graph->nodes, graph->edges_n, NULL);
+	struct heap_load_options load = heap_file_load_options(path, options, taken);
+	struct err why;
+	int r = heap_stacks_read(ret, graph, &file->text, load.memory_max, &why);
+
+	progress_end();
+	return r < 0 ? heap_file_failed(err, path, r, &why) : CTL_OK;
 }

@@ -10,6 +10,7 @@
 #include "ctl/options.h"
 #include "heap/analysis.h"
 #include "heap/load_v8.h"
+#include "heap/stacks.h"
 
 struct err;
 
@@ -30,6 +31,7 @@ struct heap_request {
 					   */
 	const struct heap_after *after; /* what is looked for then; NULL: it takes no more */
 	bool text; /* the file itself is looked at, too: no index will do for one that is packed */
+	bool stacks; /* so are those of allocations, where there are any: the same */
 	bool only_classes; /* no retained sizes */
 	enum heap_parts parts; /* that are looked at, where there is an index */
 };
@@ -60,6 +62,14 @@ void heap_file_keep(const struct heap_file *file, const struct heap_analysis *an
 
 /* Bytes of memory that a file and its analysis take, at the most. */
 uint64_t heap_file_taken(const struct heap_file *file, const struct heap_analysis *analysis);
+
+/*
+ * Where the objects of the graph, which was loaded from the file at this path, were allocated.
+ * CTL_OK, or the exit status; fini in any case.
+ */
+int heap_file_stacks(struct heap_stacks *ret, const struct heap_file *file,
+		     const struct heap_graph *graph, const char *path,
+		     const struct ctl_options *options, struct err *err);
 
 /*
  * By the wishes, the processors there are, and the memory that is left beside what is taken, for

@@ -28,7 +28,7 @@ static void put_matching(struct buf *buf, const struct leaks_answer *answer)
 			   "Objects are the same by id: of %" PRIu64
 			   " ids in both snapshots, %.1f %% are of one object.\n",
 			   ids->both, percent);
-	else if (answer->last->analysis->graph.address != NULL)
+	else if (answer->last->analysis->graph.addresses)
 		buf_puts(buf, "There are no ids in it, only addresses: objects are the same by "
 			      "their named paths from the\nroot.\n");
 	else if (heap_ids_last(ids))

@@ -39,6 +39,7 @@ enum flag {
 	FLAG_STRINGS,
 	FLAG_COLLECTIONS,
 	FLAG_VARIABLES,
+	FLAG_ALLOCATIONS,
 	FLAG_SOURCE_MAP_DIR,
 	FLAG_SPILL,
 	FLAG_INDEX,
@@ -91,6 +92,7 @@ static const struct option long_flags[] = {
 	{ "strings", no_argument, NULL, FLAG_STRINGS },
 	{ "collections", no_argument, NULL, FLAG_COLLECTIONS },
 	{ "variables", no_argument, NULL, FLAG_VARIABLES },
+	{ "allocations", no_argument, NULL, FLAG_ALLOCATIONS },
 	{ "source-map-dir", required_argument, NULL, FLAG_SOURCE_MAP_DIR },
 	{ "spill", required_argument, NULL, FLAG_SPILL },
 	{ "index", required_argument, NULL, FLAG_INDEX },
@@ -309,6 +311,9 @@ static bool take_switch(int flag, struct ctl_options *options)
 		return true;
 	case FLAG_VARIABLES:
 		options->heap.variables = true;
+		return true;
+	case FLAG_ALLOCATIONS:
+		options->heap.allocations = true;
 		return true;
 	case FLAG_NO_INDEX:
 		options->heap.no_index = true;

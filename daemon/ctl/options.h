@@ -40,7 +40,7 @@ struct heap_wish {
 	const char *scripts_file; /* or NULL: by the name of the snapshot */
 	const char *source_map_dir; /* or NULL */
 	bool extras; /* what strings, collections and detached nodes come to */
-	bool strings, collections, variables; /* tables of their own */
+	bool strings, collections, variables, allocations; /* tables of their own */
 };
 
 /* What is wanted of a capture, as the API takes it; NULL: as the daemon's default is. */

@@ -32,7 +32,10 @@ enum {
 enum { EDGE_TO = 1, EDGE_NAME = 2, EDGE_NAME_REF = 3 };
 enum { FRAME_DATA = 1, FRAME_REF = 2 };
 enum {
+	DATA_ID = 1,
 	DATA_PARENT = 2,
+	DATA_LINE = 3,
+	DATA_COLUMN = 4,
 	DATA_SOURCE = 5,
 	DATA_SOURCE_REF = 6,
 	DATA_FUNCTION = 7,
@@ -51,8 +54,10 @@ void gecko_reader_fini(struct gecko_reader *reader)
 	free(reader->wide.items);
 	free(reader->narrow.items);
 	free(reader->node.edges);
+	free(reader->node.frames);
 	reader->wide.items = reader->narrow.items = NULL;
 	reader->node.edges = NULL;
+	reader->node.frames = NULL;
 }
 
 static int wrong(const struct gecko_reader *reader, const unsigned char *at, const char *what)
@@ -161,35 +166,99 @@ static int read_edge(struct gecko_reader *reader, const struct pb_field *message
 	return r == 0 ? push_edge(reader, &edge) : r;
 }
 
-/* What a frame says of itself is of no use here, but its texts have numbers. The parent, which
- * stands before them, gets its numbers after them. */
+/* ---- stacks ---- */
+
+static int push_frame(struct gecko_reader *reader, const struct gecko_frame *frame)
+{
+	struct gecko_node *node = &reader->node;
+
+	if (node->frames_n == node->frames_capacity) {
+		uint32_t capacity = node->frames_capacity > 0 ? node->frames_capacity * 2 : 64;
+		struct gecko_frame *frames = reallocarray(node->frames, capacity, sizeof(*frames));
+
+		if (frames == NULL)
+			return no_memory(reader);
+		node->frames = frames;
+		node->frames_capacity = capacity;
+	}
+	node->frames[node->frames_n++] = *frame;
+	return 0;
+}
+
+static int take_position(const struct gecko_reader *reader, const struct pb_field *field,
+			 uint32_t *ret)
+{
+	if (field->wire != PB_VARINT || field->value > UINT32_MAX)
+		return wrong(reader, field->data, "a position in a script is none");
+	*ret = (uint32_t)field->value;
+	return 0;
+}
+
+static int take_text(struct gecko_reader *reader, const struct pb_field *field, uint64_t appears,
+		     uint32_t *ret)
+{
+	if (field->number == 0)
+		return 0;
+	return field->number == appears ? appear(reader, &reader->wide, field, ret)
+					: refer(reader, &reader->wide, field, ret);
+}
+
+/* Its texts have numbers. The parent, which stands before them, gets its numbers after them. */
 static int read_frame_data(struct gecko_reader *reader, const struct pb_field *message,
-			   struct pb_field *ret_parent)
+			   struct gecko_frame *frame, struct pb_field *ret_parent)
 {
 	struct pb pb = { message->data, message->data + message->size };
 	struct pb_field field, source = { .number = 0 }, function = { .number = 0 };
-	uint32_t name;
 	int r = 0, more;
 
-	while ((more = next_field(reader, &pb, &field)) != 0) {
+	if (message->wire != PB_BYTES)
+		return wrong(reader, message->data, "a frame is no message");
+	while (r == 0 && (more = next_field(reader, &pb, &field)) != 0) {
 		if (more < 0)
 			return more;
-		if (field.number == DATA_PARENT)
+		if (field.number == DATA_ID)
+			r = take_number(reader, &field, &frame->id);
+		else if (field.number == DATA_PARENT)
 			*ret_parent = field;
+		else if (field.number == DATA_LINE)
+			r = take_position(reader, &field, &frame->line);
+		else if (field.number == DATA_COLUMN)
+			r = take_position(reader, &field, &frame->column);
 		else if (field.number == DATA_SOURCE || field.number == DATA_SOURCE_REF)
 			source = field;
 		else if (field.number == DATA_FUNCTION || field.number == DATA_FUNCTION_REF)
 			function = field;
 	}
-	if (source.number == DATA_SOURCE)
-		r = appear(reader, &reader->wide, &source, &name);
-	else if (source.number == DATA_SOURCE_REF)
-		r = refer(reader, &reader->wide, &source, &name);
-	if (r == 0 && function.number == DATA_FUNCTION)
-		r = appear(reader, &reader->wide, &function, &name);
-	else if (r == 0 && function.number == DATA_FUNCTION_REF)
-		r = refer(reader, &reader->wide, &function, &name);
-	return r;
+	r = r == 0 ? take_text(reader, &source, DATA_SOURCE, &frame->source) : r;
+	return r == 0 ? take_text(reader, &function, DATA_FUNCTION, &frame->function) : r;
+}
+
+static int read_frame(struct gecko_reader *reader, const struct pb_field *message,
+		      struct pb_field *ret_parent)
+{
+	struct gecko_frame frame = { .source = GECKO_NO_TEXT, .function = GECKO_NO_TEXT };
+	struct pb pb = { message->data, message->data + message->size };
+	struct pb_field field;
+	bool is_told = false;
+	int r = 0, more;
+
+	if (message->wire != PB_BYTES)
+		return wrong(reader, message->data, "a frame is no message");
+	while (r == 0 && (more = next_field(reader, &pb, &field)) != 0) {
+		if (more < 0)
+			return more;
+		if (is_told && (field.number == FRAME_DATA || field.number == FRAME_REF))
+			return wrong(reader, field.data, "a frame is two");
+		is_told |= field.number == FRAME_DATA || field.number == FRAME_REF;
+		frame.is_known |= field.number == FRAME_REF;
+		if (field.number == FRAME_DATA)
+			r = read_frame_data(reader, &field, &frame, ret_parent);
+		else if (field.number == FRAME_REF)
+			r = take_number(reader, &field, &frame.id);
+	}
+	if (r == 0 && !is_told)
+		return wrong(reader, message->data, "a frame is empty");
+	return r == 0 ? push_frame(reader, &frame) : r;
 }
 
 /* From the youngest frame to the oldest: each is inside of the one it has called. */
@@ -198,21 +267,15 @@ static int read_stack(struct gecko_reader *reader, const struct pb_field *messag
 	struct pb_field frame = *message;
 	int r = 0;
 
+	if (reader->node.frames_n > 0)
+		return wrong(reader, message->data, "it has two stacks");
+	reader->traced = true;
 	while (r == 0 && frame.number != 0) {
-		struct pb pb = { frame.data, frame.data + frame.size };
-		struct pb_field field, parent = { .number = 0 };
-		int more;
+		struct pb_field parent = { .number = 0 };
 
-		if (frame.wire != PB_BYTES)
-			return wrong(reader, frame.data, "a frame is no message");
-		while (r == 0 && (more = next_field(reader, &pb, &field)) != 0) {
-			if (more < 0)
-				return more;
-			if (field.number == FRAME_DATA && field.wire != PB_BYTES)
-				return wrong(reader, field.data, "a frame is no message");
-			if (field.number == FRAME_DATA)
-				r = read_frame_data(reader, &field, &parent);
-		}
+		if (reader->node.frames_n == GECKO_FRAMES_MAX)
+			return wrong(reader, frame.data, "a stack has too many frames");
+		r = read_frame(reader, &frame, &parent);
 		frame = parent;
 	}
 	return r;
@@ -330,7 +393,7 @@ int gecko_next(struct gecko_reader *reader)
 	node->id = node->size = 0;
 	node->coarse = GECKO_OTHER;
 	node->type = node->described = node->class = node->script = GECKO_NO_TEXT;
-	node->edges_n = 0;
+	node->edges_n = node->frames_n = 0;
 	while ((more = next_field(reader, &pb, &field)) > 0) {
 		has_id |= field.number == NODE_ID;
 		r = read_field(reader, &field);

@@ -10,12 +10,16 @@
  * every walk over the file counts them anew.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "heap/v8_array.h"
 
 struct err;
 
 enum { GECKO_NO_TEXT = UINT32_MAX };
+
+/* Calls in one another at the most: as redaction has it. Firefox writes 60. */
+enum { GECKO_FRAMES_MAX = 1 << 15 };
 
 /* coarseType of a node */
 enum gecko_coarse {
@@ -42,12 +46,22 @@ struct gecko_edge {
 	uint32_t name; /* wide; or GECKO_NO_TEXT */
 };
 
+/* A call on the stack that a node was allocated on. */
+struct gecko_frame {
+	uint64_t id;
+	bool is_known; /* it is one that was there before, by its id; the rest is not told again */
+	uint32_t line, column; /* from 1; 0: not told */
+	uint32_t source, function; /* wide; or GECKO_NO_TEXT */
+};
+
 struct gecko_node {
 	uint64_t id, size, coarse;
 	uint32_t type, described; /* wide */
 	uint32_t class, script; /* narrow */
 	struct gecko_edge *edges; /* owned: used again by the next node */
 	uint32_t edges_n, edges_capacity;
+	struct gecko_frame *frames; /* owned, as edges: the youngest first */
+	uint32_t frames_n, frames_capacity;
 };
 
 struct gecko_reader {
@@ -55,6 +69,7 @@ struct gecko_reader {
 	struct err *err;
 	uint64_t at;
 	uint64_t message; /* number of the one that is read; 0: Metadata */
+	bool traced; /* a node with a stack was there */
 	struct gecko_texts wide, narrow; /* UTF-16LE; Latin-1 */
 	struct gecko_node node;
 };

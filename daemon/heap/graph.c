@@ -59,7 +59,7 @@ void heap_graph_fini(struct heap_graph *graph)
 	heap_free(graph->flags, graph->nodes, sizeof(*graph->flags));
 	heap_free(graph->name, graph->nodes, sizeof(*graph->name));
 	heap_free(graph->id, graph->nodes, sizeof(*graph->id));
-	heap_free(graph->address, graph->nodes, sizeof(*graph->address));
+	heap_free(graph->id64, graph->nodes, sizeof(*graph->id64));
 	heap_free(graph->size, graph->nodes, sizeof(*graph->size));
 	heap_free(graph->place, graph->nodes, sizeof(*graph->place));
 	heap_bits_free(graph->ephemerons, graph->strings.n);
@@ -169,11 +169,15 @@ void heap_edge_name(const struct heap_graph *graph, uint32_t edge, struct buf *b
 
 uint32_t heap_node_find(const struct heap_graph *graph, uint64_t id)
 {
+	uint32_t found = UINT32_MAX;
+
 	for (uint32_t node = 0; node < graph->nodes; node++) {
-		if (graph->id[node] == id || heap_id(graph, node) == id)
+		if (heap_id(graph, node) == id)
 			return node;
+		if (graph->id[node] == id && found == UINT32_MAX)
+			found = node;
 	}
-	return UINT32_MAX;
+	return found;
 }
 
 static int by_id(const void *a, const void *b)

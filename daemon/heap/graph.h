@@ -79,7 +79,7 @@ struct heap_graph {
 	uint8_t *flags;
 	uint32_t *name; /* of a string */
 	uint32_t *id;
-	uint64_t *address; /* ids that do not fit the column above; NULL: all do */
+	uint64_t *id64; /* ids that do not fit the column above; NULL: all do */
 	uint32_t *size; /* bytes; read it by heap_size() */
 	uint32_t *place; /* in places, + 1: where its class, or the function itself, was defined;
 			  * NULL: of no one known */
@@ -96,6 +96,8 @@ struct heap_graph {
 	uint64_t *ephemerons; /* bits by string: names of references from a key to its value;
 			       * NULL where distances are known already */
 	bool foreign; /* not of V8: no values of strings, nor which nodes are detached */
+	bool addresses; /* ids are those: another object's when they are free */
+	bool traced; /* the file tells where objects were allocated: heap/stacks.h */
 	bool borrowed; /* none of it is its own: it is in an index */
 };
 
@@ -172,10 +174,11 @@ static inline bool heap_edge_named(uint32_t edge)
 /* By which the snapshot's own engine tells its objects apart. */
 static inline uint64_t heap_id(const struct heap_graph *graph, uint32_t node)
 {
-	return graph->address != NULL ? graph->address[node] : graph->id[node];
+	return graph->id64 != NULL ? graph->id64[node] : graph->id[node];
 }
 
-/* The node of this id, in either column; UINT32_MAX: none. Looks at all. */
+/* The node of this id, of its engine or else in the column of 32 bits; UINT32_MAX: none. Looks at
+ * all. */
 uint32_t heap_node_find(const struct heap_graph *graph, uint64_t id);
 
 /* The URL of a script, as the snapshot has it, borrowed; NULL: it does not tell. */

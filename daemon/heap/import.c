@@ -124,7 +124,9 @@ static int make_top(struct import *import)
 		graph->name[node] = node == IMPORT_ROOT       ? empty
 				    : node == IMPORT_GC_ROOTS ? gc_roots
 							      : import->reasons[node - 2];
-		graph->id[node] = 1 + 2 * node;
+		/* Those of reasons are even, as V8's of what is not of the language: no engine's
+		 * objects have these. */
+		graph->id[node] = node < IMPORT_REASONS ? 1 + 2 * node : 2 * (node - 1);
 	}
 	import_count(import, IMPORT_ROOT);
 	for (uint32_t i = 0; i < import->reasons_n; i++)

@@ -11,7 +11,7 @@
 #include "heap/index.h"
 
 /* Another number whenever the file is laid out otherwise, or an analysis comes to other results. */
-enum { INDEX_VERSION = 5, INDEX_PAGE = 4096, INDEX_PIECE_BYTES = 64 << 10 };
+enum { INDEX_VERSION = 6, INDEX_PAGE = 4096, INDEX_PIECE_BYTES = 64 << 10 };
 
 #define INDEX_MAGIC                                                                                \
 	0x7865646e69706168ull /* "hapindex"; swapped on a machine of the other order               \
@@ -24,7 +24,7 @@ enum index_kind {
 	INDEX_ID,
 	INDEX_SIZE,
 	INDEX_PLACE,
-	INDEX_ADDRESS,
+	INDEX_ID64,
 	INDEX_EDGE_FIRST,
 	INDEX_EDGES,
 	INDEX_EDGE_NAME,
@@ -79,7 +79,8 @@ struct index_header {
 	uint32_t version, bytes; /* bytes: of the header */
 	uint64_t file_bytes;
 	struct heap_mark source, self;
-	uint64_t nodes, edges, root, extra_native_bytes, foreign;
+	uint64_t nodes, edges, root, extra_native_bytes;
+	uint64_t foreign, addresses, traced; /* not 0: so it is */
 	struct heap_statistics statistics;
 	struct heap_digest digest;
 	char type_names[HEAP_TYPES_MAX][HEAP_TYPE_NAME_MAX];

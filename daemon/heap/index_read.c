@@ -200,7 +200,7 @@ static void place_nodes(struct heap_analysis *ret, const struct index_map *map, 
 	graph->flags = (uint8_t *)index_section(map, INDEX_FLAGS);
 	graph->name = (uint32_t *)index_section(map, INDEX_NAME);
 	graph->id = (uint32_t *)index_section(map, INDEX_ID);
-	graph->address = (uint64_t *)index_section(map, INDEX_ADDRESS);
+	graph->id64 = (uint64_t *)index_section(map, INDEX_ID64);
 	graph->size = (uint32_t *)index_section(map, INDEX_SIZE);
 	graph->place = (uint32_t *)index_section(map, INDEX_PLACE);
 	graph->places = (struct heap_place *)index_section(map, INDEX_PLACES);
@@ -259,6 +259,8 @@ static int fill(struct heap_analysis *ret, const struct index_map *map, const ch
 	graph->edges_n = (uint32_t)header->edges;
 	graph->root = (uint32_t)header->root;
 	graph->foreign = header->foreign != 0;
+	graph->addresses = header->addresses != 0;
+	graph->traced = header->traced != 0;
 	graph->extra_native_bytes = header->extra_native_bytes;
 	memcpy(graph->type_names, header->type_names, sizeof(graph->type_names));
 	ret->statistics = header->statistics;

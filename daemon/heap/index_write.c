@@ -154,8 +154,7 @@ static void gather_graph(struct column *to, const struct heap_graph *graph)
 	to[INDEX_ID] = (struct column){ graph->id, nodes, 4 };
 	to[INDEX_SIZE] = (struct column){ graph->size, nodes, 4 };
 	to[INDEX_PLACE] = (struct column){ graph->place, graph->place != NULL ? nodes : 0, 4 };
-	to[INDEX_ADDRESS] =
-		(struct column){ graph->address, graph->address != NULL ? nodes : 0, 8 };
+	to[INDEX_ID64] = (struct column){ graph->id64, graph->id64 != NULL ? nodes : 0, 8 };
 	to[INDEX_EDGE_FIRST] = (struct column){ graph->edge_first, nodes + 1, 4 };
 	to[INDEX_EDGES] = (struct column){ graph->edges, edges, 4 };
 	to[INDEX_EDGE_NAME] = (struct column){ graph->edge_name, edges, 4 };
@@ -311,6 +310,8 @@ static int write_header(struct writer *writer, const struct heap_mark *source)
 	header->edges = analysis->graph.edges_n;
 	header->root = analysis->graph.root;
 	header->foreign = analysis->graph.foreign;
+	header->addresses = analysis->graph.addresses;
+	header->traced = analysis->graph.traced;
 	header->extra_native_bytes = analysis->graph.extra_native_bytes;
 	header->statistics = analysis->statistics;
 	header->digest = heap_analysis_digest(analysis);

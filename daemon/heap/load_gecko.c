@@ -170,7 +170,7 @@ static int fill_node(struct load *load, uint32_t row)
 		.coarse = from->coarse,
 	};
 
-	graph->address[node] = from->id;
+	graph->id64[node] = from->id;
 	if (heap_size_set(graph, node, from->size) < 0)
 		return import_no_memory(import);
 	if (row == 0)
@@ -281,11 +281,12 @@ static int prepare(struct load *load)
 
 	load->wides = calloc((size_t)load->reader.wide.n + 1, sizeof(*load->wides));
 	load->narrows = calloc((size_t)load->reader.narrow.n + 1, sizeof(*load->narrows));
-	import->graph->address = heap_alloc(import->graph->nodes, sizeof(uint64_t));
-	if (load->wides == NULL || load->narrows == NULL || import->graph->address == NULL)
+	import->graph->id64 = heap_alloc(import->graph->nodes, sizeof(uint64_t));
+	import->graph->addresses = true;
+	if (load->wides == NULL || load->narrows == NULL || import->graph->id64 == NULL)
 		return import_no_memory(import);
 	for (uint32_t node = 0; node < IMPORT_REASONS + import->reasons_n; node++)
-		import->graph->address[node] = import->graph->id[node];
+		import->graph->id64[node] = import->graph->id[node];
 	return 0;
 }
 
@@ -306,6 +307,7 @@ static int load_all(struct load *load, const struct heap_load_options *options)
 	/* More nodes than can be are refused before the walk; their edges after it. */
 	r = r == 0 ? import_check(import, rows, 0, options) : r;
 	r = r == 0 ? walk(load, see_node) : r;
+	import->graph->traced = load->reader.traced;
 	r = r == 0 ? import_begin(import, rows, load->edges, options) : r;
 	r = r == 0 ? import_graph(import) : r;
 	r = r == 0 ? prepare(load) : r;

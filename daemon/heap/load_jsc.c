@@ -16,7 +16,11 @@
 
 enum { NODE_NUMBERS = 4, EDGE_NUMBERS = 4, ROOT_NUMBERS = 3, EDGE_TYPES_MAX = 16 };
 
-static const uint64_t id_max = (UINT32_MAX - 3) / 2;
+/* JSC numbers its objects from 0 on, V8 has odd numbers above those of what we add. */
+enum { ID_STEP = 2, ID_FIRST = 3 };
+
+static const uint64_t id_max = (UINT64_MAX - ID_FIRST) / ID_STEP;
+static const uint64_t id_max_32 = (UINT32_MAX - ID_FIRST) / ID_STEP;
 
 struct load {
 	struct import import;
@@ -26,6 +30,7 @@ struct load {
 	uint32_t *reason; /* owned: by row, the node a root stands under; or NULL */
 	enum heap_edge_kind kinds[EDGE_TYPES_MAX];
 	uint32_t empty; /* the name "" */
+	bool wide; /* an id does not fit 32 bits */
 };
 
 static int wrong(const struct load *load, const struct jsc_reader *reader, const char *what,
@@ -153,12 +158,38 @@ static int read_ids(struct load *load)
 			return r;
 		if (i == 0 && row[0] != 0)
 			return wrong(load, &reader, "the first node is not the root, but", row[0]);
+		load->wide |= row[0] > id_max_32;
 		if (heap_ids_put(&import->ids, row[0], i) < 0)
 			return wrong(load, &reader, "there is another node of id", row[0]);
 		if (load->classes[row[2]].global && heap_stack_push(&import->globals, i) < 0)
 			return import_no_memory(import);
 	}
 	return 0;
+}
+
+/* Wide ids have a column of their own; in that of 32 bits is then the place in the file. */
+static int make_wide(struct load *load)
+{
+	struct heap_graph *graph = load->import.graph;
+
+	if (!load->wide)
+		return 0;
+	graph->id64 = heap_alloc(graph->nodes, sizeof(*graph->id64));
+	if (graph->id64 == NULL)
+		return import_no_memory(&load->import);
+	for (uint32_t node = 0; node < import_node(&load->import, 1); node++)
+		graph->id64[node] = graph->id[node];
+	return 0;
+}
+
+static void set_id(struct heap_graph *graph, uint32_t node, uint64_t id)
+{
+	id = id * ID_STEP + ID_FIRST;
+	graph->id[node] = (uint32_t)id;
+	if (graph->id64 == NULL)
+		return;
+	graph->id64[node] = id;
+	graph->id[node] = node * ID_STEP + 1;
 }
 
 static int read_nodes(struct load *load)
@@ -186,7 +217,7 @@ static int read_nodes(struct load *load)
 		if (graph->type[node] == HEAP_CLOSURE && label > 0 &&
 		    load->labels[label] != load->empty)
 			graph->name[node] = load->labels[label];
-		graph->id[node] = (uint32_t)row[0] * 2 + 3;
+		set_id(graph, node, row[0]);
 	}
 	return 0;
 }
@@ -326,6 +357,7 @@ static int load_all(struct load *load, const struct heap_load_options *options)
 	r = r == 0 ? read_ids(load) : r;
 	r = r == 0 ? read_roots(load) : r;
 	r = r == 0 ? import_graph(import) : r;
+	r = r == 0 ? make_wide(load) : r;
 	r = r == 0 ? read_nodes(load) : r;
 	r = r == 0 ? read_edges(load, false) : r;
 	r = r == 0 ? import_lay_out(import) : r;

@@ -130,6 +130,7 @@ static int load_head(struct load *load)
 		return out_of_memory(load->err);
 	graph->root = (uint32_t)load->head.root;
 	graph->extra_native_bytes = load->head.extra_native_bytes;
+	graph->traced = load->head.trace.n > 0;
 	memcpy(graph->type_names, load->head.type_names, sizeof(graph->type_names));
 	return 0;
 }

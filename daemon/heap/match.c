@@ -53,7 +53,7 @@ int heap_match_init(struct heap_match *ret, const struct heap_side *base, struct
 	if (r < 0)
 		return r;
 	if (*by == HEAP_MATCH_AUTO)
-		*by = heap_ids_last(&ret->agreement) && last->analysis->graph.address == NULL
+		*by = heap_ids_last(&ret->agreement) && !last->analysis->graph.addresses
 			      ? HEAP_MATCH_IDS
 			      : HEAP_MATCH_PATHS;
 	if (*by == HEAP_MATCH_PATHS)

@@ -50,20 +50,27 @@ static bool find_source(struct places *places, const char *url, const struct hea
 	return map != NULL && source_map_find(map, place->line, place->column, ret);
 }
 
+void places_put_at(struct buf *buf, struct places *places, const char *url,
+		   const struct heap_place *place)
+{
+	struct source_place source;
+	bool found;
+
+	url = without_scheme(url);
+	found = find_source(places, url, place, &source);
+	buf_printf(buf, "%s:%" PRIu64, found ? source.source : url,
+		   (uint64_t)(found ? source.line : place->line) + 1);
+}
+
 static void put(struct buf *buf, struct places *places, const struct heap_graph *graph,
 		const struct heap_place *place)
 {
-	struct source_place source;
 	struct buf url;
 
 	buf_init(&url, SIZE_MAX / 2);
 	put_url(&url, places, graph, place->script);
-	if (url.size > 0 && buf_text(&url) != NULL) {
-		bool found = find_source(places, buf_text(&url), place, &source);
-
-		buf_printf(buf, "%s:%" PRIu64, found ? source.source : buf_text(&url),
-			   (uint64_t)(found ? source.line : place->line) + 1);
-	}
+	if (url.size > 0 && buf_text(&url) != NULL)
+		places_put_at(buf, places, buf_text(&url), place);
 	buf_fini(&url);
 }
 

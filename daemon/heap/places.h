@@ -25,6 +25,10 @@ void places_fini(struct places *places); /* zeroed is fine */
 void places_put(struct buf *buf, struct places *places, const struct heap_graph *graph,
 		uint32_t node);
 
+/* The same of a place, from 0, in the script of this URL, by whose number its map is known. */
+void places_put_at(struct buf *buf, struct places *places, const char *url,
+		   const struct heap_place *place);
+
 /* The same of a class, whose key has it. */
 void places_put_class(struct buf *buf, struct places *places, const struct heap_graph *graph,
 		      const struct heap_class *class);

@@ -63,10 +63,11 @@ static void json_name(struct json_writer *w, const char *key, const struct heap_
 	buf_fini(&name);
 }
 
-static void json_node(struct json_writer *w, const struct heap_analysis *analysis, uint32_t node)
+static void json_node(struct json_writer *w, const struct heap_report *report)
 {
+	const struct heap_analysis *analysis = report->analysis;
 	const struct heap_graph *graph = &analysis->graph;
-	uint32_t dominator = analysis->dominators.dominator[node];
+	uint32_t node = report->node, dominator = analysis->dominators.dominator[node];
 
 	json_write_object(w);
 	json_member_uint(w, "id", heap_id(graph, node));
@@ -78,6 +79,8 @@ static void json_node(struct json_writer *w, const struct heap_analysis *analysi
 	json_write_key(w, "distance");
 	json_write_int(w, analysis->distances[node]);
 	json_member_uint(w, "dominator", heap_id(graph, dominator));
+	if (report->put_node != NULL)
+		report->put_node(w, report->owner);
 	json_write_object_end(w);
 }
 
@@ -143,7 +146,7 @@ void heap_report_write(const struct heap_report *report, struct json_writer *w)
 	json_member_uint(w, "classes_in_all", report->all_n);
 	if (report->node != UINT32_MAX) {
 		json_write_key(w, "node");
-		json_node(w, analysis, report->node);
+		json_node(w, report);
 	}
 	json_classes(w, report);
 }

@@ -17,8 +17,9 @@ struct heap_report {
 	uint32_t classes_n, all_n;
 	uint32_t node; /* UINT32_MAX: none asked for */
 
-	/* Members of a class's row that are the caller's; or NULL. */
+	/* Members of a class's row, of the node, that are the caller's; or NULL. */
 	void (*put_class)(struct json_writer *w, void *owner, const struct heap_class *class);
+	void (*put_node)(struct json_writer *w, void *owner);
 	void *owner;
 };
 

@@ -75,6 +75,7 @@ static int node_fields(struct v8_head *head, const struct tree *root, struct err
 	field(fields, "self_size", &node->self_size);
 	field(fields, "edge_count", &node->edge_count);
 	field(fields, "detachedness", &node->detachedness);
+	field(fields, "trace_node_id", &node->call);
 	if (node->n == 0 || node->type == V8_NO_FIELD || node->name == V8_NO_FIELD ||
 	    node->id == V8_NO_FIELD || node->self_size == V8_NO_FIELD ||
 	    node->edge_count == V8_NO_FIELD)
@@ -132,6 +133,35 @@ static void scope_fields(struct v8_head *head, const struct tree *root)
 	    scope->uses == V8_NO_FIELD || scope->name == V8_NO_FIELD ||
 	    scope->declaring == V8_NO_FIELD || scope->slot == V8_NO_FIELD)
 		scope->n = 0;
+}
+
+/* The calls that a call makes are the last of its numbers. */
+static void trace_fields(struct v8_head *head, const struct tree *root)
+{
+	const struct tree *function = tree_get(root, "meta.trace_function_info_fields");
+	const struct tree *call = tree_get(root, "meta.trace_node_fields");
+	struct v8_trace_fields *trace = &head->trace;
+	uint64_t functions = 0;
+	unsigned children;
+
+	trace->n = field(function, "name", &trace->name);
+	field(function, "script_name", &trace->script_name);
+	field(function, "script_id", &trace->script);
+	field(function, "line", &trace->line);
+	field(function, "column", &trace->column);
+	trace->call_n = field(call, "children", &children);
+	field(call, "id", &trace->id);
+	field(call, "function_info_index", &trace->function);
+	field(call, "count", &trace->count);
+	field(call, "size", &trace->size);
+	if (!tree_uint(root, "trace_function_count", &functions) || functions == 0 ||
+	    head->node.call == V8_NO_FIELD || trace->name == V8_NO_FIELD ||
+	    trace->script_name == V8_NO_FIELD || trace->script == V8_NO_FIELD ||
+	    trace->line == V8_NO_FIELD || trace->column == V8_NO_FIELD ||
+	    trace->id == V8_NO_FIELD || trace->function == V8_NO_FIELD ||
+	    trace->count == V8_NO_FIELD || trace->size == V8_NO_FIELD ||
+	    children + 1 != trace->call_n)
+		trace->n = 0;
 }
 
 static int node_types(struct v8_head *head, const struct tree *root, struct err *err)
@@ -217,6 +247,7 @@ int v8_head_parse(struct v8_head *ret, const char *text, size_t size, struct err
 		r = counts(ret, root, err);
 	location_fields(ret, root);
 	scope_fields(ret, root);
+	trace_fields(ret, root);
 	tree_free(root);
 	return r;
 }

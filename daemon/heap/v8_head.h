@@ -19,6 +19,7 @@ enum { V8_FIELDS_MAX = 16, V8_NO_FIELD = V8_FIELDS_MAX };
 struct v8_node_fields {
 	unsigned n;
 	unsigned type, name, id, self_size, edge_count, detachedness;
+	unsigned call; /* by its id: where it was allocated */
 };
 
 struct v8_edge_fields {
@@ -40,11 +41,19 @@ struct v8_scope_fields {
 	unsigned use_n, declaring, slot;
 };
 
+/* Of the functions and the tree of their calls, in a timeline with stacks. */
+struct v8_trace_fields {
+	unsigned n; /* 0: the file has none */
+	unsigned name, script_name, script, line, column;
+	unsigned call_n, id, function, count, size;
+};
+
 struct v8_head {
 	struct v8_node_fields node;
 	struct v8_edge_fields edge;
 	struct v8_location_fields location;
 	struct v8_scope_fields scope;
+	struct v8_trace_fields trace;
 	uint8_t node_types[HEAP_TYPES_MAX]; /* of the file to ours */
 	uint8_t edge_kinds[HEAP_TYPES_MAX];
 	unsigned node_types_n, edge_kinds_n;

@@ -109,21 +109,6 @@ static int read_array(struct read *read, const char *name, unsigned fields, v8_r
 	return r;
 }
 
-/* Nearly all of the file, which has no bracket between those of the array. */
-static bool skip_numbers(struct v8_walk *walk)
-{
-	static const char *const flat[] = { "nodes", "edges", "samples", "locations" };
-	const char *data = walk->text->data, *end = NULL;
-
-	for (size_t i = 0; i < sizeof(flat) / sizeof(flat[0]) && data[walk->at] == '['; i++) {
-		if (v8_walk_is(walk, flat[i]))
-			end = memchr(data + walk->at, ']', (size_t)(walk->text->size - walk->at));
-	}
-	if (end != NULL)
-		walk->at = (uint64_t)(end + 1 - data);
-	return end != NULL;
-}
-
 static int read_section(struct read *read)
 {
 	const struct v8_scope_fields *fields = &read->head.scope;
@@ -134,7 +119,7 @@ static int read_section(struct read *read)
 		return read_array(read, "scope_context_vars", fields->variable_n, variable_rows);
 	if (v8_walk_is(&read->walk, "scope_uses"))
 		return read_array(read, "scope_uses", fields->use_n, use_rows);
-	return skip_numbers(&read->walk) ? 0 : v8_walk_skip(&read->walk, read->err);
+	return v8_walk_skip_numbers(&read->walk) ? 0 : v8_walk_skip(&read->walk, read->err);
 }
 
 /* They stand before the strings, which are not looked at. */

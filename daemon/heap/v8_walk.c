@@ -193,3 +193,18 @@ int v8_walk_skip(struct v8_walk *walk, struct err *err)
 	} while (r == 0 && depth > 0);
 	return r;
 }
+
+/* Nearly all of the file, which has no bracket between those of the array. */
+bool v8_walk_skip_numbers(struct v8_walk *walk)
+{
+	static const char *const flat[] = { "nodes", "edges", "samples", "locations" };
+	const char *data = walk->text->data, *end = NULL;
+
+	for (size_t i = 0; i < sizeof(flat) / sizeof(flat[0]) && data[walk->at] == '['; i++) {
+		if (v8_walk_is(walk, flat[i]))
+			end = memchr(data + walk->at, ']', (size_t)(walk->text->size - walk->at));
+	}
+	if (end != NULL)
+		walk->at = (uint64_t)(end + 1 - data);
+	return end != NULL;
+}

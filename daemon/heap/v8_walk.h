@@ -33,6 +33,9 @@ bool v8_walk_is(const struct v8_walk *walk, const char *section);
 int v8_walk_string(struct v8_walk *walk, struct err *err);
 int v8_walk_skip(struct v8_walk *walk, struct err *err);
 
+/* Past an array of numbers of V8's, in a file that was loaded; false: it is at no such. */
+bool v8_walk_skip_numbers(struct v8_walk *walk);
+
 /* Behind the last value there is nothing but blanks. 0, -EBADMSG. */
 int v8_walk_end(struct v8_walk *walk, struct err *err);
 

@@ -19,7 +19,7 @@ _heapwatchctl() {
 		--no-legend --quiet --output --identity --raw --scripts --off --max-use --keep-free
 		--max-age --max-files --top --class --node --threads --memory-max --spill
 		--index --no-index --match --samples --explain --isolate --duration --interval
-		--stack-depth --stacks --objects --format --wait --extras --strings --collections --variables
+		--stack-depth --stacks --objects --format --wait --extras --strings --collections --variables --allocations
 		--source-map-dir --help --version'
 	local members='id name kind target isolate address runtime runtime_version engine
 		engine_version pid rule cause heap_used_bytes heap_limit_bytes started_wall_ms

@@ -1,10 +1,14 @@
 #!/usr/bin/python3
 """Analysis of a large heap snapshot, ours beside Chrome DevTools' worker and MemLab: wall time, CPU
-time and the largest resident size, as docs/BENCHMARKS.md has them; then ours from an index. A
-million orders make a file of 1.15 GB and take 10 GB of memory while it is written."""
+time and the largest resident size, as docs/BENCHMARKS.md has them; then ours from an index, and of a chain of
+objects beside as many in an array. A million orders make a file of 1.15 GB and take 10 GB of memory while
+it is written.
+
+--tool=VERSION has @heap-snapshot/tool of npm beside them, which is fetched for it (0.0.10; "" for none)."""
 
 import json
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -13,6 +17,8 @@ import setting
 from lab import node
 
 TESTS = setting.TOP / "tests"
+INDEX_FROM_MB = (32 << 20) / 1e6  # daemon/ctl/index_file.h
+LONGER_AT_MOST = 1.5  # a chain's time per object, of an array's
 
 
 def measure(*argv):
@@ -41,6 +47,10 @@ def from_index(ctl, path, runs):
                 "retainers --class": ("retainers", path, "--class=Item"),
                 "diff": ("diff", path, path), "leaks": ("leaks", path, path)}
     wall, cpu, _, _ = measure(ctl, *commands["analyze"])
+    if not index.exists():
+        assert path.stat().st_size < INDEX_FROM_MB * 1e6, f"no {index}"
+        print(f"\nno index is kept below {INDEX_FROM_MB:.0f} MB")
+        return
     print(f"\nFirst command, which keeps {index.stat().st_size / 1e6:.0f} MB: {wall:.1f} s, "
           f"CPU {cpu:.1f} s\n\n| from the index | wall | CPU | largest RSS |\n|---|---|---|---|")
     for name, argv in commands.items():
@@ -50,9 +60,68 @@ def from_index(ctl, path, runs):
     index.unlink()
 
 
+def fetch(version, folder):
+    """@heap-snapshot/tool, as npm installs it: its command, or why there is none."""
+    done = subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts",
+                           "--prefix", folder, f"@heap-snapshot/tool@{version}"],
+                          capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        return None, f"npm does not install it: {last_line(done)}"
+    package = folder / "node_modules" / "@heap-snapshot" / "tool"
+    commands = json.loads((package / "package.json").read_text()).get("bin", {})
+    name = commands if isinstance(commands, str) else next(iter(commands.values()), None)
+    return (package / name, None) if name else (None, "it has no command")
+
+
+def last_line(done):
+    """Of what a program that failed said, without the folders."""
+    lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+    return re.sub(r"\S*/", "", lines[-1]) if lines else f"exit status {done.returncode}"
+
+
+def tool_row(version, path, size):
+    """A row of it where it starts, else why not: on Debian 12 it wants a newer C library."""
+    folder = path.parent / "heap-snapshot-tool"
+    command, why = fetch(version, folder)
+    argv = [node.binary(24), command, path]
+    if why is None:
+        done = subprocess.run([node.binary(24), command, "--help"], capture_output=True, text=True,
+                              check=False)
+        why = None if done.returncode == 0 else f"it does not start: {last_line(done)}"
+    if why is not None:
+        print(f"| @heap-snapshot/tool {version} | {why} | | | |", flush=True)
+        return
+    wall, cpu, rss, _ = measure(*argv)
+    print(f"| @heap-snapshot/tool {version} | {wall:.1f} s | {cpu:.1f} s | {rss:.0f} MB "
+          f"| {rss * 1e6 / size:.2f} |", flush=True)
+
+
+def chains(ctl, home, objects, runs):
+    """Each object held by the one before it, beside as many that one array holds: the least CPU time
+    per object. Nothing of ours recurses, so the stack is as small for both."""
+    print(f"\n| {objects} objects in | objects | CPU | per object |\n|---|---|---|---|")
+    times = {}
+    for shape in ("array", "chain"):
+        path = home / f"{shape}-{objects}.heapsnapshot"
+        if not path.exists():
+            subprocess.run([node.binary(24), "--max-old-space-size=12000", node.PROGRAMS / "chain.js",
+                            shape, str(objects), path], check=True)
+        found = [measure("sh", "-c", 'ulimit -s 256; exec "$@"', "sh", ctl, "analyze", path,
+                         "--json=short", "--threads=1", "--no-index") for _ in range(runs)]
+        cpu, nodes = min(run[1] for run in found), json.loads(found[0][3])["nodes"]
+        times[shape] = cpu / nodes
+        print(f"| {'an' if shape == 'array' else 'a'} {shape} | {nodes} | {cpu:.2f} s "
+              f"| {cpu / nodes * 1e9:.0f} ns |", flush=True)
+    longer = times["chain"] / times["array"]
+    print(f"\nA chain takes {longer:.2f} of the time of an array.")
+    assert longer <= LONGER_AT_MOST, longer
+
+
 def main():
     options = setting.arguments(__doc__, orders=(1000000, "objects of class Order"),
                                 runs=(3, "runs of each of ours"),
+                                chain=(2000000, "objects in a chain, and in an array; 0: none"),
+                                tool=("", "version of @heap-snapshot/tool to fetch and measure"),
                                 file=("/tmp/analysis.heapsnapshot", "made if it is not there"))
     path = Path(options.file)
     if not path.exists():
@@ -77,9 +146,13 @@ def main():
               flush=True)
         if "heapw" in name:
             digests.append(json.loads(text)["digest"])
+    if options.tool:
+        tool_row(options.tool, path, size)
     digests.append(json.loads(path.with_suffix(".devtools").read_text())["digest"])
     assert all(digest == digests[0] for digest in digests), digests
     from_index(ctl, path, options.runs)
+    if options.chain:
+        chains(ctl, path.parent, options.chain, options.runs)
 
 
 if __name__ == "__main__":

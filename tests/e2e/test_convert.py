@@ -72,6 +72,28 @@ def test_roots_have_their_reasons(tmp_path):
     assert {"StrongReferences", "StrongHandles"} <= strings
 
 
+def test_ids_beyond_32_bits(tmp_path):
+    """As an Inspector that has been attached for long would have them: ours are of 64 bits, those of
+    the converted file the places of objects in it."""
+    plain, source = tmp_path / "plain.json", tmp_path / "s.json"
+    subprocess.run(["zstd", "-dq", SAMPLES / "bun-small.gcdebugging.json.zst", "-o", plain],
+                   check=True)
+    found = json.loads(plain.read_text())
+    for numbers, width, at in ((found["nodes"], 7, (0,)), (found["edges"], 4, (0, 1)),
+                               (found["roots"], 3, (0,))):
+        for column in at:
+            numbers[column::width] = [id_ and id_ + (1 << 33) for id_ in numbers[column::width]]
+    source.write_text(json.dumps(found, separators=(",", ":")))
+    check(source, convert(source, tmp_path), "Widget", 10000, tmp_path, jsc_source(source))
+    ids = json.loads((tmp_path / "converted.heapsnapshot").read_text())["nodes"][2::6]
+    assert len(set(ids)) == len(ids) and max(ids) < 2**32
+    node = Ctl().json("retainers", source, "--class=Widget", "--json=short")["dominators"][0]["id"]
+    assert node > 2**33
+    assert Ctl().json("analyze", source, f"--node=@{node}", "--json=short")["node"]["id"] == node
+    matched = Ctl().json("diff", source, source, "--json=short")
+    assert matched["matched_by"] == "ids" and not matched["classes"]
+
+
 def test_stacks_of_allocations_do_not_confuse_the_texts(tmp_path):
     check(STACKS, convert(STACKS, tmp_path), "Widget", 10000, tmp_path, fxsnapshot.holds(STACKS))
 

@@ -12,6 +12,7 @@ from contextlib import closing
 import pytest
 
 from lab import converted, fxsnapshot, node
+from lab.ctl import Ctl
 from lab.daemon import PLAIN
 from lab.firefox import Firefox
 from lab.fxsnapshot import Snapshot
@@ -225,7 +226,13 @@ def test_addresses_of_scripts_are_cut(firefox, look, scripted, tmp_path):
     for form in (form for secret in SECRETS for form in planted(secret)):
         assert form not in data
     held = fxsnapshot.holds(path)
-    converted.holds(converted.convert(path, tmp_path), held, "Planted", 1000)
+    foreign = converted.convert(path, tmp_path)
+    converted.holds(foreign, held, "Planted", 1000)
+    assert not any(secret in foreign.read_text() for secret in SECRETS)
+    found = Ctl().json("analyze", path, "--allocations", "--json=short")["allocations"]["functions"]
+    plant = next(row for row in found if row["function"] == "window.plant")
+    assert plant["live_count"] >= 1000 and plant["place"].startswith(scripted)
+    assert not any(secret in json.dumps(found) for secret in SECRETS)
     assert firefox.reads(path) == held[0] - 1, "all but the root"
 
 

@@ -9,6 +9,7 @@ from lab import hoards, snapshots
 from lab.ctl import Ctl
 
 ANALYSIS = Path(__file__).resolve().parents[2] / "docs" / "ANALYSIS.md"
+STACKS = Path(__file__).parent / "samples" / "firefox-withstacks.fxsnapshot"
 
 
 class Maybe:
@@ -33,8 +34,13 @@ STATISTICS = {f"{name}_bytes": BYTES for name in ("total", "native", "typed_arra
                                                   "js_array", "string", "system")}
 CLASS = {"key": str, "name": str, "count": COUNT, "self_bytes": BYTES, "retained_bytes": BYTES,
          "distance": int, "place": TEXT}
+CALL = {"function": str, "place": TEXT}
+ALLOCATIONS = Maybe({"objects": COUNT, "functions_in_all": COUNT,
+                     "functions": [{**CALL, "count": Maybe(int), "bytes": Maybe(int),
+                                    "live_count": COUNT, "live_bytes": BYTES}]})
 NODE = {"id": ID, "name": str, "type": str, "class": str, "self_bytes": BYTES,
-        "retained_bytes": BYTES, "distance": int, "dominator": ID}
+        "retained_bytes": BYTES, "distance": int, "dominator": ID,
+        "allocated_at": Maybe([CALL])}
 ANALYZE = {"file": str, "nodes": COUNT, "edges": COUNT, "statistics": STATISTICS,
            "digest": {"idRetained": Natural, "domDistance": Natural}, "classes_in_all": COUNT,
            "classes": [CLASS],
@@ -142,6 +148,14 @@ def test_analyze(zoo, leaky):
           EXTRAS["strings"]["values"][0])
 
 
+def test_allocations(zoo):
+    found = answer("analyze", STACKS, "--allocations")
+    check(found, {**ANALYZE, "allocations": ALLOCATIONS})
+    assert found["allocations"]["functions"]
+    found = answer("analyze", zoo[1], "--allocations")
+    check(found, {**ANALYZE, "allocations": None})
+
+
 def test_diff(zoo, leaky):
     for flags, schema in (([], diff_of(True)), (["--collections"], diff_of(True, grown=True)),
                           (["--match=classes"], diff_of(False, looked=False))):
@@ -185,7 +199,8 @@ def test_of_a_capture_with_its_manifest(start_node, watch):
 
 def test_every_member_is_documented():
     text = ANALYSIS.read_text()
-    named = {name for schema in ({**ANALYZE, **EXTRAS, "node": NODE}, diff_of(True, grown=True),
+    named = {name for schema in ({**ANALYZE, **EXTRAS, "node": NODE, "allocations": ALLOCATIONS},
+                                 diff_of(True, grown=True),
                                  RETAINERS, LEAKS) for name in members(schema)}
     assert [name for name in named
             if not any(form in text for form in (f"`{name}`", f"`{name}[]`", f"`.{name}`",

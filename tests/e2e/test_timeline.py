@@ -81,7 +81,39 @@ def check_readers(path, tmp_path):
     assert (seen["nodes"], seen["edges"]) == (nodes, edges)
     report = readers.devtools_report(path, tmp_path / "devtools.json")
     numbers.check(seen, report)
+    check_functions(path, report["allocations"])
     return report
+
+
+def check_functions(path, wanted):
+    """Those of the analyser are those of DevTools."""
+    found = Ctl().json("analyze", path, "--allocations", "--top=0", "--json=short", "--no-index")
+    if not wanted:
+        assert found["allocations"] is None
+        return
+    rows = found["allocations"]["functions"]
+    assert sorted((row["function"], row["count"], row["bytes"]) for row in rows if row["count"]) == \
+        sorted((name or "(anonymous)", count, size) for name, count, size in wanted)
+
+
+def check_stack(path, function):
+    """Of one object that this function allocated, by its id."""
+    whole = json.loads(path.read_text())
+    fields, infos = whole["snapshot"]["meta"]["node_fields"], whole["trace_function_infos"]
+    name = whole["snapshot"]["meta"]["trace_function_info_fields"].index("name")
+    width = len(whole["snapshot"]["meta"]["trace_function_info_fields"])
+    pending, calls = [whole["trace_tree"]], set()
+    while pending:
+        level = pending.pop()
+        for at in range(0, len(level), 5):
+            if whole["strings"][infos[level[at + 1] * width + name]] == function:
+                calls.add(level[at])
+            pending.append(level[at + 4])
+    traces = whole["nodes"][fields.index("trace_node_id")::len(fields)]
+    node = next(i for i, call in enumerate(traces) if call in calls)
+    id_ = whole["nodes"][node * len(fields) + fields.index("id")]
+    stack = Ctl().json("analyze", path, f"--node=@{id_}", "--json=short")["node"]["allocated_at"]
+    assert stack[0]["function"] == function and len(stack) > 1
 
 
 def check_allocations(rows, found, kept):
@@ -116,6 +148,7 @@ def test_with_stacks(start_node, watch, tmp_path, major):
     assert many == pytest.approx(3 * few, rel=0.2)  # what `kept` needs to grow is either's
     assert found["samples"] > 5
     check_allocations(check_readers(path, tmp_path)["allocations"], found, kept)
+    check_stack(path, "keepFew")
 
     assert (entry["kind"], entry["format"]) == ("timeline", "heaptimeline")
     assert entry["pause_ns"] > 0 and entry["duration_ns"] > 4e9

@@ -1,6 +1,7 @@
 /*
  * Gecko heap snapshots of hostile bytes: they are read or refused with a reason, on one thread and
- * on two alike, and what was read can be analysed to the end. The root retains all there is.
+ * on two alike, and what was read can be analysed to the end. The root retains all there is. The
+ * same of the stacks of its allocations, and of all of it when it was converted.
  */
 
 #include <errno.h>
@@ -9,6 +10,9 @@
 #include <string.h>
 
 #include "heap/analysis.h"
+#include "heap/save_v8.h"
+#include "heap/stacks.h"
+#include "util/buf.h"
 #include "util/err.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -32,6 +36,70 @@ static void check(const struct heap_analysis *analysis)
 	must(analysis->retained[graph->root] == sum);
 }
 
+/* Whoever is above a call was there before it, and its sums are those of the nodes. */
+static void look_at_stacks(const struct heap_stacks *stacks, const struct heap_graph *graph)
+{
+	struct heap_allocation *sums;
+	uint64_t live = 0;
+	uint32_t n;
+
+	for (uint32_t i = 0; i < stacks->calls_n; i++) {
+		must(stacks->calls[i].parent < i || stacks->calls[i].parent == HEAP_NO_CALL);
+		must(stacks->calls[i].function < stacks->functions_n);
+	}
+	for (uint32_t node = 0; node < graph->nodes; node++) {
+		uint32_t call = heap_stacks_of(stacks, node);
+
+		must(call < stacks->calls_n || call == HEAP_NO_CALL);
+	}
+	must(heap_stacks_sum(stacks, &sums, &n) == 0);
+	for (uint32_t i = 0; i < n; i++)
+		live += sums[i].live;
+	must(live == stacks->traced);
+	free(sums);
+}
+
+static int gather(void *owner, const void *data, size_t size)
+{
+	return buf_append(owner, data, size);
+}
+
+/* What is written as V8's is that, with as many objects and calls. */
+static void convert(const struct heap_analysis *analysis, const struct heap_stacks *stacks)
+{
+	struct heap_load_options options = { .threads = 1 };
+	struct heap_stacks again;
+	struct heap_graph graph;
+	struct v8_text text;
+	struct err err;
+	struct buf buf;
+
+	buf_init(&buf, 1 << 30);
+	must(heap_save_v8(&analysis->graph, stacks, gather, &buf) == 0);
+	text = (struct v8_text){ .data = buf.data, .size = buf.size };
+	must(heap_load(&graph, &text, &options, &err) == 0);
+	must(graph.nodes == analysis->graph.nodes && graph.edges_n == analysis->graph.edges_n);
+	must(heap_stacks_read(&again, &graph, &text, 0, &err) == 0);
+	must(again.traced == stacks->traced && again.calls_n == stacks->calls_n);
+	heap_stacks_fini(&again);
+	heap_graph_fini(&graph);
+	buf_fini(&buf);
+}
+
+static void read_stacks(const struct heap_analysis *analysis, const struct v8_text *text)
+{
+	struct heap_stacks stacks;
+	struct err err = { .text = "" };
+	int r = heap_stacks_read(&stacks, &analysis->graph, text, 64 << 20, &err);
+
+	must(r == 0 || (err.text[0] != '\0' && r != -ENOMEM));
+	if (r == 0) {
+		look_at_stacks(&stacks, &analysis->graph);
+		convert(analysis, &stacks);
+	}
+	heap_stacks_fini(&stacks);
+}
+
 static int run(const char *data, size_t size, unsigned threads, struct heap_digest *ret)
 {
 	struct v8_text text = { .data = data, .size = size };
@@ -42,6 +110,8 @@ static int run(const char *data, size_t size, unsigned threads, struct heap_dige
 
 	if (r == 0) {
 		check(&analysis);
+		if (threads == 1)
+			read_stacks(&analysis, &text);
 		*ret = heap_digest(&analysis.graph, &analysis.dominators, analysis.retained,
 				   analysis.distances);
 	} else {

@@ -1,6 +1,7 @@
 /*
  * JSC heap snapshots of hostile bytes: they are read or refused with a reason, on one thread and on
- * two alike, and what was read can be analysed to the end. The root retains all there is.
+ * two alike, and what was read can be analysed to the end. The root retains all there is. It can be
+ * converted, and is read then.
  */
 
 #include <errno.h>
@@ -9,6 +10,8 @@
 #include <string.h>
 
 #include "heap/analysis.h"
+#include "heap/save_v8.h"
+#include "util/buf.h"
 #include "util/err.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -32,6 +35,31 @@ static void check(const struct heap_analysis *analysis)
 	must(analysis->retained[graph->root] == sum);
 }
 
+static int gather(void *owner, const void *data, size_t size)
+{
+	return buf_append(owner, data, size);
+}
+
+/* What is written as V8's is that, with as many objects, of the same sizes. */
+static void convert(const struct heap_analysis *analysis)
+{
+	struct heap_load_options options = { .threads = 1 };
+	struct heap_graph graph;
+	struct v8_text text;
+	struct err err;
+	struct buf buf;
+
+	buf_init(&buf, 1 << 30);
+	must(heap_save_v8(&analysis->graph, NULL, gather, &buf) == 0);
+	text = (struct v8_text){ .data = buf.data, .size = buf.size };
+	must(heap_load(&graph, &text, &options, &err) == 0);
+	must(graph.nodes == analysis->graph.nodes && graph.edges_n == analysis->graph.edges_n);
+	for (uint32_t node = 0; node < graph.nodes; node++)
+		must(heap_size(&graph, node) == heap_size(&analysis->graph, node));
+	heap_graph_fini(&graph);
+	buf_fini(&buf);
+}
+
 static int run(const char *data, size_t size, unsigned threads, struct heap_digest *ret)
 {
 	struct v8_text text = { .data = data, .size = size };
@@ -42,6 +70,8 @@ static int run(const char *data, size_t size, unsigned threads, struct heap_dige
 
 	if (r == 0) {
 		check(&analysis);
+		if (threads == 1)
+			convert(&analysis);
 		*ret = heap_digest(&analysis.graph, &analysis.dominators, analysis.retained,
 				   analysis.distances);
 	} else {

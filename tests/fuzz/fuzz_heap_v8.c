@@ -1,7 +1,8 @@
 /*
  * V8 heap snapshots of hostile bytes: they are read or refused with a reason, on one thread and on
  * two alike, and what was read can be analysed to the end. The root retains all there is. The same
- * of the scopes of its sources, and of the variables that none of these can use.
+ * of the scopes of its sources, and of the variables that none of these can use; and of the stacks
+ * of its allocations.
  */
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 
 #include "heap/analysis.h"
 #include "heap/dead_variables.h"
+#include "heap/stacks.h"
 #include "heap/v8_scopes.h"
 #include "util/err.h"
 
@@ -54,6 +56,41 @@ static void look_for_dead(const struct heap_analysis *analysis, const struct v8_
 	v8_scopes_fini(&scopes);
 }
 
+/* Whoever is above a call was there before it, and its sums are those of the nodes. */
+static void look_at_stacks(const struct heap_stacks *stacks, const struct heap_graph *graph)
+{
+	struct heap_allocation *sums;
+	uint64_t live = 0;
+	uint32_t n;
+
+	for (uint32_t i = 0; i < stacks->calls_n; i++) {
+		must(stacks->calls[i].parent < i || stacks->calls[i].parent == HEAP_NO_CALL);
+		must(stacks->calls[i].function < stacks->functions_n);
+	}
+	for (uint32_t node = 0; node < graph->nodes; node++) {
+		uint32_t call = heap_stacks_of(stacks, node);
+
+		must(call < stacks->calls_n || call == HEAP_NO_CALL);
+	}
+	must(heap_stacks_sum(stacks, &sums, &n) == 0);
+	for (uint32_t i = 0; i < n; i++)
+		live += sums[i].live;
+	must(live == stacks->traced);
+	free(sums);
+}
+
+static void read_stacks(const struct heap_analysis *analysis, const struct v8_text *text)
+{
+	struct heap_stacks stacks;
+	struct err err = { .text = "" };
+	int r = heap_stacks_read(&stacks, &analysis->graph, text, 64 << 20, &err);
+
+	must(r == 0 || (err.text[0] != '\0' && r != -ENOMEM));
+	if (r == 0)
+		look_at_stacks(&stacks, &analysis->graph);
+	heap_stacks_fini(&stacks);
+}
+
 static int run(const char *data, size_t size, unsigned threads, struct heap_digest *ret)
 {
 	struct v8_text text = { .data = data, .size = size };
@@ -65,6 +102,7 @@ static int run(const char *data, size_t size, unsigned threads, struct heap_dige
 	if (r == 0) {
 		check(&analysis);
 		look_for_dead(&analysis, &text);
+		read_stacks(&analysis, &text);
 		*ret = heap_digest(&analysis.graph, &analysis.dominators, analysis.retained,
 				   analysis.distances);
 	} else {

@@ -16,11 +16,12 @@ def tops(path):
     """What stands above the nodes of the source, and leads there: nodes, edges; and the self sizes."""
     found = json.loads(path.read_text())
     nodes, strings = found["nodes"], found["strings"]
-    synthetic = sum(kind == 9 for kind in nodes[0::6])
+    fields = len(found["snapshot"]["meta"]["node_fields"])
+    synthetic = sum(kind == 9 for kind in nodes[0::fields])
     shortcuts = found["edges"][0::3].count(5)
-    assert strings[nodes[7]] == "(GC roots)" and shortcuts > 0
+    assert strings[nodes[fields + 1]] == "(GC roots)" and shortcuts > 0
     # The engine's own root is "(GC roots)": only the root and the reasons are new.
-    return synthetic - 1, synthetic - 1 + shortcuts, sum(nodes[3::6])
+    return synthetic - 1, synthetic - 1 + shortcuts, sum(nodes[3::fields])
 
 
 def jsc_source(path):

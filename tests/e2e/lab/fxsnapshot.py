@@ -31,20 +31,21 @@ def _fields(data, at, end):
 
 
 class Node:
-    __slots__ = ("id", "type", "size", "edges", "cls")
+    __slots__ = ("id", "type", "size", "edges", "cls", "frame")
 
     def __init__(self):
         self.id = self.size = 0
         self.type = self.cls = None
         self.edges = []  # (id, name)
+        self.frame = None  # the id of the one that allocated it
 
 
 class Snapshot:
-    """nodes: {id: Node}"""
+    """nodes: {id: Node}, frames: {id: (function, source, line, id of the caller)}"""
 
     def __init__(self, path):
         self.data = gzip.decompress(path.read_bytes())
-        self.nodes = {}
+        self.nodes, self.frames = {}, {}
         self._two, self._one = [], []  # names by their order of appearance
         size, at = _varint(self.data, 0)
         at += size  # Metadata
@@ -70,6 +71,8 @@ class Snapshot:
                 node.size = value
             elif field == 5:
                 node.edges.append(self._edge(*value))
+            elif field == 6:
+                node.frame = self._frame(*value)
             elif field == 7:
                 node.cls = self._name(self._one, "latin-1", value)
             elif field == 8:
@@ -82,6 +85,41 @@ class Snapshot:
                 raise ValueError(f"field {field} of a node")
         assert node.id not in self.nodes, f"node {node.id} twice"
         self.nodes[node.id] = node
+
+    def _frame(self, at, end):
+        (field, value), = _fields(self.data, at, end)
+        if field == 2:
+            assert value in self.frames, f"frame {value} at {at}"
+            return value
+        have = dict(_fields(self.data, *value))
+        # The caller's texts are numbered after its own, though it stands before them.
+        source, function = (
+            self._name(self._two, "utf-16-le", have[new]) if new in have
+            else self._two[have[new + 1]] if new + 1 in have else "" for new in (5, 7))
+        caller = self._frame(*have[2]) if 2 in have else None
+        assert have[1] not in self.frames, f"frame {have[1]} twice"
+        self.frames[have[1]] = function, source, have.get(3), caller
+        return have[1]
+
+    def stack(self, node):
+        """[(function, source, line)], the youngest first; [] where it is not told."""
+        found, frame = [], node.frame
+        while frame is not None:
+            *place, frame = self.frames[frame]
+            found.append(tuple(place))
+        return found
+
+    def allocations(self):
+        """{(function, source): [count, bytes]} of what is there; of those without a name one each
+        place."""
+        found = {}
+        for node in self.nodes.values():
+            if node.frame is not None:
+                function, source, line, _ = self.frames[node.frame]
+                sums = found.setdefault((function, source, None if function else line), [0, 0])
+                sums[0] += 1
+                sums[1] += node.size
+        return found
 
     def _edge(self, at, end):
         to = name = None
@@ -122,8 +160,7 @@ class Snapshot:
 
 
 def holds(path):
-    """Nodes, edges, the sum of all sizes: without a look at any name, so also where there are stacks
-    of allocations, whose texts this reader does not follow."""
+    """Nodes, edges, the sum of all sizes: without a look at any name."""
     data = gzip.decompress(path.read_bytes())
     size, at = _varint(data, 0)
     at += size  # Metadata

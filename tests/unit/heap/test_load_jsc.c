@@ -95,7 +95,7 @@ static const struct {
 	{ "3,16,3,0", "3,16,3,", "\"nodes\"" },
 	{ "3,16,3,0", "3,16,,0", "\"nodes\"" },
 	{ "3,16,3,0", "3,16,\"3\",0", "\"nodes\"" },
-	{ "3,16,3,0", "4294967295,16,3,0", "\"nodes\"" },
+	{ "3,16,3,0", "9223372036854775807,16,3,0", "\"nodes\"" }, /* of no 64-bit id */
 	{ "3,16,3,0", "3,99999999999999999999,3,0", "\"nodes\"" },
 	{ "0,9,0,0,3", "0,8,0,0,3", "\"edges\"" }, /* no such node */
 	{ "0,9,0,0,3", "0,9,4,0,3", "\"edges\"" }, /* no such type */
@@ -146,8 +146,8 @@ Test(load_jsc, what_is_saved_is_loaded_again)
 
 	buf_init(&buf, 1 << 20);
 	cr_assert_eq(foreign_load(&graph, inspector, strlen(inspector), &err), 0);
-	cr_assert_eq(heap_save_v8(&graph, fail, NULL), -ENOSPC);
-	cr_assert_eq(heap_save_v8(&graph, gather, &buf), 0);
+	cr_assert_eq(heap_save_v8(&graph, NULL, fail, NULL), -ENOSPC);
+	cr_assert_eq(heap_save_v8(&graph, NULL, gather, &buf), 0);
 	cr_assert_eq(foreign_load(&again, buf.data, buf.size, &err), 0, "%s", err.text);
 	cr_assert_eq(again.nodes, graph.nodes);
 	cr_assert_eq(again.edges_n, graph.edges_n);
@@ -162,4 +162,54 @@ Test(load_jsc, what_is_saved_is_loaded_again)
 	heap_graph_fini(&graph);
 	heap_graph_fini(&again);
 	buf_fini(&buf);
+}
+
+/* A Thing of an id beyond 2^31, one of the last there can be, and what refers to them. */
+static const char wide[] =
+	"{\"version\":3,\"type\":\"Inspector\",\"nodes\":[0,0,0,0, 9,64,1,0,\n"
+	"4294967295,16,2,0,9223372036854775806,24,2,0],"
+	"\"nodeClassNames\":[\"<root>\",\"Window\",\"Thing\"],"
+	"\"edges\":[0,9,0,0,9,4294967295,1,0,4294967295,9223372036854775806,1,0],"
+	"\"edgeTypes\":[\"Internal\",\"Property\"],\"edgeNames\":[\"held\"]}";
+
+enum { FIRST_THING = GLOBAL + 1, LAST_THING };
+
+/* Ids last in JSC, so they are compared whatever their width; other tools have 32 bits for them. */
+Test(load_jsc, ids_have_64_bits)
+{
+	struct heap_graph graph, again;
+	struct err err;
+	struct buf buf;
+
+	buf_init(&buf, 1 << 20);
+	cr_assert_eq(foreign_load(&graph, wide, strlen(wide), &err), 0, "%s", err.text);
+	cr_assert(!graph.addresses);
+	cr_assert_eq(heap_id(&graph, 1), 3);
+	cr_assert_eq(heap_id(&graph, GLOBAL), 2 * 9 + 3);
+	cr_assert_eq(heap_id(&graph, FIRST_THING), 2 * (uint64_t)UINT32_MAX + 3);
+	cr_assert_eq(heap_id(&graph, LAST_THING), UINT64_MAX);
+	cr_assert_eq(heap_node_find(&graph, UINT64_MAX), LAST_THING);
+	foreign_check_edge(&graph, FIRST_THING, LAST_THING, HEAP_PROPERTY, "held");
+	cr_assert_eq(heap_save_v8(&graph, NULL, gather, &buf), 0);
+	cr_assert_eq(foreign_load(&again, buf.data, buf.size, &err), 0, "%s", err.text);
+	for (uint32_t node = 0; node < graph.nodes; node++) {
+		cr_assert_eq(again.id[node], graph.id[node]);
+		for (uint32_t other = 0; other < node; other++)
+			cr_assert_neq(again.id[node], again.id[other]);
+	}
+	heap_graph_fini(&graph);
+	heap_graph_fini(&again);
+	buf_fini(&buf);
+}
+
+/* The id of a reason for a root is no object's, whatever JSC calls that. */
+Test(load_jsc, ids_are_of_one_node_each)
+{
+	struct heap_graph graph;
+	struct err err;
+
+	cr_assert_eq(foreign_load(&graph, debugging, strlen(debugging), &err), 0, "%s", err.text);
+	for (uint32_t node = 0; node < graph.nodes; node++)
+		cr_assert_eq(heap_node_find(&graph, heap_id(&graph, node)), node);
+	heap_graph_fini(&graph);
 }
