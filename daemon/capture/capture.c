@@ -24,6 +24,7 @@
 #include "capture/guard.h"
 #include "capture/job.h"
 #include "capture/kept.h"
+#include "capture/leftover.h"
 #include "capture/series.h"
 #include "capture/state.h"
 #include "capture/step.h"
@@ -433,6 +434,12 @@ void captures_target_up(struct captures *captures, struct target *target)
 	if (captures->state == NULL || !state_take_open(captures, target->spec.name))
 		return;
 	session_settle(&target->session);
+	if (target->session.runtime->format == SNAPSHOT_GECKO) {
+		const struct process_start start = target_start(target);
+
+		leftover_tell(target->spec.name, target->identity.pid, &start,
+			      state_left_wall_ms(captures));
+	}
 	captures->unsaved = true;
 	loop_wake_up(&captures->wake);
 }

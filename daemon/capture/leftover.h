@@ -2,8 +2,11 @@
 
 /*
  * Leftovers: a runtime that writes its snapshot to a file of its own before it hands it over
- * (Firefox), and never deletes it, has it deleted by us.
+ * (Firefox), and never deletes it, has it deleted by us. One whose name we were not told stays, for
+ * it may be a person's (docs/adr/0019).
  */
+
+#include <stdint.h>
 
 struct manifest;
 struct process_start;
@@ -15,3 +18,11 @@ struct process_start;
  */
 void leftover_remove(const struct manifest *manifest, const struct process_start *start,
 		     const char *name);
+
+/*
+ * Name in the journal what may be left of a capture that the end of another daemon has cut off: the
+ * snapshots of the process's own user, there where it makes its temporary files, that were written
+ * to since then (wall clock). Looks at a directory: once for each such capture.
+ */
+void leftover_tell(const char *target, int64_t pid, const struct process_start *start,
+		   int64_t since_wall_ms);

@@ -49,6 +49,7 @@ struct state_file {
 	int dir_fd; /* borrowed */
 	struct link open; /* struct open_target; of the control thread */
 	unsigned open_n;
+	int64_t left_wall_ms; /* when it was written that was read at the start */
 	uint64_t made; /* serial of the newest text; of the control thread */
 	pthread_mutex_t mutex; /* for what follows, and for writing in turn */
 	uint64_t written; /* serial of what is on the disk */
@@ -118,6 +119,11 @@ bool state_take_open(struct captures *captures, const char *target)
 		return false;
 	drop_open(captures->state, open);
 	return true;
+}
+
+int64_t state_left_wall_ms(const struct captures *captures)
+{
+	return captures->state != NULL ? captures->state->left_wall_ms : 0;
 }
 
 /* ---- writing ---- */
@@ -307,6 +313,7 @@ static int read_text(struct captures *captures, const char *text, size_t size, s
 		r = err_set(err, -EBADMSG, "it has no history");
 	if (r == 0)
 		r = read_history(captures, tree_get(root, "history"));
+	tree_int(root, "written_ms", &captures->state->left_wall_ms);
 	if (r == 0 && tree_is_array(tree_get(root, "open")))
 		r = read_open(captures->state, tree_get(root, "open"));
 	if (r == 0 && tree_is_array(tree_get(root, "series")))

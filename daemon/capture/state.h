@@ -56,3 +56,9 @@ void state_set_open(struct captures *captures, const char *target, bool on);
 
 /* Was a capture of this target cut off by our end? Asked once: it is forgotten. */
 bool state_take_open(struct captures *captures, const char *target);
+
+/*
+ * When the daemon before this one wrote the file for the last time, by the wall clock: before it
+ * asked for anything that was cut off. 0: not known.
+ */
+int64_t state_left_wall_ms(const struct captures *captures);

@@ -362,13 +362,22 @@ static int drop_page(struct channel *channel, struct cdp_page *page)
 	return r;
 }
 
+/* A person's DevTools: one that opens later is told as no page, one that is there already as one.
+ */
+static bool is_tool(const struct tree *info)
+{
+	const char *url;
+
+	return tree_string(info, "url", &url) && str_has_prefix(url, "devtools:");
+}
+
 static int created(struct channel *channel, const struct tree *info)
 {
 	const char *target_id;
 	char params[160];
 
 	if (!tree_string(info, "targetId", &target_id) || !cdp_is_plain(target_id) ||
-	    find_target(browser_of(channel), target_id) != NULL)
+	    is_tool(info) || find_target(browser_of(channel), target_id) != NULL)
 		return 0;
 	snprintf(params, sizeof(params), "{\"targetId\":\"%.64s\",\"flatten\":true}", target_id);
 	return channel_ask(channel, "Target.attachToTarget", params, NULL);

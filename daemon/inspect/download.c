@@ -525,13 +525,16 @@ static int connect_wire(struct download *download)
 			 request->connect_ns, &events, download, download->err);
 }
 
-/* Who has polled until now may still be parting, and a second client would evict it. */
+/*
+ * Who has polled until now may still be parting, and a second client would evict it. Twice as long
+ * as that may take, for it is ended by a timer of a loop that may be late.
+ */
 static int await_parting(const struct download_request *request, struct err *err)
 {
 	struct pollfd cancel = { .fd = request->cancel_fd, .events = POLLIN };
 
 	if (request->runtime->parts && request->runtime->alone &&
-	    poll(&cancel, 1, PARTING_NS / NS_PER_MS) > 0)
+	    poll(&cancel, 1, 2 * PARTING_NS / NS_PER_MS) > 0)
 		return err_set(err, -ECANCELED, "cancelled");
 	return 0;
 }

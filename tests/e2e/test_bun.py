@@ -85,6 +85,26 @@ def test_no_connection_keeps_it_alive(start_bun, watch):
     assert all(b"\r\nRef-Event-Loop: 0" in head for head in heads), heads
 
 
+class Watched(Relay):
+    """Knows how many others were connected when the inspector last said something to a client."""
+
+    def _hold(self, heard):
+        heard.beside = [other for other in self.conversations if other is not heard and
+                        other.messages and not other.left.is_set()]
+
+
+def test_nobody_polls_while_a_snapshot_is_read(start_bun, watch):
+    """Each slice would come to the one who polls as well."""
+    bun = start_bun(COUNT)
+    between = Watched(bun.port)
+    daemon = watch(app=bun.address.replace(str(bun.port), str(between.port)))
+    daemon.wait_up("app")
+    daemon.capture("app")
+    captured, = [heard for heard in between.conversations
+                 if any(b"generateHeapSnapshot" in message for message in heard.messages)]
+    assert captured.beside == []
+
+
 def test_answers_to_others_are_not_taken_for_ours(start_bun, watch):
     """They come to all clients. Those here come before that to the daemon's poll, with every id
     that a daemon which counts from one would use."""

@@ -222,3 +222,36 @@ def test_a_person_at_the_same_page(daemon, browser):
         person.call("Debugger.resume")
         assert person.wait_event("Runtime.consoleAPICalled")["args"][0]["value"] == "resumed"
     assert readers.devtools(snapshot, "Worker")
+
+
+def test_a_person_at_a_breakpoint_is_left_there(daemon, browser):
+    """Also by a capture, whose debugger is told of the pause as theirs is, and which comes all the
+    same."""
+    name = isolate(browser.page)
+    wait_isolates(daemon, lambda seen: name in seen, "the page")
+    with browser.client() as person:
+        person.call("Runtime.enable")
+        person.call("Debugger.enable")
+        stop = person.send("Runtime.evaluate", expression="debugger; console.log('passed')")
+        person.wait_event("Debugger.paused")
+        snapshot = daemon.capture("app", isolate=name)
+        assert person.call("Runtime.getHeapUsage")
+        heard = [event.get("method") for event in person.events]
+        assert "Debugger.resumed" not in heard and "Runtime.consoleAPICalled" not in heard
+        person.call("Debugger.resume")
+        assert person.wait_event("Runtime.consoleAPICalled")["args"][0]["value"] == "passed"
+    assert readers.devtools(snapshot, "Worker")
+
+
+def test_the_window_of_a_person_s_devtools_is_no_page(watch, browser):
+    """To the browser it is one, if it was there before the daemon was."""
+    def tools():
+        return [t["id"] for t in browser.targets() if t["url"].startswith("devtools:")]
+    with browser.client("") as person:
+        window = person.call("Target.openDevTools", targetId=browser.page)["targetId"]
+        until(lambda: tools() == [window], "it as a page")
+        daemon = watch(app=browser.address, sections={"capture": PLAIN})
+        wait_isolates(daemon, lambda seen: isolate(browser.page) in seen, "the page")
+        wait_polls(daemon, 2)
+        assert isolate(window) not in daemon.isolates("app")
+        assert tools() == [window]

@@ -17,6 +17,14 @@ def test_a_program_that_ends_by_itself_ends(nursery, watch, tmp_path):
     daemon.wait_value("heapwatch_up", 0, target="app")
 
 
+def test_nor_is_it_held_until_the_next_poll(nursery, watch, tmp_path):
+    """Who stays finds out then that it wants to end."""
+    program = Deno(nursery, tmp_path / "deno", "10", "leave", "4000")
+    daemon = watch(app=program.address, sections={"poll": {"interval": "1m", "timeout": "2s"}})
+    daemon.wait_up("app")
+    assert program.process.wait_exit() == 0
+
+
 def test_workers_are_isolates(nursery, watch, tmp_path):
     program = Deno(nursery, tmp_path / "deno", "10", "workers")
     daemon = watch(app=program.address, sections={"capture": PLAIN})

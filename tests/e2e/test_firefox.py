@@ -30,8 +30,8 @@ POLL = {"interval": "2s", "timeout": "2s", "backoff_max": "1s"}
 @pytest.fixture
 def look(watch):
     """look(firefox or its address, capture options) -> Daemon"""
-    def start(firefox, **capture):
-        return watch(app=getattr(firefox, "address", firefox),
+    def start(firefox, home=None, **capture):
+        return watch(app=getattr(firefox, "address", firefox), home=home,
                      sections={"poll": POLL, "capture": dict(PLAIN, **capture)})
     return start
 
@@ -306,6 +306,28 @@ def test_its_file_is_deleted_as_soon_as_it_is_handed_over(nursery, look, tmp_pat
     program.wait_line("^begun")
     until(lambda: list(tmp_path.glob("*.fxsnapshot")) == [], lambda: f"its file is deleted; log:\n{daemon.tail()}")
     assert daemon.state("app") == "capturing" and daemon.ready() == [], "it was over: no proof"
+
+
+def test_what_a_killed_daemon_may_have_left_is_named(firefox, look, tmp_path):
+    """And stays, for it may be a person's. What was there before is not ours."""
+    home = tmp_path / "home"
+    old = firefox.tmp / "1.fxsnapshot"
+    old.write_bytes(b"older")
+    os.utime(old, (0, 0))
+    daemon = look(firefox, home=home)
+    until(lambda: used(daemon, firefox.isolate), "a sample")
+    firefox.grow(100000)
+    daemon.wait_up("app")
+    daemon.capture("app", isolate=firefox.isolate, wait=False)
+    until(lambda: len(firefox.leftovers()) > 1, "it is being saved", step_s=0.001)
+    daemon.process.kill()
+    assert firefox.grow(1) == 100001  # it answers when it has saved
+    left, = set(firefox.leftovers()) - {old}
+    daemon = look(firefox, home=home)
+    said = daemon.process.wait_line("app was being captured when heapwatchd ended.*")[0]
+    assert f"{firefox.tmp}: {left.name}" in said, said
+    daemon.capture("app", isolate=firefox.isolate)
+    assert firefox.leftovers() == sorted([old, left])
 
 
 def test_a_firefox_that_asks_a_person_first(start_daemon):

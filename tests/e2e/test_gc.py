@@ -451,3 +451,33 @@ def test_firefox(nursery, tmp_path, watch):
     assert 0 < collections <= count
     assert 0 < gc_counts(daemon, "major", firefox.isolate)[1] < got["duration_seconds"] + 1
     assert daemon.values(GC + "span_seconds_count", target="app") == []
+
+
+SCRAPS = """for (let k = 0, held = []; k < 60; k++, held = held.slice(-8))
+    held.push(Array.from({ length: 100000 }, (_, i) => ({ i }))); 1"""
+
+
+def test_pauses_of_firefox_are_those_its_collector_writes_down(nursery, tmp_path, watch):
+    firefox = Firefox(nursery, tmp_path / "program", env={"JS_GC_PROFILE": "0"})
+    daemon = watch(app=firefox.address, sections={"poll": SLOWER, "capture": OFTEN})
+    name = firefox.isolate
+    until(lambda: daemon.value(USED, target="app", isolate=name), "the tab")
+    before = len(firefox.slices())
+    assert told_of(daemon) == set()
+    firefox.evaluate(SCRAPS)
+    force_when_due(daemon, name)
+    firefox.evaluate(SCRAPS)
+
+    def told():
+        return {kind: gc_counts(daemon, kind, name) for kind in ("major", "incremental")}
+
+    def agreed():
+        own, by_kind = firefox.slices()[before:], told()
+        forced_n = [reason for reason, _ in own].count("COMPONENT_UTILS")
+        same = (by_kind["major"][0], by_kind["incremental"][0]) == (forced_n, len(own) - forced_n)
+        return (own, by_kind) if forced_n == 3 and len(own) > 20 and same else None
+    own, by_kind = until(agreed, lambda: f"one number: {firefox.slices()[before:]} and {told()}")
+    for kind, is_forced in (("major", True), ("incremental", False)):
+        seconds = [s for reason, s in own if (reason == "COMPONENT_UTILS") == is_forced]
+        rounding = sum(0.5e-3 if s >= 1e-3 else 1e-6 for s in seconds)
+        assert abs(by_kind[kind][1] - sum(seconds)) <= rounding, (kind, by_kind, own)

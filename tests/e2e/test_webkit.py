@@ -8,13 +8,15 @@ import signal
 import pytest
 
 from lab import converted, readers, webkit
-from lab.daemon import PLAIN
+from lab.daemon import PLAIN, POLL
 from lab.listener import http
+from lab.relay import Relay
 from lab.wait import until
 
 COUNT = 23456
 SCALE = float(os.environ.get("HEAPWATCH_TEST_SCALE", "0.1"))
 ANYHOW = dict(PLAIN, guards={"headroom": 0})
+HELD_S = 0.05  # of the 0.1 that a parting may take
 SLOW = {"interval": "20s", "timeout": "2s", "backoff_max": "1s"}
 EACH_ENGINE = pytest.mark.parametrize("path", [webkit.GTK, webkit.WPE], ids=["gtk", "wpe"])
 
@@ -151,17 +153,43 @@ def test_a_page_that_gets_another_process_is_followed(browser, watch):
     assert readers.jsc(snapshot, "KnownThing")[2] == 3 * COUNT
 
 
-def test_pages_come_and_go(start_browser, watch):
-    """The second in a process of its own, so that its numbers are its own too."""
+def opening(second):
+    """In a process of its own, so that its numbers are its own too."""
+    return f"open('http://localhost:{second.port}/', '_blank', 'noopener'); 1"
+
+
+@pytest.mark.parametrize("kind", ["gtk", "proxy"])
+def test_pages_come_and_go(start_browser, watch, kind):
     browser = start_browser(flags=["--javascript-can-open-windows-automatically=true"])
-    daemon = watch(app=browser.address, sections={"capture": ANYHOW})
+    proxy = webkit.Proxy(browser.port) if kind == "proxy" else None
+    daemon = watch(app=proxy.address if proxy else browser.address, sections={"capture": ANYHOW})
     until(lambda: used(daemon), "the first page")
     second = webkit.Site()
-    browser.site.run(f"open('http://localhost:{second.port}/', '_blank', 'noopener'); 1")
+    browser.site.run(opening(second))
+    expect_second(browser, daemon, second)
+
+
+def test_pages_of_wpe_come_and_go(start_browser, watch):
+    """It opens windows for a person only, as which a Web Inspector counts."""
+    browser = start_browser(webkit.WPE)
+    second = webkit.Site()
+    with browser.client() as client:
+        webkit.Page(client).call("Runtime.evaluate", emulateUserGesture=True,
+                                 expression=opening(second))
+        assert second.run("1") == "1"
+    daemon = watch(app=browser.address, sections={"capture": ANYHOW})
+    until(lambda: used(daemon), "the first page")
+    expect_second(browser, daemon, second)
+
+
+def expect_second(browser, daemon, second):
+    """A series and captures of its own, until it closes."""
     before = until(lambda: used(daemon, "page:2"), lambda: f"the second page; log:\n{daemon.tail()}")
+    first = used(daemon)
     assert second.run(f"grow({COUNT})") == str(COUNT)
     until(lambda: (used(daemon, "page:2") or 0) > before + 16 * COUNT,
           lambda: f"{used(daemon, 'page:2')} after {before}; log:\n{daemon.tail()}")
+    assert used(daemon) < first + 16 * COUNT
     snapshot = daemon.capture("app", isolate="page:2")
     assert readers.jsc(snapshot, "KnownThing")[2] == COUNT
     assert second.run("close(); 'left'") == "left"
@@ -170,6 +198,32 @@ def test_pages_come_and_go(start_browser, watch):
     until(lambda: used(daemon), "its series")
     assert used(daemon, "page:2") is None
     assert browser.grow(1) == 1
+
+
+class Slow(Relay):
+    """It takes its time to answer a client that has begun to leave."""
+
+    def _hold(self, heard):
+        if any(b"Page.disable" in message for message in heard.messages):
+            heard.left.wait(HELD_S)
+
+
+@EACH_ENGINE
+def test_a_capture_waits_until_a_poll_has_parted(start_browser, watch, path):
+    """The browser would evict who still waits for answers, and WPE dies of that at times."""
+    browser = start_browser(path)
+    between = Slow(browser.port)
+    daemon = watch(app=between.address, sections={"capture": ANYHOW,
+                                                  "poll": dict(POLL, gc_events="always")})
+    for _ in range(3):
+        polls = daemon.value("heapwatch_polls_total", target="app") or 0
+        daemon.wait_value("heapwatch_polls_total", lambda n: n > polls + 1, target="app")
+        daemon.capture("app", isolate="page:1")
+    parted = [c for c in between.conversations
+              if any(b"Page.disable" in message for message in c.messages)]
+    assert len(parted) == 3
+    assert not [c for c in between.conversations if c.evicted and c.messages]
+    assert browser.process.running()
 
 
 def test_the_silent_death_of_a_page_is_seen(browser, watch):

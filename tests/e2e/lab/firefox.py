@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 
@@ -59,7 +60,7 @@ def _value(value):
 class Firefox:
     """One tab with programs/firefox.html; `address` is what a target says."""
 
-    def __init__(self, nursery, home, unix=False, pages=1, prefs=None):
+    def __init__(self, nursery, home, unix=False, pages=1, prefs=None, env=None):
         profile, self.tmp = home / "profile", home / "tmp"
         for directory in (profile, self.tmp):
             directory.mkdir(parents=True)
@@ -73,7 +74,8 @@ class Firefox:
             [binary(), "--headless", "--no-remote", "--profile", profile,
              "--start-debugger-server", where, *[page] * pages],
             env=dict(node.environment(), HOME=str(home), TMPDIR=str(self.tmp),
-                     MOZ_CRASHREPORTER_DISABLE="1", DBUS_SESSION_BUS_ADDRESS="disabled:"))
+                     MOZ_CRASHREPORTER_DISABLE="1", DBUS_SESSION_BUS_ADDRESS="disabled:",
+                     **(env or {})))
         self.pid = self.process.pid
         self.client = until(self._connect, lambda: f"Firefox; {self.process.output()}", limit_s=60)
         until(lambda: len(self.pages()) == pages, "the pages", limit_s=60)
@@ -119,6 +121,23 @@ class Firefox:
         return self.client.evaluate(target["consoleActor"], f"""
             ChromeUtils.readHeapSnapshot({json.dumps(str(path))})
                        .takeCensus({{breakdown: {{by: 'count', count: true, bytes: false}}}}).count""")
+
+    def slices(self):
+        """[(reason, seconds)] of the slices of major collections in the page's process that are over,
+        as its collector writes them down by itself with JS_GC_PROFILE=0, rounded to whole milliseconds
+        from 1 ms on. Left out are collections of which Firefox tells nobody, those after a cycle collection."""
+        found, under_way, total_at, pid = [], [], 0, str(self.content_pid)
+        for line in self.process.lines:
+            if line.startswith("MajorGC: PID"):
+                total_at = line.index("Budget") + len("Budget ")
+            if line.split()[:2] != ["MajorGC:", pid]:
+                continue
+            reason, after = re.search(r"([A-Z_]+) +\d+ -> (\d+)", line).groups()
+            under_way.append((reason, float(line[total_at:total_at + 6]) / 1e3))
+            if after == "0":
+                found += under_way if under_way[0][0] != "CC_FINISHED" else []
+                under_way = []
+        return found
 
     def leftovers(self):
         return sorted(self.tmp.rglob("*.fxsnapshot"))

@@ -15,6 +15,8 @@ class Frames:
     def __init__(self):
         self.messages, self.complaints = [], []
         self.head = b""  # what came before the upgrade, or all where there is none
+        self.left = threading.Event()  # the client has said that it closes, or has closed
+        self.evicted = False  # the inspector has closed before that
         self._bytes = b""
         self._upgraded = False
 
@@ -50,6 +52,8 @@ class Frames:
         self._bytes = self._bytes[at + 4 + size:]
         if not masked:
             self.complaints.append("an unmasked frame")
+        if first == 0x88:
+            self.left.set()
         if first == 0x81:
             self.messages.append(bytes(b ^ mask[i & 3] for i, b in enumerate(payload)))
         elif first != 0x88:  # a close frame is all that may come beside whole text messages
@@ -61,6 +65,8 @@ class Packets:
     """What the daemon says to a Firefox on one connection, in packets of its protocol."""
 
     def __init__(self):
+        self.left = threading.Event()
+        self.evicted = False
         self._data = b""
 
     def feed(self, data):
@@ -93,16 +99,24 @@ class Relay(Listener):
         def back():
             try:
                 while data := server.recv(1 << 16):
+                    self._hold(heard)
                     client.sendall(data)
+                heard.evicted = not heard.left.is_set()
                 client.shutdown(socket.SHUT_WR)
             except OSError:
                 pass
         threading.Thread(target=back, daemon=True).start()
         with server:
-            while data := client.recv(1 << 16):
-                heard.feed(data)
-                server.sendall(data)
+            try:
+                while data := client.recv(1 << 16):
+                    heard.feed(data)
+                    server.sendall(data)
+            finally:
+                heard.left.set()
             server.shutdown(socket.SHUT_RDWR)  # a close alone waits for back()
+
+    def _hold(self, heard):
+        """Called before anything is passed on to the client of this conversation."""
 
     def requests(self):
         """Of HTTP, as {"GET /path", ...}."""

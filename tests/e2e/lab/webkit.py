@@ -4,6 +4,7 @@ surface of ios-webkit-debug-proxy before it."""
 import json
 import os
 import queue
+import re
 import socket
 import struct
 import threading
@@ -123,10 +124,10 @@ class Page:
         self._target = client.wait_event("Target.targetCreated")["targetInfo"]["targetId"]
         self._id = 0
 
-    def call(self, method):
+    def call(self, method, **params):
         self._id += 1
         self._client.call("Target.sendMessageToTarget", targetId=self._target,
-                          message=json.dumps({"id": self._id, "method": method}))
+                          message=json.dumps({"id": self._id, "method": method, "params": params}))
         while True:
             got = self._client.wait_event("Target.dispatchMessageFromTarget")
             message = json.loads(got["message"])
@@ -136,25 +137,31 @@ class Page:
 
 
 class Proxy(listener.Listener):
-    """ios-webkit-debug-proxy as its source has it: a list of one page, whose WebSocket is relayed
-    verbatim (the page is WebKitGTK's), and a device that is lost when it sends more than 64 MiB in
+    """ios-webkit-debug-proxy as its source has it: a list of pages, whose WebSockets are relayed
+    verbatim (the pages are WebKitGTK's), and a device that is lost when it sends more than 64 MiB in
     one message."""
 
     LIMIT = 1 << 26
 
-    def __init__(self, to, ws_path=PAGE):
-        self._to, self._ws_path = to, ws_path
+    def __init__(self, to):
+        self._to = to
         self.listed = True
         self.asked = []  # the paths of all requests
         self.lost = False
-        self._taken = None  # the relay that has the page
+        self._taken = {}  # the relay that has a page
         super().__init__(self._answer)
 
+    def _pages(self):
+        """The numbers of those that the browser lists."""
+        with urlopen(f"http://127.0.0.1:{self._to}/", timeout=60) as answer:
+            return re.findall(r"/socket/1/(\d+)/WebPage", answer.read().decode())
+
     def _list(self):
-        page = {"devtoolsFrontendUrl": "", "faviconUrl": "", "thumbnailUrl": "/thumb/x",
-                "title": "page", "url": "http://page/", "appId": "PID:1",
-                "webSocketDebuggerUrl": f"ws://127.0.0.1:{self.port}/devtools/page/1"}
-        return json.dumps([page] if self.listed else [])
+        return json.dumps([
+            {"devtoolsFrontendUrl": "", "faviconUrl": "", "thumbnailUrl": "/thumb/x",
+             "title": "page", "url": "http://page/", "appId": "PID:1",
+             "webSocketDebuggerUrl": f"ws://127.0.0.1:{self.port}/devtools/page/{page}"}
+            for page in (self._pages() if self.listed else [])])
 
     def _answer(self, client):
         head = b""
@@ -162,8 +169,10 @@ class Proxy(listener.Listener):
             head += client.recv(4096)
         path = head.split()[1].decode()
         self.asked.append(path)
-        if path == "/devtools/page/1":
-            self._relay(client, head.replace(path.encode(), self._ws_path.encode(), 1))
+        page = path.removeprefix("/devtools/page/")
+        if page != path and page in self._pages():
+            here = f"/socket/1/{page}/WebPage"
+            self._relay(page, client, head.replace(path.encode(), here.encode(), 1))
             return
         found = path in ("/json", "/json/list")
         body = self._list() if found else "<html>404</html>"
@@ -172,17 +181,17 @@ class Proxy(listener.Listener):
                         f"Connection: close\r\n\r\n{body}").encode())
         client.close()
 
-    def _relay(self, client, head):
-        if self._taken:
+    def _relay(self, page, client, head):
+        if page in self._taken:
             try:
-                self._taken[0].shutdown(socket.SHUT_RDWR)
+                self._taken[page][0].shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass  # it is gone already
-            self._taken[1].join(10)
+            self._taken[page][1].join(10)
         server = socket.create_connection(("127.0.0.1", self._to))
         server.sendall(head)
         back = threading.Thread(target=self._back, args=(server, client), daemon=True)
-        self._taken = server, back
+        self._taken[page] = server, back
         back.start()
         try:
             while data := client.recv(1 << 16):

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 #include <unistd.h>
 
 #include "spool/manifest.h"
+#include "util/log.h"
+#include "util/str.h"
 #include "watch/procfs.h"
 
 static const char name[] = "162289.fxsnapshot";
@@ -149,4 +152,72 @@ Test(leftover, a_path_is_no_name)
 	cr_expect(is_there(name));
 	leftover_remove(&manifest, &start, "..");
 	cr_expect(is_there(name));
+}
+
+/* ---- whose name nobody knows ---- */
+
+static char told[2048];
+
+static void hear(const struct log_record *record)
+{
+	str_copy(told, sizeof(told), record->message);
+}
+
+static const char *tell(int64_t pid, int64_t since_wall_ms)
+{
+	told[0] = '\0';
+	log_set_sink(hear);
+	leftover_tell("app", pid, &start, since_wall_ms);
+	log_set_sink(NULL);
+	return told;
+}
+
+static bool is_told(const char *what)
+{
+	return strstr(told, what) != NULL;
+}
+
+Test(leftover, what_may_be_is_told_and_stays)
+{
+	char path[PATH_MAX + 64], link_path[PATH_MAX + 64];
+
+	make(name);
+	make("x1.fxsnapshot");
+	make(".fxsnapshot");
+	make("12.fxsnapshot.gz");
+	snprintf(path, sizeof(path), "%s/%s", where, name);
+	snprintf(link_path, sizeof(link_path), "%s/77.fxsnapshot", where);
+	cr_assert_eq(symlink(path, link_path), 0);
+	tell(child, 1000);
+	cr_expect(is_told(where) && is_told(": 162289.fxsnapshot"));
+	cr_expect_not(is_told("x1.") || is_told("12.") || is_told("77."));
+	cr_expect(is_there(name));
+}
+
+Test(leftover, what_was_there_before_is_not_told)
+{
+	make(name);
+	tell(child, INT64_MAX);
+	cr_expect_str_empty(told);
+	tell(child, 0);
+	cr_expect(is_told(name));
+}
+
+Test(leftover, many_are_told_with_a_limit)
+{
+	char file[64];
+
+	for (int i = 0; i < 20; i++) {
+		snprintf(file, sizeof(file), "%d.fxsnapshot", 1000 + i);
+		make(file);
+	}
+	tell(child, 0);
+	cr_expect(is_told(" and more"));
+	cr_expect_lt(strlen(told), 1500);
+}
+
+Test(leftover, nowhere_to_look_is_told)
+{
+	tell(0, 0);
+	cr_expect(is_told("cannot be looked at"));
 }
