@@ -162,6 +162,7 @@ static const char *const action_kinds[] = {
 	[CAPTURE_KIND_DIAGNOSTICS] = "diagnostics",
 	[CAPTURE_KIND_SAMPLING] = "sampling",
 	[CAPTURE_KIND_TIMELINE] = "timeline",
+	[CAPTURE_KIND_TRACKING] = "tracking",
 	NULL,
 };
 
@@ -178,7 +179,9 @@ const struct option_desc rule_action_options[] = {
 			"now on, by call stack, which costs it a few per cent while it lasts, "
 			"`timeline` "
 			"a snapshot at the end of a while in which V8 notes when each object was "
-			"allocated, which makes it several times slower for as long.",
+			"allocated, which makes it several times slower for as long, "
+			"`tracking` two snapshots of JavaScriptCore (Bun, WebKit) with a while "
+			"between, in which what is new is told object by object.",
 	},
 	{
 		.name = "wait",

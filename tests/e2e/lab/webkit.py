@@ -122,6 +122,7 @@ class Page:
         self._client = client
         self._target = client.wait_event("Target.targetCreated")["targetInfo"]["targetId"]
         self._id = 0
+        self.events = []
 
     def call(self, method):
         self._id += 1
@@ -133,6 +134,7 @@ class Page:
             if message.get("id") == self._id:
                 assert "error" not in message, message
                 return message["result"]
+            self.events.append(message)
 
 
 class Proxy(listener.Listener):
