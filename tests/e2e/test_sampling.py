@@ -344,7 +344,7 @@ groups:
     ctl("export", identity, "-o", exported)
     assert top(exported)["interval_bytes"] == 32768
     assert "not a known kind" in ctl("capture", "everything", "app", exit=1).stderr
-    assert "of sampling and timeline only" in ctl("capture", "snapshot", "app", "--duration=1s",
+    assert "of sampling, timeline and tracking only" in ctl("capture", "snapshot", "app", "--duration=1s",
                                                   exit=1).stderr
     ctl("profile", "pprof", exported)
     assert readers.pprof(tmp_path / "mine.pb.gz")["columns"] == ["samples", "inuse_space"]
