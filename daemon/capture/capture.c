@@ -69,9 +69,12 @@ static const char *const step_names[] = {
 };
 
 static const char *const kind_names[] = {
-	[CAPTURE_KIND_SNAPSHOT] = "snapshot", [CAPTURE_KIND_DIAGNOSTICS] = "diagnostics",
-	[CAPTURE_KIND_PROFILE] = "profile",   [CAPTURE_KIND_SAMPLING] = "sampling",
-	[CAPTURE_KIND_TIMELINE] = "timeline", [CAPTURE_KIND_TRACKING] = "tracking",
+	[CAPTURE_KIND_SNAPSHOT] = "snapshot",
+	[CAPTURE_KIND_DIAGNOSTICS] = "diagnostics",
+	[CAPTURE_KIND_PROFILE] = "profile",
+	[CAPTURE_KIND_SAMPLING] = "sampling",
+	[CAPTURE_KIND_TIMELINE] = "timeline",
+	[CAPTURE_KIND_TRACKING] = "tracking",
 	[CAPTURE_KIND_GC] = "gc",
 };
 

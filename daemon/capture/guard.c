@@ -312,8 +312,7 @@ static enum capture_refusal judge_runtime(const struct target *target, const cha
 		return REFUSAL_NONE;
 	return (enum capture_refusal)err_set(
 		err, REFUSAL_MAX_HEAP, "max_heap: the heap uses %s, %s can capture at most %s: %s",
-		str_format_bytes(used, heap), runtime->name,
-		str_format_bytes(max, most), why);
+		str_format_bytes(used, heap), runtime->name, str_format_bytes(max, most), why);
 }
 
 /* What the end of a profile makes V8 do is judged before its beginning. */

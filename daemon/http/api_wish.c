@@ -408,7 +408,8 @@ static int check_kind(const struct wish *wish, struct err *err)
 				       : "a profile has names of functions and files, and nothing "
 					 "to redact");
 	if (wish->gc_before && !heap)
-		return err_set(err, -EINVAL, "gc_before: of snapshots, timelines and trackings only");
+		return err_set(err, -EINVAL,
+			       "gc_before: of snapshots, timelines and trackings only");
 	return 0;
 }
 

@@ -68,9 +68,10 @@ static int measured(struct download *download)
 	int r;
 
 	if (!state->message.has_number || state->message.number <= 0)
-		return err_set(download->err, DOWNLOAD_E_REFUSED,
-			       "Bun does not tell what its heap has, and a snapshot too large would "
-			       "be its end");
+		return err_set(
+			download->err, DOWNLOAD_E_REFUSED,
+			"Bun does not tell what its heap has, and a snapshot too large would "
+			"be its end");
 	r = webkit_take_judge(download, &state->take, (uint64_t)state->message.number);
 	return r != 0 ? r : take(download);
 }

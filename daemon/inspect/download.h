@@ -30,8 +30,8 @@ enum download_task {
 	DOWNLOAD_TAKE_SNAPSHOT,
 	DOWNLOAD_TAKE_SAMPLES, /* a sampling profile, as of request->samples */
 	DOWNLOAD_TAKE_TIMELINE, /* a snapshot after a while of tracking, as of request->timeline */
-	/* Two of one connection, the first by download_run_and_keep(), the second, so long after, by
-	 * download_go_on(). */
+	/* Two of one connection, the first by download_run_and_keep(), the second, so long after,
+	 * by download_go_on(). */
 	DOWNLOAD_TAKE_TRACKING,
 };
 

@@ -75,8 +75,7 @@ static int take(struct download *download)
 		state->take.enabled = true;
 		r = ask(download, webkit_enable_method, WEBKIT_TAKE);
 	}
-	return r != 0 ? r
-		      : ask(download, webkit_take_begin(download, &state->take), WEBKIT_TAKE);
+	return r != 0 ? r : ask(download, webkit_take_begin(download, &state->take), WEBKIT_TAKE);
 }
 
 static int measured(struct download *download, uint64_t heap_bytes)

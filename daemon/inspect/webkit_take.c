@@ -31,16 +31,16 @@ static const struct {
 
 void webkit_take_init(struct download *download, struct webkit_take *take)
 {
-	take->which = download->request->task == DOWNLOAD_TAKE_TRACKING ? WEBKIT_FIRST
-									: WEBKIT_ALONE;
+	take->which =
+		download->request->task == DOWNLOAD_TAKE_TRACKING ? WEBKIT_FIRST : WEBKIT_ALONE;
 }
 
 int webkit_take_judge(struct download *download, const struct webkit_take *take,
 		      uint64_t heap_bytes)
 {
 	const char *why;
-	uint64_t most = runtime_heap_max(download->request->runtime, take->which != WEBKIT_ALONE,
-					 &why);
+	uint64_t most =
+		runtime_heap_max(download->request->runtime, take->which != WEBKIT_ALONE, &why);
 	char used[STR_UNIT_MAX], max[STR_UNIT_MAX];
 
 	if (take->which == WEBKIT_SECOND)
@@ -91,9 +91,10 @@ int webkit_take_answered(struct download *download, struct webkit_take *take)
 	if (!take->whole)
 		return err_set(download->err, -EPROTO, "%s was answered without a whole snapshot%s",
 			       words[take->which].method,
-			       take->which != WEBKIT_ALONE ? ": another client tracks the heap, or has "
-							     "ended what we began"
-							   : "");
+			       take->which != WEBKIT_ALONE
+				       ? ": another client tracks the heap, or has "
+					 "ended what we began"
+				       : "");
 	take->asked_ns = 0;
 	if (take->which == WEBKIT_FIRST)
 		take->which = WEBKIT_SECOND;

@@ -158,12 +158,9 @@ static const struct option_desc guard_options[] = {
 };
 
 static const char *const action_kinds[] = {
-	[CAPTURE_KIND_SNAPSHOT] = "snapshot",
-	[CAPTURE_KIND_DIAGNOSTICS] = "diagnostics",
-	[CAPTURE_KIND_SAMPLING] = "sampling",
-	[CAPTURE_KIND_TIMELINE] = "timeline",
-	[CAPTURE_KIND_TRACKING] = "tracking",
-	NULL,
+	[CAPTURE_KIND_SNAPSHOT] = "snapshot", [CAPTURE_KIND_DIAGNOSTICS] = "diagnostics",
+	[CAPTURE_KIND_SAMPLING] = "sampling", [CAPTURE_KIND_TIMELINE] = "timeline",
+	[CAPTURE_KIND_TRACKING] = "tracking", NULL,
 };
 
 const struct option_desc rule_action_options[] = {
