@@ -9,6 +9,7 @@ import signal
 import pytest
 
 from lab import readers, said, tracked
+from lab.ctl import Ctl
 from lab.daemon import PLAIN, static_config
 from lab.tracked import COUNT
 from lab.verdicts import configuration, report_of, wait_verdict
@@ -166,7 +167,7 @@ def test_it_is_cancelled(program, track):
     daemon, between = track(program)
     begin(daemon, program, duration="5m")
     second = wait_waiting(daemon)
-    assert daemon.get(f"/api/v1/captures/{second['id']}", method="DELETE").status in (200, 202, 204)
+    assert daemon.get(f"/api/v1/captures/{second['id']}", method="DELETE").status == 202
     ended = wait_ended(daemon, second)
     assert ended["reason"] == "cancelled"
     check_left(daemon, program, between)
@@ -268,3 +269,51 @@ def test_a_page_that_is_left_has_other_ids(nursery, track, tmp_path):
     done = until(lambda: (c := halves(daemon)[1]).get("analysis_state") == "done" and c,
                  lambda: f"its report; log:\n{daemon.tail(60)}", 60)
     assert "arrived" not in report_of(daemon, done) and second["ids"] == "exact"
+
+
+@EACH
+def test_it_is_cancelled_while_the_second_is_made(program, track):
+    """It is heard out, and left as it was."""
+    daemon, between = track(program)
+    begin(daemon, program, duration="2s")
+    second = wait_waiting(daemon)
+    program.grow()
+    until(lambda: "Heap.stopTracking" in methods(between), "the second to be asked for", 20)
+    assert daemon.get(f"/api/v1/captures/{second['id']}", method="DELETE").status in (202, 409)
+    until(lambda: not running(daemon), "an end")
+    daemon.wait_up("app")
+    daemon.process.stop()
+    between.close()
+    assert between.complaints() == [] and "Heap.disable" in methods(between)
+    program.grow()
+    assert program.process.running()
+
+
+def test_another_client_ends_it(nursery, track, tmp_path):
+    """Bun disables the domains of all when any leaves."""
+    program = tracked.OnBun(nursery, tmp_path)
+    daemon, _ = track(program)
+    begin(daemon, program, duration="3s")
+    second = wait_waiting(daemon)
+    program.ask("Heap.gc")
+    ended = wait_ended(daemon, second)
+    assert ended["reason"] == "protocol" and "another client" in ended["error"]
+    assert len(halves(daemon)) == 1
+    daemon.wait_up("app")
+    program.grow()
+
+
+def test_both_are_compared_by_people(nursery, track, tmp_path):
+    """With heapwatchctl, which sees by itself that ids last."""
+    program = tracked.OnBun(nursery, tmp_path)
+    daemon, _ = track(program)
+    ctl = Ctl("-H", f"http://127.0.0.1:{daemon.port}", cwd=tmp_path)
+    said_id = ctl("capture", "tracking", "app", "--duration=2s").stdout.split()[0]
+    wait_waiting(daemon)
+    program.grow()
+    first, second = wait_both(daemon)
+    assert first["id"] == said_id
+    found = json.loads(ctl("diff", path_of(daemon, first), path_of(daemon, second), "--json=short",
+                           "--no-index").stdout)
+    row, = (r for r in found["classes"] if r["name"] == "Parcel")
+    assert found["matched_by"] == "ids" and (row["added"], row["removed"]) == (COUNT, 0)
