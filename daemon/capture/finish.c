@@ -87,13 +87,9 @@ static void lost(struct captures *captures, const struct capture *capture, const
 }
 
 /* The second half of a tracking has the target now. */
-static bool is_gone_on_with(struct captures *captures, const struct capture *capture)
+static bool is_gone_on_with(const struct capture *capture)
 {
-	if (capture->kind != CAPTURE_KIND_TRACKING || !capture->tracked)
-		return false;
-	if (capture->job->result != 0)
-		halves_cancel(captures, capture);
-	return true;
+	return capture->kind == CAPTURE_KIND_TRACKING && capture->tracked;
 }
 
 /* The target has been left. Whether our last words reached it, only its next session can say. */
@@ -104,7 +100,7 @@ static void leave_target(struct captures *captures, struct capture *capture)
 	if (capture->job->source != JOB_FROM_TARGET)
 		return;
 	finish_kept(captures, capture);
-	if (is_gone_on_with(captures, capture))
+	if (is_gone_on_with(capture))
 		return;
 	finish_hold(captures, capture, false);
 	if (target != NULL && capture->job->stats.collected)
@@ -170,6 +166,8 @@ static void failed(struct captures *captures, struct capture *capture)
 		capture->bytes = atomic_load(&job->bytes);
 		leave_target(captures, capture);
 	}
+	if (is_gone_on_with(capture))
+		halves_cancel(captures, capture);
 	if (job->half.refusal != REFUSAL_NONE)
 		step_refuse(captures, capture, job->half.refusal, job->err.text);
 	else

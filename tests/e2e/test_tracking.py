@@ -253,7 +253,7 @@ def test_who_asks_meanwhile_waits_for_its_end(nursery, track, tmp_path):
     opened = len(between.conversations)
     answer = daemon.post("/api/v1/targets/app/captures?kind=snapshot")
     assert answer.status == 409 and "busy" in answer.text
-    daemon.process.stop()
+    assert daemon.process.stop() == 0
     assert len(between.conversations) == opened, "nobody polls"
     assert "Heap.stopTracking" not in methods(between) and second["id"]
 
@@ -317,3 +317,16 @@ def test_both_are_compared_by_people(nursery, track, tmp_path):
                            "--no-index").stdout)
     row, = (r for r in found["classes"] if r["name"] == "Parcel")
     assert found["matched_by"] == "ids" and (row["added"], row["removed"]) == (COUNT, 0)
+
+
+@EACH
+def test_a_first_that_finds_no_room(program, track):
+    """It is given up in the middle, or when the second has begun, and with it the tracking."""
+    for _ in range(3):
+        program.grow()
+    daemon, between = track(program, dict(ANYHOW, file_max="1MiB"))
+    first_id = begin(daemon, program, duration="5m")
+    ended = wait_ended(daemon, {"id": first_id})
+    assert ended["reason"] == "space" and halves(daemon) == []
+    until(lambda: not running(daemon), "the second, which may have begun, to end")
+    check_left(daemon, program, between)
