@@ -346,11 +346,12 @@ def keep_until_whole(daemon, keep):
 
 
 def check_kept(path, times, pointer):
-    """`kept` itself has grown, each time into another list; V8 forgets the stack of some it moves."""
+    """`kept` itself has grown, each time into another list; V8 forgets the stack of some it
+    moves, of a list or of its elements."""
     arrays, lives = living(path, "Array")["keepMany"]
     assert 1000 <= arrays <= times * 1000
-    assert lives == pytest.approx(arrays * (128 * pointer + 16 + 4 * pointer), rel=0.03)
-    assert lives <= read(path)["bytes"]["keepMany"] == pytest.approx(lives, rel=0.1)
+    assert lives == pytest.approx(arrays * (128 * pointer + 16 + 4 * pointer), rel=0.1)
+    assert lives <= read(path)["bytes"]["keepMany"] == pytest.approx(lives, rel=0.15)
 
 
 def test_sums_of_a_worker_of_deno(nursery, watch, tmp_path):
