@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "analyze_input.h"
+#include "heap/arrivals.h"
 #include "heap/leaks_answer.h"
 #include "heap/leaks_line.h"
 #include "json/write.h"
@@ -37,9 +38,25 @@ static int too_much(struct err *err, uint64_t memory_bytes)
 		       str_format_bytes(left, memory_bytes));
 }
 
+/* What was found out beside the answer. */
+struct findings {
+	bool tracked; /* wanted */
+	struct heap_arrivals arrivals; /* owned */
+};
+
+/* Where ids are lost, as by a page that was left, all would seem to have come. */
+static int take_arrivals(struct findings *findings, const struct leaks_answer *answer,
+			 const struct heap_graph *base)
+{
+	findings->tracked &= answer->apart == LEAKS_SAME && answer->by == HEAP_MATCH_IDS;
+	if (!findings->tracked)
+		return 0;
+	return heap_arrivals_init(&findings->arrivals, base, answer->last->analysis);
+}
+
 /* One earlier snapshot; of its text and analysis nothing is left. */
-static int compare_one(struct leaks_answer *answer, struct v8_text *text, uint64_t memory_bytes,
-		       struct err *err)
+static int compare_one(struct leaks_answer *answer, struct findings *findings, struct v8_text *text,
+		       uint64_t memory_bytes, struct err *err)
 {
 	struct heap_load_options load = { .threads = 1 };
 	struct heap_analysis base = { .retained = NULL };
@@ -57,6 +74,8 @@ static int compare_one(struct leaks_answer *answer, struct v8_text *text, uint64
 		r = heap_side_init(&side, &base);
 	if (r == 0)
 		r = leaks_answer_add(answer, &side, HEAP_MATCH_AUTO);
+	if (r == 0)
+		r = take_arrivals(findings, answer, &base.graph);
 	heap_side_fini(&side);
 	heap_analysis_fini(&base);
 	input_fini(text);
@@ -75,13 +94,15 @@ static void read_scripts(struct places *places, const struct leaks_input *input)
 				    &ignored);
 }
 
-static int compare(struct leaks_answer *answer, const struct leaks_input *input, struct err *err)
+static int compare(struct leaks_answer *answer, struct findings *findings,
+		   const struct leaks_input *input, struct err *err)
 {
 	uint64_t taken = leaks_answer_cost(answer->last->analysis->graph.nodes);
 	int r = 0;
 
 	for (unsigned i = 0; i < input->earlier_n && r == 0 && answer->classes == NULL; i++)
-		r = compare_one(answer, &input->earlier[i], less(input->memory_bytes, taken), err);
+		r = compare_one(answer, findings, &input->earlier[i],
+				less(input->memory_bytes, taken), err);
 	if (r == 0)
 		r = leaks_answer_find(answer);
 	return r == -ENOMEM || r == -EFBIG ? too_much(err, input->memory_bytes) : r;
@@ -151,6 +172,7 @@ int leaks_write(struct json_writer *w, struct heap_analysis *last, const struct 
 {
 	struct places places = { .owner = NULL };
 	struct leaks_answer answer = { .places = &places, .same_process = input->same_process };
+	struct findings findings = { .tracked = input->tracked };
 	struct heap_side side;
 	struct err err = { .text = "" };
 	int r;
@@ -166,13 +188,18 @@ int leaks_write(struct json_writer *w, struct heap_analysis *last, const struct 
 	answer.last = &side;
 	read_scripts(&places, input);
 	if (r == 0)
-		r = compare(&answer, input, &err);
+		r = compare(&answer, &findings, input, &err);
 	else
 		too_much(&err, input->memory_bytes);
 	if (r == 0)
 		r = write_answer(w, &answer);
 	else
 		write_none(w, err.text[0] != '\0' ? err.text : strerror(-r));
+	if (r == 0 && findings.tracked) {
+		json_write_key(w, "arrived");
+		heap_arrivals_write(&findings.arrivals, &last->classes, input->top, w);
+	}
+	heap_arrivals_fini(&findings.arrivals);
 	leaks_answer_fini(&answer);
 	heap_side_fini(&side);
 	places_fini(&places);

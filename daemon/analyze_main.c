@@ -47,7 +47,7 @@ struct wish {
 	bool is_profile;
 	uint64_t memory_bytes, deadline_s, top;
 	uint64_t earlier; /* snapshots to compare it with, or profiles to add to it */
-	bool scripts, same_process;
+	bool scripts, same_process, tracked;
 };
 
 static const struct option long_flags[] = {
@@ -59,6 +59,7 @@ static const struct option long_flags[] = {
 	{ "scripts", no_argument, NULL, 's' },
 	{ "earlier", required_argument, NULL, 'e' },
 	{ "same-process", no_argument, NULL, 'p' },
+	{ "tracked", no_argument, NULL, 'w' },
 	{ "no-verdict", required_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -81,6 +82,7 @@ static const char usage[] =
 	"first:\n"
 	"                      tell what accumulates; or of a profile up to 11 that are added\n"
 	"  --same-process      they are known to be of one process\n"
+	"  --tracked           and of one tracking: tell what came, too\n"
 	"  --no-verdict=TEXT   why that is not told\n";
 
 static void put(const char *text, size_t size)
@@ -141,6 +143,9 @@ static void read_flags(int argc, char **argv, struct wish *wish)
 			break;
 		case 'p':
 			wish->same_process = true;
+			break;
+		case 'w':
+			wish->tracked = true;
 			break;
 		case 'v':
 			wish->no_verdict = optarg;
@@ -271,6 +276,8 @@ static int work(struct inputs *inputs, const struct wish *wish, struct err *err)
 				     .earlier_n = (unsigned)wish->earlier,
 				     .scripts = &inputs->scripts,
 				     .same_process = wish->same_process,
+				     .tracked = wish->tracked,
+				     .top = (size_t)wish->top,
 				     .refused = wish->no_verdict };
 	struct heap_analysis analysis;
 	int r = input_expand(&inputs->snapshot, wish->memory_bytes, &expanded, err);

@@ -156,6 +156,12 @@ static void take_earlier_series(struct daemon *daemon, struct alert *alert)
 		tell_verdicts(daemon);
 }
 
+/* Does a verdict come of it? */
+static bool is_compared(const struct rule_action *action)
+{
+	return action->series.count > 1 || action->kind == CAPTURE_KIND_TRACKING;
+}
+
 /*
  * True unless it should be asked for again while the alert fires. after is the capture it waits for
  * (""): none, and then the one that was accepted, if those behind it are to wait for it.
@@ -193,9 +199,9 @@ static bool capture_for(struct daemon *daemon, struct alert *alert,
 			.dry_run = alert->rule->dry_run,
 		},
 		id, &err);
-	if (r == 0 && action->series.count > 1)
+	if (r == 0 && is_compared(action))
 		str_copy(alert->series, sizeof(alert->series), id);
-	else if (is_of_history(r) && action->series.count > 1)
+	else if (is_of_history(r) && is_compared(action))
 		take_earlier_series(daemon, alert);
 	if (r == 0 && action->wait)
 		str_copy(after, CAPTURE_ID_MAX, id);

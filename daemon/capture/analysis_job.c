@@ -295,7 +295,7 @@ static int run(struct analysis_job *job, struct besides *besides)
 	const struct analyses *analyses = job->analyses;
 	char name[SPOOL_NAME_MAX + 16], memory[48], deadline[48], top[48], more[ERR_TEXT_MAX + 16];
 	char *kind = (char *)(is_profile(job) ? "--kind=sampling" : "--kind=snapshot");
-	char *argv[10] = { (char *)"heapwatch-analyze", kind, name, memory, deadline, top };
+	char *argv[11] = { (char *)"heapwatch-analyze", kind, name, memory, deadline, top };
 	size_t n = 6;
 
 	snprintf(name, sizeof(name), "--name=%s", job->manifest.name);
@@ -312,6 +312,8 @@ static int run(struct analysis_job *job, struct besides *besides)
 		argv[n++] = more;
 	if (besides->same_process && besides->earlier_n > 0)
 		argv[n++] = (char *)"--same-process";
+	if (manifest_is_tracking(&job->manifest) && besides->earlier_n > 0)
+		argv[n++] = (char *)"--tracked";
 	if (besides->scripts)
 		argv[n++] = (char *)"--scripts";
 	return child_start(&job->child, analyses->loop, analyses->program, argv, &besides->fds,

@@ -67,6 +67,8 @@ static enum download_task task_of(int kind)
 {
 	if (kind == CAPTURE_KIND_SAMPLING)
 		return DOWNLOAD_TAKE_SAMPLES;
+	if (kind == CAPTURE_KIND_TRACKING)
+		return DOWNLOAD_TAKE_TRACKING;
 	return kind == CAPTURE_KIND_TIMELINE ? DOWNLOAD_TAKE_TIMELINE : DOWNLOAD_TAKE_SNAPSHOT;
 }
 
@@ -97,8 +99,10 @@ static int set_target(struct captures *captures, struct capture *capture,
 		.collect_garbage = capture->gc_before,
 	};
 
-	str_copy(request.path, sizeof(request.path),
-		 session_path(&target->session, capture->manifest.isolate));
+	const char *path = session_path(&target->session, capture->manifest.isolate);
+
+	/* There is none where the connection is there already. */
+	str_copy(request.path, sizeof(request.path), path != NULL ? path : "");
 	str_copy(request.isolate, sizeof(request.isolate), capture->manifest.isolate);
 	str_copy(request.engine_version, sizeof(request.engine_version),
 		 capture->manifest.engine_version);
@@ -129,22 +133,28 @@ static int note_state(struct captures *captures, struct capture *capture)
 {
 	struct capture_job *job = capture->job;
 
-	/* Sampling ends with its connection, however that ends. */
-	if (captures->state == NULL || !capture_kind_is_heap(capture->kind))
+	/* Sampling ends with its connection, however that ends; of a second half it is noted. */
+	if (captures->state == NULL || !capture_kind_is_heap(capture->kind) ||
+	    capture->job->half.kept != NULL)
 		return 0;
 	state_set_open(captures, capture->manifest.target, true);
 	job->state = captures->state;
 	return state_text(captures, &job->state_text, &job->state_size, &job->state_serial);
 }
 
-static void start(struct captures *captures, struct capture *capture, const struct target *target)
+static int prepare(struct captures *captures, struct capture *capture, const struct target *target)
 {
 	int r;
 
 	set_name(captures, capture);
 	r = make_job(captures, capture);
-	if (r == 0)
-		r = set_source(captures, capture, target);
+	return r == 0 ? set_source(captures, capture, target) : r;
+}
+
+/* r: of its preparation. */
+static void start(struct captures *captures, struct capture *capture, const struct target *target,
+		  int r)
+{
 	if (r == 0 && target != NULL)
 		r = note_state(captures, capture);
 	finish_hold(captures, capture, true);
@@ -159,6 +169,19 @@ static void start(struct captures *captures, struct capture *capture, const stru
 		return;
 	}
 	step_enter(captures, capture, CAPTURE_RUNNING);
+}
+
+void begin_half(struct captures *captures, struct capture *capture, const struct target *target,
+		struct download_kept *kept)
+{
+	struct err unused;
+	int r = prepare(captures, capture, target);
+
+	if (r == 0)
+		r = half_init(&capture->job->half, kept, &captures->wake);
+	else
+		download_keep(kept, -1, 0, &unused);
+	start(captures, capture, target, r);
 }
 
 static void begin_of_target(struct captures *captures, struct capture *capture)
@@ -184,7 +207,7 @@ static void begin_of_target(struct captures *captures, struct capture *capture)
 		return;
 	}
 	describe_target(manifest, target);
-	start(captures, capture, target);
+	start(captures, capture, target, prepare(captures, capture, target));
 	if (capture->step == CAPTURE_RUNNING)
 		finish_watch(captures, capture);
 }
@@ -287,6 +310,6 @@ void begin_all(struct captures *captures)
 		if (capture->of_target)
 			begin_of_target(captures, capture);
 		else
-			start(captures, capture, NULL);
+			start(captures, capture, NULL, prepare(captures, capture, NULL));
 	}
 }

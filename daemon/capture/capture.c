@@ -22,6 +22,7 @@
 #include "capture/collection.h"
 #include "capture/continuous.h"
 #include "capture/guard.h"
+#include "capture/halves.h"
 #include "capture/job.h"
 #include "capture/kept.h"
 #include "capture/leftover.h"
@@ -69,9 +70,13 @@ static const char *const step_names[] = {
 };
 
 static const char *const kind_names[] = {
-	[CAPTURE_KIND_SNAPSHOT] = "snapshot", [CAPTURE_KIND_DIAGNOSTICS] = "diagnostics",
-	[CAPTURE_KIND_PROFILE] = "profile",   [CAPTURE_KIND_SAMPLING] = "sampling",
-	[CAPTURE_KIND_TIMELINE] = "timeline", [CAPTURE_KIND_GC] = "gc",
+	[CAPTURE_KIND_SNAPSHOT] = "snapshot",
+	[CAPTURE_KIND_DIAGNOSTICS] = "diagnostics",
+	[CAPTURE_KIND_PROFILE] = "profile",
+	[CAPTURE_KIND_SAMPLING] = "sampling",
+	[CAPTURE_KIND_TIMELINE] = "timeline",
+	[CAPTURE_KIND_TRACKING] = "tracking",
+	[CAPTURE_KIND_GC] = "gc",
 };
 
 const char *capture_refusal_name(enum capture_refusal refusal)
@@ -91,7 +96,8 @@ const char *capture_kind_name(int kind)
 
 bool capture_kind_is_heap(int kind)
 {
-	return kind == CAPTURE_KIND_SNAPSHOT || kind == CAPTURE_KIND_TIMELINE;
+	return kind == CAPTURE_KIND_SNAPSHOT || kind == CAPTURE_KIND_TIMELINE ||
+	       kind == CAPTURE_KIND_TRACKING;
 }
 
 /* ---- one capture ---- */
@@ -291,7 +297,8 @@ static void on_wake(void *owner)
 
 	list_each (link, &captures->running) {
 		peek_take(captures, container_of(link, struct capture, link), false);
-		tracking_take(captures, container_of(link, struct capture, link));
+		finish_kept(captures, container_of(link, struct capture, link));
+		halves_answer(captures, container_of(link, struct capture, link));
 	}
 	while ((done = capture_pool_take(captures->pool)) != NULL)
 		done->done(captures, done);

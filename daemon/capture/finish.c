@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "capture/continuous.h"
+#include "capture/halves.h"
 #include "capture/job.h"
 #include "capture/series.h"
 #include "capture/state.h"
@@ -69,6 +70,28 @@ static struct capture *capture_with(const struct captures *captures, const struc
 	return NULL;
 }
 
+void finish_kept(struct captures *captures, struct capture *capture)
+{
+	if (capture->kind == CAPTURE_KIND_TRACKING)
+		halves_take(captures, capture);
+	else
+		tracking_take(captures, capture);
+}
+
+static void lost(struct captures *captures, const struct capture *capture, const char *why)
+{
+	if (capture->kind == CAPTURE_KIND_TRACKING)
+		halves_lost(captures, capture, why);
+	else
+		series_lost(captures, capture->manifest.series, why);
+}
+
+/* The second half of a tracking has the target now. */
+static bool is_gone_on_with(const struct capture *capture)
+{
+	return capture->kind == CAPTURE_KIND_TRACKING && capture->tracked;
+}
+
 /* The target has been left. Whether our last words reached it, only its next session can say. */
 static void leave_target(struct captures *captures, struct capture *capture)
 {
@@ -76,14 +99,16 @@ static void leave_target(struct captures *captures, struct capture *capture)
 
 	if (capture->job->source != JOB_FROM_TARGET)
 		return;
+	finish_kept(captures, capture);
+	if (is_gone_on_with(capture))
+		return;
 	finish_hold(captures, capture, false);
 	if (target != NULL && capture->job->stats.collected)
 		target->gc_forced_ns = clock_mono_ns();
 	if (!capture_kind_is_heap(capture->kind))
 		return;
-	tracking_take(captures, capture);
 	if (capture->keeps_ids && !capture->tracked && capture->job->result == 0)
-		series_lost(captures, capture->manifest.series, "the connection has ended");
+		lost(captures, capture, "the connection has ended");
 	if (!capture->tracked || capture->job->result != 0)
 		tracking_end(captures, capture->manifest.series);
 	if (tracking_series(captures, capture->target_id) != NULL)
@@ -141,7 +166,12 @@ static void failed(struct captures *captures, struct capture *capture)
 		capture->bytes = atomic_load(&job->bytes);
 		leave_target(captures, capture);
 	}
-	step_fail(captures, capture, job->reason, job->err.text);
+	if (is_gone_on_with(capture))
+		halves_cancel(captures, capture);
+	if (job->half.refusal != REFUSAL_NONE)
+		step_refuse(captures, capture, job->half.refusal, job->err.text);
+	else
+		step_fail(captures, capture, job->reason, job->err.text);
 }
 
 /* Diagnostics are no reason to delete the snapshot of yesterday while that of today is coming. */

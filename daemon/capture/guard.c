@@ -237,7 +237,11 @@ uint64_t guard_heap_used_bytes(const struct target *target, const char *isolate_
 {
 	const struct isolate *isolate = target_find_isolate(target, isolate_name);
 
-	if (isolate == NULL || !sample_has(&isolate->last, SAMPLE_HEAP_USED))
+	if (isolate == NULL)
+		return 0;
+	if (isolate->heap_seen_bytes != 0)
+		return isolate->heap_seen_bytes;
+	if (!sample_has(&isolate->last, SAMPLE_HEAP_USED))
 		return 0;
 	return isolate->last.value[SAMPLE_HEAP_USED];
 }
@@ -297,16 +301,18 @@ static enum capture_refusal judge_runtime(const struct target *target, const cha
 					  int kind, struct err *err)
 {
 	const struct runtime *runtime = target->session.runtime;
-	uint64_t heap = guard_heap_used_bytes(target, isolate);
+	uint64_t heap = guard_heap_used_bytes(target, isolate), most;
 	char used[STR_UNIT_MAX], max[STR_UNIT_MAX];
+	const char *why;
 
-	if (!capture_kind_is_heap(kind) || runtime == NULL || runtime->heap_max == 0 ||
-	    heap <= runtime->heap_max)
+	if (!capture_kind_is_heap(kind) || runtime == NULL)
+		return REFUSAL_NONE;
+	most = runtime_heap_max(runtime, kind == CAPTURE_KIND_TRACKING, &why);
+	if (most == 0 || heap <= most)
 		return REFUSAL_NONE;
 	return (enum capture_refusal)err_set(
 		err, REFUSAL_MAX_HEAP, "max_heap: the heap uses %s, %s can capture at most %s: %s",
-		str_format_bytes(used, heap), runtime->name,
-		str_format_bytes(max, runtime->heap_max), runtime->heap_max_why);
+		str_format_bytes(used, heap), runtime->name, str_format_bytes(max, most), why);
 }
 
 /* What the end of a profile makes V8 do is judged before its beginning. */
@@ -393,6 +399,7 @@ static enum capture_refusal judge_dry_run(const struct target *target,
 		request->kind == CAPTURE_KIND_DIAGNOSTICS ? "diagnostics"
 		: request->kind == CAPTURE_KIND_SAMPLING  ? "a sampling profile"
 		: request->kind == CAPTURE_KIND_TIMELINE  ? "a timeline"
+		: request->kind == CAPTURE_KIND_TRACKING  ? "a tracking"
 							  : "a snapshot",
 		target->spec.name, request->isolate);
 }
@@ -454,6 +461,31 @@ enum capture_refusal guard_judge_again(const struct captures *captures, const st
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_end(captures, target, capture->kind, capture->samples.duration_ns,
 				    err);
+	return refusal;
+}
+
+/*
+ * Nobody has polled since the first half, so that the target is not up, and the heap is what the
+ * second has measured.
+ */
+enum capture_refusal guard_judge_half(const struct captures *captures, const struct target *target,
+				      const struct capture *capture, struct err *err)
+{
+	const char *isolate = capture->manifest.isolate;
+	enum capture_refusal refusal = REFUSAL_NONE;
+
+	if (target == NULL)
+		return (enum capture_refusal)err_set(err, REFUSAL_TARGET, "target: there is none");
+	if (!capture->force)
+		refusal = safety_judge(captures, target, isolate, capture->kind,
+				       capture->has_guards ? &capture->guards : NULL, true, err);
+	if (refusal == REFUSAL_NONE)
+		refusal = judge_space(
+			captures,
+			estimate_bytes(capture->kind, guard_heap_used_bytes(target, isolate)),
+			capture, err);
+	if (refusal == REFUSAL_NONE)
+		refusal = judge_runtime(target, isolate, capture->kind, err);
 	return refusal;
 }
 

@@ -25,6 +25,10 @@ enum capture_refusal guard_judge(const struct captures *captures, const struct t
 enum capture_refusal guard_judge_again(const struct captures *captures, const struct target *target,
 				       const struct capture *capture, struct err *err);
 
+/* The same right before the second snapshot of a tracking, on the connection of the first. */
+enum capture_refusal guard_judge_half(const struct captures *captures, const struct target *target,
+				      const struct capture *capture, struct err *err);
+
 /*
  * What protects the target (safety.c): quiet hours, uptime, heap, CPU, headroom. A sampling profile
  * takes no memory to speak of, but of V8 its end goes over the whole heap, as a forced collection

@@ -130,15 +130,36 @@ static int put_profile(struct capture_job *job, uint64_t sampled_ns)
 	return r;
 }
 
+/* What the heap has been polled to use is old by then. */
+static int on_judge(void *owner, uint64_t heap_bytes, struct err *err)
+{
+	struct capture_job *job = owner;
+
+	job->entry->manifest.heap_used_bytes = heap_bytes;
+	return half_ask(&job->half, job->cancel_fd, job->request.idle_ns, heap_bytes, err);
+}
+
+static int converse(struct capture_job *job)
+{
+	struct download_kept *kept = job->half.kept;
+	int r;
+
+	job->half.kept = NULL;
+	if (kept != NULL)
+		return download_go_on(kept, &job->request, &job->stats, &job->err);
+	if (!job->keeps_ids)
+		return download_run(&job->request, &job->stats, &job->err);
+	r = download_run_and_keep(&job->request, &job->stats, &job->err, &kept);
+	atomic_store(&job->kept, kept);
+	return r;
+}
+
 static int run_download(struct capture_job *job)
 {
 	struct manifest *manifest = &job->entry->manifest;
 	const struct download_stats *stats = &job->stats;
-	struct download_kept *kept = NULL;
-	int r = job->keeps_ids ? download_run_and_keep(&job->request, &job->stats, &job->err, &kept)
-			       : download_run(&job->request, &job->stats, &job->err);
+	int r = converse(job);
 
-	atomic_store(&job->kept, kept);
 	drop_leftover(job);
 	/* V8 does nothing else meanwhile; the control thread may have seen a longer one. */
 	manifest->pause_ns = stats->busy_ns;
@@ -382,6 +403,7 @@ int capture_job_from_target(struct capture_job *job, const struct download_reque
 	job->request.peeked = on_peeked;
 	job->request.allocation = on_allocation;
 	job->request.interval = on_interval;
+	job->request.judge = on_judge;
 	job->request.owner = job;
 	if (request->task == DOWNLOAD_TAKE_TIMELINE)
 		return intervals_new(&job->intervals);
@@ -414,6 +436,7 @@ void capture_job_free(struct capture_job *job)
 	if (job == NULL)
 		return;
 	leave_kept(job);
+	half_fini(&job->half);
 	job_file_fini(&job->main);
 	job_file_fini(&job->scripts);
 	if (job->cancel_fd >= 0)

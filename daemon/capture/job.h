@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "capture/halves.h"
 #include "capture/job_file.h"
 #include "capture/peek.h"
 #include "capture/pool.h"
@@ -58,7 +59,8 @@ struct capture_job {
 	int cancel_fd; /* owned; also in request */
 	struct peek peek; /* at the profile, if it is one */
 	struct download_stats stats; /* of the capture's own thread */
-	bool keeps_ids; /* the connection is kept: see capture/tracking.h */
+	bool keeps_ids; /* the connection is kept: see capture/tracking.h and halves.h */
+	struct half half; /* of the second half of a tracking */
 	/* Owned, from when it was made until it is taken, by either thread; or NULL. */
 	struct download_kept *_Atomic kept;
 	_Atomic uint64_t bytes;

@@ -120,6 +120,15 @@ static void describe_series(struct manifest *manifest, const struct capture_requ
 	str_copy(manifest->ids, sizeof(manifest->ids), has_exact_ids(request) ? "exact" : "");
 }
 
+/* The first of the two, which the second is compared with as the last of a series is. */
+static void describe_tracking(struct manifest *manifest)
+{
+	str_copy(manifest->series, sizeof(manifest->series), manifest->id);
+	manifest->series_index = 1;
+	manifest->series_count = 2;
+	str_copy(manifest->ids, sizeof(manifest->ids), "exact");
+}
+
 static void describe_format(struct manifest *manifest, enum content content, unsigned formats)
 {
 	bool timeline = strcmp(manifest->kind, capture_kind_name(CAPTURE_KIND_TIMELINE)) == 0;
@@ -145,6 +154,8 @@ enum content content_of(int kind, const struct runtime *runtime)
 		[SNAPSHOT_GECKO] = CONTENT_GECKO_SNAPSHOT,
 	};
 
+	if (kind == CAPTURE_KIND_TRACKING)
+		return CONTENT_JSC_SNAPSHOT;
 	if (capture_kind_is_heap(kind))
 		return runtime != NULL ? by_format[runtime->format] : CONTENT_V8_SNAPSHOT;
 	return kind == CAPTURE_KIND_DIAGNOSTICS ? CONTENT_OWN : CONTENT_SAMPLED;
@@ -187,7 +198,7 @@ static int choose_samples(struct capture *capture, const struct capture_request 
 	struct sampling_settings defaults = { 0 };
 	int r = 0;
 
-	if (request->kind == CAPTURE_KIND_TIMELINE)
+	if (request->kind == CAPTURE_KIND_TIMELINE || request->kind == CAPTURE_KIND_TRACKING)
 		choose_timeline(capture, request);
 	if (request->kind != CAPTURE_KIND_SAMPLING)
 		return 0;
@@ -234,7 +245,9 @@ static int compose(struct captures *captures, const struct target *target,
 	describe_target(&capture->manifest, target);
 	describe_recipe(&capture->manifest, &capture->recipe, capture->content);
 	describe_series(&capture->manifest, request);
-	capture->keeps_ids = has_exact_ids(request) &&
+	if (request->kind == CAPTURE_KIND_TRACKING)
+		describe_tracking(&capture->manifest);
+	capture->keeps_ids = strcmp(capture->manifest.ids, "exact") == 0 &&
 			     capture->manifest.series_index < capture->manifest.series_count;
 	describe_format(&capture->manifest, capture->content, capture->formats);
 	*ret = capture;
@@ -324,6 +337,26 @@ static int derive(const struct capture *first, struct capture **ret)
 	else
 		*ret = capture;
 	return r;
+}
+
+int request_half(const struct capture *first, struct capture **ret)
+{
+	struct capture *capture;
+	int r = derive(first, &capture);
+
+	if (r < 0)
+		return r;
+	capture->force = first->force;
+	capture->gc_before = first->gc_before;
+	capture->has_guards = first->has_guards;
+	capture->guards = first->guards;
+	capture->of_target = true;
+	capture->timeline = first->timeline;
+	capture->manifest.series_index = 2;
+	capture->manifest.started_wall_ms = 0; /* its own, and with it its name */
+	capture->manifest.resident_before_bytes = capture->manifest.resident_peak_bytes = 0;
+	*ret = capture;
+	return 0;
 }
 
 /*

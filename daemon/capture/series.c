@@ -152,17 +152,21 @@ static bool may_pass(int refusal)
 }
 
 /* Without its last one nothing is compared. */
+void series_no_verdict(const struct captures *captures, const char *id, const char *why)
+{
+	if (captures->on_no_verdict != NULL)
+		captures->on_no_verdict(captures->owner, id, why);
+}
+
 static void tell_no_verdict(struct captures *captures, const char *series, const char *fmt, ...)
 {
 	struct err why = { .text = "" };
 	va_list args;
 
-	if (captures->on_no_verdict == NULL)
-		return;
 	va_start(args, fmt);
 	vsnprintf(why.text, sizeof(why.text), fmt, args);
 	va_end(args);
-	captures->on_no_verdict(captures->owner, series, why.text);
+	series_no_verdict(captures, series, why.text);
 }
 
 static void give_up(struct captures *captures, struct series_plan *plan, const char *text)
@@ -355,6 +359,9 @@ void series_ended(struct captures *captures, const struct capture *capture)
 	tracking_end(captures, capture->manifest.series);
 	if (verdict_is_due(&capture->manifest))
 		tell_no_verdict(captures, capture->manifest.series, "its last snapshot failed: %s",
+				capture->error);
+	else if (capture->kind == CAPTURE_KIND_TRACKING)
+		tell_no_verdict(captures, capture->manifest.series, "its first snapshot failed: %s",
 				capture->error);
 	if (plan == NULL)
 		return;

@@ -59,6 +59,9 @@ void series_ended(struct captures *captures, const struct capture *capture);
 /* With exact ids: when V8 is to stop tracking at the latest, monotonic; 0: now. */
 uint64_t series_until_ns(const struct captures *captures, const char *id);
 
+/* Whoever waits for a verdict on this series is told that there is none, and why. */
+void series_no_verdict(const struct captures *captures, const char *id, const char *why);
+
 /* The ids of this series are lost; why. It ends, if it has captures to come. */
 void series_lost(struct captures *captures, const char *id, const char *why);
 

@@ -52,6 +52,9 @@ int request_quietly(struct captures *captures, const struct capture_request *req
 
 int request_second(struct captures *captures, const struct capture *first, char *text, size_t size);
 
+/* request.c: the second capture of a tracking, on no list. 0 or -errno. */
+int request_half(const struct capture *first, struct capture **ret);
+
 /* request.c: as captures_peek(), of one whose job runs. */
 int request_peek(struct captures *captures, const struct capture *of, char ret_id[CAPTURE_ID_MAX],
 		 struct err *err);
@@ -65,7 +68,15 @@ void describe_target(struct manifest *manifest, const struct target *target);
 /* begin.c: start what may start, in the order it was asked for. */
 void begin_all(struct captures *captures);
 
+/*
+ * begin.c: the second capture of a tracking begins at once, on the connection of the first, which
+ * is taken over; one that cannot has failed.
+ */
+void begin_half(struct captures *captures, struct capture *capture, const struct target *target,
+		struct download_kept *kept);
+
 /* finish.c */
+void finish_kept(struct captures *captures, struct capture *capture); /* its connection, if any */
 void finish_phase(void *owner, struct pool_job *pool_job); /* of a job; owner: the captures */
 void finish_watch(struct captures *captures, struct capture *capture); /* once a second */
 void finish_hold(struct captures *captures, const struct capture *capture, bool on);

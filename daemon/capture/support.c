@@ -36,6 +36,11 @@ static enum capture_refusal judge_redact(const struct captures *captures,
 
 	if (!capture_kind_is_heap(request->kind) || level != REDACT_ALL)
 		return REFUSAL_NONE;
+	if (request->kind == CAPTURE_KIND_TRACKING)
+		return (enum capture_refusal)err_set(
+			err, REFUSAL_UNSUPPORTED,
+			"redact: all: not supported by tracking: the names of properties in JSC's "
+			"snapshots cannot be replaced; redact: strings can be had");
 	return refuse(target, ABILITY_REDACT_ALL, "redact: all", err);
 }
 
@@ -114,6 +119,9 @@ enum capture_refusal support_judge(const struct captures *captures, const struct
 		return judge_samples(target, request->sampling, err);
 	if (request->kind == CAPTURE_KIND_TIMELINE &&
 	    refuse(target, ABILITY_TIMELINE, "timeline", err) != REFUSAL_NONE)
+		return REFUSAL_UNSUPPORTED;
+	if (request->kind == CAPTURE_KIND_TRACKING &&
+	    refuse(target, ABILITY_TRACKING, "tracking", err) != REFUSAL_NONE)
 		return REFUSAL_UNSUPPORTED;
 	if (judge_ids(target, request, err) != REFUSAL_NONE)
 		return REFUSAL_UNSUPPORTED;

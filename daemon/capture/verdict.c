@@ -16,18 +16,21 @@
 #include "util/log.h"
 #include "util/str.h"
 
+static bool is_compared(const struct manifest *manifest)
+{
+	return strcmp(manifest->kind, "snapshot") == 0 || manifest_is_tracking(manifest);
+}
+
 bool verdict_is_due(const struct manifest *manifest)
 {
 	return manifest->series[0] != '\0' && manifest->series_count > 1 &&
-	       manifest->series_index == manifest->series_count &&
-	       strcmp(manifest->kind, "snapshot") == 0;
+	       manifest->series_index == manifest->series_count && is_compared(manifest);
 }
 
 static bool is_earlier(const struct manifest *manifest, const struct manifest *last)
 {
 	return strcmp(manifest->series, last->series) == 0 &&
-	       manifest->series_index < last->series_index &&
-	       strcmp(manifest->kind, "snapshot") == 0;
+	       manifest->series_index < last->series_index && is_compared(manifest);
 }
 
 static int64_t apart(int64_t a, int64_t b)

@@ -15,7 +15,7 @@ struct tree;
 
 enum { VERDICT_EARLIER_MAX = 2 };
 
-/* Is it the last snapshot of a series? */
+/* Is it the last snapshot of a series, or the second of a tracking? */
 bool verdict_is_due(const struct manifest *manifest);
 
 /*

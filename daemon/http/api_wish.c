@@ -68,7 +68,7 @@ static int read_kind(struct http_exchange *exchange, struct wish *wish, struct e
 
 	if (r < 0 || text == NULL)
 		return r;
-	for (int kind = CAPTURE_KIND_SNAPSHOT; kind <= CAPTURE_KIND_TIMELINE; kind++) {
+	for (int kind = CAPTURE_KIND_SNAPSHOT; kind <= CAPTURE_KIND_TRACKING; kind++) {
 		if (strcmp(text, capture_kind_name(kind)) == 0) {
 			wish->kind = kind;
 			return 0;
@@ -76,7 +76,7 @@ static int read_kind(struct http_exchange *exchange, struct wish *wish, struct e
 	}
 	return err_set(err, -EINVAL,
 		       "kind: '%.40s' is not a known kind: expected \"snapshot\", "
-		       "\"diagnostics\", \"sampling\" or \"timeline\"",
+		       "\"diagnostics\", \"sampling\", \"timeline\" or \"tracking\"",
 		       text);
 }
 
@@ -348,13 +348,15 @@ static int read_timeline(struct http_exchange *exchange, struct wish *wish, stru
 {
 	struct err why = { .text = "" };
 	bool timeline = wish->kind == CAPTURE_KIND_TIMELINE;
+	bool tracks = timeline || wish->kind == CAPTURE_KIND_TRACKING;
 	int r = read_stacks(exchange, wish, err);
 
 	if (r == 0 && wish->timeline.given && !timeline)
 		return err_set(err, -EINVAL, "stacks: of timeline only");
-	if (r == 0 && wish->sampling.timed && !timeline && wish->kind != CAPTURE_KIND_SAMPLING)
-		return err_set(err, -EINVAL, "duration: of sampling and timeline only");
-	if (r == 0 && timeline && timeline_check_duration(&wish->sampling, &why) < 0)
+	if (r == 0 && wish->sampling.timed && !tracks && wish->kind != CAPTURE_KIND_SAMPLING)
+		return err_set(err, -EINVAL,
+			       "duration: of sampling and timeline only, and of tracking");
+	if (r == 0 && tracks && timeline_check_duration(wish->kind, &wish->sampling, &why) < 0)
 		return err_set(err, -EINVAL, "duration: %s", why.text);
 	return r;
 }
@@ -407,7 +409,8 @@ static int check_kind(const struct wish *wish, struct err *err)
 				       : "a profile has names of functions and files, and nothing "
 					 "to redact");
 	if (wish->gc_before && !heap)
-		return err_set(err, -EINVAL, "gc_before: of snapshots and timelines only");
+		return err_set(err, -EINVAL,
+			       "gc_before: of snapshots, timelines and trackings only");
 	return 0;
 }
 

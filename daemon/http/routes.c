@@ -49,14 +49,15 @@ const struct route http_routes[] = {
 	  "`metric`, `resolution`, `start` and `end` (Unix seconds, or as people write times)." },
 	{ "POST", "/api/v1/targets/:name/captures", api_capture_request,
 	  "Ask for a capture: 202 with `id` and Location. As members of a JSON body or as query "
-	  "arguments: `kind` (`snapshot`, `diagnostics`, `sampling`, `timeline`), `isolate` "
-	  "(default `main`), "
+	  "arguments: `kind` (`snapshot`, `diagnostics`, `sampling`, `timeline`, "
+	  "`tracking`), `isolate` (default `main`), "
 	  "`redact`, "
 	  "`compress` and `encrypt` (an array of recipients; in the query with commas between) as "
 	  "in `capture`, `series` (an object with `count`, `spacing`, `growth`, `deadline`, "
 	  "`at_deadline`, `ids`, `gc_before`, as in a rule's action; in the query the count, and "
 	  "the others beside it), `duration`, `interval`, `stack_depth`, `objects` and "
-	  "`format` of `sampling`, `duration` and `stacks` of `timeline` as in a rule's action, "
+	  "`format` of `sampling`, `duration` and `stacks` of `timeline`, `duration` of "
+	  "`tracking` as in a rule's action, "
 	  "`gc_before`, `force` (what protects the "
 	  "target does not "
 	  "judge), `dry_run` (200 with `text` when all guards agree). 400 names what it does not "

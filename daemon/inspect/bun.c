@@ -203,5 +203,6 @@ const struct dialect dialect_bun = {
 	.snapshot_event = bun_snapshot_event,
 	.snapshot_message_end = bun_snapshot_message_end,
 	.snapshot_overdue = bun_snapshot_overdue,
+	.snapshot_woken = bun_tracking_woken,
 	.snapshot_finish = bun_snapshot_finish,
 };

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "inspect/webkit_message.h"
+#include "inspect/webkit_take.h"
 
 struct download;
 
@@ -16,7 +17,7 @@ enum {
 	BUN_SLICE_TEXT = BUN_SLICE_BYTES / 3 * 4,
 };
 
-enum bun_step { BUN_READY, BUN_COLLECT, BUN_MAKE, BUN_READ, BUN_FREE };
+enum bun_step { BUN_READY, BUN_COLLECT, BUN_MAKE, BUN_READ, BUN_FREE, BUN_MEASURE, BUN_TAKE };
 
 /* download->state: sizeof(struct bun_snapshot) is the dialect's download_size. */
 struct bun_snapshot {
@@ -29,6 +30,7 @@ struct bun_snapshot {
 	char text[BUN_SLICE_TEXT];
 	char last; /* byte of the snapshot that is no white space */
 	bool held; /* the target may hold a snapshot for us */
+	struct webkit_take take; /* of a tracking */
 };
 
 int bun_snapshot_begin(struct download *download);
@@ -36,6 +38,16 @@ int bun_snapshot_event(struct download *download, const struct json_event *event
 int bun_snapshot_message_end(struct download *download);
 int bun_snapshot_overdue(struct download *download);
 int bun_snapshot_finish(struct download *download);
+
+/* The same of a tracking, called by these where it is the task. */
+int bun_tracking_begin(struct download *download);
+int bun_tracking_event(struct download *download, const struct json_event *event);
+int bun_tracking_message_end(struct download *download);
+int bun_tracking_woken(struct download *download); /* dialect->snapshot_woken */
+int bun_tracking_finish(struct download *download);
+
+/* What a request was answered with when it was refused: DOWNLOAD_E_REFUSED. */
+int bun_refused(struct download *download);
 
 /* Frees what a capture has left in the target. It stands in JSON as it is. */
 extern const char bun_free_expression[];

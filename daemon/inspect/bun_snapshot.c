@@ -16,6 +16,8 @@
  * frees it with its last words, or the next session does; and if neither comes, a timer in the
  * program, which each slice sets anew, frees it after ten minutes.
  *
+ * A tracking cannot go this way (bun_tracking.c).
+ *
  * The answers to other clients come here too and may look like ours until their id is seen, which
  * stands at the end: a slice is gathered before it counts.
  */
@@ -50,6 +52,11 @@ static const char make_expression[] =
 static const char read_expression[] =
 	"(()=>{const h=" HOLD ";h.t.refresh();"
 	"return Buffer.from(h.b,%" PRIu64 ",%" PRIu64 ").toString('base64')})()";
+
+static bool is_tracking(const struct download *download)
+{
+	return download->request->task == DOWNLOAD_TAKE_TRACKING;
+}
 
 static int evaluate(struct download *download, const char *expression)
 {
@@ -162,7 +169,7 @@ static int take_slice(struct download *download)
 	return r != 0 ? r : read_on(download);
 }
 
-static int refused(struct download *download)
+int bun_refused(struct download *download)
 {
 	const struct bun_snapshot *state = download->state;
 
@@ -203,7 +210,7 @@ static int answered(struct download *download)
 		return 0;
 	}
 	if (state->message.failed || state->message.thrown)
-		return refused(download);
+		return bun_refused(download);
 	switch (state->step) {
 	case BUN_READY:
 		return ready(download);
@@ -220,6 +227,8 @@ int bun_snapshot_message_end(struct download *download)
 {
 	struct bun_snapshot *state = download->state;
 
+	if (is_tracking(download))
+		return bun_tracking_message_end(download);
 	if (!state->message.has_id || state->message.id != state->asked_id || state->asked_id == 0)
 		return 0;
 	return answered(download);
@@ -229,6 +238,8 @@ int bun_snapshot_event(struct download *download, const struct json_event *event
 {
 	struct bun_snapshot *state = download->state;
 
+	if (is_tracking(download))
+		return bun_tracking_event(download, event);
 	if (webkit_begins_message(event))
 		state->text_size = 0;
 	if (webkit_hear(&state->message, event) != WEBKIT_VALUE || !webkit_is_text(event))
@@ -244,6 +255,8 @@ int bun_snapshot_begin(struct download *download)
 	struct bun_snapshot *state = download->state;
 
 	download->next_id = webkit_first_id();
+	if (is_tracking(download))
+		return bun_tracking_begin(download);
 	state->step = BUN_READY;
 	download_expect(download);
 	return evaluate(download, ready_expression);
@@ -259,6 +272,8 @@ int bun_snapshot_finish(struct download *download)
 {
 	struct bun_snapshot *state = download->state;
 
+	if (is_tracking(download))
+		return bun_tracking_finish(download);
 	if (!state->held)
 		return 0;
 	download->done = false;

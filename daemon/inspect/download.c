@@ -61,6 +61,7 @@ static const char *const task_names[] = {
 	[DOWNLOAD_TAKE_SNAPSHOT] = "snapshot",
 	[DOWNLOAD_TAKE_SAMPLES] = "profile",
 	[DOWNLOAD_TAKE_TIMELINE] = "timeline",
+	[DOWNLOAD_TAKE_TRACKING] = "tracking",
 };
 
 static uint64_t time_left(const struct download *download)
@@ -174,6 +175,11 @@ int download_piece(struct download *download, enum download_part part, const cha
 		download->stats->bytes += size;
 	}
 	return download->request->sink(download->request->owner, part, data, size);
+}
+
+int download_judge(struct download *download, uint64_t heap_bytes)
+{
+	return download->request->judge(download->request->owner, heap_bytes, download->err);
 }
 
 int download_profile(struct download *download, const struct json_event *event)
@@ -618,6 +624,14 @@ int download_run_and_keep(const struct download_request *request, struct downloa
 	return 0;
 }
 
+/* The kept one is at its end. */
+static void kept_free(struct download_kept *kept)
+{
+	download_fini(&kept->download);
+	access_unref(kept->request.address.access);
+	free(kept);
+}
+
 /* That it wants to exit may be here already: it is said to all that are connected. */
 static int hear_the_rest(struct download *download)
 {
@@ -643,8 +657,30 @@ int download_keep(struct download_kept *kept, int cancel_fd, uint64_t until_ns, 
 		r = hear_the_rest(download);
 	if (r != DOWNLOAD_E_EXITING)
 		leave(download);
-	download_fini(download);
-	access_unref(kept->request.address.access);
-	free(kept);
+	kept_free(kept);
+	return r;
+}
+
+int download_go_on(struct download_kept *kept, const struct download_request *request,
+		   struct download_stats *stats, struct err *err)
+{
+	struct download *download = &kept->download;
+	int r;
+
+	*stats = (struct download_stats){ 0 };
+	download->request = request;
+	download->stats = stats;
+	download->err = err;
+	download->started_ns = clock_mono_ns();
+	download->deadline_ns = download->started_ns + request->total_ns;
+	download->wire.cancel_fd = request->cancel_fd;
+	download->wire.bytes_in = 0;
+	download->done = false;
+	download_sleep(download, request->timeline.duration_ns);
+	r = receive_all(download, request->idle_ns);
+	if (r != DOWNLOAD_E_EXITING)
+		leave(download);
+	count(download);
+	kept_free(kept);
 	return r;
 }

@@ -30,6 +30,9 @@ enum download_task {
 	DOWNLOAD_TAKE_SNAPSHOT,
 	DOWNLOAD_TAKE_SAMPLES, /* a sampling profile, as of request->samples */
 	DOWNLOAD_TAKE_TIMELINE, /* a snapshot after a while of tracking, as of request->timeline */
+	/* Two of one connection, the first by download_run_and_keep(), the second, so long after,
+	 * by download_go_on(). */
+	DOWNLOAD_TAKE_TRACKING,
 };
 
 /* Below the least interval V8 samples next to all, and the program crawls; below 1 it dies. */
@@ -72,7 +75,7 @@ struct download_request {
 	const struct runtime *runtime;
 	enum download_task task;
 	struct download_samples samples; /* of that task */
-	struct download_timeline timeline; /* of that task */
+	struct download_timeline timeline; /* of that task; of a tracking its duration too */
 	struct address address;
 	char path[256]; /* of the WebSocket */
 	char isolate[64]; /* "main", "worker:3" */
@@ -110,6 +113,12 @@ struct download_request {
 	 * changes. Only that task's.
 	 */
 	void (*interval)(void *owner, uint64_t index, uint64_t bytes, uint64_t after_ns);
+	/*
+	 * The second snapshot of a tracking is about to be asked for, of a heap of so many bytes.
+	 * 0; else the download ends with that result, text in err, and the target is left without
+	 * it.
+	 */
+	int (*judge)(void *owner, uint64_t heap_bytes, struct err *err);
 	/* The target said how far it is (0..1); may be NULL. */
 	void (*progress)(void *owner, double share);
 	void *owner;
@@ -138,13 +147,13 @@ struct download_stats {
 int download_run(const struct download_request *request, struct download_stats *stats,
 		 struct err *err);
 
-/* A connection that was kept, on which V8 goes on tracking objects. */
+/* A connection that was kept, for which the engine goes on tracking objects. */
 struct download_kept;
 
 /*
- * The same of a snapshot over CDP that is one of several: when it is whole, V8 is not told to stop
- * tracking objects and *ret has the connection, to be given to download_keep(). Else *ret is NULL
- * and all is as above.
+ * The same of a snapshot over CDP that is one of several, or of the first of a tracking: when it is
+ * whole, the engine is not told to stop tracking objects and *ret has the connection, to be given
+ * to download_keep() or download_go_on(). Else *ret is NULL and all is as above.
  */
 int download_run_and_keep(const struct download_request *request, struct download_stats *stats,
 			  struct err *err, struct download_kept **ret);
@@ -155,6 +164,13 @@ int download_run_and_keep(const struct download_request *request, struct downloa
  * like, text in err); then has V8 stop tracking, as download_run() has, and frees it.
  */
 int download_keep(struct download_kept *kept, int cancel_fd, uint64_t until_ns, struct err *err);
+
+/*
+ * The second snapshot of a tracking, on the connection that the first has left, which is of the
+ * same runtime and task; frees kept. As download_run().
+ */
+int download_go_on(struct download_kept *kept, const struct download_request *request,
+		   struct download_stats *stats, struct err *err);
 
 /* Can a profile of this runtime be had before its end? */
 bool download_can_peek(const struct runtime *runtime);
@@ -213,6 +229,9 @@ void download_sleep(struct download *download, uint64_t ns);
 
 /* DOWNLOAD_E_BUSY, with its text. */
 int download_blocked(struct download *download);
+
+/* What request->judge says of a heap of so many bytes. */
+int download_judge(struct download *download, uint64_t heap_bytes);
 
 /* Bytes of a part, in order. To be returned from the event when it is not 0. */
 int download_piece(struct download *download, enum download_part part, const char *data,

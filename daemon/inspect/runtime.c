@@ -18,7 +18,10 @@ static const char names_stay[] = "the names of properties in its snapshots canno
 				 "redact: strings can be had";
 static const char jsc_no_samples[] = "JavaScriptCore has no sampling heap profiler";
 static const char jsc_no_timeline[] = "JavaScriptCore keeps no times and no stacks of "
-				      "allocations; a series of two snapshots tells what is new";
+				      "allocations; ask for tracking, which tells what is new";
+
+static const char v8_no_tracking[] = "V8 notes by itself when each object was allocated; ask for "
+				     "timeline, or for sampling";
 
 static const char jsc_ids[] = "JavaScriptCore keeps the ids of objects for one connection, and its "
 			      "snapshots need connections of their own";
@@ -31,6 +34,9 @@ static const struct runtime node = {
 	.versioned = true,
 	.list_path = "/json/list",
 	.parts = true,
+	.cannot = {
+		[ABILITY_TRACKING] = v8_no_tracking,
+	},
 };
 
 /* A program that ends by itself waits for us to leave, and does not say so. */
@@ -43,6 +49,7 @@ static const struct runtime deno = {
 	.list_path = "/json/list",
 	.per_poll = true,
 	.cannot = {
+		[ABILITY_TRACKING] = v8_no_tracking,
 		[ABILITY_GC_EVENTS] = "it has no tracing, and its GCProfiler would load its "
 				      "node:v8 into the program",
 	},
@@ -65,6 +72,7 @@ static const struct runtime workerd = {
 	.alone = true,
 	.cannot = {
 		[ABILITY_CONTINUOUS] = "it bears one client, so nobody could poll it meanwhile",
+		[ABILITY_TRACKING] = v8_no_tracking,
 		[ABILITY_EXACT_IDS] = "it bears one client, and the ids are lost when that leaves",
 		[ABILITY_GC_EVENTS] = "its inspector has nothing that tells them",
 	},
@@ -79,6 +87,9 @@ static const struct runtime chromium = {
 	.words = &cdp_words_chromium,
 	.versioned = true,
 	.list_path = "/json/version",
+	.cannot = {
+		[ABILITY_TRACKING] = v8_no_tracking,
+	},
 };
 
 /* Its answers to one client come to all: nobody else listens while a snapshot is read. */
@@ -88,6 +99,9 @@ static const struct runtime bun = {
 	.dialect = &dialect_bun,
 	.versioned = true,
 	.alone = true,
+	.tracking_max = 100 << 20,
+	.tracking_max_why = "its snapshots may be longer than the 357,913,940 characters that JSC "
+			    "can send, and then it dies; kind snapshot takes another way",
 	.cannot = {
 		[ABILITY_WORKERS] = "its inspector does not reach them",
 		[ABILITY_SAMPLING] = jsc_no_samples,
@@ -167,6 +181,8 @@ static const struct runtime firefox = {
 				       "however few of them it takes",
 		[ABILITY_TIMELINE] = "its snapshots keep no times of allocations; its log of them "
 				     "can be had as sampling",
+		[ABILITY_TRACKING] = "its snapshots tell addresses, which others take over; ask for "
+				     "sampling, which is its log of allocations",
 		[ABILITY_EXACT_IDS] = "its snapshots tell addresses, which others take over",
 		[ABILITY_REDACT_ALL] = names_stay,
 	},
@@ -220,6 +236,14 @@ char *runtime_title(char dst[RUNTIME_TITLE_MAX], const struct runtime *runtime, 
 	snprintf(dst, RUNTIME_TITLE_MAX, "%s%s%.16s", runtime->name, version[0] != '\0' ? " " : "",
 		 version);
 	return dst;
+}
+
+uint64_t runtime_heap_max(const struct runtime *runtime, bool tracking, const char **ret_why)
+{
+	bool other = tracking && runtime->tracking_max != 0;
+
+	*ret_why = other ? runtime->tracking_max_why : runtime->heap_max_why;
+	return other ? runtime->tracking_max : runtime->heap_max;
 }
 
 static const struct runtime *recognised(size_t i, const char *browser, const struct tree *version,

@@ -25,6 +25,7 @@ enum ability {
 	ABILITY_SAMPLING, /* a profile of what is allocated, by samples */
 	ABILITY_CONTINUOUS, /* such profiles all the time */
 	ABILITY_TIMELINE, /* what is allocated over a while, by time, with its stack if wished */
+	ABILITY_TRACKING, /* two snapshots of one connection, whose ids last */
 	ABILITY_EXACT_IDS, /* one object, one id, in all snapshots of a series */
 	ABILITY_GC_EVENTS, /* to be told of its collections of garbage */
 	ABILITIES,
@@ -61,6 +62,9 @@ struct runtime {
 	/* A snapshot of a heap of more bytes than these does harm; 0: no limit. */
 	uint64_t heap_max;
 	const char *heap_max_why;
+	/* The same of those of a tracking, where these take another way; 0: they do not. */
+	uint64_t tracking_max;
+	const char *tracking_max_why;
 
 	/* A sampling profile that lasts longer does harm; 0: no limit but the option's. */
 	uint64_t sampling_max_ns;
@@ -91,6 +95,9 @@ enum { RUNTIME_TITLE_MAX = 32 };
  */
 char *runtime_title(char dst[RUNTIME_TITLE_MAX], const struct runtime *runtime,
 		    const char *version);
+
+/* The largest heap in bytes a snapshot may be taken of, and why; 0: there is no limit. */
+uint64_t runtime_heap_max(const struct runtime *runtime, bool tracking, const char **ret_why);
 
 /*
  * The runtime whose /json/version this is, or NULL. Runtime, engine and their versions, as far as

@@ -299,5 +299,6 @@ const struct dialect dialect_webkit = {
 	.snapshot_event = webkit_snapshot_event,
 	.snapshot_message_end = webkit_snapshot_message_end,
 	.snapshot_overdue = webkit_snapshot_overdue,
+	.snapshot_woken = webkit_snapshot_woken,
 	.snapshot_finish = webkit_snapshot_finish,
 };

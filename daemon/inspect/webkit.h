@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "inspect/webkit_message.h"
+#include "inspect/webkit_take.h"
 #include "json/scan.h"
 
 struct buf;
@@ -42,13 +43,12 @@ struct webkit_snapshot {
 	char target[64]; /* "": none yet */
 	enum webkit_step step;
 	int32_t asked_id; /* of the page's request under way */
-	uint64_t asked_ns;
-	bool streamed; /* the message under way has brought the snapshot */
-	char last; /* byte of the snapshot */
+	struct webkit_take take;
 };
 
 int webkit_snapshot_begin(struct download *download);
 int webkit_snapshot_event(struct download *download, const struct json_event *event);
 int webkit_snapshot_message_end(struct download *download);
 int webkit_snapshot_overdue(struct download *download);
+int webkit_snapshot_woken(struct download *download);
 int webkit_snapshot_finish(struct download *download);

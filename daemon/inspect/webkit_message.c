@@ -22,6 +22,7 @@ static const struct {
 	{ WEBKIT_RESULT, WEBKIT_REMOTE, "result" },
 	{ WEBKIT_RESULT, WEBKIT_THROWN, "wasThrown" },
 	{ WEBKIT_RESULT, WEBKIT_SNAPSHOT, "snapshotData" },
+	{ WEBKIT_PARAMS, WEBKIT_SNAPSHOT, "snapshotData" },
 	{ WEBKIT_REMOTE, WEBKIT_VALUE, "value" },
 	{ WEBKIT_REMOTE, WEBKIT_DESCRIPTION, "description" },
 	{ WEBKIT_PARAMS, WEBKIT_NESTED, "message" },

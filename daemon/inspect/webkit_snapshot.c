@@ -8,6 +8,9 @@
  *   Memory.startTracking  what the heap has at this moment; Memory.stopTracking
  *   Heap.snapshot
  *
+ * or of a tracking Heap.enable and Heap.startTracking in place of the last one, and after a while
+ * the same with Heap.stopTracking (webkit_take.c).
+ *
  * The snapshot comes as one message of the browser: in it, as a string, the message of the page,
  * and in that, as a string, the snapshot. Three scanners of constant memory stand one in the
  * other's events: download's, ours, and none for the snapshot itself, whose text is what is wanted.
@@ -37,7 +40,6 @@
 
 enum { WRAPPED_MAX = 1024 };
 
-static const char take_method[] = "Heap.snapshot";
 static const char update_method[] = "Memory.trackingUpdate";
 static const char stop_method[] = "Memory.stopTracking";
 static const char dispatch_method[] = "Target.dispatchMessageFromTarget";
@@ -68,47 +70,41 @@ static int take(struct download *download)
 	struct webkit_snapshot *state = download->state;
 	int r = ask(download, stop_method, WEBKIT_TAKE);
 
-	state->asked_ns = clock_mono_ns();
-	download->stats->asked = true;
-	return r != 0 ? r : ask(download, take_method, WEBKIT_TAKE);
+	/* That it is enabled already would be as well. */
+	if (r == 0 && state->take.which == WEBKIT_FIRST) {
+		state->take.enabled = true;
+		r = ask(download, webkit_enable_method, WEBKIT_TAKE);
+	}
+	return r != 0 ? r : ask(download, webkit_take_begin(download, &state->take), WEBKIT_TAKE);
 }
 
 static int measured(struct download *download, uint64_t heap_bytes)
 {
-	const struct runtime *runtime = download->request->runtime;
-	char used[STR_UNIT_MAX], max[STR_UNIT_MAX];
+	const struct webkit_snapshot *state = download->state;
+	int r;
 
 	download_began(download);
-	if (heap_bytes <= runtime->heap_max)
-		return take(download);
-	str_format_bytes(used, heap_bytes);
-	str_format_bytes(max, runtime->heap_max);
-	return err_set(download->err, DOWNLOAD_E_REFUSED,
-		       "the heap uses %s, at most %s can be captured: %s", used, max,
-		       runtime->heap_max_why);
+	r = webkit_take_judge(download, &state->take, heap_bytes);
+	return r != 0 ? r : take(download);
+}
+
+static int prepare(struct download *download)
+{
+	return download->request->collect_garbage ? ask(download, "Heap.gc", WEBKIT_COLLECT)
+						  : measure(download);
 }
 
 /* ---- what the page says ---- */
-
-static int taken(struct download *download)
-{
-	const struct webkit_snapshot *state = download->state;
-
-	if (!state->streamed || state->last != '}')
-		return err_set(download->err, -EPROTO, "%s was answered without a whole snapshot",
-			       take_method);
-	download->done = true;
-	return 0;
-}
 
 static int page_message(struct download *download)
 {
 	struct webkit_snapshot *state = download->state;
 	const struct webkit_message *message = &state->inner;
 
+	webkit_take_message_end(&state->take);
 	if (!message->has_id) {
-		if (state->step == WEBKIT_MEASURE && message->heap_bytes > 0 &&
-		    strcmp(message->method, update_method) == 0)
+		if (state->step == WEBKIT_MEASURE && !download->leaving &&
+		    message->heap_bytes > 0 && strcmp(message->method, update_method) == 0)
 			return measured(download, (uint64_t)message->heap_bytes);
 		return 0;
 	}
@@ -123,7 +119,7 @@ static int page_message(struct download *download)
 			       message->text);
 	if (state->step == WEBKIT_COLLECT)
 		return measure(download);
-	return state->step == WEBKIT_TAKE ? taken(download) : 0;
+	return state->step == WEBKIT_TAKE ? webkit_take_answered(download, &state->take) : 0;
 }
 
 static int on_nested(void *owner, const struct json_event *event)
@@ -132,17 +128,10 @@ static int on_nested(void *owner, const struct json_event *event)
 	struct webkit_snapshot *state = download->state;
 
 	if (webkit_begins_message(event))
-		state->streamed = false;
-	if (webkit_hear(&state->inner, event) != WEBKIT_SNAPSHOT || !webkit_is_text(event) ||
-	    state->step != WEBKIT_TAKE)
+		webkit_take_message(&state->take);
+	if (webkit_hear(&state->inner, event) != WEBKIT_SNAPSHOT || !webkit_is_text(event))
 		return 0;
-	/* It is all there before the first byte comes: the page goes on meanwhile. */
-	if (!state->streamed)
-		download->stats->busy_ns = clock_mono_ns() - state->asked_ns;
-	state->streamed = true;
-	if (event->size > 0)
-		state->last = event->text[event->size - 1];
-	return download_piece(download, DOWNLOAD_SNAPSHOT, event->text, event->size);
+	return webkit_take_piece(download, &state->take, state->inner.method, event);
 }
 
 /* A piece of a message from our page. */
@@ -185,8 +174,7 @@ static int greeted(struct download *download, const struct webkit_message *messa
 	    message->provisional)
 		return 0;
 	str_copy(state->target, sizeof(state->target), message->target);
-	return download->request->collect_garbage ? ask(download, "Heap.gc", WEBKIT_COLLECT)
-						  : measure(download);
+	return prepare(download);
 }
 
 int webkit_snapshot_message_end(struct download *download)
@@ -211,10 +199,17 @@ int webkit_snapshot_begin(struct download *download)
 	struct webkit_snapshot *state = download->state;
 
 	download->next_id = webkit_first_id();
+	webkit_take_init(download, &state->take);
 	json_scan_init(&state->nested, state->nested_buffer, sizeof(state->nested_buffer),
 		       on_nested, download);
 	download_expect(download);
 	return 0;
+}
+
+int webkit_snapshot_woken(struct download *download)
+{
+	download_expect(download);
+	return prepare(download);
 }
 
 /* Blocked, or its process has crashed: both answer nothing. */
@@ -226,9 +221,12 @@ int webkit_snapshot_overdue(struct download *download)
 int webkit_snapshot_finish(struct download *download)
 {
 	const struct webkit_snapshot *state = download->state;
+	int r = 0;
 
 	if (state->step == WEBKIT_GREET)
 		return 0;
 	download->done = false;
-	return ask(download, stop_method, state->step);
+	if (state->take.enabled)
+		r = ask(download, webkit_disable_method, state->step);
+	return r != 0 ? r : ask(download, stop_method, state->step);
 }

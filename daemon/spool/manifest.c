@@ -365,9 +365,15 @@ bool manifest_is_of_another(const struct manifest *manifest, int64_t pid, int64_
 	       (manifest->pid != pid || manifest->target_start_wall_ms != start_wall_ms);
 }
 
+bool manifest_is_tracking(const struct manifest *manifest)
+{
+	return strcmp(manifest->kind, "tracking") == 0;
+}
+
 bool manifest_is_heap(const struct manifest *manifest)
 {
-	return strcmp(manifest->kind, "snapshot") == 0 || strcmp(manifest->kind, "timeline") == 0;
+	return strcmp(manifest->kind, "snapshot") == 0 || strcmp(manifest->kind, "timeline") == 0 ||
+	       manifest_is_tracking(manifest);
 }
 
 bool manifest_is_diagnostics(const struct manifest *manifest)

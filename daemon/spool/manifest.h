@@ -39,7 +39,7 @@ struct manifest_analysis {
 struct manifest {
 	char id[CAPTURE_ID_MAX]; /* 32 hex digits */
 	char name[SPOOL_NAME_MAX]; /* file name in ready/ */
-	char kind[24]; /* "snapshot", "diagnostics", "profile", "timeline" */
+	char kind[24]; /* "snapshot", "diagnostics", "profile", "timeline", "tracking" */
 	char format[16]; /* of a snapshot: how its name ends, "heapsnapshot", "jsc.json" */
 	char target[128], isolate[64], address[128];
 	char page[256]; /* address of the page it showed, without its query; "": none */
@@ -111,7 +111,10 @@ void manifest_set_name(struct manifest *manifest, bool with_id);
 /* Both processes are known, and they are two. pid 0 or less is not known. */
 bool manifest_is_of_another(const struct manifest *manifest, int64_t pid, int64_t start_wall_ms);
 
-/* A snapshot, or a timeline, which is one with more in it. */
+/* One of the two snapshots of a tracking. */
+bool manifest_is_tracking(const struct manifest *manifest);
+
+/* A snapshot, also of a tracking, or a timeline, which is one with more in it. */
 bool manifest_is_heap(const struct manifest *manifest);
 
 /* A few kilobytes that cost the target nothing, of which there may be many. */

@@ -193,6 +193,7 @@ int target_take_sample(struct target *target, const char *name, const struct sam
 	if (isolate == NULL)
 		return -ENOSPC;
 	isolate->last = *sample;
+	isolate->heap_seen_bytes = 0;
 	if (!sample_has(sample, SAMPLE_HEAP_USED))
 		return 0;
 	take_live(target, isolate);

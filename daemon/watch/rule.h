@@ -65,6 +65,7 @@ enum capture_kind {
 	CAPTURE_KIND_DIAGNOSTICS,
 	CAPTURE_KIND_SAMPLING,
 	CAPTURE_KIND_TIMELINE,
+	CAPTURE_KIND_TRACKING, /* two snapshots of JSC, with so long between */
 	CAPTURE_KIND_PROFILE, /* one that the runtime wrote by itself: nobody asks for it */
 	CAPTURE_KINDS,
 	/* Nothing is kept of it, but it stops the target and is judged as a capture. */

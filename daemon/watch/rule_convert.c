@@ -198,6 +198,7 @@ static void check_while(struct place *place, const struct rule_action *action, s
 {
 	bool samples = action->kind == CAPTURE_KIND_SAMPLING;
 	bool timeline = action->kind == CAPTURE_KIND_TIMELINE;
+	bool tracks = timeline || action->kind == CAPTURE_KIND_TRACKING;
 	struct err err = { 0 };
 	char path[64];
 
@@ -206,13 +207,14 @@ static void check_while(struct place *place, const struct rule_action *action, s
 		place_complain(place, path,
 			       "interval, stack_depth, objects and format go with capture: "
 			       "sampling");
-	if (!samples && !timeline && action->sampling.timed)
+	if (!samples && !tracks && action->sampling.timed)
 		place_complain(place, path,
-			       "duration goes with capture: sampling and capture: timeline");
+			       "duration goes with capture: sampling and capture: timeline, and "
+			       "capture: tracking");
 	if (!timeline && action->timeline.given)
 		place_complain(place, path, "stacks goes with capture: timeline");
 	snprintf(path, sizeof(path), "actions[%zu].duration", i);
-	if (timeline && timeline_check_duration(&action->sampling, &err) < 0)
+	if (tracks && timeline_check_duration(action->kind, &action->sampling, &err) < 0)
 		place_complain(place, path, "%s", err.text);
 }
 
@@ -248,7 +250,7 @@ static void check_action(struct place *place, const struct rule_action *actions,
 	check_while(place, action, i);
 	check_series(place, action, i);
 	if (action->kind != CAPTURE_KIND_SNAPSHOT && action->kind != CAPTURE_KIND_TIMELINE &&
-	    action->recipe.has_redact) {
+	    action->kind != CAPTURE_KIND_TRACKING && action->recipe.has_redact) {
 		snprintf(path, sizeof(path), "actions[%zu].redact", i);
 		place_complain(place, path,
 			       action->kind == CAPTURE_KIND_DIAGNOSTICS

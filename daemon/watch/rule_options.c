@@ -158,11 +158,9 @@ static const struct option_desc guard_options[] = {
 };
 
 static const char *const action_kinds[] = {
-	[CAPTURE_KIND_SNAPSHOT] = "snapshot",
-	[CAPTURE_KIND_DIAGNOSTICS] = "diagnostics",
-	[CAPTURE_KIND_SAMPLING] = "sampling",
-	[CAPTURE_KIND_TIMELINE] = "timeline",
-	NULL,
+	[CAPTURE_KIND_SNAPSHOT] = "snapshot", [CAPTURE_KIND_DIAGNOSTICS] = "diagnostics",
+	[CAPTURE_KIND_SAMPLING] = "sampling", [CAPTURE_KIND_TIMELINE] = "timeline",
+	[CAPTURE_KIND_TRACKING] = "tracking", NULL,
 };
 
 const struct option_desc rule_action_options[] = {
@@ -178,7 +176,9 @@ const struct option_desc rule_action_options[] = {
 			"now on, by call stack, which costs it a few per cent while it lasts, "
 			"`timeline` "
 			"a snapshot at the end of a while in which V8 notes when each object was "
-			"allocated, which makes it several times slower for as long.",
+			"allocated, which makes it several times slower for as long, "
+			"`tracking` two snapshots of JavaScriptCore (Bun, WebKit) with a while "
+			"between, in which what is new is told object by object.",
 	},
 	{
 		.name = "wait",

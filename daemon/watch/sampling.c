@@ -68,8 +68,8 @@ const struct option_desc sampling_options[] = {
 	  .min = NS_PER_S,
 	  .max = 3600 * NS_PER_S,
 	  .def = "60s",
-	  .help = "Of `sampling` and `timeline`: for how long. Of `timeline` 10s if not given, "
-		  "and at most 5m, as of `sampling` in Firefox." },
+	  .help = "Of `sampling`, `timeline` and `tracking`: for how long. Of the last two 10s if "
+		  "not given, and at most 5m, as of `sampling` in Firefox." },
 	{ .name = "interval",
 	  .type = OPTION_BYTES,
 	  .offset = AT(interval_bytes),

@@ -50,6 +50,7 @@ struct isolate {
 	char name[64]; /* "main", "worker:3" */
 	char page[ISOLATE_PAGE_MAX]; /* address of what it shows; "": it shows none */
 	struct sample last;
+	uint64_t heap_seen_bytes; /* in use, as a capture has measured since; 0: none has */
 	struct series series;
 	struct leak leak;
 	uint64_t profiled_bytes; /* allocated, as its continuous profiles estimate */

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "util/err.h"
+#include "watch/rule.h"
 #include "watch/sampling.h"
 
 #define DURATION_DEFAULT_NS (10 * NS_PER_S)
@@ -15,10 +16,14 @@ uint64_t timeline_duration_ns(const struct sampling_settings *sampling)
 	return sampling->timed ? sampling->duration_ns : DURATION_DEFAULT_NS;
 }
 
-int timeline_check_duration(const struct sampling_settings *sampling, struct err *err)
+int timeline_check_duration(int kind, const struct sampling_settings *sampling, struct err *err)
 {
 	if (timeline_duration_ns(sampling) <= TRACKING_MAX_NS)
 		return 0;
+	if (kind == CAPTURE_KIND_TRACKING)
+		return err_set(err, -EINVAL,
+			       "a tracking lasts at most 5m: the program keeps the list of its "
+			       "first snapshot meanwhile");
 	return err_set(err, -EINVAL,
 		       "a timeline lasts at most 5m: the program is several times "
 		       "slower meanwhile");

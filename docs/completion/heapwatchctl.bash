@@ -78,7 +78,7 @@ _heapwatchctl() {
 	list | gc) mapfile -t COMPREPLY < <(compgen -W "$(_heapwatchctl_field target)" -- "$cur") ;;
 	capture)
 		mapfile -t COMPREPLY < <(compgen -W \
-			"snapshot diagnostics sampling timeline $(_heapwatchctl_field target)" -- "$cur") ;;
+			"snapshot diagnostics sampling timeline tracking $(_heapwatchctl_field target)" -- "$cur") ;;
 	profile)
 		mapfile -t COMPREPLY < <(compgen -f -W 'top diff flame pprof' -- "$cur") ;;
 	info | export | verify | pin | unpin | rm)

@@ -21,6 +21,8 @@ CAPTURE = dict(PLAIN, guards={"headroom": 0}, gc_interval="1s")
 JSON = {"GET /json/version", "GET /json/list"}
 KINDS = {"snapshot": {"gc_before": True}, "sampling": {"duration": "1s"},
          "timeline": {"duration": "1s"}}
+JSC_KINDS = {"snapshot": {"gc_before": True}, "tracking": {"duration": "1s", "gc_before": True}}
+CAPTURES = {"tracking": 2}  # other kinds are one
 
 
 @pytest.fixture
@@ -37,10 +39,10 @@ def converse(watch):
         for kind in kinds:
             daemon.wait_up("app")
             answer = daemon.post("/api/v1/targets/app/captures", json.dumps(
-                {"kind": kind, "isolate": isolate_name, **KINDS[kind]}).encode(),
+                {"kind": kind, "isolate": isolate_name, **{**KINDS, **JSC_KINDS}[kind]}).encode(),
                 {"Content-Type": "application/json"})
             assert answer.status == 202, answer.text
-            daemon.wait_value("heapwatch_captures_total", 1, target="app", kind=kind)
+            daemon.wait_value("heapwatch_captures_total", CAPTURES.get(kind, 1), target="app", kind=kind)
         polls = daemon.value("heapwatch_polls_total", target="app")
         daemon.wait_value("heapwatch_polls_total", lambda n: n > polls + 1, target="app")
         assert daemon.process.stop() == 0
@@ -110,11 +112,11 @@ def test_chromium(nursery, tmp_path, site, converse):
 
 def test_bun(nursery, converse):
     program = Bun(nursery, "100")
-    between = converse(program.port, "main", ["snapshot"], path=PATH, poll={"gc_events": "always"})
+    between = converse(program.port, "main", JSC_KINDS, path=PATH, poll={"gc_events": "always"})
     messages = said.messages(between)
     assert methods(messages) == said.listed("Bun")
-    # Who it is, its memory; is there a way, make, read a slice, free.
-    assert len(expressions(messages)) == 6
+    # Who it is, its memory; is there a way, make, read a slice, free; its heap.
+    assert len(expressions(messages)) == 7
     assert between.requests() == {"GET /json/version", f"GET {PATH}"}
 
 
@@ -122,7 +124,7 @@ def test_bun(nursery, converse):
 def test_webkit(nursery, tmp_path, converse, kind):
     browser = webkit.Browser(nursery, tmp_path / "browser", webkit.WPE if kind == "wpe" else webkit.GTK)
     proxy = webkit.Proxy(browser.port) if kind == "safari" else None
-    between = converse(proxy.port if proxy else browser.port, "page:1", ["snapshot"],
+    between = converse(proxy.port if proxy else browser.port, "page:1", JSC_KINDS,
                        poll={"gc_events": "always"})
     messages = said.messages(between)
     assert methods(messages) == said.listed("WebKit") | {"Target.sendMessageToTarget"}

@@ -13,7 +13,7 @@ from lab.cdp import Client, Worker, is_sampling, used_bytes
 from lab.chromium import Chromium, isolate
 from lab.ctl import Ctl
 from lab.daemon import PLAIN, POLL
-from lab.deno import Deno
+from lab.deno import Deno, in_worker
 from lab.firefox import Firefox
 from lab.gc import force, forced
 from lab.node import OLD
@@ -243,6 +243,25 @@ def test_a_worker_thread_that_allocates(start_node, watch, major):
     first = top(profile)["functions"][0]
     assert first["function"] == "keepHere"
     assert first["self_bytes"] == pytest.approx(kept, rel=SUM_ERROR)
+
+
+def test_a_worker_of_deno_that_allocates(nursery, watch, tmp_path):
+    deno = Deno(nursery, tmp_path / "program", "100", "workers")
+    daemon = watch(app=deno.address, sections={"capture": PLAIN})
+    daemon.wait_up("app")
+    daemon.wait_isolate("app", "worker:1")
+    identity = ask(daemon, isolate="worker:1", duration="2s", interval="8KiB").json()["data"]["id"]
+    until(lambda: daemon.post(f"/api/v1/captures/{identity}/peek").status == 202,
+          lambda: f"it samples; log:\n{daemon.tail()}")
+    with Client(deno.port) as client:
+        assert in_worker(client, KEEP) == 16000
+    until(lambda: daemon.api(f"/captures/{identity}")["state"] == "succeeded",
+          lambda: f"a profile; log:\n{daemon.tail()}")
+    first = top(daemon.storage / "spool" / "ready" / daemon.api(f"/captures/{identity}")["name"])[
+        "functions"][0]
+    assert first["function"] == "keepHere"
+    # Its pointers have eight bytes.
+    assert first["self_bytes"] == pytest.approx(16000 * (128 * 8 + 48), rel=SUM_ERROR)
 
 
 def test_somebody_else_who_samples_is_left_alone(start_node, watch, major):

@@ -7,12 +7,13 @@ import json
 import pytest
 
 from lab import numbers, readers
-from lab.cdp import Client, is_tracking
+from lab.cdp import Client, is_tracking, used_bytes
 from lab.chromium import Chromium, isolate
 from lab.ctl import Ctl
 from lab.daemon import PLAIN
-from lab.deno import Deno
+from lab.deno import Deno, in_worker
 from lab.node import STEADY, allocates_at_least, allocation_speed
+from lab.relay import Relay
 from lab.wait import until
 from lab.workerd import Workerd
 
@@ -67,6 +68,63 @@ def read(path):
     return {"functions": set(names), "bytes": bytes_of, "samples": len(whole["samples"]) // 2,
             "strings": whole["strings"],
             "traced": "trace_node_id" in meta["node_fields"]}
+
+
+def living(path, name):
+    """Of what lives, by the function that allocated it: (objects of this name, bytes of all)."""
+    whole = json.loads(path.read_text())
+    meta, infos = whole["snapshot"]["meta"], whole["trace_function_infos"]
+    fields, strings = meta["trace_function_info_fields"], whole["strings"]
+    names = [strings[i] for i in infos[fields.index("name")::len(fields)]]
+    pending, function_of = [whole["trace_tree"]], {}
+    while pending:
+        level = pending.pop()
+        for at in range(0, len(level), 5):
+            function_of[level[at]] = names[level[at + 1]]
+            pending.append(level[at + 4])
+    width, nodes = len(meta["node_fields"]), whole["nodes"]
+    columns = [nodes[meta["node_fields"].index(field)::width]
+               for field in ("name", "self_size", "trace_node_id")]
+    found = {}
+    for title, size, trace in zip(*columns):
+        if trace:
+            count, total = found.get(function_of[trace], (0, 0))
+            found[function_of[trace]] = count + (strings[title] == name), total + size
+    return found
+
+
+# As programs/allocate.js, for whoever evaluates it.
+ALLOCATE = """globalThis.kept ??= [];
+function keepMany() { for (let i = 0; i < 3000; i++) kept.push(new Array(128).fill(i)); }
+function keepFew() { for (let i = 0; i < 1000; i++) kept.push(new Array(128).fill(i)); }
+function waste() { let n = 0;
+  for (let i = 0; i < 7500; i++) n += new Array(128).fill(i).length; return n; }
+keepMany(); keepFew(); waste(); kept.length"""
+KEPT_ARRAYS = 16000
+
+
+def check_sums(path, kept):
+    """Of ALLOCATE four times, which the collector counted as so many bytes: what was allocated by
+    each function, and what lives of it."""
+    found, lives = read(path), living(path, "Array")
+    assert first_of(found) == "waste"
+    rows = sorted(found["bytes"], key=found["bytes"].get, reverse=True)[:3]
+    assert rows == ["waste", "keepMany", "keepFew"]
+    assert sum(found["bytes"][name] for name in rows) == pytest.approx(kept * 46 / 16, rel=0.03)
+    assert found["bytes"]["waste"] == pytest.approx(kept * 30 / 16, rel=0.03)
+    # V8 forgets the stack of some that it moves.
+    assert 0.95 * KEPT_ARRAYS <= lives["keepMany"][0] + lives["keepFew"][0] <= KEPT_ARRAYS
+    assert lives["keepMany"][0] == pytest.approx(3 * lives["keepFew"][0], rel=0.2)
+    assert lives["keepMany"][1] + lives["keepFew"][1] == pytest.approx(kept, rel=0.07)
+    assert lives.get("waste", (0, 0))[0] == 0
+
+
+def allocate(client):
+    """How much more lives after it."""
+    before = used_bytes(client)
+    for _ in range(4):
+        client.evaluate(ALLOCATE)
+    return used_bytes(client) - before
 
 
 def first_of(found):
@@ -278,6 +336,84 @@ def test_pages_of_chromium(nursery, watch, tmp_path, site):
     assert first_of(found) == "keepPage"
     assert found["bytes"]["keepPage"] >= 20 * 500 * 128 * 4 and entry["timeline"]
     check_readers(path, tmp_path)
+
+
+def test_sums_of_a_page(nursery, watch, tmp_path, site):
+    browser = Chromium(nursery, tmp_path / "profile", site.url + "page.html")
+    daemon = watch(app=browser.address, sections={"capture": NO_GUARDS})
+    page = isolate(browser.page)
+    wait_known(daemon, page)
+    with browser.client() as client:
+        begin(daemon, isolate=page, duration="8s", stacks=True)
+        until(lambda: is_tracking(client), lambda: f"it tracks; log:\n{daemon.tail()}")
+        kept = allocate(client)
+        path, _ = wait_file(daemon)
+    check_sums(path, kept)
+
+
+def test_sums_of_deno(nursery, watch, tmp_path):
+    deno = Deno(nursery, tmp_path / "program", "1000")
+    daemon = watch(app=deno.address, sections={"capture": NO_GUARDS})
+    wait_known(daemon)
+    with Client(deno.port) as client:
+        begin(daemon, duration="8s", stacks=True)
+        until(lambda: is_tracking(client), lambda: f"it tracks; log:\n{daemon.tail()}")
+        kept = allocate(client)
+        path, _ = wait_file(daemon)
+    check_sums(path, kept)
+
+
+def keep_until_whole(daemon, keep):
+    """Where nobody else can look whether it tracks: keep() keeps a thousand arrays of 128, again and
+    again. The timeline, and how many times that was."""
+    times = 0
+
+    def finished():
+        nonlocal times
+        if times < 60:
+            keep()
+            times += 1
+        return files(daemon)
+    until(finished, lambda: f"a timeline; log:\n{daemon.tail()}", 60)
+    return wait_file(daemon)[0], times
+
+
+def check_kept(path, times, pointer):
+    """`kept` itself has grown, each time into another list; V8 forgets the stack of some it
+    moves, of a list or of its elements."""
+    arrays, lives = living(path, "Array")["keepMany"]
+    assert 1000 <= arrays <= times * 1000
+    assert lives == pytest.approx(arrays * (128 * pointer + 16 + 4 * pointer), rel=0.1)
+    assert lives <= read(path)["bytes"]["keepMany"] == pytest.approx(lives, rel=0.15)
+
+
+def test_sums_of_a_worker_of_deno(nursery, watch, tmp_path):
+    deno = Deno(nursery, tmp_path / "program", "1000", "workers")
+    between = Relay(deno.port)
+    daemon = watch(app=between.address, sections={"capture": NO_GUARDS})
+    wait_known(daemon, "worker:1")
+    keep = ("globalThis.kept ??= []; globalThis.keepMany ??= function keepMany() {"
+            " for (let i = 0; i < 1000; i++) kept.push(new Array(128).fill(i)); };"
+            " keepMany(); kept.length")
+    begin(daemon, isolate="worker:1", duration="3s", stacks=True)
+    # With another client there Deno gives us no worker.
+    until(lambda: any(b"startTrackingHeapObjects" in m for m in between.messages()),
+          lambda: f"it to be asked; log:\n{daemon.tail()}")
+    with Client(deno.port) as client:
+        path, times = keep_until_whole(daemon, lambda: in_worker(client, keep))
+    check_kept(path, times, 8)
+    between.close()
+
+
+def test_sums_of_workerd(nursery, watch, tmp_path):
+    """Its pointers have four bytes."""
+    workerd = Workerd(nursery, tmp_path / "program")
+    daemon = watch(app=workerd.address, sections={"capture": NO_GUARDS})
+    daemon.wait_up("app")
+    until(lambda: daemon.values("heapwatch_heap_used_bytes", target="app"), "an isolate")
+    begin(daemon, isolate=workerd.isolate, duration="3s", stacks=True)
+    path, times = keep_until_whole(daemon, lambda: workerd.visit("keep=1000"))
+    check_kept(path, times, 4)
 
 
 def test_deno(nursery, watch, tmp_path):

@@ -13,19 +13,23 @@ from lab.gc import EVENTS
 from lab.wait import until
 
 UNKNOWN = ("kind: '{}' is not a known kind: expected \"snapshot\", \"diagnostics\", "
-           "\"sampling\" or \"timeline\"")
+           "\"sampling\", \"timeline\" or \"tracking\"")
 NO_NAMES = "the names of properties in its snapshots cannot be replaced; redact: strings can be had"
 JSC = {"kind=sampling": "JavaScriptCore has no sampling heap profiler",
-       "kind=timeline": "JavaScriptCore keeps no times and no stacks of allocations; a series of "
-                        "two snapshots tells what is new"}
+       "kind=timeline": "JavaScriptCore keeps no times and no stacks of allocations; ask for "
+                        "tracking, which tells what is new"}
+V8 = {"kind=tracking": "V8 notes by itself when each object was allocated; ask for timeline, or for "
+                       "sampling"}
 
 # What each cannot give; all else of WISHES it can, or is no kind of ours.
 CANNOT = {
-    "node": {}, "deno": {}, "workerd": {}, "chromium": {},
+    "node": V8, "deno": V8, "workerd": V8, "chromium": V8,
     "bun": {**JSC, "isolate=worker:1": "its inspector does not reach them"},
     "webkit": {**JSC, "isolate=worker:1": "its workers tell no memory", "redact=all": NO_NAMES},
     "safari": {**JSC, "isolate=worker:1": "its workers tell no memory", "redact=all": NO_NAMES},
     "firefox": {"isolate=worker:1": "it tells nothing of their heaps", "redact=all": NO_NAMES,
+                "kind=tracking": "its snapshots tell addresses, which others take over; ask for "
+                                 "sampling, which is its log of allocations",
                 "kind=timeline": "its snapshots keep no times of allocations; its log of them can "
                                  "be had as sampling"},
 }
@@ -81,6 +85,7 @@ def test_every_wish_is_answered(runtime, address, watch):
     assert labels["runtime"] == runtime
     assert bool(labels["runtime_version"]) == (runtime not in WITHOUT_VERSION)
     for query, wish in (("kind=sampling", "sampling"), ("kind=timeline", "timeline"),
+                        ("kind=tracking", "tracking"),
                         ("redact=all", "redact: all"), ("isolate=worker:1", "worker:1")):
         why = CANNOT[runtime].get(query)
         answer = ask(daemon, query + "&dry_run=true")
@@ -95,6 +100,7 @@ def test_every_wish_is_answered(runtime, address, watch):
     refused = [r for r in daemon.api("/captures")["refused"] if r["reason"] == "unsupported"]
     wanted = {says(labels, wish, CANNOT[runtime][query]) for query, wish in
               (("kind=sampling", "sampling"), ("kind=timeline", "timeline"),
+               ("kind=tracking", "tracking"),
                ("redact=all", "redact: all"), ("isolate=worker:1", "worker:1"))
               if query in CANNOT[runtime]}
     assert {r["text"] for r in refused} == wanted
@@ -168,4 +174,4 @@ def test_a_rule_with_a_kind_that_is_none_is_refused(start_daemon, tmp_path):
          "actions": [{"capture": "heap"}]}]}]}))
     daemon = start_daemon({"rule_files": [str(rules)]}, wait=False)
     assert daemon.process.wait_exit() == 1
-    assert re.search(r"heap.*snapshot.*diagnostics.*sampling.*timeline", daemon.tail())
+    assert re.search(r"heap.*snapshot.*diagnostics.*sampling.*timeline.*tracking", daemon.tail())

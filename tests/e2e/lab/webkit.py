@@ -123,6 +123,7 @@ class Page:
         self._client = client
         self._target = client.wait_event("Target.targetCreated")["targetInfo"]["targetId"]
         self._id = 0
+        self.events = []
 
     def call(self, method, **params):
         self._id += 1
@@ -134,6 +135,7 @@ class Page:
             if message.get("id") == self._id:
                 assert "error" not in message, message
                 return message["result"]
+            self.events.append(message)
 
 
 class Proxy(listener.Listener):

@@ -513,6 +513,54 @@ Test(guard, isolate)
 	cr_expect_eq(captures_request(&scene.captures, &request, NULL, &err), 0);
 }
 
+/* Between the halves of a tracking nobody polls: what was measured counts, until somebody does. */
+Test(guard, of_a_second_half)
+{
+	const struct rule_guards most = {
+		.safety = { .max_heap_bytes = 2000, .has_max_heap = true, .has_headroom = true }
+	};
+	struct capture second = { .kind = CAPTURE_KIND_TRACKING,
+				  .has_guards = true,
+				  .guards = most };
+	struct isolate *isolate = target_find_isolate(shop, "main");
+	struct sample sample = isolate->last;
+	struct err err = { 0 };
+
+	str_copy(second.manifest.isolate, sizeof(second.manifest.isolate), "main");
+	shop->state = TARGET_CAPTURING;
+	isolate->heap_seen_bytes = 2000;
+	cr_expect_eq(guard_judge_half(&scene.captures, shop, &second, &err), REFUSAL_NONE, "%s",
+		     err.text);
+	isolate->heap_seen_bytes = 3000;
+	cr_expect_eq(guard_judge_half(&scene.captures, shop, &second, &err), REFUSAL_MAX_HEAP);
+	cr_expect_str_eq(err.text, "max_heap: the heap uses 2.9 KiB, at most 1.9 KiB");
+	second.force = true;
+	cr_expect_eq(guard_judge_half(&scene.captures, shop, &second, &err), REFUSAL_NONE);
+	cr_expect_eq(guard_judge_half(&scene.captures, NULL, &second, &err), REFUSAL_TARGET);
+	sample_set(&sample, SAMPLE_HEAP_USED, 1500);
+	cr_assert_eq(target_take_sample(shop, "main", &sample), 0);
+	cr_expect_eq(guard_heap_used_bytes(shop, "main"), 1500);
+}
+
+/* No force helps where the program would die of it. */
+Test(guard, of_a_tracking_of_what_is_too_large)
+{
+	struct runtime other = *shop->session.runtime;
+	struct capture second = { .kind = CAPTURE_KIND_TRACKING, .force = true };
+	struct isolate *isolate = target_find_isolate(shop, "main");
+	struct err err = { 0 };
+
+	str_copy(second.manifest.isolate, sizeof(second.manifest.isolate), "main");
+	other.tracking_max = 1000;
+	other.tracking_max_why = "it dies";
+	shop->session.runtime = &other;
+	isolate->heap_seen_bytes = 1001;
+	cr_expect_eq(guard_judge_half(&scene.captures, shop, &second, &err), REFUSAL_MAX_HEAP);
+	cr_expect_not_null(strstr(err.text, "can capture at most 1000 B: it dies"), "%s", err.text);
+	second.kind = CAPTURE_KIND_SNAPSHOT;
+	cr_expect_eq(guard_judge_half(&scene.captures, shop, &second, &err), REFUSAL_NONE);
+}
+
 /* What can never be: told before what may pass, with or without force, and without a version where
  * there is none. */
 Test(guard, what_the_runtime_cannot)

@@ -517,6 +517,7 @@ Test(session, the_other_inspector_of_bun_is_not_mistaken_for_it)
 static struct download_request request;
 static struct download_stats stats;
 static struct download download;
+static enum download_task task; /* of the next one */
 static struct err err;
 static struct buf bytes;
 
@@ -538,6 +539,7 @@ static char scan_buffer[256];
 static void begin(int word, bool collect)
 {
 	request = (struct download_request){ .runtime = runtime_of_word(word),
+					     .task = task,
 					     .collect_garbage = collect,
 					     .sink = sink,
 					     .cancel_fd = -1 };
@@ -733,6 +735,146 @@ Test(capture, of_a_page_fails)
 	cr_assert_eq(hears("{\"error\":{\"code\":-32000,\"message\":\"Missing target\"},\"id\":1}"),
 		     DOWNLOAD_E_REFUSED);
 	cr_assert_not_null(strstr(err.text, "Missing target"), "%s", err.text);
+	end();
+}
+
+/* It is asked what the heap has, and given up then. */
+Test(capture, of_a_page_that_is_left_is_not_taken_any_more)
+{
+	begin(WEBKIT, false);
+	cr_assert_eq(hears(created), 0);
+	download.leaving = true;
+	cr_assert_eq(request.runtime->dialect->snapshot_finish(&download), 0);
+	cr_assert_eq(hears_page("page-8", UPDATE), 0);
+	cr_assert_eq(times_sent("Heap."), 0);
+	cr_assert_eq(hears_reply("Memory.stopTracking", "{}"), 0);
+	cr_assert(download.done);
+	end();
+}
+
+/* ---- trackings ---- */
+
+#define SNAPSHOT_EVENT(method, text)                                                               \
+	"{\"method\":\"" method "\",\"params\":{\"timestamp\":1.5,\"snapshotData\":\"" text "\"}}"
+
+static uint64_t judged_bytes;
+static int verdict;
+
+static int on_judge(void *owner, uint64_t heap_bytes, struct err *why)
+{
+	(void)owner;
+	judged_bytes = heap_bytes;
+	return verdict == 0 ? 0 : err_set(why, verdict, "no");
+}
+
+static void begin_tracking(int word)
+{
+	task = DOWNLOAD_TAKE_TRACKING;
+	begin(word, false);
+	task = DOWNLOAD_TAKE_SNAPSHOT;
+	request.judge = on_judge;
+	judged_bytes = 0;
+	verdict = 0;
+}
+
+static void answer_first_of_bun(void)
+{
+	cr_assert_eq(hears_value(id_of("heapUsed"), "5000"), 0);
+	cr_assert_eq(times_sent("Heap.enable"), 1);
+	cr_assert_eq(hears(SNAPSHOT_EVENT("Heap.trackingStart", "{\\\"n\\\":1}")), 0);
+	cr_assert_not(download.done, "the answer comes behind it");
+	cr_assert_eq(hears_value(id_of("Heap.startTracking"), "0"), 0);
+	cr_assert(download.done);
+	cr_assert_eq(judged_bytes, 0, "the first was judged before");
+}
+
+static int wake(void)
+{
+	download.done = false;
+	return request.runtime->dialect->snapshot_woken(&download);
+}
+
+Test(capture, of_bun_tracked)
+{
+	begin_tracking(BUN);
+	cr_assert_eq(hears("{\"result\":{\"snapshotData\":\"{}\"},\"id\":7}"), 0,
+		     "another client's");
+	answer_first_of_bun();
+	cr_assert_str_eq(buf_text(&bytes), "{\"n\":1}");
+	cr_assert_eq(wake(), 0);
+	cr_assert_eq(hears(SNAPSHOT_EVENT("Heap.trackingComplete", "{}")), 0, "nobody has asked");
+	cr_assert_eq(hears_value(id_of("heapUsed"), "6000"), 0);
+	cr_assert_eq(judged_bytes, 6000);
+	cr_assert_eq(times_sent("Heap.enable"), 1);
+	cr_assert_eq(hears(SNAPSHOT_EVENT("Heap.trackingComplete", "[2}")), 0);
+	cr_assert_eq(hears_value(id_of("Heap.stopTracking"), "0"), 0);
+	cr_assert(download.done);
+	cr_assert_str_eq(buf_text(&bytes), "{\"n\":1}[2}");
+	cr_assert_eq(request.runtime->dialect->snapshot_finish(&download), 0);
+	download.leaving = true;
+	cr_assert_eq(hears_value(id_of("Heap.disable"), "0"), 0);
+	cr_assert(download.done);
+	end();
+}
+
+Test(capture, of_bun_tracked_over_the_limit)
+{
+	begin_tracking(BUN);
+	cr_assert_eq(hears_value(id_of("heapUsed"), "104857601"), DOWNLOAD_E_REFUSED);
+	cr_assert_not_null(strstr(err.text, "at most 100 MiB"), "%s", err.text);
+	cr_assert_eq(times_sent("Heap."), 0);
+	download.done = true;
+	cr_assert_eq(request.runtime->dialect->snapshot_finish(&download), 0);
+	cr_assert(download.done, "there is nothing to end");
+	end();
+	begin_tracking(BUN);
+	cr_assert_eq(hears_value(id_of("heapUsed"), "null"), DOWNLOAD_E_REFUSED);
+	end();
+}
+
+Test(capture, of_bun_tracked_and_left_without_the_second)
+{
+	begin_tracking(BUN);
+	answer_first_of_bun();
+	cr_assert_eq(wake(), 0);
+	verdict = DOWNLOAD_E_REFUSED;
+	cr_assert_eq(hears_value(id_of("heapUsed"), "6000"), DOWNLOAD_E_REFUSED);
+	cr_assert_eq(times_sent("Heap.stopTracking"), 0);
+	cr_assert_eq(request.runtime->dialect->snapshot_finish(&download), 0);
+	cr_assert_eq(times_sent("Heap.disable"), 1);
+	end();
+}
+
+/* JSC tells nothing of a tracking that was on already, or is off. */
+Test(capture, of_bun_tracked_by_another)
+{
+	begin_tracking(BUN);
+	cr_assert_eq(hears_value(id_of("heapUsed"), "5000"), 0);
+	cr_assert_eq(hears_value(id_of("Heap.startTracking"), "0"), -EPROTO);
+	cr_assert_not_null(strstr(err.text, "another client"), "%s", err.text);
+	end();
+}
+
+Test(capture, of_a_page_tracked)
+{
+	begin_tracking(WEBKIT);
+	cr_assert_eq(hears(created), 0);
+	cr_assert_eq(hears_page("page-8", UPDATE), 0);
+	cr_assert_eq(times_sent("Heap.enable"), 1);
+	cr_assert_eq(hears_reply("Heap.enable", "{}"), 0);
+	cr_assert_eq(hears_page("page-8", SNAPSHOT_EVENT("Heap.trackingStart", "{1}")), 0);
+	cr_assert_eq(hears_reply("Heap.startTracking", "{}"), 0);
+	cr_assert(download.done);
+	cr_assert_eq(wake(), 0);
+	cr_assert_eq(hears_page("page-8", UPDATE), 0);
+	cr_assert_eq(judged_bytes, 5000);
+	cr_assert_eq(hears_page("page-9", SNAPSHOT_EVENT("Heap.trackingComplete", "no")), 0);
+	cr_assert_eq(hears_page("page-8", SNAPSHOT_EVENT("Heap.trackingComplete", "{2}")), 0);
+	cr_assert_eq(hears_reply("Heap.stopTracking", "{}"), 0);
+	cr_assert(download.done);
+	cr_assert_str_eq(buf_text(&bytes), "{1}{2}");
+	cr_assert_eq(request.runtime->dialect->snapshot_finish(&download), 0);
+	cr_assert_eq(times_sent("Heap.disable"), 1);
 	end();
 }
 

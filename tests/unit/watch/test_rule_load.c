@@ -472,7 +472,7 @@ Test(rule_load, bad_actions_and_guards)
 	static const struct bad cases[] = {
 		{ RULE WHEN "    actions: [{capture: snapshots}]\n",
 		  "r.yaml:6:25: " AT ".actions[0].capture: 'snapshots' is not one of snapshot, "
-		  "diagnostics, sampling, timeline (did you mean 'snapshot'?)\n" },
+		  "diagnostics, sampling, timeline, tracking (did you mean 'snapshot'?)\n" },
 		{ RULE WHEN "    actions: [{}]\n",
 		  "r.yaml:6:15: " AT ".actions[0]: give either capture or gc: true\n" },
 		{ RULE WHEN "    actions: {capture: snapshot}\n",

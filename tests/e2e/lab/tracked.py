@@ -1,0 +1,87 @@
+"""Programs of JavaScriptCore whose heap is tracked: each keeps objects of class Parcel, and swells,
+when it is told to."""
+
+import signal
+
+from . import webkit
+from .bun import Bun
+from .relay import Relay
+
+COUNT = 12345
+SWELL_MIB = 120  # over each limit
+
+DEFINE = """globalThis.parcels = []; globalThis.buffers = [];
+globalThis.Parcel = class Parcel { constructor(i) { this.i = i; this.next = null; } }; 1"""
+GROW = f"for (let i = 0; i < {COUNT}; i++) parcels.push(new Parcel(i)); parcels.length"
+SWELL = f"buffers.push(new Uint8Array({SWELL_MIB} << 20).fill(1)); 1"
+
+
+class OnBun:
+    isolate = "main"
+
+    def __init__(self, nursery, home):
+        self.bun = Bun(nursery, str(COUNT), str(SWELL_MIB), program="parcels")
+        self.process, self.address, self.port = self.bun.process, self.bun.address, self.bun.port
+
+    def grow(self):
+        self.bun.grow()
+
+    def swell(self):
+        mark = self.process.mark()
+        self.process.signal(signal.SIGHUP)
+        self.process.wait_line("^swollen", since=mark)
+
+    def through(self, relay):
+        return self.address.replace(str(self.port), str(relay.port))
+
+    def ask(self, method):
+        """What another client is told until the answer to this has come, by method."""
+        with self.bun.client() as client:
+            client.call(method)
+            return [event["method"] for event in client.events]
+
+
+class OnPage:
+    isolate = "page:1"
+
+    def __init__(self, nursery, home, path=webkit.GTK):
+        self.browser = webkit.Browser(nursery, home / "browser", path)
+        self.process, self.address = self.browser.process, self.browser.address
+        self.port = self.browser.port
+        assert self.browser.site.run(DEFINE) == "1"
+
+    def grow(self):
+        assert int(self.browser.site.run(GROW)) % COUNT == 0
+
+    def swell(self):
+        assert self.browser.site.run(SWELL) == "1"
+
+    def through(self, relay):
+        return relay.address
+
+    def ask(self, method):
+        with self.browser.client() as client:
+            page = webkit.Page(client)
+            page.call(method)
+            return [event["method"] for event in page.events]
+
+
+class OnDevice(OnPage):
+    """As Safari is reached."""
+
+    def __init__(self, nursery, home):
+        super().__init__(nursery, home)
+        self.proxy = webkit.Proxy(self.port)
+        self.address = self.proxy.address
+        self.port = self.proxy.port
+
+
+def on_wpe(nursery, home):
+    return OnPage(nursery, home, webkit.WPE)
+
+
+EACH = {"bun": OnBun, "gtk": OnPage, "wpe": on_wpe, "safari": OnDevice}
+
+
+def relay(program):
+    return Relay(program.port)
