@@ -292,7 +292,7 @@ static bool may_share_group(const struct target *a, const struct target *b)
 {
 	return a->process.fullest_cgroup.has_limit && b->process.fullest_cgroup.has_limit &&
 	       a->process.fullest_cgroup.limit_bytes == b->process.fullest_cgroup.limit_bytes &&
-	       address_same_host(&a->spec.address, &b->spec.address);
+	       target_same_host(a, b);
 }
 
 bool safety_fits_beside(const struct captures *captures, const struct target *target,
