@@ -486,6 +486,8 @@ static void crashed(struct channel *channel, const struct tree *params)
 	if (page == NULL)
 		return;
 	page->crashed = true;
+	if (page->visit.state != VISIT_NONE)
+		(void)cdp_visit_leave(channel, page, true);
 	memset(page->ids, 0, sizeof(page->ids));
 	untell(channel, page);
 	finish_if_complete(channel);

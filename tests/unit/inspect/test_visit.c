@@ -216,6 +216,19 @@ Test(visit, who_does_not_answer_is_left_when_the_poll_is_over)
 	cr_expect_eq(seen.samples, 1);
 }
 
+Test(visit, one_that_crashes_ends_the_poll)
+{
+	ready_with(false);
+	visited("S1");
+	leaves("S1");
+	cr_assert_eq(session_poll(&session), 0);
+	says("{\"method\":\"Target.targetCrashed\",\"params\":{\"targetId\":\"WWWWWWWW1\"}}");
+	cr_expect_eq(session.state, SESSION_IDLE);
+	cr_expect_eq(seen.gone, 1);
+	attaches("S2");
+	cr_expect_eq(times_sent("Target.detachFromTarget"), 2, "nobody wants anything there");
+}
+
 /* The browser itself is slow. */
 Test(visit, a_browser_that_does_not_answer_is_waited_for)
 {
