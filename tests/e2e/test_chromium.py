@@ -134,6 +134,27 @@ def test_a_service_worker_is_polled_on_and_collected(watch, browser):
         until(lambda: points() >= before + 3, "the series goes on")
 
 
+def test_the_ids_that_somebody_has_of_a_service_worker_stay(watch, browser):
+    """With V8 whoever leaves takes them from all: where somebody is there already we stay."""
+    with browser.client() as client:
+        evaluate(client, REGISTER)
+        until(lambda: browser.targets("service_worker"), "the service worker")
+        with browser.client(browser.targets("service_worker")[0]["id"]) as person:
+            thing = person.call("Runtime.evaluate", expression="serviceThings[0]")["result"]["objectId"]
+
+            def number():
+                return person.call("HeapProfiler.getHeapObjectId", objectId=thing)["heapSnapshotObjectId"]
+            person.call("HeapProfiler.takeHeapSnapshot")
+            known = number()
+            assert known != "0"
+            daemon = watch(app=browser.address)
+            daemon.wait_up("app")
+            name = wait_service_worker(daemon)
+            wait_polls(daemon, 3)
+            assert name in isolates(daemon)
+            assert number() == known
+
+
 def shown(daemon, name):
     return next((isolate.get("page") for isolate in daemon.target("app")["isolates"]
                  if isolate["name"] == name), None)
