@@ -332,6 +332,13 @@ static void on_alerts_changed(void *owner)
 	notify_changed(&daemon->notify);
 }
 
+static void on_ended_told(void *owner)
+{
+	struct daemon *daemon = owner;
+
+	alert_file_touch_later(&daemon->alert_file);
+}
+
 static void on_alerts_saved(void *owner)
 {
 	struct daemon *daemon = owner;
@@ -650,6 +657,7 @@ static int start_watch(struct daemon *daemon, const struct settings *settings)
 	daemon->alerts.write_ended = write_ended;
 	daemon->alerts.read_ended = read_ended;
 	daemon->alerts.on_changed = on_alerts_changed;
+	daemon->alerts.on_ended_told = on_ended_told;
 	daemon->alerts.on_rearmed = on_rearmed;
 	daemon->alerts.owner = daemon;
 	if (r == 0)

@@ -220,8 +220,7 @@ static bool same_host(const struct captures *captures, const struct capture *a,
 	const struct target *one = targets_find(captures->targets, a->target_id);
 	const struct target *two = targets_find(captures->targets, b->target_id);
 
-	return one != NULL && two != NULL &&
-	       address_same_host(&one->spec.address, &two->spec.address);
+	return one != NULL && two != NULL && target_same_host(one, two);
 }
 
 static bool fits_beside_others(const struct captures *captures, const struct capture *capture)

@@ -478,6 +478,7 @@ int captures_init(struct captures *captures, struct loop *loop, struct targets *
 	link_init(&captures->collections);
 	link_init(&captures->continuous);
 	link_init(&captures->kept);
+	map_init(&captures->kept_by_stamp);
 	link_init(&captures->tracked);
 	account_init(captures);
 	r = loop_wake_init(&captures->wake, loop, on_wake, captures);
@@ -541,6 +542,7 @@ void captures_fini(struct captures *captures)
 	continuous_forget_all(captures);
 	guard_forget_all(captures);
 	kept_forget_all(captures);
+	map_fini(&captures->kept_by_stamp);
 	account_fini(captures);
 	captures->loop = NULL;
 }

@@ -21,6 +21,7 @@
 #include "pipeline/pipeline.h"
 #include "spool/spool.h"
 #include "util/list.h"
+#include "util/map.h"
 #include "util/metric.h"
 #include "watch/rule.h"
 
@@ -158,6 +159,7 @@ struct captures {
 	struct link tracked; /* of capture/tracking.c: where V8 tracks objects for a series */
 	struct link continuous; /* of capture/continuous.c: targets that are profiled */
 	struct link kept; /* of capture/kept.c: files that were adopted and stay; oldest first */
+	struct map kept_by_stamp;
 	uint32_t counters_n, history_n, unarmed_n, kept_n;
 	struct state_file *state; /* owned; NULL: nothing survives a restart */
 	bool unsaved; /* the state has changed since it was last handed to a thread */

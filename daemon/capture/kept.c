@@ -8,6 +8,8 @@
 #include "capture/kept.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,8 +19,12 @@
 #include "util/list.h"
 #include "util/log.h"
 
+/* Four numbers of at most 16 digits. */
+enum { KEY_MAX = 4 * 17 };
+
 struct kept {
 	struct link link;
+	char key[KEY_MAX]; /* of the stamp, for the map */
 	struct kept_directory directory;
 	struct adopt_stamp stamp;
 	bool seen; /* since its directory was last about to be listed */
@@ -26,9 +32,16 @@ struct kept {
 
 static void drop(struct captures *captures, struct kept *kept)
 {
+	map_remove(&captures->kept_by_stamp, kept->key);
 	link_remove(&kept->link);
 	captures->kept_n--;
 	free(kept);
+}
+
+static void write_key(const struct adopt_stamp *stamp, char dst[KEY_MAX])
+{
+	snprintf(dst, KEY_MAX, "%" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64, stamp->dev,
+		 stamp->ino, (uint64_t)stamp->size, (uint64_t)stamp->mtime_ns);
 }
 
 static int add(struct captures *captures, const struct kept *values)
@@ -41,6 +54,11 @@ static int add(struct captures *captures, const struct kept *values)
 	if (kept == NULL)
 		return -ENOMEM;
 	*kept = *values;
+	write_key(&kept->stamp, kept->key);
+	if (map_put(&captures->kept_by_stamp, kept->key, kept) < 0) {
+		free(kept);
+		return -ENOMEM;
+	}
 	link_init(&kept->link);
 	list_append(&captures->kept, &kept->link);
 	captures->kept_n++;
@@ -54,13 +72,10 @@ static bool same_directory(const struct kept_directory *a, const struct kept_dir
 
 static struct kept *find(const struct captures *captures, const struct adopt_stamp *stamp)
 {
-	list_each (link, &captures->kept) {
-		struct kept *kept = container_of(link, struct kept, link);
+	char key[KEY_MAX];
 
-		if (adopt_same(&kept->stamp, stamp))
-			return kept;
-	}
-	return NULL;
+	write_key(stamp, key);
+	return map_get(&captures->kept_by_stamp, key);
 }
 
 void kept_note(struct captures *captures, const struct kept_directory *directory,

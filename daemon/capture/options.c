@@ -33,7 +33,8 @@ const struct option_desc capture_options[] = {
 	  .max = 64,
 	  .def = "2",
 	  .help = "Snapshots at once of targets with one host address: each takes several times "
-		  "the heap in memory there. Unix sockets are of the host of 127.0.0.1 and ::1." },
+		  "the heap in memory there. 127.0.0.1, ::1, unix sockets and the addresses of "
+		  "this host's own interfaces are one host." },
 	{ .name = "queue",
 	  .type = OPTION_UINT,
 	  .offset = AT(queue_max),

@@ -120,14 +120,18 @@ static enum capture_refusal judge_quiet(const struct safety_guards *guards, stru
 					     minute / 60, minute % 60, day_span_format(text, span));
 }
 
-/* The kernel's word first, then the clock that nobody sets. False: not known. */
+/*
+ * The kernel's word first, then the clock that nobody sets. A program that was started by exec() in
+ * a process which is older is as old as it says itself. False: not known.
+ */
 static bool uptime_of(const struct subject *subject, uint64_t *ret_ns)
 {
 	const struct identity *identity = &subject->target->identity;
 	int64_t now_ms = clock_wall_ms(), from_ms = identity->start_wall_ms;
+	uint64_t process_ns = subject->seen ? procfs_age_ns(&subject->process) : UINT64_MAX;
 
-	if (subject->seen) {
-		*ret_ns = procfs_age_ns(&subject->process);
+	if (subject->seen && identity->start_mono_ms == 0) {
+		*ret_ns = process_ns;
 		return true;
 	}
 	if (identity->start_mono_ms != 0) {
@@ -136,6 +140,8 @@ static bool uptime_of(const struct subject *subject, uint64_t *ret_ns)
 	}
 	/* A start ahead of the clock is one of just now. */
 	*ret_ns = now_ms > from_ms ? (uint64_t)(now_ms - from_ms) * NS_PER_MS : 0;
+	if (*ret_ns > process_ns)
+		*ret_ns = process_ns;
 	return from_ms != 0;
 }
 
@@ -292,7 +298,7 @@ static bool may_share_group(const struct target *a, const struct target *b)
 {
 	return a->process.fullest_cgroup.has_limit && b->process.fullest_cgroup.has_limit &&
 	       a->process.fullest_cgroup.limit_bytes == b->process.fullest_cgroup.limit_bytes &&
-	       address_same_host(&a->spec.address, &b->spec.address);
+	       target_same_host(a, b);
 }
 
 bool safety_fits_beside(const struct captures *captures, const struct target *target,

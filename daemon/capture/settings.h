@@ -18,7 +18,7 @@ struct adopt_settings {
 
 struct capture_settings {
 	uint64_t threads; /* captures at once */
-	uint64_t per_host; /* of targets with one address of a host */
+	uint64_t per_host; /* of targets on one host */
 	uint64_t queue_max; /* captures waiting */
 	uint64_t start_timeout_ns; /* not begun for so long: its event loop is blocked, give up */
 	uint64_t idle_timeout_ns; /* no byte from the target for so long: give up */

@@ -10,6 +10,15 @@
 #include "util/clock.h"
 #include "util/str.h"
 
+/* Returns dst. */
+static const char *format_told(char dst[STR_UNIT_MAX], bool told, uint64_t bytes)
+{
+	if (!told)
+		return "unknown";
+	str_format_bytes(dst, bytes);
+	return dst;
+}
+
 static void print_text(struct buf *buf, const char *target, const struct gc_result *result)
 {
 	char before[STR_UNIT_MAX], after[STR_UNIT_MAX], freed[STR_UNIT_MAX];
@@ -18,9 +27,10 @@ static void print_text(struct buf *buf, const char *target, const struct gc_resu
 	buf_puts(buf, " ");
 	show_text(buf, result->isolate);
 	buf_printf(buf, ": %s before, %s after, %s freed, in %.0f ms\n",
-		   str_format_bytes(before, result->before_bytes),
-		   str_format_bytes(after, result->after_bytes),
-		   str_format_bytes(freed, result->freed_bytes), result->seconds * 1000);
+		   format_told(before, result->has_before, result->before_bytes),
+		   format_told(after, result->has_after, result->after_bytes),
+		   format_told(freed, result->has_before && result->has_after, result->freed_bytes),
+		   result->seconds * 1000);
 }
 
 static void print_json(struct buf *buf, const char *target, const struct gc_result *result,
@@ -34,9 +44,12 @@ static void print_json(struct buf *buf, const char *target, const struct gc_resu
 	json_write_object(&w);
 	json_member_string(&w, "target", target);
 	json_member_string(&w, "isolate", result->isolate);
-	json_member_uint(&w, "heap_before_bytes", result->before_bytes);
-	json_member_uint(&w, "heap_after_bytes", result->after_bytes);
-	json_member_uint(&w, "freed_bytes", result->freed_bytes);
+	if (result->has_before)
+		json_member_uint(&w, "heap_before_bytes", result->before_bytes);
+	if (result->has_after)
+		json_member_uint(&w, "heap_after_bytes", result->after_bytes);
+	if (result->has_before && result->has_after)
+		json_member_uint(&w, "freed_bytes", result->freed_bytes);
 	json_member_double(&w, "duration_seconds", result->seconds);
 	json_write_object_end(&w);
 	show_json_end(buf, &json, mode);

@@ -41,6 +41,7 @@ struct part_file source_part(const struct manifest *manifest, enum part part);
 /* What a forced collection of garbage has come to. */
 struct gc_result {
 	char isolate[64];
+	bool has_before, has_after; /* freed_bytes are known when both are */
 	uint64_t before_bytes, after_bytes, freed_bytes;
 	double seconds;
 };

@@ -330,11 +330,12 @@ static bool take_result(const struct tree *data, struct gc_result *ret)
 {
 	const char *isolate;
 
+	ret->has_before = tree_uint(data, "heap_before_bytes", &ret->before_bytes);
+	ret->has_after = tree_uint(data, "heap_after_bytes", &ret->after_bytes);
 	return tree_string(data, "isolate", &isolate) &&
 	       str_copy(ret->isolate, sizeof(ret->isolate), isolate) &&
-	       tree_uint(data, "heap_before_bytes", &ret->before_bytes) &&
-	       tree_uint(data, "heap_after_bytes", &ret->after_bytes) &&
-	       tree_uint(data, "freed_bytes", &ret->freed_bytes) &&
+	       (!ret->has_before || !ret->has_after ||
+		tree_uint(data, "freed_bytes", &ret->freed_bytes)) &&
 	       tree_double(data, "duration_seconds", &ret->seconds);
 }
 

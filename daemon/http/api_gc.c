@@ -90,9 +90,12 @@ static void answer_done(struct http_exchange *exchange, const struct collection_
 	json_write_object(w);
 	json_member_string(w, "target", end->run->target);
 	json_member_string(w, "isolate", end->run->isolate);
-	json_member_uint(w, "heap_before_bytes", before);
-	json_member_uint(w, "heap_after_bytes", after);
-	json_member_uint(w, "freed_bytes", before > after ? before - after : 0);
+	if (collected->has_before)
+		json_member_uint(w, "heap_before_bytes", before);
+	if (collected->has_after)
+		json_member_uint(w, "heap_after_bytes", after);
+	if (collected->has_before && collected->has_after)
+		json_member_uint(w, "freed_bytes", before > after ? before - after : 0);
 	api_member_seconds(w, "duration_seconds", collected->duration_ns);
 	json_write_object_end(w);
 	api_finish(&answer, exchange, 200);

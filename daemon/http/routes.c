@@ -67,7 +67,8 @@ const struct route http_routes[] = {
 	  "(`guard`); 429 when a limit refuses it. The text says which, with numbers." },
 	{ "POST", "/api/v1/targets/:name/gc", api_gc,
 	  "Have the target collect its garbage now: 200 when it has, with `heap_before_bytes`, "
-	  "`heap_after_bytes`, `freed_bytes` and `duration_seconds`, from the request to the "
+	  "`heap_after_bytes`, `freed_bytes` (what an isolate has not told in time is absent) and "
+	  "`duration_seconds`, from the request to the "
 	  "target's answer. As members of a JSON body or as query arguments: `isolate`, `force`, "
 	  "`dry_run`. 409 and 429 as for captures; 429 with Retry-After within "
 	  "`capture.gc_interval` of the last one; 503 when it did not collect, or not before "

@@ -4,7 +4,7 @@
  * One connection to the browser itself, which tells which pages, shared workers and service workers
  * there are; we attach to each, and each, when asked, attaches us to what is below it, in flat
  * sessions: every message says of which it is. Nothing is enabled in a page, and any number of
- * clients may do the same beside us.
+ * clients may do the same beside us. Service workers are visited for each poll (cdp_visit.h).
  *
  * The browser is not asked to attach us to its pages by itself: a page's window.open() would then
  * never return.
@@ -123,21 +123,15 @@ static bool page_outstanding(const struct cdp_page *page)
 	for (int i = 0; i < CDP_PAGE_REQUESTS; i++)
 		if (page->ids[i] != 0)
 			return true;
-	return false;
+	return page->visit.polls;
 }
 
-static int poll_page(struct channel *channel, struct cdp_page *page)
+static int ask_page(struct channel *channel, struct cdp_page *page)
 {
 	const struct cdp_words *words = channel->session->runtime->words;
 	char params[EVALUATE_MAX];
 	int r;
 
-	/* It still owes us the last answer: asking again would only fill its queue. */
-	if (page_outstanding(page)) {
-		page->overdue = true;
-		return 0;
-	}
-	page->overdue = false;
 	page->sample = (struct sample){ 0 };
 	page->asked_ns = clock_mono_ns();
 	r = channel_ask_session(channel, page->session_id, "Runtime.getHeapUsage", NULL,
@@ -156,10 +150,41 @@ static int poll_page(struct channel *channel, struct cdp_page *page)
 				   &page->ids[ASK_VALUES]);
 }
 
+static int poll_page(struct channel *channel, struct cdp_page *page)
+{
+	/* It still owes us the last answer: asking again would only fill its queue. */
+	if (page_outstanding(page)) {
+		page->overdue = true;
+		return 0;
+	}
+	page->overdue = false;
+	if (page->visit.state == VISIT_NONE || page->visit.state == VISIT_THERE)
+		return ask_page(channel, page);
+	if (!cdp_visit_due(page))
+		return 0;
+	page->visit.polls = true;
+	return cdp_visit_come(channel, page);
+}
+
+/* The poll is over for those that have not answered as well. */
+static int leave_late(struct channel *channel, struct browser *browser)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < browser->pages.n; i++) {
+		struct cdp_page *page = &browser->pages.items[i];
+
+		if (page->visit.state != VISIT_NONE && page_outstanding(page))
+			r = cdp_visit_leave(channel, page, true);
+	}
+	return r;
+}
+
 /* The state may be gone when this returns. */
 static void finish_if_complete(struct channel *channel)
 {
 	struct browser *browser = browser_of(channel);
+	int r;
 
 	if (channel->state != CHANNEL_POLLING)
 		return;
@@ -169,7 +194,11 @@ static void finish_if_complete(struct channel *channel)
 		if (page_outstanding(page) && !page->overdue && !channel->session->late)
 			return;
 	}
-	channel_polled(channel, ACTIVITY_UNKNOWN, 0);
+	r = leave_late(channel, browser);
+	if (r < 0)
+		channel_fail(channel, SESSION_END_LOST, "cannot send: %s", strerror(-r));
+	else
+		channel_polled(channel, ACTIVITY_UNKNOWN, 0);
 }
 
 static int browser_poll(struct channel *channel)
@@ -253,26 +282,35 @@ static void take_answer(struct cdp_page *page, int ask, const struct tree *resul
 	}
 }
 
-static void page_answer(struct channel *channel, struct cdp_page *page, int64_t id,
-			const struct tree *answer)
+static int page_answer(struct channel *channel, struct cdp_page *page, int64_t id,
+		       const struct tree *answer)
 {
+	int r = 0;
+
 	for (int i = 0; i < CDP_PAGE_REQUESTS; i++) {
 		if (page->ids[i] == 0 || id != page->ids[i])
 			continue;
 		page->ids[i] = 0;
 		take_answer(page, i, tree_get(answer, "result"));
 		if (page_outstanding(page))
-			return;
+			return 0;
 		publish(channel, page);
-		finish_if_complete(channel);
-		return;
+		if (page->visit.state != VISIT_NONE)
+			r = cdp_visit_leave(channel, page, false);
+		if (r == 0)
+			finish_if_complete(channel);
+		return r;
 	}
+	return 0;
 }
 
 /* ---- targets ---- */
 
+/* "" is the browser itself. */
 static struct cdp_page *find_session(struct browser *browser, const char *session_id)
 {
+	if (session_id[0] == '\0')
+		return NULL;
 	for (size_t i = 0; i < browser->pages.n; i++)
 		if (strcmp(browser->pages.items[i].session_id, session_id) == 0)
 			return &browser->pages.items[i];
@@ -309,6 +347,7 @@ static void take_url(struct cdp_page *page, const struct tree *info)
 		snprintf(page->url, sizeof(page->url), "%s", url);
 }
 
+/* 0 also without room for it. */
 static int add_page(struct channel *channel, const struct cdp_page *page)
 {
 	struct browser *browser = browser_of(channel);
@@ -321,14 +360,37 @@ static int add_page(struct channel *channel, const struct cdp_page *page)
 		return 0;
 	browser->pages.items = pages;
 	pages[browser->pages.n++] = *page;
+	if (page->visit.state != VISIT_NONE)
+		return 0;
 	return channel_ask_session(channel, page->session_id, "Target.setAutoAttach", below, NULL);
+}
+
+static int collect_in(struct channel *channel, const struct cdp_page *page)
+{
+	return channel_ask_session(channel, page->session_id, "HeapProfiler.collectGarbage", NULL,
+				   &channel->collect_id);
+}
+
+/* Do what we have come for. */
+static int arrived(struct channel *channel, struct cdp_page *page, const char *session_id)
+{
+	cdp_visit_came(page, session_id);
+	if (page->visit.polls) {
+		page->visit.polls = false;
+		return ask_page(channel, page);
+	}
+	if (page->visit.collects && channel->state == CHANNEL_COLLECTING) {
+		page->visit.collects = false;
+		return collect_in(channel, page);
+	}
+	return cdp_visit_leave(channel, page, false);
 }
 
 static int attached(struct channel *channel, const struct tree *message)
 {
 	struct browser *browser = browser_of(channel);
 	const char *session_id, *target_id, *type, *parent = "";
-	struct cdp_page page = { 0 };
+	struct cdp_page page = { 0 }, *known;
 
 	if (!tree_string(message, "params.sessionId", &session_id) ||
 	    !tree_string(message, "params.targetInfo.targetId", &target_id) ||
@@ -338,7 +400,10 @@ static int attached(struct channel *channel, const struct tree *message)
 	    !str_copy(page.target_id, sizeof(page.target_id), target_id))
 		return -EPROTO;
 	tree_string(message, "sessionId", &parent);
-	if (find_target(browser, target_id) != NULL || !name_page(browser, &page, type, parent))
+	known = find_target(browser, target_id);
+	if (known != NULL && known->visit.state == VISIT_COMING)
+		return arrived(channel, known, page.session_id);
+	if (known != NULL || cdp_visit_wants(type) || !name_page(browser, &page, type, parent))
 		return 0;
 	take_url(&page, tree_get(message, "params.targetInfo"));
 	page.has_dom = strcmp(type, "page") == 0 || strcmp(type, "iframe") == 0;
@@ -350,13 +415,14 @@ static int drop_page(struct channel *channel, struct cdp_page *page)
 	struct browser *browser = browser_of(channel);
 	size_t after = (size_t)(browser->pages.items + browser->pages.n - page) - 1;
 	char session_id[CDP_SESSION_ID_MAX];
-	int r;
+	int r = 0;
 
 	str_copy(session_id, sizeof(session_id), page->session_id);
 	untell(channel, page);
 	memmove(page, page + 1, after * sizeof(*page)); /* the order decides who is told */
 	browser->pages.n--;
-	r = cdp_tracing_detached(channel, &browser->tracing, &browser->pages, session_id);
+	if (session_id[0] != '\0')
+		r = cdp_tracing_detached(channel, &browser->tracing, &browser->pages, session_id);
 	if (r == 0)
 		finish_if_complete(channel);
 	return r;
@@ -371,16 +437,52 @@ static bool is_tool(const struct tree *info)
 	return tree_string(info, "url", &url) && str_has_prefix(url, "devtools:");
 }
 
+static int add_visited(struct channel *channel, const struct tree *info, const char *type,
+		       const char *target_id)
+{
+	struct cdp_page page = { .visit.state = VISIT_AWAY };
+
+	if (!str_copy(page.target_id, sizeof(page.target_id), target_id) ||
+	    !name_page(browser_of(channel), &page, type, ""))
+		return 0;
+	tree_bool(info, "attached", &page.visit.attached);
+	take_url(&page, info);
+	return add_page(channel, &page);
+}
+
 static int created(struct channel *channel, const struct tree *info)
 {
-	const char *target_id;
+	const char *target_id, *type;
 	char params[160];
 
 	if (!tree_string(info, "targetId", &target_id) || !cdp_is_plain(target_id) ||
 	    is_tool(info) || find_target(browser_of(channel), target_id) != NULL)
 		return 0;
+	if (tree_string(info, "type", &type) && cdp_visit_wants(type))
+		return add_visited(channel, info, type, target_id);
 	snprintf(params, sizeof(params), "{\"targetId\":\"%.64s\",\"flatten\":true}", target_id);
 	return channel_ask(channel, "Target.attachToTarget", params, NULL);
+}
+
+static int destroyed(struct channel *channel, const struct tree *params)
+{
+	const char *target_id = "";
+	struct cdp_page *page;
+
+	tree_string(params, "targetId", &target_id);
+	page = find_target(browser_of(channel), target_id);
+	return page != NULL && page->visit.state != VISIT_NONE ? drop_page(channel, page) : 0;
+}
+
+/* What is visited comes back with its target, which may live on. */
+static int detached(struct channel *channel, struct cdp_page *page)
+{
+	if (page->visit.state == VISIT_NONE)
+		return drop_page(channel, page);
+	cdp_visit_lost(page);
+	untell(channel, page);
+	finish_if_complete(channel);
+	return 0;
 }
 
 static void crashed(struct channel *channel, const struct tree *params)
@@ -393,6 +495,8 @@ static void crashed(struct channel *channel, const struct tree *params)
 	if (page == NULL)
 		return;
 	page->crashed = true;
+	if (page->visit.state != VISIT_NONE)
+		(void)cdp_visit_leave(channel, page, true);
 	memset(page->ids, 0, sizeof(page->ids));
 	untell(channel, page);
 	finish_if_complete(channel);
@@ -409,6 +513,7 @@ static void changed(struct channel *channel, const struct tree *params)
 	if (page == NULL)
 		return;
 	page->crashed = false;
+	tree_bool(params, "targetInfo.attached", &page->visit.attached);
 	take_url(page, tree_get(params, "targetInfo"));
 }
 
@@ -426,6 +531,8 @@ static int browser_event(struct channel *channel, const char *method, const stru
 		return attached(channel, message);
 	if (strcmp(method, "Target.targetCreated") == 0)
 		return created(channel, tree_get(params, "targetInfo"));
+	if (strcmp(method, "Target.targetDestroyed") == 0)
+		return destroyed(channel, params);
 	if (strcmp(method, "Target.targetCrashed") == 0)
 		crashed(channel, params);
 	if (strcmp(method, "Target.targetInfoChanged") == 0)
@@ -434,10 +541,49 @@ static int browser_event(struct channel *channel, const char *method, const stru
 		return 0;
 	tree_string(params, "sessionId", &session_id);
 	page = find_session(browser, session_id);
-	return page != NULL ? drop_page(channel, page) : 0;
+	return page != NULL ? detached(channel, page) : 0;
 }
 
 /* ---- messages ---- */
+
+/* To a wish to come to a worker, or to leave it. */
+static int visit_answered(struct channel *channel, struct cdp_page *page)
+{
+	bool collects = page->visit.collects, failed;
+	int r = cdp_visit_answered(channel, page, &failed);
+
+	if (r < 0 || !failed)
+		return r;
+	if (collects)
+		channel_collected(channel, "the isolate cannot be attached to");
+	else
+		finish_if_complete(channel);
+	return 0;
+}
+
+/* The target is told at once, and may be polled before that returns: what was visited for the
+ * collection is left before. False: it is not the answer to a collection. */
+static bool collected(struct channel *channel, int64_t id, const struct tree *answer)
+{
+	const char *session_id = "";
+	struct cdp_page *page;
+
+	if (channel->collect_id == 0 || id != channel->collect_id)
+		return false;
+	tree_string(answer, "sessionId", &session_id);
+	page = find_session(browser_of(channel), session_id);
+	if (page != NULL && page->visit.state != VISIT_NONE)
+		(void)cdp_visit_leave(channel, page, false);
+	return channel_answers_collection(channel, id, answer);
+}
+
+static struct cdp_page *find_visit(struct browser *browser, int64_t id)
+{
+	for (size_t i = 0; i < browser->pages.n; i++)
+		if (id == browser->pages.items[i].visit.asked_id)
+			return &browser->pages.items[i];
+	return NULL;
+}
 
 static int browser_answer(struct channel *channel, int64_t id, const struct tree *answer)
 {
@@ -449,14 +595,15 @@ static int browser_answer(struct channel *channel, int64_t id, const struct tree
 
 	if (r < 0 || taken)
 		return r;
-	if (channel_answers_collection(channel, id, answer))
+	if (collected(channel, id, answer))
 		return 0;
 	if (tree_string(answer, "sessionId", &session_id)) {
 		page = find_session(browser, session_id);
-		if (page != NULL)
-			page_answer(channel, page, id, answer);
-		return 0;
+		return page != NULL ? page_answer(channel, page, id, answer) : 0;
 	}
+	page = find_visit(browser, id);
+	if (page != NULL)
+		return visit_answered(channel, page);
 	if (id == browser->processes_id)
 		take_processes(&channel->session->identity, tree_get(answer, "result"));
 	if (id == browser->discover_id)
@@ -482,13 +629,20 @@ static int browser_message(struct channel *channel, const struct tree *message)
 static bool browser_enough(struct channel *channel)
 {
 	struct browser *browser = browser_of(channel);
-	bool any = browser->pages.n == 0;
+	bool any = false, waits = false;
 
-	for (size_t i = 0; i < browser->pages.n; i++)
-		any |= !page_outstanding(&browser->pages.items[i]);
-	if (any)
+	for (size_t i = 0; i < browser->pages.n; i++) {
+		struct cdp_page *page = &browser->pages.items[i];
+
+		/* The browser has let us in, so it is the worker that does not answer. */
+		if (page->visit.state == VISIT_THERE && page_outstanding(page))
+			(void)cdp_visit_leave(channel, page, true);
+		waits |= page_outstanding(page);
+		any |= !page_outstanding(page) && page->visit.rests == 0;
+	}
+	if (any || !waits)
 		finish_if_complete(channel);
-	return any;
+	return any || !waits;
 }
 
 static int browser_settle(struct channel *channel)
@@ -496,9 +650,11 @@ static int browser_settle(struct channel *channel)
 	struct browser *browser = browser_of(channel);
 	int r = 0;
 
+	/* Of what is away each leaving does the same. */
 	for (size_t i = 0; r == 0 && i < browser->pages.n; i++)
-		r = channel_ask_session(channel, browser->pages.items[i].session_id,
-					"HeapProfiler.disable", NULL, NULL);
+		if (browser->pages.items[i].session_id[0] != '\0')
+			r = channel_ask_session(channel, browser->pages.items[i].session_id,
+						"HeapProfiler.disable", NULL, NULL);
 	return r;
 }
 
@@ -507,12 +663,14 @@ static int browser_collect(struct channel *channel, const char *isolate)
 	struct browser *browser = browser_of(channel);
 
 	for (size_t i = 0; i < browser->pages.n; i++) {
-		const struct cdp_page *page = &browser->pages.items[i];
+		struct cdp_page *page = &browser->pages.items[i];
 
-		if (page->told && !page->crashed && strcmp(page->isolate, isolate) == 0)
-			return channel_ask_session(channel, page->session_id,
-						   "HeapProfiler.collectGarbage", NULL,
-						   &channel->collect_id);
+		if (!page->told || page->crashed || strcmp(page->isolate, isolate) != 0)
+			continue;
+		if (page->session_id[0] != '\0')
+			return collect_in(channel, page);
+		page->visit.collects = true;
+		return cdp_visit_come(channel, page);
 	}
 	return -ENOENT;
 }

@@ -2,13 +2,15 @@
 
 /*
  * What is watched of a browser: its pages, the frames of other sites in them, and workers. Each is
- * attached, in a flat session of its own (Target domain of the Chrome DevTools Protocol).
+ * attached, in a flat session of its own (Target domain of the Chrome DevTools Protocol); service
+ * workers for each poll only (inspect/cdp_visit.h).
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "inspect/cdp_flat.h"
+#include "inspect/cdp_visit.h"
 #include "inspect/gc_trace.h"
 #include "inspect/sample.h"
 
@@ -25,7 +27,7 @@ struct cdp_thread {
 };
 
 struct cdp_page {
-	char session_id[CDP_SESSION_ID_MAX];
+	char session_id[CDP_SESSION_ID_MAX]; /* "": it is not attached just now */
 	char target_id[64];
 	char isolate[64]; /* name */
 	char url[ISOLATE_PAGE_MAX];
@@ -37,6 +39,7 @@ struct cdp_page {
 	bool overdue; /* owes an answer since an earlier poll: nobody waits for it */
 	bool crashed;
 	bool told; /* has a series */
+	struct cdp_visit visit;
 	struct cdp_thread thread;
 };
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "net/upgrade.h"
 #include "util/err.h"
@@ -197,6 +198,48 @@ static const char *host_of(const struct address *address)
 bool address_same_host(const struct address *a, const struct address *b)
 {
 	return strcmp(host_of(a), host_of(b)) == 0;
+}
+
+/* Both are of that family. */
+static bool same_ip(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	if (a->ss_family == AF_INET)
+		return ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
+		       ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+	return memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
+		      &((const struct sockaddr_in6 *)b)->sin6_addr, sizeof(struct in6_addr)) == 0;
+}
+
+/*
+ * What goes to an address of our own comes from that very address. Connecting a datagram socket
+ * asks the routes and nothing else; of 127.0.0.0/8 they name 127.0.0.1.
+ */
+static bool routes_to_itself(const struct address *address)
+{
+	struct sockaddr_storage to, from = { 0 };
+	socklen_t size = sizeof(from);
+	size_t to_size = address_to_sockaddr(address, &to);
+	bool is;
+	int fd;
+
+	if (to_size == 0)
+		return false;
+	fd = socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	is = connect(fd, (const struct sockaddr *)&to, (socklen_t)to_size) == 0 &&
+	     getsockname(fd, (struct sockaddr *)&from, &size) == 0 &&
+	     from.ss_family == to.ss_family && same_ip(&from, &to);
+	close(fd);
+	return is;
+}
+
+bool address_is_ours(const struct address *address)
+{
+	static const char own[] = "127.0.0.1";
+
+	return strcmp(host_of(address), own) == 0 || address_is_any(address) ||
+	       routes_to_itself(address);
 }
 
 bool address_is_local(const struct address *address)

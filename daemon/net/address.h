@@ -47,6 +47,12 @@ bool address_equal(const struct address *a, const struct address *b);
  */
 bool address_same_host(const struct address *a, const struct address *b);
 
+/*
+ * Is the host ours, as the kernel's routes are now? 127.0.0.1, ::1, unix sockets and the addresses
+ * of our own interfaces are. Sends nothing. False also when the kernel does not tell.
+ */
+bool address_is_ours(const struct address *address);
+
 /* A loopback address or a unix socket. */
 bool address_is_local(const struct address *address);
 

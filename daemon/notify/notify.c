@@ -103,8 +103,8 @@ static void on_ended_told(void *owner, const struct notice *notice)
 	struct notify *notify = owner;
 
 	(void)notice;
-	if (!notify->finishing && notify->alerts->on_changed != NULL)
-		notify->alerts->on_changed(notify->alerts->owner);
+	if (!notify->finishing && notify->alerts->on_ended_told != NULL)
+		notify->alerts->on_ended_told(notify->alerts->owner);
 }
 
 void notify_add_ended(struct notify *notify, struct sender *webhook, struct notice *notice)

@@ -117,11 +117,13 @@ struct alerts {
 	 * each evaluation that finds the condition true until it returns true (nothing more to do);
 	 * on_resolved: from firing to inactive; its rule is NULL when it was of before a restart
 	 * and there is no such rule any more. on_changed: what is to be kept over a restart has
-	 * changed. None may change the targets or the rules.
+	 * changed; on_ended_told: only less of it, for who was to hear of an alert that has ended
+	 * has. None may change the targets or the rules.
 	 */
 	bool (*on_firing)(void *owner, struct alert *alert, struct target *target);
 	void (*on_resolved)(void *owner, const struct alert *alert);
 	void (*on_changed)(void *owner);
+	void (*on_ended_told)(void *owner);
 	/* Of what on_firing asked for, as bits of alert->done, what is not over: after a restart it
 	 * would have to be asked for again. */
 	uint32_t (*under_way)(void *owner, const struct alert *alert);

@@ -29,6 +29,9 @@ static const char file_name[] = "alerts.json", bad_name[] = "alerts.json.bad";
 /* Many changes in a row are one text. */
 #define GAP_NS (20 * NS_PER_MS)
 
+/* Each receiver that takes an alert which has ended makes the text shorter, and no more. */
+#define LATER_NS NS_PER_S
+
 /* ---- the writing thread ---- */
 
 static void *write_texts(void *owner)
@@ -79,6 +82,8 @@ static void arm(struct alert_file *file)
 		return;
 	if (file->dirty)
 		(void)loop_timer_set(&file->timer, GAP_NS);
+	else if (file->stale)
+		(void)loop_timer_set(&file->timer, LATER_NS);
 	else if (file->alerts->count > 0 || file->failing)
 		(void)loop_timer_set(&file->timer, REFRESH_NS);
 }
@@ -90,6 +95,7 @@ static void save(struct alert_file *file)
 	int r = alerts_text(file->alerts, &text, &size);
 
 	file->dirty = false;
+	file->stale = false;
 	if (r < 0) {
 		tell(file, r);
 		if (file->on_saved != NULL)
@@ -133,6 +139,14 @@ void alert_file_touch(struct alert_file *file)
 	if (!file->started || file->dirty)
 		return;
 	file->dirty = true;
+	arm(file);
+}
+
+void alert_file_touch_later(struct alert_file *file)
+{
+	if (!file->started || file->dirty || file->stale)
+		return;
+	file->stale = true;
 	arm(file);
 }
 
@@ -225,7 +239,7 @@ void alert_file_fini(struct alert_file *file)
 	if (file->alerts == NULL)
 		return;
 	if (file->started) {
-		bool dirty = file->dirty || file->failing || file->alerts->count > 0;
+		bool dirty = file->dirty || file->stale || file->failing || file->alerts->count > 0;
 
 		file->on_saved = NULL;
 		if (dirty)

@@ -21,6 +21,7 @@ struct alert_file {
 	struct loop_timer timer; /* the next text; not before the last was written */
 	struct loop_wake wake;
 	bool started, dirty, writing;
+	bool stale; /* what it has is more than there is: to be written, but nobody waits */
 	bool failing; /* said so in the log */
 	/* Hook: all that had changed when it was called is on the disk, or cannot be; may be NULL.
 	 */
@@ -50,6 +51,12 @@ int alert_file_load(struct alert_file *file);
 
 /* The alerts have changed: they are written soon. */
 void alert_file_touch(struct alert_file *file);
+
+/*
+ * Less is to be remembered: it is written within a second, and no more often for that. Nothing is
+ * lost where that comes to nothing; who has heard of an alert hears of it again.
+ */
+void alert_file_touch_later(struct alert_file *file);
 
 /* Is there anything that on_saved will tell of? */
 bool alert_file_is_behind(const struct alert_file *file);

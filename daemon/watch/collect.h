@@ -3,6 +3,8 @@
 /*
  * Forced collections: a poll, the collection, a poll, so that what the heap used before and what it
  * held after are the target's own words. Between the two polls the target is not polled otherwise.
+ * An isolate that does not answer in such a poll is waited for for a few more, and what it has not
+ * told then is not known.
  */
 
 #include <stdbool.h>
@@ -22,6 +24,8 @@ enum collection_phase {
 struct collection {
 	enum collection_phase phase;
 	char isolate[64];
+	uint64_t since_ns; /* monotonic: what was told earlier is not of this phase */
+	bool has_before;
 	uint64_t before_bytes, duration_ns;
 };
 
@@ -29,6 +33,7 @@ struct collected {
 	const char *isolate; /* valid during the call */
 	int result; /* 0; -errno: it failed */
 	const char *reason; /* of the failure, for people */
+	bool has_before, has_after; /* it has told them */
 	uint64_t before_bytes, after_bytes; /* of the heap in use */
 	uint64_t duration_ns; /* from the request to the answer: no pause was longer */
 };

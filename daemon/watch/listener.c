@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +121,16 @@ static bool holds_socket(const char *proc, const char *pid, const struct inodes 
 	}
 	closedir(dir);
 	return found;
+}
+
+bool listener_is(const char *proc, const struct address *address, int64_t pid)
+{
+	struct inodes inodes = { .n = 0 };
+	char name[24];
+
+	snprintf(name, sizeof(name), "%" PRId64, pid);
+	return find_sockets(&inodes, proc, address) == 0 && inodes.n > 0 &&
+	       holds_socket(proc, name, &inodes);
 }
 
 int listener_find(const char *proc, const struct address *address, const char *program,

@@ -6,6 +6,7 @@
  * before it, or a stranger that took its port, is not mistaken for it.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct address;
@@ -17,3 +18,7 @@ struct address;
  */
 int listener_find(const char *proc, const struct address *address, const char *program,
 		  int64_t *ret);
+
+/* Does the process of that pid listen at the address, whatever its name? False also when that
+ * cannot be seen. */
+bool listener_is(const char *proc, const struct address *address, int64_t pid);

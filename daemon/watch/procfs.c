@@ -149,6 +149,11 @@ int procfs_listener(const struct address *address, const char *program, int64_t 
 	return r;
 }
 
+bool procfs_listens(int64_t pid, const struct address *address)
+{
+	return listener_is(proc_root, address, pid);
+}
+
 /* The value of NAME=VALUE among texts that each end with a zero; NULL. */
 static const char *find_variable(const char *texts, size_t size, const char *name)
 {

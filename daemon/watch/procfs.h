@@ -67,5 +67,9 @@ int procfs_owner(int64_t pid, uid_t *ret);
 int procfs_listener(const struct address *address, const char *program, int64_t *ret_pid,
 		    struct process_start *ret_start);
 
+/* Does this process hold the socket that listens at an address of this host? False also when its
+ * descriptors may not be read. */
+bool procfs_listens(int64_t pid, const struct address *address);
+
 /* Where /proc and /sys/fs/cgroup are: for tests. NULL goes back to the real ones. */
 void procfs_set_roots(const char *proc, const char *cgroup);

@@ -22,15 +22,13 @@
 #include "util/log.h"
 #include "util/str.h"
 #include "watch/openings.h"
+#include "watch/target_process.h"
 
 /* A program that restarts is back within a second, so the first tries come quickly. */
 #define BACKOFF_MIN_NS (500 * NS_PER_MS)
 
-/* Two starts of one process are never told further apart than clocks and rounding allow. */
-#define SAME_START_MS 2000
-
-/* Who listens at a target's address is looked for at most so often in vain. */
-#define LISTENER_LOOK_NS (60 * NS_PER_S)
+/* A program is not called paused before it has stood still for so long. */
+#define PAUSED_MIN_NS NS_PER_S
 
 static const char *const state_names[] = {
 	[TARGET_CONNECTING] = "connecting", [TARGET_UP] = "up",
@@ -171,117 +169,10 @@ static void reopen_later(struct target *target)
 	schedule_retry(target);
 }
 
-/* ---- what the kernel says of the process ---- */
-
-static struct process_start start_of(const struct identity *identity)
-{
-	return (struct process_start){ .ticks = identity->start_ticks,
-				       .wall_ms = identity->start_wall_ms,
-				       .mono_ms = identity->start_mono_ms };
-}
-
-struct process_start target_start(const struct target *target)
-{
-	return start_of(&target->identity);
-}
-
-static bool see(const struct target *target, const struct identity *identity,
-		struct process_stats *ret)
-{
-	const struct process_start start = start_of(identity);
-
-	*ret = (struct process_stats){ 0 };
-	return identity->pid > 0 && address_is_local(&target->spec.address) &&
-	       procfs_read(identity->pid, &start, ret) == 0;
-}
-
-bool target_see_process(const struct target *target, struct process_stats *ret)
-{
-	*ret = (struct process_stats){ 0 };
-	return target->identified && see(target, &target->identity, ret);
-}
-
-bool target_see_isolate_process(const struct target *target, const char *isolate,
-				struct process_stats *ret)
-{
-	const struct isolate *found = target_find_isolate(target, isolate);
-	uint64_t target_start;
-
-	if (!target_see_process(target, ret) || found == NULL || found->last.pid == 0)
-		return ret->present;
-	target_start = ret->start_ticks;
-	return procfs_read(found->last.pid, NULL, ret) == 0 && ret->start_ticks >= target_start;
-}
-
-/* A process that was found before is looked for again only when it is gone. */
-static void find_listener(struct target *target)
-{
-	const char *program = target->session.runtime->program;
-	struct process_stats stats;
-
-	if (target->listener_pid != 0 &&
-	    procfs_read(target->listener_pid, &target->listener_start, &stats) == 0)
-		return;
-	target->listener_pid = 0;
-	if (target->listener_looked_ns != 0 &&
-	    clock_mono_ns() - target->listener_looked_ns < LISTENER_LOOK_NS)
-		return;
-	target->listener_looked_ns = clock_mono_ns();
-	if (procfs_listener(&target->spec.address, program, &target->listener_pid,
-			    &target->listener_start) < 0)
-		target->listener_pid = 0;
-	else
-		target->listener_looked_ns = 0;
-}
-
-/* What the session says of the target, and, where that is silent, the kernel. */
-static struct identity identity_of(struct target *target, const struct identity *said)
-{
-	struct identity identity = *said;
-
-	if (identity.pid != 0 || target->session.runtime->program == NULL ||
-	    !address_is_local(&target->spec.address))
-		return identity;
-	find_listener(target);
-	if (target->listener_pid != 0) {
-		identity.pid = target->listener_pid;
-		identity.start_wall_ms = target->listener_start.wall_ms;
-		identity.start_ticks = target->listener_start.ticks;
-	}
-	return identity;
-}
-
-/* Two readings of one process make a rate; the start tells it from one that came after it. */
-static void update_cpu_rate(struct target *target, const struct process_stats *now, uint64_t now_ns)
-{
-	const struct process_stats *before = &target->process;
-	double seconds = (double)(now_ns - target->process_read_ns) / NS_PER_S;
-
-	target->has_cpu_rate = before->present && now->present && seconds > 0 &&
-			       now->start_ticks == before->start_ticks &&
-			       now->cpu_seconds >= before->cpu_seconds;
-	if (target->has_cpu_rate)
-		target->cpu_rate = (now->cpu_seconds - before->cpu_seconds) / seconds;
-}
-
-static bool target_read_process(struct target *target)
-{
-	struct process_stats now;
-	uint64_t now_ns = clock_mono_ns();
-	bool seen = target_see_process(target, &now);
-
-	update_cpu_rate(target, &now, now_ns);
-	if (seen)
-		target->identity.start_ticks = now.start_ticks;
-	target->process = now;
-	target->process_read_ns = now_ns;
-	return seen;
-}
-
 /* Nothing answers although it accepts: stopped by a signal, as far as we can see. */
 static void enter_silent(struct target *target)
 {
-	if (target_read_process(target) &&
+	if (target_process_read(target) &&
 	    (target->process.state == 'T' || target->process.state == 't'))
 		target_enter(target, TARGET_STOPPED, "stopped by a signal (SIGSTOP)");
 	else if (target->identified)
@@ -361,40 +252,6 @@ static void judge_gc_events(struct target *target)
 
 /* ---- events of the session ---- */
 
-/* Two readings of one start by one clock? Both must be known. */
-static bool same_start(int64_t a_ms, int64_t b_ms)
-{
-	return a_ms != 0 && b_ms != 0 && llabs(a_ms - b_ms) < SAME_START_MS;
-}
-
-/*
- * The kernel's word decides where there is one. A runtime reads the wall clock once, but one that
- * reckons its start anew is off by as much as that clock was set: hence one of the two is enough.
- */
-static bool same_process(const struct identity *a, const struct identity *b)
-{
-	if (a->start_ticks != 0 && b->start_ticks != 0)
-		return a->pid == b->pid && a->start_ticks == b->start_ticks;
-	if (a->start_wall_ms > 0 && b->start_wall_ms > 0)
-		return a->pid == b->pid && (same_start(a->start_wall_ms, b->start_wall_ms) ||
-					    same_start(a->start_mono_ms, b->start_mono_ms));
-	return strcmp(a->inspector_id, b->inspector_id) == 0;
-}
-
-/*
- * Which process it is is settled as soon as it has told its start, when no clock has been set yet.
- * When one has, and the runtime tells the wall clock only, the one that was seen before stays.
- */
-static void settle_process(const struct target *target, struct identity *identity)
-{
-	struct process_stats stats;
-
-	if (see(target, identity, &stats))
-		identity->start_ticks = stats.start_ticks;
-	else if (target->identified && same_process(&target->identity, identity))
-		identity->start_ticks = target->identity.start_ticks;
-}
-
 static void log_restart(const struct target *target, const struct identity *now)
 {
 	char before[24], after[24];
@@ -412,10 +269,10 @@ static void log_restart(const struct target *target, const struct identity *now)
 static void on_identified(void *owner, const struct identity *said)
 {
 	struct target *target = owner;
-	struct identity identity = identity_of(target, said);
+	struct identity identity = target_process_identify(target, said);
 
-	settle_process(target, &identity);
-	if (target->identified && !same_process(&target->identity, &identity)) {
+	target->ours = address_is_ours(&target->spec.address);
+	if (target->identified && !target_process_same(&target->identity, &identity)) {
 		target->restarts++;
 		log_restart(target, &identity);
 		target_drop_isolates(target);
@@ -479,24 +336,29 @@ static void collect_and_stay(struct target *target)
 	leave_after_collection(target);
 }
 
-/* What the kernel told of the start stays: the runtime knows only the clocks. */
-static void take_identity(struct target *target)
+/*
+ * Of a program that waits for a processor, as on a busy machine, a poll that comes right after
+ * another finds that nothing has moved: it has not got to it yet. Who is paused still is later.
+ */
+static bool stands_still(struct target *target, enum session_activity activity)
 {
-	const struct identity before = target->identity;
+	uint64_t now_ns = clock_mono_ns();
 
-	target->identity = identity_of(target, &target->session.identity);
-	if (target->identity.start_ticks == 0 && target->identity.pid == before.pid)
-		target->identity.start_ticks = before.start_ticks;
+	if (activity != ACTIVITY_PAUSED || target->moved_ns == 0)
+		target->moved_ns = now_ns;
+	return target->state == TARGET_PAUSED ? activity == ACTIVITY_PAUSED
+					      : now_ns - target->moved_ns >= PAUSED_MIN_NS;
 }
 
 static void on_polled(void *owner, enum session_activity activity, uint64_t rss_bytes)
 {
 	struct target *target = owner;
 	uint64_t stale_ns = 3 * target->spec.poll.interval_ns + target->spec.poll.timeout_ns;
+	bool still = stands_still(target, activity);
 
-	take_identity(target);
+	target_process_update(target);
 	target->rss_bytes = rss_bytes;
-	target_read_process(target);
+	target_process_read(target);
 	if (target->poll_started_ns > stale_ns)
 		target_drop_workers(target, target->poll_started_ns - stale_ns);
 	if (target_leaves_after_poll(target) && !collect_holds(target))
@@ -505,7 +367,7 @@ static void on_polled(void *owner, enum session_activity activity, uint64_t rss_
 		reopen_later(target);
 	if (target->capturing)
 		target_enter(target, TARGET_CAPTURING, "a capture is under way");
-	else if (activity == ACTIVITY_PAUSED)
+	else if (still)
 		target_enter(target, TARGET_PAUSED,
 			     "the event loop stands still and uses no CPU: paused at a breakpoint, "
 			     "held by --inspect-brk, or waiting synchronously");
@@ -781,6 +643,7 @@ int target_new(struct target **ret, struct targets *targets, const struct target
 	link_init(&target->isolates);
 	str_copy(target->source, sizeof(target->source), source);
 	address_format(target->address, &spec->address);
+	target->ours = address_is_ours(&spec->address);
 	r = target_spec_copy(&target->spec, spec);
 	if (r == 0)
 		r = hold_opening(target);
@@ -843,6 +706,11 @@ int target_update(struct target *target, const struct target_spec *spec)
 	else if (target->session.state != SESSION_CLOSED)
 		schedule_poll(target);
 	return change_opening(target);
+}
+
+bool target_same_host(const struct target *a, const struct target *b)
+{
+	return (a->ours && b->ours) || address_same_host(&a->spec.address, &b->spec.address);
 }
 
 const char *target_label(const struct target *target, const char *name)

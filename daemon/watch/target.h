@@ -79,6 +79,7 @@ struct target {
 	struct link link;
 	struct target_spec spec;
 	char address[ADDRESS_TEXT_MAX]; /* of spec.address */
+	bool ours; /* that is one of this host, as of the last connection */
 	char source[64]; /* "config", "flag", "file:PATTERN", "http:URL" */
 
 	enum target_state state;
@@ -96,9 +97,10 @@ struct target {
 	bool polling; /* an attempt is under way: it ends as success or failure, once */
 	struct identity identity; /* of the last connection */
 	bool identified;
-	/* Of a runtime that does not tell its pid: who listens there, and when that was last looked
-	 * for. 0: not known. */
-	int64_t listener_pid;
+	/* Of a runtime that does not tell its pid: who listens there. Of one whose clocks do not
+	 * agree with the kernel: the pid that was asked whether it does. And when that was last
+	 * looked for. 0: not known. */
+	int64_t listener_pid, listener_asked_pid;
 	struct process_start listener_start;
 	uint64_t listener_looked_ns;
 
@@ -117,6 +119,7 @@ struct target {
 	uint64_t gc_forced_ns; /* monotonic, when the last one was begun, or a profile of V8 had
 				  ended; 0: none was */
 	bool up; /* the last poll succeeded */
+	uint64_t moved_ns; /* monotonic, of the last poll that did not find it standing still */
 	bool capturing;
 	uint64_t capture_pause_ns; /* longest time without an answer during the running capture */
 	bool reached; /* up since nothing answered there last */
@@ -184,6 +187,9 @@ int target_poll_now(struct target *target);
 
 /* When its process began, as far as it has been told or seen. */
 struct process_start target_start(const struct target *target);
+
+/* Are both on one host, as far as their addresses tell? */
+bool target_same_host(const struct target *a, const struct target *b);
 
 /*
  * Its process as the kernel sees it now. False when it cannot be seen: not of this host, in another

@@ -8,6 +8,7 @@ import pytest
 from lab import readers
 from lab.chromium import Chromium, isolate
 from lab.daemon import PLAIN
+from lab.gc import forced
 from lab.wait import until
 
 USED = "heapwatch_heap_used_bytes"
@@ -98,6 +99,60 @@ def test_an_unregistered_service_worker_ends_when_we_leave_at_the_latest(daemon,
         evaluate(client, UNREGISTER)
     assert daemon.process.stop() == 0
     until(lambda: not browser.targets("service_worker"), "no service worker")
+
+
+def test_an_unregistered_service_worker_ends_while_it_is_polled(daemon, browser):
+    """Chromium keeps it for whoever is attached: so nobody of us is, but for the moment of a poll."""
+    with browser.client() as client:
+        evaluate(client, REGISTER)
+        name = wait_service_worker(daemon)
+        evaluate(client, UNREGISTER)
+        until(lambda: not browser.targets("service_worker"), "no service worker", 10)
+        wait_isolates(daemon, lambda seen: name not in seen, "no series of it")
+        wait_polls(daemon, 2)
+        assert isolate(browser.page) in isolates(daemon)
+        # And the next one is seen.
+        evaluate(client, REGISTER)
+        assert wait_service_worker(daemon) != name
+
+
+def test_a_service_worker_is_polled_on_and_collected(watch, browser):
+    """One series for all of its polls, each of which attaches anew."""
+    daemon = watch(app=browser.address, sections={"capture": dict(PLAIN, gc_interval="1s")})
+    daemon.wait_up("app")
+
+    def points():
+        got = daemon.api(f"/targets/app/series?isolate={name}&metric=heap_used&resolution=raw")
+        return len(got["result"][0]["values"])
+    with browser.client() as client:
+        evaluate(client, REGISTER)
+        name = wait_service_worker(daemon)
+        until(lambda: points() >= 4, "a series")
+        got = forced(daemon, isolate=name)
+        assert got["heap_before_bytes"] > 0 and got["heap_after_bytes"] > 0
+        before = points()
+        until(lambda: points() >= before + 3, "the series goes on")
+
+
+def test_the_ids_that_somebody_has_of_a_service_worker_stay(watch, browser):
+    """With V8 whoever leaves takes them from all: where somebody is there already we stay."""
+    with browser.client() as client:
+        evaluate(client, REGISTER)
+        until(lambda: browser.targets("service_worker"), "the service worker")
+        with browser.client(browser.targets("service_worker")[0]["id"]) as person:
+            thing = person.call("Runtime.evaluate", expression="serviceThings[0]")["result"]["objectId"]
+
+            def number():
+                return person.call("HeapProfiler.getHeapObjectId", objectId=thing)["heapSnapshotObjectId"]
+            person.call("HeapProfiler.takeHeapSnapshot")
+            known = number()
+            assert known != "0"
+            daemon = watch(app=browser.address)
+            daemon.wait_up("app")
+            name = wait_service_worker(daemon)
+            wait_polls(daemon, 3)
+            assert name in isolates(daemon)
+            assert number() == known
 
 
 def shown(daemon, name):

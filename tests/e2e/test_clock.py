@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import bun, deno
+from lab import bun, deno, node
 from lab.daemon import program, static_config
 
 HOUR_S = 3600
@@ -48,3 +48,30 @@ def test_deno(start_daemon, nursery, tmp_path, wrong):
 
 def test_bun(start_daemon, nursery, wrong):
     found(start_daemon, wrong(lambda: bun.Bun(nursery), -HOUR_S), -HOUR_S)
+
+
+@pytest.fixture
+def late(nursery):
+    """late(major) -> a Node that a shell became, seconds after its process began."""
+    def start(major):
+        process = nursery.start(["/bin/sh", "-c", 'sleep 3; exec "$@"', "sh", node.binary(major),
+                                 "--inspect=127.0.0.1:0", node.PROGRAMS / "idle.js"],
+                                env=node.environment())
+        heard = process.wait_line(r"^Debugger listening on ws://(127\.0\.0\.1:\d+)/")
+        process.wait_line("^ready")
+        return process, heard[1]
+    return start
+
+
+@pytest.mark.parametrize("number", (20, 26))
+def test_a_program_that_began_long_after_its_process(start_daemon, late, number):
+    """As from a script that prepares things and then becomes the program: the kernel dates the process
+    by the script. That it listens where we ask tells that it is the one."""
+    process, address = late(number)
+    daemon = start_daemon(static_config({"app": address}, poll={"interval": "200ms"}))
+    daemon.wait_up("app")
+    daemon.wait_value("heapwatch_target_process_cpu_seconds_total", lambda s: s > 0, target="app")
+    answer = daemon.post("/api/v1/targets/app/captures", b'{"kind": "snapshot", "dry_run": true}',
+                         {"Content-Type": "application/json"})
+    assert "cannot be seen" not in answer.text
+    assert daemon.target("app")["pid"] == process.pid

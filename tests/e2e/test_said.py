@@ -96,6 +96,9 @@ def test_workerd(nursery, tmp_path, converse):
 
 def test_chromium(nursery, tmp_path, site, converse):
     browser = Chromium(nursery, tmp_path / "profile", site.url + "page.html?shared")
+    with browser.client() as client:
+        client.call("Runtime.evaluate", awaitPromise=True, expression=(
+            "navigator.serviceWorker.register('service.js').then(() => navigator.serviceWorker.ready)"))
     between = converse(browser.port, isolate(browser.page), KINDS, poll={"gc_events": "always"})
     messages = said.messages(between)
     allowed = said.listed("Chromium") | said.listed("Node.js", "capture")

@@ -348,6 +348,14 @@ Test(safety, min_uptime)
 	expect(&guards, false, REFUSAL_MIN_UPTIME, "min_uptime: up for 9m59s of 10m");
 	clock_simulate(3600 * NS_PER_S, wall_ms - 3600000);
 	AGREES(&guards, false);
+	/* What a process of that age has become later by exec() is younger. */
+	shop->process.present = true;
+	AGREES(&guards, false);
+	shop->identity.start_mono_ms = 3500 * 1000;
+	expect(&guards, false, REFUSAL_MIN_UPTIME, "min_uptime: up for 1m40s of 10m");
+	shop->identity.start_mono_ms = 3000 * 1000;
+	shop->process.start_ticks = (3600 - 599) * (uint64_t)sysconf(_SC_CLK_TCK);
+	expect(&guards, false, REFUSAL_MIN_UPTIME, "min_uptime: up for 9m59s of 10m");
 }
 
 Test(safety, quiet_hours)

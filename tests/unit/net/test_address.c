@@ -1,7 +1,11 @@
 /* What people write, what it means, and what is refused with words that help. */
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "net/address.h"
@@ -154,6 +158,44 @@ Test(address, one_host_by_several_addresses)
 		cr_expect_eq(address_same_host(&b, &a), cases[i].same, "%s %s", cases[i].a,
 			     cases[i].b);
 	}
+}
+
+static bool is_ours(const char *text)
+{
+	struct address address;
+
+	cr_assert_eq(address_parse(&address, text, NULL), 0, "%s", text);
+	return address_is_ours(&address);
+}
+
+Test(address, ours_are_those_of_our_own_interfaces)
+{
+	static const char *const ours[] = { "127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1",
+					    "unix:/a", "0.0.0.0:1" };
+	static const char *const others[] = { "127.0.0.2:1", "198.51.100.7:1", "[2001:db8::7]:1" };
+	struct ifaddrs *all;
+	unsigned seen = 0;
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		cr_expect(is_ours(ours[i]), "%s", ours[i]);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		cr_expect_not(is_ours(others[i]), "%s", others[i]);
+	cr_assert_eq(getifaddrs(&all), 0);
+	for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next) {
+		char host[INET_ADDRSTRLEN], text[80];
+
+		if (one->ifa_addr == NULL || one->ifa_addr->sa_family != AF_INET)
+			continue;
+		inet_ntop(AF_INET, &((struct sockaddr_in *)one->ifa_addr)->sin_addr, host,
+			  sizeof(host));
+		snprintf(text, sizeof(text), "%s:9229", host);
+		cr_expect(is_ours(text), "%s", text);
+		snprintf(text, sizeof(text), "[::ffff:%s]:9229", host);
+		cr_expect(is_ours(text), "%s", text);
+		seen++;
+	}
+	freeifaddrs(all);
+	cr_expect_gt(seen, 0);
 }
 
 Test(address, the_path_tells_two_apart)

@@ -140,3 +140,16 @@ Test(listener, of_a_unix_socket, .init = name_us)
 	close(client);
 	cr_assert_eq(unlink(at.sun_path), 0);
 }
+
+/* Whose pid is known is asked whether it is the one. */
+Test(listener, is_the_process_of_that_pid)
+{
+	int fd;
+	struct address address = listen_at("127.0.0.1", &fd);
+
+	cr_expect(listener_is("/proc", &address, getpid()));
+	cr_expect_not(listener_is("/proc", &address, getppid()));
+	cr_expect_not(listener_is("/proc", &address, 1 << 30));
+	close(fd);
+	cr_expect_not(listener_is("/proc", &address, getpid()));
+}

@@ -6,7 +6,10 @@
 
 #include "watch/target.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -315,5 +318,64 @@ Test(targets, who_cannot_be_traced_now_is_left_so_by_the_next_connection)
 	greeted(target, "chromium", "156");
 	cr_expect_str_eq(target->gc_untold, "somebody else traces it");
 	cr_assert_eq(untold.n, 1);
+	log_set_sink(NULL);
+}
+
+/* ---- one host by several addresses ---- */
+
+Test(targets, our_own_addresses_are_one_host)
+{
+	struct target_spec specs[] = { spec_of("a", 1), spec_of("b", 2), spec_of("c", 3) };
+	const struct target *a, *b, *c;
+	struct ifaddrs *all;
+
+	cr_assert_eq(getifaddrs(&all), 0);
+	for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next) {
+		/* Where there is no other interface it is loopback's. */
+		if (one->ifa_addr != NULL && one->ifa_addr->sa_family == AF_INET)
+			inet_ntop(AF_INET, &((struct sockaddr_in *)one->ifa_addr)->sin_addr,
+				  specs[1].address.host, sizeof(specs[1].address.host));
+	}
+	freeifaddrs(all);
+	str_copy(specs[2].address.host, sizeof(specs[2].address.host), "198.51.100.7");
+	cr_assert_eq(targets_replace(&targets, "config", specs, 3), 0);
+	a = targets_find_name(&targets, "a");
+	b = targets_find_name(&targets, "b");
+	c = targets_find_name(&targets, "c");
+	cr_expect(target_same_host(a, b), "%s", b->address);
+	cr_expect_not(target_same_host(a, c));
+	cr_expect_not(target_same_host(b, c));
+	cr_expect(target_same_host(c, c));
+}
+
+/* ---- paused ---- */
+
+/* A poll that ended after so long found the program so. */
+static enum target_state polled_after(struct target *target, uint64_t ns,
+				      enum session_activity activity)
+{
+	static uint64_t now_ns = 1000 * NS_PER_S;
+
+	now_ns += ns;
+	clock_simulate(now_ns, 1700000000000 + (int64_t)(now_ns / NS_PER_MS));
+	target->session.events->polled(target, activity, 0);
+	return target->state;
+}
+
+/* Two polls in a row find a program where it was that only waits for a processor. */
+Test(targets, who_has_not_moved_for_a_moment_is_not_paused)
+{
+	struct target *target = watched(POLICY_AUTO, GC_EVENTS_NEVER);
+
+	greeted(target, "node", "20.0.0");
+	cr_expect_eq(polled_after(target, 0, ACTIVITY_UNKNOWN), TARGET_UP);
+	cr_expect_eq(polled_after(target, 300 * NS_PER_MS, ACTIVITY_PAUSED), TARGET_UP);
+	cr_expect_eq(polled_after(target, 600 * NS_PER_MS, ACTIVITY_PAUSED), TARGET_UP);
+	cr_expect_eq(polled_after(target, 200 * NS_PER_MS, ACTIVITY_PAUSED), TARGET_PAUSED);
+	cr_expect_eq(polled_after(target, NS_PER_MS, ACTIVITY_PAUSED), TARGET_PAUSED);
+	cr_expect_eq(polled_after(target, NS_PER_S, ACTIVITY_RUNNING), TARGET_UP);
+	cr_expect_eq(polled_after(target, NS_PER_MS, ACTIVITY_PAUSED), TARGET_UP);
+	cr_expect_eq(polled_after(target, 10 * NS_PER_S, ACTIVITY_PAUSED), TARGET_PAUSED,
+		     "with the usual interval at once");
 	log_set_sink(NULL);
 }
