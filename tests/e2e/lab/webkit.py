@@ -52,8 +52,12 @@ class Site:
         self._done.put(unquote(handler.path.split("?", 1)[1]))
         return b""
 
-    def run(self, script, limit_s=60):
+    def tell(self, script):
+        """Without an answer, of which nothing may come: a page that closes is gone at once."""
         self._work.put(script)
+
+    def run(self, script, limit_s=60):
+        self.tell(script)
         return self._done.get(timeout=limit_s)
 
     def leave(self, url):
