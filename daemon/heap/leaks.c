@@ -74,7 +74,7 @@ int heap_past_init(struct heap_past *ret, const struct heap_match *match,
 					      ? analysis->retained[match->of[node]]
 					      : HEAP_NEW;
 	r = fill_own(ret, match, analysis);
-	return r == 0 ? root_groups_init(&ret->groups, base, shapes) : r;
+	return r == 0 ? root_groups_init(&ret->groups, base, shapes, NULL) : r;
 }
 
 void heap_past_fini(struct heap_past *past)
@@ -352,6 +352,7 @@ int heap_leaks_find(struct heap_leaks *ret, const struct heap_side *last,
 	};
 	struct tallies tallies = { calloc((size_t)analysis->classes.n + 1, sizeof(struct tally)),
 				   0 };
+	struct root_pasts root_pasts = { .n = pasts_n };
 	struct root_groups groups = { .n = 0 };
 	int r = tallies.items == NULL ? -ENOMEM : 0;
 
@@ -360,11 +361,13 @@ int heap_leaks_find(struct heap_leaks *ret, const struct heap_side *last,
 	if (ret->threshold < HEAP_LEAK_MIN_BYTES)
 		ret->threshold = HEAP_LEAK_MIN_BYTES;
 	view.threshold = ret->threshold;
+	for (size_t i = 0; i < pasts_n; i++)
+		root_pasts.retained[i] = pasts[i].retained;
 	for (uint32_t node = 0; node < analysis->graph.nodes && r == 0; node++) {
 		if (leaks_is_holder(&view, node) && has_grown(&view, node))
 			r = examine(ret, &view, &tallies, node);
 	}
-	r = r == 0 ? root_groups_init(&groups, last, &analysis->shapes) : r;
+	r = r == 0 ? root_groups_init(&groups, last, &analysis->shapes, &root_pasts) : r;
 	r = r == 0 ? leaks_roots(ret, &view, &groups) : r;
 	if (r == 0 && ret->n > 1)
 		qsort(ret->items, ret->n, sizeof(*ret->items), by_bytes);

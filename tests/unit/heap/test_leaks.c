@@ -57,6 +57,7 @@ struct scene {
 	bool twigs; /* it is the one of compose_twigs() */
 	bool moves; /* it is the one of compose_moves() */
 	uint32_t moved; /* of what the link had, so many are the owner's as well */
+	uint32_t rooted; /* of the store's items, so many the root's */
 	uint32_t table; /* bytes that the store's elements take besides */
 };
 
@@ -84,7 +85,7 @@ static void compose(struct buf *buf, const struct scene *scene)
 {
 	uint32_t items = scene->items_end - scene->items_first;
 	uint32_t first_item = 4 + FILLERS, first_link = first_item + items;
-	uint32_t nodes = first_link + scene->links, root_edges = 2 + FILLERS;
+	uint32_t nodes = first_link + scene->links, root_edges = 2 + FILLERS + scene->rooted;
 	uint32_t filler_id = scene->anew ? LATE_ID : EARLY_ID;
 	uint32_t other_id = scene->anew ? EARLY_ID : LATE_ID;
 
@@ -106,6 +107,8 @@ static void compose(struct buf *buf, const struct scene *scene)
 	put_edge(buf, PROPERTY, OWNER_EDGE, 3);
 	for (uint32_t i = 0; i < FILLERS; i++)
 		put_edge(buf, ELEMENT, i, 4 + i);
+	for (uint32_t i = 0; i < scene->rooted; i++)
+		put_edge(buf, ELEMENT, FILLERS + i, first_item + i);
 	put_edge(buf, INTERNAL, ELEMENTS, 2);
 	for (uint32_t i = 0; i < items; i++)
 		put_edge(buf, INTERNAL, NO_NAME, first_item + i);
@@ -402,6 +405,13 @@ Test(leaks, a_table_that_doubles_is_nothing_that_comes)
 	expect_none(
 		(struct scene[]){ { 0, 10 }, { 0, 10, .table = 40000 }, { 0, 99, .table = 40000 } },
 		3);
+}
+
+/* What a stack or a handle refers to as well is the store's no more, and has not come. */
+Test(leaks, what_moves_up_to_a_root_is_none)
+{
+	expect_none((struct scene[]){ { 0, 90 }, { 0, 90, .rooted = 30 }, { 0, 90, .rooted = 60 } },
+		    3);
 }
 
 Test(leaks, what_is_small_is_none)
