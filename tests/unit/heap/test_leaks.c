@@ -26,7 +26,8 @@ enum {
 	STORE_EDGE,
 	OWNER_EDGE,
 	HEAD,
-	NEXT
+	NEXT,
+	STACK
 };
 
 enum { FILLERS = 100, ITEM_BYTES = 4000, LINK_BYTES = 1000, TWIGS = 3, DEEP = 200000 };
@@ -34,7 +35,7 @@ enum { EARLY_ID = 9, LATE_ID = 1000001 };
 
 static const char strings[] =
 	"[\"\",\"(root)\",\"Store\",\"(elements)\",\"Item\",\"Owner\",\"Link\",\"Filler\","
-	"\"store\",\"owner\",\"head\",\"next\"]}";
+	"\"store\",\"owner\",\"head\",\"next\",\"(Stack roots)\"]}";
 
 static const char head[] =
 	"{\"snapshot\":{\"meta\":{\"node_fields\":[\"type\",\"name\",\"id\",\"self_size\","
@@ -57,6 +58,9 @@ struct scene {
 	bool twigs; /* it is the one of compose_twigs() */
 	bool moves; /* it is the one of compose_moves() */
 	uint32_t moved; /* of what the link had, so many are the owner's as well */
+	bool stack; /* it is the one of compose_stack() */
+	bool wide; /* and only the owner has the store, as the last of many */
+	bool brief; /* and the stack has the store, too */
 	uint32_t rooted; /* of the store's items, so many the root's */
 	uint32_t table; /* bytes that the store's elements take besides */
 };
@@ -243,6 +247,50 @@ static void compose_moves(struct buf *buf, const struct scene *scene)
 	buf_printf(buf, "],\"strings\":%s", strings);
 }
 
+/*
+ * root, stack, roots, owner, link, store, fillers, items: the owner and the link have the store and
+ * that the items; or the owner alone does, by a name that comes after many others.
+ */
+static void compose_stack(struct buf *buf, const struct scene *scene)
+{
+	uint32_t items = scene->items_end - scene->items_first, first_item = 7 + FILLERS;
+	uint32_t wide = scene->wide ? 3 * FILLERS : 0;
+	uint32_t filler_id = scene->anew ? LATE_ID : EARLY_ID;
+	uint32_t other_id = scene->anew ? EARLY_ID : LATE_ID;
+
+	buf_printf(buf, head, first_item + items,
+		   3 + FILLERS + 2 + scene->brief + wide + (scene->wide ? 1 : 2) + items);
+	put_node(buf, SYNTHETIC, ROOT, 1, 0, 3 + FILLERS);
+	put_node(buf, SYNTHETIC, STACK, 2, 0, scene->brief);
+	put_node(buf, SYNTHETIC, OWNER_EDGE, 4, 0, 1);
+	put_node(buf, SYNTHETIC, HEAD, 6, 0, 1);
+	put_node(buf, OBJECT, OWNER, scene->anew ? 5 : 3, 32, 1 + wide);
+	put_node(buf, OBJECT, LINK, scene->anew ? 7 : 5, 32, !scene->wide);
+	put_node(buf, OBJECT, STORE, scene->anew ? 3 : 7, 32, items);
+	for (uint32_t i = 0; i < FILLERS; i++)
+		put_node(buf, OBJECT, FILLER, filler_id + 2 * i, 100, 0);
+	for (uint32_t i = 0; i < items; i++)
+		put_node(buf, OBJECT, ITEM, other_id + 4 * i, ITEM_BYTES, 0);
+	buf_puts(buf, "],\"edges\":[");
+	put_edge(buf, ELEMENT, 1, 1);
+	put_edge(buf, ELEMENT, 2, 2);
+	put_edge(buf, ELEMENT, 3, 3);
+	for (uint32_t i = 0; i < FILLERS; i++)
+		put_edge(buf, ELEMENT, 4 + i, 7 + i);
+	if (scene->brief)
+		put_edge(buf, ELEMENT, 1, 6);
+	put_edge(buf, PROPERTY, OWNER_EDGE, 4);
+	put_edge(buf, PROPERTY, HEAD, 5);
+	for (uint32_t i = 0; i < wide; i++)
+		put_edge(buf, PROPERTY, NEXT, 7 + i % FILLERS);
+	put_edge(buf, scene->wide ? PROPERTY : ELEMENT, STORE_EDGE, 6);
+	if (!scene->wide)
+		put_edge(buf, ELEMENT, STORE_EDGE, 6);
+	for (uint32_t i = 0; i < items; i++)
+		put_edge(buf, ELEMENT, i, first_item + i);
+	buf_printf(buf, "],\"strings\":%s", strings);
+}
+
 static void shot_init(struct shot *shot, const struct scene *scene)
 {
 	struct heap_load_options options = { .threads = 1 };
@@ -258,6 +306,8 @@ static void shot_init(struct shot *shot, const struct scene *scene)
 		compose_twigs(&shot->text, scene);
 	else if (scene->moves)
 		compose_moves(&shot->text, scene);
+	else if (scene->stack)
+		compose_stack(&shot->text, scene);
 	else
 		compose(&shot->text, scene);
 	text = (struct v8_text){ .data = buf_text(&shot->text), .size = shot->text.size };
@@ -331,6 +381,28 @@ Test(leaks, a_store_by_ids)
 Test(leaks, a_store_by_paths_when_ids_are_given_anew)
 {
 	expect_store((struct scene[]){ { 0, 10 }, { 0, 25 }, { 0, 50, .anew = true } },
+		     HEAP_MATCH_PATHS);
+}
+
+/* What runs may hold it for a moment, in some of the snapshots. */
+Test(leaks, a_store_by_paths_that_a_stack_has_had)
+{
+	expect_store((struct scene[]){ { 0, 10, .stack = true, .brief = true },
+				       { 0, 25, .stack = true, .brief = true },
+				       { 0, 50, .stack = true, .anew = true } },
+		     HEAP_MATCH_PATHS);
+	expect_store((struct scene[]){ { 0, 10, .stack = true },
+				       { 0, 25, .stack = true, .brief = true },
+				       { 0, 50, .stack = true, .brief = true, .anew = true } },
+		     HEAP_MATCH_PATHS);
+}
+
+/* As the last of a global object's variables. */
+Test(leaks, a_store_by_paths_behind_many_names)
+{
+	expect_store((struct scene[]){ { 0, 10, .stack = true, .wide = true, .brief = true },
+				       { 0, 25, .stack = true, .wide = true, .brief = true },
+				       { 0, 50, .stack = true, .wide = true, .anew = true } },
 		     HEAP_MATCH_PATHS);
 }
 
