@@ -2,16 +2,16 @@
 not. Of each three snapshots, as the engine itself writes them, with requests between; where it has
 ids that last, they do. A program has a process of its own, or a page that is loaded anew."""
 
-import os
 import subprocess
 from typing import NamedTuple
 
-from . import bun, chromium, deno, firefox, node, snapshots, webkit
+from . import bun, cdp, chromium, deno, firefox, node, snapshots, webkit
 from .wait import until
 
 FOLDER = node.PROGRAMS / "leaking"
 EACH = 400  # requests before each snapshot
 SNAPSHOTS = 3
+LIMIT_S = 120
 
 
 class Planted(NamedTuple):
@@ -89,7 +89,7 @@ class Process:
         rows = [[home / f"{name or program}-{i + 1}{end}" for end in self._ends] for i in range(n)]
         subprocess.run([*self._argv, node.PROGRAMS / "leaking_run.mjs", program, str(EACH),
                         ",".join(self._forms), *[path for row in rows for path in row]],
-                       check=True, timeout=120, env=_environment(home), capture_output=True)
+                       check=True, timeout=LIMIT_S, env=_environment(home), capture_output=True)
         return [list(paths) for paths in zip(*rows)]
 
     def close(self):
@@ -135,7 +135,7 @@ class ChromiumPages(Pages):
     def begin(self):
         self.close()
         self._page = self._browser.open(self.URL)
-        self._client = self._browser.client(self._page)
+        self._client = cdp.Client(self._browser.port, LIMIT_S, f"/devtools/page/{self._page}")
         self._client.call("HeapProfiler.enable")
 
     def run(self, text):
@@ -158,7 +158,7 @@ class WebkitPages(Pages):
 
     def __init__(self, nursery, home, kind):
         self._browser = webkit.Browser(nursery, home / "browser", kind)
-        self._client = self._browser.client()
+        self._client = cdp.Client(self._browser.port, LIMIT_S, webkit.PAGE)
         self._page = webkit.Page(self._client)
 
     def begin(self):
