@@ -74,7 +74,7 @@ int heap_past_init(struct heap_past *ret, const struct heap_match *match,
 					      ? analysis->retained[match->of[node]]
 					      : HEAP_NEW;
 	r = fill_own(ret, match, analysis);
-	return r == 0 ? root_groups_init(&ret->groups, base, shapes) : r;
+	return r == 0 ? root_groups_init(&ret->groups, base, shapes, NULL) : r;
 }
 
 void heap_past_fini(struct heap_past *past)
@@ -92,9 +92,24 @@ struct arrivals {
 	int64_t carried[HEAP_PASTS_MAX]; /* growth of children that were there at first */
 	uint64_t held; /* bytes of all children: the rest is the holder itself and its parts */
 	uint64_t count, bytes; /* of new ones */
-	uint64_t rest; /* bytes: of new ones that do not count */
+	uint64_t rest[HEAP_PASTS_MAX]; /* bytes since then: of new ones that do not count */
 	uint32_t largest; /* of these; UINT32_MAX: none */
 };
+
+/* Since each of the snapshots. */
+static void add_rest(const struct leaks_view *view, struct arrivals *arrivals, uint32_t kid)
+{
+	uint64_t retained = view->retained[kid];
+
+	for (size_t i = 0; i < view->pasts_n; i++) {
+		uint64_t before = view->pasts[i].retained[kid];
+
+		if (before == HEAP_NEW)
+			arrivals->rest[i] += retained;
+		else if (before < retained)
+			arrivals->rest[i] += retained - before;
+	}
+}
 
 static void arrive(const struct leaks_view *view, struct arrivals *arrivals, uint32_t kid)
 {
@@ -109,7 +124,7 @@ static void arrive(const struct leaks_view *view, struct arrivals *arrivals, uin
 	if (first != HEAP_NEW)
 		return;
 	if (!leaks_is_thing(view, kid)) {
-		arrivals->rest += retained;
+		add_rest(view, arrivals, kid);
 		return;
 	}
 	arrivals->count++;
@@ -231,24 +246,46 @@ static int name_class(struct leaks_view *view, struct tallies *tallies,
 
 /* ---- all holders ---- */
 
+/* Bytes by which the holder and its parts are larger; UINT64_MAX: it was too large to tell. */
+static uint64_t larger_itself(const struct leaks_view *view, const struct arrivals *arrivals,
+			      uint32_t holder, size_t past)
+{
+	uint64_t itself = view->retained[holder] - arrivals->held;
+	uint32_t before = view->pasts[past].own[holder];
+
+	if (before == UINT32_MAX)
+		return UINT64_MAX;
+	return (itself > before ? itself - before : 0) + arrivals->rest[past];
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 /*
  * Nothing came that would be it: numbers in an array, text, what an engine does not tell of. It is
- * at most what the holder is by itself: when compiled code holds what a scope alone has held, that
- * leaves the scope for a place beside it, and was there all the time.
+ * at most what the holder is larger by itself: when something comes to hold what a scope or a
+ * function alone has held, as compiled code does, that leaves these for a place beside them, and
+ * was there all the time.
  */
 static int grown_itself(struct heap_leaks *leaks, const struct leaks_view *view,
 			const struct arrivals *arrivals, struct heap_suspect *suspect)
 {
-	uint64_t came = arrivals->bytes + arrivals->rest;
-	uint64_t itself = view->retained[suspect->holder] - arrivals->held;
+	uint64_t came = arrivals->bytes + arrivals->rest[0];
+	uint32_t holder = suspect->holder;
 
-	if (view->graph->type[suspect->holder] != HEAP_OBJECT ||
-	    leaks_is_context(view->graph, suspect->holder) || came >= suspect->bytes / 2 ||
-	    suspect->bytes - came < view->threshold || itself + arrivals->rest < view->threshold)
+	if (view->graph->type[holder] != HEAP_OBJECT || leaks_is_context(view->graph, holder) ||
+	    came >= suspect->bytes / 2 || suspect->bytes - came < view->threshold)
+		return 0;
+	suspect->bytes = least(suspect->bytes, larger_itself(view, arrivals, holder, 0));
+	suspect->last_bytes = least(least(suspect->bytes, suspect->last_bytes),
+				    larger_itself(view, arrivals, holder, view->pasts_n - 1));
+	if (suspect->bytes < view->threshold || !leaks_in_each_step(view, suspect))
 		return 0;
 	suspect->kind = HEAP_LEAK_OWN;
-	suspect->class = view->class[suspect->holder];
-	suspect->example = suspect->holder;
+	suspect->class = view->class[holder];
+	suspect->example = holder;
 	return leaks_add(leaks, suspect);
 }
 
@@ -315,6 +352,7 @@ int heap_leaks_find(struct heap_leaks *ret, const struct heap_side *last,
 	};
 	struct tallies tallies = { calloc((size_t)analysis->classes.n + 1, sizeof(struct tally)),
 				   0 };
+	struct root_pasts root_pasts = { .n = pasts_n };
 	struct root_groups groups = { .n = 0 };
 	int r = tallies.items == NULL ? -ENOMEM : 0;
 
@@ -323,11 +361,13 @@ int heap_leaks_find(struct heap_leaks *ret, const struct heap_side *last,
 	if (ret->threshold < HEAP_LEAK_MIN_BYTES)
 		ret->threshold = HEAP_LEAK_MIN_BYTES;
 	view.threshold = ret->threshold;
+	for (size_t i = 0; i < pasts_n; i++)
+		root_pasts.retained[i] = pasts[i].retained;
 	for (uint32_t node = 0; node < analysis->graph.nodes && r == 0; node++) {
 		if (leaks_is_holder(&view, node) && has_grown(&view, node))
 			r = examine(ret, &view, &tallies, node);
 	}
-	r = r == 0 ? root_groups_init(&groups, last, &analysis->shapes) : r;
+	r = r == 0 ? root_groups_init(&groups, last, &analysis->shapes, &root_pasts) : r;
 	r = r == 0 ? leaks_roots(ret, &view, &groups) : r;
 	if (r == 0 && ret->n > 1)
 		qsort(ret->items, ret->n, sizeof(*ret->items), by_bytes);

@@ -22,10 +22,7 @@ enum {
 	HEAP_LEAK_MIN_COUNT = 5, /* so many things have to come */
 	HEAP_LEAK_MIN_CHAIN = 50,
 	HEAP_LEAK_STEP_SHARE = 20, /* each step has one in so many of the bytes at least */
-	HEAP_PASTS_MAX = 2,
 };
-
-#define HEAP_NEW UINT64_MAX
 
 /* What an earlier snapshot says of the objects of the last one. */
 struct heap_past {

@@ -2,24 +2,79 @@
  * Lists
  *
  * A link may be of a few objects (an entry and its value's promise), so that a few classes may take
- * turns.
+ * turns. The way down goes by the largest, and behind the last new link on into what that has
+ * besides: a component's children are of the class of the component. What they are held by goes by
+ * another name than `next`, so that links are counted to the last that is held by the name most of
+ * them are.
  */
 
 #include "heap/leaks_chain.h"
 
 enum { TURN_MAX = 4 };
 
+/* By what links of the first class are held. */
+struct tie {
+	uint64_t key; /* of a reference: tie_key() */
+	uint64_t times;
+	uint64_t last; /* how many links there were with the last one that is held so */
+};
+
 struct turn {
 	uint32_t classes[TURN_MAX];
 	size_t n, steps;
 	uint64_t count; /* of the first class */
+	struct tie ties[TURN_MAX];
+	size_t ties_n;
 };
 
-/* Of its class are some already, or there may be one more. */
-static bool takes(struct turn *turn, uint32_t class)
+/* Of all that is numbered one; 0: its dominator does not refer to it. */
+static uint64_t tie_key(const struct leaks_view *view, uint32_t node)
 {
+	const struct heap_graph *graph = view->graph;
+	uint32_t via = view->tree->via[node], word;
+
+	if (via == 0)
+		return 0;
+	word = graph->edges[via - 1];
+	return (uint64_t)heap_edge_kind(word) << 33 | (uint64_t)heap_edge_named(word) << 32 |
+	       (heap_edge_named(word) ? graph->edge_name[via - 1] : 0);
+}
+
+static void tie(struct turn *turn, uint64_t key)
+{
+	size_t i = 0;
+
+	while (i < turn->ties_n && turn->ties[i].key != key)
+		i++;
+	if (i == TURN_MAX)
+		return;
+	if (i == turn->ties_n)
+		turn->ties[turn->ties_n++] = (struct tie){ .key = key };
+	turn->ties[i].times++;
+	turn->ties[i].last = turn->count;
+}
+
+/* As far as they are held as most are. */
+static uint64_t links_of(const struct turn *turn)
+{
+	const struct tie *most = &turn->ties[0];
+
+	for (size_t i = 1; i < turn->ties_n; i++) {
+		if (turn->ties[i].times > most->times)
+			most = &turn->ties[i];
+	}
+	return turn->ties_n > 0 ? most->last : turn->count;
+}
+
+/* Of its class are some already, or there may be one more. */
+static bool takes(struct turn *turn, const struct leaks_view *view, uint32_t node)
+{
+	uint32_t class = view->class[node];
+
 	turn->count += class == turn->classes[0] || turn->n == 0;
 	turn->steps++;
+	if (turn->n > 0 && class == turn->classes[0])
+		tie(turn, tie_key(view, node));
 	for (size_t i = 0; i < turn->n; i++) {
 		if (turn->classes[i] == class)
 			return true;
@@ -81,16 +136,16 @@ int leaks_chain(struct leaks_view *view, uint32_t first, struct heap_suspect *su
 	uint32_t node = first, below;
 	int r = 0;
 
-	while (r == 0 && node != UINT32_MAX && takes(&turn, view->class[node]))
+	while (r == 0 && node != UINT32_MAX && takes(&turn, view, node))
 		r = largest_new(view, node, &node);
-	if (r < 0 || turn.count < HEAP_LEAK_MIN_CHAIN)
+	if (r < 0 || links_of(&turn) < HEAP_LEAK_MIN_CHAIN)
 		return r;
 	below = first;
 	suspect->holder = hook_of(view, &turn, suspect->holder, &below);
 	suspect->via = edge_to(view, below);
 	suspect->class = turn.classes[0];
 	suspect->example = first;
-	suspect->count = turn.count;
+	suspect->count = links_of(&turn);
 	suspect->kind = HEAP_LEAK_CHAIN;
 	return 1;
 }

@@ -15,7 +15,15 @@ struct growth {
 	uint64_t count, bytes, last_bytes;
 };
 
-/* From each snapshot to the next there are more. */
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * From each snapshot to the next there are more, and some of them are new: what a stack or a handle
+ * comes to hold as well leaves its holder for a place below the root, and was there before.
+ */
 static bool grew(const struct leaks_view *view, const struct root_group *now, struct growth *ret)
 {
 	uint64_t count = now->count, bytes = now->bytes;
@@ -27,15 +35,16 @@ static bool grew(const struct leaks_view *view, const struct root_group *now, st
 		uint64_t before = past != NULL ? past->count : 0;
 		uint64_t bytes_before = past != NULL ? past->bytes : 0;
 
-		if (before >= count || bytes_before >= bytes)
+		if (before >= count || bytes_before >= bytes || now->new_count[i - 1] == 0)
 			return false;
-		if (i == view->pasts_n)
-			ret->last_bytes = bytes - bytes_before;
 		count = before;
 		bytes = bytes_before;
+		ret->count = least(now->count - count, now->new_count[i - 1]);
+		ret->bytes = least(now->bytes - bytes, now->new_bytes[i - 1]);
+		if (i == view->pasts_n)
+			ret->last_bytes = ret->bytes;
 	}
-	ret->count = now->count - count;
-	ret->bytes = now->bytes - bytes;
+	ret->last_bytes = least(ret->last_bytes, ret->bytes);
 	return true;
 }
 

@@ -66,18 +66,46 @@ static uint32_t find_name(const struct heap_graph *graph, const struct heap_susp
 	return UINT32_MAX;
 }
 
+/*
+ * What runs may hold it for a moment, by a way that is shorter and has no names: then that of who
+ * else refers to it, nearest to a root. A look at all references, which is seldom needed.
+ */
+static uint32_t find_other_name(const struct heap_analysis *analysis, uint32_t holder)
+{
+	const struct heap_graph *graph = &analysis->graph;
+	uint32_t ret = UINT32_MAX;
+	int32_t nearest = INT32_MAX;
+
+	if (graph->type[holder] != HEAP_OBJECT && graph->type[holder] != HEAP_CLOSURE)
+		return UINT32_MAX;
+	for (uint32_t node = 0; node < graph->nodes; node++) {
+		if (analysis->distances[node] < 0 || analysis->distances[node] >= nearest)
+			continue;
+		for (uint32_t i = graph->edge_first[node]; i < graph->edge_first[node + 1]; i++) {
+			if (heap_edge_to(graph->edges[i]) != holder || !is_name(graph, i))
+				continue;
+			nearest = analysis->distances[node];
+			ret = i;
+			break;
+		}
+	}
+	return ret;
+}
+
 static bool has_holder(const struct heap_suspect *suspect)
 {
 	return suspect->kind != HEAP_LEAK_ROOTS && suspect->kind != HEAP_LEAK_UNREACHED;
 }
 
-static void put_held_as(struct buf *buf, const struct heap_graph *graph,
-			const struct heap_suspect *suspect, const struct heap_path paths[2])
+static uint32_t find_held_as(const struct heap_analysis *analysis,
+			     const struct heap_suspect *suspect, const struct heap_path paths[2])
 {
-	uint32_t edge = has_holder(suspect) ? find_name(graph, suspect, paths) : UINT32_MAX;
+	uint32_t edge;
 
-	if (edge != UINT32_MAX)
-		heap_edge_name(graph, edge, buf);
+	if (!has_holder(suspect))
+		return UINT32_MAX;
+	edge = find_name(&analysis->graph, suspect, paths);
+	return edge != UINT32_MAX ? edge : find_other_name(analysis, suspect->holder);
 }
 
 /* An object is called by its class, a root of the engine by its name. */
@@ -92,21 +120,6 @@ static void put_holder(struct buf *buf, const struct leaks_answer *answer,
 		buf_puts(buf, leaks_class_name(answer, analysis->classes.of[suspect->holder]));
 }
 
-/* Where in the program that is, nearest first: of the two ways as in find_name(). */
-static void put_held_at(struct buf *buf, const struct leaks_answer *answer,
-			const struct heap_suspect *suspect, const struct heap_path paths[2])
-{
-	const struct heap_graph *graph = &answer->last->analysis->graph;
-	size_t n = paths[0].n > paths[1].n ? paths[0].n : paths[1].n;
-
-	for (size_t i = 0; has_holder(suspect) && i < n && buf->size == 0; i++) {
-		for (size_t k = 0; k < 2 && buf->size == 0; k++) {
-			if (i < paths[k].n)
-				places_put(buf, answer->places, graph, paths[k].steps[i].node);
-		}
-	}
-}
-
 /* The dominators and a shortest path of the holder; free both. */
 int leaks_find_paths(struct heap_path ret[2], const struct leaks_answer *answer, uint32_t holder)
 {
@@ -117,10 +130,27 @@ int leaks_find_paths(struct heap_path ret[2], const struct leaks_answer *answer,
 	return r == 0 ? heap_path_along(&ret[1], side->analysis, side->analysis->ways, holder) : r;
 }
 
+/* Where in the program that is, nearest first: of the two ways as in find_name(). */
+static void put_held_at(struct buf *buf, const struct leaks_answer *answer,
+			const struct heap_path paths[2])
+{
+	const struct heap_graph *graph = &answer->last->analysis->graph;
+	size_t n = paths[0].n > paths[1].n ? paths[0].n : paths[1].n;
+
+	for (size_t i = 0; i < n && buf->size == 0; i++) {
+		for (size_t k = 0; k < 2 && buf->size == 0; k++) {
+			if (i < paths[k].n)
+				places_put(buf, answer->places, graph, paths[k].steps[i].node);
+		}
+	}
+}
+
 int leaks_words_init(struct leaks_words *ret, const struct leaks_answer *answer,
 		     const struct heap_suspect *suspect)
 {
+	const struct heap_analysis *analysis = answer->last->analysis;
 	int r = leaks_find_paths(ret->paths, answer, suspect->holder);
+	uint32_t edge;
 
 	buf_init(&ret->holder, SIZE_MAX / 2);
 	buf_init(&ret->held_as, SIZE_MAX / 2);
@@ -130,10 +160,13 @@ int leaks_words_init(struct leaks_words *ret, const struct leaks_answer *answer,
 	if (r < 0)
 		return r;
 	put_holder(&ret->holder, answer, suspect);
-	put_held_as(&ret->held_as, &answer->last->analysis->graph, suspect, ret->paths);
-	put_held_at(&ret->held_at, answer, suspect, ret->paths);
+	edge = find_held_as(analysis, suspect, ret->paths);
+	if (edge != UINT32_MAX)
+		heap_edge_name(&analysis->graph, edge, &ret->held_as);
+	if (has_holder(suspect))
+		put_held_at(&ret->held_at, answer, ret->paths);
 	put_function(&ret->function, answer, suspect->example);
-	places_put(&ret->place, answer->places, &answer->last->analysis->graph, suspect->example);
+	places_put(&ret->place, answer->places, &analysis->graph, suspect->example);
 	return buf_text(&ret->holder) != NULL && buf_text(&ret->held_as) != NULL &&
 			       buf_text(&ret->function) != NULL && buf_text(&ret->place) != NULL &&
 			       buf_text(&ret->held_at) != NULL

@@ -7,7 +7,7 @@
  * One step of a path is a number over texts that do not change from one snapshot to the next: the
  * class of the object, what it is called (functions, engine's own), and the reference that leads to
  * it: from its dominator, else the last of a shortest path. What runs holds objects for a moment,
- * by paths that are shorter: these wait until all others are matched.
+ * by paths that are shorter: these wait until all others are matched, and then go by what they are.
  */
 
 #include "heap/match_paths.h"
@@ -329,6 +329,43 @@ static int pair_whatever_variables(struct walk *walk)
 	return pair(walk);
 }
 
+/* Those that have no partner yet, in the order of what they are; brief: only those of the moment.
+ */
+static int gather_what(struct children *children, const struct texts *texts, uint32_t node,
+		       const uint64_t *matched, bool brief)
+{
+	size_t kept = 0;
+	int r = gather(children, texts, node, matched, NULL);
+
+	for (size_t i = 0; i < children->n; i++) {
+		if (!brief || is_of_the_moment(texts, children->items[i].node))
+			children->items[kept++] = children->items[i];
+	}
+	children->n = kept;
+	for (size_t i = 0; i < kept; i++) {
+		children->items[i].step = hash_what(texts, children->items[i].node);
+		children->items[i].variables = 0;
+	}
+	sort(children);
+	return r;
+}
+
+/* What was held for a moment only in one of the two, by what it is. */
+static int pair_of_the_moment(struct walk *walk, uint32_t before, uint32_t now)
+{
+	int r = 0;
+
+	for (int which = 0; which < 2 && r == 0; which++) {
+		r = gather_what(&walk->before, &walk->base, before, walk->base_matched, which == 0);
+		if (r == 0 && walk->before.n > 0)
+			r = gather_what(&walk->now, &walk->last, now, walk->last_matched,
+					which == 1);
+		if (r == 0 && walk->before.n > 0 && walk->now.n > 0)
+			r = pair(walk);
+	}
+	return r;
+}
+
 static bool has_kids(const struct texts *texts, uint32_t node)
 {
 	const struct heap_tree *tree = &texts->side->analysis->tree;
@@ -348,8 +385,10 @@ static int match_kids(struct walk *walk, uint32_t before, uint32_t now, bool *la
 	r = gather(&walk->before, &walk->base, before, walk->base_matched, late);
 	r = r == 0 ? pair(walk) : r;
 	r = r == 0 ? pair_contexts(walk) : r;
-	if (late == NULL)
-		return r == 0 ? pair_whatever_variables(walk) : r;
+	if (late == NULL) {
+		r = r == 0 ? pair_whatever_variables(walk) : r;
+		return r == 0 ? pair_of_the_moment(walk, before, now) : r;
+	}
 	keep_contexts(&walk->now, walk->last_matched);
 	*late |= walk->now.n > 0;
 	return r;
@@ -357,7 +396,7 @@ static int match_kids(struct walk *walk, uint32_t before, uint32_t now, bool *la
 
 /* ---- by a name ---- */
 
-enum { NAMED_MAX = 256 }; /* edges of one object that are looked at */
+enum { NAMED_MAX = 256 }; /* references of one object to what has no partner that are looked at */
 
 struct named {
 	uint64_t hash; /* of the name, and of what it leads to */
@@ -390,13 +429,6 @@ static uint64_t hash_target(const struct texts *texts, uint32_t edge)
 	return hash_mix(hash_edge(graph, edge), hash);
 }
 
-static uint32_t named_end(const struct heap_graph *graph, uint32_t node)
-{
-	uint32_t first = graph->edge_first[node], end = graph->edge_first[node + 1];
-
-	return end - first > NAMED_MAX ? first + NAMED_MAX : end;
-}
-
 static int by_name(const void *a, const void *b)
 {
 	const struct named *x = a, *y = b;
@@ -413,7 +445,8 @@ static size_t gather_named(struct walk *walk, struct named ret[NAMED_MAX],
 	const struct heap_graph *graph = &texts->side->analysis->graph;
 	size_t n = 0;
 
-	for (uint32_t i = graph->edge_first[node]; i < named_end(graph, node); i++) {
+	for (uint32_t i = graph->edge_first[node]; i < graph->edge_first[node + 1] && n < NAMED_MAX;
+	     i++) {
 		if (!is_named(texts, node, i) || heap_bit(matched, heap_edge_to(graph->edges[i])))
 			continue;
 		walk->match->looked++;
@@ -459,9 +492,8 @@ static int match_named(struct walk *walk, uint32_t before, uint32_t now)
 static bool names_unmatched(const struct walk *walk, uint32_t node)
 {
 	const struct heap_graph *graph = &walk->last.side->analysis->graph;
-	uint32_t end = named_end(graph, node);
 
-	for (uint32_t i = graph->edge_first[node]; i < end; i++) {
+	for (uint32_t i = graph->edge_first[node]; i < graph->edge_first[node + 1]; i++) {
 		if (!heap_bit(walk->last_matched, heap_edge_to(graph->edges[i])) &&
 		    is_named(&walk->last, node, i))
 			return true;

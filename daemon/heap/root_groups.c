@@ -15,6 +15,7 @@
 struct grouping {
 	const struct heap_side *side;
 	const struct heap_shapes *shapes;
+	const struct root_pasts *pasts; /* or NULL */
 	struct heap_shaper *shaper; /* owned */
 };
 
@@ -64,6 +65,18 @@ static int set_key(const struct grouping *grouping, struct root_group *group)
 	return 0;
 }
 
+static void set_new(const struct grouping *grouping, struct root_group *group)
+{
+	const struct root_pasts *pasts = grouping->pasts;
+
+	for (size_t i = 0; pasts != NULL && i < pasts->n; i++) {
+		bool is_new = pasts->retained[i][group->example] == HEAP_NEW;
+
+		group->new_count[i] = is_new;
+		group->new_bytes[i] = is_new ? group->bytes : 0;
+	}
+}
+
 static int put(struct root_groups *groups, const struct root_group *group)
 {
 	if (groups->n == groups->capacity) {
@@ -100,10 +113,17 @@ static int gather(struct root_groups *groups, struct leaks_view *view,
 	leaks_parts_begin(view, holder);
 	while ((r = leaks_parts_next(view, &kid)) > 0) {
 		bool unreached = root && analysis->distances[kid] == HEAP_UNREACHED;
-		struct root_group group = { 0, 1, analysis->retained[kid], holder, kid, unreached };
+		struct root_group group = {
+			.count = 1,
+			.bytes = analysis->retained[kid],
+			.holder = holder,
+			.example = kid,
+			.unreached = unreached,
+		};
 
 		if (!is_counted(analysis, kid) || (!unreached && is_shared(side, kid)))
 			continue;
+		set_new(grouping, &group);
 		r = set_key(grouping, &group);
 		r = r == 0 ? put(groups, &group) : r;
 		if (r < 0)
@@ -123,6 +143,16 @@ static int by_key(const void *a, const void *b)
 	return x->example < y->example ? -1 : x->example > y->example;
 }
 
+static void add(struct root_group *group, const struct root_group *more)
+{
+	group->count += more->count;
+	group->bytes += more->bytes;
+	for (size_t i = 0; i < HEAP_PASTS_MAX; i++) {
+		group->new_count[i] += more->new_count[i];
+		group->new_bytes[i] += more->new_bytes[i];
+	}
+}
+
 /* The first of a key retains most. */
 static void fold(struct root_groups *groups)
 {
@@ -131,21 +161,19 @@ static void fold(struct root_groups *groups)
 	for (size_t i = 0; i < groups->n; i++) {
 		struct root_group *last = kept > 0 ? &groups->items[kept - 1] : NULL;
 
-		if (last != NULL && last->key == groups->items[i].key) {
-			last->count++;
-			last->bytes += groups->items[i].bytes;
-		} else {
+		if (last != NULL && last->key == groups->items[i].key)
+			add(last, &groups->items[i]);
+		else
 			groups->items[kept++] = groups->items[i];
-		}
 	}
 	groups->n = kept;
 }
 
 int root_groups_init(struct root_groups *ret, const struct heap_side *side,
-		     const struct heap_shapes *shapes)
+		     const struct heap_shapes *shapes, const struct root_pasts *pasts)
 {
 	const struct heap_graph *graph = &side->analysis->graph;
-	struct grouping grouping = { side, shapes, heap_shaper_new(shapes, graph) };
+	struct grouping grouping = { side, shapes, pasts, heap_shaper_new(shapes, graph) };
 	struct leaks_view view = { .graph = graph, .tree = &side->analysis->tree };
 	int r = grouping.shaper == NULL ? -ENOMEM : 0;
 

@@ -14,9 +14,20 @@
 struct heap_shapes;
 struct heap_side;
 
+enum { HEAP_PASTS_MAX = 2 }; /* earlier snapshots that one is compared with */
+
+#define HEAP_NEW UINT64_MAX
+
+/* By node, what it retained in each earlier snapshot: bytes; HEAP_NEW: it was not there. */
+struct root_pasts {
+	const uint64_t *retained[HEAP_PASTS_MAX]; /* borrowed */
+	size_t n;
+};
+
 struct root_group {
 	uint64_t key; /* of texts: the same in every snapshot */
 	uint64_t count, bytes; /* bytes: retained */
+	uint64_t new_count[HEAP_PASTS_MAX], new_bytes[HEAP_PASTS_MAX]; /* not there in each past */
 	uint32_t holder; /* a node; the root for what nothing leads to */
 	uint32_t example; /* a node: the one that retains most */
 	bool unreached;
@@ -27,9 +38,12 @@ struct root_groups {
 	size_t n, capacity;
 };
 
-/* shapes: by which plain objects are told apart in every snapshot. 0, -ENOMEM; fini in any case. */
+/*
+ * shapes: by which plain objects are told apart in every snapshot; pasts: NULL where none are
+ * known. 0, -ENOMEM; fini in any case.
+ */
 int root_groups_init(struct root_groups *ret, const struct heap_side *side,
-		     const struct heap_shapes *shapes);
+		     const struct heap_shapes *shapes, const struct root_pasts *pasts);
 void root_groups_fini(struct root_groups *groups); /* zeroed is fine */
 
 /* NULL: there is none. */

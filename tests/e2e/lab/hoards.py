@@ -5,7 +5,6 @@ that ids last where the engine has any that do."""
 import subprocess
 
 from . import bun, cdp, chromium, deno, firefox, node, snapshots, webkit
-from .wait import until
 
 SCRIPT = node.PROGRAMS / "hoards.js"
 EACH = 800  # requests between two snapshots
@@ -84,14 +83,5 @@ def of_firefox(nursery, home, leaks):
     browser.client.ask(memory, "attach")
     browser.evaluate(SCRIPT.read_text() + "; 1")
 
-    def take(path):
-        # A removed element and its listener hold each other, across C++: the cycle collector takes
-        # such pairs apart only where a garbage collection has found that no script holds them, and
-        # what it has let go is there until the next one.
-        for collect in ("forceGarbageCollection", "forceCycleCollection") * 2:
-            browser.client.ask(memory, collect)
-        browser.client.ask(memory, "forceGarbageCollection")
-        named = browser.client.ask(memory, "saveHeapSnapshot")["snapshotId"]
-        until(lambda: [left for left in browser.leftovers() if left.stem == named],
-              f"{named}.fxsnapshot")[0].rename(path)
-    return _steps(browser.evaluate, take, leaks, _paths(home, ".fxsnapshot"))
+    return _steps(browser.evaluate, lambda path: browser.save_snapshot(memory, path), leaks,
+                  _paths(home, ".fxsnapshot"))

@@ -1,5 +1,6 @@
 """Heap snapshots of programs/zoo.js, two of each runtime, as the runtime itself writes them."""
 
+import json
 import os
 import subprocess
 
@@ -26,6 +27,14 @@ def take_one(client, path):
             if event.get("method") == "HeapProfiler.addHeapSnapshotChunk":
                 out.write(event["params"]["chunk"])
     client.events.clear()
+
+
+def write_scripts(client, path):
+    """The list of scripts beside a snapshot, as the daemon leaves it."""
+    client.call("Debugger.enable")
+    scripts = [e["params"] for e in client.events if e["method"] == "Debugger.scriptParsed"]
+    path.with_suffix(".scripts.json").write_text(json.dumps(scripts))
+    client.call("Debugger.disable")
 
 
 def _over_cdp(port, before, after):

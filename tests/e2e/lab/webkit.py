@@ -64,6 +64,11 @@ class Site:
         """The page goes there and asks for no more work."""
         assert self.run(f"location.href = '{url}'; 'left'") == "left"
 
+    def reload(self):
+        """The page ends its loop by an error, for what it would tell then is lost as it is left."""
+        assert self.run("fetch('/done?again').then(() => location.reload()); throw 0") == "again"
+        self.run("1")
+
 
 class Browser:
     def __init__(self, nursery, home, path=GTK, url=None, flags=()):

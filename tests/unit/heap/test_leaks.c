@@ -26,15 +26,16 @@ enum {
 	STORE_EDGE,
 	OWNER_EDGE,
 	HEAD,
-	NEXT
+	NEXT,
+	STACK
 };
 
-enum { FILLERS = 100, ITEM_BYTES = 4000, LINK_BYTES = 1000, DEEP = 200000 };
+enum { FILLERS = 100, ITEM_BYTES = 4000, LINK_BYTES = 1000, TWIGS = 3, DEEP = 200000 };
 enum { EARLY_ID = 9, LATE_ID = 1000001 };
 
 static const char strings[] =
 	"[\"\",\"(root)\",\"Store\",\"(elements)\",\"Item\",\"Owner\",\"Link\",\"Filler\","
-	"\"store\",\"owner\",\"head\",\"next\"]}";
+	"\"store\",\"owner\",\"head\",\"next\",\"(Stack roots)\"]}";
 
 static const char head[] =
 	"{\"snapshot\":{\"meta\":{\"node_fields\":[\"type\",\"name\",\"id\",\"self_size\","
@@ -54,6 +55,13 @@ struct scene {
 	bool scoped; /* it is the one of compose_scoped() */
 	bool beside; /* and the owner holds the link too */
 	bool shared; /* it is the one of compose_shared() */
+	bool twigs; /* it is the one of compose_twigs() */
+	bool moves; /* it is the one of compose_moves() */
+	uint32_t moved; /* of what the link had, so many are the owner's as well */
+	bool stack; /* it is the one of compose_stack() */
+	bool wide; /* and only the owner has the store, as the last of many */
+	bool brief; /* and the stack has the store, too */
+	uint32_t rooted; /* of the store's items, so many the root's */
 	uint32_t table; /* bytes that the store's elements take besides */
 };
 
@@ -81,7 +89,7 @@ static void compose(struct buf *buf, const struct scene *scene)
 {
 	uint32_t items = scene->items_end - scene->items_first;
 	uint32_t first_item = 4 + FILLERS, first_link = first_item + items;
-	uint32_t nodes = first_link + scene->links, root_edges = 2 + FILLERS;
+	uint32_t nodes = first_link + scene->links, root_edges = 2 + FILLERS + scene->rooted;
 	uint32_t filler_id = scene->anew ? LATE_ID : EARLY_ID;
 	uint32_t other_id = scene->anew ? EARLY_ID : LATE_ID;
 
@@ -103,6 +111,8 @@ static void compose(struct buf *buf, const struct scene *scene)
 	put_edge(buf, PROPERTY, OWNER_EDGE, 3);
 	for (uint32_t i = 0; i < FILLERS; i++)
 		put_edge(buf, ELEMENT, i, 4 + i);
+	for (uint32_t i = 0; i < scene->rooted; i++)
+		put_edge(buf, ELEMENT, FILLERS + i, first_item + i);
 	put_edge(buf, INTERNAL, ELEMENTS, 2);
 	for (uint32_t i = 0; i < items; i++)
 		put_edge(buf, INTERNAL, NO_NAME, first_item + i);
@@ -170,6 +180,117 @@ static void compose_shared(struct buf *buf, const struct scene *scene)
 	buf_printf(buf, "],\"strings\":%s", strings);
 }
 
+/*
+ * root, owner, fillers, links, each with its twigs behind it: of the class of a link, one holding
+ * the next, but not by the name by which links do. The newest link comes first.
+ */
+static void compose_twigs(struct buf *buf, const struct scene *scene)
+{
+	enum { EACH = 1 + TWIGS };
+	uint32_t first_link = 2 + FILLERS, nodes = first_link + EACH * scene->links;
+
+	buf_printf(buf, head, nodes, 1 + FILLERS + 1 + EACH * scene->links - 1);
+	put_node(buf, SYNTHETIC, ROOT, 1, 0, 1 + FILLERS);
+	put_node(buf, OBJECT, OWNER, 3, 32, 1);
+	for (uint32_t i = 0; i < FILLERS; i++)
+		put_node(buf, OBJECT, FILLER, EARLY_ID + 2 * i, 100, 0);
+	for (uint32_t i = 0; i < scene->links; i++) {
+		uint32_t id = LATE_ID + 2 * EACH * (scene->links - i);
+
+		put_node(buf, OBJECT, LINK, id, LINK_BYTES, 1 + (i + 1 < scene->links));
+		for (uint32_t k = 1; k < EACH; k++)
+			put_node(buf, OBJECT, LINK, id + 2 * k, LINK_BYTES, k + 1 < EACH);
+	}
+	buf_puts(buf, "],\"edges\":[");
+	put_edge(buf, PROPERTY, OWNER_EDGE, 1);
+	for (uint32_t i = 0; i < FILLERS; i++)
+		put_edge(buf, ELEMENT, i, 2 + i);
+	put_edge(buf, PROPERTY, HEAD, first_link);
+	for (uint32_t i = 0; i < scene->links; i++) {
+		uint32_t link = first_link + EACH * i;
+
+		if (i + 1 < scene->links)
+			put_edge(buf, PROPERTY, NEXT, link + EACH);
+		for (uint32_t k = 1; k < EACH; k++)
+			put_edge(buf, PROPERTY, STORE_EDGE, link + k);
+	}
+	buf_printf(buf, "],\"strings\":%s", strings);
+}
+
+/*
+ * root, owner, store, link, fillers, items: the owner, which is large by itself, has the store with
+ * its items, and the link with the fillers, some of which the owner comes to hold too.
+ */
+static void compose_moves(struct buf *buf, const struct scene *scene)
+{
+	uint32_t items = scene->items_end - scene->items_first, first_item = 4 + FILLERS;
+
+	buf_printf(buf, head, first_item + items, 1 + 2 + scene->moved + items + FILLERS);
+	put_node(buf, SYNTHETIC, ROOT, 1, 0, 1);
+	put_node(buf, OBJECT, OWNER, 3, HEAP_LEAK_MIN_BYTES * 4, 2 + scene->moved);
+	put_node(buf, OBJECT, STORE, 5, 32, items);
+	put_node(buf, OBJECT, LINK, 7, 32, FILLERS);
+	for (uint32_t i = 0; i < FILLERS; i++)
+		put_node(buf, OBJECT, FILLER, EARLY_ID + 2 * i, ITEM_BYTES, 0);
+	for (uint32_t i = scene->items_first; i < scene->items_end; i++)
+		put_node(buf, OBJECT, ITEM, LATE_ID + 2 * i, ITEM_BYTES, 0);
+	buf_puts(buf, "],\"edges\":[");
+	put_edge(buf, PROPERTY, OWNER_EDGE, 1);
+	put_edge(buf, PROPERTY, STORE_EDGE, 2);
+	put_edge(buf, PROPERTY, HEAD, 3);
+	for (uint32_t i = 0; i < scene->moved; i++)
+		put_edge(buf, ELEMENT, i, 4 + i);
+	for (uint32_t i = 0; i < items; i++)
+		put_edge(buf, ELEMENT, i, first_item + i);
+	for (uint32_t i = 0; i < FILLERS; i++)
+		put_edge(buf, ELEMENT, i, 4 + i);
+	buf_printf(buf, "],\"strings\":%s", strings);
+}
+
+/*
+ * root, stack, roots, owner, link, store, fillers, items: the owner and the link have the store and
+ * that the items; or the owner alone does, by a name that comes after many others.
+ */
+static void compose_stack(struct buf *buf, const struct scene *scene)
+{
+	uint32_t items = scene->items_end - scene->items_first, first_item = 7 + FILLERS;
+	uint32_t wide = scene->wide ? 3 * FILLERS : 0;
+	uint32_t filler_id = scene->anew ? LATE_ID : EARLY_ID;
+	uint32_t other_id = scene->anew ? EARLY_ID : LATE_ID;
+
+	buf_printf(buf, head, first_item + items,
+		   3 + FILLERS + 2 + scene->brief + wide + (scene->wide ? 1 : 2) + items);
+	put_node(buf, SYNTHETIC, ROOT, 1, 0, 3 + FILLERS);
+	put_node(buf, SYNTHETIC, STACK, 2, 0, scene->brief);
+	put_node(buf, SYNTHETIC, OWNER_EDGE, 4, 0, 1);
+	put_node(buf, SYNTHETIC, HEAD, 6, 0, 1);
+	put_node(buf, OBJECT, OWNER, scene->anew ? 5 : 3, 32, 1 + wide);
+	put_node(buf, OBJECT, LINK, scene->anew ? 7 : 5, 32, !scene->wide);
+	put_node(buf, OBJECT, STORE, scene->anew ? 3 : 7, 32, items);
+	for (uint32_t i = 0; i < FILLERS; i++)
+		put_node(buf, OBJECT, FILLER, filler_id + 2 * i, 100, 0);
+	for (uint32_t i = 0; i < items; i++)
+		put_node(buf, OBJECT, ITEM, other_id + 4 * i, ITEM_BYTES, 0);
+	buf_puts(buf, "],\"edges\":[");
+	put_edge(buf, ELEMENT, 1, 1);
+	put_edge(buf, ELEMENT, 2, 2);
+	put_edge(buf, ELEMENT, 3, 3);
+	for (uint32_t i = 0; i < FILLERS; i++)
+		put_edge(buf, ELEMENT, 4 + i, 7 + i);
+	if (scene->brief)
+		put_edge(buf, ELEMENT, 1, 6);
+	put_edge(buf, PROPERTY, OWNER_EDGE, 4);
+	put_edge(buf, PROPERTY, HEAD, 5);
+	for (uint32_t i = 0; i < wide; i++)
+		put_edge(buf, PROPERTY, NEXT, 7 + i % FILLERS);
+	put_edge(buf, scene->wide ? PROPERTY : ELEMENT, STORE_EDGE, 6);
+	if (!scene->wide)
+		put_edge(buf, ELEMENT, STORE_EDGE, 6);
+	for (uint32_t i = 0; i < items; i++)
+		put_edge(buf, ELEMENT, i, first_item + i);
+	buf_printf(buf, "],\"strings\":%s", strings);
+}
+
 static void shot_init(struct shot *shot, const struct scene *scene)
 {
 	struct heap_load_options options = { .threads = 1 };
@@ -181,6 +302,12 @@ static void shot_init(struct shot *shot, const struct scene *scene)
 		compose_scoped(&shot->text, scene);
 	else if (scene->shared)
 		compose_shared(&shot->text, scene);
+	else if (scene->twigs)
+		compose_twigs(&shot->text, scene);
+	else if (scene->moves)
+		compose_moves(&shot->text, scene);
+	else if (scene->stack)
+		compose_stack(&shot->text, scene);
 	else
 		compose(&shot->text, scene);
 	text = (struct v8_text){ .data = buf_text(&shot->text), .size = shot->text.size };
@@ -257,6 +384,28 @@ Test(leaks, a_store_by_paths_when_ids_are_given_anew)
 		     HEAP_MATCH_PATHS);
 }
 
+/* What runs may hold it for a moment, in some of the snapshots. */
+Test(leaks, a_store_by_paths_that_a_stack_has_had)
+{
+	expect_store((struct scene[]){ { 0, 10, .stack = true, .brief = true },
+				       { 0, 25, .stack = true, .brief = true },
+				       { 0, 50, .stack = true, .anew = true } },
+		     HEAP_MATCH_PATHS);
+	expect_store((struct scene[]){ { 0, 10, .stack = true },
+				       { 0, 25, .stack = true, .brief = true },
+				       { 0, 50, .stack = true, .brief = true, .anew = true } },
+		     HEAP_MATCH_PATHS);
+}
+
+/* As the last of a global object's variables. */
+Test(leaks, a_store_by_paths_behind_many_names)
+{
+	expect_store((struct scene[]){ { 0, 10, .stack = true, .wide = true, .brief = true },
+				       { 0, 25, .stack = true, .wide = true, .brief = true },
+				       { 0, 50, .stack = true, .wide = true, .anew = true } },
+		     HEAP_MATCH_PATHS);
+}
+
 /* The oldest are gone: what counts is how many more there are. */
 Test(leaks, a_store_that_also_lets_go)
 {
@@ -278,6 +427,24 @@ Test(leaks, a_second_holder_is_no_growth)
 	find(&leaks, &last, scenes, 3, HEAP_MATCH_IDS);
 	cr_assert_eq(leaks.n, 1);
 	expect(&last, &leaks.items[0], "Link", "Item", 50, 50 * ITEM_BYTES);
+	heap_leaks_fini(&leaks);
+	shot_fini(&last);
+}
+
+/* As code that is compiled for several functions does: it was there before, in one of them. */
+Test(leaks, what_moves_up_to_a_holder_is_no_growth_of_it)
+{
+	const struct scene scenes[] = {
+		{ 0, 10, .moves = true },
+		{ 0, 25, .moves = true, .moved = 10 },
+		{ 0, 50, .moves = true, .moved = 20 },
+	};
+	struct heap_leaks leaks;
+	struct shot last;
+
+	find(&leaks, &last, scenes, 3, HEAP_MATCH_IDS);
+	cr_assert_eq(leaks.n, 1);
+	expect(&last, &leaks.items[0], "Store", "Item", 40, 40 * ITEM_BYTES);
 	heap_leaks_fini(&leaks);
 	shot_fini(&last);
 }
@@ -310,6 +477,13 @@ Test(leaks, a_table_that_doubles_is_nothing_that_comes)
 	expect_none(
 		(struct scene[]){ { 0, 10 }, { 0, 10, .table = 40000 }, { 0, 99, .table = 40000 } },
 		3);
+}
+
+/* What a stack or a handle refers to as well is the store's no more, and has not come. */
+Test(leaks, what_moves_up_to_a_root_is_none)
+{
+	expect_none((struct scene[]){ { 0, 90 }, { 0, 90, .rooted = 30 }, { 0, 90, .rooted = 60 } },
+		    3);
 }
 
 Test(leaks, what_is_small_is_none)
@@ -369,6 +543,25 @@ Test(leaks, a_list_that_two_hold)
 	expect(&last, &leaks.items[0], "Owner", "Link", 140, 140 * LINK_BYTES);
 	cr_assert_neq(leaks.items[0].via, UINT32_MAX);
 	cr_expect_eq(heap_edge_to(graph->edges[leaks.items[0].via]), 4 + FILLERS);
+	heap_leaks_fini(&leaks);
+	shot_fini(&last);
+}
+
+/* What the last of the new links has besides is no link, though it is of the class of one. */
+Test(leaks, a_list_whose_links_hold_more_of_their_class)
+{
+	const struct scene scenes[] = {
+		{ .links = 100, .twigs = true },
+		{ .links = 160, .twigs = true },
+		{ .links = 240, .twigs = true },
+	};
+	struct heap_leaks leaks;
+	struct shot last;
+
+	find(&leaks, &last, scenes, 3, HEAP_MATCH_IDS);
+	cr_assert_eq(leaks.n, 1);
+	expect(&last, &leaks.items[0], "Owner", "Link", 140, 140 * (1 + TWIGS) * LINK_BYTES);
+	cr_expect_eq(leaks.items[0].kind, HEAP_LEAK_CHAIN);
 	heap_leaks_fini(&leaks);
 	shot_fini(&last);
 }

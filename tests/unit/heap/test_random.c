@@ -513,7 +513,7 @@ static void check_groups(struct model *model, unsigned *seed)
 
 	(void)seed;
 	cr_assert_eq(heap_side_init(&side, &model->analysis), 0);
-	cr_assert_eq(root_groups_init(&found, &side, &model->analysis.shapes), 0);
+	cr_assert_eq(root_groups_init(&found, &side, &model->analysis.shapes, NULL), 0);
 	for (size_t i = 0; i < found.n; i++) {
 		check_group(model, &found.items[i]);
 		cr_assert_eq(root_groups_find(&found, found.items[i].key), &found.items[i]);
