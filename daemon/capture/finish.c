@@ -190,7 +190,8 @@ static void make_room(struct captures *captures, const struct capture *capture)
 
 	if (!may_vacuum(captures, capture))
 		return;
-	r = vacuum_run(captures->spool, &captures->spool->limits, room, clock_wall_ms(), &result);
+	r = vacuum_run(captures->spool, &captures->spool->limits, room,
+		       spool_wall_ms(captures->spool), &result);
 	if (r < 0)
 		log_error("spool", "cannot delete what is over the limits: %s", strerror(-r));
 }
@@ -198,6 +199,7 @@ static void make_room(struct captures *captures, const struct capture *capture)
 static void published(struct captures *captures, struct capture *capture)
 {
 	capture->unsure = capture->job->unsure;
+	capture->job->entry->taken_boot_ns = clock_boot_ns();
 	spool_add(captures->spool, capture->job->entry);
 	capture->job->entry = NULL;
 	make_room(captures, capture);

@@ -66,6 +66,7 @@ struct http_fetch {
 	struct buf body;
 	size_t header_bytes;
 	uint64_t refresh_ns;
+	int64_t date_wall_ms;
 	CURLcode code;
 	uint64_t timeout_ns;
 	http_sink_fn *sink;
@@ -292,7 +293,8 @@ static const char *reason_of(struct http_fetch *fetch, int r, bool connected)
 static void on_done(void *owner)
 {
 	struct http_fetch *fetch = owner;
-	struct http_answer answer = { .refresh_ns = fetch->refresh_ns };
+	struct http_answer answer = { .refresh_ns = fetch->refresh_ns,
+				      .date_wall_ms = fetch->date_wall_ms };
 	curl_off_t connect_us = 0, retry_s = 0;
 
 	if (fetch->code == CURLE_WRITE_ERROR && fetch->body.error == -ENOMEM)
@@ -348,20 +350,41 @@ static size_t on_body(char *data, size_t one, size_t size, void *owner)
 	return buf_append(&fetch->body, data, size) == 0 ? size : 0;
 }
 
-static void see_refresh(struct http_fetch *fetch, const char *line, size_t size)
+/* The value of a header of that name, "Name:", cut to the size of dst. False: it is another. */
+static bool header_is(const char *name, const char *line, size_t size, char *dst, size_t dst_size)
 {
-	static const char name[] = "X-Prometheus-Refresh-Interval-Seconds:";
-	char digits[16];
-	size_t n = sizeof(name) - 1;
-	unsigned long seconds;
+	size_t n = strlen(name);
 
 	if (size <= n || strncasecmp(line, name, n) != 0)
+		return false;
+	snprintf(dst, dst_size, "%.*s", (int)(size - n), line + n);
+	return true;
+}
+
+static void see_refresh(struct http_fetch *fetch, const char *line, size_t size)
+{
+	char digits[16];
+	unsigned long seconds;
+
+	if (!header_is("X-Prometheus-Refresh-Interval-Seconds:", line, size, digits,
+		       sizeof(digits)))
 		return;
-	snprintf(digits, sizeof(digits), "%.*s", (int)(size - n), line + n);
 	seconds = strtoul(digits, NULL, 10);
 	if (seconds > REFRESH_MAX_S)
 		seconds = REFRESH_MAX_S;
 	fetch->refresh_ns = seconds * NS_PER_S;
+}
+
+static void see_date(struct http_fetch *fetch, const char *line, size_t size)
+{
+	char text[64];
+	time_t seconds;
+
+	if (!header_is("Date:", line, size, text, sizeof(text)))
+		return;
+	seconds = curl_getdate(text, NULL);
+	if (seconds > 0)
+		fetch->date_wall_ms = (int64_t)seconds * 1000;
 }
 
 static size_t on_header(char *line, size_t one, size_t size, void *owner)
@@ -373,6 +396,7 @@ static size_t on_header(char *line, size_t one, size_t size, void *owner)
 	if (fetch->header_bytes > HEADERS_MAX_BYTES)
 		return 0;
 	see_refresh(fetch, line, size);
+	see_date(fetch, line, size);
 	return size;
 }
 

@@ -44,6 +44,7 @@ struct http_answer {
 	size_t size;
 	uint64_t refresh_ns; /* X-Prometheus-Refresh-Interval-Seconds, 0 when absent */
 	uint64_t retry_after_ns; /* Retry-After (seconds or a date), from now; 0 when absent */
+	int64_t date_wall_ms; /* Date: what its clock says, in whole seconds; 0 when absent */
 	bool connected; /* TCP was up: a time-out then means that nobody answers */
 	const char *reason; /* for people, never NULL */
 };

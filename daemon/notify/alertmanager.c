@@ -7,13 +7,21 @@
 
 #include "notify/sender.h"
 #include "util/buf.h"
+#include "util/clock.h"
 
-static int write_body(struct notice *const *notices, size_t n, struct buf *buf)
+static int write_body(const struct sender *sender, struct notice *const *notices, size_t n,
+		      struct buf *buf)
 {
+	uint64_t mono_ns = clock_mono_ns();
+	int64_t wall_ms = clock_wall_ms();
+
 	buf_puts(buf, "[");
 	for (size_t i = 0; i < n; i++) {
+		const struct peer_times times =
+			peer_clock_times(&sender->clock, notices[i], mono_ns, wall_ms);
+
 		buf_puts(buf, i > 0 ? "," : "");
-		notice_write_v2(notices[i], buf);
+		notice_write_v2(notices[i], &times, buf);
 	}
 	return buf_puts(buf, "]");
 }

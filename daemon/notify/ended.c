@@ -209,6 +209,8 @@ static int read_notice(const struct notify *notify, const struct tree *node, uin
 	content.labels = &labels;
 	content.annotations = &annotations;
 	content.void_ns = notify->loop->now_ns + left_ms * NS_PER_MS;
+	/* Of use to Alertmanagers only. */
+	content.ends_ns = (int64_t)content.void_ns - (int64_t)RESOLVED_NS;
 	if (r == 0)
 		r = notice_restore(ret, &content);
 	labels_fini(&labels);

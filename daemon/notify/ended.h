@@ -7,7 +7,11 @@
  */
 
 #include <stdint.h>
+#include "util/clock.h"
 #include "util/list.h"
+
+/* How long Alertmanagers are told that an alert has ended: Prometheus' resolvedRetention. */
+#define RESOLVED_NS (15 * 60 * NS_PER_S)
 
 struct json_writer;
 struct notice;

@@ -19,6 +19,7 @@
 
 #include "conf/labels.h"
 #include "json/write.h"
+#include "notify/peer_clock.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/fnv.h"
@@ -152,9 +153,13 @@ int notice_new(struct notice **ret, const struct alert *alert, const struct noti
 	notice->resolved = resolved;
 	notice->has_verdict = alert->verdict != NULL;
 	notice->starts_wall_ms = alert->firing_since_wall_ms;
+	notice->starts_ns = (int64_t)alert->firing_since_ns;
 	notice->ends_wall_ms = clock_wall_ms();
-	if (!resolved)
+	notice->ends_ns = (int64_t)now_ns;
+	if (!resolved) {
 		notice->ends_wall_ms += (int64_t)(life_ns / NS_PER_MS);
+		notice->ends_ns += (int64_t)life_ns;
+	}
 	/* A wall clock that was put back must not make an alert end before it began: a 400. */
 	if (notice->ends_wall_ms < notice->starts_wall_ms)
 		notice->ends_wall_ms = notice->starts_wall_ms;
@@ -182,6 +187,7 @@ int notice_restore(struct notice **ret, const struct notice_content *content)
 	notice->has_verdict = content->has_verdict;
 	notice->starts_wall_ms = content->starts_wall_ms;
 	notice->ends_wall_ms = content->ends_wall_ms;
+	notice->starts_ns = notice->ends_ns = content->ends_ns;
 	notice->void_ns = content->void_ns;
 	r = fill(notice, content->labels, content->annotations, content->url);
 	if (r < 0) {
@@ -213,26 +219,37 @@ void notice_unref(struct notice *notice)
 
 /* ---- bodies ---- */
 
-static void write_parts(const struct notice *notice, const char *ends, struct buf *buf)
+static void write_what(const struct notice *notice, struct buf *buf)
 {
-	char starts[CLOCK_TEXT_MAX];
-
 	buf_printf(buf, "\"labels\":");
 	buf_puts(buf, notice->labels);
 	buf_puts(buf, ",\"annotations\":");
 	buf_puts(buf, notice->annotations);
+}
+
+static void write_times(int64_t starts_wall_ms, const char *ends, struct buf *buf)
+{
+	char starts[CLOCK_TEXT_MAX];
+
 	buf_printf(buf, ",\"startsAt\":\"%s\",\"endsAt\":\"%s\"",
-		   clock_format(starts, notice->starts_wall_ms), ends);
+		   clock_format(starts, starts_wall_ms), ends);
+}
+
+static void write_url(const struct notice *notice, struct buf *buf)
+{
 	if (notice->url != NULL)
 		buf_printf(buf, ",\"generatorURL\":%s", notice->url);
 }
 
-int notice_write_v2(const struct notice *notice, struct buf *buf)
+int notice_write_v2(const struct notice *notice, const struct peer_times *times, struct buf *buf)
 {
 	char ends[CLOCK_TEXT_MAX];
 
 	buf_puts(buf, "{");
-	write_parts(notice, clock_format(ends, notice->ends_wall_ms), buf);
+	write_what(notice, buf);
+	if (!times->untold)
+		write_times(times->starts_ms, clock_format(ends, times->ends_ms), buf);
+	write_url(notice, buf);
 	return buf_puts(buf, "}");
 }
 
@@ -256,9 +273,11 @@ int notice_write_webhook(const struct notice *notice, struct buf *buf)
 	buf_puts(buf, notice->annotations);
 	buf_printf(buf, ",\"alerts\":[{\"status\":\"%s\",\"fingerprint\":\"%s\",", status,
 		   notice->key);
-	write_parts(notice,
+	write_what(notice, buf);
+	write_times(notice->starts_wall_ms,
 		    notice->resolved ? clock_format(ends, notice->ends_wall_ms)
 				     : "0001-01-01T00:00:00Z",
 		    buf);
+	write_url(notice, buf);
 	return buf_puts(buf, "}]}");
 }

@@ -12,6 +12,7 @@
 struct alert;
 struct buf;
 struct labels;
+struct peer_times;
 struct notice;
 
 /* The last of its holders is done with it: it was taken, refused, or dropped. */
@@ -25,6 +26,7 @@ struct notice {
 	bool resolved;
 	bool has_verdict; /* on the series that the alert asked for */
 	int64_t starts_wall_ms, ends_wall_ms; /* of one that fires: when it is to be forgotten */
+	int64_t starts_ns, ends_ns; /* the same, monotonic; may be before that clock began */
 	uint64_t void_ns; /* monotonic: it would be wrong to send it after that */
 	char *labels, *annotations, *url; /* owned; JSON texts, url NULL: none */
 	char *about; /* owned; which alert, for people */
@@ -52,6 +54,7 @@ struct notice_content {
 	const char *url; /* as in the frame */
 	bool resolved, has_verdict;
 	int64_t starts_wall_ms, ends_wall_ms;
+	int64_t ends_ns;
 	uint64_t void_ns;
 };
 
@@ -60,6 +63,7 @@ int notice_restore(struct notice **ret, const struct notice_content *content);
 struct notice *notice_ref(struct notice *notice);
 void notice_unref(struct notice *notice); /* NULL is fine */
 
-/* The element of a POST to /api/v2/alerts, and the body of a webhook. buf->error. */
-int notice_write_v2(const struct notice *notice, struct buf *buf);
+/* The element of a POST to /api/v2/alerts, with these times, and the body of a webhook.
+ * buf->error. */
+int notice_write_v2(const struct notice *notice, const struct peer_times *times, struct buf *buf);
 int notice_write_webhook(const struct notice *notice, struct buf *buf);

@@ -24,9 +24,6 @@
 #include "util/log.h"
 #include "watch/alert.h"
 
-/* Prometheus' resolvedRetention. */
-#define RESOLVED_NS (15 * 60 * NS_PER_S)
-
 /* A webhook that was down for longer is not told any more. */
 #define WEBHOOK_NS (60 * 60 * NS_PER_S)
 

@@ -274,7 +274,7 @@ static int make_body(struct sender *sender)
 	for (unsigned i = 0; i < sender->batch_n; i++)
 		notices[i] = sender->batch[i]->notice;
 	buf_clear(&sender->body);
-	return sender->kind->body(notices, sender->batch_n, &sender->body);
+	return sender->kind->body(sender, notices, sender->batch_n, &sender->body);
 }
 
 /* ---- answers ---- */
@@ -391,6 +391,9 @@ static void on_answer(void *owner, const struct http_answer *answer)
 	char text[128];
 
 	sender->fetch = NULL;
+	if (answer->r == 0 && answer->date_wall_ms != 0)
+		peer_clock_take(&sender->clock, answer->date_wall_ms, clock_mono_ns(),
+				clock_wall_ms());
 	histogram_observe(&sender->latency,
 			  (double)(clock_mono_ns() - sender->started_ns) / (double)NS_PER_S);
 	endpoint_describe(answer, text, sizeof(text));

@@ -13,6 +13,7 @@
 #include "loop/sched.h"
 #include "notify/endpoint.h"
 #include "notify/notice.h"
+#include "notify/peer_clock.h"
 #include "util/buf.h"
 #include "util/list.h"
 #include "util/map.h"
@@ -28,11 +29,13 @@ struct sender_head {
 	unsigned n;
 };
 
+struct sender;
 struct sender_kind {
 	const char *name; /* the `receiver` label: "alertmanager" */
 	unsigned batch_max; /* alerts in one request */
 	bool newest_only; /* of an alert only the newest notice counts; else each in its turn */
-	int (*body)(struct notice *const *notices, size_t n, struct buf *buf);
+	int (*body)(const struct sender *sender, struct notice *const *notices, size_t n,
+		    struct buf *buf);
 	/* NULL: no further headers. 0, -errno with text in err. */
 	int (*head)(const struct sender *sender, const struct notice *first, const char *body,
 		    size_t size, struct sender_head *ret, struct err *err);
@@ -76,6 +79,7 @@ struct sender {
 	struct backoff backoff;
 	bool waiting; /* for retry */
 	bool down; /* the last request failed: said so in the log */
+	struct peer_clock clock;
 
 	uint64_t refused[SENDER_REFUSED_MAX]; /* fingerprints: they go alone */
 	unsigned refused_next;

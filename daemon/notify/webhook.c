@@ -20,8 +20,10 @@
 #include "util/clock.h"
 #include "util/err.h"
 
-static int write_body(struct notice *const *notices, size_t n, struct buf *buf)
+static int write_body(const struct sender *sender, struct notice *const *notices, size_t n,
+		      struct buf *buf)
 {
+	(void)sender;
 	(void)n; /* one */
 	return notice_write_webhook(notices[0], buf);
 }

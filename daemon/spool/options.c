@@ -56,7 +56,9 @@ const struct option_desc spool_options[] = {
 	  .max = 3650 * DAY_NS,
 	  .def = "14d",
 	  .help = "Captures older than this are deleted when another one has succeeded, also those "
-		  "that keep_* protects; pinned ones and the newest stay. 0 is no limit." },
+		  "that keep_* protects; pinned ones and the newest stay. A clock that is put on "
+		  "while heapwatchd runs makes "
+		  "none older. 0 is no limit." },
 	{ .name = "keep_first",
 	  .type = OPTION_BOOL,
 	  .offset = AT(keep_first),

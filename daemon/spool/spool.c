@@ -23,6 +23,7 @@
 #include "spool/bury.h"
 #include "spool/publish.h"
 #include "spool/sweep.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/str.h"
 
@@ -85,6 +86,8 @@ int spool_open(struct spool *spool, const char *path, const struct spool_setting
 		.ready_fd = -1,
 		.corrupt_fd = -1,
 		.limits = *limits,
+		.opened_wall_ms = clock_wall_ms(),
+		.opened_boot_ns = clock_boot_ns(),
 	};
 	link_init(&spool->ready);
 	r = str_copy(spool->path, sizeof(spool->path), path) ? open_directories(spool)
@@ -96,6 +99,15 @@ int spool_open(struct spool *spool, const char *path, const struct spool_setting
 	if (r < 0)
 		spool_close(spool);
 	return r;
+}
+
+int64_t spool_wall_ms(const struct spool *spool)
+{
+	uint64_t open_ns = clock_boot_ns() - spool->opened_boot_ns;
+	int64_t now_ms = clock_wall_ms();
+	int64_t steady_ms = spool->opened_wall_ms + (int64_t)(open_ns / NS_PER_MS);
+
+	return now_ms < steady_ms ? now_ms : steady_ms;
 }
 
 static void close_fd(int *fd)

@@ -49,6 +49,7 @@ struct spool_entry {
 	struct link link; /* in the order in which they came */
 	struct manifest manifest;
 	enum spool_reason fate; /* vacuum's choice, while it runs */
+	uint64_t taken_boot_ns; /* of one that this process has taken; 0: it was there */
 };
 
 struct spool {
@@ -62,6 +63,8 @@ struct spool {
 	uint64_t pinned; /* of files, diagnostics not counted */
 	_Atomic uint64_t claimed; /* bytes in ready/ and incoming/ together */
 	_Atomic uint64_t reclaimable; /* of these: what vacuum could delete */
+	int64_t opened_wall_ms;
+	uint64_t opened_boot_ns;
 };
 
 /*
@@ -70,6 +73,12 @@ struct spool {
  */
 int spool_open(struct spool *spool, const char *path, const struct spool_settings *limits);
 void spool_close(struct spool *spool);
+
+/*
+ * Now, as captures age: the wall clock, but no later than it would be had nobody set it since the
+ * spool was opened. A clock that is put on makes no capture too old.
+ */
+int64_t spool_wall_ms(const struct spool *spool);
 
 /*
  * Is there room for that many files more, of bytes together? What vacuum could delete afterwards

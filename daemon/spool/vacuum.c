@@ -206,14 +206,20 @@ static enum spool_reason pressure(const struct choice *choice, uint64_t room)
 	return pressure_of_bytes(choice, room);
 }
 
+/* By the wall clock only of what was there before us: it may have been set since. */
+static bool is_older(const struct spool_entry *entry, uint64_t age_ms, int64_t now_wall_ms)
+{
+	if (entry->taken_boot_ns != 0)
+		return clock_boot_ns() - entry->taken_boot_ns > age_ms * NS_PER_MS;
+	return entry->manifest.started_wall_ms + (int64_t)age_ms < now_wall_ms;
+}
+
 static void choose_by_age(struct choice *choice, int64_t now_wall_ms)
 {
 	uint64_t age_ms = choice->limits->max_age_ns / NS_PER_MS;
 
 	for (size_t i = 0; age_ms > 0 && i < choice->n; i++) {
-		const struct manifest *manifest = about(&choice->items[i]);
-
-		if (manifest->started_wall_ms + (int64_t)age_ms < now_wall_ms &&
+		if (is_older(choice->items[i].entry, age_ms, now_wall_ms) &&
 		    may_go(choice, &choice->items[i]))
 			take(choice, &choice->items[i], SPOOL_MAX_AGE);
 	}

@@ -159,7 +159,7 @@ void alert_describe_cause(const struct alert *alert, struct buf *buf);
 
 /*
  * May a rule look at an isolate (NULL: the target has none) now? Not while a capture is under way
- * or it is just back.
+ * or it is just back, nor before the first poll when the daemon itself has stood still.
  */
 bool alerts_may_look(const struct target *target, const struct isolate *isolate, uint64_t now_ns);
 

@@ -178,9 +178,19 @@ static bool is_fresh(const struct target *target, uint64_t since_ns, uint64_t no
 	return now_ns <= since_ns || now_ns - since_ns <= limit_ns;
 }
 
+/*
+ * It answered when it was asked last, which is long ago, and has not been asked since: it was us
+ * who stood still, in a machine that was frozen or as a process that was stopped.
+ */
+static bool stood_still(const struct target *target, uint64_t now_ns)
+{
+	return target->up && !is_fresh(target, target->last_poll_mono_ns, now_ns) &&
+	       (!target->polling || is_fresh(target, target->poll_started_ns, now_ns));
+}
+
 bool alerts_may_look(const struct target *target, const struct isolate *isolate, uint64_t now_ns)
 {
-	if (target->capturing || target->state == TARGET_CAPTURING)
+	if (target->capturing || target->state == TARGET_CAPTURING || stood_still(target, now_ns))
 		return false;
 	/* Just back (from a capture above all), and not polled yet. */
 	return isolate == NULL || is_fresh(target, isolate->last.mono_ns, now_ns) ||

@@ -2,12 +2,15 @@
  * Leaks found and false alarms: heaps made by a model, judged by the rule of the daemon
  * (watch/leak.h, fed sample by sample through watch/series.h) and, beside it, by those of others.
  *
- *   bench_leak [--runs N] [--check]
+ *   bench_leak [--told] [--runs N] [--check]
  *
  * A heap is a level that the scenario gives, noise with a memory (AR(1), standard deviation 3.5 MB)
  * and in one sample of twenty garbage that was not collected yet. Each cell is a share of runs with
  * other noise; the noise is drawn from fixed seeds, so that a figure can be had again. --check ends
  * with 1 when a cell is worse than its bound, which is what the rule was designed for.
+ *
+ * With --told it is of programs that tell their collections, frequent ones and rare ones: for how
+ * long one is taken to say what the heap holds. Its bounds are what was measured.
  */
 
 #include <math.h>
@@ -374,28 +377,209 @@ static bool run_scenario(const struct scenario *scenario, unsigned runs)
 	return !is_worse(scenario, share);
 }
 
-int main(int argc, char **argv)
+static bool run_scenarios(unsigned runs)
 {
-	unsigned runs = 1000;
-	bool check = false, good = true;
+	bool good = true;
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--check") == 0)
-			check = true;
-		else if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc)
-			runs = (unsigned)strtoul(argv[++i], NULL, 10);
-		else
-			runs = 0;
-	}
-	if (runs == 0) {
-		fprintf(stderr, "usage: %s [--runs N] [--check]\n", argv[0]);
-		return 2;
-	}
 	printf("| %% of %4u runs                     |", runs);
 	for (int rule = 0; rule < RULES; rule++)
 		printf(" %11s |", rule_names[rule]);
 	printf(" bound  |\n|---|---|---|---|---|---|---|\n");
 	for (size_t i = 0; i < SCENARIOS; i++)
 		good &= run_scenario(&scenarios[i], runs);
+	return good;
+}
+
+/* ---- told collections ---- */
+
+/*
+ * Two days of a program whose heap grows by garbage until a major collection, which comes each so
+ * many hours, more or less, and is told. Looked at twice an hour.
+ */
+struct telling {
+	const char *name;
+	level_fn *level;
+	double hours_between;
+	double garbage_mb; /* from one to the next */
+	double from_hours; /* what is suspected before does not count */
+	bool is_leak;
+	double bound; /* as in struct scenario, of the daemon's own choice */
+};
+
+static double level_second_day_5(const struct run *run, double hours)
+{
+	(void)run;
+	return base_mb + 5 * fmax(0, hours - 24);
+}
+
+static double level_second_day_10(const struct run *run, double hours)
+{
+	(void)run;
+	return base_mb + 10 * fmax(0, hours - 24);
+}
+
+static const struct telling tellings[] = {
+	{ "flat, collected each 10 min", level_flat, 1.0 / 6, 40, .bound = 0 },
+	{ "flat, each 1 h", level_flat, 1, 40, .bound = 0 },
+	{ "flat, each 10 h", level_flat, 10, 40, .bound = 0.71 },
+	{ "flat, each 10 h, a quarter of that", level_flat, 10, 10, .bound = 0.14 },
+	{ "second day of +-30 MB, each 10 min", level_day, 1.0 / 6, 40, 24, .bound = 0 },
+	{ "second day of +-30 MB, each 1 h", level_day, 1, 40, 24, .bound = 0 },
+	{ "second day of +-30 MB, each 10 h", level_day, 10, 40, 24, .bound = 0.32 },
+	{ "leak of 5 MB/h, each 10 min", level_second_day_5, 1.0 / 6, 40, 24, true, 1 },
+	{ "leak of 5 MB/h, each 1 h", level_second_day_5, 1, 40, 24, true, 1 },
+	{ "leak of 5 MB/h, each 10 h", level_second_day_5, 10, 40, 24, true, 1 },
+	{ "leak of 10 MB/h, each 10 min", level_second_day_10, 1.0 / 6, 40, 24, true, 1 },
+	{ "leak of 10 MB/h, each 1 h", level_second_day_10, 1, 40, 24, true, 1 },
+	{ "leak of 10 MB/h, each 10 h", level_second_day_10, 10, 40, 24, true, 1 },
+};
+enum { TELLINGS = sizeof(tellings) / sizeof(tellings[0]), TOLD_HOURS = 48, LOOKS_PER_HOUR = 2 };
+
+/* Each of these runs is many judgements: so many fewer. */
+enum { TOLD_SHARE = 5 };
+
+/* For how long one counts: what the daemon has chosen, and what else could be, in slow windows. */
+enum { TOLD_CHOSEN, TOLD_NEVER, TOLD_EIGHTH, TOLD_HALF, TOLD_EVER, TOLD_CHOICES };
+
+static const char *const told_names[TOLD_CHOICES] = { "heapwatchd", "never", "1/8", "1/2", "ever" };
+
+static uint64_t told_max_ns(int choice, const struct series *series)
+{
+	const uint64_t window_ns = 24 * HOUR_NS;
+
+	switch (choice) {
+	case TOLD_CHOSEN:
+		return leak_live_max_ns(series);
+	case TOLD_NEVER:
+		return 0;
+	case TOLD_EIGHTH:
+		return window_ns / 8;
+	case TOLD_HALF:
+		return window_ns / 2;
+	default:
+		return UINT64_MAX;
+	}
+}
+
+struct teller {
+	struct run run;
+	double collected, next; /* hours */
+	double live; /* what the last collection has left */
+};
+
+static void next_collection(struct teller *teller, const struct telling *telling, double hours)
+{
+	teller->collected = hours;
+	teller->next = hours + telling->hours_between * (0.8 + 0.4 * uniform());
+	teller->live = telling->level(&teller->run, hours) + normal();
+}
+
+static void told_reading(struct teller *teller, const struct telling *telling, double hours,
+			 uint64_t max_ns, struct reading *reading)
+{
+	double keep = noise_memory, used, garbage;
+
+	if (hours >= teller->next)
+		next_collection(teller, telling, hours);
+	teller->run.noise = keep * teller->run.noise + sqrt(1 - keep * keep) * noise_mb * normal();
+	garbage = telling->garbage_mb * (hours - teller->collected) / telling->hours_between;
+	used = telling->level(&teller->run, hours) + garbage + fabs(teller->run.noise);
+	reading->point.heap_used = (uint64_t)(used * MB);
+	reading->has_live =
+		max_ns > 0 && (hours - teller->collected) * (double)HOUR_NS <= (double)max_ns;
+	reading->live_bytes = (uint64_t)(fmin(used, teller->live) * MB);
+}
+
+/* Is a leak ever suspected? */
+static bool is_ever_suspected(const struct telling *telling, int choice, uint64_t seed)
+{
+	struct teller teller = { .run = { .hours = TOLD_HOURS } };
+	struct series series = { 0 };
+	struct leak leak = { 0 };
+	const uint64_t offset_ns = 1000 * HOUR_NS;
+	bool suspected = false;
+
+	state = seed * 0x9e3779b97f4a7c15ull + 1;
+	for (int i = 0; i < 8; i++)
+		teller.run.at = TOLD_HOURS * uniform();
+	begin_series(&series);
+	/* It has run for long, and was collected at some time before. */
+	next_collection(&teller, telling, -telling->hours_between * uniform());
+	for (size_t i = 0; i <= TOLD_HOURS * SAMPLES_PER_HOUR && !suspected; i++) {
+		double hours = (double)i / SAMPLES_PER_HOUR;
+		struct reading reading = { .point = { .mono_ns = offset_ns + i * SAMPLE_NS } };
+
+		told_reading(&teller, telling, hours, told_max_ns(choice, &series), &reading);
+		series_add(&series, &reading);
+		if (i % (SAMPLES_PER_HOUR / LOOKS_PER_HOUR) != 0)
+			continue;
+		leak_update(&leak, &series, 0, HOUR_NS / 2);
+		suspected = hours >= telling->from_hours && leak_is_suspected(&leak);
+	}
+	series_fini(&series);
+	return suspected;
+}
+
+static double told_share(const struct telling *telling, int choice, unsigned runs)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < runs; i++)
+		found += is_ever_suspected(telling, choice, i + 1);
+	return (double)found / runs;
+}
+
+/* False when ours is worse than its bound. The other choices are for sight. */
+static bool run_telling(const struct telling *telling, unsigned runs, bool check)
+{
+	const struct scenario bounds = { .is_leak = telling->is_leak, .bound = telling->bound };
+	double ours = 0;
+
+	printf("| %-34s |", telling->name);
+	for (int choice = 0; choice < (check ? 1 : TOLD_CHOICES); choice++) {
+		double share = told_share(telling, choice, runs);
+
+		ours = choice == TOLD_CHOSEN ? share : ours;
+		printf(" %11.1f |", 100 * share);
+	}
+	printf(" %s %3.0f |%s\n", telling->is_leak ? ">=" : "<=", 100 * telling->bound,
+	       is_worse(&bounds, ours) ? " worse" : "");
+	return !is_worse(&bounds, ours);
+}
+
+static bool run_tellings(unsigned runs, bool check)
+{
+	bool good = true;
+
+	runs = runs > TOLD_SHARE ? runs / TOLD_SHARE : 1;
+	printf("| %% of %4u runs, ever suspected     |", runs);
+	for (int choice = 0; choice < (check ? 1 : TOLD_CHOICES); choice++)
+		printf(" %11s |", told_names[choice]);
+	printf(" bound  |\n");
+	for (size_t i = 0; i < TELLINGS; i++)
+		good &= run_telling(&tellings[i], runs, check);
+	return good;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned runs = 1000;
+	bool check = false, told = false, good;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--check") == 0)
+			check = true;
+		else if (strcmp(argv[i], "--told") == 0)
+			told = true;
+		else if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc)
+			runs = (unsigned)strtoul(argv[++i], NULL, 10);
+		else
+			runs = 0;
+	}
+	if (runs == 0) {
+		fprintf(stderr, "usage: %s [--told] [--runs N] [--check]\n", argv[0]);
+		return 2;
+	}
+	good = told ? run_tellings(runs, check) : run_scenarios(runs);
 	return check && !good;
 }

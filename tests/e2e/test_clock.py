@@ -4,15 +4,14 @@ tell their age as well, which no clock that is set can change."""
 import os
 import time
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 
 from lab import bun, deno, node
-from lab.daemon import program, static_config
+from lab.clock import CLOCK_OFF
+from lab.daemon import static_config
 
 HOUR_S = 3600
-CLOCK_OFF = Path(program()).resolve().parents[1] / "tests" / "fake" / "clock_off.so"
 
 
 @pytest.fixture

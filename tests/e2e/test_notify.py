@@ -15,8 +15,8 @@ import yaml
 
 from lab.alertmanager import Alertmanager, static
 from lab.daemon import static_config
-from lab.gate import Authority
-from lab.listener import free_port
+from lab.gate import Authority, Gate
+from lab.listener import Listener, free_port
 from lab.relay import Relay
 from lab.wait import until
 
@@ -47,7 +47,7 @@ def cluster(nursery, tmp_path):
 class Receiver:
     """A webhook: what came as (headers, body); answers what `answer(body)` says, 200 without."""
 
-    def __init__(self, answer=None):
+    def __init__(self, answer=None, port=0):
         self.seen = seen = []
 
         class Handler(BaseHTTPRequestHandler):
@@ -63,7 +63,7 @@ class Receiver:
             def log_message(self, *_):
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         self.target = f"127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -82,11 +82,11 @@ class Receiver:
 
 @pytest.fixture
 def receive():
-    """receive(answer) -> Receiver"""
+    """receive(answer, port) -> Receiver"""
     made = []
 
-    def make(answer=None):
-        made.append(Receiver(answer))
+    def make(answer=None, port=0):
+        made.append(Receiver(answer, port))
         return made[-1]
     yield make
     for one in made:
@@ -236,6 +236,31 @@ def test_tls_and_password(start_daemon, nursery, tmp_path, app, good):
     manager.wait_alert("BuffersHigh")
 
 
+def test_tls_and_a_token(start_daemon, nursery, tmp_path, app):
+    """A proxy before it that asks for a certificate and a token, as those of clouds do."""
+    manager, authority = Alertmanager(nursery, tmp_path / "am"), Authority(tmp_path / "ca", "ours")
+    certificate, key = authority.issue("daemon")
+    gate = Gate(manager.port, authority, token="let.me-in~1", alternatives="DNS:alerts.example")
+    token = tmp_path / "token"
+    token.write_text("let.me-out~1\n")
+    daemon = start_daemon(configuration(tmp_path, app, alertmanagers=[{
+        "static_configs": [{"targets": [f"127.0.0.1:{gate.port}"]}], "scheme": "https",
+        "authorization": {"credentials_file": str(token)},
+        "tls_config": {"ca_file": str(authority.ca), "server_name": "alerts.example",
+                       "cert_file": str(certificate), "key_file": str(key)}}]))
+    daemon.wait_up("app")
+    app.nudge("^on")
+    daemon.process.wait_line("takes no alerts: status 401")
+    assert manager.alerts() == []
+    token.write_text("let.me-in~1\n")  # read at each request
+    manager.wait_alert("BuffersHigh")
+    app.nudge("^off")
+    manager.wait_none()
+    assert all(head.startswith("POST /api/v2/alerts HTTP/1.1\r\n") for head in gate.heads)
+    assert "let.me" not in daemon.process.output() + daemon.get("/metrics").text
+    gate.close()
+
+
 # ---- a receiver that misbehaves: a stand-in, for no Alertmanager does ----
 
 @pytest.fixture
@@ -315,7 +340,6 @@ def test_a_hostile_receiver_harms_nobody(start_daemon, nursery, tmp_path, app, r
             return 200, b"x" * (8 << 20)
         released.wait(60)
         return 200, b""
-    from lab.listener import Listener
 
     def drip(connection):
         connection.recv(65536)
@@ -335,6 +359,42 @@ def test_a_hostile_receiver_harms_nobody(start_daemon, nursery, tmp_path, app, r
     released.set()
     if hostile == "drip":
         bad.close()
+
+
+@pytest.mark.parametrize("how", ["down", "slow"])
+def test_a_queue_that_is_full_drops_the_oldest_of_its_own(
+        start_daemon, nursery, tmp_path, app, receive, how):
+    manager, good, capacity = Alertmanager(nursery, tmp_path / "am"), receive(), 3
+    held = Listener(lambda connection: connection.recv(1)) if how == "slow" else None
+    port = held.port if held else free_port()
+    bad, url = f"http://127.0.0.1:{port}/", {"url": f"http://127.0.0.1:{port}/"}
+    daemon = start_daemon(configuration(
+        tmp_path, app, alertmanagers=[static(manager)], queue_capacity=capacity,
+        webhooks=[{"url": bad, "timeout": "1s"}, {"url": f"http://{good.target}/"}]))
+    daemon.wait_up("app")
+    changes = 8
+    for i in range(changes):
+        app.nudge("^on" if i % 2 == 0 else "^off")
+        good.wait(i + 1)
+    assert [a["status"] for a in good.alerts()] == ["firing", "resolved"] * (changes // 2)
+    manager.wait_none()
+    # What is on its way waits in no queue, and comes back to it.
+    dropped = daemon.wait_value("heapwatch_notifications_dropped_total",
+                                lambda n: n >= changes - capacity - 1, reason="queue_full", **url)
+    waiting = daemon.value("heapwatch_notifications_queue_length", **url)
+    assert waiting <= capacity + 1 and dropped <= changes - capacity
+    assert daemon.process.count_lines("queue of .* is full") == 1
+    drops = daemon.values("heapwatch_notifications_dropped_total")
+    assert {labels["url"] for labels, value in drops if value > 0} == {bad}
+    assert {labels["reason"] for labels, value in drops if value > 0} == {"queue_full"}
+    if held:
+        held.close()
+    late = receive(port=port)
+    daemon.process.signal(signal.SIGHUP)  # it is tried at once
+    late.wait(int(changes - dropped))
+    daemon.wait_value("heapwatch_notifications_queue_length", 0, **url)
+    assert late.alerts()[-1] == good.alerts()[-1], "the newest is not lost"
+    assert daemon.value("heapwatch_notifications_sent_total", **url) == changes - dropped
 
 
 # ---- webhooks ----

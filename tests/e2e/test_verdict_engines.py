@@ -1,10 +1,14 @@
 """Each kind of leak on each engine that can have it is first in its verdict: a program for each kind,
-all of an engine watched by one daemon, which takes the series by itself."""
+all of an engine watched by one daemon, which takes the series by itself. And nothing is where a cache
+has warmed up."""
+
+import signal
 
 import pytest
 
-from lab import bun, chromium, deno, firefox, hoards
+from lab import bun, chromium, deno, firefox, hoards, node
 from lab.verdicts import configuration, report_of, series_of, wait_verdict
+from lab.wait import until
 
 AT_ONCE = 3
 RUN = "; hoards.start('{}'); setInterval(() => hoards.work(40), 100); 1"
@@ -76,3 +80,82 @@ def test_each_kind_is_first(nursery, start_daemon, tmp_path, engine, names):
         assert engine == "firefox" or sum(s["bytes"] for s in rest) < first["bytes"] / 5, \
             (kind, leaks["suspects"])
         assert daemon.value("heapwatch_leak_verdict", target=kind) == 1
+
+
+# ---- what is healthy ----
+
+STEP = 4000  # pages
+FULL = f"holds {2 * STEP}"
+
+# programs/warming.js where there is no `process`.
+WARMING = f"""((process, console) => {{ {(node.PROGRAMS / "warming.js").read_text()} }})(
+    {{argv: [0, 0, {2 * STEP}, {STEP}], on: (_, serve) => {{ globalThis.serve = serve; }}}},
+    {{log: text => {{ globalThis.said = text; }}}}); 1"""
+
+
+def warm_bun(nursery, _):
+    program = bun.Bun(nursery, str(2 * STEP), str(STEP), program="warming")
+
+    def work():
+        mark = program.process.mark()
+        program.process.signal(signal.SIGUSR2)
+        program.process.wait_line(f"^{FULL}$", since=mark)
+    return program, work
+
+
+def warm(program, evaluate):
+    evaluate(WARMING)
+
+    def work():
+        assert evaluate("serve(); said") == FULL
+    return program, work
+
+
+def warm_deno(nursery, home):
+    program = deno.Deno(nursery, home, "0")
+
+    def evaluate(text):
+        with hoards.cdp.Client(program.port, limit_s=60) as client:
+            return client.evaluate(text)
+    return warm(program, evaluate)
+
+
+def warm_chromium(nursery, home):
+    program = chromium.Chromium(nursery, home, "data:text/html,<title>shop</title><body>")
+
+    def evaluate(text):
+        with program.client() as client:
+            return client.evaluate(text)
+    return warm(program, evaluate)
+
+
+def warm_firefox(nursery, home):
+    """Without a DOM: of elements that are removed, those with listeners stay in its snapshots until
+    its cycle collector comes by, and are named (docs/RUNTIMES.md)."""
+    program = firefox.Firefox(nursery, home)
+    return warm(program, program.evaluate)
+
+
+WARM = {"bun": warm_bun, "deno": warm_deno, "chromium": warm_chromium, "firefox": warm_firefox}
+
+
+def test_a_cache_that_is_full_accumulates_nothing(nursery, start_daemon, tmp_path):
+    """It fills up after the first snapshot, and then its pages come and go."""
+    programs = {engine: begin(nursery, tmp_path / engine) for engine, begin in WARM.items()}
+    daemon = start_daemon(configuration(
+        tmp_path, {engine: program.address for engine, (program, _) in programs.items()}))
+    worked = dict.fromkeys(programs, 0)
+
+    def work_after_each_snapshot():
+        for engine, (_, work) in programs.items():
+            if worked[engine] < min(2, len(series_of(daemon, engine))):
+                work()
+                worked[engine] += 1
+        return set(worked.values()) == {2}
+    until(work_after_each_snapshot, lambda: f"snapshots: {worked}", 60)
+    for engine in programs:
+        text = wait_verdict(daemon, engine)
+        report = report_of(daemon, series_of(daemon, engine)[-1])["leaks"]
+        assert text.startswith("nothing accumulates"), (engine, report["suspects"])
+        assert report["verdict"] == "nothing" and report["suspects"] == []
+        assert daemon.value("heapwatch_leak_verdict", target=engine) == 0

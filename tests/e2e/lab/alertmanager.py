@@ -15,16 +15,24 @@ SERVER, TOOL = "/usr/bin/prometheus-alertmanager", "/usr/bin/amtool"
 CONFIG = {"route": {"receiver": "none", "group_wait": "100ms"}, "receivers": [{"name": "none"}]}
 
 
+def told_at(url):
+    """A configuration that tells of each alert by itself, at once, and again when it is resolved."""
+    return {"route": {"receiver": "hook", "group_by": ["..."], "group_wait": "100ms",
+                      "group_interval": "100ms", "repeat_interval": "4h"},
+            "receivers": [{"name": "hook", "webhook_configs": [{"url": url}]}]}
+
+
 class Alertmanager:
     """`target` is what static_configs says; what is heard of alerts comes over API v2."""
 
-    def __init__(self, nursery, home, peers=(), web=None, login=None, port=0):
+    def __init__(self, nursery, home, peers=(), web=None, login=None, port=0,
+                 config=CONFIG):
         home.mkdir(exist_ok=True)
-        config = home / "alertmanager.yml"
-        config.write_text(yaml.safe_dump(CONFIG))
+        file = home / "alertmanager.yml"
+        file.write_text(yaml.safe_dump(config))
         self.port, self.cluster = port or free_port(), f"127.0.0.1:{free_port()}"
         self.target, self.web, self.login = f"127.0.0.1:{self.port}", web, login
-        argv = [SERVER, f"--config.file={config}", f"--storage.path={home}/data",
+        argv = [SERVER, f"--config.file={file}", f"--storage.path={home}/data",
                 f"--web.listen-address={self.target}", f"--cluster.listen-address={self.cluster}",
                 "--cluster.settle-timeout=1s", "--log.level=debug"]
         argv += [f"--cluster.peer={peer.cluster}" for peer in peers]

@@ -27,6 +27,7 @@ struct got {
 	char body[BODY_MAX + 1], reason[256];
 	size_t size;
 	uint64_t refresh_ns, retry_after_ns;
+	int64_t date_wall_ms;
 	bool connected;
 };
 
@@ -63,6 +64,7 @@ static void on_done(void *owner, const struct http_answer *answer)
 	snprintf(g->body, sizeof(g->body), "%s", answer->body);
 	snprintf(g->reason, sizeof(g->reason), "%s", answer->reason);
 	g->refresh_ns = answer->refresh_ns;
+	g->date_wall_ms = answer->date_wall_ms;
 	g->retry_after_ns = answer->retry_after_ns;
 	g->connected = answer->connected;
 }
@@ -602,6 +604,40 @@ Test(http_call, retry_after)
 	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime(&later));
 	cr_expect_gt(retry_after(date), 90 * NS_PER_S);
 	cr_expect_leq(got.retry_after_ns, 100 * NS_PER_S);
+}
+
+static void dated(struct peer *peer)
+{
+	char answer[256];
+
+	peer_read_head(peer);
+	snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\n%sContent-Length: 0\r\n\r\n",
+		 (const char *)peer->arg);
+	peer_puts(peer, answer);
+	peer_wait_end(peer);
+}
+
+static int64_t date_of(const char *header)
+{
+	char copy[128];
+
+	snprintf(copy, sizeof(copy), "%s", header);
+	got = (struct got){ 0 };
+	get_from(dated, copy);
+	cr_assert_eq(got.status, 200);
+	server_stop(&server);
+	return got.date_wall_ms;
+}
+
+Test(http_call, date_of_the_server)
+{
+	cr_expect_eq(date_of("Date: Tue, 14 Nov 2023 22:13:20 GMT\r\n"), 1700000000000);
+	cr_expect_eq(date_of("date:Tue, 14 Nov 2023 22:13:20 GMT\r\n"), 1700000000000);
+	cr_expect_eq(date_of(""), 0);
+	cr_expect_eq(date_of("Date:\r\n"), 0);
+	cr_expect_eq(date_of("Date: tomorrow\r\n"), 0);
+	cr_expect_eq(date_of("Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"), 0);
+	cr_expect_eq(date_of("Last-Date: Tue, 14 Nov 2023 22:13:20 GMT\r\n"), 0);
 }
 
 Test(http_call, redirects_are_not_followed)

@@ -183,6 +183,8 @@ Test(notify, is_sent_at_once_and_again_after_the_delay)
 Test(notify, times_of_a_notice)
 {
 	struct notice_frame frame = { .external_labels = &notify.external_labels };
+	struct peer_clock clock = { 0 };
+	struct peer_times times;
 	struct notice *notice;
 	struct buf buf;
 
@@ -192,7 +194,8 @@ Test(notify, times_of_a_notice)
 	cr_assert_eq(notice_new(&notice, only_alert(), &frame, false, loop.now_ns, 240 * NS_PER_S),
 		     0);
 	buf_init(&buf, 4096);
-	cr_assert_eq(notice_write_v2(notice, &buf), 0);
+	times = peer_clock_times(&clock, notice, loop.now_ns, clock_wall_ms());
+	cr_assert_eq(notice_write_v2(notice, &times, &buf), 0);
 	cr_assert_str_eq(
 		buf_text(&buf),
 		"{\"labels\":{\"alertname\":\"A\",\"isolate\":\"main\",\"target\":\"api\"},"

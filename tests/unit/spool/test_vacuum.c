@@ -295,6 +295,33 @@ Test(vacuum, age)
 	expect(GIVEN(.limits = limits, .now_ms = 0), "....");
 }
 
+/* Somebody sets the wall clock, before or after what is taken meanwhile. */
+Test(vacuum, age_while_the_clock_is_set)
+{
+	const struct spool_settings limits = LIMITS(.max_age_ns = 2500 * NS_PER_MS);
+	const int64_t year_ms = 365 * 86400 * INT64_C(1000);
+	struct spool_entry *entry;
+
+	clock_simulate(1000 * NS_PER_S, START_MS);
+	spool.opened_wall_ms = START_MS;
+	spool.opened_boot_ns = clock_boot_ns();
+	add_heaps("a", 1, "123");
+	entry = add("a", "main", 1, 1);
+	entry->manifest.started_wall_ms = START_MS - year_ms;
+	entry->taken_boot_ns = clock_boot_ns();
+	for (int64_t off_ms = -year_ms; off_ms <= year_ms; off_ms += year_ms) {
+		clock_simulate(1002 * NS_PER_S, START_MS + off_ms + 2000);
+		expect(GIVEN(.limits = limits, .now_ms = spool_wall_ms(&spool)), "....");
+	}
+	/* The newest stays. */
+	add_heaps("a", 1, "4");
+	clock_simulate(1003 * NS_PER_S, START_MS + year_ms);
+	expect(GIVEN(.limits = limits, .now_ms = spool_wall_ms(&spool)), "...a.");
+	clock_simulate(1004 * NS_PER_S, START_MS + 4000);
+	expect(GIVEN(.limits = limits, .now_ms = spool_wall_ms(&spool)), "a..a.");
+	clock_real();
+}
+
 Test(vacuum, diagnostics_have_a_number_of_their_own)
 {
 	struct vacuum_result result;

@@ -261,6 +261,49 @@ Test(alerts, stale_sample_is_no_value)
 }
 
 /* One late answer of a target that is polled every second is no reason to resolve. */
+/* The machine was frozen: what is due at once afterwards comes in any order. */
+Test(alerts, while_we_stood_still_nothing_has_ended)
+{
+	struct target *target = add_target("api");
+	struct isolate *isolate = add_isolate(target, "main");
+
+	set_rules(HEAD NEAR "}\n");
+	target->up = true;
+	target->last_poll_mono_ns = 1000 * NS_PER_S;
+	tick(1000, isolate, 90);
+	expect_events("F api/main ");
+	set_time(5000);
+	alerts_evaluate(&alerts, 0);
+	target->polling = true;
+	target->poll_started_ns = loop.now_ns;
+	alerts_evaluate(&alerts, 0);
+	set_time(5005);
+	alerts_evaluate(&alerts, 0);
+	expect_events("");
+	/* The answer does not come. */
+	set_time(5016);
+	alerts_evaluate(&alerts, 0);
+	expect_events("R api/main ");
+}
+
+Test(alerts, what_has_changed_while_we_stood_still_is_seen_with_the_next_poll)
+{
+	struct target *target = add_target("api");
+	struct isolate *isolate = add_isolate(target, "main");
+
+	set_rules(HEAD NEAR "}\n");
+	target->up = true;
+	target->last_poll_mono_ns = 1000 * NS_PER_S;
+	tick(1000, isolate, 90);
+	expect_events("F api/main ");
+	set_time(5000);
+	alerts_evaluate(&alerts, 0);
+	expect_events("");
+	target->last_poll_mono_ns = 5001 * NS_PER_S;
+	tick(5001, isolate, 10);
+	expect_events("R api/main ");
+}
+
 Test(alerts, not_stale_for_fifteen_seconds_when_polls_are_frequent)
 {
 	struct target *target = add_target("api");
