@@ -197,9 +197,8 @@ static unsigned queued_with(bool continuous)
 	struct target *target = scene_target(&scene, "a", fake_port(fake), 7);
 
 	scene.settings.diagnostics = true;
-	ask(&(struct capture_request){ .target_id = target->id,
-				       .kind = CAPTURE_KIND_SAMPLING,
-				       .continuous = continuous });
+	ask(&(struct capture_request){
+		.target_id = target->id, .kind = CAPTURE_KIND_SAMPLING, .continuous = continuous });
 	return scene.captures.queue_n;
 }
 
