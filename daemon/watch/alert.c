@@ -215,6 +215,8 @@ int alert_update(struct alert *alert, const struct target *target,
 {
 	alert->term = verdict->term;
 	alert->value = verdict->value;
+	alert->program = program_of(&target->identity);
+	alert->span_ns = verdict->span_ns;
 	learn_leak(alert, target, verdict);
 	return expand_annotations(alert, target);
 }

@@ -13,6 +13,7 @@
 #include "loop/loop.h"
 #include "util/list.h"
 #include "util/map.h"
+#include "watch/program.h"
 #include "watch/rule.h"
 
 struct json_writer;
@@ -56,6 +57,11 @@ struct alert {
 	uint32_t done; /* on_firing's own: a bit for each kind of action (enum capture_kind) it need
 			* not ask for again */
 	bool restored; /* of before a restart, and its isolate was not seen since: target_id is 0 */
+	/* Of the last evaluation that held: of which program, and over how much of the past. */
+	struct program program;
+	uint64_t span_ns;
+	uint64_t adopted_ns; /* monotonic; since when its isolate is seen again after a restart,
+			      * while nothing has been judged by; 0: it is as any other */
 	/* Of who sends alerts (notify/), nothing when it begins to fire: when it was last sent,
 	 * monotonic; as what; who wants to hear of changes only is being told, has been told. */
 	uint64_t sent_ns, sent_as;
@@ -87,7 +93,8 @@ struct judged {
 	const struct target *target;
 	const char *isolate;
 	size_t step;
-	bool unchanged; /* a capture is under way, or it is just back: nobody has looked */
+	bool unchanged; /* a capture is under way, or it is just back: nobody has looked; or after
+			 * a restart of the daemon too little of the past is known */
 	const struct condition_findings *findings;
 	struct condition_verdict verdict;
 	enum alert_state before, after;

@@ -13,6 +13,8 @@
  *               "active_ms": 39000, "firing_ms": 9000, "keeping": false, "kept_ms": 0,
  *               "value": 0.83, "asked": true, "acted": true, "done": 1,
  *               "step": 0, "term": 0, "told": true, "series": "0123...", "verdict": "...",
+ *               "span_ms": 10800000, "program": {"pid": 4711, "start_wall_ms": 1769900000000,
+ *               "start_mono_ms": 82401000, "start_ticks": 8240100, "inspector_id": "5f1e..."},
  *               "labels": {...}, "annotations": {...}}],
  *   "ended": [{"receiver": "", "firing": false, "has_verdict": false,
  *              "starts_wall_ms": 1769903990000, "ends_wall_ms": 1769903998000, "left_ms": 899000,
