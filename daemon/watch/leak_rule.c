@@ -139,21 +139,15 @@ static char *format_eta(char dst[STR_UNIT_MAX], double seconds)
 	return dst;
 }
 
-/* "12.0 MiB", "-3.1 MiB" */
-static char *format_growth(char dst[STR_UNIT_MAX + 1], double bytes)
+static char *format_growth(char dst[STR_UNIT_MAX], double bytes)
 {
-	char text[STR_UNIT_MAX];
-	double size = fmin(fabs(bytes), 1e18);
-
-	snprintf(dst, STR_UNIT_MAX + 1, "%s%s", bytes < 0 ? "-" : "",
-		 str_format_bytes(text, (uint64_t)size));
-	return dst;
+	return str_format_bytes(dst, bytes < 1e18 ? (uint64_t)bytes : (uint64_t)1e18);
 }
 
 void leak_looked_explain(const struct leak_looked *looked, struct buf *buf)
 {
 	const struct leak_near *near = &looked->near;
-	char text[STR_UNIT_MAX], growth[STR_UNIT_MAX + 1], needed[STR_UNIT_MAX + 1];
+	char text[STR_UNIT_MAX], growth[STR_UNIT_MAX], needed[STR_UNIT_MAX];
 	const char *between = "";
 
 	if (looked->is_far) {
@@ -167,7 +161,7 @@ void leak_looked_explain(const struct leak_looked *looked, struct buf *buf)
 			continue;
 		buf_printf(buf, "%s%s", between, trend_why_not(check));
 		between = ", ";
-		if (check == TREND_SMALL)
+		if (check == TREND_SMALL && near->growth > 0)
 			buf_printf(buf, " (%s of %s)", format_growth(growth, near->growth),
 				   format_growth(needed, near->needed));
 	}
