@@ -109,8 +109,7 @@ static void start_firing(struct alerts *alerts, struct alert *alert, struct targ
 	alert->sent_ns = 0;
 	alert->done = 0;
 	alert->series[0] = '\0';
-	free(alert->verdict);
-	alert->verdict = NULL;
+	alert_drop_verdict(alert);
 	act(alerts, alert, target, superseded);
 }
 

@@ -143,6 +143,10 @@ static void write_alert(struct json_writer *w, const struct alerts *alerts,
 		json_member_string(w, "series", alert->series);
 	if (alert->verdict != NULL)
 		json_member_string(w, "verdict", alert->verdict);
+	if (alert->verdict_path != NULL)
+		json_member_string(w, "verdict_path", alert->verdict_path);
+	if (alert->verdict_more != NULL)
+		json_member_string(w, "verdict_more", alert->verdict_more);
 	member_labels(w, "labels", &alert->labels);
 	member_labels(w, "annotations", &alert->annotations);
 	json_write_object_end(w);
@@ -218,18 +222,33 @@ static bool read_times(const struct tree *node, struct alert *alert, uint64_t no
 	return !alert->keeping || read_span(node, "kept_ms", now_ns, &alert->keep_since_ns);
 }
 
-/* Both may be absent. */
+/* NULL where it is absent. 0, -ENOMEM. */
+static int read_text(const struct tree *node, const char *name, char **ret)
+{
+	const char *text;
+
+	*ret = NULL;
+	if (!tree_string(node, name, &text))
+		return 0;
+	*ret = strdup(text);
+	return *ret != NULL ? 0 : -ENOMEM;
+}
+
+/* Each may be absent. */
 static int read_series(const struct tree *node, struct alert *alert)
 {
 	const char *text;
+	int r;
 
 	if (tree_string(node, "series", &text) &&
 	    !str_copy(alert->series, sizeof(alert->series), text))
 		return -EBADMSG;
-	if (!tree_string(node, "verdict", &text))
-		return 0;
-	alert->verdict = strdup(text);
-	return alert->verdict != NULL ? 0 : -ENOMEM;
+	r = read_text(node, "verdict", &alert->verdict);
+	if (r == 0)
+		r = read_text(node, "verdict_path", &alert->verdict_path);
+	if (r == 0)
+		r = read_text(node, "verdict_more", &alert->verdict_more);
+	return r;
 }
 
 /* Absent of what needs no past. False: it makes no sense. */
