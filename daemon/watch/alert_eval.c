@@ -340,8 +340,8 @@ static struct alert *adopt(const struct evaluation *evaluation, const struct sub
 
 /*
  * What fires for a trend cannot be judged right after a restart of the daemon: the past of the
- * isolate begins anew. It stays as it is until so much is known as it was judged by before, for the
- * program that it was; of another one nothing is known against.
+ * isolate begins anew. It stays as it is until as much is known as it was judged by before, while
+ * the program is the same one.
  */
 static bool is_yet_to_judge(const struct subject *subject, const struct alert *alert, size_t step,
 			    uint64_t now_ns)

@@ -324,6 +324,25 @@ Test(alert_restore, a_leak_that_was_over_is_kept_for_as_long_as_before)
 	drop_watched(main);
 }
 
+/* Whoever was told of the verdict is not told anew. */
+Test(alert_restore, a_verdict_is_kept_whole)
+{
+	const struct alert_verdict verdict = { "+5 Session", "app > cache", "+3 Ticket (1 MiB)" };
+	struct isolate *main = fire_leak(LEAK(""), WINDOW_FAST);
+	struct alert *alert = container_of(alerts.list.next, struct alert, link);
+
+	strcpy(alert->series, "0123");
+	alerts_tell_verdict(&alerts, "0123", &verdict);
+	alert->told = true;
+	restart(1100, LEAK(""), 1);
+	tick(1110, main, 60);
+	cr_assert(alert_has_verdict(only_alert(), &verdict));
+	cr_expect_str_eq(labels_get(&only_alert()->annotations, "verdict_path"), "app > cache");
+	alerts_tell_verdict(&alerts, "0123", &verdict);
+	cr_expect(only_alert()->told);
+	drop_watched(main);
+}
+
 Test(alert_restore, a_limit_that_is_near_stays_so_until_it_is_known)
 {
 	static const char rules[] = HEAD "    when: {eta_below: 4h}\n";
