@@ -40,6 +40,7 @@ def test_what_leaks_is_named_on_every_engine(nursery, start_node, start_daemon, 
     programs = {"node20": start_node(20, "steady", "sessions"),
                 "node24": start_node(24, "steady", "history"),
                 "healthy": start_node(24, "steady"),
+                "both": start_node(24, "steady", "sessions", "history"),
                 "bun": bun.Bun(nursery, "requests", program="steady"),
                 "deno": start_deno(nursery, tmp_path / "deno", "tickets"),
                 "chromium": start_chromium(nursery, tmp_path / "chromium", "detached")}
@@ -91,6 +92,13 @@ def test_what_leaks_is_named_on_every_engine(nursery, start_node, start_daemon, 
     assert re.search(r"\bin \S+/hoards\.js:\d+", wait_verdict(daemon, "node24"))
     ((told, _),) = daemon.values("heapwatch_leak_verdict_info", target="node24")
     assert re.fullmatch(r"\S+/hoards\.js:\d+", told["place"])
+
+    # Of two the line has one, the other is beside it.
+    text, notes = wait_verdict(daemon, "both"), alert_of(daemon, "both")["annotations"]
+    assert "more place" in text, text
+    second = {"SessionRecord": "HistoryEntry", "HistoryEntry": "SessionRecord"}[
+        re.match(r"\+[\d,]+ (\w+)", text)[1]]
+    assert re.match(rf"\+[\d,]+ {second}.* \([\d.]+ [KM]iB\) held by ", notes["verdict_more"]), notes
 
     # What only fills its caches has none, and that is said.
     text = wait_verdict(daemon, "healthy")
