@@ -123,17 +123,40 @@ static void write_none(struct json_writer *w, const char *why)
 	buf_fini(&text);
 }
 
-/* What the verdict is about, in numbers and names, for metrics. */
-static void write_first(struct json_writer *w, const struct leaks_answer *answer)
+typedef int put_text_fn(struct buf *buf, const struct leaks_answer *answer);
+
+static int member_text(struct json_writer *w, const char *name, put_text_fn *put,
+		       const struct leaks_answer *answer)
+{
+	struct buf text;
+	int r;
+
+	buf_init(&text, LEAKS_BYTES_MAX);
+	r = put(&text, answer);
+	if (r == 0 && text.size > 0)
+		json_member_string(w, name, buf_text(&text));
+	buf_fini(&text);
+	return r;
+}
+
+/* What the verdict is about, in numbers and names, for metrics and alerts. 0, -ENOMEM. */
+static int write_first(struct json_writer *w, const struct leaks_answer *answer)
 {
 	const struct heap_suspect *first = &answer->leaks.items[0];
+	int r;
 
 	if (leaks_verdict(answer) != LEAKS_VERDICT_LEAK)
-		return;
+		return 0;
 	json_member_uint(w, "objects", first->kind == HEAP_LEAK_OWN ? 1 : first->count);
 	json_member_uint(w, "bytes", first->bytes);
 	json_member_string(w, "class_name",
 			   answer->last->analysis->classes.items[first->class].name);
+	r = member_text(w, "path", leaks_put_path, answer);
+	if (r == 0)
+		r = member_text(w, "more", leaks_put_more, answer);
+	if (r == 0)
+		r = member_text(w, "place", leaks_put_where, answer);
+	return r;
 }
 
 static int put_object(struct buf *buf, const struct leaks_answer *answer, uint64_t top)
@@ -143,8 +166,9 @@ static int put_object(struct buf *buf, const struct leaks_answer *answer, uint64
 
 	json_write_init(&w, buf);
 	json_write_object(&w);
-	write_first(&w, answer);
-	r = leaks_put_members(&w, answer, top);
+	r = write_first(&w, answer);
+	if (r == 0)
+		r = leaks_put_members(&w, answer, top);
 	json_write_object_end(&w);
 	return r == 0 ? buf->error : r;
 }

@@ -115,12 +115,24 @@ static bool may_pass(int refusal)
 	}
 }
 
+static void tell_series(struct daemon *daemon, const char *series,
+			const struct manifest_verdict *verdict)
+{
+	const struct alert_verdict said = {
+		.text = verdict->text,
+		.path = verdict->path,
+		.more = verdict->more,
+	};
+
+	alerts_tell_verdict(&daemon->alerts, series, &said);
+}
+
 /* What accumulates is known of a series: the alert that asked for it says so. */
 static void on_verdict(void *owner, const struct manifest *manifest)
 {
 	struct daemon *daemon = owner;
 
-	alerts_tell_verdict(&daemon->alerts, manifest->series, manifest->analysis.verdict.text);
+	tell_series(daemon, manifest->series, &manifest->analysis.verdict);
 }
 
 /* Of those in the spool: as that came there right before the daemon ended. */
@@ -282,7 +294,7 @@ static void on_no_verdict(void *owner, const char *series, const char *why)
 	struct manifest_verdict verdict;
 
 	verdict_none(&verdict, why);
-	alerts_tell_verdict(&daemon->alerts, series, verdict.text);
+	tell_series(daemon, series, &verdict);
 }
 
 static void on_target_collected(void *owner, struct target *target,

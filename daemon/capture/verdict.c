@@ -129,6 +129,9 @@ void verdict_read(const struct tree *report, struct manifest_verdict *ret)
 		tree_uint(leaks, "objects", &ret->objects);
 		tree_uint(leaks, "bytes", &ret->bytes);
 		take_text(ret->class, sizeof(ret->class), leaks, "class_name");
+		take_text(ret->path, sizeof(ret->path), leaks, "path");
+		take_text(ret->more, sizeof(ret->more), leaks, "more");
+		take_text(ret->place, sizeof(ret->place), leaks, "place");
 		if (tree_size(suspects) > 0) {
 			const struct tree *first = tree_at(suspects, 0);
 

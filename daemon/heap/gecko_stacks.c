@@ -222,7 +222,7 @@ static int take_stacks(struct read *read, uint64_t rows)
 {
 	struct heap_stacks *stacks = read->stacks;
 	uint64_t node = stacks->nodes - rows;
-	uint32_t call;
+	uint32_t call = HEAP_NO_CALL;
 	int r = gecko_rewind(&read->reader);
 
 	for (; r == 0 && (r = gecko_next(&read->reader)) > 0; node++) {

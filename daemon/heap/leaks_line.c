@@ -13,8 +13,11 @@
 #include "util/buf.h"
 #include "util/str.h"
 
-/* Bytes of a name, or of a path from its end. */
-enum { NAME_SHOWN_MAX = 60, PLACE_SHOWN_MAX = 80 };
+/* Bytes of a name, or of a path from its end; names and their bytes on a way through the heap. */
+enum { NAME_SHOWN_MAX = 60, PLACE_SHOWN_MAX = 80, WAY_NAMES_MAX = 12, WAY_SHOWN_MAX = 200 };
+
+/* How many of the places behind the first are told. */
+enum { MORE_MAX = 2 };
 
 enum leaks_verdict leaks_verdict(const struct leaks_answer *answer)
 {
@@ -118,6 +121,14 @@ static void put_quoted(struct buf *buf, const char *before, const struct buf *te
 	buf_puts(buf, "\"");
 }
 
+/* NULL: it is not known. */
+static const char *place_of(const struct leaks_words *words)
+{
+	const struct buf *place = words->held_at.size > 0 ? &words->held_at : &words->place;
+
+	return place->size > 0 ? place->data : NULL;
+}
+
 static void put_where(struct buf *buf, const struct heap_suspect *suspect,
 		      struct leaks_words *words)
 {
@@ -133,9 +144,9 @@ static void put_where(struct buf *buf, const struct heap_suspect *suspect,
 		}
 		put_quoted(buf, suspect->kind == HEAP_LEAK_OWN ? ", held as" : "", &words->held_as);
 	}
-	if (words->held_at.size > 0 || words->place.size > 0) {
+	if (place_of(words) != NULL) {
 		buf_puts(buf, " in ");
-		put_place(buf, words->held_at.size > 0 ? words->held_at.data : words->place.data);
+		put_place(buf, place_of(words));
 	}
 }
 
@@ -194,5 +205,100 @@ int leaks_put_line(struct buf *buf, const struct leaks_answer *answer)
 				      : "no verdict: only classes were compared");
 		break;
 	}
+	return r == 0 ? buf->error : r;
+}
+
+/* ---- what the line has no room for ---- */
+
+/* The name of an edge, and how often it is gone along in a row; returns its bytes. */
+static size_t put_step(struct buf *buf, const struct heap_graph *graph,
+		       const struct heap_step *step)
+{
+	size_t before = buf->size;
+	struct buf name;
+
+	buf_init(&name, SIZE_MAX / 2);
+	if (step->edge != UINT32_MAX)
+		heap_edge_name(graph, step->edge, &name);
+	put_name(buf, name.size > 0 && buf_text(&name) != NULL ? name.data : "?");
+	if (step->times > 1)
+		buf_printf(buf, " x%" PRIu32, step->times);
+	if (name.error != 0)
+		buf->error = name.error;
+	buf_fini(&name);
+	return buf->size - before;
+}
+
+/* How many steps up from the holder there is room for. */
+static size_t steps_shown(const struct heap_graph *graph, const struct heap_path *path)
+{
+	size_t n = 0, used = 0;
+	struct buf text;
+
+	buf_init(&text, SIZE_MAX / 2);
+	while (n + 1 < path->n && n < WAY_NAMES_MAX) {
+		used += put_step(&text, graph, &path->steps[n + 1]);
+		if (used > WAY_SHOWN_MAX)
+			break;
+		n++;
+	}
+	buf_fini(&text);
+	return n;
+}
+
+int leaks_put_path(struct buf *buf, const struct leaks_answer *answer)
+{
+	const struct heap_graph *graph = &answer->last->analysis->graph;
+	struct heap_path paths[2] = { 0 };
+	int r;
+
+	if (leaks_verdict(answer) != LEAKS_VERDICT_LEAK)
+		return 0;
+	r = leaks_find_paths(paths, answer, answer->leaks.items[0].holder);
+	if (r == 0) {
+		size_t n = steps_shown(graph, &paths[1]);
+
+		if (n + 1 < paths[1].n)
+			buf_puts(buf, "... > ");
+		for (size_t i = n; i > 0; i--) {
+			put_step(buf, graph, &paths[1].steps[i]);
+			buf_puts(buf, i > 1 ? " > " : "");
+		}
+	}
+	heap_path_fini(&paths[0]);
+	heap_path_fini(&paths[1]);
+	return r == 0 ? buf->error : r;
+}
+
+int leaks_put_more(struct buf *buf, const struct leaks_answer *answer)
+{
+	int r = 0;
+
+	for (size_t i = 1; i < answer->leaks.n && i <= MORE_MAX && r == 0; i++) {
+		const struct heap_suspect *suspect = &answer->leaks.items[i];
+		struct leaks_words words;
+
+		r = leaks_words_init(&words, answer, suspect);
+		if (r == 0) {
+			buf_puts(buf, i > 1 ? "; " : "");
+			put_what(buf, answer, suspect, &words);
+			put_where(buf, suspect, &words);
+		}
+		leaks_words_fini(&words);
+	}
+	return r == 0 ? buf->error : r;
+}
+
+int leaks_put_where(struct buf *buf, const struct leaks_answer *answer)
+{
+	struct leaks_words words;
+	int r;
+
+	if (leaks_verdict(answer) != LEAKS_VERDICT_LEAK)
+		return 0;
+	r = leaks_words_init(&words, answer, &answer->leaks.items[0]);
+	if (r == 0 && place_of(&words) != NULL)
+		put_place(buf, place_of(&words));
+	leaks_words_fini(&words);
 	return r == 0 ? buf->error : r;
 }

@@ -415,10 +415,10 @@ const struct metric_desc metric_table[METRICS + 1] = {
 				  .type = METRIC_INFO,
 				  .unit = "",
 				  .labels = { "target", "isolate", "rule", "class", "holder",
-					      "held_as" },
+					      "held_as", "place" },
 				  .help = "What accumulated there: its class, the class that holds "
-					  "it, the variable or property that leads there; join on "
-					  "target and isolate." },
+					  "it, the variable or property that leads there, file and "
+					  "line of that or empty; join on target and isolate." },
 	[METRIC_SPOOL_SIZE] = { .name = "heapwatch_spool_size_bytes",
 				.type = METRIC_GAUGE,
 				.unit = "bytes",

@@ -115,6 +115,7 @@ static void sample_info(struct exposition_writer *w, const struct manifest *mani
 	label_append(&labels, 0, "class", verdict->class);
 	label_append(&labels, 0, "holder", verdict->holder);
 	label_append(&labels, 0, "held_as", verdict->held_as);
+	label_append(&labels, 0, "place", verdict->place);
 	if (labels.error == 0)
 		sample_uint(w, (struct label_text){ labels.data, labels.size }, NULL, 1);
 	buf_fini(&labels);

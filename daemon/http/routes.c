@@ -119,7 +119,8 @@ const struct route http_routes[] = {
 	  "complaints, a line each." },
 	{ "GET", "/api/v1/alerts", api_alerts,
 	  "Pending and firing alerts in Prometheus' shape. One that asked for a series of "
-	  "snapshots has the annotation `verdict` once they were compared." },
+	  "snapshots has the annotations `verdict`, `verdict_path` and `verdict_more` once they "
+	  "were compared." },
 	{ "GET", "/api/v1/sd", api_sd,
 	  "All targets for Prometheus' `http_sd_configs`, with `__meta_heapwatch_*` labels. No "
 	  "envelope." },

@@ -23,6 +23,9 @@ struct manifest_verdict {
 	char text[384]; /* one line for people */
 	uint64_t objects, bytes; /* of a leak: how many more there are, since the first snapshot */
 	char class[128], holder[128], held_as[128]; /* names; "": there is none */
+	char path[256]; /* the names on a shortest way to the holder; "": there is none */
+	char more[640]; /* the second and third place; "": there is none */
+	char place[128]; /* file and line; "": not known */
 };
 
 /* What came of the analysis of a snapshot. All empty: nothing yet. */

@@ -118,9 +118,20 @@ static int name_alert(const struct alert *alert, const struct target *target, st
 /* What the series that the alert asked for came to. */
 static int add_verdict(const struct alert *alert, struct labels *labels)
 {
-	if (alert->verdict == NULL || labels_get(labels, "verdict") != NULL)
-		return 0;
-	return add_label(labels, "verdict", alert->verdict);
+	const struct {
+		const char *name, *text;
+	} notes[] = {
+		{ "verdict", alert->verdict },
+		{ "verdict_path", alert->verdict_path },
+		{ "verdict_more", alert->verdict_more },
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]) && r == 0; i++) {
+		if (notes[i].text != NULL && labels_get(labels, notes[i].name) == NULL)
+			r = add_label(labels, notes[i].name, notes[i].text);
+	}
+	return r;
 }
 
 /* The labels templates see: those of the alert, and what matchers can ask for. */
@@ -215,19 +226,55 @@ int alert_update(struct alert *alert, const struct target *target,
 {
 	alert->term = verdict->term;
 	alert->value = verdict->value;
+	alert->program = program_of(&target->identity);
+	alert->span_ns = verdict->span_ns;
 	learn_leak(alert, target, verdict);
 	return expand_annotations(alert, target);
 }
 
-int alert_set_verdict(struct alert *alert, const struct target *target, const char *verdict)
+static bool same_text(const char *kept, const char *text)
 {
-	char *copy = strdup(verdict);
+	return strcmp(kept != NULL ? kept : "", text) == 0;
+}
+
+bool alert_has_verdict(const struct alert *alert, const struct alert_verdict *verdict)
+{
+	return alert->verdict != NULL && same_text(alert->verdict, verdict->text) &&
+	       same_text(alert->verdict_path, verdict->path) &&
+	       same_text(alert->verdict_more, verdict->more);
+}
+
+void alert_drop_verdict(struct alert *alert)
+{
+	free(alert->verdict);
+	free(alert->verdict_path);
+	free(alert->verdict_more);
+	alert->verdict = alert->verdict_path = alert->verdict_more = NULL;
+}
+
+/* NULL for "". */
+static int copy_text(const char *text, char **ret)
+{
+	*ret = text[0] != '\0' ? strdup(text) : NULL;
+	return text[0] != '\0' && *ret == NULL ? -ENOMEM : 0;
+}
+
+int alert_set_verdict(struct alert *alert, const struct target *target,
+		      const struct alert_verdict *verdict)
+{
+	char *text = strdup(verdict->text), *path = NULL, *more = NULL;
 	bool knows_all = alert->leak.known || !rule_is_of_leak(alert->rule);
 
-	if (copy == NULL)
+	if (text == NULL || copy_text(verdict->path, &path) < 0 ||
+	    copy_text(verdict->more, &more) < 0) {
+		free(text);
+		free(path);
 		return -ENOMEM;
-	free(alert->verdict);
-	alert->verdict = copy;
+	}
+	alert_drop_verdict(alert);
+	alert->verdict = text;
+	alert->verdict_path = path;
+	alert->verdict_more = more;
 	/* After a restart its target is still to come back, and what it says of a leak is kept. */
 	if (target == NULL || !knows_all)
 		return add_verdict(alert, &alert->annotations);
@@ -285,6 +332,6 @@ void alert_free(struct alert *alert)
 		return;
 	labels_fini(&alert->labels);
 	labels_fini(&alert->annotations);
-	free(alert->verdict);
+	alert_drop_verdict(alert);
 	free(alert);
 }

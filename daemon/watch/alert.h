@@ -13,6 +13,7 @@
 #include "loop/loop.h"
 #include "util/list.h"
 #include "util/map.h"
+#include "watch/program.h"
 #include "watch/rule.h"
 
 struct json_writer;
@@ -37,6 +38,13 @@ struct alert_phase alert_step(struct alert_phase phase, const struct rule *rule,
 
 enum { ALERT_KEY_MAX = 112, ALERT_SERIES_MAX = 40 };
 
+/* What accumulates, in words. Borrowed. */
+struct alert_verdict {
+	const char *text; /* one line */
+	const char *path; /* names on the way to the first that does; "": none */
+	const char *more; /* the second and the third; "": none */
+};
+
 struct alert {
 	struct link link;
 	const struct rule_group *group; /* borrowed from the loaded rules */
@@ -56,13 +64,20 @@ struct alert {
 	uint32_t done; /* on_firing's own: a bit for each kind of action (enum capture_kind) it need
 			* not ask for again */
 	bool restored; /* of before a restart, and its isolate was not seen since: target_id is 0 */
+	/* Of the last evaluation that held: of which program, and over how much of the past. */
+	struct program program;
+	uint64_t span_ns;
+	uint64_t adopted_ns; /* monotonic; since when its isolate is seen again after a restart,
+			      * while nothing has been judged by; 0: it is as any other */
 	/* Of who sends alerts (notify/), nothing when it begins to fire: when it was last sent,
 	 * monotonic; as what; who wants to hear of changes only is being told, has been told. */
 	uint64_t sent_ns, sent_as;
 	bool telling, told;
 	struct labels labels, annotations; /* expanded; labels once, annotations each time */
 	char series[ALERT_SERIES_MAX]; /* the id of the series it asked for last; "": none */
-	char *verdict; /* owned: what that series came to, in one line; NULL: nothing yet */
+	/* Owned: what that series came to, in one line; NULL: nothing yet. And what that has no
+	 * room for, NULL: there is none. */
+	char *verdict, *verdict_path, *verdict_more;
 	uint64_t seen; /* the evaluation of its group that saw it last */
 	char key[ALERT_KEY_MAX]; /* in alerts->by_key */
 };
@@ -78,7 +93,12 @@ int alert_update(struct alert *alert, const struct target *target,
 		 const struct condition_verdict *verdict);
 
 /* As alerts_tell_verdict(), of this one; target may be NULL: it is not there yet. 0, -ENOMEM. */
-int alert_set_verdict(struct alert *alert, const struct target *target, const char *verdict);
+int alert_set_verdict(struct alert *alert, const struct target *target,
+		      const struct alert_verdict *verdict);
+
+/* It says so already. */
+bool alert_has_verdict(const struct alert *alert, const struct alert_verdict *verdict);
+void alert_drop_verdict(struct alert *alert);
 
 /* A rule looked at an isolate. Borrowed for the call. */
 struct judged {
@@ -87,7 +107,8 @@ struct judged {
 	const struct target *target;
 	const char *isolate;
 	size_t step;
-	bool unchanged; /* a capture is under way, or it is just back: nobody has looked */
+	bool unchanged; /* a capture is under way, or it is just back: nobody has looked; or after
+			 * a restart of the daemon too little of the past is known */
 	const struct condition_findings *findings;
 	struct condition_verdict verdict;
 	enum alert_state before, after;
@@ -179,10 +200,11 @@ void alerts_ask_again(struct alerts *alerts, uint64_t target_id, const char *iso
 
 /*
  * A series that an alert asked for has come to this verdict: the alert that fires for it says so
- * from here on, as the annotation `verdict`, and is sent again. Nothing happens when it is gone, or
- * says so already.
+ * from here on, as the annotations `verdict`, `verdict_path` and `verdict_more`, and is sent again.
+ * Nothing happens when it is gone, or says so already.
  */
-void alerts_tell_verdict(struct alerts *alerts, const char *series, const char *verdict);
+void alerts_tell_verdict(struct alerts *alerts, const char *series,
+			 const struct alert_verdict *verdict);
 
 /* A target is going away: its alerts end. */
 void alerts_forget_target(struct alerts *alerts, uint64_t target_id);

@@ -109,8 +109,7 @@ static void start_firing(struct alerts *alerts, struct alert *alert, struct targ
 	alert->sent_ns = 0;
 	alert->done = 0;
 	alert->series[0] = '\0';
-	free(alert->verdict);
-	alert->verdict = NULL;
+	alert_drop_verdict(alert);
 	act(alerts, alert, target, superseded);
 }
 
@@ -339,6 +338,7 @@ static struct alert *adopt(const struct evaluation *evaluation, const struct sub
 	map_remove(&alerts->by_key, alert->key);
 	format_key(alert->key, evaluation, target, subject->name, step);
 	alert->restored = false;
+	alert->adopted_ns = evaluation->now_ns;
 	alert->target_id = target->id;
 	alerts->restored--;
 	if (map_put(&alerts->by_key, alert->key, alert) == 0)
@@ -346,6 +346,22 @@ static struct alert *adopt(const struct evaluation *evaluation, const struct sub
 	drop(alerts, "out of memory");
 	alerts_remove(alerts, alert);
 	return NULL;
+}
+
+/*
+ * What fires for a trend cannot be judged right after a restart of the daemon: the past of the
+ * isolate begins anew. It stays as it is until as much is known as it was judged by before, while
+ * the program is the same one.
+ */
+static bool is_yet_to_judge(const struct subject *subject, const struct alert *alert, size_t step,
+			    uint64_t now_ns)
+{
+	const struct program program = program_of(&subject->target->identity);
+	uint64_t seen_ns = now_ns - alert->adopted_ns;
+
+	return alert->adopted_ns != 0 && alert->state == ALERT_FIRING && !alert->keeping &&
+	       seen_ns < alert->span_ns && program_same(&alert->program, &program) &&
+	       condition_may_hold(&alert->rule->condition, &subject->findings, step, seen_ns);
 }
 
 /* ---- evaluation ---- */
@@ -386,6 +402,18 @@ static void tell_judged(const struct evaluation *evaluation, const struct subjec
 	alerts->on_judged(alerts->owner, judged);
 }
 
+/* Without memory the old texts stay: they are of this alert, if of an earlier value. */
+static void update_alert(struct alerts *alerts, struct alert *alert, const struct subject *subject,
+			 const struct condition_verdict *verdict)
+{
+	const struct program program = alert->program;
+	uint64_t span_ns = alert->span_ns;
+
+	(void)alert_update(alert, subject->target, verdict);
+	if (span_ns != alert->span_ns || !program_same(&program, &alert->program))
+		alerts_changed(alerts);
+}
+
 /* superseded: a higher step fires, and does what there is to do. Does this one? */
 static bool evaluate_step(const struct evaluation *evaluation, const struct subject *subject,
 			  size_t step, bool superseded)
@@ -402,11 +430,14 @@ static bool evaluate_step(const struct evaluation *evaluation, const struct subj
 		alert = add_alert(evaluation, subject, step, &verdict);
 	if (alert != NULL) {
 		alert->seen = evaluation->serial;
-		/* Without memory the old texts stay: they are of this alert, if of an earlier
-		 * value. */
+		judged.unchanged =
+			!verdict.holds && is_yet_to_judge(subject, alert, step, evaluation->now_ns);
+		if (!judged.unchanged)
+			alert->adopted_ns = 0;
 		if (verdict.holds)
-			(void)alert_update(alert, subject->target, &verdict);
-		if (!advance(evaluation->alerts, alert, subject->target, verdict.holds, superseded))
+			update_alert(evaluation->alerts, alert, subject, &verdict);
+		if (!judged.unchanged &&
+		    !advance(evaluation->alerts, alert, subject->target, verdict.holds, superseded))
 			alert = NULL;
 		fires = verdict.holds && state_of(alert) == ALERT_FIRING;
 	}

@@ -88,6 +88,18 @@ static void member_int(struct json_writer *w, const char *key, int64_t value)
 	json_write_int(w, value);
 }
 
+static void member_program(struct json_writer *w, const char *key, const struct program *program)
+{
+	json_write_key(w, key);
+	json_write_object(w);
+	member_int(w, "pid", program->pid);
+	member_int(w, "start_wall_ms", program->start_wall_ms);
+	member_int(w, "start_mono_ms", program->start_mono_ms);
+	json_member_uint(w, "start_ticks", program->start_ticks);
+	json_member_string(w, "inspector_id", program->inspector_id);
+	json_write_object_end(w);
+}
+
 /* 0 for a time that is none. */
 static void member_span(struct json_writer *w, const char *key, uint64_t since_ns, uint64_t now_ns)
 {
@@ -123,10 +135,18 @@ static void write_alert(struct json_writer *w, const struct alerts *alerts,
 	json_member_uint(w, "step", alert->step);
 	member_int(w, "term", alert->term);
 	json_member_bool(w, "told", alert->told);
+	if (alert->span_ns > 0) {
+		json_member_uint(w, "span_ms", alert->span_ns / NS_PER_MS);
+		member_program(w, "program", &alert->program);
+	}
 	if (alert->series[0] != '\0')
 		json_member_string(w, "series", alert->series);
 	if (alert->verdict != NULL)
 		json_member_string(w, "verdict", alert->verdict);
+	if (alert->verdict_path != NULL)
+		json_member_string(w, "verdict_path", alert->verdict_path);
+	if (alert->verdict_more != NULL)
+		json_member_string(w, "verdict_more", alert->verdict_more);
 	member_labels(w, "labels", &alert->labels);
 	member_labels(w, "annotations", &alert->annotations);
 	json_write_object_end(w);
@@ -202,18 +222,53 @@ static bool read_times(const struct tree *node, struct alert *alert, uint64_t no
 	return !alert->keeping || read_span(node, "kept_ms", now_ns, &alert->keep_since_ns);
 }
 
-/* Both may be absent. */
+/* NULL where it is absent. 0, -ENOMEM. */
+static int read_text(const struct tree *node, const char *name, char **ret)
+{
+	const char *text;
+
+	*ret = NULL;
+	if (!tree_string(node, name, &text))
+		return 0;
+	*ret = strdup(text);
+	return *ret != NULL ? 0 : -ENOMEM;
+}
+
+/* Each may be absent. */
 static int read_series(const struct tree *node, struct alert *alert)
 {
 	const char *text;
+	int r;
 
 	if (tree_string(node, "series", &text) &&
 	    !str_copy(alert->series, sizeof(alert->series), text))
 		return -EBADMSG;
-	if (!tree_string(node, "verdict", &text))
-		return 0;
-	alert->verdict = strdup(text);
-	return alert->verdict != NULL ? 0 : -ENOMEM;
+	r = read_text(node, "verdict", &alert->verdict);
+	if (r == 0)
+		r = read_text(node, "verdict_path", &alert->verdict_path);
+	if (r == 0)
+		r = read_text(node, "verdict_more", &alert->verdict_more);
+	return r;
+}
+
+/* Absent of what needs no past. False: it makes no sense. */
+static bool read_past(const struct tree *node, struct alert *alert)
+{
+	struct program *program = &alert->program;
+	const char *id;
+	int64_t span_ms;
+
+	if (tree_get(node, "span_ms") == NULL)
+		return true;
+	if (!tree_int(node, "span_ms", &span_ms) || span_ms < 0 || span_ms > span_max_ms ||
+	    !tree_int(node, "program.pid", &program->pid) ||
+	    !tree_int(node, "program.start_wall_ms", &program->start_wall_ms) ||
+	    !tree_int(node, "program.start_mono_ms", &program->start_mono_ms) ||
+	    !tree_uint(node, "program.start_ticks", &program->start_ticks) ||
+	    !tree_string(node, "program.inspector_id", &id))
+		return false;
+	alert->span_ns = (uint64_t)span_ms * NS_PER_MS;
+	return str_copy(program->inspector_id, sizeof(program->inspector_id), id);
 }
 
 /* What it says; without rule. -EBADMSG when it makes no sense. */
@@ -231,7 +286,7 @@ static int read_alert(const struct tree *node, struct alert *alert, uint64_t now
 	    !tree_bool(node, "acted", &alert->acted) || !tree_bool(node, "told", &alert->told) ||
 	    !tree_uint(node, "done", &done) || done > UINT32_MAX ||
 	    !tree_uint(node, "step", &step) || !tree_int(node, "term", &term) || term < -1 ||
-	    term > INT_MAX)
+	    term > INT_MAX || !read_past(node, alert))
 		return -EBADMSG;
 	r = read_series(node, alert);
 	if (r < 0)

@@ -278,7 +278,8 @@ void alerts_ask_again(struct alerts *alerts, uint64_t target_id, const char *iso
 }
 
 /* Whoever was told before is told again. */
-static void take_verdict(struct alerts *alerts, struct alert *alert, const char *verdict)
+static void take_verdict(struct alerts *alerts, struct alert *alert,
+			 const struct alert_verdict *verdict)
 {
 	const struct target *target = targets_find(alerts->targets, alert->target_id);
 
@@ -292,13 +293,14 @@ static void take_verdict(struct alerts *alerts, struct alert *alert, const char 
 	alerts_changed(alerts);
 }
 
-void alerts_tell_verdict(struct alerts *alerts, const char *series, const char *verdict)
+void alerts_tell_verdict(struct alerts *alerts, const char *series,
+			 const struct alert_verdict *verdict)
 {
 	list_each (at, &alerts->list) {
 		struct alert *alert = container_of(at, struct alert, link);
 
 		if (alert->state == ALERT_FIRING && strcmp(alert->series, series) == 0 &&
-		    (alert->verdict == NULL || strcmp(alert->verdict, verdict) != 0))
+		    !alert_has_verdict(alert, verdict))
 			take_verdict(alerts, alert, verdict);
 	}
 }

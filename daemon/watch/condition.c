@@ -2,8 +2,8 @@
  * Conditions: looking and judging
  *
  * A look visits the leaves; nothing of one leaf is seen by another. Time that counts is monotonic,
- * but for schedules, which are the wall clock's: when that is set back they wait for the new time,
- * and when it is set forth what lies between comes once.
+ * but for schedules, which are the wall clock's: when that is set, what lies between does not come,
+ * and they wait for the next time by the new one.
  */
 
 #include "watch/condition.h"
@@ -242,6 +242,7 @@ static void look_growth(const struct term *term, struct term_state *state,
 	finding->young =
 		n < MEAN_VALUES_MIN || input->now_ns - state->mean.since_ns < term->over_ns / 2;
 	finding->holds = !finding->young && exceeds(term, finding->value, finding->bound);
+	finding->span_ns = finding->young || finding->holds ? term->over_ns : 0;
 }
 
 static void look_max(const struct term *term, struct term_state *state,
@@ -273,6 +274,8 @@ static void look_eta(const struct term *term, const struct condition_input *inpu
 	finding->known = isfinite(finding->value);
 	finding->young = !leak_is_judged(&input->isolate->leak);
 	finding->holds = finding->known && finding->value < term->level;
+	finding->span_ns = series_window_ns(
+		&input->isolate->series, finding->holds ? eta_window(input->isolate) : WINDOW_SLOW);
 }
 
 static void look_leak(const struct term *term, const struct condition_input *input,
@@ -280,10 +283,11 @@ static void look_leak(const struct term *term, const struct condition_input *inp
 {
 	if (!input->fresh || input->isolate == NULL)
 		return;
-	finding->value = NAN;
-	finding->holds =
-		leak_when_holds(&term->leak, input->target, input->isolate, &finding->value);
+	leak_when_look(&term->leak, input->target, input->isolate, &finding->leak);
+	finding->holds = finding->leak.holds;
+	finding->value = finding->leak.slope;
 	finding->known = !isnan(finding->value);
+	finding->span_ns = finding->leak.span_ns;
 	finding->young = !leak_is_judged(&input->isolate->leak);
 }
 
@@ -526,6 +530,8 @@ struct condition_verdict condition_verdict(const struct condition *condition,
 			folds[i].leak = term->kind == TERM_LEAK ? (int)i : -1;
 			folds[i].holds =
 				term->kind == TERM_STEPS ? finding->reached > step : finding->holds;
+			if (folds[i].holds && finding->span_ns > verdict.span_ns)
+				verdict.span_ns = finding->span_ns;
 		}
 		if (term->parent >= 0)
 			fold_in(&folds[term->parent], condition->terms[term->parent].kind,
@@ -543,6 +549,18 @@ struct condition_verdict condition_verdict(const struct condition *condition,
 		verdict.value = 1;
 	}
 	return verdict;
+}
+
+bool condition_may_hold(const struct condition *condition,
+			const struct condition_findings *findings, size_t step, uint64_t seen_ns)
+{
+	struct condition_findings hopeful = *findings;
+
+	for (size_t i = 0; i < condition->n; i++) {
+		if (hopeful.terms[i].span_ns > seen_ns)
+			hopeful.terms[i].holds = true;
+	}
+	return condition_verdict(condition, &hopeful, step).holds;
 }
 
 /* ---- comparing ---- */

@@ -90,6 +90,9 @@ struct finding {
 	bool young; /* the past it compares with is too short, or only begins */
 	double value;
 	double bound; /* what it was compared with */
+	uint64_t span_ns; /* GROWTH, ETA, LEAK: over so much of the past it is judged; 0: it is
+			     known for sure, whatever was before */
+	struct leak_looked leak; /* LEAK */
 	size_t reached; /* STEPS: how many */
 	unsigned events; /* ON: those that happened */
 };
@@ -103,6 +106,7 @@ struct condition_verdict {
 	int term; /* whose value it is; -1: of none */
 	double value; /* 1 where a condition without a value holds, NAN where it is not known */
 	int leak; /* the first term TERM_LEAK by which it holds; -1: by none */
+	uint64_t span_ns; /* the longest of the terms that hold */
 };
 
 struct condition_state;
@@ -146,6 +150,13 @@ const char *condition_step_text(const struct condition *condition,
 /* step: which of condition_steps(). */
 struct condition_verdict condition_verdict(const struct condition *condition,
 					   const struct condition_findings *findings, size_t step);
+
+/*
+ * Might it hold if more of the past were known than the last seen_ns? As a verdict that takes for
+ * true what looks further back.
+ */
+bool condition_may_hold(const struct condition *condition,
+			const struct condition_findings *findings, size_t step, uint64_t seen_ns);
 
 bool condition_equal(const struct condition *a, const struct condition *b);
 

@@ -227,6 +227,19 @@ static void explain_value(const struct term *term, const struct finding *finding
 			   term->text != NULL ? ", by " : "", term->text != NULL ? term->text : "");
 }
 
+/* "slope 12.0 MiB/h; heap in the fast window: the slope may be zero" */
+static void explain_leak(const struct term *term, const struct finding *finding, struct buf *buf)
+{
+	char slope[STR_UNIT_MAX];
+
+	buf_printf(buf, " (slope %s", format_of(term, finding->value, slope));
+	if (!finding->holds) {
+		buf_puts(buf, "; ");
+		leak_looked_explain(&finding->leak, buf);
+	}
+	buf_puts(buf, ")");
+}
+
 static void explain_forecast(const struct term *term, const struct finding *finding,
 			     struct buf *buf)
 {
@@ -235,8 +248,10 @@ static void explain_forecast(const struct term *term, const struct finding *find
 	describe_term(term, buf);
 	if (finding->young)
 		buf_puts(buf, " (too young to be judged)");
+	else if (term->kind == TERM_LEAK && !isnan(finding->value))
+		explain_leak(term, finding, buf);
 	else if (term->kind == TERM_LEAK)
-		buf_printf(buf, " (slope %s)", format_of(term, finding->value, value));
+		buf_puts(buf, " (no value)");
 	else
 		buf_printf(buf, " (in %s)",
 			   finding->known ? format_of(term, finding->value, value) : "no time");

@@ -21,6 +21,15 @@ static double growth_of(const struct leak *leak, enum series_signal signal)
 	return 0;
 }
 
+enum series_window eta_window(const struct isolate *isolate)
+{
+	for (enum series_signal s = SIGNAL_LIVE; s < LEAK_SIGNALS; s++) {
+		if (grows(&isolate->leak.trends[WINDOW_FAST][s]))
+			return WINDOW_FAST;
+	}
+	return WINDOW_SLOW;
+}
+
 bool eta_of_heap(const struct isolate *isolate, double *ret)
 {
 	const struct sample *last = &isolate->last;

@@ -6,6 +6,7 @@
  */
 
 #include <stdbool.h>
+#include "watch/series.h"
 
 struct isolate;
 struct target;
@@ -15,6 +16,9 @@ bool eta_of_heap(const struct isolate *isolate, double *ret);
 
 /* Of the process, and hence for its main isolate only. */
 bool eta_of_cgroup(const struct target *target, const struct isolate *isolate, double *ret);
+
+/* The window whose slopes they go by; the slow one when nothing grows. */
+enum series_window eta_window(const struct isolate *isolate);
 
 /* The sooner of both; INFINITY when neither is known. */
 double eta_of(const struct target *target, const struct isolate *isolate);

@@ -221,6 +221,56 @@ bool leak_find(const struct leak *leak, const struct leak_wanted *wanted, struct
 	return false;
 }
 
+/* Of how many checks, in the order in which they are told, none speaks against it. */
+static unsigned checks_passed(unsigned against)
+{
+	unsigned n = 0;
+
+	while (n < TREND_CHECKS && (against & 1u << n) == 0)
+		n++;
+	return n;
+}
+
+static struct leak_near near_of(const struct leak *leak, enum leak_cause cause,
+				enum series_window window, double growth_share)
+{
+	enum series_signal signal = leak_signal(cause);
+	const struct trend *trend = &leak->trends[window][signal];
+	double needed = growth_needed(growth_share, trend->level);
+	struct leak_near near = { .cause = cause, .window = window, .against = TREND_FEW };
+
+	if (trend->points == 0 || (trend->against & TREND_FEW) != 0)
+		return near;
+	near.growth = trend->growth;
+	near.needed = needed;
+	near.against = trend->against & ~(unsigned)(TREND_SMALL | TREND_KNOWN_LEVEL);
+	if (!(trend->growth >= needed))
+		near.against |= TREND_SMALL;
+	if (window == WINDOW_FAST && is_known_level(&leak->past[signal], needed))
+		near.against |= TREND_KNOWN_LEVEL;
+	return near;
+}
+
+void leak_find_near(const struct leak *leak, const struct leak_wanted *wanted,
+		    struct leak_near *ret)
+{
+	bool begun = false;
+
+	for (enum leak_cause cause = LEAK_HEAP; cause <= LEAK_NATIVE; cause++) {
+		if (wanted->cause != LEAK_NONE && wanted->cause != cause)
+			continue;
+		for (enum series_window w = WINDOW_FAST; w < WINDOWS; w++) {
+			struct leak_near near = near_of(leak, cause, w, wanted->growth_share);
+
+			if (wanted->window != 0 && wanted->window != 1 + (int)w)
+				continue;
+			if (!begun || checks_passed(near.against) > checks_passed(ret->against))
+				*ret = near;
+			begun = true;
+		}
+	}
+}
+
 static void find_cause(struct leak *leak)
 {
 	const struct leak_wanted wanted = { .growth_share = LEAK_GROWTH_SHARE };

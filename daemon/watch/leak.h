@@ -73,6 +73,18 @@ struct leak_wanted {
 /* The first that holds: by the order of causes, and of each by that of windows. False: none. */
 bool leak_find(const struct leak *leak, const struct leak_wanted *wanted, struct leak_found *ret);
 
+/* The trend that comes nearest to what is looked for and does not reach it. */
+struct leak_near {
+	enum leak_cause cause;
+	enum series_window window;
+	unsigned against; /* enum trend_check, by the growth that was asked for */
+	double growth, needed; /* bytes over the window; 0 with TREND_FEW */
+};
+
+/* When leak_find() finds none: why not, by the trend that passes most of the checks. */
+void leak_find_near(const struct leak *leak, const struct leak_wanted *wanted,
+		    struct leak_near *ret);
+
 /*
  * For how long a collection says what the heap holds, a quarter of the slow window: longer, and
  * what grows between rare collections is not seen in any window; shorter, and garbage that waits

@@ -50,29 +50,51 @@ const struct option_desc leak_when_options[] = {
 	{ 0 },
 };
 
+static struct leak_wanted wanted_by(const struct leak_when *when)
+{
+	return (struct leak_wanted){ .cause = (enum leak_cause)when->cause,
+				     .window = when->window,
+				     .growth_share = when->growth_share };
+}
+
 /* The trend by which the rule holds, as far as it asks for trends. */
 static bool find(const struct leak_when *when, const struct leak *leak, struct leak_found *ret)
 {
-	const struct leak_wanted wanted = { .cause = (enum leak_cause)when->cause,
-					    .window = when->window,
-					    .growth_share = when->growth_share };
+	const struct leak_wanted wanted = wanted_by(when);
 
 	return leak_find(leak, &wanted, ret);
 }
 
-bool leak_when_holds(const struct leak_when *when, const struct target *target,
-		     const struct isolate *isolate, double *ret_slope)
+/* The longest window it may hold in. */
+static enum series_window longest_window(const struct leak_when *when)
 {
-	struct leak_found found;
-	double slope;
+	return when->window == 1 + (int)WINDOW_FAST ? WINDOW_FAST : WINDOW_SLOW;
+}
 
-	if (leak_slope(&isolate->leak, &slope))
-		*ret_slope = slope;
-	if (!find(when, &isolate->leak, &found))
-		return false;
-	*ret_slope = found.trend->slope;
-	return !when->has_eta_below ||
-	       eta_of(target, isolate) * (double)NS_PER_S < (double)when->eta_below_ns;
+void leak_when_look(const struct leak_when *when, const struct target *target,
+		    const struct isolate *isolate, struct leak_looked *ret)
+{
+	const struct leak_wanted wanted = wanted_by(when);
+	struct leak_found found;
+
+	*ret = (struct leak_looked){
+		.slope = NAN,
+		.span_ns = series_window_ns(&isolate->series, longest_window(when)),
+	};
+	if (!leak_find(&isolate->leak, &wanted, &found)) {
+		if (!leak_slope(&isolate->leak, &ret->slope))
+			ret->slope = NAN;
+		leak_find_near(&isolate->leak, &wanted, &ret->near);
+		return;
+	}
+	ret->slope = found.trend->slope;
+	if (when->has_eta_below) {
+		ret->eta_s = eta_of(target, isolate);
+		ret->is_far = !(ret->eta_s * (double)NS_PER_S < (double)when->eta_below_ns);
+	}
+	ret->holds = !ret->is_far;
+	if (ret->holds)
+		ret->span_ns = series_window_ns(&isolate->series, found.window);
 }
 
 bool leak_when_equal(const struct leak_when *a, const struct leak_when *b)
@@ -115,6 +137,34 @@ static char *format_eta(char dst[STR_UNIT_MAX], double seconds)
 	else
 		str_format_duration(dst, (uint64_t)seconds * NS_PER_S);
 	return dst;
+}
+
+static char *format_growth(char dst[STR_UNIT_MAX], double bytes)
+{
+	return str_format_bytes(dst, bytes < 1e18 ? (uint64_t)bytes : (uint64_t)1e18);
+}
+
+void leak_looked_explain(const struct leak_looked *looked, struct buf *buf)
+{
+	const struct leak_near *near = &looked->near;
+	char text[STR_UNIT_MAX], growth[STR_UNIT_MAX], needed[STR_UNIT_MAX];
+	const char *between = "";
+
+	if (looked->is_far) {
+		buf_printf(buf, "at its limit in %s", format_eta(text, looked->eta_s));
+		return;
+	}
+	buf_printf(buf, "%s in the %s window: ", leak_cause_name(near->cause),
+		   series_window_name(near->window));
+	for (unsigned check = 1; check < 1u << TREND_CHECKS; check <<= 1) {
+		if ((near->against & check) == 0)
+			continue;
+		buf_printf(buf, "%s%s", between, trend_why_not(check));
+		between = ", ";
+		if (check == TREND_SMALL && near->growth > 0)
+			buf_printf(buf, " (%s of %s)", format_growth(growth, near->growth),
+				   format_growth(needed, near->needed));
+	}
 }
 
 static int add(struct labels *labels, const char *name, const char *value)

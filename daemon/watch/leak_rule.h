@@ -30,16 +30,26 @@ struct leak_when {
 
 extern const struct option_desc leak_when_options[];
 
-/*
- * Does it hold? *ret_slope: of what grows, else of the live set; false, with *ret_slope untouched,
- * while nothing is known.
- */
-bool leak_when_holds(const struct leak_when *when, const struct target *target,
-		     const struct isolate *isolate, double *ret_slope);
+/* What a look at an isolate has found. */
+struct leak_looked {
+	bool holds;
+	double slope; /* of what grows, else of the live set; NAN while nothing is known */
+	uint64_t span_ns; /* how far back the window reaches by which it holds, or else might */
+	/* Where it does not hold. */
+	bool is_far; /* something grows, but no limit is near enough */
+	double eta_s; /* is_far: in so many seconds, INFINITY for never */
+	struct leak_near near; /* unless is_far */
+};
+
+void leak_when_look(const struct leak_when *when, const struct target *target,
+		    const struct isolate *isolate, struct leak_looked *ret);
 bool leak_when_equal(const struct leak_when *a, const struct leak_when *b);
 
 /* "leak in the fast window with eta < 4h". */
 void leak_when_describe(const struct leak_when *when, struct buf *buf);
+
+/* Why it does not hold: "heap in the fast window: one step, and no growth before or after it". */
+void leak_looked_explain(const struct leak_looked *looked, struct buf *buf);
 
 /* What there is to say of a leak. */
 struct leak_facts {

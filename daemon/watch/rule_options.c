@@ -208,7 +208,8 @@ const struct option_desc rule_action_options[] = {
 			"large. Each is judged by the guards that protect the target. With "
 			"`analysis.enabled` the last one is compared with the earlier ones, and "
 			"what "
-			"accumulates is told as the annotation `verdict` of the alert "
+			"accumulates is told as the annotations `verdict`, `verdict_path` and "
+			"`verdict_more` of the alert "
 			"(docs/ANALYSIS.md).",
 	},
 	{

@@ -44,6 +44,11 @@ int series_init(struct series *series, uint32_t points, const uint64_t windows_n
 	return 0;
 }
 
+uint64_t series_window_ns(const struct series *series, enum series_window window)
+{
+	return buckets_n[window] * series->spans[window].width_ns;
+}
+
 void series_fini(struct series *series)
 {
 	free(series->ring);

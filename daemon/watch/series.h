@@ -94,6 +94,9 @@ uint32_t series_buckets(const struct series *series, enum series_window window);
 const struct bucket *series_bucket(const struct series *series, enum series_window window,
 				   uint32_t i);
 
+/* How far back a window reaches when it is full. */
+uint64_t series_window_ns(const struct series *series, enum series_window window);
+
 /* When a bucket began, monotonic. */
 uint64_t series_bucket_ns(const struct series *series, enum series_window window,
 			  const struct bucket *bucket);

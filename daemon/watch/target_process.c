@@ -10,15 +10,10 @@
 
 #include "watch/target_process.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "inspect/runtime.h"
 #include "util/clock.h"
+#include "watch/program.h"
 #include "watch/target.h"
-
-/* Two starts of one process are never told further apart than clocks and rounding allow. */
-#define SAME_START_MS 2000
 
 /* Who listens at a target's address is looked for at most so often in vain. */
 #define LISTENER_LOOK_NS (60 * NS_PER_S)
@@ -124,24 +119,11 @@ static struct identity identity_of(struct target *target, const struct identity 
 	return identity;
 }
 
-/* Two readings of one start by one clock? Both must be known. */
-static bool same_start(int64_t a_ms, int64_t b_ms)
-{
-	return a_ms != 0 && b_ms != 0 && llabs(a_ms - b_ms) < SAME_START_MS;
-}
-
-/*
- * The kernel's word decides where there is one. A runtime reads the wall clock once, but one that
- * reckons its start anew is off by as much as that clock was set: hence one of the two is enough.
- */
 bool target_process_same(const struct identity *a, const struct identity *b)
 {
-	if (a->start_ticks != 0 && b->start_ticks != 0)
-		return a->pid == b->pid && a->start_ticks == b->start_ticks;
-	if (a->start_wall_ms > 0 && b->start_wall_ms > 0)
-		return a->pid == b->pid && (same_start(a->start_wall_ms, b->start_wall_ms) ||
-					    same_start(a->start_mono_ms, b->start_mono_ms));
-	return strcmp(a->inspector_id, b->inspector_id) == 0;
+	const struct program first = program_of(a), second = program_of(b);
+
+	return program_same(&first, &second);
 }
 
 /*

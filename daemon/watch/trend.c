@@ -365,7 +365,7 @@ double trend_confidence(const struct trend *trend, double needed)
 
 const char *trend_why_not(unsigned against)
 {
-	static const char *const texts[] = {
+	static const char *const texts[TREND_CHECKS] = {
 		"not enough samples after the warm-up",
 		"the slope may be zero",
 		"no order that could not be chance",
@@ -375,7 +375,7 @@ const char *trend_why_not(unsigned against)
 		"it was as high before",
 	};
 
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+	for (size_t i = 0; i < TREND_CHECKS; i++) {
 		if (against & (1u << i))
 			return texts[i];
 	}

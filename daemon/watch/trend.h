@@ -33,6 +33,7 @@ enum trend_check {
 	TREND_STEP = 32, /* only one step, no growth before or after it */
 	TREND_KNOWN_LEVEL = 64, /* it was as high before the window (watch/leak.h) */
 };
+enum { TREND_CHECKS = 7 };
 
 struct trend_limits {
 	double growth_share; /* of the level, over the window */

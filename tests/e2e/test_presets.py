@@ -152,3 +152,48 @@ def test_leak_lasting(tmp_path):
     # A cache that fills within its first minutes, and a heap that is only nearly full.
     assert fires(18, lambda h: 200 + 80 * (1 - math.exp(-12 * h)), "4GiB") == []
     assert fires(6, lambda h: 200, "210MiB") == []
+
+
+def test_limit_near(tmp_path):
+    """At the limit within four hours, for five minutes; kept for half an hour."""
+    rule, columns = extending("LimitNear"), "heap_used,heap_limit"
+
+    def replayed(hours, level, limit):
+        return replay(tmp_path, rule, heap(hours, level, limit), columns)
+    # 40 MiB an hour from 200: at 520 MiB after eight hours, so from the fourth on it is near.
+    _, acts = replayed(5, lambda h: 200 + 40 * h, "520MiB")
+    assert len(acts["LimitNear"]) == 1 and 4 * HOUR < acts["LimitNear"][0] < 4.25 * HOUR
+    assert replayed(5, lambda h: 200 + 40 * h, "4GiB")[1] == {}  # far away
+    assert replayed(5, lambda h: 200, "210MiB")[1] == {}  # nearly full, and not rising
+    # Once it rises no more, it ends with the window and the time it is kept for.
+    states, acts = replayed(8, lambda h: 200 + 40 * min(h, 4.5), "520MiB")
+    assert len(acts["LimitNear"]) == 1
+    assert 5 * HOUR < firing(states, "LimitNear")[-1] < 8 * HOUR
+
+
+def test_detached_contexts(tmp_path):
+    """More than five of them for ten minutes."""
+    rule = extending("DetachedContexts")
+
+    def acts(*parts):
+        counts = [str(count) for n, count in parts for _ in range(n)]
+        rows = [(MINUTE * i, count) for i, count in enumerate(counts)]
+        return replay(tmp_path, rule, rows, "detached_contexts")[1]
+    assert acts((5, 0), (20, 6), (5, 0)) == {"DetachedContexts": [15 * MINUTE]}
+    assert acts((5, 0), (60, 5)) == {}  # not more
+    assert acts((5, 0), *[(9, 50), (2, 1)] * 5) == {}  # never for so long
+
+
+def test_heap_ladder(tmp_path):
+    """A snapshot at 60, 75 and 90 % of the limit, each after half a minute there."""
+    rule, columns = extending("HeapLadder"), "heap_used,heap_limit"
+
+    def acts(*parts):
+        values = [mib for n, mib in parts for _ in range(n)]
+        rows = [(MINUTE * i, mib, "1000MiB") for i, mib in enumerate(values)]
+        return replay(tmp_path, rule, rows, columns)[1]
+    assert acts((5, 590), (5, 610), (5, 740), (5, 760), (5, 890), (5, 910)) == \
+        {"HeapLadder": [6 * MINUTE, 16 * MINUTE, 26 * MINUTE]}
+    # At once to the top: the highest step speaks for those below it.
+    assert acts((5, 590), (5, 950)) == {"HeapLadder": [6 * MINUTE]}
+    assert acts((5, 600), *[(1, 950), (1, 500)] * 5) == {}  # not above, or for a moment

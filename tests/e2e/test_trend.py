@@ -1,6 +1,7 @@
 """Memory that grows on a real Node, seen in windows of seconds: series, cause, slope, ETA, alert."""
 
 import math
+import signal
 import time
 
 import pytest
@@ -74,6 +75,27 @@ def test_heap_and_buffers_are_told_apart_and_alerted(watched, start_node):
     # It did grow while it began, until that leaves the windows.
     daemon.wait_value("heapwatch_heap_limit_eta_seconds", math.isinf, limit_s=60, target="nothing",
                       isolate="main")
+
+
+def test_a_restart_of_the_daemon_ends_no_leak(watched, start_daemon, start_node):
+    """Its past is gone, and until it is known again nobody says that the leak is over."""
+    daemon = watched({"app": start_node(24, "drip", "heap", 400)}, RULE)
+    named = {"target": "app", "isolate": "main"}
+
+    def firing(daemon):
+        return [a for a in daemon.api("/alerts")["alerts"] if a["state"] == "firing"]
+    (before,) = until(lambda: firing(daemon), lambda: daemon.api("/alerts"), limit_s=40)
+    saved = daemon.storage / "state" / "alerts.json"
+    until(lambda: '"firing":true' in saved.read_text(), lambda: saved.read_text())
+    daemon.process.signal(signal.SIGKILL)
+    daemon.process.wait_exit()
+    again = start_daemon(daemon.config_file.read_text(), home=daemon.home)
+    again.process.wait_line("1 alerts of before the restart go on")
+    again.wait_value("heapwatch_leak_suspected", 0, **named)
+    again.wait_value("heapwatch_leak_suspected", 1, limit_s=40, **named)
+    (after,) = firing(again)
+    assert after["activeAt"] == before["activeAt"]
+    assert again.process.count_lines("alert (resolved|firing)") == 0
 
 
 def test_when_the_control_group_will_be_full(watched, start_node):

@@ -40,6 +40,7 @@ def test_what_leaks_is_named_on_every_engine(nursery, start_node, start_daemon, 
     programs = {"node20": start_node(20, "steady", "sessions"),
                 "node24": start_node(24, "steady", "history"),
                 "healthy": start_node(24, "steady"),
+                "both": start_node(24, "steady", "sessions", "history"),
                 "bun": bun.Bun(nursery, "requests", program="steady"),
                 "deno": start_deno(nursery, tmp_path / "deno", "tickets"),
                 "chromium": start_chromium(nursery, tmp_path / "chromium", "detached")}
@@ -50,7 +51,8 @@ def test_what_leaks_is_named_on_every_engine(nursery, start_node, start_daemon, 
     for name, (class_, holder, held_as) in planted.items():
         text = wait_verdict(daemon, name)
         alert, captures = alert_of(daemon, name), series_of(daemon, name)
-        assert alert["annotations"]["summary"] == f"{name}: {text}"
+        notes = alert["annotations"]
+        assert notes["summary"] == f"{name}: {text}"
         last = captures[-1]
         leaks = report_of(daemon, last)["leaks"]
         assert leaks["verdict"] == "leak" and leaks["text"] == text, (name, text)
@@ -61,6 +63,12 @@ def test_what_leaks_is_named_on_every_engine(nursery, start_node, start_daemon, 
         path = first["shortest_path"]
         assert path[0]["id"] == first["holder"], (name, path)
         assert held_as in [step["edge"] for step in path], (name, path)
+        names = notes["verdict_path"].split(" > ")
+        assert held_as in names and len(notes["verdict_path"]) < 256, (name, notes)
+        assert names[0] == "..." or len(names) == len(path) - 1, (name, names, path)
+        more = notes.get("verdict_more", "")
+        assert bool(more) == bool(rest) and more.count("iB)") <= 2, (name, notes)
+        assert (last["verdict_path"], last["verdict_more"]) == (notes["verdict_path"], more)
         # The engine's own may grow beside it, by little.
         assert sum(s["bytes"] for s in rest) < first["bytes"] / 5, (name, leaks["suspects"])
         assert re.match(rf"\+[\d,]+ {re.escape(class_)}.* \([\d.]+ [KM]iB\) held by "
@@ -74,12 +82,23 @@ def test_what_leaks_is_named_on_every_engine(nursery, start_node, start_daemon, 
         assert daemon.value("heapwatch_leak_verdict_bytes", **labels) == first["bytes"]
         ((told, _),) = daemon.values("heapwatch_leak_verdict_info", target=name)
         assert (told["class"], told["holder"], told["held_as"]) == (class_, holder, held_as)
+        assert told.get("place", "") == last["verdict_place"] == leaks.get("place", ""), told
+        assert not told.get("place") or f" in {told['place']}" in text, (name, text, told)
         # It was sent once when it began to fire, and is not due for an hour but for this.
         until(lambda: any(a["annotations"].get("verdict") == text for a in peer.alerts()),
               lambda: f"Alertmanager to know of {text}: {peer.alerts()}")
         daemon.process.wait_line(  # where quotes are escaped
             f"of the series of {name}: " + re.escape(text.partition('"')[0]))
     assert re.search(r"\bin \S+/hoards\.js:\d+", wait_verdict(daemon, "node24"))
+    ((told, _),) = daemon.values("heapwatch_leak_verdict_info", target="node24")
+    assert re.fullmatch(r"\S+/hoards\.js:\d+", told["place"])
+
+    # Of two the line has one, the other is beside it.
+    text, notes = wait_verdict(daemon, "both"), alert_of(daemon, "both")["annotations"]
+    assert "more place" in text, text
+    second = {"SessionRecord": "HistoryEntry", "HistoryEntry": "SessionRecord"}[
+        re.match(r"\+[\d,]+ (\w+)", text)[1]]
+    assert re.match(rf"\+[\d,]+ {second}.* \([\d.]+ [KM]iB\) held by ", notes["verdict_more"]), notes
 
     # What only fills its caches has none, and that is said.
     text = wait_verdict(daemon, "healthy")
@@ -106,6 +125,7 @@ def test_over_a_kill(start_node, start_daemon, tmp_path):
         daemon = start_daemon(config, home=home)
         text = wait_verdict(daemon, "app")
         assert "SessionRecord" in text and "of two snapshots" in text
+        assert "sessions" in alert_of(daemon, "app")["annotations"]["verdict_path"].split(" > ")
     assert len(series_of(daemon, "app")) == 2
 
 

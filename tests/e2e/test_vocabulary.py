@@ -2,6 +2,7 @@
 force, on samples of a file and on what is known now."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,35 @@ def test_rules_test_of_leaks(tmp_path):
     last = {row["rule"]: row["state"] for row in got}
     assert last == {"Any": "firing", "Heap": "inactive", "Little": "firing", "Buffers": "firing",
                     "Many": "inactive"}
+
+
+SHAPES = {  # MB of the minute, with garbage that comes and goes
+    "little": (300, lambda i: 1000 + i / 5),
+    "step": (300, lambda i: 500 + i * 7919 % 101 / 50 + (200 if i >= 230 else 0)),
+    "day": (1680, lambda i: 500 + i * 7919 % 101 / 50 + 2 * min(i % 1440, 1440 - i % 1440)),
+    "flat": (300, lambda i: 500 + i * 7919 % 101 / 50),
+    "young": (20, lambda i: 500)}
+
+
+@pytest.mark.parametrize("shape, when, why", [
+    ("little", "{}", r"slope 11\.4 MiB/h; heap in the fast window: too little growth to matter "
+                     r"\(33\.9 MiB of 50\.2 MiB\)"),
+    ("little", "{min_growth: 2%, eta_below: 1h}", r"slope 11\.4 MiB/h; at its limit in 24d2h"),
+    ("step", "{window: fast}", "slope .*; heap in the fast window: .*one step, and no growth before "
+                               "or after it"),
+    ("day", "{cause: heap}", "slope .*; heap in the fast window: it was as high before"),
+    ("flat", "{window: slow}", "slope .*; heap in the slow window: not enough samples .*"),
+    ("flat", "{window: fast}", "slope .*; heap in the fast window: the slope may be zero.*"),
+    ("young", "{}", "too young to be judged")])
+def test_why_a_leak_does_not_fire(tmp_path, shape, when, why):
+    (tmp_path / "leaks.yaml").write_text(
+        f"groups:\n- name: g\n  rules:\n  - {{alert: Leak, when: {{leak: {when}}}}}\n")
+    n, used = SHAPES[shape]
+    (tmp_path / "samples.csv").write_text("time,heap_used,heap_limit\n" + "".join(
+        f"{60 * i},{int(1000 * used(i))}kB,8GB\n" for i in range(n)))
+    got = Ctl(cwd=tmp_path).json("rules", "test", "leaks.yaml", "--samples=samples.csv", "--explain")
+    assert got[-1]["state"] == "inactive"
+    assert re.fullmatch(rf"leak.* \({why}\): no", got[-1]["why"]), got[-1]["why"]
 
 
 def test_rules_test_without_samples(files, tmp_path):

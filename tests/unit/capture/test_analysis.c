@@ -323,6 +323,7 @@ static struct manifest *put_of_series(int64_t index, int64_t count)
 
 #define LEAK                                                                                       \
 	"{\"verdict\":\"leak\",\"text\":\"+7 Session\\u001b[31m\",\"objects\":7,\"bytes\":99,"     \
+	"\"path\":\"app > \\u001bcache\",\"more\":\"+3 Ticket (1 MiB)\",\"place\":\"a.js:12\","    \
 	"\"class_name\":\"Session\",\"suspects\":[{\"holder_name\":\"Map\",\"held_as\":\"cache\"}" \
 	"]}"
 
@@ -364,6 +365,9 @@ Test(analysis, the_last_of_a_series_has_a_verdict)
 	cr_expect_str_eq(verdict->class, "Session");
 	cr_expect_str_eq(verdict->holder, "Map");
 	cr_expect_str_eq(verdict->held_as, "cache");
+	cr_expect_str_eq(verdict->path, "app > ?cache");
+	cr_expect_str_eq(verdict->more, "+3 Ticket (1 MiB)");
+	cr_expect_str_eq(verdict->place, "a.js:12");
 }
 
 Test(analysis, the_worker_gets_the_earlier_ones)

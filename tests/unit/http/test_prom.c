@@ -412,6 +412,8 @@ static void list_verdict(struct spool_entry *entry, const char *isolate, const c
 		 sizeof(entry->manifest.analysis.verdict.state), state);
 	str_copy(entry->manifest.analysis.verdict.class,
 		 sizeof(entry->manifest.analysis.verdict.class), "C");
+	str_copy(entry->manifest.analysis.verdict.place,
+		 sizeof(entry->manifest.analysis.verdict.place), "server.js:12");
 	list_append(&scene.spool.ready, &entry->link);
 	scene.spool.files++;
 }
@@ -436,7 +438,8 @@ Test(prom, verdicts_are_of_isolates)
 		       "heapwatch_leak_verdict{target=\"a\",isolate=\"main\",rule=\"r\"} 1\n"));
 	cr_expect_not_null(strstr(buf_text(&buf),
 				  "heapwatch_leak_verdict_info{target=\"a\",isolate=\"main\","
-				  "rule=\"r\",class=\"C\","));
+				  "rule=\"r\",class=\"C\",holder=\"\",held_as=\"\","
+				  "place=\"server.js:12\"} 1\n"));
 	list_verdict(&entries[3], "worker:2", "r", "nothing");
 	buf_clear(&buf);
 	cr_assert_eq(prom_write(&scene.view, EXPOSITION_OPENMETRICS, &buf), 0);

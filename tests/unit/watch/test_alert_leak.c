@@ -52,6 +52,12 @@ static struct isolate *add_leaky(void)
 	return isolate;
 }
 
+static const struct alert_verdict session = {
+	.text = "+5 Session",
+	.path = "app > cache",
+	.more = "+3 Ticket (1.0 MiB)",
+};
+
 static void expect_note(const char *name, const char *expected)
 {
 	const char *text = labels_get(&only_alert()->annotations, name);
@@ -131,10 +137,12 @@ Test(alert_leak, a_verdict_changes_nothing_else)
 	grow(isolate, SIGNAL_NATIVE, 0);
 	tick(1030, isolate, 50);
 	cr_expect(only_alert()->keeping);
-	alerts_tell_verdict(&alerts, "0123", "+5 Session");
+	alerts_tell_verdict(&alerts, "0123", &session);
 	expect_note("cause", "native");
 	expect_note("slope", "100 MiB/h");
 	expect_note("verdict", "+5 Session");
+	expect_note("verdict_path", "app > cache");
+	expect_note("verdict_more", "+3 Ticket (1.0 MiB)");
 	expect_note("summary", "native 100 MiB/h +5 Session");
 }
 
@@ -159,7 +167,7 @@ Test(alert_leak, a_verdict_after_a_restart_changes_nothing_else)
 	free(text);
 	tick(1030, isolate, 50);
 	cr_expect(only_alert()->keeping && !only_alert()->restored);
-	alerts_tell_verdict(&alerts, "0123", "+5 Session");
+	alerts_tell_verdict(&alerts, "0123", &session);
 	expect_leak("native", "100 MiB/h", "1.00");
 	expect_note("verdict", "+5 Session");
 }

@@ -9,6 +9,7 @@
 #include "alert_scene.h"
 #include "util/clock.h"
 #include "util/err.h"
+#include "watch/target.h"
 
 TestSuite(alert_restore, .init = set_up, .fini = tear_down);
 
@@ -139,5 +140,249 @@ Test(alert_restore, an_event_is_not_seen_twice)
 	tick(1119, main, 10);
 	expect_events("");
 	tick(1121, main, 10);
+	expect_events("R api/main ");
+}
+
+/* ---- what is judged by a past ---- */
+
+#define HOUR      3600
+#define LEAK(how) HEAD "    when: {leak: {" how "}}\n"
+
+/* An isolate with windows of three hours and of a day, and nothing in them. */
+static struct isolate *add_watched(struct target *target)
+{
+	const uint64_t windows_ns[WINDOWS] = { 3 * HOUR * NS_PER_S, 24 * HOUR * NS_PER_S };
+	struct isolate *isolate = add_isolate(target, "main");
+
+	cr_assert_eq(series_init(&isolate->series, SERIES_POINTS, windows_ns), 0);
+	return isolate;
+}
+
+static void drop_watched(struct isolate *isolate)
+{
+	series_fini(&isolate->series);
+	remove_isolate(isolate);
+}
+
+/* Its heap is found to grow, by 60 MiB on a level of 1000, or (against) not to. */
+static void find_trend(struct isolate *isolate, enum series_window window, unsigned against)
+{
+	isolate->leak.trends[window][SIGNAL_LIVE] = (struct trend){
+		.points = TREND_POINTS_MIN,
+		.slope = 60 * MIB / (3 * HOUR),
+		.z = 9,
+		.level = 1000 * MIB,
+		.growth = 60 * MIB,
+		.against = against,
+		.others = 1,
+		.confidence = 0.9,
+	};
+}
+
+/* What the daemon has not seen itself it does not know. */
+static void forget_past(struct isolate *isolate)
+{
+	isolate->leak = (struct leak){ 0 };
+}
+
+static struct isolate *fire_leak(const char *rules, enum series_window window)
+{
+	struct target *target = add_target("api");
+	struct isolate *main = add_watched(target);
+
+	target->identity.pid = 4711;
+	target->identity.start_ticks = 99;
+	find_trend(main, window, 0);
+	set_rules(rules);
+	tick(1000, main, 60);
+	expect_events("F api/main ");
+	forget_past(main);
+	return main;
+}
+
+/* The window is judged long before it is full: by an hour too little may have grown to matter. */
+Test(alert_restore, a_leak_goes_on_until_its_window_is_full)
+{
+	struct isolate *main = fire_leak(LEAK(""), WINDOW_FAST);
+	int64_t since = only_alert()->firing_since_wall_ms;
+
+	restart(1100, LEAK(""), 1);
+	tick(1110, main, 60);
+	tick(1110 + HOUR, main, 60);
+	find_trend(main, WINDOW_FAST, TREND_FLAT);
+	tick(1109 + 3 * HOUR, main, 60);
+	expect_events("");
+	cr_expect_eq(only_alert()->firing_since_wall_ms, since);
+	cr_expect_eq(only_alert()->value, 60 * MIB / (3 * HOUR));
+	tick(1110 + 3 * HOUR, main, 60);
+	expect_events("R api/main ");
+	drop_watched(main);
+}
+
+Test(alert_restore, a_leak_of_the_slow_window_goes_on_until_that_is_full)
+{
+	struct isolate *main = fire_leak(LEAK(""), WINDOW_SLOW);
+
+	restart(1100, LEAK(""), 1);
+	tick(1110, main, 60);
+	tick(1109 + 24 * HOUR, main, 60);
+	expect_events("");
+	tick(1110 + 24 * HOUR, main, 60);
+	expect_events("R api/main ");
+	drop_watched(main);
+}
+
+/* Once it was found in this life, it ends as any other. */
+Test(alert_restore, a_leak_that_is_found_again_is_judged_as_any)
+{
+	struct isolate *main = fire_leak(LEAK("window: fast"), WINDOW_FAST);
+
+	restart(1100, LEAK("window: fast"), 1);
+	tick(1110, main, 60);
+	find_trend(main, WINDOW_FAST, 0);
+	tick(1110 + HOUR, main, 60);
+	expect_events("");
+	find_trend(main, WINDOW_FAST, TREND_FLAT);
+	tick(1125 + HOUR, main, 60);
+	expect_events("R api/main ");
+	drop_watched(main);
+}
+
+/* Each restart of the daemon takes the past away anew. */
+Test(alert_restore, a_leak_goes_on_over_two_restarts)
+{
+	struct isolate *main = fire_leak(LEAK(""), WINDOW_FAST);
+
+	restart(1100, LEAK(""), 1);
+	tick(1110, main, 60);
+	tick(1110 + 2 * HOUR, main, 60);
+	restart(1115 + 2 * HOUR, LEAK(""), 1);
+	tick(1120 + 2 * HOUR, main, 60);
+	tick(1119 + 5 * HOUR, main, 60);
+	expect_events("");
+	tick(1120 + 5 * HOUR, main, 60);
+	expect_events("R api/main ");
+	drop_watched(main);
+}
+
+Test(alert_restore, a_leak_ends_with_its_program)
+{
+	struct isolate *main = fire_leak(LEAK(""), WINDOW_FAST);
+	struct target *target = container_of(targets.list.next, struct target, link);
+
+	target->identity.start_ticks = 100;
+	restart(1100, LEAK(""), 1);
+	tick(1110, main, 60);
+	expect_events("R api/main ");
+	drop_watched(main);
+}
+
+Test(alert_restore, a_leak_ends_with_its_program_later_too)
+{
+	struct isolate *main = fire_leak(LEAK(""), WINDOW_FAST);
+	struct target *target = container_of(targets.list.next, struct target, link);
+
+	restart(1100, LEAK(""), 1);
+	tick(1110, main, 60);
+	expect_events("");
+	target->identity.pid = 4712;
+	tick(1125, main, 60);
+	expect_events("R api/main ");
+	drop_watched(main);
+}
+
+/* What is known for sure decides. */
+Test(alert_restore, a_leak_and_a_level_ends_with_the_level)
+{
+	static const char rules[] = HEAD "    when: {all_of: [{leak: {}}, {metric: heap_used, "
+					 "above: 50MiB}]}\n";
+	struct isolate *main = fire_leak(rules, WINDOW_FAST);
+
+	restart(1100, rules, 1);
+	tick(1110, main, 60);
+	expect_events("");
+	tick(1125, main, 40);
+	expect_events("R api/main ");
+	drop_watched(main);
+}
+
+/* What was only kept firing was judged already. */
+Test(alert_restore, a_leak_that_was_over_is_kept_for_as_long_as_before)
+{
+	static const char rules[] = HEAD "    when: {leak: {}, keep_firing_for: 1m}\n";
+	struct isolate *main = fire_leak(rules, WINDOW_FAST);
+
+	find_trend(main, WINDOW_FAST, TREND_FLAT);
+	tick(1015, main, 60);
+	cr_assert(only_alert()->keeping);
+	forget_past(main);
+	restart(1020, rules, 1);
+	tick(1079, main, 60);
+	expect_events("");
+	tick(1081, main, 60);
+	expect_events("R api/main ");
+	drop_watched(main);
+}
+
+/* Whoever was told of the verdict is not told anew. */
+Test(alert_restore, a_verdict_is_kept_whole)
+{
+	const struct alert_verdict verdict = { "+5 Session", "app > cache", "+3 Ticket (1 MiB)" };
+	struct isolate *main = fire_leak(LEAK(""), WINDOW_FAST);
+	struct alert *alert = container_of(alerts.list.next, struct alert, link);
+
+	strcpy(alert->series, "0123");
+	alerts_tell_verdict(&alerts, "0123", &verdict);
+	alert->told = true;
+	restart(1100, LEAK(""), 1);
+	tick(1110, main, 60);
+	cr_assert(alert_has_verdict(only_alert(), &verdict));
+	cr_expect_str_eq(labels_get(&only_alert()->annotations, "verdict_path"), "app > cache");
+	alerts_tell_verdict(&alerts, "0123", &verdict);
+	cr_expect(only_alert()->told);
+	drop_watched(main);
+}
+
+Test(alert_restore, a_limit_that_is_near_stays_so_until_it_is_known)
+{
+	static const char rules[] = HEAD "    when: {eta_below: 4h}\n";
+	struct isolate *main = add_watched(add_target("api"));
+
+	for (uint64_t s = 0; s < 600; s += 60)
+		series_add(&main->series,
+			   &(struct reading){ .point = { .mono_ns = (400 + s) * NS_PER_S,
+							 .heap_used = 60 << 20 } });
+	find_trend(main, WINDOW_FAST, 0);
+	set_rules(rules);
+	tick(1000, main, 60);
+	expect_events("F api/main ");
+	forget_past(main);
+	restart(1100, rules, 1);
+	tick(1110, main, 60);
+	tick(1109 + 3 * HOUR, main, 60);
+	expect_events("");
+	find_trend(main, WINDOW_FAST, TREND_FLAT);
+	tick(1110 + 3 * HOUR, main, 60);
+	expect_events("R api/main ");
+	drop_watched(main);
+}
+
+Test(alert_restore, growth_stays_until_there_is_a_mean)
+{
+	static const char rules[] =
+		HEAD "    when: {metric: heap_used, growth: 50%, mean_over: 100s}\n";
+	struct isolate *main = add_isolate(add_target("api"), "main");
+
+	set_rules(rules);
+	for (uint64_t s = 0; s <= 60; s += 10)
+		tick(1000 + s, main, 20);
+	tick(1070, main, 60);
+	expect_events("F api/main ");
+	restart(1080, rules, 1);
+	for (uint64_t s = 0; s < 50; s += 10)
+		tick(1090 + s, main, 60);
+	expect_events("");
+	expect_state(ALERT_FIRING);
+	tick(1140, main, 60);
 	expect_events("R api/main ");
 }

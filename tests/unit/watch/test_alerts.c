@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "util/clock.h"
+#include "util/file.h"
 #include "util/log.h"
 #include "util/str.h"
 #include "watch/target.h"
@@ -402,6 +403,35 @@ Test(alerts, rearm)
 	set_time(2000);
 	alerts_evaluate(&alerts, 0);
 	expect_events("");
+}
+
+/* The shipped ladder: each step by itself, and no other series before it was below 55 %. */
+Test(alerts, rearm_of_the_preset_ladder)
+{
+	static const char rule[] = "\ngroups:\n- name: g\n  rules:\n  - {alert: Ladder, extends: "
+				   "HeapLadder}\n";
+	struct isolate *main = add_isolate(add_target("api"), "main");
+	char *presets, text[32 << 10];
+	size_t size;
+
+	cr_assert_eq(file_read(PRESETS, sizeof(text) / 2, &presets, &size), 0);
+	snprintf(text, sizeof(text), "%s%s", presets, rule);
+	free(presets);
+	set_rules(text);
+	tick(1000, main, 60);
+	tick(1030, main, 61);
+	tick(1059, main, 61);
+	expect_events("");
+	tick(1060, main, 76);
+	expect_events("F api/main ");
+	tick(1090, main, 91);
+	tick(1120, main, 91);
+	expect_events("F api/main F api/main ");
+	tick(1135, main, 58);
+	tick(1150, main, 55);
+	expect_events("R api/main R api/main R api/main ");
+	tick(1165, main, 54);
+	expect_events("A api/main ");
 }
 
 Test(alerts, rearm_of_rules_with_below)

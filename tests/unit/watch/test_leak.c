@@ -160,9 +160,10 @@ static bool rule_holds(struct leak_when when)
 {
 	struct isolate isolate = { .leak = leak };
 	struct target target = { 0 };
-	double slope;
+	struct leak_looked looked;
 
-	return leak_when_holds(&when, &target, &isolate, &slope);
+	leak_when_look(&when, &target, &isolate, &looked);
+	return looked.holds;
 }
 
 /* A thousand MiB, and fifteen an hour where it comes and goes: too little by default. */
