@@ -64,6 +64,12 @@ class Victim:
         """Also diagnostics, and what is being deleted."""
         until(lambda: not self.daemon.api("/captures")["running"], "all captures to end")
 
+    def intact(self):
+        """What is there, and what has been told of it: problems as texts."""
+        problems = self.storage.whole() + self.storage.changed()
+        self.storage.acknowledge(self.daemon.api("/captures")["ready"])
+        return problems
+
     def strike(self, name, fault):
         """Problems, as texts."""
         self.faults.arm(**fault)
@@ -71,14 +77,14 @@ class Victim:
         self.settle()
         self.faults.disarm()
         what = f"{fault} at {self.faults.what}"
-        problems = [f"{what}: {problem}" for problem in self.storage.whole()]
+        problems = [f"{what}: {problem}" for problem in self.intact()]
         if state == "failed" and fault.get("error") in SPACE and reason != "space":
             problems.append(f"{what}: {ended}")
         again, _, ended = self.capture(name)
         if again != "succeeded":
             problems.append(f"{what}: and then, without faults: {ended}")
         self.settle()
-        problems += [f"{what}, and then: {problem}" for problem in self.storage.whole()]
+        problems += [f"{what}, and then: {problem}" for problem in self.intact()]
         if fault["kinds"][0] not in LEAVES_FILES:
             until(lambda: not os.listdir(self.storage.incoming),
                   lambda: f"{what}: {os.listdir(self.storage.incoming)} in incoming/")

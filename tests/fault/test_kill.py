@@ -260,7 +260,8 @@ def test_kill(name, nursery, tmp_path, start_node, dice, share, request, record_
     for what, n in campaign.kills.items():
         record_property(f"kills, {what}", n)
     record_property("Nodes that died of a client's end", targets.crashes)
-    record_property("captures acknowledged", len(campaign.storage.acknowledged))
+    for what, n in campaign.storage.acknowledged_files().items():
+        record_property(f"acknowledged, {what}", n)
     record_property("requests for snapshots", sum(len(tap.asked) for tap in taps.values()))
     if name == "rules":
         check_cooldown(taps)
