@@ -67,8 +67,15 @@ class Victim:
     def intact(self):
         """What is there, and what has been told of it: problems as texts."""
         problems = self.storage.whole() + self.storage.changed()
-        self.storage.acknowledge(self.daemon.api("/captures")["ready"])
+        self.acknowledge()
         return problems
+
+    def acknowledge(self):
+        """What is listed; what is so no more has been vacuumed."""
+        listed = self.daemon.api("/captures")["ready"]
+        for name in set(self.storage.acknowledged) - {entry["name"] for entry in listed}:
+            del self.storage.acknowledged[name]
+        self.storage.acknowledge(listed)
 
     def strike(self, name, fault):
         """Problems, as texts."""
@@ -142,8 +149,7 @@ def test_every_call_of_a_daemon_fails(build, nursery, tmp_path, start_node, shim
 
 
 def check_restart(victim, nursery):
-    listed = victim.daemon.api("/captures")["ready"]
-    victim.storage.acknowledge(listed)
+    victim.acknowledge()
     victim.daemon.process.stop()
     problems, halves = victim.storage.after_kill()
     assert not problems
