@@ -303,18 +303,11 @@ static bool is_running(const struct analyses *analyses, const char *id)
 	return analyses->job != NULL && strcmp(analyses->job->manifest.id, id) == 0;
 }
 
-/* Snapshots, and profiles as V8 writes them: a pprof is for other tools. */
-static bool is_readable(const struct manifest *manifest)
-{
-	return manifest_is_heap(manifest) ||
-	       (is(manifest->kind, "sampling") && is(manifest->format, "heapprofile"));
-}
-
 static bool is_wanted(const struct analyses *analyses, const struct manifest *manifest)
 {
 	const char *state = manifest->analysis.state;
 
-	return is_readable(manifest) && (state[0] == '\0' || is(state, "running")) &&
+	return manifest_can_have_report(manifest) && (state[0] == '\0' || is(state, "running")) &&
 	       !is_running(analyses, manifest->id) && !is_queued(analyses, manifest->id);
 }
 
@@ -360,7 +353,7 @@ const char *analyses_state(const struct analyses *analyses, const struct manifes
 		return "queued";
 	if (manifest->analysis.state[0] != '\0' && !is(manifest->analysis.state, "running"))
 		return manifest->analysis.state;
-	if (!is_readable(manifest))
+	if (!manifest_can_have_report(manifest))
 		*ret_reason = "it is no snapshot and no .heapprofile";
 	else if (analyses == NULL || !analyses->settings->enabled)
 		*ret_reason = "analysis.enabled is off";

@@ -30,10 +30,10 @@ static bool name_is_taken(const struct captures *captures, const struct capture 
 	list_each (link, &captures->running) {
 		const struct capture *other = container_of(link, struct capture, link);
 
-		if (other != self && strcmp(other->manifest.name, self->manifest.name) == 0)
+		if (other != self && manifest_clashes(&other->manifest, &self->manifest))
 			return true;
 	}
-	return spool_find_name(captures->spool, self->manifest.name) != NULL;
+	return spool_find_clash(captures->spool, &self->manifest) != NULL;
 }
 
 static void set_name(struct captures *captures, struct capture *capture)

@@ -362,6 +362,25 @@ void manifest_report_name(const struct manifest *manifest, char dst[SPOOL_NAME_M
 		 manifest->name);
 }
 
+bool manifest_can_have_report(const struct manifest *manifest)
+{
+	return manifest_is_heap(manifest) || (strcmp(manifest->kind, "sampling") == 0 &&
+					      strcmp(manifest->format, "heapprofile") == 0);
+}
+
+bool manifest_clashes(const struct manifest *a, const struct manifest *b)
+{
+	char a_report[SPOOL_NAME_MAX], b_report[SPOOL_NAME_MAX];
+
+	if (strcmp(a->name, b->name) == 0)
+		return true;
+	if (!manifest_can_have_report(a) || !manifest_can_have_report(b))
+		return false;
+	manifest_report_name(a, a_report);
+	manifest_report_name(b, b_report);
+	return strcmp(a_report, b_report) == 0;
+}
+
 bool manifest_is_of_another(const struct manifest *manifest, int64_t pid, int64_t start_wall_ms)
 {
 	return manifest->pid > 0 && pid > 0 &&

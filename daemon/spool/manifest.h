@@ -126,8 +126,17 @@ bool manifest_is_diagnostics(const struct manifest *manifest);
 /* One of many small ones, with a limit of their own; the others are what max_files counts. */
 bool manifest_is_apart(const struct manifest *manifest);
 
+/* A snapshot, or a profile as V8 writes it: a pprof is for other tools. */
+bool manifest_can_have_report(const struct manifest *manifest);
+
 /* The name of the report of a snapshot: NAME.report.json for NAME.heapsnapshot.zst. */
 void manifest_report_name(const struct manifest *manifest, char dst[SPOOL_NAME_MAX]);
+
+/*
+ * A file of the one would have the name of a file of the other: they are called the same, or differ
+ * only in the endings that their reports do not have.
+ */
+bool manifest_clashes(const struct manifest *a, const struct manifest *b);
 
 /* What the capture takes in the spool, with its list of scripts and its report; manifests are not
  * counted. */

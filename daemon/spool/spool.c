@@ -254,6 +254,18 @@ const struct spool_entry *spool_find_name(const struct spool *spool, const char 
 	return NULL;
 }
 
+const struct spool_entry *spool_find_clash(const struct spool *spool,
+					   const struct manifest *manifest)
+{
+	list_each (link, &spool->ready) {
+		const struct spool_entry *entry = container_of(link, struct spool_entry, link);
+
+		if (manifest_clashes(&entry->manifest, manifest))
+			return entry;
+	}
+	return NULL;
+}
+
 const struct spool_entry *spool_newest(const struct spool *spool, bool diagnostics)
 {
 	for (struct link *at = spool->ready.prev; at != &spool->ready; at = at->prev) {

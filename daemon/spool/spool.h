@@ -110,6 +110,8 @@ void spool_add(struct spool *spool, struct spool_entry *entry);
 /* NULL when there is none. */
 const struct spool_entry *spool_find(const struct spool *spool, const char *id);
 const struct spool_entry *spool_find_name(const struct spool *spool, const char *name);
+const struct spool_entry *spool_find_clash(const struct spool *spool,
+					   const struct manifest *manifest);
 const struct spool_entry *spool_newest(const struct spool *spool, bool diagnostics);
 
 /* With its manifest, list of scripts and report, because a person asked; told. 0, -ENOENT, -errno.

@@ -2,6 +2,7 @@
 
 import os
 import random
+import subprocess
 import sys
 from pathlib import Path
 
@@ -58,3 +59,22 @@ def shim():
     path = build / "tests" / "fault" / "fault_shim.so"
     assert path.exists(), f"{path} is missing: run tests/run.sh"
     return path
+
+
+@pytest.fixture
+def driver_program():
+    """The daemon's disk work alone (driver.c), with the shim in it."""
+    path = Path(os.environ["HEAPWATCHD"]).parents[1] / "tests" / "fault" / "fault_driver"
+    assert path.exists(), f"{path} is missing: run tests/run.sh"
+    return path
+
+
+@pytest.fixture
+def drive(driver_program):
+    """drive(folder, commands, environment) -> what it answers, by lines"""
+    def run(folder, commands, **env):
+        done = subprocess.run([driver_program, folder, "0", "0", "0"], input=commands, text=True,
+                              capture_output=True, timeout=60, env=dict(os.environ, **env))
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+    return run

@@ -1,15 +1,27 @@
 """What must hold of a storage folder whatever has happened to the daemon, checked from outside.
 
 P1: a capture in ready/ is whole, has its manifest and is what that says. P2: what the daemon has
-told anybody to be there is there after a crash. Besides: halves are gone after a start, nothing is
+told anybody to be there is there after a crash, byte for byte, with the list of scripts and the report
+that were told of. Besides: halves are gone after a start, nothing is
 put into corrupt/, the state file can be read, and no name begins to live or die otherwise."""
 
 import hashlib
 import json
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 
 TEMPORARY = ".#"
+# Of each file of a capture: where a manifest has its sum, where its name, what it is.
+FILES = (("sha256", "name", "file"), ("scripts_sha256", "scripts_name", "list of scripts"),
+         ("report_sha256", "report_name", "report"))
+
+
+@dataclass
+class Told:
+    """What the daemon has said of one capture."""
+    finished: str
+    sums: dict = field(default_factory=dict)  # by the manifest's member
 
 
 def _listed(folder):
@@ -27,7 +39,7 @@ class Storage:
         self.spool = self.path / "spool"
         self.ready, self.incoming = self.spool / "ready", self.spool / "incoming"
         self.corrupt = self.spool / "corrupt"
-        self.acknowledged = {}  # name -> (sha256, when finished)
+        self.acknowledged = {}  # name -> Told
         self.removing = set()  # names somebody asked to remove: may be there or not
         self.lost = 0
         self._sums = {}  # (name, inode, size, mtime) -> sha256
@@ -35,9 +47,25 @@ class Storage:
     # ---- what the daemon said ----
 
     def acknowledge(self, entries):
-        """Captures of the API's list: from now on they must not vanish."""
+        """Captures of the API's list: from now on they must not vanish, nor what they have beside
+        them. A report comes later than its capture."""
         for entry in entries:
-            self.acknowledged.setdefault(entry["name"], (entry["sha256"], entry.get("finished", "")))
+            told = self.acknowledged.setdefault(entry["name"], Told(entry.get("finished", "")))
+            for member, _, _ in FILES:
+                if entry.get(member):
+                    told.sums.setdefault(member, entry[member])
+
+    def acknowledged_files(self):
+        """{what: how many}"""
+        return {what: sum(member in told.sums for told in self.acknowledged.values())
+                for member, _, what in FILES}
+
+    def begin(self, name):
+        """A new capture has this name, which only one that is removed may have had. Problems."""
+        taken = name in self.acknowledged and name not in self.removing
+        self.acknowledged.pop(name, None)
+        self.removing.discard(name)
+        return [f"{name} was acknowledged and is another capture now"] if taken else []
 
     def let_go(self, name):
         """Somebody asks for its removal."""
@@ -130,10 +158,35 @@ class Storage:
         if not gone or not max_files:
             return gone
         kept = [self.acknowledged[name] for name in self.captures() if name in self.acknowledged]
-        oldest_kept = min((finished for _, finished in kept), default="")
+        oldest_kept = min((told.finished for told in kept), default="")
         if len(self.captures()) < max_files - 1:
             return gone
-        return [name for name in gone if self.acknowledged[name][1] > oldest_kept]
+        return [name for name in gone if self.acknowledged[name].finished > oldest_kept]
+
+    def _file_changed(self, manifest, member, name_member, told):
+        """None, or what has become of it."""
+        name = manifest.get(name_member)
+        if not name:
+            return "and the manifest tells of none"
+        try:
+            _, digest = self._sum(name)
+        except FileNotFoundError:
+            # Vacuum may be at work, which takes the capture itself first.
+            return f"and {name} is not there" if (self.ready / manifest["name"]).exists() else None
+        if digest != told:
+            return f"with {told}; now it has {digest}"
+        return None
+
+    def changed(self):
+        """P2: what is there of the acknowledged but has other bytes, or lost what was beside it."""
+        problems = []
+        for name, manifest in self.captures().items():
+            told = self.acknowledged.get(name, Told(""))
+            for member, name_member, what in FILES:
+                if member in told.sums and \
+                        (how := self._file_changed(manifest, member, name_member, told.sums[member])):
+                    problems.append(f"{name}: its {what} was acknowledged {how}")
+        return problems
 
     def _state_problems(self):
         path = self.path / "state" / "state.json"
@@ -147,7 +200,7 @@ class Storage:
 
     def after_kill(self):
         """Nothing runs here now. Problems, and the halves that the next start has to sweep."""
-        return self.whole() + self._state_problems(), self.halves()
+        return self.whole() + self.changed() + self._state_problems(), self.halves()
 
     def after_start(self, halves, listed, max_files=0):
         """A daemon has started on what after_kill() saw and lists these captures."""
@@ -160,6 +213,7 @@ class Storage:
         lost = self._lost(max_files)
         self.lost += len(lost)
         problems += [f"{name} was acknowledged and is lost" for name in lost]
+        problems += self.changed()
         names = {entry["name"] for entry in listed}
         for name in self.acknowledged:
             if name not in names and (self.ready / name).exists():

@@ -5,6 +5,9 @@
  * slow, or be the last thing the process does. Only files below one folder are concerned. As a
  * library it is preloaded into a daemon; linked into a program of the tests it does the same there,
  * before the sanitizer's own.
+ *
+ * With HEAPWATCH_FAULT_LOG it also writes down, while armed, what was done to the files: a line
+ * `WHAT<tab>PATH<tab>TO<tab>BYTES` and so many bytes, which power.py reads.
  */
 
 #include "control.h"
@@ -36,6 +39,7 @@
 enum { CONTROL_MODE = 0600, PATH_BYTES = 512 };
 
 static struct fault_control *control;
+static int log_fd = -1;
 
 static const char *const kind_names[] = {
 	[FAULT_OPEN] = "open",         [FAULT_WRITE] = "write",
@@ -70,6 +74,12 @@ __attribute__((constructor)) static void begin(void)
 		abort();
 	syscall(SYS_close, fd);
 	control = map;
+	path = getenv("HEAPWATCH_FAULT_LOG");
+	if (path != NULL)
+		log_fd = (int)syscall(SYS_openat, AT_FDCWD, path,
+				      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, CONTROL_MODE);
+	if (path != NULL && log_fd < 0)
+		abort();
 }
 
 void fault_calm(void)
@@ -178,6 +188,74 @@ static enum fault_action ask_at(enum fault_kind kind, int fd, const char *name)
 	return action;
 }
 
+/* ---- what was done ---- */
+
+static void put(const void *data, size_t size)
+{
+	if (syscall(SYS_write, log_fd, data, size) != (long)size)
+		abort();
+}
+
+static void note(const char *what, const char *path, const char *to, const void *data, size_t size)
+{
+	char line[2 * PATH_BYTES + 64];
+	int n;
+
+	if (strncmp(path, control->below, strlen(control->below)) != 0)
+		return;
+	n = snprintf(line, sizeof(line), "%s\t%s\t%s\t%zu\n", what, path, to, size);
+	put(line, (size_t)n);
+	put(data, size);
+}
+
+static bool noted(void)
+{
+	return log_fd >= 0 && armed();
+}
+
+static void note_fd(const char *what, int fd, const void *data, long size)
+{
+	char path[PATH_BYTES];
+
+	if (!noted() || size < 0)
+		return;
+	path_of_fd(fd, path);
+	note(what, path, "", data, (size_t)size);
+}
+
+static int note_at(const char *what, int fd, const char *name, int r)
+{
+	char path[PATH_BYTES];
+
+	if (noted() && r >= 0) {
+		path_at(fd, name, path);
+		note(what, path, "", NULL, 0);
+	}
+	return r;
+}
+
+static int note_rename(int from_fd, const char *from, int to_fd, const char *to, int r)
+{
+	char path[PATH_BYTES], to_path[PATH_BYTES];
+
+	if (noted() && r >= 0) {
+		path_at(from_fd, from, path);
+		path_at(to_fd, to, to_path);
+		note("rename", path, to_path, NULL, 0);
+	}
+	return r;
+}
+
+/* No file of ours is written so; the log would not be true. */
+static void never(int fd)
+{
+	char path[PATH_BYTES];
+
+	path_of_fd(fd, path);
+	if (noted() && strncmp(path, control->below, strlen(control->below)) == 0)
+		abort();
+}
+
 static bool fails(enum fault_action action)
 {
 	if (action == FAULT_ERROR)
@@ -201,7 +279,8 @@ static int open_common(int fd, const char *path, int flags, mode_t mode)
 
 	if (fails(action))
 		return -1;
-	return (int)out(action, REAL(openat)(fd, path, flags, mode));
+	return (int)out(action, note_at((flags & O_CREAT) != 0 ? "create" : "open", fd, path,
+					REAL(openat)(fd, path, flags, mode)));
 }
 
 static mode_t mode_of(int flags, va_list more)
@@ -234,12 +313,15 @@ EXPORT int open(const char *path, int flags, ...)
 EXPORT ssize_t write(int fd, const void *data, size_t size)
 {
 	enum fault_action action = ask_fd(FAULT_WRITE, fd);
+	ssize_t r;
 
 	if (fails(action))
 		return -1;
 	if (action == FAULT_SHORT && size > 1)
 		size /= 2;
-	return out(action, REAL(write)(fd, data, size));
+	r = REAL(write)(fd, data, size);
+	note_fd("write", fd, data, r);
+	return out(action, r);
 }
 
 EXPORT ssize_t pwrite(int fd, const void *data, size_t size, off_t at)
@@ -250,6 +332,7 @@ EXPORT ssize_t pwrite(int fd, const void *data, size_t size, off_t at)
 		return -1;
 	if (action == FAULT_SHORT && size > 1)
 		size /= 2;
+	never(fd);
 	return out(action, REAL(pwrite)(fd, data, size, at));
 }
 
@@ -261,6 +344,7 @@ EXPORT ssize_t writev(int fd, const struct iovec *parts, int n)
 		return -1;
 	if (action == FAULT_SHORT && n > 1)
 		n /= 2;
+	never(fd);
 	return out(action, REAL(writev)(fd, parts, n));
 }
 
@@ -278,15 +362,25 @@ EXPORT ssize_t read(int fd, void *data, size_t size)
 EXPORT int fsync(int fd)
 {
 	enum fault_action action = ask_fd(FAULT_FSYNC, fd);
+	int r;
 
-	return fails(action) ? -1 : (int)out(action, REAL(fsync)(fd));
+	if (fails(action))
+		return -1;
+	r = REAL(fsync)(fd);
+	note_fd("sync", fd, NULL, r);
+	return (int)out(action, r);
 }
 
 EXPORT int fdatasync(int fd)
 {
 	enum fault_action action = ask_fd(FAULT_FDATASYNC, fd);
+	int r;
 
-	return fails(action) ? -1 : (int)out(action, REAL(fdatasync)(fd));
+	if (fails(action))
+		return -1;
+	r = REAL(fdatasync)(fd);
+	note_fd("sync", fd, NULL, r);
+	return (int)out(action, r);
 }
 
 EXPORT int sync_file_range(int fd, off64_t at, off64_t size, unsigned flags)
@@ -311,7 +405,8 @@ EXPORT int renameat2(int from_fd, const char *from, int to_fd, const char *to, u
 
 	if (fails(action))
 		return -1;
-	return (int)out(action, REAL(renameat2)(from_fd, from, to_fd, to, flags));
+	return (int)out(action, note_rename(from_fd, from, to_fd, to,
+					    REAL(renameat2)(from_fd, from, to_fd, to, flags)));
 }
 
 EXPORT int renameat(int from_fd, const char *from, int to_fd, const char *to)
@@ -320,14 +415,17 @@ EXPORT int renameat(int from_fd, const char *from, int to_fd, const char *to)
 
 	if (fails(action))
 		return -1;
-	return (int)out(action, REAL(renameat)(from_fd, from, to_fd, to));
+	return (int)out(action, note_rename(from_fd, from, to_fd, to,
+					    REAL(renameat)(from_fd, from, to_fd, to)));
 }
 
 EXPORT int rename(const char *from, const char *to)
 {
 	enum fault_action action = ask_at(FAULT_RENAME, AT_FDCWD, to);
 
-	return fails(action) ? -1 : (int)out(action, REAL(rename)(from, to));
+	if (fails(action))
+		return -1;
+	return (int)out(action, note_rename(AT_FDCWD, from, AT_FDCWD, to, REAL(rename)(from, to)));
 }
 
 EXPORT int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
@@ -343,7 +441,9 @@ EXPORT int unlinkat(int fd, const char *path, int flags)
 {
 	enum fault_action action = ask_at(FAULT_UNLINK, fd, path);
 
-	return fails(action) ? -1 : (int)out(action, REAL(unlinkat)(fd, path, flags));
+	if (fails(action))
+		return -1;
+	return (int)out(action, note_at("unlink", fd, path, REAL(unlinkat)(fd, path, flags)));
 }
 
 EXPORT int unlink(const char *path)

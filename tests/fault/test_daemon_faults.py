@@ -64,6 +64,19 @@ class Victim:
         """Also diagnostics, and what is being deleted."""
         until(lambda: not self.daemon.api("/captures")["running"], "all captures to end")
 
+    def intact(self):
+        """What is there, and what has been told of it: problems as texts."""
+        problems = self.storage.whole() + self.storage.changed()
+        self.acknowledge()
+        return problems
+
+    def acknowledge(self):
+        """What is listed; what is so no more has been vacuumed."""
+        listed = self.daemon.api("/captures")["ready"]
+        for name in set(self.storage.acknowledged) - {entry["name"] for entry in listed}:
+            del self.storage.acknowledged[name]
+        self.storage.acknowledge(listed)
+
     def strike(self, name, fault):
         """Problems, as texts."""
         self.faults.arm(**fault)
@@ -71,14 +84,14 @@ class Victim:
         self.settle()
         self.faults.disarm()
         what = f"{fault} at {self.faults.what}"
-        problems = [f"{what}: {problem}" for problem in self.storage.whole()]
+        problems = [f"{what}: {problem}" for problem in self.intact()]
         if state == "failed" and fault.get("error") in SPACE and reason != "space":
             problems.append(f"{what}: {ended}")
         again, _, ended = self.capture(name)
         if again != "succeeded":
             problems.append(f"{what}: and then, without faults: {ended}")
         self.settle()
-        problems += [f"{what}, and then: {problem}" for problem in self.storage.whole()]
+        problems += [f"{what}, and then: {problem}" for problem in self.intact()]
         if fault["kinds"][0] not in LEAVES_FILES:
             until(lambda: not os.listdir(self.storage.incoming),
                   lambda: f"{what}: {os.listdir(self.storage.incoming)} in incoming/")
@@ -136,8 +149,7 @@ def test_every_call_of_a_daemon_fails(build, nursery, tmp_path, start_node, shim
 
 
 def check_restart(victim, nursery):
-    listed = victim.daemon.api("/captures")["ready"]
-    victim.storage.acknowledge(listed)
+    victim.acknowledge()
     victim.daemon.process.stop()
     problems, halves = victim.storage.after_kill()
     assert not problems

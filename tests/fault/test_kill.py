@@ -1,12 +1,15 @@
 """SIGKILL of the daemon at random moments of captures of real Nodes, restarted at once on the same
-storage: nothing half, nothing lost, nothing forgotten, and the targets as fast as before."""
+storage: nothing half, nothing lost, nothing forgotten, and the targets as fast as before. SIGKILL of
+the worker that writes reports: the capture stays, and the daemon goes on."""
 
 import json
+import os
 import signal
 import statistics
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 import yaml
@@ -22,6 +25,8 @@ from watching import Watch
 POLL = {"interval": "100ms", "timeout": "100ms", "backoff_max": "100ms"}
 KEPT_MAX = 12  # captures in the spool before the older ones are removed, by request
 THREADS = 4  # captures at once
+WORKER_S = 0.1  # it lives about so long
+GLANCE_S = 0.002  # between looks for one
 LOOK_S = 0.03  # at what the daemon says, while waiting for the moment
 RULE_S = 3.0  # a rule that may has acted by then
 COOLDOWN_S = 3
@@ -30,6 +35,14 @@ FAST_SHARE = 0.55  # of the speed of allocation before: what tracked object ids 
 PLAIN = {"redact": "none", "compress": "none", "scripts": False, "diagnostics": False}
 SEALED = {"redact": "strings", "compress": "zstd", "scripts": True, "diagnostics": True}
 SERIES = {"count": 3, "spacing": "10s"}
+OPEN = dict(PLAIN, compress="zstd", scripts=True)
+SNAPSHOT = {"kind": "snapshot"}
+SAMPLING = {"kind": "sampling", "duration": "1s", "format": ["heapprofile", "pprof"]}
+REPORTS = {"enabled": True, "headroom": "64MiB"}
+UNDER_WAY = ("queued", "running")  # of an analysis
+ENDED = {"none", "done", "failed"}
+# How an analysis may fail here. An idle host has memory for all of them.
+KILLED = ("killed from outside", "twice the daemon ended")
 
 
 @dataclass
@@ -41,6 +54,8 @@ class Kind:
     rule: dict = None  # what a rule that always holds has besides; None: persons ask
     encrypted: bool = True
     sanitized: bool = False
+    wishes: dict = field(default_factory=lambda: SNAPSHOT)  # of a person
+    analysis: dict = None  # its section; None: no reports
 
 
 KINDS = {
@@ -55,6 +70,8 @@ KINDS = {
         "guards": {"cooldown": "20s", "max_captures": 0},
         "actions": [{"capture": "snapshot", "series": SERIES}]}),
     "sanitized": Kind(200, SEALED, 20, sanitized=True),
+    "reports": Kind(60, OPEN, 40, encrypted=False, analysis=REPORTS),
+    "sampling": Kind(60, dict(OPEN, gc_interval="1s"), 40, encrypted=False, wishes=SAMPLING, analysis=REPORTS),
 }
 
 
@@ -88,6 +105,8 @@ class Campaign:
             rules.write_text(yaml.safe_dump(
                 {"groups": [{"name": "all", "interval": "1s", "rules": [rule]}]}))
             sections["rule_files"] = [str(rules)]
+        if kind.analysis is not None:
+            sections["analysis"] = kind.analysis
         return static_config(addresses, **sections)
 
     # ---- a life of the daemon ----
@@ -115,12 +134,17 @@ class Campaign:
     def look(self):
         """What the daemon says it has, now."""
         found = self.daemon.api("/captures")
-        self.running = bool(found["running"])
+        self.running = bool(found["running"]) or any(
+            entry["analysis"]["state"] in UNDER_WAY for entry in found["ready"])
         self.capture_s += [
             entry["duration_seconds"] for entry in found["ready"]
-            if entry["name"] not in self.storage.acknowledged and entry["kind"] == "snapshot"]
+            if entry["name"] not in self.storage.acknowledged and self.is_wanted(entry)]
         self.storage.acknowledge(found["ready"])
         return found["ready"]
+
+    def is_wanted(self, entry):
+        """It is not the diagnostics beside what was asked for."""
+        return entry["kind"] == self.kind.wishes["kind"]
 
     def ask(self, wanted):
         """A person asks for captures of so many targets, as soon as one is there."""
@@ -128,7 +152,7 @@ class Campaign:
             asked = 0
             for name in self.dice.sample(self.targets, wanted):
                 answer = self.daemon.post(f"/api/v1/targets/{name}/captures",
-                                          b'{"kind": "snapshot"}',
+                                          json.dumps(self.kind.wishes).encode(),
                                           {"Content-Type": "application/json"})
                 asked += answer.status == 202
             return asked
@@ -151,8 +175,9 @@ class Campaign:
         self.wait_up()
         if self.kind.rule is None:
             self.ask(len(self.targets))
-        until(lambda: {e["target"] for e in self.look() if e["kind"] == "snapshot"} ==
+        until(lambda: {e["target"] for e in self.look() if self.is_wanted(e)} ==
               set(self.targets), lambda: f"captures:\n{self.daemon.tail()}", 120)
+        self.wait_analysed()
 
     # ---- moments ----
 
@@ -183,7 +208,77 @@ class Campaign:
             self.watch.wait(min(until_s, time.monotonic() + LOOK_S))
             self.look()
 
+    # ---- the worker ----
+
+    def worker(self):
+        """The pid of the daemon's child, or None."""
+        tasks = Path(f"/proc/{self.daemon.process.pid}/task")
+        pids = [pid for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
+        assert len(pids) < 2, pids
+        return int(pids[0]) if pids else None
+
+    def analysed(self):
+        """All that is listed has come to its end."""
+        return all(entry["analysis"]["state"] not in UNDER_WAY for entry in self.look())
+
+    def wait_analysed(self):
+        until(self.analysed, lambda: f"the end of all analyses:\n{self.daemon.tail()}", 60)
+
+    def while_analysed(self):
+        """At any time of a worker's life, most likely."""
+        until_s = time.monotonic() + 2 * self.expected_s
+        while self.worker() is None and time.monotonic() < until_s:
+            self.watch.wait(time.monotonic() + GLANCE_S)
+        time.sleep(self.dice.uniform(0, WORKER_S))
+
+    def kill_worker(self):
+        """Its capture stays as it is, and the daemon goes on and has time for the next."""
+        self.while_analysed()
+        pid = self.worker()
+        if pid is None:
+            return
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:  # it has just ended
+            return
+        self.kills["of the worker"] += 1
+        until(lambda: self.analysed() and not self.running,
+              lambda: f"the end of all analyses:\n{self.daemon.tail()}", 60)
+        self.must_be_fine(self.storage.whole() + self.storage.changed())
+        assert self.daemon.get("/-/healthy").status == 200
+
+    def a_worker_is_killed(self):
+        self.ask(1)
+        self.kill_worker()
+        return self.kills["of the worker"] > 0
+
+    def check_reports(self):
+        """Each capture has its report, or says why not."""
+        self.wait_analysed()
+        for entry in self.look():
+            analysis = entry["analysis"]
+            assert analysis["state"] in ENDED, entry
+            if analysis["state"] == "failed":
+                assert any(why in analysis["reason"] for why in KILLED), entry
+        assert self.storage.acknowledged_files()["report"] > 0
+        self.must_be_fine(self.storage.whole() + self.storage.changed())
+
     # ---- a kill ----
+
+    def moments(self):
+        usual = (self.any_time, self.any_time, self.around_an_event, self.around_an_event,
+                 self.when_told)
+        if self.kind.analysis is None:
+            return usual
+        return (*usual, self.while_analysed, self.while_analysed, self.kill_worker, self.kill_worker)
+
+    def kill(self):
+        """With it ends the worker, if there is one."""
+        worker = self.worker() if self.kind.analysis is not None else None
+        self.daemon.process.kill()
+        if worker is not None:
+            self.kills["with a worker"] += 1
+            until(lambda: not os.path.exists(f"/proc/{worker}"), f"worker {worker} ends too")
 
     def cycle(self):
         if self.kind.rule is None:
@@ -191,9 +286,8 @@ class Campaign:
         else:
             self.wait_for_rule()
         self.watch.take()
-        self.dice.choice((self.any_time, self.any_time, self.around_an_event,
-                          self.around_an_event, self.when_told))()
-        self.daemon.process.kill()
+        self.dice.choice(self.moments())()
+        self.kill()
         problems, self.halves = self.storage.after_kill()
         self.kills["all"] += 1
         self.kills["with files under way"] += bool(self.halves)
@@ -257,10 +351,15 @@ def test_kill(name, nursery, tmp_path, start_node, dice, share, request, record_
         campaign.cycle()
         targets.revive()
     campaign.wait_up()
+    if name == "reports":
+        until(campaign.a_worker_is_killed, "a worker that can be killed", 60)
+    if kind.analysis is not None:
+        campaign.check_reports()
     for what, n in campaign.kills.items():
         record_property(f"kills, {what}", n)
     record_property("Nodes that died of a client's end", targets.crashes)
-    record_property("captures acknowledged", len(campaign.storage.acknowledged))
+    for what, n in campaign.storage.acknowledged_files().items():
+        record_property(f"acknowledged, {what}", n)
     record_property("requests for snapshots", sum(len(tap.asked) for tap in taps.values()))
     if name == "rules":
         check_cooldown(taps)

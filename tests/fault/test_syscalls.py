@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -38,6 +37,7 @@ SCENARIOS = {
                        max_files=2),
     "pinned": Scenario("open; file {small} none 1; pin; text 5000 1; vacuum 0; remove; unpin; remove",
                        max_files=1),
+    "reports": Scenario("open; pair {small} none 1; report; file {small} none 0; report; remove; verify"),
     "restart": Scenario("open; text 500 0; verify", prepared=True),
 }
 
@@ -100,8 +100,7 @@ class Driver:
     def strike(self, scenario, **fault):
         """One fault; problems as texts."""
         storage = self.fresh(scenario)
-        known = storage.captures()
-        storage.acknowledge({"name": n, "sha256": m["sha256"]} for n, m in known.items())
+        storage.acknowledge(storage.captures().values())
         self.faults.arm(**fault)
         commands = scenario.commands + "; calm; open; file {small} none 1; close"
         code, answers, complaint = self.run(scenario, commands)
@@ -121,7 +120,11 @@ class Driver:
         problems = []
         for answer in answers:
             if answer[0] == "ready":
-                storage.acknowledge([{"name": answer[1], "sha256": answer[2]}])
+                problems += storage.begin(answer[1])
+                storage.acknowledge([dict(zip(("sha256", "scripts_sha256"), answer[2].split()),
+                                          name=answer[1])])
+            elif answer[0] == "reported":
+                storage.acknowledge([{"name": answer[1], "report_sha256": answer[2]}])
             elif answer[0] in ("removed", "removing"):
                 storage.let_go(answer[1])
             elif answer[0] == "failed" and fault.get("error") in SPACE and \
@@ -132,7 +135,8 @@ class Driver:
     def _restart(self, scenario, storage, halves):
         """The next start, without faults."""
         code, answers, complaint = self.run(scenario, "open; file {small} none 1; verify; close")
-        problems = []
+        problems = [problem for answer in answers if answer[0] == "ready"
+                    for problem in storage.begin(answer[1])]
         if code != 0 or [a[0] for a in answers] != ["ok", "ready", "ok", "ok"]:
             problems.append(f"the next start: {code} {answers} {complaint}")
         listed = [{"name": name} for name in storage.captures()]
@@ -140,10 +144,8 @@ class Driver:
 
 
 @pytest.fixture
-def driver(tmp_path, dice):
-    program = Path(os.environ["HEAPWATCHD"]).parents[1] / "tests" / "fault" / "fault_driver"
-    assert program.exists(), f"{program} is missing: run tests/run.sh"
-    made = Driver(program, tmp_path, dice)
+def driver(driver_program, tmp_path, dice):
+    made = Driver(driver_program, tmp_path, dice)
     yield made
     made.faults.close()
 

@@ -3,9 +3,12 @@ capture ends in time and says why, or is whole; nothing stays behind, and nobody
 
 import json
 import os
+import resource
 import signal
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -28,7 +31,13 @@ POLL_S = 0.5  # as lab.daemon has it
 # What a fault in a phase may come to. None is success: all of the snapshot was there already.
 REASONS = {"kill": CUT_OFF, "cut": CUT_OFF, "oom": CUT_OFF, "stop": {"timeout", "blocked"}}
 LATE = ("streaming", "last words", "publish")
+INSIDE = ("building", "streaming")  # V8 does nothing else meanwhile: no signal reaches the program
 FAULTS = tuple(REASONS)
+
+
+def mapped_bytes(pid):
+    """Of address space, which RLIMIT_AS counts."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
 class Slot:
@@ -38,6 +47,7 @@ class Slot:
         self.campaign, self.name = campaign, f"slot{number}"
         self.tap = Tap()
         self.node = None
+        self.phase = None  # of the case
 
     def begin(self, major):
         if self.node is not None and self.node.major == major and self.node.process.running():
@@ -59,9 +69,13 @@ class Slot:
         self.tap.cut()
 
     def oom(self):
-        """It grows in one go past its limit and is aborted by V8; in the end, for it may be in the
-        middle of its snapshot."""
-        self.node.process.signal(signal.SIGUSR2)
+        """In the midst of a snapshot the kernel gives it no more memory from here on; else it grows
+        in one go past its limit. V8 aborts it."""
+        if self.phase in INSIDE:
+            taken = mapped_bytes(self.node.pid)
+            resource.prlimit(self.node.pid, resource.RLIMIT_AS, (taken, taken))
+        else:
+            self.node.process.signal(signal.SIGUSR2)
 
     # ---- one case ----
 
@@ -81,6 +95,7 @@ class Slot:
         """Problems, as texts."""
         what, problems = f"Node {major}: {fault}, {phase}", []
         self.begin(major)
+        self.phase = phase
         self.campaign.daemon.wait_up(self.name, 60)
         self.tap.arm(phase, getattr(self, fault))
         state, reason, seconds, ended = self.capture()
@@ -88,8 +103,10 @@ class Slot:
             problems.append(f"{what}: it was not hit: {state} {reason}")
         if state == "failed" and reason not in REASONS[fault]:
             problems.append(f"{what}: {reason}: {ended['error']}")
-        if state == "succeeded" and fault != "oom" and phase not in LATE:
+        if state == "succeeded" and phase not in LATE and (fault != "oom" or phase in INSIDE):
             problems.append(f"{what}: succeeded")
+        if fault == "oom":
+            self.campaign.ooms.append((phase, state))
         if seconds > DEADLINE_S + SLACK_S:
             problems.append(f"{what}: it took {seconds:.1f} s")
         self.recover(fault, phase)
@@ -106,6 +123,8 @@ class Slot:
         if fault == "stop":
             self.node.process.signal(signal.SIGCONT)
         elif fault != "cut":
+            if fault == "oom" and phase in INSIDE and self.node.process.running():
+                self.node.process.signal(signal.SIGUSR2)  # it had all that it needed
             self.node.process.wait_exit(60)
             self.begin(self.node.major)
         daemon = self.campaign.daemon
@@ -123,6 +142,7 @@ class Slot:
 class Campaign:
     def __init__(self, nursery, home, quiet):
         self.nursery = nursery
+        self.ooms = []  # (phase, what the capture came to)
         self.slots = [Slot(self, i) for i in range(SLOTS)]
         addresses = {slot.name: slot.tap.address for slot in self.slots}
         addresses["quiet"] = quiet.address
@@ -167,6 +187,8 @@ def test_trouble_in_every_phase(campaign, dice, share, record_property):
     cases = [(major, fault, phase) for major in node.MAJORS for fault in FAULTS
              for phase in PHASES] * ROUNDS
     chosen = dice.sample(cases, share(len(cases)))
+    chosen += [(dice.choice(node.MAJORS), "oom", phase) for phase in INSIDE
+               if ("oom", phase) not in {case[1:] for case in chosen}]
     for slot in campaign.slots:
         daemon.wait_up(slot.name, 60)
     assert campaign.run([(24, "cut", "building")] * SLOTS) == []  # all threads are there now
@@ -175,9 +197,13 @@ def test_trouble_in_every_phase(campaign, dice, share, record_property):
         problems = campaign.run(chosen)
         probe.end()
     record_property("target faults", len(chosen))
+    for (phase, state), n in sorted(Counter(campaign.ooms).items()):
+        record_property(f"out of memory, {phase}: {state}", n)
+        print(f"out of memory, {phase}: {n} {state}")
     record_property("slowest answer", round(probe.slowest, 3))
     record_property("longest time without a poll", round(probe.standstill, 3))
     assert not problems, "\n".join(problems)
+    assert {(phase, "failed") for phase in INSIDE} <= set(campaign.ooms)
     assert campaign.threads() <= threads
     probe.check()
     assert sum(v for _, v in daemon.values("heapwatch_poll_failures_total", target="quiet")) == 0

@@ -202,6 +202,42 @@ Test(manifest, a_name_ends_by_its_format)
 	cr_expect_str_eq(manifest.name + size - 13, ".jsc.json.zst");
 }
 
+static struct manifest named(const char *kind, const char *format, const char *compress,
+			     const char *encrypt)
+{
+	struct manifest manifest = { .id = ID, .target = "a", .isolate = "main" };
+
+	snprintf(manifest.kind, sizeof(manifest.kind), "%s", kind);
+	snprintf(manifest.format, sizeof(manifest.format), "%s", format);
+	snprintf(manifest.compress, sizeof(manifest.compress), "%s", compress);
+	snprintf(manifest.encrypt, sizeof(manifest.encrypt), "%s", encrypt);
+	manifest_set_name(&manifest, false);
+	return manifest;
+}
+
+/* Of one second and one size of the heap: what can have a report shares its name. */
+Test(manifest, clashes)
+{
+	struct manifest snapshot = named("snapshot", "heapsnapshot", "none", "none");
+	struct manifest packed = named("snapshot", "heapsnapshot", "zstd", "none");
+	struct manifest sealed = named("snapshot", "heapsnapshot", "zstd", "age");
+	struct manifest timeline = named("timeline", "heaptimeline", "zstd", "none");
+	struct manifest sampling = named("sampling", "heapprofile", "none", "none");
+	struct manifest pprof = named("sampling", "pb.gz", "none", "none");
+	struct manifest diagnostics = named("diagnostics", "", "zstd", "none");
+
+	cr_expect(manifest_clashes(&snapshot, &snapshot));
+	cr_expect(manifest_clashes(&pprof, &pprof));
+	cr_expect(manifest_clashes(&snapshot, &packed));
+	cr_expect(manifest_clashes(&packed, &sealed));
+	cr_expect(manifest_clashes(&packed, &timeline));
+	cr_expect(manifest_clashes(&sampling, &packed));
+	cr_expect_not(manifest_clashes(&sampling, &pprof));
+	cr_expect_not(manifest_clashes(&packed, &diagnostics));
+	manifest_set_name(&packed, true);
+	cr_expect_not(manifest_clashes(&snapshot, &packed));
+}
+
 Test(manifest, names_are_bounded)
 {
 	struct manifest manifest = { .id = ID, .heap_used_bytes = UINT64_MAX };
