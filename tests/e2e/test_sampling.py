@@ -35,6 +35,14 @@ GUARDED = dict(PLAIN, guards={"headroom": 3, "max_heap": "1MiB"})
 COLLECTED = r"Mark-Compact"  # of --trace-gc
 
 
+@pytest.fixture
+def idle_node(start_node, watch):
+    node = start_node(24, "idle")
+    daemon = watch(app=node.address, sections={"capture": PLAIN})
+    daemon.wait_up("app")
+    return node, daemon
+
+
 def files(daemon, ending):
     return sorted(path for path in (daemon.storage / "spool" / "ready").iterdir()
                   if path.name.endswith(ending))
@@ -146,6 +154,16 @@ def test_all_objects(start_node, watch, major):
     assert {name: read["self"][name][1] for name in ("waste", *KEPT)} == \
         {name: own[name] for name in ("waste", *KEPT)}
     check_go(packed, table, "alloc_space")
+
+
+@pytest.mark.parametrize("interval", ("1", "512", "1023", "0", "-1", "0.5", "1e300", "99999999999999999999"))
+def test_intervals_that_kill_are_refused(idle_node, interval):
+    """V8 dies of an interval below one byte, and of small ones by its own work: the least is 1 KiB."""
+    node, daemon = idle_node
+    answer = daemon.post(f"/api/v1/targets/app/captures?kind=sampling&interval={interval}")
+    assert answer.status == 400 and "interval" in answer.json()["error"], answer.text
+    with Client(node.port) as client:
+        assert used_bytes(client) > 0
 
 
 def test_an_old_v8_is_not_asked_for_what_it_does_not_keep(start_node, watch):
