@@ -331,11 +331,18 @@ static uint64_t patience(const struct download *download, uint64_t idle_ns)
 
 int download_blocked(struct download *download)
 {
+	const struct download_request *request = download->request;
+	const char *why = request->runtime->mute_worker_why;
 	char limit[STR_UNIT_MAX];
 
+	str_format_duration(limit, request->start_ns);
+	if (why != NULL && str_has_prefix(request->isolate, "worker:"))
+		return err_set(download->err, DOWNLOAD_E_BUSY,
+			       "the worker did not begin within %s: its event loop is blocked, or "
+			       "%s",
+			       limit, why);
 	return err_set(download->err, DOWNLOAD_E_BUSY,
-		       "the program's event loop is blocked: it did not begin within %s",
-		       str_format_duration(limit, download->request->start_ns));
+		       "the program's event loop is blocked: it did not begin within %s", limit);
 }
 
 /* Silence that is no fault: it sleeps, or the target has not begun in time. */

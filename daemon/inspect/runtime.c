@@ -48,6 +48,7 @@ static const struct runtime deno = {
 	.versioned = true,
 	.list_path = "/json/list",
 	.per_poll = true,
+	.mute_worker_why = "while another client is connected Deno gives us no worker",
 	.cannot = {
 		[ABILITY_TRACKING] = v8_no_tracking,
 		[ABILITY_GC_EVENTS] = "it has no tracing, and its GCProfiler would load its "

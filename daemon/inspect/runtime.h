@@ -57,6 +57,8 @@ struct runtime {
 	/* A second client takes the channel from the first: whose it is taken from leaves it for a
 	 * while, or two would take it from each other for ever. */
 	bool yields;
+	/* Why a worker may never answer though its loop turns; NULL: there is no such reason. */
+	const char *mute_worker_why;
 
 	enum snapshot_format format;
 	/* A snapshot of a heap of more bytes than these does harm; 0: no limit. */

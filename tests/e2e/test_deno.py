@@ -1,6 +1,7 @@
 """Deno: a program that ends by itself, and its workers."""
 
 from lab import readers
+from lab.cdp import Client
 from lab.daemon import PLAIN
 from lab.deno import Deno
 from lab.wait import until
@@ -34,6 +35,21 @@ def test_workers_are_isolates(nursery, watch, tmp_path):
                  daemon.values("heapwatch_heap_used_bytes", target="app")} - {"main"}
     snapshot = daemon.capture("app", isolate=worker)
     assert readers.devtools(snapshot, "WorkerThing")[2] == 4321
+
+
+def test_a_worker_that_another_client_keeps_from_us(nursery, watch, tmp_path):
+    program = Deno(nursery, tmp_path / "deno", "10", "workers")
+    daemon = watch(app=program.address,
+                   sections={"capture": dict(PLAIN, start_timeout="2s")})
+    daemon.wait_up("app")
+    daemon.wait_value("heapwatch_target_isolates", 2, target="app")
+    (worker,) = isolates(daemon) - {"main"}
+    with Client(program.port):
+        asked = daemon.post(f"/api/v1/targets/app/captures?isolate={worker}").json()["data"]["id"]
+        failed = until(lambda: daemon.api(f"/captures/{asked}").get("error"), "it fails")
+        assert failed == "the worker did not begin within 2s: its event loop is blocked, or " \
+            "while another client is connected Deno gives us no worker"
+    assert daemon.capture("app", isolate=worker).stat().st_size > 0
 
 
 def isolates(daemon):
