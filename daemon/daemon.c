@@ -256,7 +256,9 @@ static void on_captured(void *owner, const struct capture *capture)
 {
 	struct daemon *daemon = owner;
 
-	if (capture->refused)
+	/* The second half of a tracking is over with its first. */
+	if (capture->refused &&
+	    (capture->kind != CAPTURE_KIND_TRACKING || capture->manifest.series_index <= 1))
 		alerts_ask_again(&daemon->alerts, capture->target_id, capture->manifest.isolate,
 				 capture->manifest.rule, capture->rule_step, 1u << capture->kind);
 	if (capture->step == CAPTURE_SUCCEEDED)

@@ -14,6 +14,7 @@
 #include "capture/collection.h"
 #include "capture/continuous.h"
 #include "capture/guard.h"
+#include "capture/halves.h"
 #include "capture/job.h"
 #include "capture/state.h"
 #include "capture/step.h"
@@ -39,8 +40,10 @@ static bool name_is_taken(const struct captures *captures, const struct capture 
 static void set_name(struct captures *captures, struct capture *capture)
 {
 	/* What a file or another capture was made of has its time already. */
-	if (capture->manifest.started_wall_ms == 0)
+	if (capture->manifest.started_wall_ms == 0) {
 		capture->manifest.started_wall_ms = clock_wall_ms();
+		capture->started_boot_ns = clock_boot_ns();
+	}
 	manifest_set_name(&capture->manifest, false);
 	if (name_is_taken(captures, capture))
 		manifest_set_name(&capture->manifest, true);
@@ -238,13 +241,15 @@ static bool is_being_polled(const struct captures *captures, const struct captur
 	return target != NULL && target->polling && target_rests_for_captures(target);
 }
 
-/* What it waits for is there and has not ended. How it ends does not matter. */
+/* What it waits for is there and has not ended, the second of a tracking included. How it ends does
+ * not matter. */
 static bool waits_for_another(const struct captures *captures, const struct capture *capture)
 {
 	const struct capture *other =
 		capture->after[0] != '\0' ? captures_find(captures, capture->after) : NULL;
 
-	return other != NULL && (other->step == CAPTURE_WAITING || other->step == CAPTURE_RUNNING);
+	return other != NULL && (other->step == CAPTURE_WAITING || other->step == CAPTURE_RUNNING ||
+				 halves_under_way(captures, other));
 }
 
 /* A few kilobytes that are there already: nobody is asked for them. */

@@ -412,6 +412,9 @@ int captures_cancel(struct captures *captures, const char *id)
 		loop_wake_up(&captures->wake); /* which saves it */
 		return 0;
 	}
+	/* Who has asked for a tracking knows the first of the two only. */
+	if (halves_cancel(captures, capture))
+		return 0;
 	if (capture->step != CAPTURE_RUNNING || capture->job->phase != JOB_DOWNLOAD)
 		return -EALREADY;
 	capture_job_cancel(capture->job);

@@ -168,7 +168,7 @@ static void failed(struct captures *captures, struct capture *capture)
 	}
 	if (is_gone_on_with(capture))
 		halves_cancel(captures, capture);
-	if (job->half.refusal != REFUSAL_NONE)
+	if (job->result == DOWNLOAD_E_REFUSED && job->half.refusal != REFUSAL_NONE)
 		step_refuse(captures, capture, job->half.refusal, job->err.text);
 	else
 		step_fail(captures, capture, job->reason, job->err.text);
@@ -199,7 +199,7 @@ static void make_room(struct captures *captures, const struct capture *capture)
 static void published(struct captures *captures, struct capture *capture)
 {
 	capture->unsure = capture->job->unsure;
-	capture->job->entry->taken_boot_ns = clock_boot_ns();
+	capture->job->entry->started_boot_ns = capture->started_boot_ns;
 	spool_add(captures->spool, capture->job->entry);
 	capture->job->entry = NULL;
 	make_room(captures, capture);

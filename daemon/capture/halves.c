@@ -96,14 +96,18 @@ void halves_lost(struct captures *captures, const struct capture *first, const c
 
 void halves_take(struct captures *captures, struct capture *first)
 {
-	struct download_kept *kept = atomic_exchange(&first->job->kept, NULL);
 	const struct target *target = targets_find(captures->targets, first->target_id);
+	struct download_kept *kept;
 	struct capture *second;
 	int r;
 
+	/* Leaving may wait for the program: the capture's thread does it then, with its file. */
+	if (target == NULL)
+		return;
+	kept = atomic_exchange(&first->job->kept, NULL);
 	if (kept == NULL)
 		return;
-	r = target != NULL ? request_half(first, &second) : -ESRCH;
+	r = request_half(first, &second);
 	if (r < 0) {
 		leave(kept);
 		log_error("capture", "%s: nobody can go on with the tracking: %s",
@@ -116,6 +120,8 @@ void halves_take(struct captures *captures, struct capture *first)
 
 static struct capture *second_of(const struct captures *captures, const struct capture *first)
 {
+	if (first->kind != CAPTURE_KIND_TRACKING)
+		return NULL;
 	list_each (link, &captures->running) {
 		struct capture *capture = container_of(link, struct capture, link);
 
@@ -125,12 +131,19 @@ static struct capture *second_of(const struct captures *captures, const struct c
 	return NULL;
 }
 
-void halves_cancel(struct captures *captures, const struct capture *first)
+bool halves_under_way(const struct captures *captures, const struct capture *first)
+{
+	return second_of(captures, first) != NULL;
+}
+
+bool halves_cancel(struct captures *captures, const struct capture *first)
 {
 	struct capture *second = second_of(captures, first);
 
-	if (second != NULL)
-		capture_job_cancel(second->job);
+	if (second == NULL || second->job->phase != JOB_DOWNLOAD)
+		return false;
+	capture_job_cancel(second->job);
+	return true;
 }
 
 void halves_answer(struct captures *captures, struct capture *second)

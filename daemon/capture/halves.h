@@ -49,8 +49,11 @@ void halves_take(struct captures *captures, struct capture *first);
 /* The second does not come, though the first is whole: it is told, with the reason. */
 void halves_lost(struct captures *captures, const struct capture *first, const char *why);
 
-/* Without the first there is nothing to be compared with. */
-void halves_cancel(struct captures *captures, const struct capture *first);
+/* A second half of this one is running. */
+bool halves_under_way(const struct captures *captures, const struct capture *first);
+
+/* Without the first there is nothing to be compared with. False: there is none to be cancelled. */
+bool halves_cancel(struct captures *captures, const struct capture *first);
 
 /* If a second half asks, it is answered. */
 void halves_answer(struct captures *captures, struct capture *second);

@@ -331,7 +331,10 @@ static int make(struct capture_job *job)
 static int publish(struct capture_job *job)
 {
 	struct file *scripts = job->scripts.open ? &job->scripts.writer.file : NULL;
-	int r = spool_publish(job->spool, &job->main.writer.file, scripts, &job->entry->manifest);
+	int r;
+
+	leave_kept(job); /* which nobody has taken */
+	r = spool_publish(job->spool, &job->main.writer.file, scripts, &job->entry->manifest);
 
 	job->unsure = r == FILE_E_UNSURE;
 	if (job->unsure)

@@ -97,8 +97,16 @@ static enum capture_refusal judge_ids(const struct target *target,
 	    request->series->ids != SERIES_IDS_EXACT)
 		return REFUSAL_NONE;
 	refusal = refuse(target, ABILITY_EXACT_IDS, "ids: exact", err);
-	if (refusal != REFUSAL_NONE || runtime == NULL || !target_leaves_after_poll(target))
+	if (refusal != REFUSAL_NONE || runtime == NULL)
 		return refusal;
+	if (request->isolate != NULL && str_has_prefix(request->isolate, "service_worker:"))
+		return (enum capture_refusal)err_set(
+			err, REFUSAL_UNSUPPORTED,
+			"ids: exact: not supported by %s of a service worker, which is left after "
+			"each poll: that is the end of the ids",
+			runtime->name);
+	if (!target_leaves_after_poll(target))
+		return REFUSAL_NONE;
 	return (enum capture_refusal)err_set(
 		err, REFUSAL_UNSUPPORTED,
 		"ids: exact: not supported by %s with a connection for each poll, whose end is the "

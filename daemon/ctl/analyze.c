@@ -299,8 +299,9 @@ static int read_besides(struct besides *ret, const struct heap_file *file,
 	int exit = read_scopes(&ret->scopes, file, analysis, options, err);
 
 	if (exit == CTL_OK && wants_stacks(options))
-		exit = heap_file_stacks(&ret->stacks, file, &analysis->graph, options->args[0],
-					options, err);
+		exit = heap_file_stacks(&ret->stacks, file, &analysis->graph,
+					heap_file_taken(file, analysis), options->args[0], options,
+					err);
 	return exit;
 }
 

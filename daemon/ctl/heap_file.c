@@ -235,10 +235,9 @@ uint64_t heap_file_taken(const struct heap_file *file, const struct heap_analysi
 }
 
 int heap_file_stacks(struct heap_stacks *ret, const struct heap_file *file,
-		     const struct heap_graph *graph, const char *path,
+		     const struct heap_graph *graph, uint64_t taken, const char *path,
 		     const struct ctl_options *options, struct err *err)
 {
-	uint64_t taken = file->taken + heap_graph_cost(graph->nodes, graph->edges_n, NULL);
 	struct heap_load_options load = heap_file_load_options(path, options, taken);
 	struct err why;
 	int r = heap_stacks_read(ret, graph, &file->text, load.memory_max, &why);

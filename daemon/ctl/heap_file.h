@@ -64,11 +64,11 @@ void heap_file_keep(const struct heap_file *file, const struct heap_analysis *an
 uint64_t heap_file_taken(const struct heap_file *file, const struct heap_analysis *analysis);
 
 /*
- * Where the objects of the graph, which was loaded from the file at this path, were allocated.
- * CTL_OK, or the exit status; fini in any case.
+ * Where the objects of the graph, which was loaded from the file at this path, were allocated;
+ * taken: bytes of memory that are in use for both. CTL_OK, or the exit status; fini in any case.
  */
 int heap_file_stacks(struct heap_stacks *ret, const struct heap_file *file,
-		     const struct heap_graph *graph, const char *path,
+		     const struct heap_graph *graph, uint64_t taken, const char *path,
 		     const struct ctl_options *options, struct err *err);
 
 /*

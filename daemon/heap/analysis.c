@@ -180,5 +180,5 @@ void heap_analysis_fini(struct heap_analysis *analysis)
 		heap_tree_fini(&analysis->tree);
 	heap_graph_fini(&analysis->graph);
 	heap_index_free(analysis->index);
-	analysis->index = NULL;
+	*analysis = (struct heap_analysis){ .retained = NULL };
 }

@@ -40,16 +40,35 @@ static uint64_t tie_key(const struct leaks_view *view, uint32_t node)
 	       (heap_edge_named(word) ? graph->edge_name[via - 1] : 0);
 }
 
-static void tie(struct turn *turn, uint64_t key)
+/* The place of this key, which may be that of one that has come no more often than others went. */
+static size_t place_of(struct turn *turn, uint64_t key)
 {
-	size_t i = 0;
+	size_t i = 0, least = 0;
 
 	while (i < turn->ties_n && turn->ties[i].key != key)
 		i++;
+	if (i < TURN_MAX)
+		return i;
+	for (i = 0; i < TURN_MAX; i++) {
+		if (turn->ties[i].times > 0)
+			turn->ties[i].times--;
+		if (turn->ties[i].times < turn->ties[least].times)
+			least = i;
+	}
+	return turn->ties[least].times == 0 ? least : TURN_MAX;
+}
+
+/* What most of them are held by stays among the few (Misra, Gries 1982). */
+static void tie(struct turn *turn, uint64_t key)
+{
+	size_t i = place_of(turn, key);
+
 	if (i == TURN_MAX)
 		return;
 	if (i == turn->ties_n)
-		turn->ties[turn->ties_n++] = (struct tie){ .key = key };
+		turn->ties_n++;
+	if (turn->ties[i].key != key || turn->ties[i].times == 0)
+		turn->ties[i] = (struct tie){ .key = key };
 	turn->ties[i].times++;
 	turn->ties[i].last = turn->count;
 }

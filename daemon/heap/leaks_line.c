@@ -65,10 +65,14 @@ static void put_name(struct buf *buf, const char *text)
 /* The end of a path says where it is, so the beginning goes. */
 static void put_place(struct buf *buf, const char *place)
 {
-	const char *at = place;
+	size_t size = strlen(place);
+	const char *at = size > PLACE_SHOWN_MAX ? place + size - PLACE_SHOWN_MAX : place;
+	const char *slash = at != place ? strchr(at, '/') : NULL;
 
-	while (strlen(at) > PLACE_SHOWN_MAX && strchr(at + 1, '/') != NULL)
-		at = strchr(at + 1, '/');
+	if (slash != NULL)
+		at = slash;
+	while (at != place && (*at & 0xc0) == 0x80)
+		at++;
 	if (at != place)
 		buf_puts(buf, "...");
 	for (size_t left = strlen(at); left > 0;) {

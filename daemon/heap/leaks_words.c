@@ -66,6 +66,18 @@ static uint32_t find_name(const struct heap_graph *graph, const struct heap_susp
 	return UINT32_MAX;
 }
 
+/* It is the holder, or held by it: what refers back to it is no name that others know it by. */
+static bool is_below(const struct heap_analysis *analysis, uint32_t holder, uint32_t node)
+{
+	const uint32_t *dominator = analysis->dominators.dominator;
+
+	/* No way up has more steps than there are nodes, whatever an index says. */
+	for (uint32_t left = analysis->graph.nodes;
+	     left > 0 && node != holder && dominator[node] != node; left--)
+		node = dominator[node];
+	return node == holder;
+}
+
 /*
  * What runs may hold it for a moment, by a way that is shorter and has no names: then that of who
  * else refers to it, nearest to a root. A look at all references, which is seldom needed.
@@ -82,7 +94,8 @@ static uint32_t find_other_name(const struct heap_analysis *analysis, uint32_t h
 		if (analysis->distances[node] < 0 || analysis->distances[node] >= nearest)
 			continue;
 		for (uint32_t i = graph->edge_first[node]; i < graph->edge_first[node + 1]; i++) {
-			if (heap_edge_to(graph->edges[i]) != holder || !is_name(graph, i))
+			if (heap_edge_to(graph->edges[i]) != holder || !is_name(graph, i) ||
+			    is_below(analysis, holder, node))
 				continue;
 			nearest = analysis->distances[node];
 			ret = i;

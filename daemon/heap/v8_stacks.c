@@ -115,7 +115,7 @@ static int read_functions(struct read *read)
 	if (read->stacks->functions_n > 0)
 		return v8_walk_twice(&read->walk, read->err);
 	r = read_rows(read, &array, read->walk.at + 1);
-	if (read->full_code < 0)
+	if (read->full_code < 0 && r == read->full_code)
 		*read->err = read->full;
 	return r;
 }
@@ -298,6 +298,8 @@ int v8_stacks_read(struct heap_stacks *stacks, const struct heap_graph *graph,
 			     .err = err };
 	int r = read_head(&read);
 
+	if (r == 0 && read.head.trace.n == 0)
+		r = v8_walk_missing(text, "trace_tree", err);
 	r = r == 0 ? read_sections(&read) : r;
 	if (r == 0 && (!read.has_tree || read.nodes_at == 0))
 		r = v8_walk_missing(text, "trace_tree", err);

@@ -289,8 +289,10 @@ int api_capture_delete(struct http_exchange *exchange)
 	int r;
 
 	r = spool_remove(view->spool, id);
-	if (r == 0)
+	if (r == 0) {
 		series_cancel(view->captures, id);
+		(void)captures_cancel(view->captures, id); /* the second of a tracking */
+	}
 	if (r == -ENOENT) {
 		r = captures_cancel(view->captures, id);
 		cancelled = r == 0;

@@ -554,7 +554,7 @@ static int visit_answered(struct channel *channel, struct cdp_page *page)
 
 	if (r < 0 || !failed)
 		return r;
-	if (collects)
+	if (collects && channel->state == CHANNEL_COLLECTING)
 		channel_collected(channel, "the isolate cannot be attached to");
 	else
 		finish_if_complete(channel);

@@ -61,6 +61,13 @@ static void note_miss(struct cdp_visit *visit)
 	visit->rests = rests < RESTS_MAX ? rests : RESTS_MAX;
 }
 
+/* Whoever has begun meanwhile, a capture of ours as well, would lose what it tracks. */
+static bool stays(const struct channel *channel, const struct cdp_visit *visit)
+{
+	return channel->session->patient ||
+	       (visit->shared && clock_mono_ns() - visit->came_ns < SHARED_NS);
+}
+
 int cdp_visit_leave(struct channel *channel, struct cdp_page *page, bool missed)
 {
 	struct cdp_visit *visit = &page->visit;
@@ -69,8 +76,7 @@ int cdp_visit_leave(struct channel *channel, struct cdp_page *page, bool missed)
 	if (!missed)
 		visit->misses = 0;
 	visit->polls = visit->collects = visit->wanted = false;
-	if (visit->state == VISIT_THERE && visit->shared &&
-	    clock_mono_ns() - visit->came_ns < SHARED_NS)
+	if (visit->state == VISIT_THERE && stays(channel, visit))
 		return 0;
 	if (missed)
 		note_miss(visit);

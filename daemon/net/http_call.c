@@ -33,6 +33,9 @@
 #include "util/list.h"
 #include "util/log.h"
 
+/* From 2020 to the end of 9999: others are of clocks that nobody has set. */
+static const int64_t date_min_s = 1577836800, date_max_s = 253402300799;
+
 enum {
 	HEADERS_MAX_BYTES = 64 * 1024,
 	REFRESH_MAX_S = 86400,
@@ -383,7 +386,7 @@ static void see_date(struct http_fetch *fetch, const char *line, size_t size)
 	if (!header_is("Date:", line, size, text, sizeof(text)))
 		return;
 	seconds = curl_getdate(text, NULL);
-	if (seconds > 0)
+	if (seconds >= date_min_s && seconds <= date_max_s)
 		fetch->date_wall_ms = (int64_t)seconds * 1000;
 }
 

@@ -49,7 +49,7 @@ struct spool_entry {
 	struct link link; /* in the order in which they came */
 	struct manifest manifest;
 	enum spool_reason fate; /* vacuum's choice, while it runs */
-	uint64_t taken_boot_ns; /* of one that this process has taken; 0: it was there */
+	uint64_t started_boot_ns; /* of one that this process has taken; 0: it was there */
 };
 
 struct spool {

@@ -209,8 +209,8 @@ static enum spool_reason pressure(const struct choice *choice, uint64_t room)
 /* By the wall clock only of what was there before us: it may have been set since. */
 static bool is_older(const struct spool_entry *entry, uint64_t age_ms, int64_t now_wall_ms)
 {
-	if (entry->taken_boot_ns != 0)
-		return clock_boot_ns() - entry->taken_boot_ns > age_ms * NS_PER_MS;
+	if (entry->started_boot_ns != 0)
+		return clock_boot_ns() - entry->started_boot_ns > age_ms * NS_PER_MS;
 	return entry->manifest.started_wall_ms + (int64_t)age_ms < now_wall_ms;
 }
 

@@ -83,6 +83,11 @@ def test_a_service_worker_comes_and_goes(daemon, browser):
         evaluate(client, REGISTER)
         name = wait_service_worker(daemon)
         assert readers.devtools(daemon.capture("app", isolate=name), "ServiceThing")[2] == 2345
+        answer = daemon.post("/api/v1/targets/app/captures", json.dumps(
+            {"isolate": name, "series": {"count": 2, "spacing": "1s", "ids": "exact"}}).encode(),
+                             {"Content-Type": "application/json"})
+        assert answer.status == 422 and "not supported by chromium of a service worker" in \
+            answer.json()["error"], answer.text
         client.call("ServiceWorker.enable")
         client.call("ServiceWorker.stopAllWorkers")
         wait_isolates(daemon, lambda seen: name not in seen, "no service worker")

@@ -173,6 +173,30 @@ def test_it_is_cancelled(program, track):
     check_left(daemon, program, between)
 
 
+def test_it_is_cancelled_by_the_name_it_was_asked_for(nursery, tmp_path, track):
+    program = tracked.OnBun(nursery, tmp_path)
+    daemon, between = track(program)
+    first = begin(daemon, program, duration="5m")
+    second = wait_waiting(daemon)
+    wait_first(daemon)
+    assert daemon.get(f"/api/v1/captures/{first}", method="DELETE").status == 200
+    assert wait_ended(daemon, second)["reason"] == "cancelled"
+    check_left(daemon, program, between)
+
+
+def test_what_a_rule_wants_behind_it_comes_when_both_have_ended(nursery, start_daemon, tmp_path):
+    program = tracked.OnBun(nursery, tmp_path)
+    rule = {"alert": "Growing", "when": {"metric": "heap_used", "above": "1KiB"},
+            "guards": {"headroom": 0, "cooldown": "1h"},
+            "actions": [{"capture": "tracking", "duration": "2s", "wait": True},
+                        {"capture": "snapshot"}]}
+    daemon = start_daemon(configuration(tmp_path, {"app": program.address}, rule))
+    taken = until(lambda: [c for c in daemon.api("/captures")["ready"] if c["kind"] == "snapshot"],
+                  lambda: f"the snapshot; log:\n{daemon.tail(60)}", 60)
+    assert len(taken) == 1 and len(halves(daemon)) == 2
+    assert daemon.api("/captures")["failed"] == []
+
+
 @EACH
 def test_the_daemon_is_killed(program, track):
     """JavaScriptCore drops it when nobody is there any more."""

@@ -308,7 +308,7 @@ Test(vacuum, age_while_the_clock_is_set)
 	add_heaps("a", 1, "123");
 	entry = add("a", "main", 1, 1);
 	entry->manifest.started_wall_ms = START_MS - year_ms;
-	entry->taken_boot_ns = clock_boot_ns();
+	entry->started_boot_ns = clock_boot_ns();
 	for (int64_t off_ms = -year_ms; off_ms <= year_ms; off_ms += year_ms) {
 		clock_simulate(1002 * NS_PER_S, START_MS + off_ms + 2000);
 		expect(GIVEN(.limits = limits, .now_ms = spool_wall_ms(&spool)), "....");
