@@ -34,7 +34,7 @@ static bool name_is_taken(const struct captures *captures, const struct capture 
 		if (other != self && manifest_clashes(&other->manifest, &self->manifest))
 			return true;
 	}
-	return spool_find_clash(captures->spool, &self->manifest) != NULL;
+	return spool_name_is_taken(captures->spool, &self->manifest);
 }
 
 static void set_name(struct captures *captures, struct capture *capture)

@@ -254,16 +254,15 @@ const struct spool_entry *spool_find_name(const struct spool *spool, const char 
 	return NULL;
 }
 
-const struct spool_entry *spool_find_clash(const struct spool *spool,
-					   const struct manifest *manifest)
+bool spool_name_is_taken(const struct spool *spool, const struct manifest *manifest)
 {
 	list_each (link, &spool->ready) {
 		const struct spool_entry *entry = container_of(link, struct spool_entry, link);
 
 		if (manifest_clashes(&entry->manifest, manifest))
-			return entry;
+			return true;
 	}
-	return NULL;
+	return faccessat(spool->ready_fd, manifest->name, F_OK, 0) == 0 || errno != ENOENT;
 }
 
 const struct spool_entry *spool_newest(const struct spool *spool, bool diagnostics)

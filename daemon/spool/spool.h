@@ -110,8 +110,12 @@ void spool_add(struct spool *spool, struct spool_entry *entry);
 /* NULL when there is none. */
 const struct spool_entry *spool_find(const struct spool *spool, const char *id);
 const struct spool_entry *spool_find_name(const struct spool *spool, const char *name);
-const struct spool_entry *spool_find_clash(const struct spool *spool,
-					   const struct manifest *manifest);
+
+/*
+ * A capture has the name that is in the manifest, or a companion of one would have that of its own;
+ * also a file that could not be read when the spool was opened, and so is in no index.
+ */
+bool spool_name_is_taken(const struct spool *spool, const struct manifest *manifest);
 const struct spool_entry *spool_newest(const struct spool *spool, bool diagnostics);
 
 /* With its manifest, list of scripts and report, because a person asked; told. 0, -ENOENT, -errno.

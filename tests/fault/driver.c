@@ -117,7 +117,7 @@ static int describe(struct manifest *manifest, const struct recipe *recipe, cons
 	str_copy(manifest->encrypt, sizeof(manifest->encrypt),
 		 recipe->encrypt.n > 0 ? "age" : "none");
 	manifest_set_name(manifest, false);
-	if (spool_find_clash(&spool, manifest) != NULL)
+	if (spool_name_is_taken(&spool, manifest))
 		manifest_set_name(manifest, true);
 	return 0;
 }

@@ -185,7 +185,7 @@ Test(spool, published_listed_and_listed_again)
 	cr_assert_not_null(spool_find_name(&spool, manifest.name));
 	cr_expect_null(spool_find(&spool, "x"));
 	cr_expect_null(spool_find_name(&spool, "x"));
-	cr_expect_not_null(spool_find_clash(&spool, &manifest));
+	cr_expect(spool_name_is_taken(&spool, &manifest));
 	spool_close(&spool);
 
 	open_spool(&spool);
