@@ -41,7 +41,7 @@ def test_node_and_its_worker(major, start_node, watch):
     node = start_node(major, "garbage", 8, 2000, "workers")
     daemon = watch(app=node.address, sections={"capture": dict(PLAIN, gc_interval="1s")})
     daemon.wait_up("app")
-    until(lambda: daemon.value(USED, target="app", isolate="worker:1"), "the worker")
+    until(lambda: (daemon.value(USED, target="app", isolate="worker:1") or 0) > 7 * MIB, "the worker")
 
     def frees(isolate_name):
         answer = force(daemon, isolate=isolate_name)

@@ -114,8 +114,9 @@ def held(ruled, start_node):
     """held(n, rule..., capture settings) -> (Daemon, nodes): captures of `first` and `second` are
     asked for; the first n of them, stopped amid their snapshot, do not end. `app` is one more."""
     def start(n, *rules, **capture):
-        nodes = {"first": start_node(24, "heap", 100000, 20),
-                 "second": start_node(24, "heap", 100000, 20),
+        # The bytes that have come are told once a second: the stream has to last longer.
+        nodes = {"first": start_node(24, "heap", 100000, 200),
+                 "second": start_node(24, "heap", 100000, 200),
                  "app": start_node(24, "levels", 0, 50, flags=["--expose-gc"])}
         daemon = ruled(nodes, *rules, capture=dict(PLAIN, guards={"headroom": 0}, **capture))
         for i, name in enumerate(("first", "second")):
