@@ -8,7 +8,8 @@
  * look. It is taken once for each isolate; a page that moves to another process has another one.
  * Pages that share an isolate are told once, as all that is told of it (cdp_browser.c).
  *
- * What is collected between the end of a trace and the beginning of the next is not told.
+ * What is collected between the end of a trace and the beginning of the next is not told; a forced
+ * collection is, for the poll right before it lets the trace go on.
  */
 
 #include "inspect/cdp_tracing.h"
@@ -170,8 +171,9 @@ int cdp_tracing_poll(struct channel *channel, struct cdp_tracing *tracing, struc
 	tracing->looks_n = 0;
 	if (tracing->state == TRACING_OFF)
 		return next(channel, tracing, pages);
+	/* The one that goes on is there in time for the collection, the next may not be. */
 	if (tracing->state == TRACING_ON)
-		return end(channel, tracing);
+		return channel->session->collects ? 0 : end(channel, tracing);
 	/* What was asked to end ends no sooner when we leave: only wait. */
 	if (!tracing->slow && clock_mono_ns() - tracing->since_ns > SLOW_NS) {
 		tracing->slow = true;

@@ -586,6 +586,11 @@ void session_set_patient(struct session *session, bool patient)
 	session->patient = patient;
 }
 
+void session_set_collects(struct session *session, bool collects)
+{
+	session->collects = collects;
+}
+
 const char *session_path(const struct session *session, const char *isolate)
 {
 	list_each (link, &session->channels) {

@@ -140,6 +140,7 @@ struct session {
 	char collecting[64]; /* isolate of the forced collection */
 	bool collecting_gone; /* it has gone meanwhile */
 	bool patient; /* a capture holds the target: a poll may take as long as it wants */
+	bool collects; /* a forced collection comes right after the poll */
 };
 
 int session_init(struct session *session, const struct session_context *context,
@@ -182,6 +183,12 @@ void session_close(struct session *session);
 
 /* While set, a poll that is not answered is no failure: the target is busy with a capture. */
 void session_set_patient(struct session *session, bool patient);
+
+/*
+ * While set, a forced collection follows a poll at once: what would not tell of collections for a
+ * moment waits for the poll after that.
+ */
+void session_set_collects(struct session *session, bool collects);
 
 const char *session_state_name(enum session_state state);
 const char *session_end_name(enum session_end end);

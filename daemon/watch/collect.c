@@ -16,10 +16,11 @@
 #define AGAIN_NS (500 * NS_PER_MS)
 #define WAIT_NS  (5 * NS_PER_S)
 
-static void enter(struct collection *own, enum collection_phase phase)
+static void enter(struct target *target, enum collection_phase phase)
 {
-	own->phase = phase;
-	own->since_ns = clock_mono_ns();
+	target->collection.phase = phase;
+	target->collection.since_ns = clock_mono_ns();
+	session_set_collects(&target->session, phase == COLLECTION_BEFORE);
 }
 
 static void finish(struct target *target, struct collected *collected)
@@ -27,7 +28,7 @@ static void finish(struct target *target, struct collected *collected)
 	struct collection own = target->collection;
 
 	/* The hook may ask for the next one. */
-	target->collection.phase = COLLECTION_NONE;
+	enter(target, COLLECTION_NONE);
 	collected->isolate = own.isolate;
 	collected->has_before = own.has_before;
 	collected->before_bytes = own.before_bytes;
@@ -73,7 +74,7 @@ static void begin(struct target *target)
 	struct collection *own = &target->collection;
 	int r;
 
-	enter(own, COLLECTION_RUNNING);
+	enter(target, COLLECTION_RUNNING);
 	r = session_collect(&target->session, own->isolate);
 	if (r == -ENOTSUP)
 		collect_failed(target, r, "its runtime cannot be asked to");
@@ -137,7 +138,7 @@ void collect_answered(struct target *target, int result, uint64_t duration_ns, c
 		collect_failed(target, result, reason);
 		return;
 	}
-	enter(own, COLLECTION_AFTER);
+	enter(target, COLLECTION_AFTER);
 	/* One that is under way does as well. */
 	(void)target_poll_now(target);
 }
@@ -156,7 +157,7 @@ int target_collect(struct target *target, const char *isolate)
 		return -EBUSY;
 	*own = (struct collection){ .phase = COLLECTION_NONE };
 	str_copy(own->isolate, sizeof(own->isolate), isolate);
-	enter(own, COLLECTION_BEFORE);
+	enter(target, COLLECTION_BEFORE);
 	/* One that is under way does as well. */
 	(void)target_poll_now(target);
 	return 0;

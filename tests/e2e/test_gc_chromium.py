@@ -72,7 +72,8 @@ def test_pauses_are_those_that_v8_prints(browser, watch):
 
 
 def test_a_forced_collection_is_a_major_one_and_tells_the_live_set(browser, watch):
-    """One each second, so that not each falls between two traces."""
+    """The trace that is on when it is asked for goes on over it. One each second, for that one may not
+    have begun yet."""
     name = isolate(browser.page)
     daemon = watch(app=browser.address, sections=SLOW)
     run(browser, LITTER)
