@@ -255,15 +255,6 @@ void account_failed(struct captures *captures, const struct capture *capture)
 		  manifest->target, capture->error);
 }
 
-/* "12 MiB"; what has not been told is not known. Returns dst. */
-static const char *format_told(char dst[STR_UNIT_MAX], bool told, uint64_t bytes)
-{
-	if (!told)
-		return "unknown";
-	str_format_bytes(dst, bytes);
-	return dst;
-}
-
 void account_collected(struct captures *captures, const struct collection_run *run,
 		       const struct collected *collected)
 {
@@ -282,12 +273,13 @@ void account_collected(struct captures *captures, const struct collection_run *r
 	histogram_observe(&captures->gc_duration, (double)collected->duration_ns / NS_PER_S);
 	snprintf(seconds, sizeof(seconds), "%.3f", (double)collected->duration_ns / NS_PER_S);
 	str_format_duration(took, collected->duration_ns - collected->duration_ns % NS_PER_MS);
-	log_event(LEVEL_INFO, "capture", LOG_ID_GC_FORCED, fields,
-		  sizeof(fields) / sizeof(fields[0]),
-		  "garbage of %s collected: %s before, %s "
-		  "after, in %s",
-		  run->target, format_told(before, collected->has_before, collected->before_bytes),
-		  format_told(after, collected->has_after, collected->after_bytes), took);
+	log_event(
+		LEVEL_INFO, "capture", LOG_ID_GC_FORCED, fields, sizeof(fields) / sizeof(fields[0]),
+		"garbage of %s collected: %s before, %s "
+		"after, in %s",
+		run->target,
+		str_format_known_bytes(before, collected->has_before, collected->before_bytes),
+		str_format_known_bytes(after, collected->has_after, collected->after_bytes), took);
 }
 
 void account_collection_failed(struct captures *captures, const struct collection_run *run,

@@ -10,15 +10,6 @@
 #include "util/clock.h"
 #include "util/str.h"
 
-/* Returns dst. */
-static const char *format_told(char dst[STR_UNIT_MAX], bool told, uint64_t bytes)
-{
-	if (!told)
-		return "unknown";
-	str_format_bytes(dst, bytes);
-	return dst;
-}
-
 static void print_text(struct buf *buf, const char *target, const struct gc_result *result)
 {
 	char before[STR_UNIT_MAX], after[STR_UNIT_MAX], freed[STR_UNIT_MAX];
@@ -27,9 +18,10 @@ static void print_text(struct buf *buf, const char *target, const struct gc_resu
 	buf_puts(buf, " ");
 	show_text(buf, result->isolate);
 	buf_printf(buf, ": %s before, %s after, %s freed, in %.0f ms\n",
-		   format_told(before, result->has_before, result->before_bytes),
-		   format_told(after, result->has_after, result->after_bytes),
-		   format_told(freed, result->has_before && result->has_after, result->freed_bytes),
+		   str_format_known_bytes(before, result->has_before, result->before_bytes),
+		   str_format_known_bytes(after, result->has_after, result->after_bytes),
+		   str_format_known_bytes(freed, result->has_before && result->has_after,
+					  result->freed_bytes),
 		   result->seconds * 1000);
 }
 

@@ -58,26 +58,13 @@ static int end_value(struct jsc_reader *reader)
 int jsc_read_number(struct jsc_reader *reader, uint64_t *ret)
 {
 	struct v8_walk *walk = &reader->walk;
-	const char *data = walk->text->data;
-	uint64_t first, value = 0;
+	int r;
 
 	if (reader->left == 0)
 		return v8_walk_unexpected(walk, reader->err, "a number");
 	blanks(walk);
-	first = walk->at;
-	for (; walk->at < walk->text->size; walk->at++) {
-		unsigned digit = (unsigned char)data[walk->at] - '0';
-
-		if (digit > 9)
-			break;
-		if (__builtin_mul_overflow(value, 10, &value) ||
-		    __builtin_add_overflow(value, digit, &value))
-			return v8_walk_unexpected(walk, reader->err, "a smaller number");
-	}
-	if (walk->at == first)
-		return v8_walk_unexpected(walk, reader->err, "a number");
-	*ret = value;
-	return end_value(reader);
+	r = v8_walk_number(walk, ret, reader->err);
+	return r < 0 ? r : end_value(reader);
 }
 
 int jsc_read_numbers(struct jsc_reader *reader, uint64_t *ret, unsigned n)

@@ -109,8 +109,9 @@ static int read_array(struct read *read, const char *name, unsigned fields, v8_r
 	return r;
 }
 
-static int read_section(struct read *read)
+static int read_section(void *owner)
 {
+	struct read *read = owner;
 	const struct v8_scope_fields *fields = &read->head.scope;
 
 	if (v8_walk_is(&read->walk, "scopes"))
@@ -120,22 +121,6 @@ static int read_section(struct read *read)
 	if (v8_walk_is(&read->walk, "scope_uses"))
 		return read_array(read, "scope_uses", fields->use_n, use_rows);
 	return v8_walk_skip_numbers(&read->walk) ? 0 : v8_walk_skip(&read->walk, read->err);
-}
-
-/* They stand before the strings, which are not looked at. */
-static int read_sections(struct read *read)
-{
-	int r, more;
-
-	while ((more = v8_walk_more(&read->walk, read->err)) > 0) {
-		r = v8_walk_key(&read->walk, read->err);
-		if (r < 0 || v8_walk_is(&read->walk, "strings"))
-			return r;
-		r = read_section(read);
-		if (r < 0)
-			return r;
-	}
-	return more;
 }
 
 static int read_head(struct read *read)
@@ -273,7 +258,7 @@ int v8_scopes_read(struct v8_scopes *ret, const struct v8_text *text, struct err
 
 	*ret = (struct v8_scopes){ .n = 0 };
 	if (r == 0 && read.head.scope.n > 0)
-		r = read_sections(&read);
+		r = v8_walk_sections(&read.walk, read_section, &read, err);
 	if (r == 0 && read.scopes.n > 0)
 		r = make(ret, &read);
 	heap_stack_fini(&read.scopes);

@@ -131,27 +131,6 @@ static int read_nodes(struct read *read)
 
 /* ---- the tree ---- */
 
-static int read_number(struct read *read, uint64_t *ret)
-{
-	struct v8_walk *walk = &read->walk;
-	const char *data = walk->text->data;
-	uint64_t first = walk->at, value = 0;
-
-	for (; walk->at < walk->text->size; walk->at++) {
-		unsigned digit = (unsigned char)data[walk->at] - '0';
-
-		if (digit > 9)
-			break;
-		if (__builtin_mul_overflow(value, 10, &value) ||
-		    __builtin_add_overflow(value, digit, &value))
-			return v8_walk_unexpected(walk, read->err, "a smaller number");
-	}
-	if (walk->at == first)
-		return v8_walk_unexpected(walk, read->err, "a number");
-	*ret = value;
-	return 0;
-}
-
 /* Up to its calls, which are the last of its numbers. */
 static int read_call(struct read *read, uint32_t parent)
 {
@@ -161,7 +140,7 @@ static int read_call(struct read *read, uint32_t parent)
 	int r, more = 1;
 
 	for (unsigned i = 0; i + 1 < field->call_n; i++) {
-		r = read_number(read, &row[i]);
+		r = v8_walk_number(&read->walk, &row[i], read->err);
 		if (r < 0)
 			return r;
 		more = v8_walk_more(&read->walk, read->err);
@@ -259,8 +238,9 @@ static int read_head(struct read *read)
 	return r < 0 ? err_set(read->err, r, "section \"snapshot\": %s", why.text) : 0;
 }
 
-static int read_section(struct read *read)
+static int read_section(void *owner)
 {
+	struct read *read = owner;
 	int r;
 
 	if (v8_walk_is(&read->walk, "nodes"))
@@ -271,22 +251,6 @@ static int read_section(struct read *read)
 		return v8_walk_skip_numbers(&read->walk) ? 0 : v8_walk_skip(&read->walk, read->err);
 	r = read_tree(read);
 	return r == 0 ? index_calls(read) : r;
-}
-
-/* They stand before the strings, which are not looked at. */
-static int read_sections(struct read *read)
-{
-	int r, more;
-
-	while ((more = v8_walk_more(&read->walk, read->err)) > 0) {
-		r = v8_walk_key(&read->walk, read->err);
-		if (r < 0 || v8_walk_is(&read->walk, "strings"))
-			return r;
-		r = read_section(read);
-		if (r < 0)
-			return r;
-	}
-	return more;
 }
 
 int v8_stacks_read(struct heap_stacks *stacks, const struct heap_graph *graph,
@@ -300,7 +264,7 @@ int v8_stacks_read(struct heap_stacks *stacks, const struct heap_graph *graph,
 
 	if (r == 0 && read.head.trace.n == 0)
 		r = v8_walk_missing(text, "trace_tree", err);
-	r = r == 0 ? read_sections(&read) : r;
+	r = r == 0 ? v8_walk_sections(&read.walk, read_section, &read, err) : r;
 	if (r == 0 && (!read.has_tree || read.nodes_at == 0))
 		r = v8_walk_missing(text, "trace_tree", err);
 	r = r == 0 ? heap_stacks_make_column(stacks, graph->nodes, err) : r;

@@ -208,3 +208,38 @@ bool v8_walk_skip_numbers(struct v8_walk *walk)
 		walk->at = (uint64_t)(end + 1 - data);
 	return end != NULL;
 }
+
+int v8_walk_number(struct v8_walk *walk, uint64_t *ret, struct err *err)
+{
+	const char *data = walk->text->data;
+	uint64_t first = walk->at, value = 0;
+
+	for (; walk->at < walk->text->size; walk->at++) {
+		unsigned digit = (unsigned char)data[walk->at] - '0';
+
+		if (digit > 9)
+			break;
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, digit, &value))
+			return v8_walk_unexpected(walk, err, "a smaller number");
+	}
+	if (walk->at == first)
+		return v8_walk_unexpected(walk, err, "a number");
+	*ret = value;
+	return 0;
+}
+
+int v8_walk_sections(struct v8_walk *walk, int (*fn)(void *owner), void *owner, struct err *err)
+{
+	int r, more;
+
+	while ((more = v8_walk_more(walk, err)) > 0) {
+		r = v8_walk_key(walk, err);
+		if (r < 0 || v8_walk_is(walk, "strings"))
+			return r;
+		r = fn(owner);
+		if (r < 0)
+			return r;
+	}
+	return more;
+}

@@ -33,8 +33,17 @@ bool v8_walk_is(const struct v8_walk *walk, const char *section);
 int v8_walk_string(struct v8_walk *walk, struct err *err);
 int v8_walk_skip(struct v8_walk *walk, struct err *err);
 
+/* Past a number without a sign. 0; -EBADMSG: there is none, or one of more than 64 bits. */
+int v8_walk_number(struct v8_walk *walk, uint64_t *ret, struct err *err);
+
 /* Past an array of numbers of V8's, in a file that was loaded; false: it is at no such. */
 bool v8_walk_skip_numbers(struct v8_walk *walk);
+
+/*
+ * Each section behind `snapshot` up to the strings, which stand last: fn is called at its value,
+ * with its key in walk->section, and goes past it. 0, or the first failure, of fn as well.
+ */
+int v8_walk_sections(struct v8_walk *walk, int (*fn)(void *owner), void *owner, struct err *err);
 
 /* Behind the last value there is nothing but blanks. 0, -EBADMSG. */
 int v8_walk_end(struct v8_walk *walk, struct err *err);

@@ -29,6 +29,7 @@ int str_parse_bytes(const char *text, uint64_t *ret_bytes);
 enum { STR_UNIT_MAX = 32 };
 char *str_format_duration(char dst[STR_UNIT_MAX], uint64_t ns);
 char *str_format_bytes(char dst[STR_UNIT_MAX], uint64_t bytes);
+char *str_format_known_bytes(char dst[STR_UNIT_MAX], bool known, uint64_t bytes); /* or "unknown" */
 
 /* The nearest of n words within two edits (a typo), else NULL. For "did you mean". */
 const char *str_closest(const char *word, const char *const *words, size_t n);

@@ -260,3 +260,12 @@ char *str_format_bytes(char dst[STR_UNIT_MAX], uint64_t bytes)
 	format_tenths(dst, (bytes >> shift) * 10 + (below * 10 >> shift), names[shift / 10]);
 	return dst;
 }
+
+char *str_format_known_bytes(char dst[STR_UNIT_MAX], bool known, uint64_t bytes)
+{
+	if (!known)
+		str_copy(dst, STR_UNIT_MAX, "unknown");
+	else
+		str_format_bytes(dst, bytes);
+	return dst;
+}

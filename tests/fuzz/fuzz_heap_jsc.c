@@ -11,29 +11,11 @@
 
 #include "heap/analysis.h"
 #include "heap/save_v8.h"
+#include "heap_sane.h"
 #include "util/buf.h"
 #include "util/err.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-	if (!holds)
-		abort();
-}
-
-static void check(const struct heap_analysis *analysis)
-{
-	const struct heap_graph *graph = &analysis->graph;
-	uint64_t sum = 0;
-
-	for (uint32_t node = 0; node < graph->nodes; node++) {
-		must(analysis->dominators.dominator[node] < graph->nodes);
-		must(analysis->classes.of[node] < analysis->classes.n);
-		sum += heap_size(graph, node);
-	}
-	must(analysis->retained[graph->root] == sum);
-}
 
 static int gather(void *owner, const void *data, size_t size)
 {
@@ -69,7 +51,7 @@ static int run(const char *data, size_t size, unsigned threads, struct heap_dige
 	int r = heap_analyse(&analysis, &text, &options, &err);
 
 	if (r == 0) {
-		check(&analysis);
+		heap_sane(&analysis);
 		if (threads == 1)
 			convert(&analysis);
 		*ret = heap_digest(&analysis.graph, &analysis.dominators, analysis.retained,

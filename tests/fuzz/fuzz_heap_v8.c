@@ -14,28 +14,10 @@
 #include "heap/dead_variables.h"
 #include "heap/stacks.h"
 #include "heap/v8_scopes.h"
+#include "heap_sane.h"
 #include "util/err.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-	if (!holds)
-		abort();
-}
-
-static void check(const struct heap_analysis *analysis)
-{
-	const struct heap_graph *graph = &analysis->graph;
-	uint64_t sum = 0;
-
-	for (uint32_t node = 0; node < graph->nodes; node++) {
-		must(analysis->dominators.dominator[node] < graph->nodes);
-		must(analysis->classes.of[node] < analysis->classes.n);
-		sum += heap_size(graph, node);
-	}
-	must(analysis->retained[graph->root] == sum);
-}
 
 static void look_for_dead(const struct heap_analysis *analysis, const struct v8_text *text)
 {
@@ -56,29 +38,6 @@ static void look_for_dead(const struct heap_analysis *analysis, const struct v8_
 	v8_scopes_fini(&scopes);
 }
 
-/* Whoever is above a call was there before it, and its sums are those of the nodes. */
-static void look_at_stacks(const struct heap_stacks *stacks, const struct heap_graph *graph)
-{
-	struct heap_allocation *sums;
-	uint64_t live = 0;
-	uint32_t n;
-
-	for (uint32_t i = 0; i < stacks->calls_n; i++) {
-		must(stacks->calls[i].parent < i || stacks->calls[i].parent == HEAP_NO_CALL);
-		must(stacks->calls[i].function < stacks->functions_n);
-	}
-	for (uint32_t node = 0; node < graph->nodes; node++) {
-		uint32_t call = heap_stacks_of(stacks, node);
-
-		must(call < stacks->calls_n || call == HEAP_NO_CALL);
-	}
-	must(heap_stacks_sum(stacks, &sums, &n) == 0);
-	for (uint32_t i = 0; i < n; i++)
-		live += sums[i].live;
-	must(live == stacks->traced);
-	free(sums);
-}
-
 static void read_stacks(const struct heap_analysis *analysis, const struct v8_text *text)
 {
 	struct heap_stacks stacks;
@@ -87,7 +46,7 @@ static void read_stacks(const struct heap_analysis *analysis, const struct v8_te
 
 	must(r == 0 || (err.text[0] != '\0' && r != -ENOMEM));
 	if (r == 0)
-		look_at_stacks(&stacks, &analysis->graph);
+		heap_sane_stacks(&stacks, &analysis->graph);
 	heap_stacks_fini(&stacks);
 }
 
@@ -100,7 +59,7 @@ static int run(const char *data, size_t size, unsigned threads, struct heap_dige
 	int r = heap_analyse(&analysis, &text, &options, &err);
 
 	if (r == 0) {
-		check(&analysis);
+		heap_sane(&analysis);
 		look_for_dead(&analysis, &text);
 		read_stacks(&analysis, &text);
 		*ret = heap_digest(&analysis.graph, &analysis.dominators, analysis.retained,
