@@ -177,13 +177,12 @@ static void start(struct captures *captures, struct capture *capture, const stru
 void begin_half(struct captures *captures, struct capture *capture, const struct target *target,
 		struct download_kept *kept)
 {
-	struct err unused;
 	int r = prepare(captures, capture, target);
 
 	if (r == 0)
 		r = half_init(&capture->job->half, kept, &captures->wake);
 	else
-		download_keep(kept, -1, 0, &unused);
+		download_leave(kept);
 	start(captures, capture, target, r);
 }
 

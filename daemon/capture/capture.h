@@ -98,7 +98,7 @@ struct capture {
 	unsigned formats; /* of it: bits of enum sampling_format */
 	bool continuous; /* a profile that ends when another capture of the target comes */
 	bool ending; /* and has been told to */
-	bool keeps_ids; /* V8 goes on tracking objects after it, for the rest of its series */
+	bool keeps_ids; /* the engine goes on tracking objects after it, for what follows */
 	bool tracked; /* and its connection was handed over for that */
 	char *text; /* owned until its job has it: diagnostics */
 	bool awaits; /* text, of a look at a profile: it cannot begin before */

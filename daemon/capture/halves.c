@@ -19,14 +19,6 @@
 #include "util/str.h"
 #include "watch/target.h"
 
-static void leave(struct download_kept *kept)
-{
-	struct err unused;
-
-	if (kept != NULL)
-		download_keep(kept, -1, 0, &unused);
-}
-
 int half_init(struct half *half, struct download_kept *kept, struct loop_wake *wake)
 {
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -40,7 +32,7 @@ int half_init(struct half *half, struct download_kept *kept, struct loop_wake *w
 
 void half_fini(struct half *half)
 {
-	leave(half->kept);
+	download_leave(half->kept);
 	if (half->wake != NULL && half->answer_fd >= 0)
 		close(half->answer_fd);
 	*half = (struct half){ .kept = NULL };
@@ -109,7 +101,7 @@ void halves_take(struct captures *captures, struct capture *first)
 		return;
 	r = request_half(first, &second);
 	if (r < 0) {
-		leave(kept);
+		download_leave(kept);
 		log_error("capture", "%s: nobody can go on with the tracking: %s",
 			  first->manifest.name, strerror(-r));
 		return;

@@ -288,11 +288,7 @@ static int finish_files(struct capture_job *job)
 /* Without its file nothing is to be compared with. */
 static void leave_kept(struct capture_job *job)
 {
-	struct download_kept *kept = atomic_exchange(&job->kept, NULL);
-	struct err unused;
-
-	if (kept != NULL)
-		download_keep(kept, -1, 0, &unused);
+	download_leave(atomic_exchange(&job->kept, NULL));
 }
 
 /* Somebody has to listen on it while the file is finished: a disk may take its time. */

@@ -121,8 +121,8 @@ static enum capture_refusal judge_quiet(const struct safety_guards *guards, stru
 }
 
 /*
- * The kernel's word first, then the clock that nobody sets. A program that was started by exec() in
- * a process which is older is as old as it says itself. False: not known.
+ * What the program says by the clock that nobody sets, but no more than the age of its process,
+ * which exec() leaves older; else the kernel's word, else the wall clock. False: not known.
  */
 static bool uptime_of(const struct subject *subject, uint64_t *ret_ns)
 {

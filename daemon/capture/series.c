@@ -151,7 +151,6 @@ static bool may_pass(int refusal)
 	       refusal == REFUSAL_SPACE || refusal < 0;
 }
 
-/* Without its last one nothing is compared. */
 void series_no_verdict(const struct captures *captures, const char *id, const char *why)
 {
 	if (captures->on_no_verdict != NULL)

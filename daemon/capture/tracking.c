@@ -190,12 +190,9 @@ static struct tracked *tracked_new(const struct captures *captures, struct captu
 
 static void give_up(struct captures *captures, struct capture *capture, struct download_kept *kept)
 {
-	struct err unused;
-
 	log_error("capture", "%s: no room to keep the ids of objects of %s", capture->manifest.name,
 		  capture->manifest.target);
-	if (kept != NULL)
-		download_keep(kept, -1, 0, &unused);
+	download_leave(kept);
 	series_lost(captures, capture->manifest.series, "there is no room to keep the ids");
 }
 

@@ -8,6 +8,8 @@
  * when the series ends before, when the time that it was given is over, when the target is gone or
  * wants to exit, and when we end. Should we die, the connections go with us, and the next session
  * says the words (capture/state.h).
+ *
+ * Not of the kind `tracking`, which is in capture/halves.h.
  */
 
 #include <stdbool.h>

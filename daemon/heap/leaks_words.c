@@ -66,36 +66,39 @@ static uint32_t find_name(const struct heap_graph *graph, const struct heap_susp
 	return UINT32_MAX;
 }
 
-/* It is the holder, or held by it: what refers back to it is no name that others know it by. */
-static bool is_below(const struct heap_analysis *analysis, uint32_t holder, uint32_t node)
+/* The holder and what is held by it: what refers back is no name that others know it by. */
+static int mark_held(const struct heap_tree *tree, uint32_t holder, uint64_t *held)
 {
-	const uint32_t *dominator = analysis->dominators.dominator;
+	struct heap_stack stack = { .n = 0 };
+	int r = heap_stack_push(&stack, holder);
 
-	/* No way up has more steps than there are nodes, whatever an index says. */
-	for (uint32_t left = analysis->graph.nodes;
-	     left > 0 && node != holder && dominator[node] != node; left--)
-		node = dominator[node];
-	return node == holder;
+	while (r == 0 && stack.n > 0) {
+		uint32_t node = stack.items[--stack.n];
+
+		if (heap_bit(held, node))
+			continue;
+		heap_bit_set(held, node);
+		for (uint32_t i = tree->first[node]; r == 0 && i < tree->first[node + 1]; i++)
+			r = heap_stack_push(&stack, tree->kids[i]);
+	}
+	heap_stack_fini(&stack);
+	return r;
 }
 
-/*
- * What runs may hold it for a moment, by a way that is shorter and has no names: then that of who
- * else refers to it, nearest to a root. A look at all references, which is seldom needed.
- */
-static uint32_t find_other_name(const struct heap_analysis *analysis, uint32_t holder)
+/* UINT32_MAX: nobody does. */
+static uint32_t find_nearest(const struct heap_analysis *analysis, uint32_t holder,
+			     const uint64_t *held)
 {
 	const struct heap_graph *graph = &analysis->graph;
 	uint32_t ret = UINT32_MAX;
 	int32_t nearest = INT32_MAX;
 
-	if (graph->type[holder] != HEAP_OBJECT && graph->type[holder] != HEAP_CLOSURE)
-		return UINT32_MAX;
 	for (uint32_t node = 0; node < graph->nodes; node++) {
-		if (analysis->distances[node] < 0 || analysis->distances[node] >= nearest)
+		if (analysis->distances[node] < 0 || analysis->distances[node] >= nearest ||
+		    heap_bit(held, node))
 			continue;
 		for (uint32_t i = graph->edge_first[node]; i < graph->edge_first[node + 1]; i++) {
-			if (heap_edge_to(graph->edges[i]) != holder || !is_name(graph, i) ||
-			    is_below(analysis, holder, node))
+			if (heap_edge_to(graph->edges[i]) != holder || !is_name(graph, i))
 				continue;
 			nearest = analysis->distances[node];
 			ret = i;
@@ -105,20 +108,39 @@ static uint32_t find_other_name(const struct heap_analysis *analysis, uint32_t h
 	return ret;
 }
 
+/*
+ * What runs may hold it for a moment, by a way that is shorter and has no names: then that of who
+ * else refers to it, nearest to a root. A look at all references, which is seldom needed.
+ */
+static int find_other_name(const struct heap_analysis *analysis, uint32_t holder, uint32_t *ret)
+{
+	const struct heap_graph *graph = &analysis->graph;
+	uint64_t *held;
+	int r;
+
+	*ret = UINT32_MAX;
+	if (graph->type[holder] != HEAP_OBJECT && graph->type[holder] != HEAP_CLOSURE)
+		return 0;
+	held = heap_bits_alloc(graph->nodes);
+	r = held != NULL ? mark_held(&analysis->tree, holder, held) : -ENOMEM;
+	if (r == 0)
+		*ret = find_nearest(analysis, holder, held);
+	heap_bits_free(held, graph->nodes);
+	return r;
+}
+
 static bool has_holder(const struct heap_suspect *suspect)
 {
 	return suspect->kind != HEAP_LEAK_ROOTS && suspect->kind != HEAP_LEAK_UNREACHED;
 }
 
-static uint32_t find_held_as(const struct heap_analysis *analysis,
-			     const struct heap_suspect *suspect, const struct heap_path paths[2])
+static int find_held_as(const struct heap_analysis *analysis, const struct heap_suspect *suspect,
+			const struct heap_path paths[2], uint32_t *ret)
 {
-	uint32_t edge;
-
-	if (!has_holder(suspect))
-		return UINT32_MAX;
-	edge = find_name(&analysis->graph, suspect, paths);
-	return edge != UINT32_MAX ? edge : find_other_name(analysis, suspect->holder);
+	*ret = has_holder(suspect) ? find_name(&analysis->graph, suspect, paths) : UINT32_MAX;
+	return *ret != UINT32_MAX || !has_holder(suspect)
+		       ? 0
+		       : find_other_name(analysis, suspect->holder, ret);
 }
 
 /* An object is called by its class, a root of the engine by its name. */
@@ -163,17 +185,17 @@ int leaks_words_init(struct leaks_words *ret, const struct leaks_answer *answer,
 {
 	const struct heap_analysis *analysis = answer->last->analysis;
 	int r = leaks_find_paths(ret->paths, answer, suspect->holder);
-	uint32_t edge;
+	uint32_t edge = UINT32_MAX;
 
 	buf_init(&ret->holder, SIZE_MAX / 2);
 	buf_init(&ret->held_as, SIZE_MAX / 2);
 	buf_init(&ret->function, SIZE_MAX / 2);
 	buf_init(&ret->place, SIZE_MAX / 2);
 	buf_init(&ret->held_at, SIZE_MAX / 2);
+	r = r == 0 ? find_held_as(analysis, suspect, ret->paths, &edge) : r;
 	if (r < 0)
 		return r;
 	put_holder(&ret->holder, answer, suspect);
-	edge = find_held_as(analysis, suspect, ret->paths);
 	if (edge != UINT32_MAX)
 		heap_edge_name(&analysis->graph, edge, &ret->held_as);
 	if (has_holder(suspect))

@@ -6,8 +6,9 @@
  *
  * One step of a path is a number over texts that do not change from one snapshot to the next: the
  * class of the object, what it is called (functions, engine's own), and the reference that leads to
- * it: from its dominator, else the last of a shortest path. What runs holds objects for a moment,
- * by paths that are shorter: these wait until all others are matched, and then go by what they are.
+ * it: from its dominator, else the last of a shortest path. Several of one such step may be told
+ * apart by a name yet, and what runs holds objects for a moment, by paths that are shorter: these
+ * wait until all others are matched, and then go by their size, and by what they are.
  */
 
 #include "heap/match_paths.h"
@@ -162,8 +163,9 @@ static bool is_of_the_moment(const struct texts *texts, uint32_t node)
 /* ---- children of a pair ---- */
 
 struct child {
-	uint64_t step, variables, retained;
+	uint64_t step, variables, shape, retained;
 	uint32_t node;
+	bool shared; /* its dominator does not refer to it */
 };
 
 struct children {
@@ -194,6 +196,8 @@ static int by_step(const void *a, const void *b)
 		return x->step < y->step ? -1 : 1;
 	if (x->variables != y->variables)
 		return x->variables < y->variables ? -1 : 1;
+	if (x->shape != y->shape)
+		return x->shape < y->shape ? -1 : 1;
 	if (x->retained != y->retained)
 		return x->retained > y->retained ? -1 : 1;
 	return x->node < y->node ? -1 : x->node > y->node;
@@ -224,8 +228,11 @@ static int gather(struct children *children, const struct texts *texts, uint32_t
 			*late = true;
 		else
 			r = add(children,
-				(struct child){ hash_step(texts, kid), variables,
-						texts->side->analysis->retained[kid], kid });
+				(struct child){
+					hash_step(texts, kid), variables,
+					texts->classes[texts->side->analysis->classes.of[kid]],
+					texts->side->analysis->retained[kid], kid,
+					tree->via[kid] == 0 });
 	}
 	sort(children);
 	return r;
@@ -241,6 +248,8 @@ struct walk {
 	 */
 	uint64_t *open;
 	struct children before, now;
+	bool hasty; /* what a name may tell apart yet is paired by size */
+	bool waits; /* for a name */
 	struct heap_stack pairs; /* owned: nodes of the last, in the order they were matched */
 	size_t next; /* of the pairs */
 	struct heap_stack late; /* owned: those with children that wait for all pairs */
@@ -258,10 +267,22 @@ static int compare(const struct child *a, const struct child *b)
 {
 	if (a->step != b->step)
 		return a->step < b->step ? -1 : 1;
-	return a->variables < b->variables ? -1 : a->variables > b->variables;
+	if (a->variables != b->variables)
+		return a->variables < b->variables ? -1 : 1;
+	return a->shape < b->shape ? -1 : a->shape > b->shape;
 }
 
-static int pair(struct walk *walk)
+/* Those behind it that cannot be told from it. */
+static size_t alike(const struct child *first, const struct child *end)
+{
+	const struct child *at = first + 1;
+
+	while (at < end && compare(first, at) == 0)
+		at++;
+	return (size_t)(at - first);
+}
+
+static int pair_sorted(struct walk *walk)
 {
 	const struct child *a = walk->before.items, *a_end = a + walk->before.n;
 	const struct child *b = walk->now.items, *b_end = b + walk->now.n;
@@ -269,13 +290,43 @@ static int pair(struct walk *walk)
 
 	while (a < a_end && b < b_end && r == 0) {
 		int order = compare(a, b);
+		size_t a_n = order <= 0 ? alike(a, a_end) : 0;
+		size_t b_n = order >= 0 ? alike(b, b_end) : 0;
+		bool waits = !walk->hasty && a->shared && b->shared && (a_n > 1 || b_n > 1);
 
-		if (order == 0)
-			r = join(walk, a->node, b->node);
-		a += order <= 0;
-		b += order >= 0;
+		for (size_t i = 0; i < a_n && i < b_n && r == 0 && !waits; i++)
+			r = join(walk, a[i].node, b[i].node);
+		walk->waits |= waits && order == 0;
+		a += a_n;
+		b += b_n;
 	}
 	return r;
+}
+
+/* Those that have no partner yet, whatever their shape. */
+static void forget_shapes(struct children *children, const uint64_t *matched)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < children->n; i++) {
+		children->items[kept] = children->items[i];
+		children->items[kept].shape = 0;
+		kept += !heap_bit(matched, children->items[i].node);
+	}
+	children->n = kept;
+	sort(children);
+}
+
+/* Those of one shape first: of many plain objects in a table it is all that tells them apart. */
+static int pair(struct walk *walk)
+{
+	int r = pair_sorted(walk);
+
+	if (r < 0)
+		return r;
+	forget_shapes(&walk->before, walk->base_matched);
+	forget_shapes(&walk->now, walk->last_matched);
+	return pair_sorted(walk);
 }
 
 /* Contexts that have no partner yet. */
@@ -379,6 +430,8 @@ static int match_kids(struct walk *walk, uint32_t before, uint32_t now, bool *la
 
 	if (!has_kids(&walk->last, now) || !has_kids(&walk->base, before))
 		return 0;
+	walk->hasty = late == NULL;
+	walk->waits = false;
 	r = gather(&walk->now, &walk->last, now, walk->last_matched, late);
 	if (r < 0 || (walk->now.n == 0 && (late == NULL || !*late)))
 		return r;
@@ -390,7 +443,7 @@ static int match_kids(struct walk *walk, uint32_t before, uint32_t now, bool *la
 		return r == 0 ? pair_of_the_moment(walk, before, now) : r;
 	}
 	keep_contexts(&walk->now, walk->last_matched);
-	*late |= walk->now.n > 0;
+	*late |= walk->now.n > 0 || walk->waits;
 	return r;
 }
 

@@ -159,7 +159,6 @@ static int woken(struct download *download)
 static int peek(struct download *download)
 {
 	struct cdp_sampling *state = state_of(download);
-
 	int r;
 
 	state->peeked = false;

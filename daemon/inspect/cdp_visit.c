@@ -16,7 +16,7 @@
 /* So long we stay with others: what they track meanwhile stays theirs. */
 #define SHARED_NS (300 * NS_PER_S)
 
-enum { RESTS_MAX = 32 };
+enum { DOUBLINGS_MAX = 5 };
 
 bool cdp_visit_wants(const char *type)
 {
@@ -55,10 +55,8 @@ void cdp_visit_came(struct cdp_page *page, const char *session_id)
 
 static void note_miss(struct cdp_visit *visit)
 {
-	unsigned rests = 1u << (visit->misses < 5 ? visit->misses : 5);
-
+	visit->rests = 1u << (visit->misses < DOUBLINGS_MAX ? visit->misses : DOUBLINGS_MAX);
 	visit->misses++;
-	visit->rests = rests < RESTS_MAX ? rests : RESTS_MAX;
 }
 
 /* Whoever has begun meanwhile, a capture of ours as well, would lose what it tracks. */

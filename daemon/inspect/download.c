@@ -668,6 +668,14 @@ int download_keep(struct download_kept *kept, int cancel_fd, uint64_t until_ns, 
 	return r;
 }
 
+void download_leave(struct download_kept *kept)
+{
+	struct err unused;
+
+	if (kept != NULL)
+		download_keep(kept, -1, 0, &unused);
+}
+
 int download_go_on(struct download_kept *kept, const struct download_request *request,
 		   struct download_stats *stats, struct err *err)
 {

@@ -165,6 +165,9 @@ int download_run_and_keep(const struct download_request *request, struct downloa
  */
 int download_keep(struct download_kept *kept, int cancel_fd, uint64_t until_ns, struct err *err);
 
+/* The same now: two seconds at most, for its last words. NULL is fine. */
+void download_leave(struct download_kept *kept);
+
 /*
  * The second snapshot of a tracking, on the connection that the first has left, which is of the
  * same runtime and task; frees kept. As download_run().

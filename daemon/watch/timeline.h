@@ -28,5 +28,5 @@ extern const struct option_desc timeline_options[];
 
 uint64_t timeline_duration_ns(const struct sampling_settings *sampling);
 
-/* Of that kind, or a tracking. 0; -EINVAL with the reason in err. */
+/* kind: CAPTURE_KIND_TIMELINE or _TRACKING. 0; -EINVAL with the reason in err. */
 int timeline_check_duration(int kind, const struct sampling_settings *sampling, struct err *err);

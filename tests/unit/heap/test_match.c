@@ -5,6 +5,7 @@
 #include "heap/match.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "util/err.h"
@@ -43,6 +44,23 @@ static void shot_fini(struct shot *shot)
 	heap_analysis_fini(&shot->analysis);
 }
 
+static void expect_found(const char *base_text, const char *last_text, uint32_t old)
+{
+	enum heap_match_by by = HEAP_MATCH_PATHS;
+	struct heap_match match;
+	struct shot base, last;
+
+	shot_init(&base, base_text);
+	shot_init(&last, last_text);
+	cr_assert_eq(heap_match_init(&match, &base.side, &last.side, &by), 0);
+	for (uint32_t node = 0; node < match.nodes; node++)
+		cr_expect_eq(match.of[node], node < old ? node : UINT32_MAX, "%u of the last is %u",
+			     node, match.of[node]);
+	heap_match_fini(&match);
+	shot_fini(&last);
+	shot_fini(&base);
+}
+
 /*
  * root, GC roots, handle scope, global handles; work, start, their scope and its Map. While code is
  * compiled, handles hold the scope and the Map: both have another shortest path then. In the base
@@ -65,17 +83,45 @@ Test(match, what_handles_held_for_a_moment)
 		     "3,13,125,80,0],\"edges\":["
 		     "1,1,5, 1,1,10, 1,2,15, 1,1,40, 1,1,20, 1,2,25, 1,3,40, "
 		     "3,10,30, 3,10,30, 0,11,35]," STRINGS;
-	enum heap_match_by by = HEAP_MATCH_PATHS;
-	struct heap_match match;
-	struct shot base, last;
+	expect_found(base_text, last_text, 8);
+}
 
-	shot_init(&base, base_text);
-	shot_init(&last, last_text);
-	cr_assert_eq(heap_match_init(&match, &base.side, &last.side, &by), 0);
-	for (uint32_t node = 0; node < match.nodes; node++)
-		cr_expect_eq(match.of[node], node < 8 ? node : UINT32_MAX, "%u of the last is %u",
-			     node, match.of[node]);
-	heap_match_fini(&match);
-	shot_fini(&last);
-	shot_fini(&base);
+/* Two plain objects with x and three with y in one table, and two more with x, larger than y's. */
+Test(match, plain_objects_of_one_shape_first)
+{
+	static const char strings[] =
+		"\"strings\":[\"\",\"(root)\",\"(GC roots)\",\"Object\",\"x\",\"y\",\"text\"]}";
+	static const char base_head[] =
+		META "\"node_count\":8,\"edge_count\":11},\"nodes\":["
+		     "9,1,1,0,1, 9,2,3,0,5, 3,3,5,100,1, 3,3,7,100,1, 3,3,9,50,1, 3,3,11,50,1, "
+		     "3,3,13,50,1, 2,6,15,20,0],\"edges\":["
+		     "1,1,5, 1,1,10, 1,2,15, 1,3,20, 1,4,25, 1,5,30, "
+		     "2,4,35, 2,4,35, 2,5,35, 2,5,35, 2,5,35],";
+	static const char last_head[] =
+		META "\"node_count\":10,\"edge_count\":15},\"nodes\":["
+		     "9,1,1,0,1, 9,2,3,0,7, 3,3,5,100,1, 3,3,7,100,1, 3,3,9,50,1, 3,3,11,50,1, "
+		     "3,3,13,50,1, 2,6,15,20,0, 3,3,17,80,1, 3,3,19,80,1],\"edges\":["
+		     "1,1,5, 1,1,10, 1,2,15, 1,3,20, 1,4,25, 1,5,30, 1,6,40, 1,7,45, "
+		     "2,4,35, 2,4,35, 2,5,35, 2,5,35, 2,5,35, 2,4,35, 2,4,35],";
+	char base[2048], last[2048];
+
+	snprintf(base, sizeof(base), "%s%s", base_head, strings);
+	snprintf(last, sizeof(last), "%s%s", last_head, strings);
+	expect_found(base, last, 8);
+}
+
+/*
+ * Two functions and the prototype of each, to which its shape leads as well: nothing but the
+ * function's name tells one from the other. Their sizes are those of the other later.
+ */
+Test(match, a_name_tells_apart_what_a_step_does_not)
+{
+#define PROTOTYPES(first, second)                                                                  \
+	META "\"node_count\":8,\"edge_count\":9},\"nodes\":["                                      \
+	     "9,1,1,0,1, 9,2,3,0,4, 0,3,5,80,1, 0,3,7,80,1, 5,4,9,64,1, 5,5,11,64,1, "             \
+	     "3,7,13," first ",0, 3,7,15," second ",0],\"edges\":["                                \
+	     "1,1,5, 1,1,10, 1,2,15, 1,3,20, 1,4,25, 3,6,30, 3,6,35, 2,6,30, 2,6,35],"             \
+	     "\"strings\":[\"\",\"(root)\",\"(GC roots)\",\"system / Map\",\"work\","              \
+	     "\"start\",\"prototype\",\"Map\"]}"
+	expect_found(PROTOTYPES("100", "50"), PROTOTYPES("50", "100"), 8);
 }
