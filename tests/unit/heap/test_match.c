@@ -110,6 +110,38 @@ Test(match, plain_objects_of_one_shape_first)
 	expect_found(base, last, 8);
 }
 
+#define TABLE(nodes, edges, count, refs)                                                           \
+	META "\"node_count\":" count ",\"edge_count\":" refs "},\"nodes\":[" nodes                 \
+	     "],\"edges\":[" edges "],\"strings\":[\"\",\"(root)\",\"(GC "                         \
+	     "roots)\",\"Object\",\"x\",\"y\",\"z\",\"text\"]}"
+
+/* One with z went, and three with x, of which there was one, came: none of them is that of z. */
+Test(match, what_has_nothing_in_common_came)
+{
+	expect_found(
+		TABLE("9,1,1,0,1, 9,2,3,0,2, 2,7,15,20,0, 3,3,5,50,1, 3,3,7,100,1",
+		      "1,1,5, 1,1,15, 1,2,20, 2,4,10, 2,6,10", "5", "5"),
+		TABLE("9,1,1,0,1, 9,2,3,0,4, 2,7,15,20,0, 3,3,5,50,1, 3,3,17,40,1, 3,3,19,40,1, "
+		      "3,3,21,40,1",
+		      "1,1,5, 1,1,15, 1,2,20, 1,3,25, 1,4,30, "
+		      "2,4,10, 2,4,10, 2,4,10, 2,4,10",
+		      "7", "9"),
+		4);
+}
+
+/* Both with x got a y, and two with z came. */
+Test(match, what_changes_its_shape_is_known_by_what_it_keeps)
+{
+	expect_found(TABLE("9,1,1,0,1, 9,2,3,0,2, 2,7,15,20,0, 3,3,5,100,1, 3,3,7,50,1",
+			   "1,1,5, 1,1,15, 1,2,20, 2,4,10, 2,4,10", "5", "5"),
+		     TABLE("9,1,1,0,1, 9,2,3,0,4, 2,7,15,20,0, 3,3,5,100,2, 3,3,7,50,2, "
+			   "3,3,17,200,1, 3,3,19,200,1",
+			   "1,1,5, 1,1,15, 1,2,20, 1,3,25, 1,4,30, "
+			   "2,4,10, 2,5,10, 2,4,10, 2,5,10, 2,6,10, 2,6,10",
+			   "7", "11"),
+		     5);
+}
+
 /*
  * Two functions and the prototype of each, to which its shape leads as well: nothing but the
  * function's name tells one from the other. Their sizes are those of the other later.
