@@ -21,14 +21,24 @@ bool heap_ids_last(const struct heap_agreement *agreement)
 	       (uint64_t)agreement->lasting * 2 >= agreement->classes;
 }
 
-int heap_ids_of(struct heap_ids *ret, const struct heap_graph *graph)
+bool heap_ids_go_on(const struct heap_agreement *agreement)
 {
-	uint64_t last = 0;
-	int r;
+	return agreement->missed * 1000 <= agreement->came;
+}
+
+static uint64_t highest_id(const struct heap_graph *graph)
+{
+	uint64_t ret = 0;
 
 	for (uint32_t node = 0; node < graph->nodes; node++)
-		last = heap_id(graph, node) > last ? heap_id(graph, node) : last;
-	r = heap_ids_init(ret, graph->nodes, last);
+		ret = heap_id(graph, node) > ret ? heap_id(graph, node) : ret;
+	return ret;
+}
+
+int heap_ids_of(struct heap_ids *ret, const struct heap_graph *graph)
+{
+	int r = heap_ids_init(ret, graph->nodes, highest_id(graph));
+
 	for (uint32_t node = 0; r == 0 && node < graph->nodes; node++)
 		(void)heap_ids_put(ret, heap_id(graph, node), node);
 	return r;
@@ -92,6 +102,23 @@ static void count_classes(struct heap_agreement *agreement, const struct tally *
 	}
 }
 
+/* Ids that are there twice, which no engine writes, are in both more often than in the last. */
+static uint64_t more_than(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+static void count_newcomers(struct heap_agreement *agreement, const struct heap_graph *base,
+			    const struct heap_graph *last)
+{
+	uint64_t highest = highest_id(base), up_to = 0;
+
+	for (uint32_t node = 0; node < last->nodes; node++)
+		up_to += heap_id(last, node) <= highest;
+	agreement->came = more_than(last->nodes, agreement->both);
+	agreement->missed = more_than(up_to, agreement->both);
+}
+
 int heap_agree(struct heap_agreement *ret, const struct heap_analysis *base,
 	       const struct heap_analysis *last, const struct heap_ids *ids, uint32_t *of)
 {
@@ -113,6 +140,7 @@ int heap_agree(struct heap_agreement *ret, const struct heap_analysis *base,
 			of[now] = node;
 	}
 	count_classes(ret, by_class, base->classes.n);
+	count_newcomers(ret, &base->graph, &last->graph);
 	free(by_class);
 	return 0;
 }

@@ -18,6 +18,8 @@ struct heap_agreement {
 	uint64_t both; /* ids that are in both */
 	uint64_t equal; /* of these, of equal class, and of equal name where that does not change */
 	uint64_t base; /* ids in the base */
+	uint64_t came; /* ids in the last only */
+	uint64_t missed; /* of these, lower than the highest of the base */
 	uint32_t classes; /* of the base, with ids that are in both */
 	uint32_t lasting; /* of these, with most of them equal */
 };
@@ -28,6 +30,13 @@ struct heap_agreement {
  * of most classes have to.
  */
 bool heap_ids_last(const struct heap_agreement *agreement);
+
+/*
+ * Engines number upwards, and a snapshot numbers all there is: in a later one of the same process
+ * what has come has higher numbers. Of another process, whose first objects may well have the same
+ * numbers, some are between those of the base.
+ */
+bool heap_ids_go_on(const struct heap_agreement *agreement);
 
 /* The ids of a snapshot; of equal ones, which no engine writes, the first counts. 0, -ENOMEM, -EIO;
  * heap_ids_fini() in any case. */

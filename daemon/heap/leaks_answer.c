@@ -20,11 +20,14 @@ uint64_t leaks_answer_cost(uint64_t nodes)
 	return nodes * NODE_BYTES + heap_ids_cost(nodes); /* and then its ids */
 }
 
-/* Two snapshots of one program have most of their objects in common. */
-static bool is_same_program(const struct heap_match *match, const struct heap_graph *base)
+/* Two snapshots of one program have most of their objects in common, or ids that go on. */
+static bool is_same_program(const struct heap_match *match, const struct heap_graph *base,
+			    enum heap_match_by by)
 {
 	uint64_t matched = 0;
 
+	if (by == HEAP_MATCH_IDS && heap_ids_go_on(&match->agreement))
+		return true;
 	for (uint32_t node = 0; node < match->nodes; node++)
 		matched += match->of[node] != UINT32_MAX;
 	return matched * 2 >= base->nodes || matched * 2 >= match->nodes;
@@ -46,7 +49,7 @@ static int add_past(struct leaks_answer *answer, const struct heap_side *base,
 			answer->agreement = match.agreement;
 		}
 		if (wish == HEAP_MATCH_AUTO && !answer->same_process &&
-		    !is_same_program(&match, &base->analysis->graph))
+		    !is_same_program(&match, &base->analysis->graph, by))
 			answer->apart = LEAKS_OTHER_PROGRAM;
 	}
 	heap_match_fini(&match);

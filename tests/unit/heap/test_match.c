@@ -110,6 +110,36 @@ Test(match, plain_objects_of_one_shape_first)
 	expect_found(base, last, 8);
 }
 
+static void expect_agreement(const char *base_text, const char *last_text, uint64_t came,
+			     uint64_t missed)
+{
+	enum heap_match_by by = HEAP_MATCH_IDS;
+	struct heap_match match;
+	struct shot base, last;
+
+	shot_init(&base, base_text);
+	shot_init(&last, last_text);
+	cr_assert_eq(heap_match_init(&match, &base.side, &last.side, &by), 0);
+	cr_expect_eq(match.agreement.came, came);
+	cr_expect_eq(match.agreement.missed, missed);
+	cr_expect_eq(heap_ids_go_on(&match.agreement), missed == 0);
+	heap_match_fini(&match);
+	shot_fini(&last);
+	shot_fini(&base);
+}
+
+#define TWO_STRINGS(first, second)                                                                 \
+	META "\"node_count\":4,\"edge_count\":3},\"nodes\":[9,1,1,0,1, 9,2,3,0,2, 2,3," first      \
+	     ",20,0, 2,3," second ",20,0],\"edges\":[1,1,5, 1,1,10, 1,2,15],"                      \
+	     "\"strings\":[\"\",\"(root)\",\"(GC roots)\",\"text\"]}"
+
+/* What came since the first snapshot of a process has higher ids than all that was there. */
+Test(match, ids_go_on)
+{
+	expect_agreement(TWO_STRINGS("5", "9"), TWO_STRINGS("9", "11"), 1, 0);
+	expect_agreement(TWO_STRINGS("5", "9"), TWO_STRINGS("7", "9"), 1, 1);
+}
+
 #define TABLE(nodes, edges, count, refs)                                                           \
 	META "\"node_count\":" count ",\"edge_count\":" refs "},\"nodes\":[" nodes                 \
 	     "],\"edges\":[" edges "],\"strings\":[\"\",\"(root)\",\"(GC "                         \
