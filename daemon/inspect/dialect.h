@@ -53,6 +53,11 @@ struct dialect {
 	bool (*enough)(struct channel *channel);
 	/* Overdue, where HTTP cannot tell: has the runtime itself spoken in this poll? */
 	bool (*alive)(struct channel *channel);
+	/*
+	 * Overdue, and HTTP has answered again and again: has the inspector itself, not the
+	 * program, never answered on this connection? It has lost it then. May be NULL: no.
+	 */
+	bool (*lost)(const struct channel *channel);
 	/* Switch off what a capture may have left on in any isolate; may be NULL. */
 	int (*settle)(struct channel *channel);
 	/*

@@ -38,6 +38,9 @@
 /* An overdue poll is looked at again after a poll time-out, then ever more rarely up to this. */
 #define LOOK_MAX_NS (30 * NS_PER_S)
 
+/* After so many looks that were answered, an inspector that says nothing else has lost us. */
+enum { LOST_LOOKS = 3 };
+
 /* What another client has taken is left to it for so long. */
 #define YIELD_NS (60 * NS_PER_S)
 
@@ -375,11 +378,33 @@ int session_collect(struct session *session, const char *isolate)
 
 /* ---- deadlines ---- */
 
+/* The list names them again. False: that was the end of the poll, or of the session. */
+static bool leave_lost(struct session *session)
+{
+	enum session_state state = session->state;
+
+	if (session->looks < LOST_LOOKS || session->runtime->dialect->lost == NULL)
+		return true;
+	list_each_safe (link, &session->channels) {
+		struct channel *channel = channel_of(link);
+
+		if ((channel->state == CHANNEL_GREETING || channel->state == CHANNEL_POLLING) &&
+		    session->runtime->dialect->lost(channel))
+			channel_fail(channel, SESSION_END_SILENT,
+				     "the inspector has forgotten the connection");
+		if (session->state != state)
+			return false;
+	}
+	return true;
+}
+
 static void got_look(void *owner, const struct http_answer *answer)
 {
 	struct session *session = owner;
 
 	session->fetch = NULL;
+	if (answer->r == 0 && !leave_lost(session))
+		return;
 	if (answer->r == 0)
 		session->events->late(session->owner, SESSION_END_BLOCKED,
 				      "the main thread does not answer; the inspector does");

@@ -40,6 +40,7 @@ struct webkit {
 	char target[64]; /* "": the browser has named none */
 	int32_t next_id; /* of the page's stream of messages */
 	int32_t track_id, stop_id; /* 0: nothing outstanding */
+	unsigned unpassed; /* requests of which the browser has not said that it passed them on */
 	uint64_t asked_ns;
 	struct sample sample; /* of the poll under way */
 };
@@ -74,8 +75,10 @@ static int ask_page(struct channel *channel, const char *method, int32_t *ret_id
 	r = webkit_wrap(&params, webkit->target, *ret_id, method);
 	if (r == 0)
 		r = channel_ask(channel, "Target.sendMessageToTarget", buf_text(&params), NULL);
-	if (r == 0)
+	if (r == 0) {
 		channel->owed++; /* the page's own answer, besides the browser's */
+		webkit->unpassed++;
+	}
 	buf_fini(&params);
 	return r;
 }
@@ -250,8 +253,10 @@ static int webkit_message(struct channel *channel, const struct tree *message)
 	struct webkit *webkit = webkit_of(channel);
 	const char *method, *target;
 
-	if (!tree_string(message, "method", &method))
+	if (!tree_string(message, "method", &method)) {
+		webkit->unpassed = 0;
 		return 0;
+	}
 	if (strcmp(method, "Target.dispatchMessageFromTarget") == 0)
 		return dispatched(channel, params);
 	if (strcmp(method, "Target.targetCreated") == 0)
@@ -283,6 +288,14 @@ static bool webkit_answers(const struct tree *message)
 	return answers;
 }
 
+/* It greets by itself, whatever the page does. */
+static bool webkit_lost(const struct channel *channel)
+{
+	const struct webkit *webkit = channel->dialect_state;
+
+	return channel->state == CHANNEL_GREETING || webkit->unpassed > 0;
+}
+
 const struct dialect dialect_webkit = {
 	.name = "webkit",
 	.state_size = sizeof(struct webkit),
@@ -292,6 +305,7 @@ const struct dialect dialect_webkit = {
 	.poll = webkit_poll,
 	.message = webkit_message,
 	.answers = webkit_answers,
+	.lost = webkit_lost,
 	.bye = webkit_bye,
 	.collect = webkit_collect,
 	.download_size = sizeof(struct webkit_snapshot),

@@ -200,6 +200,30 @@ def expect_second(browser, daemon, second):
     assert browser.grow(1) == 1
 
 
+class Forgetful(Relay):
+    """A browser that keeps its first connection, but says nothing on it from a moment on."""
+    forgets = False
+
+    def _passed(self, heard, data):
+        first = next((c for c in self.conversations if b"Upgrade: websocket" in c.head), None)
+        if not self.forgets or heard is not first:
+            return data
+        return data[:data.index(b"\r\n\r\n") + 4] if data.startswith(b"HTTP/1.1 101") else b""
+
+
+@pytest.mark.parametrize("from_the_start", [True, False], ids=["greeting", "answers"])
+def test_a_connection_that_the_browser_has_lost_is_left(browser, watch, from_the_start):
+    """Only what the browser owes by itself tells that from a page that is blocked."""
+    between = Forgetful(browser.port)
+    between.forgets = from_the_start
+    daemon = watch(app=between.address)
+    if not from_the_start:
+        until(lambda: used(daemon), "the page")
+        between.forgets = True
+    daemon.process.wait_line("the main thread does not answer")
+    until(lambda: daemon.state("app") == "up" and used(daemon), "the page on another connection")
+
+
 class Slow(Relay):
     """It takes its time to answer a client that has begun to leave."""
 

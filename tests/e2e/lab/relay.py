@@ -100,7 +100,7 @@ class Relay(Listener):
             try:
                 while data := server.recv(1 << 16):
                     self._hold(heard)
-                    client.sendall(data)
+                    client.sendall(self._passed(heard, data))
                 heard.evicted = not heard.left.is_set()
                 client.shutdown(socket.SHUT_WR)
             except OSError:
@@ -117,6 +117,10 @@ class Relay(Listener):
 
     def _hold(self, heard):
         """Called before anything is passed on to the client of this conversation."""
+
+    def _passed(self, heard, data):
+        """What of it the client gets."""
+        return data
 
     def requests(self):
         """Of HTTP, as {"GET /path", ...}."""
