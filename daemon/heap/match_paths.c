@@ -157,20 +157,12 @@ static int pair_whatever_variables(struct walk *walk)
 	return pair(walk);
 }
 
-/* Those that have no partner yet, in the order of what they are; brief: only those of the moment.
- */
 static int gather_what(struct match_children *children, const struct match_steps *steps,
-		       uint32_t node, const uint64_t *matched, bool brief)
+		       uint32_t node, const uint64_t *matched)
 {
-	size_t kept = 0;
 	int r = match_children_gather(children, steps, node, matched, NULL);
 
 	for (size_t i = 0; i < children->n; i++) {
-		if (!brief || match_is_brief(steps, children->items[i].node))
-			children->items[kept++] = children->items[i];
-	}
-	children->n = kept;
-	for (size_t i = 0; i < kept; i++) {
 		children->items[i].step = match_what(steps, children->items[i].node);
 		children->items[i].variables = 0;
 	}
@@ -178,20 +170,17 @@ static int gather_what(struct match_children *children, const struct match_steps
 	return r;
 }
 
-/* What was held for a moment only in one of the two, by what it is. */
-static int pair_of_the_moment(struct walk *walk, uint32_t before, uint32_t now)
+/*
+ * What no step has found, by what it is: something was held for a moment, JSC did not tell a name,
+ * or told another one of several, or another is in its place.
+ */
+static int pair_by_what(struct walk *walk, uint32_t before, uint32_t now)
 {
-	int r = 0;
+	int r = gather_what(&walk->before, &walk->base, before, walk->base_matched);
 
-	for (int which = 0; which < 2 && r == 0; which++) {
-		r = gather_what(&walk->before, &walk->base, before, walk->base_matched, which == 0);
-		if (r == 0 && walk->before.n > 0)
-			r = gather_what(&walk->now, &walk->last, now, walk->last_matched,
-					which == 1);
-		if (r == 0 && walk->before.n > 0 && walk->now.n > 0)
-			r = pair(walk);
-	}
-	return r;
+	if (r == 0 && walk->before.n > 0)
+		r = gather_what(&walk->now, &walk->last, now, walk->last_matched);
+	return r == 0 && walk->before.n > 0 ? pair(walk) : r;
 }
 
 static bool has_kids(const struct match_steps *steps, uint32_t node)
@@ -214,10 +203,11 @@ static int match_kids(struct walk *walk, uint32_t before, uint32_t now, bool *la
 		return r;
 	r = match_children_gather(&walk->before, &walk->base, before, walk->base_matched, late);
 	r = r == 0 ? pair(walk) : r;
+	walk->waits |= keep_unmatched(walk);
 	r = r == 0 ? pair_contexts(walk) : r;
 	if (late == NULL) {
 		r = r == 0 ? pair_whatever_variables(walk) : r;
-		return r == 0 ? pair_of_the_moment(walk, before, now) : r;
+		return r == 0 ? pair_by_what(walk, before, now) : r;
 	}
 	keep_contexts(&walk->now, walk->last_matched);
 	*late |= walk->now.n > 0 || walk->waits;

@@ -172,6 +172,16 @@ Test(match, what_changes_its_shape_is_known_by_what_it_keeps)
 		     5);
 }
 
+/* JSC tells one of the names of a function, now this one, now that. */
+Test(match, what_has_another_name_now)
+{
+#define NAMED(name)                                                                                \
+	META "\"node_count\":4,\"edge_count\":3},\"nodes\":[9,1,1,0,1, 9,2,3,0,1, 3,3,5,50,1, "    \
+	     "3,6,7,100,0],\"edges\":[1,1,5, 1,1,10, 2," name ",15],"                              \
+	     "\"strings\":[\"\",\"(root)\",\"(GC roots)\",\"Store\",\"x\",\"y\",\"Item\"]}"
+	expect_found(NAMED("4"), NAMED("5"), 4);
+}
+
 /*
  * Two functions and the prototype of each, to which its shape leads as well: nothing but the
  * function's name tells one from the other. Their sizes are those of the other later.
