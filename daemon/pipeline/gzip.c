@@ -169,8 +169,19 @@ int gzip_compress_new(struct stage **ret, struct stage *next)
 
 /* ---- expanding ---- */
 
-/* What fits the output; *ret_more: it was filled, so there may be more without any input. */
-static int expand_some(struct gzip_stage *gzip, bool *ret_more)
+static int fail_at(struct gzip_stage *gzip, int result, uint64_t byte)
+{
+	snprintf(gzip->stage.error, sizeof(gzip->stage.error), "gzip: %s, at byte %llu",
+		 gzip->stream.msg != NULL ? gzip->stream.msg : zError(result),
+		 (unsigned long long)byte);
+	return result == Z_MEM_ERROR ? -ENOMEM : -EBADMSG;
+}
+
+/*
+ * What fits the output; *ret_more: it was filled, so there may be more without any input. rest:
+ * bytes of the input that the stream has not been given.
+ */
+static int expand_some(struct gzip_stage *gzip, size_t rest, bool *ret_more)
 {
 	int result;
 	size_t n;
@@ -180,7 +191,7 @@ static int expand_some(struct gzip_stage *gzip, bool *ret_more)
 	gzip->inside = true;
 	result = inflate(&gzip->stream, Z_NO_FLUSH);
 	if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR)
-		return fail(gzip, result);
+		return fail_at(gzip, result, gzip->stage.bytes - rest - gzip->stream.avail_in);
 	*ret_more = gzip->stream.avail_out == 0 && result != Z_STREAM_END;
 	if (result == Z_STREAM_END) {
 		gzip->inside = false;
@@ -202,7 +213,7 @@ static int expand_put(struct stage *stage, const void *data, size_t size)
 
 		gzip->stream.next_in = (unsigned char *)(uintptr_t)at;
 		gzip->stream.avail_in = n;
-		r = expand_some(gzip, &more);
+		r = expand_some(gzip, size - n, &more);
 		at += n - gzip->stream.avail_in;
 		size -= n - gzip->stream.avail_in;
 	}

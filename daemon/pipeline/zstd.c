@@ -137,19 +137,31 @@ int zstd_compress_new(struct stage **ret, uint64_t level, struct stage *next)
 
 /* ---- expanding ---- */
 
+/* It says nothing of where it fails: what it has been given last is a block at the most. */
+static int fail_at(struct zstd_stage *zstd, size_t result, uint64_t byte)
+{
+	snprintf(zstd->stage.error, sizeof(zstd->stage.error),
+		 "zstd: %s, in its block at byte %llu", ZSTD_getErrorName(result),
+		 (unsigned long long)byte);
+	return ZSTD_getErrorCode(result) == ZSTD_error_memory_allocation ? -ENOMEM : -EBADMSG;
+}
+
 /* A full buffer may not be all there is: go on until it is not filled, or a frame ends with it. */
 static int expand_put(struct stage *stage, const void *data, size_t size)
 {
 	struct zstd_stage *zstd = zstd_stage_of(stage);
-	ZSTD_inBuffer in = { data, size, 0 };
+	ZSTD_inBuffer in = { data, 0, 0 };
 	bool more = size > 0;
 	int r = 0;
 
 	while (more && r == 0) {
+		size_t first = in.pos, wants = zstd->wanted > 0 ? zstd->wanted : 1;
+
+		in.size = wants < size - first ? first + wants : size;
 		zstd->wanted = ZSTD_decompressStream(zstd->expand, &zstd->out, &in);
 		if (ZSTD_isError(zstd->wanted))
-			return fail(zstd, zstd->wanted);
-		more = in.pos < in.size || (zstd->out.pos == zstd->out.size && zstd->wanted > 0);
+			return fail_at(zstd, zstd->wanted, stage->bytes - size + first);
+		more = in.pos < size || (zstd->out.pos == zstd->out.size && zstd->wanted > 0);
 		r = hand_on(zstd);
 	}
 	return r;

@@ -2,6 +2,7 @@
 runtimes themselves write; and what it says of files that are none."""
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -122,7 +123,21 @@ def test_packed_and_sealed_files_are_read_as_they_are(small, tmp_path):
     subprocess.run(["age", "-e", "-i", key, "-o", sealed, packed], check=True)
     for path, flags in ((packed, ()), (sealed, ("--identity", key))):
         assert analyze(path, *flags)["digest"] == plain["digest"]
-    assert "--identity" in Ctl()("analyze", sealed, exit=1).stderr
+        assert differences(small[0], path, *flags) == differences(*small)
+        why = [Ctl().json("retainers", each, "--class=Node", "--json=short", *flags)
+               for each in (small[1], path)]
+        assert why[0]["dominators"] == why[1]["dominators"]
+        converted = [tmp_path / f"{each.name}.heapsnapshot" for each in (small[1], path)]
+        for each, to in zip((small[1], path), converted):
+            Ctl()("convert", each, f"--output={to}", *flags)
+        assert converted[0].read_bytes() == converted[1].read_bytes()
+        for to in converted:
+            to.unlink()
+    for command in ("analyze", "retainers", "convert"):
+        flags = {"analyze": (), "retainers": ("--class=Node",),
+                 "convert": (f"--output={tmp_path / 'never'}",)}[command]
+        assert "--identity" in Ctl()(command, sealed, *flags, exit=1).stderr
+    assert not (tmp_path / "never").exists()
 
 
 def test_a_file_that_is_cut_short_is_told_from_a_whole_one(small, tmp_path):
@@ -162,8 +177,15 @@ def test_memory_is_estimated_before_it_is_taken(small):
 
 def test_the_table_has_units_and_the_class(small):
     lines = Ctl().lines("analyze", small[0], "--top=5")
-    assert lines[3].split() == ["RETAINED", "SELF", "COUNT", "DISTANCE", "CLASS"]
+    heads = list(re.finditer(r"\S+", lines[3]))
+    assert [head[0] for head in heads] == ["RETAINED", "SELF", "COUNT", "DISTANCE", "CLASS"]
     assert len(lines) == 9
+    bytes_ = r"\d+(?:\.\d)? (?:B|KiB|MiB)"
+    for line in lines[4:]:
+        row = re.fullmatch(rf" *({bytes_}) +({bytes_}) +(\d+) +(\d+|-)  (\S.*)", line)
+        assert row, line
+        assert [row.end(n) for n in range(1, 5)] == [head.end() for head in heads[:4]], line
+        assert row.start(5) == heads[4].start(), line
     nodes = Ctl().lines("analyze", small[0], "--class=Node")
     assert len(nodes) == 6 and {line.split()[-1] for line in nodes[4:]} == {"Node"}
 
@@ -172,6 +194,35 @@ def test_one_object_is_shown_by_its_id(small):
     found = analyze(small[0], "--node=@1")
     assert found["node"]["retained_bytes"] > 0
     assert Ctl()("analyze", small[0], "--node=@4294967295", exit=1).stderr
+
+
+LINKS = 20000  # of zoo.js
+
+
+def last_link(path):
+    """The id of the one that all others lead to."""
+    whole = json.loads(path.read_bytes())
+    nodes, edges, strings = whole["nodes"], whole["edges"], whole["strings"]
+    fields = len(whole["snapshot"]["meta"]["node_fields"])
+    text = next(at for at in range(0, len(nodes), fields) if strings[nodes[at + 1]] == "link 0")
+    at = first = 0
+    for at in range(0, len(nodes), fields):
+        after = first + 3 * nodes[at + 4]
+        if strings[nodes[at + 1]] == "Node" and text in edges[first + 2:after:3]:
+            return nodes[at + 2]
+        first = after
+    raise AssertionError("no link 0")
+
+
+def test_a_chain_is_one_step(small):
+    tail = last_link(small[0])
+    found = Ctl().json("retainers", small[0], f"--node=@{tail}", "--json=short")
+    for path in (found["dominators"], found["shortest_path"]):
+        run, = (step for step in path if step["times"] > 1)
+        assert (run["edge"], run["times"]) == ("next", LINKS - 1)
+        assert path[path.index(run) + 1]["edge"] == "head"
+    text = Ctl()("retainers", small[0], f"--node=@{tail}").stdout
+    assert text.count(f"next \u00d7{LINKS - 1} of Node @") == 2
 
 
 def test_retainers_name_the_holder_and_collapse_a_chain(small):

@@ -110,13 +110,47 @@ def test_what_is_no_snapshot_is_no_snapshot(tmp_path, content):
     assert verdict(tmp_path, content)
 
 
+def zstd_blocks(frame):
+    """Where the first two blocks of a frame begin (RFC 8878, 3.1.1)."""
+    descriptor = frame[4]
+    single = descriptor >> 5 & 1
+    first = (5 + (not single) + (0, 1, 2, 4)[descriptor & 3] +
+             (single, 2, 4, 8)[descriptor >> 6])
+    return first, first + 3 + (int.from_bytes(frame[first:first + 3], "little") >> 3)
+
+
 def test_packed_files_that_are_damaged(files, tmp_path):
+    """The block is told where the format does not say more."""
     raw, packed = tmp_path / "raw", tmp_path / "s.zst"
     raw.write_bytes(files["v8"])
     subprocess.run(["zstd", "-q", raw, "-o", packed], check=True)
     whole = packed.read_bytes()
-    assert "zstd" in verdict(tmp_path, whole[:len(whole) // 2])
-    assert "zstd" in verdict(tmp_path, whole[:1000] + b"\xff" * 100 + whole[1100:])
+    assert f"zstd: cut short after {len(whole) // 2} bytes" in verdict(tmp_path,
+                                                                       whole[:len(whole) // 2])
+    first, second = zstd_blocks(whole)
+    reserved = whole[:second] + bytes([whole[second] | 6]) + whole[second + 1:]
+    at = re.search(r": zstd: .*, in its block at byte (\d+)$", verdict(tmp_path, reserved).strip())
+    assert first <= int(at[1]) <= second
     gz = subprocess.run(["gzip", "-c", raw], check=True, capture_output=True).stdout
-    assert "gzip" in verdict(tmp_path, gz[:len(gz) // 2])
-    assert "gzip" in verdict(tmp_path, gz[:1000] + b"\xff" * 100 + gz[1100:])
+    assert f"gzip: cut short after {len(gz) // 2} bytes" in verdict(tmp_path, gz[:len(gz) // 2])
+    said = verdict(tmp_path, gz[:1000] + b"\xff" * 100 + gz[1100:])
+    assert 1000 <= int(re.search(r": gzip: .*, at byte (\d+)$", said.strip())[1]) <= len(gz)
+
+
+def test_sealed_files_that_are_damaged(files, tmp_path):
+    """Of age the chunk is told, of 64 KiB each."""
+    raw, key, sealed, path = (tmp_path / name for name in ("raw", "key", "s.age", "file"))
+    raw.write_bytes(files["v8"])
+    subprocess.run(["age-keygen", "-o", key], check=True, capture_output=True)
+    subprocess.run(["age", "-e", "-i", key, "-o", sealed, raw], check=True)
+    whole = sealed.read_bytes()
+    payload = whole.index(b"\n", whole.index(b"\n--- ") + 1) + 1 + 16
+    chunk = (1 << 16) + 16
+    for content, words in (
+            (whole[:payload + chunk + 5000], "age: cut short"),
+            (whole[:payload + chunk + 50] + b"\0" * 99 + whole[payload + chunk + 149:],
+             "age: chunk 1 is damaged"),
+            (whole[:100] + b"\n" + whole[100:], "age: ")):
+        path.write_bytes(content)
+        done = Ctl()("analyze", path, "--identity", key, "--no-index", exit=1)
+        assert done.stdout == "" and words in done.stderr, done.stderr
