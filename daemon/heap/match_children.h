@@ -14,8 +14,7 @@ struct match_steps;
 
 struct match_child {
 	uint64_t step, variables; /* heap/match_steps.h */
-	uint64_t shape; /* by which plain objects of one step are told apart; else the same for all
-			 */
+	uint64_t shape; /* by which plain objects of one step are told apart */
 	uint64_t retained; /* bytes */
 	uint32_t node;
 	bool shared; /* its dominator does not refer to it */

@@ -32,7 +32,7 @@ struct walk {
 	uint64_t *open;
 	struct match_children before, now;
 	bool hasty; /* what a name may tell apart yet is paired by size */
-	bool waits; /* for a name */
+	bool waits; /* for a name, or something is left on both sides */
 	struct heap_stack pairs; /* owned: nodes of the last, in the order they were matched */
 	size_t next; /* of the pairs */
 	struct heap_stack late; /* owned: those with children that wait for all pairs */

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <zlib.h>
 
 #include "pipeline/stage.h"
@@ -171,10 +172,12 @@ int gzip_compress_new(struct stage **ret, struct stage *next)
 
 static int fail_at(struct gzip_stage *gzip, int result, uint64_t byte)
 {
-	snprintf(gzip->stage.error, sizeof(gzip->stage.error), "gzip: %s, at byte %llu",
-		 gzip->stream.msg != NULL ? gzip->stream.msg : zError(result),
+	int r = fail(gzip, result);
+	size_t n = strlen(gzip->stage.error);
+
+	snprintf(gzip->stage.error + n, sizeof(gzip->stage.error) - n, ", at byte %llu",
 		 (unsigned long long)byte);
-	return result == Z_MEM_ERROR ? -ENOMEM : -EBADMSG;
+	return r;
 }
 
 /*

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <zstd.h>
 #include <zstd_errors.h>
 
@@ -140,10 +141,12 @@ int zstd_compress_new(struct stage **ret, uint64_t level, struct stage *next)
 /* It says nothing of where it fails: what it has been given last is a block at the most. */
 static int fail_at(struct zstd_stage *zstd, size_t result, uint64_t byte)
 {
-	snprintf(zstd->stage.error, sizeof(zstd->stage.error),
-		 "zstd: %s, in its block at byte %llu", ZSTD_getErrorName(result),
-		 (unsigned long long)byte);
-	return ZSTD_getErrorCode(result) == ZSTD_error_memory_allocation ? -ENOMEM : -EBADMSG;
+	int r = fail(zstd, result);
+	size_t n = strlen(zstd->stage.error);
+
+	snprintf(zstd->stage.error + n, sizeof(zstd->stage.error) - n,
+		 ", in its block at byte %llu", (unsigned long long)byte);
+	return r;
 }
 
 /* A full buffer may not be all there is: go on until it is not filled, or a frame ends with it. */

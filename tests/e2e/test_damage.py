@@ -131,6 +131,7 @@ def test_packed_files_that_are_damaged(files, tmp_path):
     reserved = whole[:second] + bytes([whole[second] | 6]) + whole[second + 1:]
     at = re.search(r": zstd: .*, in its block at byte (\d+)$", verdict(tmp_path, reserved).strip())
     assert first <= int(at[1]) <= second
+    assert "zstd" in verdict(tmp_path, whole[:1000] + b"\xff" * 100 + whole[1100:])
     gz = subprocess.run(["gzip", "-c", raw], check=True, capture_output=True).stdout
     assert f"gzip: cut short after {len(gz) // 2} bytes" in verdict(tmp_path, gz[:len(gz) // 2])
     said = verdict(tmp_path, gz[:1000] + b"\xff" * 100 + gz[1100:])
