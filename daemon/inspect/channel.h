@@ -37,7 +37,8 @@ struct channel {
 	int32_t next_id;
 	uint64_t since_ns; /* monotonic, of this state */
 	bool offered; /* by the list that came last */
-	uint64_t rest_until_ns; /* monotonic: another client has taken it; not before */
+	uint64_t rest_until_ns; /* monotonic: we or another client let it rest; not before */
+	uint64_t left_ns; /* monotonic: we left a connection that said nothing; 0: never */
 	unsigned owed; /* answers that are still to come, where the dialect counts them */
 	bool overdue; /* owes the answer to an earlier poll: nobody waits for it */
 	int32_t collect_id; /* of the forced collection; 0: nobody waits for its answer */

@@ -44,6 +44,11 @@ enum { LOST_LOOKS = 3 };
 /* What another client has taken is left to it for so long. */
 #define YIELD_NS (60 * NS_PER_S)
 
+/* What we have left ourselves is not gone at once, and nobody has taken it who ends us meanwhile.
+ */
+#define SETTLE_NS (1 * NS_PER_S)
+#define LEFT_NS   (5 * NS_PER_S)
+
 /*
  * A collection takes a second for some gigabytes, but begins only when the event loop turns, and
  * there is no polling meanwhile.
@@ -291,6 +296,20 @@ void session_channel_polled(struct session *session, enum session_activity activ
 	finish_if_answered(session);
 }
 
+/* A browser that ends the connection that we have left may take the next one for it. */
+static void rest(struct channel *channel, enum session_end end)
+{
+	uint64_t now_ns = clock_mono_ns();
+	bool lately = channel->left_ns != 0 && now_ns - channel->left_ns < LEFT_NS;
+
+	if (end == SESSION_END_SILENT)
+		channel->left_ns = now_ns;
+	if (end == SESSION_END_SILENT || (end == SESSION_END_LOST && lately))
+		channel->rest_until_ns = now_ns + SETTLE_NS;
+	else if (end == SESSION_END_LOST)
+		channel->rest_until_ns = now_ns + YIELD_NS;
+}
+
 void session_channel_ended(struct channel *channel, enum session_end end, const char *reason)
 {
 	struct session *session = channel->session;
@@ -307,8 +326,8 @@ void session_channel_ended(struct channel *channel, enum session_end end, const 
 		return;
 	}
 	session_isolate_gone(session, channel->isolate);
-	if (session->runtime->yields && end == SESSION_END_LOST)
-		channel->rest_until_ns = clock_mono_ns() + YIELD_NS;
+	if (session->runtime->yields)
+		rest(channel, end);
 	if (session->state == SESSION_CONNECTING && channels_in(session, CHANNEL_CONNECTING) == 0)
 		session_fail(session, end, "%s", reason);
 	else if (session->state == SESSION_GREETING)
