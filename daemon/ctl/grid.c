@@ -10,22 +10,19 @@
 #include <string.h>
 
 #include "ctl/show.h"
+#include "util/array.h"
 #include "util/buf.h"
 #include "util/str.h"
 
 int grid_put(struct grid *grid, const char *text)
 {
 	struct buf clean;
+	char(*cells)[GRID_CELL_MAX] =
+		array_room(grid->cells, grid->cells_n, &grid->capacity, 128, GRID_CELL_MAX);
 
-	if (grid->cells_n == grid->capacity) {
-		size_t capacity = grid->capacity > 0 ? grid->capacity * 2 : 128;
-		char(*cells)[GRID_CELL_MAX] = reallocarray(grid->cells, capacity, GRID_CELL_MAX);
-
-		if (cells == NULL)
-			return -ENOMEM;
-		grid->cells = cells;
-		grid->capacity = capacity;
-	}
+	if (cells == NULL)
+		return -ENOMEM;
+	grid->cells = cells;
 	buf_init(&clean, SIZE_MAX / 2);
 	show_text(&clean, text);
 	if (buf_text(&clean) == NULL)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "ctl/show.h"
+#include "util/array.h"
 #include "util/buf.h"
 #include "util/err.h"
 #include "util/file.h"
@@ -70,15 +71,12 @@ static int by_name(const void *a, const void *b)
 
 static int add(struct source_maps *maps, const char *name)
 {
-	if (maps->n == maps->capacity) {
-		size_t capacity = maps->capacity > 0 ? maps->capacity * 2 : 32;
-		struct source_map_file *items = reallocarray(maps->items, capacity, sizeof(*items));
+	struct source_map_file *items =
+		array_room(maps->items, maps->n, &maps->capacity, 32, sizeof(*items));
 
-		if (items == NULL)
-			return -ENOMEM;
-		maps->items = items;
-		maps->capacity = capacity;
-	}
+	if (items == NULL)
+		return -ENOMEM;
+	maps->items = items;
 	maps->items[maps->n] = (struct source_map_file){ .name = strdup(name) };
 	if (maps->items[maps->n].name == NULL)
 		return -ENOMEM;

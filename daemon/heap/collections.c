@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/array.h"
+
 enum { STRIDE_MAX = 3 };
 
 static bool is_class(const struct heap_graph *graph, uint32_t node, const char *name)
@@ -105,16 +107,12 @@ static uint64_t entries_of(const struct heap_graph *graph, uint32_t node, uint64
 
 static int put(struct heap_collections *collections, struct heap_collection item)
 {
-	if (collections->n == collections->capacity) {
-		size_t capacity = collections->capacity > 0 ? collections->capacity * 2 : 64;
-		struct heap_collection *items =
-			reallocarray(collections->items, capacity, sizeof(*items));
+	struct heap_collection *items = array_room(collections->items, collections->n,
+						   &collections->capacity, 64, sizeof(*items));
 
-		if (items == NULL)
-			return -ENOMEM;
-		collections->items = items;
-		collections->capacity = capacity;
-	}
+	if (items == NULL)
+		return -ENOMEM;
+	collections->items = items;
 	collections->items[collections->n++] = item;
 	return 0;
 }

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/array.h"
+
 void leaks_view_fini(struct leaks_view *view)
 {
 	heap_stack_fini(&view->parts);
@@ -15,15 +17,12 @@ void leaks_view_fini(struct leaks_view *view)
 
 int leaks_add(struct heap_leaks *leaks, const struct heap_suspect *suspect)
 {
-	if (leaks->n == leaks->capacity) {
-		size_t capacity = leaks->capacity > 0 ? leaks->capacity * 2 : 32;
-		struct heap_suspect *items = reallocarray(leaks->items, capacity, sizeof(*items));
+	struct heap_suspect *items =
+		array_room(leaks->items, leaks->n, &leaks->capacity, 32, sizeof(*items));
 
-		if (items == NULL)
-			return -ENOMEM;
-		leaks->items = items;
-		leaks->capacity = capacity;
-	}
+	if (items == NULL)
+		return -ENOMEM;
+	leaks->items = items;
 	leaks->items[leaks->n++] = *suspect;
 	return 0;
 }

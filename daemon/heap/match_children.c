@@ -8,18 +8,16 @@
 #include <stdlib.h>
 
 #include "heap/match_steps.h"
+#include "util/array.h"
 
 static int add(struct match_children *children, struct match_child child)
 {
-	if (children->n == children->capacity) {
-		size_t capacity = children->capacity > 0 ? children->capacity * 2 : 256;
-		struct match_child *items = reallocarray(children->items, capacity, sizeof(*items));
+	struct match_child *items =
+		array_room(children->items, children->n, &children->capacity, 256, sizeof(*items));
 
-		if (items == NULL)
-			return -ENOMEM;
-		children->items = items;
-		children->capacity = capacity;
-	}
+	if (items == NULL)
+		return -ENOMEM;
+	children->items = items;
 	children->items[children->n++] = child;
 	return 0;
 }

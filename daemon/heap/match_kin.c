@@ -14,6 +14,7 @@
 #include "heap/hash.h"
 #include "heap/match_children.h"
 #include "heap/match_steps.h"
+#include "util/array.h"
 
 struct member {
 	struct match_child *first; /* in its list */
@@ -56,15 +57,12 @@ static void add_members(struct kin *kin, struct match_children *children,
 
 static int add_property(struct kin *kin, uint64_t hash, size_t member)
 {
-	if (kin->properties_n == kin->properties_capacity) {
-		size_t capacity = kin->properties_capacity > 0 ? kin->properties_capacity * 2 : 256;
-		struct property *items = reallocarray(kin->properties, capacity, sizeof(*items));
+	struct property *items = array_room(kin->properties, kin->properties_n,
+					    &kin->properties_capacity, 256, sizeof(*items));
 
-		if (items == NULL)
-			return -ENOMEM;
-		kin->properties = items;
-		kin->properties_capacity = capacity;
-	}
+	if (items == NULL)
+		return -ENOMEM;
+	kin->properties = items;
 	kin->properties[kin->properties_n++] = (struct property){ hash, member };
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "heap/distance.h"
 #include "heap/hash.h"
 #include "heap/leaks_parts.h"
+#include "util/array.h"
 
 struct grouping {
 	const struct heap_side *side;
@@ -79,15 +80,12 @@ static void set_new(const struct grouping *grouping, struct root_group *group)
 
 static int put(struct root_groups *groups, const struct root_group *group)
 {
-	if (groups->n == groups->capacity) {
-		size_t capacity = groups->capacity > 0 ? groups->capacity * 2 : 256;
-		struct root_group *items = reallocarray(groups->items, capacity, sizeof(*items));
+	struct root_group *items =
+		array_room(groups->items, groups->n, &groups->capacity, 256, sizeof(*items));
 
-		if (items == NULL)
-			return -ENOMEM;
-		groups->items = items;
-		groups->capacity = capacity;
-	}
+	if (items == NULL)
+		return -ENOMEM;
+	groups->items = items;
 	groups->items[groups->n++] = *group;
 	return 0;
 }

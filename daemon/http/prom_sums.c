@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/array.h"
+
 enum { SUM_LABEL_BYTES_MAX = 16 * 1024 };
 
 struct prom_sum {
@@ -48,16 +50,12 @@ static char *make_labels(const struct prom_label *labels)
 
 static int grow(struct prom_sums *sums)
 {
-	size_t capacity = sums->capacity > 0 ? sums->capacity * 2 : 32;
-	struct prom_sum *items;
+	struct prom_sum *items =
+		array_room(sums->items, sums->n, &sums->capacity, 32, sizeof(*items));
 
-	if (sums->n < sums->capacity)
-		return 0;
-	items = realloc(sums->items, capacity * sizeof(*items));
 	if (items == NULL)
 		return -ENOMEM;
 	sums->items = items;
-	sums->capacity = capacity;
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/array.h"
 #include "util/str.h"
 
 enum { PATH_MAX_BYTES = 96, NAMES_MAX = 256 };
@@ -60,19 +61,14 @@ static const char *text_of(struct node *table, const char *name)
 static int add_entry(struct entries *entries, struct doc *doc, struct node *node, const char *path,
 		     size_t index)
 {
-	struct entry *entry;
+	struct entry *entry, *items;
 
 	if (node->kind != NODE_TABLE)
 		return 0;
-	if (entries->n == entries->capacity) {
-		size_t capacity = entries->capacity > 0 ? 2 * entries->capacity : 64;
-		struct entry *items = reallocarray(entries->items, capacity, sizeof(*items));
-
-		if (items == NULL)
-			return -ENOMEM;
-		entries->items = items;
-		entries->capacity = capacity;
-	}
+	items = array_room(entries->items, entries->n, &entries->capacity, 64, sizeof(*items));
+	if (items == NULL)
+		return -ENOMEM;
+	entries->items = items;
 	entry = &entries->items[entries->n++];
 	*entry = (struct entry){ .doc = doc, .node = node };
 	entry->is_whole = member_of(node, "extends") == NULL;

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/array.h"
 #include "util/str.h"
 #include "util/when.h"
 #include "watch/condition.h"
@@ -248,16 +249,12 @@ static int fill(struct parser *parser, const char *at, const struct column *colu
 static struct sample_row *add_row(struct sample_table *table)
 {
 	struct sample_row *row;
+	struct sample_row *rows =
+		array_room(table->rows, table->n, &table->capacity, 256, sizeof(*rows));
 
-	if (table->n == table->capacity) {
-		size_t capacity = table->capacity > 0 ? 2 * table->capacity : 256;
-		struct sample_row *rows = reallocarray(table->rows, capacity, sizeof(*rows));
-
-		if (rows == NULL)
-			return NULL;
-		table->rows = rows;
-		table->capacity = capacity;
-	}
+	if (rows == NULL)
+		return NULL;
+	table->rows = rows;
 	row = &table->rows[table->n++];
 	*row = (struct sample_row){ .values = calloc(table->columns + 1, sizeof(double)) };
 	row->target = strdup("app");
