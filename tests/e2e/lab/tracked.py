@@ -2,6 +2,7 @@
 when it is told to."""
 
 import signal
+import threading
 
 from . import webkit
 from .bun import Bun
@@ -18,6 +19,7 @@ SWELL = f"buffers.push(new Uint8Array({SWELL_MIB} << 20).fill(1)); 1"
 
 class OnBun:
     isolate = "main"
+    tells_collections = False
 
     def __init__(self, nursery, home):
         self.bun = Bun(nursery, str(COUNT), str(SWELL_MIB), program="parcels")
@@ -43,6 +45,7 @@ class OnBun:
 
 class OnPage:
     isolate = "page:1"
+    tells_collections = True
 
     def __init__(self, nursery, home, path=webkit.GTK):
         self.browser = webkit.Browser(nursery, home / "browser", path)
@@ -83,5 +86,26 @@ def on_wpe(nursery, home):
 EACH = {"bun": OnBun, "gtk": OnPage, "wpe": on_wpe, "safari": OnDevice}
 
 
+class Told(Relay):
+    """It knows when nothing more is on its way of what began: a page tells of the collection that the
+    snapshot was after all else."""
+    _kept = 64  # bytes: words may come in two pieces
+
+    def __init__(self, port):
+        self._before, self._begun = {}, set()
+        self.collected = threading.Event()
+        super().__init__(port)
+
+    def _passed(self, heard, data):
+        seen = self._before.get(heard, b"") + data
+        if b"Heap.trackingStart" in seen:
+            self._begun.add(heard)
+            seen = seen[seen.rindex(b"Heap.trackingStart"):]
+        if heard in self._begun and b"Heap.garbageCollected" in seen:
+            self.collected.set()
+        self._before[heard] = seen[-self._kept:]
+        return data
+
+
 def relay(program):
-    return Relay(program.port)
+    return Told(program.port)
