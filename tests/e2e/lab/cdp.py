@@ -95,6 +95,16 @@ class Client:
     def close(self):
         self._socket.close()
 
+    def leave(self):
+        """Closes it, and waits until the inspector has heard that: the next client comes after it."""
+        self.send_frame(0x88, struct.pack("!H", 1000))
+        with self._socket:
+            try:
+                while True:
+                    self.receive()
+            except ConnectionError:
+                pass
+
     def __enter__(self):
         return self
 
