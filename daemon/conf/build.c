@@ -10,6 +10,7 @@
  */
 
 #include "conf/build.h"
+#include "util/array.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -126,18 +127,14 @@ _Static_assert(DOC_NODES_MAX == 250000, "a message says so");
 static int add(struct build *build, const struct node *node)
 {
 	struct build_frame *frame = top(build);
+	struct node *items =
+		array_room(frame->items, frame->n, &frame->capacity, 8, sizeof(*items));
 	struct node *item;
 
-	if (frame->n == frame->capacity) {
-		size_t capacity = frame->capacity ? frame->capacity * 2 : 8;
-		struct node *items = reallocarray(frame->items, capacity, sizeof(*items));
-
-		if (!items)
-			return -ENOMEM;
-		frame->items = items;
-		frame->capacity = capacity;
-	}
-	item = &frame->items[frame->n++];
+	if (!items)
+		return -ENOMEM;
+	frame->items = items;
+	item = &items[frame->n++];
 	*item = *node;
 	item->name = frame->key;
 	item->name_line = frame->key_mark.line;

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "net/listening.h"
+#include "util/array.h"
 #include "util/err.h"
 #include "util/str.h"
 
@@ -183,19 +184,15 @@ static int take_socket(void *owner, const struct address *address, uint64_t inod
 {
 	struct search *search = owner;
 
-	if (search->n == search->capacity) {
-		size_t capacity = search->capacity > 0 ? search->capacity * 2 : 64;
-		void *sockets;
+	struct listening *sockets;
 
-		if (search->n >= SOCKETS_MAX)
-			return -E2BIG;
-		sockets = reallocarray(search->sockets, capacity, sizeof(*search->sockets));
-		if (sockets == NULL)
-			return -ENOMEM;
-		search->sockets = sockets;
-		search->capacity = capacity;
-	}
-	search->sockets[search->n++] = (struct listening){ .address = *address, .inode = inode };
+	if (search->n >= SOCKETS_MAX)
+		return -E2BIG;
+	sockets = array_room(search->sockets, search->n, &search->capacity, 64, sizeof(*sockets));
+	if (sockets == NULL)
+		return -ENOMEM;
+	search->sockets = sockets;
+	sockets[search->n++] = (struct listening){ .address = *address, .inode = inode };
 	return 0;
 }
 
@@ -230,22 +227,16 @@ static bool is_known(const struct candidates *found, uint64_t inode)
 static int add(struct candidates *found, const struct process *process, enum question question,
 	       const struct listening *socket)
 {
-	struct candidate *item;
+	struct candidate *item, *items;
 
-	if (found->n == found->capacity) {
-		size_t capacity = found->capacity > 0 ? found->capacity * 2 : 16;
-		void *items;
-
-		found->more = found->n >= CANDIDATES_MAX;
-		if (found->more)
-			return 0;
-		items = reallocarray(found->items, capacity, sizeof(*found->items));
-		if (items == NULL)
-			return -ENOMEM;
-		found->items = items;
-		found->capacity = capacity;
-	}
-	item = &found->items[found->n++];
+	found->more = found->n >= CANDIDATES_MAX;
+	if (found->more)
+		return 0;
+	items = array_room(found->items, found->n, &found->capacity, 16, sizeof(*items));
+	if (items == NULL)
+		return -ENOMEM;
+	found->items = items;
+	item = &items[found->n++];
 	*item = (struct candidate){ .pid = process->pid,
 				    .inode = socket->inode,
 				    .question = question,

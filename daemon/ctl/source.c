@@ -8,21 +8,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "util/array.h"
 #include "util/err.h"
 
 struct item *item_array_add(struct item_array *array)
 {
-	if (array->n == array->capacity) {
-		size_t capacity = array->capacity == 0 ? 16 : 2 * array->capacity;
-		struct item *items = realloc(array->items, capacity * sizeof(*items));
+	struct item *items =
+		array_room(array->items, array->n, &array->capacity, 16, sizeof(*items));
 
-		if (items == NULL)
-			return NULL;
-		array->items = items;
-		array->capacity = capacity;
-	}
-	array->items[array->n] = (struct item){ .file = PRESENCE_ERROR };
-	return &array->items[array->n++];
+	if (items == NULL)
+		return NULL;
+	array->items = items;
+	items[array->n] = (struct item){ .file = PRESENCE_ERROR };
+	return &items[array->n++];
 }
 
 void item_array_fini(struct item_array *array)

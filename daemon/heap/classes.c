@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "heap/alloc.h"
+#include "util/array.h"
 #include "util/buf.h"
 
 enum { SLOTS_FIRST = 4096 };
@@ -135,18 +136,14 @@ static int put_key(const struct naming *naming, const struct parts *parts, struc
 
 static int add_class(struct heap_classes *classes, struct buf *buf, size_t name)
 {
+	struct heap_class *items =
+		array_room(classes->items, classes->n, &classes->capacity, 1024, sizeof(*items));
 	struct heap_class *class;
 
-	if (classes->n == classes->capacity) {
-		uint32_t capacity = classes->capacity > 0 ? classes->capacity * 2 : 1024;
-		struct heap_class *items = reallocarray(classes->items, capacity, sizeof(*items));
-
-		if (items == NULL)
-			return -ENOMEM;
-		classes->items = items;
-		classes->capacity = capacity;
-	}
-	class = &classes->items[classes->n];
+	if (items == NULL)
+		return -ENOMEM;
+	classes->items = items;
+	class = &items[classes->n];
 	class->key = buf_take(buf, NULL);
 	if (class->key == NULL)
 		return -ENOMEM;

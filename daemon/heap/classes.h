@@ -22,7 +22,8 @@ struct heap_classes {
 	uint32_t nodes;
 	uint32_t *of; /* by node */
 	struct heap_class *items; /* owned */
-	uint32_t n, capacity;
+	uint32_t n;
+	size_t capacity;
 	struct map by_key; /* to number + 1 */
 };
 

@@ -14,10 +14,12 @@
 
 #include "heap/alloc.h"
 #include "heap/v8_scopes.h"
+#include "util/array.h"
 #include "util/buf.h"
 
 enum {
 	NONE = UINT32_MAX,
+	FIRST_N = 1024,
 	/* Scopes around each other, of a snapshot that is not damaged. */
 	NESTED_MAX = 10000,
 };
@@ -132,24 +134,10 @@ static uint8_t kind(const struct walk *walk, uint32_t node)
 
 /* ---- gathering ---- */
 
-/* With room for one more; NULL on ENOMEM, when they are as they were. */
-static void *grown(void *items, size_t n, size_t *capacity, size_t size)
-{
-	size_t more = *capacity > 0 ? *capacity * 2 : 1024;
-	void *ret;
-
-	if (n < *capacity)
-		return items;
-	ret = reallocarray(items, more, size);
-	if (ret != NULL)
-		*capacity = more;
-	return ret;
-}
-
 static int add_context(struct walk *walk, uint32_t node)
 {
-	struct context *contexts = grown(walk->contexts, walk->contexts_n, &walk->contexts_capacity,
-					 sizeof(*contexts));
+	struct context *contexts = array_room(walk->contexts, walk->contexts_n,
+					      &walk->contexts_capacity, FIRST_N, sizeof(*contexts));
 
 	if (contexts == NULL)
 		return -ENOMEM;
@@ -174,8 +162,8 @@ static int add_closure(struct walk *walk, uint32_t node)
 	scope = scope_of(walk, shared, script);
 	if (scope == V8_NO_SCOPE)
 		return 0;
-	closures = grown(walk->closures, walk->closures_n, &walk->closures_capacity,
-			 sizeof(*closures));
+	closures = array_room(walk->closures, walk->closures_n, &walk->closures_capacity, FIRST_N,
+			      sizeof(*closures));
 	if (closures == NULL)
 		return -ENOMEM;
 	walk->closures = closures;
@@ -191,7 +179,8 @@ static int add_owner(struct walk *walk, uint32_t node)
 
 	if (scope_info == NONE || script == NONE)
 		return 0;
-	owners = grown(walk->owners, walk->owners_n, &walk->owners_capacity, sizeof(*owners));
+	owners = array_room(walk->owners, walk->owners_n, &walk->owners_capacity, FIRST_N,
+			    sizeof(*owners));
 	if (owners == NULL)
 		return -ENOMEM;
 	walk->owners = owners;
@@ -448,7 +437,7 @@ static void count(struct heap_dead_variable *item, const struct heap_analysis *a
 static int add(struct heap_dead_variables *dead, const struct heap_dead_variable *item)
 {
 	struct heap_dead_variable *items =
-		grown(dead->items, dead->n, &dead->capacity, sizeof(*items));
+		array_room(dead->items, dead->n, &dead->capacity, FIRST_N, sizeof(*items));
 
 	if (items == NULL)
 		return -ENOMEM;

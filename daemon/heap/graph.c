@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "heap/alloc.h"
+#include "util/array.h"
 #include "util/buf.h"
 
 int heap_graph_init(struct heap_graph *graph, uint32_t nodes, uint32_t edges)
@@ -123,6 +124,7 @@ uint64_t heap_size_wide(const struct heap_graph *graph, uint32_t node)
 
 int heap_size_set(struct heap_graph *graph, uint32_t node, uint64_t bytes)
 {
+	struct heap_wide *wide;
 	uint32_t i;
 
 	if (bytes < UINT32_MAX) {
@@ -135,15 +137,10 @@ int heap_size_set(struct heap_graph *graph, uint32_t node, uint64_t bytes)
 		graph->wide[i].bytes = bytes;
 		return 0;
 	}
-	if (graph->wide_n == graph->wide_capacity) {
-		uint32_t capacity = graph->wide_capacity > 0 ? graph->wide_capacity * 2 : 16;
-		struct heap_wide *wide = reallocarray(graph->wide, capacity, sizeof(*wide));
-
-		if (wide == NULL)
-			return -ENOMEM;
-		graph->wide = wide;
-		graph->wide_capacity = capacity;
-	}
+	wide = array_room(graph->wide, graph->wide_n, &graph->wide_capacity, 16, sizeof(*wide));
+	if (wide == NULL)
+		return -ENOMEM;
+	graph->wide = wide;
 	memmove(graph->wide + i + 1, graph->wide + i, (graph->wide_n - i) * sizeof(*graph->wide));
 	graph->wide[i] = (struct heap_wide){ node, bytes };
 	graph->wide_n++;

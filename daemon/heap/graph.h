@@ -88,7 +88,8 @@ struct heap_graph {
 	uint32_t *edge_name; /* of a string, or a number */
 	struct heap_strings strings;
 	struct heap_wide *wide; /* owned: sorted by node */
-	uint32_t wide_n, wide_capacity;
+	uint32_t wide_n;
+	size_t wide_capacity;
 	struct heap_place *places; /* owned: each once */
 	uint32_t places_n, places_capacity;
 	struct heap_script *scripts; /* owned: by id, where the snapshot has nodes of them */

@@ -90,7 +90,7 @@ static int read_classes(struct heap_classes *ret, const struct index_map *map)
 	ret->items = calloc(n + 1, sizeof(*ret->items));
 	if (ret->items == NULL)
 		return -ENOMEM;
-	ret->capacity = (uint32_t)n;
+	ret->capacity = n;
 	while (ret->n < n && r == 0) {
 		const struct index_class *row = &rows[ret->n];
 		struct heap_class *class = &ret->items[ret->n];

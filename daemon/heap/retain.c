@@ -8,19 +8,16 @@
 #include <stdlib.h>
 
 #include "heap/alloc.h"
+#include "util/array.h"
 
 static int add(struct heap_path *path, size_t *capacity, struct heap_step step)
 {
-	if (path->n == *capacity) {
-		size_t more = *capacity > 0 ? *capacity * 2 : 64;
-		struct heap_step *steps = reallocarray(path->steps, more, sizeof(*steps));
+	struct heap_step *steps = array_room(path->steps, path->n, capacity, 64, sizeof(*steps));
 
-		if (steps == NULL)
-			return -ENOMEM;
-		path->steps = steps;
-		*capacity = more;
-	}
-	path->steps[path->n++] = step;
+	if (steps == NULL)
+		return -ENOMEM;
+	path->steps = steps;
+	steps[path->n++] = step;
 	return 0;
 }
 

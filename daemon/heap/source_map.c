@@ -11,6 +11,7 @@
 
 #include "heap/vlq.h"
 #include "json/tree.h"
+#include "util/array.h"
 #include "util/buf.h"
 #include "util/err.h"
 
@@ -43,18 +44,14 @@ struct section {
 static int add_text(struct source_map *map, const char *root, const char *text)
 {
 	struct buf buf;
+	char **texts;
 
 	if (map->texts_n == TEXTS_MAX)
 		return -EFBIG;
-	if (map->texts_n == map->texts_capacity) {
-		size_t capacity = map->texts_capacity > 0 ? map->texts_capacity * 2 : 64;
-		char **texts = reallocarray(map->texts, capacity, sizeof(*texts));
-
-		if (texts == NULL)
-			return -ENOMEM;
-		map->texts = texts;
-		map->texts_capacity = capacity;
-	}
+	texts = array_room(map->texts, map->texts_n, &map->texts_capacity, 64, sizeof(*texts));
+	if (texts == NULL)
+		return -ENOMEM;
+	map->texts = texts;
 	/* Each source has the root before it: a short map could be long here. */
 	map->texts_bytes += strlen(root) + strlen(text) + 2;
 	if (map->texts_bytes > SOURCE_MAP_BYTES_MAX)
@@ -88,16 +85,13 @@ static int add_texts(struct source_map *map, const struct tree *list, const char
 
 static int add_segment(struct source_map *map, const struct segment *segment)
 {
-	if (map->n == map->capacity) {
-		size_t capacity = map->capacity > 0 ? map->capacity * 2 : SEGMENTS_FIRST;
-		struct segment *segments = reallocarray(map->segments, capacity, sizeof(*segments));
+	struct segment *segments = array_room(map->segments, map->n, &map->capacity, SEGMENTS_FIRST,
+					      sizeof(*segments));
 
-		if (segments == NULL)
-			return -ENOMEM;
-		map->segments = segments;
-		map->capacity = capacity;
-	}
-	map->segments[map->n++] = *segment;
+	if (segments == NULL)
+		return -ENOMEM;
+	map->segments = segments;
+	segments[map->n++] = *segment;
 	return 0;
 }
 

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "pipeline/stage.h"
+#include "util/array.h"
 #include "util/url.h"
 
 enum {
@@ -65,7 +66,7 @@ struct gecko {
 	struct stage stage; /* first */
 	enum { IN_LENGTH, IN_KEY, IN_NUMBER, IN_SIZE, IN_BYTES, IN_TEXT } state;
 	struct level *levels; /* in one another; none between messages */
-	uint32_t levels_n, levels_capacity;
+	size_t levels_n, levels_capacity;
 	uint64_t nodes; /* messages that have begun, besides the first */
 	bool begun;
 
@@ -212,18 +213,16 @@ static int spend(struct gecko *gecko, uint64_t size)
 
 static int enter(struct gecko *gecko, enum message message, uint64_t size)
 {
+	struct level *levels;
+
 	if (gecko->levels_n == REDACT_GECKO_DEPTH_MAX)
 		return refuse(gecko, "messages are nested too deep");
-	if (gecko->levels_n == gecko->levels_capacity) {
-		uint32_t n = gecko->levels_n > 0 ? 2 * gecko->levels_n : FIRST_LEVELS;
-		struct level *levels = reallocarray(gecko->levels, n, sizeof(*levels));
-
-		if (levels == NULL)
-			return -ENOMEM;
-		gecko->levels = levels;
-		gecko->levels_capacity = n;
-	}
-	gecko->levels[gecko->levels_n++] = (struct level){ size, message };
+	levels = array_room(gecko->levels, gecko->levels_n, &gecko->levels_capacity, FIRST_LEVELS,
+			    sizeof(*levels));
+	if (levels == NULL)
+		return -ENOMEM;
+	gecko->levels = levels;
+	levels[gecko->levels_n++] = (struct level){ size, message };
 	go_on(gecko);
 	return 0;
 }

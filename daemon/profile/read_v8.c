@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/array.h"
 #include "util/buf.h"
 
 /* No program has allocated more; the sums of PROFILE_NODES_MAX of them fit. */
@@ -107,16 +108,13 @@ struct profile_reader {
 
 static int add_id(struct profile_reader *reader, int64_t id, uint32_t node)
 {
-	if (reader->ids_n == reader->ids_capacity) {
-		size_t n = reader->ids_capacity == 0 ? 256 : 2 * reader->ids_capacity;
-		struct id *fresh = reallocarray(reader->ids, n, sizeof(*fresh));
+	struct id *ids =
+		array_room(reader->ids, reader->ids_n, &reader->ids_capacity, 256, sizeof(*ids));
 
-		if (fresh == NULL)
-			return -ENOMEM;
-		reader->ids = fresh;
-		reader->ids_capacity = n;
-	}
-	reader->ids[reader->ids_n++] = (struct id){ .id = id, .node = node };
+	if (ids == NULL)
+		return -ENOMEM;
+	reader->ids = ids;
+	ids[reader->ids_n++] = (struct id){ .id = id, .node = node };
 	return 0;
 }
 

@@ -27,6 +27,7 @@
 
 #include "spool/publish.h"
 #include "spool/spool.h"
+#include "util/array.h"
 #include "util/err.h"
 #include "util/file.h"
 #include "util/log.h"
@@ -57,17 +58,13 @@ static void names_fini(struct names *names)
 
 static int names_add(struct names *names, const char *name)
 {
-	if (names->n == names->capacity) {
-		size_t capacity = names->capacity == 0 ? 64 : 2 * names->capacity;
-		char **items = realloc(names->items, capacity * sizeof(*items));
+	char **items = array_room(names->items, names->n, &names->capacity, 64, sizeof(*items));
 
-		if (items == NULL)
-			return -ENOMEM;
-		names->items = items;
-		names->capacity = capacity;
-	}
-	names->items[names->n] = strdup(name);
-	if (names->items[names->n] == NULL)
+	if (items == NULL)
+		return -ENOMEM;
+	names->items = items;
+	items[names->n] = strdup(name);
+	if (items[names->n] == NULL)
 		return -ENOMEM;
 	names->n++;
 	return 0;
