@@ -2,11 +2,13 @@
 
 #include "heap_sane.h"
 
-#include <stdint.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "heap/analysis.h"
 #include "heap/stacks.h"
+#include "util/err.h"
 
 void must(bool holds)
 {
@@ -47,4 +49,39 @@ void heap_sane_stacks(const struct heap_stacks *stacks, const struct heap_graph 
 		live += sums[i].live;
 	must(live == stacks->traced);
 	free(sums);
+}
+
+static int read_on(unsigned threads, const char *data, size_t size, heap_look_fn *look,
+		   struct heap_digest *ret)
+{
+	struct v8_text text = { .data = data, .size = size };
+	struct heap_load_options options = { .threads = threads, .memory_max = 64 << 20 };
+	struct heap_analysis analysis;
+	struct err err = { .text = "" };
+	int r = heap_analyse(&analysis, &text, &options, &err);
+
+	if (r == 0) {
+		heap_sane(&analysis);
+		look(&analysis, &text);
+		*ret = heap_digest(&analysis.graph, &analysis.dominators, analysis.retained,
+				   analysis.distances);
+	} else {
+		must(err.text[0] != '\0' && r != -ENOMEM);
+	}
+	heap_analysis_fini(&analysis);
+	return r;
+}
+
+/* Of a copy, which ends where the bytes end. */
+void heap_sane_bytes(const uint8_t *data, size_t size, heap_look_fn *look)
+{
+	struct heap_digest one = { 0, 0 }, two = { 0, 0 };
+	char *copy = malloc(size > 0 ? size : 1);
+
+	must(copy != NULL);
+	memcpy(copy, data, size);
+	must((read_on(1, copy, size, look, &one) == 0) ==
+	     (read_on(2, copy, size, look, &two) == 0));
+	must(one.id_retained == two.id_retained && one.dom_distance == two.dom_distance);
+	free(copy);
 }
