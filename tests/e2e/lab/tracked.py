@@ -63,10 +63,11 @@ class OnPage:
         return relay.address
 
     def ask(self, method):
-        with self.browser.client() as client:
-            page = webkit.Page(client)
-            page.call(method)
-            return [event["method"] for event in page.events]
+        client = self.browser.client()
+        page = webkit.Page(client)
+        page.call(method)
+        client.leave()
+        return [event["method"] for event in page.events]
 
 
 class OnDevice(OnPage):

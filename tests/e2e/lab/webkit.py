@@ -62,12 +62,15 @@ class Site:
 
     def leave(self, url):
         """The page goes there and asks for no more work."""
-        assert self.run(f"location.href = '{url}'; 'left'") == "left"
+        self._go(f"location.href = '{url}'")
 
     def reload(self):
-        """The page ends its loop by an error, for what it would tell then is lost as it is left."""
-        assert self.run("fetch('/done?again').then(() => location.reload()); throw 0") == "again"
+        self._go("location.reload()")
         self.run("1")
+
+    def _go(self, step):
+        """The page ends its loop by an error, for what it would tell then is lost as it is left."""
+        assert self.run(f"fetch('/done?again').then(() => {{ {step}; }}); throw 0") == "again"
 
 
 class Browser:
