@@ -879,7 +879,11 @@ int daemon_main(const struct flags *flags)
 	on_heartbeat(&daemon);
 	service_ready();
 	log_info("daemon", "heapwatchd %s is ready", VERSION);
+	r = service_watch(&daemon.service, &daemon.loop);
+	if (r < 0)
+		log_error("daemon", "a loop that hangs would not be noticed: %s", strerror(-r));
 	r = loop_run(&daemon.loop);
+	service_watch_last(&daemon.service);
 	daemon_stop(&daemon);
 	return r;
 }

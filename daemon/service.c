@@ -35,6 +35,10 @@ enum {
 	USEC_NS = 1000,
 };
 
+/* WatchdogSec= and TimeoutStopSec= of the unit that we ship. */
+#define HANG_NS (30 * NS_PER_S)
+#define STOP_NS (60 * NS_PER_S)
+
 /* ---- the journal ---- */
 
 /* An entry of the journal: fields, each "NAME=value", one after the other in text. */
@@ -164,12 +168,18 @@ static bool stderr_is_journal(void)
 
 /* ---- the watchdog ---- */
 
+/* Half of it, as sd_watchdog_enabled(3) advises. */
+static int feed_again(struct service *service)
+{
+	return loop_timer_set(&service->watchdog, service->watchdog_ns / 2);
+}
+
 static void feed_watchdog(void *owner)
 {
 	struct service *service = owner;
 
 	sd_notify(0, "WATCHDOG=1");
-	if (loop_timer_set(&service->watchdog, service->watchdog_interval_ns) < 0)
+	if (feed_again(service) < 0)
 		log_error("service", "the watchdog timer cannot be set; systemd will restart us");
 }
 
@@ -184,13 +194,24 @@ int service_init(struct service *service, struct loop *loop)
 	r = loop_timer_init(&service->watchdog, loop, feed_watchdog, service);
 	if (r < 0 || sd_watchdog_enabled(0, &timeout_us) <= 0)
 		return r;
-	/* Half of it, as sd_watchdog_enabled(3) advises. */
-	service->watchdog_interval_ns = timeout_us * USEC_NS / 2;
-	return loop_timer_set(&service->watchdog, service->watchdog_interval_ns);
+	service->watchdog_ns = timeout_us * USEC_NS;
+	return feed_again(service);
+}
+
+int service_watch(struct service *service, struct loop *loop)
+{
+	return hang_watch_init(&service->hang, loop,
+			       service->watchdog_ns > 0 ? service->watchdog_ns : HANG_NS);
+}
+
+void service_watch_last(struct service *service)
+{
+	hang_watch_last(&service->hang, STOP_NS);
 }
 
 void service_fini(struct service *service)
 {
+	hang_watch_fini(&service->hang);
 	loop_timer_fini(&service->watchdog);
 	log_set_sink(NULL);
 }

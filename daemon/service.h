@@ -8,16 +8,27 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "loop/hang.h"
 #include "loop/loop.h"
 
 struct service {
+	struct hang_watch hang;
 	struct loop_timer watchdog;
-	uint64_t watchdog_interval_ns; /* 0: none wanted */
+	uint64_t watchdog_ns; /* after which systemd takes us for hung; 0: it does not watch */
 };
 
 /* Journal sink when stderr is the journal's ($JOURNAL_STREAM); starts the watchdog timer. */
 int service_init(struct service *service, struct loop *loop);
 void service_fini(struct service *service);
+
+/*
+ * The loop begins to turn: one that hangs ends the process from now on, after the time of systemd's
+ * watchdog, which may not be there, or half a minute. 0 or -errno.
+ */
+int service_watch(struct service *service, struct loop *loop);
+
+/* It has turned for the last time: what is left may take as long as systemd gives us. */
+void service_watch_last(struct service *service);
 
 void service_ready(void);
 void service_reloading(void);

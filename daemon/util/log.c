@@ -15,6 +15,7 @@
 #include "util/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -30,6 +31,7 @@ enum {
 	MESSAGE_MAX_BYTES = 1024, /* leaves room for the fields */
 	LINE_CLOSE_BYTES = 8, /* always kept: "..." + quote + brace + newline */
 	ESCAPE_MAX_BYTES = 6, /* \u001f */
+	READER_MS = 1000,
 };
 
 struct line {
@@ -40,6 +42,8 @@ struct line {
 static atomic_int current_level = LEVEL_INFO;
 static atomic_int current_format = LOG_LOGFMT;
 static _Atomic(log_sink_fn *) current_sink;
+static atomic_bool stalled; /* stderr is full, and was waited for */
+static atomic_uint lost; /* lines since then */
 
 static const char *const level_names[] = {
 	[LEVEL_DEBUG] = "debug",
@@ -202,7 +206,25 @@ static void put_field(struct line *line, const char *name, const char *value)
 		put_logfmt(line, name, value);
 }
 
-static void write_stderr(const struct log_record *record)
+/*
+ * Whoever reads our stderr may have stopped to (a collector of logs that hangs), and whoever logs
+ * has targets that wait for it: a full pipe is waited for once, and until it is read again lines
+ * are lost and counted.
+ */
+static bool has_room(void)
+{
+	struct pollfd stderr_poll = { .fd = STDERR_FILENO, .events = POLLOUT };
+	int n;
+
+	do {
+		n = poll(&stderr_poll, 1, atomic_load(&stalled) ? 0 : READER_MS);
+	} while (n < 0 && errno == EINTR);
+	atomic_store(&stalled, n == 0);
+	return n != 0;
+}
+
+/* Did it leave? */
+static bool write_line(const struct log_record *record)
 {
 	struct line line = { .size = 0 };
 	char ts[CLOCK_TEXT_MAX];
@@ -220,10 +242,36 @@ static void write_stderr(const struct log_record *record)
 	if (line.text[0] == '{')
 		put(&line, "}", 1);
 	put(&line, "\n", 1);
+	if (!has_room())
+		return false;
 	while (write(STDERR_FILENO, line.text, line.size) < 0) {
 		if (errno != EINTR)
 			break; /* nobody is left to tell */
 	}
+	return true;
+}
+
+static bool tell_lost(unsigned n)
+{
+	char message[64];
+	const struct log_record record = {
+		.level = LEVEL_WARN,
+		.component = "log",
+		.message = message,
+	};
+
+	snprintf(message, sizeof(message), "lines lost, for nobody read them: %u", n);
+	return write_line(&record);
+}
+
+static void write_stderr(const struct log_record *record)
+{
+	unsigned n = atomic_exchange(&lost, 0);
+
+	if (n > 0 && !tell_lost(n))
+		atomic_fetch_add(&lost, n);
+	if (!write_line(record))
+		atomic_fetch_add(&lost, 1);
 }
 
 void log_event(enum log_level level, const char *component, const char *message_id,

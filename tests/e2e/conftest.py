@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from lab import daemon, node, proc, site as pages  # noqa: E402
+from lab.manager import Manager  # noqa: E402
 
 
 @pytest.fixture
@@ -50,6 +51,11 @@ def start_daemon(nursery, tmp_path):
         home = options.pop("home", tmp_path / (f"daemon{count}" if count > 1 else "daemon"))
         return daemon.Daemon(nursery, home, config, **options)
     return start
+
+
+@pytest.fixture
+def manager():
+    return Manager()
 
 
 @pytest.fixture

@@ -178,6 +178,34 @@ def test_allocation_is_as_fast_after_the_daemon_died_in_a_capture(start_node, wa
     assert node.process.wait_exit(2) == -signal.SIGTERM
 
 
+def hang(daemon, manager):
+    """It tells a service manager that does not listen of a reload."""
+    manager.clog()
+    daemon.process.signal(signal.SIGHUP)
+
+    def hangs():
+        try:
+            daemon.get("/-/healthy", limit_s=1)
+            return False
+        except OSError:
+            return True
+    until(hangs, "no answer")
+
+
+def test_a_daemon_that_hangs_lets_its_targets_exit(start_node, start_daemon, manager, major):
+    """Nothing but the end of its process can, and systemd's watchdog is not everywhere."""
+    node = start_node(major, "leave", "natural")
+    daemon = start_daemon(static_config({"app": node.address}),
+                          env={"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "4000000"})
+    daemon.wait_up("app")
+    hang(daemon, manager)
+    node.process.signal(signal.SIGUSR2)
+    assert daemon.process.wait_exit() == -signal.SIGABRT
+    assert node.process.wait_exit() == 0
+    assert node.process.exited_at > daemon.process.exited_at - 1, "it was not held: no proof"
+    assert "the control loop hangs" in daemon.tail()
+
+
 def test_evaluation_leaves_no_trace_in_regexp(start_node, start_daemon, major):
     """Both expressions run in the middle of the program's own JavaScript, at every poll."""
     node = start_node(major, "matches", flags=["--max-old-space-size=300"])

@@ -7,8 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import threading
-import time
 import warnings
 from pathlib import Path
 
@@ -22,33 +20,6 @@ TOP = Path(__file__).resolve().parents[2]
 UNITS = TOP / "systemd"
 EXPOSURE_MAX = 15  # tenths
 EXPOSURE_MAX_SIGUSR1 = 22
-
-
-class Manager:
-    """What systemd hears: the datagrams sent to NOTIFY_SOCKET, here one without a file."""
-
-    def __init__(self):
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind("")  # the kernel picks an abstract name
-        self.path = "@" + self._socket.getsockname()[1:].decode()
-        self.heard = []
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self):
-        while True:
-            for line in self._socket.recv(4096).decode().splitlines():
-                self.heard.append((time.monotonic(), line))
-
-    def lines(self, prefix=""):
-        return [line for _, line in list(self.heard) if line.startswith(prefix)]
-
-    def wait(self, prefix, count=1):
-        until(lambda: len(self.lines(prefix)) >= count, lambda: f"{prefix} x{count}: {self.lines()}")
-
-
-@pytest.fixture
-def manager():
-    return Manager()
 
 
 def test_tells_ready_reloading_and_stopping(start_daemon, manager):

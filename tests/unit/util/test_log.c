@@ -6,6 +6,7 @@
 #include "util/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -207,6 +208,46 @@ Test(log, sink_replaces_stderr)
 	log_set_sink(NULL);
 	log_info("c", "back");
 	cr_assert_not_null(strstr(next_line(), "msg=back"));
+}
+
+/* A pipe that nobody reads. */
+static int stall(void)
+{
+	char noise[4096] = "";
+	int fds[2];
+
+	cr_assert_eq(pipe(fds), 0);
+	cr_assert_eq(fcntl(fds[1], F_SETFL, O_NONBLOCK), 0);
+	while (write(fds[1], noise, sizeof(noise)) > 0)
+		continue;
+	cr_assert_eq(fcntl(fds[1], F_SETFL, 0), 0);
+	cr_assert_geq(dup2(fds[1], STDERR_FILENO), 0);
+	close(fds[1]);
+	return fds[0];
+}
+
+Test(log, lines_are_lost_and_counted_while_nobody_reads, .timeout = 20)
+{
+	char text[1 << 18], *said;
+	int fd = stall();
+	ssize_t n;
+
+	log_setup(LEVEL_INFO, LOG_LOGFMT);
+	for (int i = 0; i < 1000; i++)
+		log_info("test", "a line that is lost");
+	cr_assert_gt(read(fd, text, sizeof(text)), 0);
+	log_info("test", "a line again");
+	log_info("test", "and another");
+	n = read(fd, text, sizeof(text) - 1);
+	cr_assert_gt(n, 0);
+	text[n] = '\0';
+	said = strstr(text,
+		      "level=warn component=log msg=\"lines lost, for nobody read them: 1000\"\n");
+	cr_assert_not_null(said, "%s", text);
+	said = strstr(said, "msg=\"a line again\"\n");
+	cr_assert_not_null(said, "%s", text);
+	cr_assert_not_null(strstr(said, "msg=\"and another\"\n"), "%s", text);
+	close(fd);
 }
 
 Test(log, errno_survives)
