@@ -24,7 +24,8 @@ MAJORS = ",".join(map(str, node.MAJORS))
 MEGABYTES = 20
 SAMPLING = 512 << 10
 
-SECTIONS = {"capture": {"guards": {"headroom": 0}}, "poll": {}}
+# The end of each makes V8 collect.
+SECTIONS = {"capture": {"guards": {"headroom": 0}, "gc_interval": "1s"}, "poll": {}}
 
 
 class OnNode:
@@ -44,7 +45,7 @@ class OnNode:
 
 
 # As programs/pulse.js, for whoever evaluates it: in short pieces, or nobody could poll.
-PIECE_MS = 20
+PIECE_MS, WARM_MS = 20, 1000
 WORK = f"""globalThis.held = Array.from({{ length: {MEGABYTES * 1000} }}, (_, i) => `${{i}} `.padEnd(1000, '.'));
 globalThis.ring = new Array(1 << 16).fill(null);
 globalThis.work = (ms) => {{
@@ -81,6 +82,7 @@ class Worked:
     def _begin(self):
         self._person = self.client()
         self._person.evaluate(WORK)
+        self._person.evaluate(f"work({WARM_MS})")
 
 
 class OnDeno(Worked):
@@ -103,9 +105,9 @@ class OnChromium(Worked):
         self.address = self._browser.address
         self._begin()
         before = self._renderers()
-        self._person.evaluate("work(500)")
-        grown = {pid: cpu - before.get(pid, 0) for pid, cpu in self._renderers().items()}
-        self.pid = max(grown, key=grown.get)
+        self._person.evaluate(f"work({WARM_MS})")
+        after = self._renderers()
+        self.pid = max(before.keys() & after.keys(), key=lambda pid: after[pid] - before[pid])
 
     def _renderers(self):
         with self._browser.client("") as client:
