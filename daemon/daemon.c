@@ -147,6 +147,29 @@ static void tell_verdicts(struct daemon *daemon)
 	}
 }
 
+/* Its last snapshot will not come. */
+static void on_no_verdict(void *owner, const char *series, const char *why)
+{
+	struct daemon *daemon = owner;
+	struct manifest_verdict verdict;
+
+	verdict_none(&verdict, why);
+	tell_series(daemon, series, &verdict);
+}
+
+/* Our own end cut them off: what their alerts wait for does not come. */
+static void tell_lost_series(struct daemon *daemon)
+{
+	list_each (at, &daemon->alerts.list) {
+		const struct alert *alert = container_of(at, struct alert, link);
+
+		if (alert->series[0] != '\0' && alert->verdict == NULL &&
+		    series_is_over(&daemon->captures, alert->series))
+			on_no_verdict(daemon, alert->series,
+				      "heapwatchd was restarted before its last snapshot");
+	}
+}
+
 /* The rule has had its captures of late. */
 static bool is_of_history(int refusal)
 {
@@ -261,8 +284,7 @@ static void on_captured(void *owner, const struct capture *capture)
 	    (capture->kind != CAPTURE_KIND_TRACKING || capture->manifest.series_index <= 1))
 		alerts_ask_again(&daemon->alerts, capture->target_id, capture->manifest.isolate,
 				 capture->manifest.rule, capture->rule_step, 1u << capture->kind);
-	if (capture->step == CAPTURE_SUCCEEDED)
-		analyses_add(&daemon->analyses, &capture->manifest);
+	analyses_captured(&daemon->analyses, capture);
 	alert_file_touch(&daemon->alert_file); /* what is under way has changed */
 }
 
@@ -287,16 +309,6 @@ static void ask_again_of_all(struct daemon *daemon)
 			alerts_ask_again(&daemon->alerts, alert->target_id, alert->isolate,
 					 alert->rule->name, step != NULL ? step : "", open);
 	}
-}
-
-/* Its last snapshot will not come. */
-static void on_no_verdict(void *owner, const char *series, const char *why)
-{
-	struct daemon *daemon = owner;
-	struct manifest_verdict verdict;
-
-	verdict_none(&verdict, why);
-	tell_series(daemon, series, &verdict);
 }
 
 static void on_target_collected(void *owner, struct target *target,
@@ -764,8 +776,10 @@ static int daemon_start(struct daemon *daemon, struct settings *settings, struct
 	r = apply(daemon, settings, rules);
 	if (r == 0)
 		r = alert_file_load(&daemon->alert_file);
-	if (r == 0)
+	if (r == 0) {
 		tell_verdicts(daemon);
+		tell_lost_series(daemon);
+	}
 	return r;
 }
 

@@ -263,11 +263,32 @@ static void begin(struct analyses *analyses, const struct manifest *manifest)
 	conclude_without(analyses, manifest, ANALYSIS_FAILED, why.text);
 }
 
-static void take_first(struct analyses *analyses, char ret_id[CAPTURE_ID_MAX])
+/* What it is to be compared with is not in the spool yet: a disk takes its time over it. */
+static bool waits(const struct analyses *analyses, const char *id)
 {
-	str_copy(ret_id, CAPTURE_ID_MAX, analyses->queue[0]);
+	const struct spool_entry *entry = spool_find(analyses->spool, id);
+	const struct capture *first;
+
+	if (entry == NULL || !verdict_is_due(&entry->manifest))
+		return false;
+	first = captures_find(analyses->captures, entry->manifest.series);
+	return first != NULL && first->step == CAPTURE_RUNNING;
+}
+
+/* Of those that need not wait. False: there is none. */
+static bool take_first(struct analyses *analyses, char ret_id[CAPTURE_ID_MAX])
+{
+	unsigned i = 0;
+
+	while (i < analyses->queue_n && waits(analyses, analyses->queue[i]))
+		i++;
+	if (i == analyses->queue_n)
+		return false;
+	str_copy(ret_id, CAPTURE_ID_MAX, analyses->queue[i]);
 	analyses->queue_n--;
-	memmove(analyses->queue[0], analyses->queue[1], analyses->queue_n * CAPTURE_ID_MAX);
+	memmove(analyses->queue + i, analyses->queue + i + 1,
+		(analyses->queue_n - i) * CAPTURE_ID_MAX);
+	return true;
 }
 
 static void next(void *owner)
@@ -277,8 +298,7 @@ static void next(void *owner)
 	struct manifest manifest;
 	char id[CAPTURE_ID_MAX];
 
-	while (analyses->job == NULL && analyses->queue_n > 0 && analyses->settings->enabled) {
-		take_first(analyses, id);
+	while (analyses->job == NULL && analyses->settings->enabled && take_first(analyses, id)) {
 		entry = spool_find(analyses->spool, id);
 		if (entry == NULL)
 			continue;
@@ -325,6 +345,14 @@ void analyses_add(struct analyses *analyses, const struct manifest *manifest)
 		conclude_without(analyses, manifest, ANALYSIS_SKIPPED, "the queue is full");
 	else
 		enqueue(analyses, manifest);
+}
+
+void analyses_captured(struct analyses *analyses, const struct capture *capture)
+{
+	if (capture->step == CAPTURE_SUCCEEDED)
+		analyses_add(analyses, &capture->manifest);
+	if (analyses->queue_n > 0)
+		loop_defer(analyses->loop, &analyses->next);
 }
 
 void analyses_resume(struct analyses *analyses)

@@ -18,6 +18,7 @@
 #include "util/metric.h"
 
 struct analysis_job;
+struct capture;
 struct captures;
 struct spool;
 
@@ -54,6 +55,11 @@ void analyses_set(struct analyses *analyses, const struct analysis_settings *set
 
 /* A capture has come to the spool. */
 void analyses_add(struct analyses *analyses, const struct manifest *manifest);
+
+/*
+ * A capture has ended: what has come to the spool is added, and one that waited for it may begin.
+ */
+void analyses_captured(struct analyses *analyses, const struct capture *capture);
 
 /* What an earlier life of the daemon left undone: the newest of the last day. */
 void analyses_resume(struct analyses *analyses);

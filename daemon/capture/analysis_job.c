@@ -116,6 +116,8 @@ static bool take_report(struct analysis_job *job)
 		is = tree_uint(root, "nodes", &nodes) && tree_is_array(tree_get(root, "classes"));
 	if (is && verdict_is_due(&job->manifest))
 		verdict_read(root, &job->analysis.verdict);
+	if (is && manifest_is_tracking(&job->manifest))
+		verdict_read_arrived(root, &job->analysis);
 	tree_free(root);
 	return is;
 }

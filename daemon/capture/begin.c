@@ -83,6 +83,13 @@ static uint64_t connect_time(const struct target *target)
 	return timeout_ns > CONNECT_MIN_NS ? timeout_ns : CONNECT_MIN_NS;
 }
 
+/* Of its guards once more, in its middle. */
+static bool asks(const struct capture *capture)
+{
+	return capture->continuous ||
+	       (capture->kind == CAPTURE_KIND_TRACKING && capture->manifest.series_index == 2);
+}
+
 static int set_target(struct captures *captures, struct capture *capture,
 		      const struct target *target)
 {
@@ -112,6 +119,12 @@ static int set_target(struct captures *captures, struct capture *capture,
 	capture->job->peek.wake = &captures->wake;
 	capture->job->target_start = target_start(target);
 	capture->job->keeps_ids = capture->keeps_ids;
+	if (asks(capture)) {
+		int r = question_init(&capture->job->question, &captures->wake);
+
+		if (r < 0)
+			return r;
+	}
 	return capture_job_from_target(capture->job, &request, capture->formats);
 }
 
@@ -138,7 +151,7 @@ static int note_state(struct captures *captures, struct capture *capture)
 
 	/* Sampling ends with its connection, however that ends; of a second half it is noted. */
 	if (captures->state == NULL || !capture_kind_is_heap(capture->kind) ||
-	    capture->job->half.kept != NULL)
+	    capture->job->first_kept != NULL)
 		return 0;
 	state_set_open(captures, capture->manifest.target, true);
 	job->state = captures->state;
@@ -179,8 +192,8 @@ void begin_half(struct captures *captures, struct capture *capture, const struct
 {
 	int r = prepare(captures, capture, target);
 
-	if (r == 0)
-		r = half_init(&capture->job->half, kept, &captures->wake);
+	if (capture->job != NULL)
+		capture->job->first_kept = kept;
 	else
 		download_leave(kept);
 	start(captures, capture, target, r);

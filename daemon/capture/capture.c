@@ -26,6 +26,7 @@
 #include "capture/job.h"
 #include "capture/kept.h"
 #include "capture/leftover.h"
+#include "capture/question.h"
 #include "capture/series.h"
 #include "capture/state.h"
 #include "capture/step.h"
@@ -270,6 +271,8 @@ void step_refuse(struct captures *captures, struct capture *capture, enum captur
 	capture->refused = true;
 	forget(captures, capture);
 	account_refused(captures, manifest->target, &request, refusal, text);
+	if (capture->continuous)
+		continuous_refused(captures, capture, refusal);
 	end(captures, capture, CAPTURE_FAILED);
 }
 
@@ -298,7 +301,7 @@ static void on_wake(void *owner)
 	list_each (link, &captures->running) {
 		peek_take(captures, container_of(link, struct capture, link), false);
 		finish_kept(captures, container_of(link, struct capture, link));
-		halves_answer(captures, container_of(link, struct capture, link));
+		question_answer(captures, container_of(link, struct capture, link));
 	}
 	while ((done = capture_pool_take(captures->pool)) != NULL)
 		done->done(captures, done);

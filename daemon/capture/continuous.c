@@ -7,8 +7,9 @@
  * Between two of them there are some milliseconds of which nothing is known.
  *
  * The end of each makes V8 collect its garbage, and the guards of forced collections hold: where
- * they would refuse one, there is no next profile. What has begun is ended once, whatever they say
- * by then, for it can only be had so.
+ * they would refuse one, there is no next profile. Right before the end what protects the target is
+ * asked again, for its heap may have outgrown max_heap meanwhile: where it says no, the profile is
+ * given up and the connection left, which ends the sampling without a collection.
  *
  * Each has a connection of its own, so that nothing is left on in the target whatever becomes of
  * us.
@@ -171,6 +172,17 @@ void continuous_failed(struct captures *captures, const struct capture *capture)
 	if (target->spec.poll.profile_interval_ns < wait_ns)
 		wait_ns = target->spec.poll.profile_interval_ns;
 	it->due_ns = clock_mono_ns() + wait_ns;
+}
+
+void continuous_refused(struct captures *captures, const struct capture *capture,
+			enum capture_refusal refusal)
+{
+	struct continuous *it = find(captures, capture->target_id);
+
+	if (it == NULL)
+		return;
+	it->told = refusal;
+	it->due_ns = clock_mono_ns() + LOOK_NS;
 }
 
 /* ---- asking for the next one ---- */

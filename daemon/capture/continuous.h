@@ -10,9 +10,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "capture/capture.h"
 
-struct capture;
-struct captures;
 struct target;
 
 /* A target has been polled: it may be one to be profiled from now on. */
@@ -35,5 +34,9 @@ void continuous_made(struct captures *captures, const struct capture *capture, u
 
 /* One came to nothing. */
 void continuous_failed(struct captures *captures, const struct capture *capture);
+
+/* One was refused by a guard, which has been told: at its beginning, or right before its end. */
+void continuous_refused(struct captures *captures, const struct capture *capture,
+			enum capture_refusal refusal);
 
 void continuous_forget_all(struct captures *captures);

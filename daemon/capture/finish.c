@@ -168,8 +168,8 @@ static void failed(struct captures *captures, struct capture *capture)
 	}
 	if (is_gone_on_with(capture))
 		halves_cancel(captures, capture);
-	if (job->result == DOWNLOAD_E_REFUSED && job->half.refusal != REFUSAL_NONE)
-		step_refuse(captures, capture, job->half.refusal, job->err.text);
+	if (job->result == DOWNLOAD_E_REFUSED && job->question.refusal != REFUSAL_NONE)
+		step_refuse(captures, capture, job->question.refusal, job->err.text);
 	else
 		step_fail(captures, capture, job->reason, job->err.text);
 }

@@ -489,6 +489,16 @@ enum capture_refusal guard_judge_half(const struct captures *captures, const str
 	return refusal;
 }
 
+/* gc_interval has judged it at its beginning: what else was forced since does not take it away. */
+enum capture_refusal guard_judge_end(const struct captures *captures, const struct target *target,
+				     const struct capture *capture, struct err *err)
+{
+	if (target == NULL)
+		return (enum capture_refusal)err_set(err, REFUSAL_TARGET, "target: there is none");
+	return safety_judge(captures, target, capture->manifest.isolate, capture->kind, NULL, true,
+			    err);
+}
+
 /* ---- history ---- */
 
 static void drop_past(struct captures *captures, struct past *past)

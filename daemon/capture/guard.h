@@ -29,6 +29,10 @@ enum capture_refusal guard_judge_again(const struct captures *captures, const st
 enum capture_refusal guard_judge_half(const struct captures *captures, const struct target *target,
 				      const struct capture *capture, struct err *err);
 
+/* The same of what protects the target right before the end of a continuous profile. */
+enum capture_refusal guard_judge_end(const struct captures *captures, const struct target *target,
+				     const struct capture *capture, struct err *err);
+
 /*
  * What protects the target (safety.c): quiet hours, uptime, heap, CPU, headroom. A sampling profile
  * takes no memory to speak of, but of V8 its end goes over the whole heap, as a forced collection

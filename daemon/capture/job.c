@@ -135,16 +135,17 @@ static int on_judge(void *owner, uint64_t heap_bytes, struct err *err)
 {
 	struct capture_job *job = owner;
 
-	job->entry->manifest.heap_used_bytes = heap_bytes;
-	return half_ask(&job->half, job->cancel_fd, job->request.idle_ns, heap_bytes, err);
+	if (heap_bytes != 0)
+		job->entry->manifest.heap_used_bytes = heap_bytes;
+	return question_ask(&job->question, job->cancel_fd, job->request.idle_ns, heap_bytes, err);
 }
 
 static int converse(struct capture_job *job)
 {
-	struct download_kept *kept = job->half.kept;
+	struct download_kept *kept = job->first_kept;
 	int r;
 
-	job->half.kept = NULL;
+	job->first_kept = NULL;
 	if (kept != NULL)
 		return download_go_on(kept, &job->request, &job->stats, &job->err);
 	if (!job->keeps_ids)
@@ -435,7 +436,8 @@ void capture_job_free(struct capture_job *job)
 	if (job == NULL)
 		return;
 	leave_kept(job);
-	half_fini(&job->half);
+	download_leave(job->first_kept);
+	question_fini(&job->question);
 	job_file_fini(&job->main);
 	job_file_fini(&job->scripts);
 	if (job->cancel_fd >= 0)

@@ -9,10 +9,10 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include "capture/halves.h"
 #include "capture/job_file.h"
 #include "capture/peek.h"
 #include "capture/pool.h"
+#include "capture/question.h"
 #include "inspect/download.h"
 #include "spool/spool.h"
 #include "util/err.h"
@@ -60,7 +60,9 @@ struct capture_job {
 	struct peek peek; /* at the profile, if it is one */
 	struct download_stats stats; /* of the capture's own thread */
 	bool keeps_ids; /* the connection is kept: see capture/tracking.h and halves.h */
-	struct half half; /* of the second half of a tracking */
+	struct question question; /* to the guards, before what costs the target most */
+	/* Owned until the thread has it: of the first half of a tracking; NULL: it is no second. */
+	struct download_kept *first_kept;
 	/* Owned, from when it was made until it is taken, by either thread; or NULL. */
 	struct download_kept *_Atomic kept;
 	_Atomic uint64_t bytes;

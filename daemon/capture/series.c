@@ -370,6 +370,30 @@ void series_ended(struct captures *captures, const struct capture *capture)
 		give_up(captures, plan, capture->error);
 }
 
+static bool any_of(const struct link *list, const char *id)
+{
+	list_each (link, list) {
+		if (strcmp(container_of(link, struct capture, link)->manifest.series, id) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool series_is_over(const struct captures *captures, const char *id)
+{
+	if (find(captures, id) != NULL || any_of(&captures->queue, id) ||
+	    any_of(&captures->running, id))
+		return false;
+	list_each (link, &captures->spool->ready) {
+		const struct manifest *manifest =
+			&container_of(link, struct spool_entry, link)->manifest;
+
+		if (verdict_is_due(manifest) && strcmp(manifest->series, id) == 0)
+			return false;
+	}
+	return true;
+}
+
 uint64_t series_until_ns(const struct captures *captures, const char *id)
 {
 	const struct series_plan *plan = find(captures, id);

@@ -62,6 +62,12 @@ uint64_t series_until_ns(const struct captures *captures, const char *id);
 /* Whoever waits for a verdict on this series is told that there is none, and why. */
 void series_no_verdict(const struct captures *captures, const char *id, const char *why);
 
+/*
+ * Does the last capture of this series never come? Not while it, or one before it, is to come or
+ * under way, nor when it is in the spool.
+ */
+bool series_is_over(const struct captures *captures, const char *id);
+
 /* The ids of this series are lost; why. It ends, if it has captures to come. */
 void series_lost(struct captures *captures, const char *id, const char *why);
 

@@ -143,6 +143,13 @@ void verdict_read(const struct tree *report, struct manifest_verdict *ret)
 	}
 }
 
+void verdict_read_arrived(const struct tree *report, struct manifest_analysis *ret)
+{
+	ret->arrived_objects = ret->arrived_bytes = 0;
+	tree_uint(report, "arrived.count", &ret->arrived_objects);
+	tree_uint(report, "arrived.self_bytes", &ret->arrived_bytes);
+}
+
 void verdict_tell(const struct manifest *manifest)
 {
 	const struct manifest_verdict *verdict = &manifest->analysis.verdict;

@@ -28,6 +28,9 @@ unsigned verdict_earlier(const struct spool *spool, const struct manifest *last,
 /* "leak", "nothing" or "none" as the report says; "none" when it says nothing that makes sense. */
 void verdict_read(const struct tree *report, struct manifest_verdict *ret);
 
+/* What came, of the second of a tracking; nothing where the report does not say. */
+void verdict_read_arrived(const struct tree *report, struct manifest_analysis *ret);
+
 /* There is none, and why. */
 void verdict_none(struct manifest_verdict *ret, const char *why);
 

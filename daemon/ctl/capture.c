@@ -1,4 +1,4 @@
-/* capture and peek: the daemon is asked for one, and its id printed. */
+/* capture and peek: the daemon is asked for one, and its id printed; of a tracking both ids. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -40,15 +40,15 @@ static void write_body(struct buf *buf, const struct ctl_options *options)
 	json_write_object_end(&w);
 }
 
-static int wait_for(struct source *source, const char *id, struct err *err)
+static int wait_for(struct source *source, const char *id, struct capture_look *ret,
+		    struct err *err)
 {
 	const struct timespec pause = { .tv_nsec = 200 * 1000 * 1000 };
-	bool done = false;
-	int exit = source->ops->look(source, id, &done, err);
+	int exit = source->ops->look(source, id, ret, err);
 
-	while (exit == CTL_OK && !done) {
+	while (exit == CTL_OK && !ret->done) {
 		nanosleep(&pause, NULL);
-		exit = source->ops->look(source, id, &done, err);
+		exit = source->ops->look(source, id, ret, err);
 	}
 	return exit;
 }
@@ -62,6 +62,23 @@ static int print_id(const char *id)
 	return show_out(&buf, false);
 }
 
+/* Of a tracking for both: the second begins before the first is in the spool. */
+static int wait_for_all(struct source *source, const char *id, struct err *err)
+{
+	struct capture_look first, second;
+	int exit = wait_for(source, id, &first, err);
+
+	if (exit != CTL_OK || !first.has_second)
+		return exit;
+	if (first.second[0] == '\0')
+		return source_fail(
+			err, CTL_FAILURE, -ENOENT,
+			"the daemon knows of no second snapshot of this tracking: it was "
+			"restarted meanwhile, or that was deleted");
+	exit = print_id(first.second);
+	return exit == CTL_OK ? wait_for(source, first.second, &second, err) : exit;
+}
+
 /* What the daemon has said: exit. */
 static int asked(struct source *source, const struct ctl_options *options, const char *id, int exit,
 		 struct err *err)
@@ -69,7 +86,7 @@ static int asked(struct source *source, const struct ctl_options *options, const
 	if (exit == CTL_OK)
 		exit = print_id(id);
 	if (exit == CTL_OK && options->capture.wait)
-		exit = wait_for(source, id, err);
+		exit = wait_for_all(source, id, err);
 	return exit;
 }
 

@@ -168,10 +168,17 @@ static void print_classes(struct buf *buf, struct source *source, const struct m
 static void print_analysis(struct buf *buf, struct source *source, const struct manifest *manifest)
 {
 	const struct manifest_analysis *analysis = &manifest->analysis;
+	char text[STR_UNIT_MAX];
 
 	named(buf, "Analysis", analysis->state, analysis->reason);
 	if (analysis->verdict.text[0] != '\0')
 		line(buf, "Verdict", analysis->verdict.text);
+	if (analysis->arrived_objects > 0) {
+		label(buf, "Arrived");
+		buf_printf(buf, "%llu objects, %s, since the first snapshot\n",
+			   (unsigned long long)analysis->arrived_objects,
+			   str_format_bytes(text, analysis->arrived_bytes));
+	}
 	if (analysis->report_name[0] == '\0')
 		return;
 	line(buf, "Report", analysis->report_name);

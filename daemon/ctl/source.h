@@ -46,6 +46,13 @@ struct gc_result {
 	double seconds;
 };
 
+/* How far a capture is. */
+struct capture_look {
+	bool done; /* it is in the spool */
+	bool has_second; /* it is the first of a tracking */
+	char second[CAPTURE_ID_MAX]; /* the id of the other; "": it has not begun, or is gone */
+};
+
 struct source_ops {
 	/* All captures, in any order. */
 	int (*list)(struct source *source, struct item_array *ret, struct err *err);
@@ -66,8 +73,9 @@ struct source_ops {
 	/* What a profile that runs has so far, as a capture of its own. NULL: as capture. */
 	int (*peek)(struct source *source, const char *id, char ret_id[CAPTURE_ID_MAX],
 		    struct err *err);
-	/* Where it is; CTL_FAILURE also when it came to nothing. *ret_done: it is in the spool. */
-	int (*look)(struct source *source, const char *id, bool *ret_done, struct err *err);
+	/* Where it is; CTL_FAILURE also when it came to nothing. */
+	int (*look)(struct source *source, const char *id, struct capture_look *ret,
+		    struct err *err);
 	/* isolate NULL: the main one. */
 	int (*collect)(struct source *source, const char *target, const char *isolate,
 		       struct gc_result *ret, struct err *err);

@@ -308,7 +308,20 @@ static int http_peek(struct source *source, const char *id, char ret_id[CAPTURE_
 	return exit;
 }
 
-static int http_look(struct source *source, const char *id, bool *ret_done, struct err *err)
+static void take_second(const struct tree *data, struct capture_look *ret)
+{
+	const char *kind = "", *second = "";
+	uint64_t index = 0;
+
+	tree_string(data, "kind", &kind);
+	tree_uint(data, "series_index", &index);
+	ret->has_second = strcmp(kind, "tracking") == 0 && index == 1;
+	tree_string(data, "second", &second);
+	str_copy(ret->second, sizeof(ret->second), second);
+}
+
+static int http_look(struct source *source, const char *id, struct capture_look *ret,
+		     struct err *err)
 {
 	struct call call = { .err = err };
 	const char *state = "", *reason = "it failed";
@@ -319,7 +332,8 @@ static int http_look(struct source *source, const char *id, bool *ret_done, stru
 	exit = ask(container_of(source, struct source_http, source), "GET", path, NULL, &call);
 	tree_string(call.answer, "data.state", &state);
 	tree_string(call.answer, "data.error", &reason);
-	*ret_done = strcmp(state, "succeeded") == 0;
+	*ret = (struct capture_look){ .done = strcmp(state, "succeeded") == 0 };
+	take_second(tree_get(call.answer, "data"), ret);
 	if (exit == CTL_OK && strcmp(state, "failed") == 0)
 		exit = source_fail(err, CTL_FAILURE, -EREMOTEIO, "%s", reason);
 	tree_free(call.answer);

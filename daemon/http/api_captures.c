@@ -11,6 +11,7 @@
 
 #include "capture/analysis.h"
 #include "capture/capture.h"
+#include "capture/halves.h"
 #include "capture/series.h"
 #include "http/api_refusal.h"
 #include "http/server.h"
@@ -93,9 +94,9 @@ static void write_analysis(struct json_writer *w, const struct http_view *view,
 	json_write_object_end(w);
 }
 
-/* All of the manifest, and what is easier to read of it. */
+/* All of the manifest, and what is easier to read of it; second: as in write_capture(). */
 static void write_ready(struct json_writer *w, const struct http_view *view,
-			const struct manifest *manifest)
+			const struct manifest *manifest, const char *second)
 {
 	json_write_object(w);
 	json_member_string(w, "state", capture_step_name(CAPTURE_SUCCEEDED));
@@ -109,10 +110,13 @@ static void write_ready(struct json_writer *w, const struct http_view *view,
 		api_member_time(w, "finished", manifest->finished_wall_ms, NULL);
 	api_member_seconds(w, "duration_seconds", manifest->duration_ns);
 	api_member_seconds(w, "pause_seconds", manifest->pause_ns);
+	member_known(w, "second", second);
 	json_write_object_end(w);
 }
 
-static void write_capture(struct json_writer *w, const struct capture *capture)
+/* second: the id of the other half, of the first of a tracking; "": none, or it is not looked for.
+ */
+static void write_capture(struct json_writer *w, const struct capture *capture, const char *second)
 {
 	json_write_object(w);
 	json_member_string(w, "id", capture->id);
@@ -123,6 +127,7 @@ static void write_capture(struct json_writer *w, const struct capture *capture)
 		json_member_string(w, "reason", capture->reason);
 		json_member_string(w, "error", capture->error);
 	}
+	member_known(w, "second", second);
 	json_write_object_end(w);
 }
 
@@ -147,7 +152,7 @@ static void write_list(struct json_writer *w, const struct link *list, bool only
 		const struct capture *capture = container_of(at, struct capture, link);
 
 		if (!only_failed || capture->step == CAPTURE_FAILED)
-			write_capture(w, capture);
+			write_capture(w, capture, "");
 	}
 }
 
@@ -209,7 +214,7 @@ static void write_spool(struct json_writer *w, const struct http_view *view,
 
 		if (!passes(filter, manifest))
 			continue;
-		write_ready(w, view, manifest);
+		write_ready(w, view, manifest, "");
 		left--;
 	}
 }
@@ -265,16 +270,18 @@ int api_capture(struct http_exchange *exchange)
 	const struct http_view *view = http_server_owner(exchange->server);
 	const struct spool_entry *entry = spool_find(view->spool, exchange->params[0]);
 	const struct capture *capture = captures_find(view->captures, exchange->params[0]);
+	char second[CAPTURE_ID_MAX] = "";
 	struct api_answer answer;
 
 	/* One that succeeded and is not in the spool has been deleted. */
 	if (entry == NULL && (capture == NULL || capture->step == CAPTURE_SUCCEEDED))
 		return answer_unknown(exchange);
+	(void)halves_find_second(view->captures, exchange->params[0], second);
 	api_begin(&answer);
 	if (entry != NULL)
-		write_ready(&answer.json, view, &entry->manifest);
+		write_ready(&answer.json, view, &entry->manifest, second);
 	else
-		write_capture(&answer.json, capture);
+		write_capture(&answer.json, capture, second);
 	return api_finish(&answer, exchange, 200);
 }
 

@@ -1,5 +1,6 @@
 /*
- * Reports of captures: as they are, and of profiles as a flame graph and a page.
+ * Reports of captures: as they are, of profiles as a flame graph and a page, and of trackings as a
+ * page.
  *
  * A report was written by a worker that what it read may have taken over: it is parsed as anything
  * could be in it, and what is shown of it is drawn here.
@@ -137,12 +138,39 @@ int api_capture_flame(struct http_exchange *exchange)
 	return manifest == NULL ? r : answer_drawn(exchange, manifest, draw_flame, "image/svg+xml");
 }
 
+static int answer_tracking(struct http_exchange *exchange, const struct manifest *manifest)
+{
+	const struct http_view *view = http_server_owner(exchange->server);
+	struct tree *report = NULL;
+	struct buf body;
+	int r;
+
+	buf_init(&body, API_BODY_MAX);
+	r = read_report(view, manifest, &report);
+	if (r == 0)
+		r = page_tracking(manifest, report, &body);
+	tree_free(report);
+	if (r == 0)
+		return http_answer(exchange, 200, page_type, &body);
+	buf_fini(&body);
+	if (r == -ENOENT)
+		return answer_gone(exchange);
+	return r == -EBADMSG ? http_answer_error(exchange, 404, NULL,
+						 "its report does not say what came: %s",
+						 manifest->analysis.verdict.text)
+			     : r;
+}
+
 int page_capture(struct http_exchange *exchange)
 {
 	int r = 0;
 	const struct manifest *manifest = find(exchange, &r);
 
-	return manifest == NULL ? r : answer_drawn(exchange, manifest, page_profile, page_type);
+	if (manifest == NULL)
+		return r;
+	return manifest_is_tracking(manifest)
+		       ? answer_tracking(exchange, manifest)
+		       : answer_drawn(exchange, manifest, page_profile, page_type);
 }
 
 /* The newest continuous profile of a target, with a report if that is wanted; NULL. */

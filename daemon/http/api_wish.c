@@ -354,8 +354,7 @@ static int read_timeline(struct http_exchange *exchange, struct wish *wish, stru
 	if (r == 0 && wish->timeline.given && !timeline)
 		return err_set(err, -EINVAL, "stacks: of timeline only");
 	if (r == 0 && wish->sampling.timed && !tracks && wish->kind != CAPTURE_KIND_SAMPLING)
-		return err_set(err, -EINVAL,
-			       "duration: of sampling and timeline only, and of tracking");
+		return err_set(err, -EINVAL, "duration: of sampling, timeline and tracking only");
 	if (r == 0 && tracks && timeline_check_duration(wish->kind, &wish->sampling, &why) < 0)
 		return err_set(err, -EINVAL, "duration: %s", why.text);
 	return r;

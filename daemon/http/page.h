@@ -2,6 +2,7 @@
 
 /* The status page: for people, with or without a graphical browser, without a script. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "util/buf.h"
@@ -16,13 +17,22 @@ struct tree;
 /* GET / */
 int page_status(struct http_exchange *exchange);
 
-/* GET /captures/:id, for those with a report of a profile; in api_report.c. */
+/* GET /captures/:id, for those with a report that has a page; in api_report.c. */
 int page_capture(struct http_exchange *exchange);
 int page_target_profile(struct http_exchange *exchange);
 
 /* The page of a profile and its report, which may be anything. 0, -ENOMEM or the buffer's error. */
 int page_profile(const struct manifest *manifest, const struct tree *report,
 		 const struct profile *profile, struct buf *buf);
+
+/*
+ * The same of the second capture of a tracking. -EBADMSG: the report says nothing of what came;
+ * else the buffer's error.
+ */
+int page_tracking(const struct manifest *manifest, const struct tree *report, struct buf *buf);
+
+/* Has it such a page, once it has a report? */
+bool page_is_there(const struct manifest *manifest);
 
 /* The whole page. 0 or the buffer's error. */
 int page_write(const struct http_view *view, struct buf *buf);
@@ -41,6 +51,12 @@ void html_segment(struct buf *buf, const char *text);
 void html_age(struct buf *buf, int64_t ms);
 void html_bytes(struct buf *buf, uint64_t bytes);
 
+/* " 12.5%" of whole, in small. */
+void html_share(struct buf *buf, uint64_t part, uint64_t whole);
+
+/* "12345 objects, 1.4 MiB": what came, of the second capture of a tracking. */
+void html_arrived(struct buf *buf, const struct manifest *manifest);
+
 /* A bar of value in limit, with the figures beside it. level marks it: "ok", "warn", "bad". */
 void html_bar(struct buf *buf, uint64_t value, uint64_t limit);
 
@@ -57,6 +73,13 @@ enum { PAGE_ROWS_MAX = 500 };
 
 /* "and N more", when n rows are more than that. */
 void page_rest(struct buf *buf, size_t n, const char *url);
+
+/* The head of the page of a capture, with this style besides, and what it is of. */
+void page_begin(struct buf *buf, const struct manifest *manifest, const char *style);
+
+/* A link to what the API has of a capture: "/report". */
+void page_link(struct buf *buf, const struct manifest *manifest, const char *what,
+	       const char *text);
 
 /* A link to the file of a capture. */
 void page_download(struct buf *buf, const struct manifest *manifest, const char *text);

@@ -77,13 +77,17 @@ static void write_marks(struct buf *buf, const struct manifest *manifest)
 		buf_puts(buf, ", pinned");
 	if (manifest->source[0] != '\0')
 		buf_puts(buf, ", adopted");
+	if (manifest->analysis.arrived_objects > 0) {
+		buf_puts(buf, ", ");
+		html_arrived(buf, manifest);
+		buf_puts(buf, " came");
+	}
 	buf_puts(buf, "</span>");
 }
 
-/* A profile's report has a page. */
 static void write_report_link(struct buf *buf, const struct manifest *manifest)
 {
-	bool has_page = strcmp(manifest->kind, "sampling") == 0;
+	bool has_page = page_is_there(manifest);
 
 	if (manifest->analysis.report_name[0] == '\0')
 		return;

@@ -85,6 +85,12 @@ void html_bytes(struct buf *buf, uint64_t bytes)
 	buf_puts(buf, str_format_bytes(text, bytes));
 }
 
+void html_share(struct buf *buf, uint64_t part, uint64_t whole)
+{
+	buf_printf(buf, " <span class=why>%.1f%%</span>",
+		   whole > 0 ? 100 * (double)part / (double)whole : 0.0);
+}
+
 /* From three quarters on it deserves a look, from nine tenths on it is late. */
 static const char *level_of(double share)
 {

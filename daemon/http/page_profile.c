@@ -13,41 +13,6 @@
 
 enum { ROWS_MAX = 100 };
 
-static void write_link(struct buf *buf, const struct manifest *manifest, const char *what,
-		       const char *text)
-{
-	buf_puts(buf, " <a href=\"/api/v1/captures/");
-	html_segment(buf, manifest->id);
-	buf_printf(buf, "%s\">%s</a>", what, text);
-}
-
-/* Who wanted it. */
-static const char *origin_of(const struct manifest *manifest)
-{
-	if (manifest->continuous != 0)
-		return "continuous";
-	return manifest->rule[0] != '\0' ? manifest->rule : "by hand";
-}
-
-static void write_header(struct buf *buf, const struct manifest *manifest)
-{
-	buf_puts(buf, "<header><h1>");
-	html_text(buf, manifest->target);
-	buf_puts(buf, "</h1> <span class=dim>");
-	html_text(buf, manifest->isolate);
-	buf_puts(buf, ", ");
-	html_text(buf, origin_of(manifest));
-	buf_puts(buf, "</span> <span class=dim>");
-	html_age(buf, clock_wall_ms() - manifest->finished_wall_ms);
-	buf_puts(buf, " ago</span></header>\n");
-}
-
-static void write_share(struct buf *buf, uint64_t part, uint64_t whole)
-{
-	buf_printf(buf, " <span class=why>%.1f%%</span></td>",
-		   whole > 0 ? 100 * (double)part / (double)whole : 0.0);
-}
-
 static void write_place(struct buf *buf, const struct tree *row)
 {
 	const char *name = "", *url = "";
@@ -76,11 +41,12 @@ static void write_row(struct buf *buf, const struct tree *row, uint64_t whole)
 	write_place(buf, row);
 	buf_puts(buf, "<td class=num data-l=Itself>");
 	html_bytes(buf, self);
-	write_share(buf, self, whole);
-	buf_puts(buf, "<td class=num data-l=\"With its calls\">");
+	html_share(buf, self, whole);
+	buf_puts(buf, "</td><td class=num data-l=\"With its calls\">");
 	html_bytes(buf, total);
-	write_share(buf, total, whole);
-	buf_printf(buf, "<td class=num data-l=Counted>%llu</td></tr>\n", (unsigned long long)count);
+	html_share(buf, total, whole);
+	buf_printf(buf, "</td><td class=num data-l=Counted>%llu</td></tr>\n",
+		   (unsigned long long)count);
 }
 
 /* Those that only call come last, and are seen in the graph. */
@@ -139,24 +105,17 @@ int page_profile(const struct manifest *manifest, const struct tree *report,
 {
 	int r;
 
-	buf_puts(buf, "<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8>"
-		      "<meta name=viewport content=\"width=device-width,initial-scale=1\">"
-		      "<style>");
-	buf_puts(buf, page_style);
 	/* The graph is drawn in black on white, and cannot be read when it is made narrow. */
-	buf_puts(buf, ".flame{background:#fff;color:#000}.flame svg{display:block}</style><title>");
-	html_text(buf, manifest->name);
-	buf_puts(buf, ", heapwatchd</title></head>\n<body>\n");
-	write_header(buf, manifest);
+	page_begin(buf, manifest, ".flame{background:#fff;color:#000}.flame svg{display:block}");
 	write_title(buf, report, profile);
 	buf_puts(buf, "<div class=\"card flame\">\n");
 	r = profile_write_flame(profile, NULL, manifest->name, buf);
 	buf_puts(buf, "</div>\n<h2>Functions that allocated most</h2>\n");
 	write_table(buf, report, profile);
 	buf_puts(buf, "</main>\n<footer><a href=\"/\">status</a>");
-	write_link(buf, manifest, "/flame", "flame graph");
-	write_link(buf, manifest, "/report", "report");
-	write_link(buf, manifest, "", "details");
+	page_link(buf, manifest, "/flame", "flame graph");
+	page_link(buf, manifest, "/report", "report");
+	page_link(buf, manifest, "", "details");
 	buf_puts(buf, " ");
 	page_download(buf, manifest, "download");
 	buf_puts(buf, "</footer>\n</body></html>\n");

@@ -14,7 +14,8 @@ const struct route http_routes[] = {
 	{ "GET", "/", page_status, "The status page." },
 	{ "GET", "/captures/:id", page_capture,
 	  "The page of a profile: its flame graph and the functions that allocated most, by its "
-	  "report." },
+	  "report; or of the second capture of a `tracking`: what came since the first, by "
+	  "class." },
 	{ "GET", "/targets/:name/profile", page_target_profile,
 	  "The same of the newest continuous profile of a target together with up to 11 before it: "
 	  "what allocated most lately." },
@@ -79,7 +80,10 @@ const struct route http_routes[] = {
 	  "`failed`, and `refused` with the reason. Newest first. Of the spool only those that "
 	  "fit `match` (a glob of the target, or MEMBER=GLOB), `kind`, `since`, `until` and "
 	  "`limit`." },
-	{ "GET", "/api/v1/captures/:id", api_capture, "One capture." },
+	{ "GET", "/api/v1/captures/:id", api_capture,
+	  "One capture. Of the first of a `tracking` `second` is the id of the other, once that "
+	  "has "
+	  "begun." },
 	{ "GET", "/api/v1/captures/:id/file", api_capture_file,
 	  "The capture as an attachment. What zstd compressed goes out with `Content-Encoding: "
 	  "zstd` to who accepts that, expanded to others (without length and Range); what is "

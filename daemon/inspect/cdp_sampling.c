@@ -15,8 +15,9 @@
  * integer from the configuration, never below SAMPLING_INTERVAL_MIN.
  *
  * Leaving ends the sampling too, so a program is not left with it whatever becomes of us; what is
- * cancelled is ended so, unless an answer is owed. It does not track object ids, so
- * HeapProfiler.disable, which would take those of others, is not said.
+ * cancelled is ended so, unless an answer is owed, and a continuous profile whose end the guards
+ * forbid: V8 collects all garbage for stopSampling, and none for one who leaves. It does not track
+ * object ids, so HeapProfiler.disable, which would take those of others, is not said.
  */
 
 #include "inspect/cdp_sampling.h"
@@ -150,7 +151,10 @@ static int event_of_isolate(struct download *download, const struct cdp_message 
 static int woken(struct download *download)
 {
 	struct cdp_sampling *state = state_of(download);
+	int r = download->request->samples.continuous ? download_judge(download, 0) : 0;
 
+	if (r != 0)
+		return r;
 	state->asked_ns = clock_mono_ns();
 	download->stats->collected = true;
 	return cdp_capture_ask(download, stop_method, NULL, &state->stop_id);

@@ -93,6 +93,8 @@ static const struct {
 	MEMBER_OF(MEMBER_TEXT, "verdict_path", analysis.verdict.path),
 	MEMBER_OF(MEMBER_TEXT, "verdict_more", analysis.verdict.more),
 	MEMBER_OF(MEMBER_TEXT, "verdict_place", analysis.verdict.place),
+	MEMBER_OF(MEMBER_UINT, "arrived_objects", analysis.arrived_objects),
+	MEMBER_OF(MEMBER_UINT, "arrived_bytes", analysis.arrived_bytes),
 	MEMBER(MEMBER_TEXT, series),
 	MEMBER(MEMBER_INT, series_index),
 	MEMBER(MEMBER_INT, series_count),

@@ -37,6 +37,8 @@ struct manifest_analysis {
 	uint64_t report_bytes; /* on disk */
 	char report_sha256[65];
 	struct manifest_verdict verdict;
+	/* Of the second snapshot of a tracking: what came since the first and lives. */
+	uint64_t arrived_objects, arrived_bytes;
 };
 
 struct manifest {

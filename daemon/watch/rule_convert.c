@@ -209,7 +209,7 @@ static void check_while(struct place *place, const struct rule_action *action, s
 			       "sampling");
 	if (!samples && !tracks && action->sampling.timed)
 		place_complain(place, path,
-			       "duration goes with capture: sampling and capture: timeline, and "
+			       "duration goes with capture: sampling, capture: timeline and "
 			       "capture: tracking");
 	if (!timeline && action->timeline.given)
 		place_complain(place, path, "stacks goes with capture: timeline");

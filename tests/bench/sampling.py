@@ -1,47 +1,141 @@
 #!/usr/bin/python3
-"""What a sampling profile does to its target while it lasts: the throughput of a Node that allocates,
-before, during and after, in short turns, so that what else the machine does falls on all three; the
-same of continuous profiles, switched on and off. At last how long it stands still when a profile is
-read, and when it is only left, beside heaps of small objects: V8 collects all garbage to read one."""
+"""What a sampling profile does to its target while it lasts: the throughput of a Node, a Deno and a page
+of Chromium that allocate, before, during and after, in short turns, so that what else the machine does
+falls on all three; the same of continuous profiles, switched on and off. Of Node also how long it stands
+still when a profile is read, and when it is only left, beside heaps of small objects: V8 collects all
+garbage to read one."""
 
 from setting import Setting, arguments, node, row, until
 
 import json
+import os
 import signal
 import statistics
 import time
+from pathlib import Path
 
+from lab import listener
 from lab.cdp import Client
+from lab.chromium import Chromium
 from lab.daemon import static_config
+from lab.deno import Deno
 
 MAJORS = ",".join(map(str, node.MAJORS))
 MEGABYTES = 20
 SAMPLING = 512 << 10
 
-SECTIONS = {"capture": {"guards": {"headroom": 0}}, "poll": {}}
+# The end of each makes V8 collect.
+SECTIONS = {"capture": {"guards": {"headroom": 0}, "gc_interval": "1s"}, "poll": {}}
 
 
-class Target:
+class OnNode:
     def __init__(self, setting, major):
-        self.node = setting.node(major, "pulse", MEGABYTES, flags=node.STEADY)
-        self.daemon = setting.daemon({"app": self.node.address}, **SECTIONS)
-        self.daemon.wait_up("app")
+        self._node = setting.node(major, "pulse", MEGABYTES, flags=node.STEADY)
+        self.address = self._node.address
+
+    def client(self):
+        return Client(self._node.port)
 
     def over(self, seconds):
         """Objects per millisecond of CPU time of all its threads."""
         pulse = r"^pulse \S+ \S+ \S+ \S+ (\S+)"
-        self.node.nudge(pulse)
+        self._node.nudge(pulse)
         time.sleep(seconds)
-        return float(self.node.nudge(pulse)[1])
+        return float(self._node.nudge(pulse)[1])
+
+
+# As programs/pulse.js, for whoever evaluates it: in short pieces, or nobody could poll.
+PIECE_MS, WARM_MS = 20, 1000
+WORK = f"""globalThis.held = Array.from({{ length: {MEGABYTES * 1000} }}, (_, i) => `${{i}} `.padEnd(1000, '.'));
+globalThis.ring = new Array(1 << 16).fill(null);
+globalThis.work = (ms) => {{
+  const start = performance.now();
+  let at = 0, objects = 0;
+  do {{
+    for (let i = 0; i < 256; i++) {{
+      at = (at + 1) & (ring.length - 1);
+      ring[at] = {{ i, pair: [at, i] }};
+    }}
+    objects += 256;
+  }} while (performance.now() - start < ms);
+  return objects;
+}}; 1"""
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_ms(pid):
+    """Of all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) * 1000 / TICKS
+
+
+class Worked:
+    """A program that a client makes work, which stays."""
+
+    def over(self, seconds):
+        """As of Node."""
+        before, until_s, objects = cpu_ms(self.pid), time.monotonic() + seconds, 0
+        while time.monotonic() < until_s:
+            objects += self._person.evaluate(f"work({PIECE_MS})")
+        return objects / (cpu_ms(self.pid) - before)
+
+    def _begin(self):
+        self._person = self.client()
+        self._person.evaluate(WORK)
+        self._person.evaluate(f"work({WARM_MS})")
+
+
+class OnDeno(Worked):
+    def __init__(self, setting, _):
+        self._deno = Deno(setting.nursery, setting.home / "deno", "0")
+        self.address, self.pid = self._deno.address, self._deno.pid
+        self._begin()
+
+    def client(self):
+        return Client(self._deno.port)
+
+
+class OnChromium(Worked):
+    """A page: the renderer that it is in, is what costs CPU time."""
+
+    def __init__(self, setting, _):
+        site = listener.http({"/": (200, "text/html", b"<!doctype html><title>shop</title>")})
+        self._browser = Chromium(setting.nursery, setting.home / "profile",
+                                 f"http://127.0.0.1:{site.port}/")
+        self.address = self._browser.address
+        self._begin()
+        before = self._renderers()
+        self._person.evaluate(f"work({WARM_MS})")
+        after = self._renderers()
+        self.pid = max(before.keys() & after.keys(), key=lambda pid: after[pid] - before[pid])
+
+    def _renderers(self):
+        with self._browser.client("") as client:
+            found = client.call("SystemInfo.getProcessInfo")["processInfo"]
+        return {p["id"]: cpu_ms(p["id"]) for p in found if p["type"] == "renderer"}
+
+    def client(self):
+        return self._browser.client()
+
+
+class Target:
+    def __init__(self, setting, program):
+        self._program = program
+        self.daemon = setting.daemon({"app": program.address}, **SECTIONS)
+        self.daemon.wait_up("app")
+        self.isolate = until(lambda: self.daemon.isolates("app"), "its heap")[0]
+
+    def over(self, seconds):
+        return self._program.over(seconds)
 
     def _is_sampling(self):
-        with Client(self.node.port) as client:
+        with self._program.client() as client:
             client.send("HeapProfiler.getSamplingProfile")
             return "result" in client.receive()
 
     def sampled(self, seconds, interval, objects):
         """The same, while a profile is taken, which begins before and ends after."""
-        wish = {"kind": "sampling", "duration": f"{int(seconds * 1000) + 1000}ms",
+        wish = {"kind": "sampling", "isolate": self.isolate, "duration": f"{int(seconds * 1000) + 1000}ms",
                 "interval": interval, "objects": objects}
         answer = self.daemon.post("/api/v1/targets/app/captures", json.dumps(wish).encode(),
                                   {"Content-Type": "application/json"})
@@ -56,7 +150,7 @@ class Target:
     def _configure(self, profile_interval, sampling):
         capture = dict(SECTIONS["capture"], profile_sampling_interval=sampling)
         self.daemon.configure(static_config(
-            {"app": self.node.address}, capture=capture,
+            {"app": self._program.address}, capture=capture,
             poll={"profile_interval": f"{int(profile_interval * 1000)}ms"}))
         self.daemon.process.signal(signal.SIGHUP)
 
@@ -143,24 +237,40 @@ def measure_pauses(setting, options, major, megabytes):
     target.process.stop()
 
 
+def measure_all(setting, options, program):
+    target = Target(setting, program)
+    for interval in options.intervals.split(","):
+        for objects in filter(None, options.objects.split(",")):
+            measure(target, options, interval, objects)
+        measure_continuous(target, options, interval)
+
+
+def measure_node(options, major):
+    with Setting(options) as setting:
+        print(f"Node {major}")
+        for megabytes in map(int, filter(None, options.heaps.split(","))):
+            measure_pauses(setting, options, major, megabytes)
+        if options.intervals:
+            measure_all(setting, options, OnNode(setting, major))
+
+
+OTHERS = {"deno": ("Deno", OnDeno), "chromium": ("Chromium", OnChromium)}
+
+
 def main():
-    options = arguments(__doc__, majors=(MAJORS, "Node versions"), rounds=(7, "profiles each"),
+    options = arguments(__doc__, majors=(MAJORS, "Node versions"),
+                        others=(",".join(OTHERS), "besides"), rounds=(7, "profiles each"),
                         span=(1.5, "seconds of each turn"), profile=(1.0, "seconds of each "
                         "continuous profile"), objects=("live,all", "of single profiles"),
                         intervals=("32KiB,512KiB", "bytes between samples"),
                         heaps=("200,1000,2000", "MiB of small objects"))
-    for major in map(int, options.majors.split(",")):
+    for major in map(int, filter(None, options.majors.split(","))):
+        measure_node(options, major)
+    for name in filter(None, options.others.split(",") if options.intervals else ()):
+        title, start = OTHERS[name]
         with Setting(options) as setting:
-            print(f"Node {major}")
-            for megabytes in map(int, filter(None, options.heaps.split(","))):
-                measure_pauses(setting, options, major, megabytes)
-            if not options.intervals:
-                continue
-            target = Target(setting, major)
-            for interval in options.intervals.split(","):
-                for objects in filter(None, options.objects.split(",")):
-                    measure(target, options, interval, objects)
-                measure_continuous(target, options, interval)
+            print(title)
+            measure_all(setting, options, start(setting, None))
 
 
 if __name__ == "__main__":

@@ -258,6 +258,45 @@ def test_the_guards_of_collections_hold(start_node, start_daemon):
     wait_profiles(daemon, len(ready(daemon)) + 1)
 
 
+FORCED = r"Mark-Compact.*sampling profiler"  # of --trace-gc: what is done for a profile
+
+
+def printed_so_far(node, client):
+    mark = node.process.mark()
+    client.evaluate("console.log('so far'), 1")
+    node.process.wait_line("^so far", since=mark)
+
+
+def test_a_heap_that_outgrows_max_heap_is_not_collected_for_its_end(start_node, start_daemon, major):
+    """It was small enough when the profile began: that is given up, and the program left."""
+    node = start_node(major, "allocate", flags=["--trace-gc"])
+    daemon = start_daemon(static_config(
+        {"app": node.address}, poll=dict(POLL, profile_interval="4s"),
+        capture=dict(CAPTURE, guards={"headroom": 3, "max_heap": "14MiB"})))
+    with Client(node.port) as client:
+        wait_profiles(daemon, 1)
+        node.process.wait_line(FORCED)  # which shows what it would look like
+        wait_sampling(daemon, client)
+        printed_so_far(node, client)  # for that question makes V8 collect, too
+        mark, n = node.process.mark(), len(ready(daemon))
+        client.evaluate("globalThis.held = []; for (let i = 0; i < 20000; i++)"
+                        " held.push(new Array(128).fill(i)); 1")
+        failed, = until(lambda: daemon.api("/captures")["failed"],
+                        lambda: f"its end; log:\n{daemon.tail()}")
+        assert failed["reason"] == "max_heap" and failed["error"].startswith("max_heap: the heap uses")
+        printed_so_far(node, client)
+        assert node.process.count_lines(FORCED, since=mark) == 0
+        # Nor is there a next one, and it is told once.
+        polls = daemon.value("heapwatch_polls_total", target="app")
+        daemon.wait_value("heapwatch_polls_total", lambda now: now > polls + 4, target="app")
+        assert not daemon.api("/captures")["running"] and len(ready(daemon)) == n
+        assert daemon.value("heapwatch_captures_suppressed_total", target="app", reason="max_heap") == 1
+        client.evaluate("held = null; 1")
+        client.call("HeapProfiler.collectGarbage")
+        wait_profiles(daemon, n + 1)
+        assert daemon.value("heapwatch_forced_gcs_total", target="app") is None
+
+
 def test_the_daemon_stops(start_node, watch):
     node = start_node(24, "allocate")
     daemon = watch(app=node.address, sections=sections(ALWAYS))

@@ -11,13 +11,14 @@ import pytest
 import yaml
 
 from lab.bun import Bun
-from lab.cdp import Client
+from lab.cdp import Client, in_worker
 from lab.chromium import Chromium, isolate
 from lab.ctl import Ctl
 from lab.daemon import PLAIN, static_config
 from lab.deno import Deno
 from lab.firefox import Firefox
 from lab.gc import BUSY, EVENTS, GC, counts as gc_counts, force, forced, told as told_of
+from lab.relay import BothWays
 from lab.wait import until
 from lab import webkit, workerd
 
@@ -186,18 +187,8 @@ def by_worker(open_client):
     """By a message that its own program sends to `worker`."""
     def run(script):
         with open_client() as client:
-            got = client.call("Runtime.evaluate", awaitPromise=True, returnByValue=True, expression=(
-                "new Promise((done) => { worker.onmessage = ({ data }) => done(data);"
-                f"worker.postMessage({json.dumps(script)}); }})"))
-            assert got["result"]["value"] == 1, got
+            assert in_worker(client, script) == 1
     return run
-
-
-def wait_worker(daemon):
-    """The name of the isolate of the only worker."""
-    return until(lambda: next((labels["isolate"] for labels, _ in daemon.values(USED, target="app")
-                               if "worker:" in labels["isolate"]), None),
-                 lambda: f"the worker; log:\n{daemon.tail()}")
 
 
 def test_node(major, start_node, watch):
@@ -215,7 +206,7 @@ def test_chromium(nursery, tmp_path, watch, site):
 def test_a_worker_of_chromium(nursery, tmp_path, watch, site):
     browser = Chromium(nursery, tmp_path / "profile", site.url + "page.html")
     daemon = watch(app=browser.address, sections={"poll": PATIENT, "capture": OFTEN})
-    worker = wait_worker(daemon)
+    worker = daemon.wait_worker("app")
     assert worker.startswith(isolate(browser.page) + "/worker:")
     expect_collected(daemon, worker, by_worker(browser.client))
 
@@ -231,7 +222,7 @@ def test_deno(nursery, tmp_path, watch):
 def test_a_worker_of_deno(nursery, tmp_path, watch):
     deno = Deno(nursery, tmp_path / "deno", "1000", "workers")
     daemon = watch(app=deno.address, sections={"poll": PATIENT, "capture": OFTEN})
-    expect_collected(daemon, wait_worker(daemon), by_worker(lambda: Client(deno.port)))
+    expect_collected(daemon, daemon.wait_worker("app"), by_worker(lambda: Client(deno.port)))
     daemon.wait_up("app")
 
 
@@ -397,6 +388,85 @@ def test_bun(nursery, watch):
     until(lambda: gc_counts(daemon, "major", what="span_seconds")[0] > before, "the second")
     assert daemon.values(GC + "pause_seconds_count", target="app") == []
     assert daemon.values(GC + "freed_bytes_total", target="app") == []
+
+
+def spans(messages):
+    """What those say: {kind: seconds of each}"""
+    found = {"minor": [], "major": []}
+    for message in messages:
+        if message.get("method") == "Heap.garbageCollected":
+            one = message["params"]["collection"]
+            found["major" if one["type"] == "full" else "minor"].append(one["endTime"] - one["startTime"])
+    return found
+
+
+def expect_same_spans(daemon, heard, work, isolate_name="main"):
+    """Of all that comes from now on until the end of `work` as much is counted as is heard() of; before,
+    both have heard of the last of these."""
+    def counted():
+        return {kind: gc_counts(daemon, kind, isolate_name, what="span_seconds")
+                for kind in ("minor", "major")}
+    before, heard_before = counted(), {k: len(s) for k, s in heard().items()}
+    work()
+
+    def agreed():
+        told, own = counted(), {k: s[heard_before[k]:] for k, s in heard().items()}
+        same = all(told[k][0] - before[k][0] == len(own[k]) for k in own)
+        return (told, own) if same and len(own["major"]) > 1 else None
+    told, own = until(agreed, lambda: f"one number: {before}, {counted()}, {heard_before}, {heard()}")
+    for kind, seconds in own.items():
+        assert told[kind][1] - before[kind][1] == pytest.approx(sum(seconds), abs=1e-6)
+    return own
+
+
+def test_spans_of_bun_are_those_another_client_hears(nursery, watch):
+    bun = Bun(nursery, 1000)
+    daemon = watch(app=bun.address, sections={"poll": EVENTS})
+    daemon.wait_up("app")
+
+    def majors():
+        return gc_counts(daemon, "major", what="span_seconds")[0]
+    with bun.client() as person:
+        person.send("Heap.enable")
+        person.receive()  # what one has enabled is enabled for all, and whoever comes second is told so
+        person.call("Heap.gc")
+        until(majors, lambda: f"it to be told; log:\n{daemon.tail()}")
+
+        def heard():
+            person.evaluate("1")  # with what has come before
+            return spans(person.events)
+        until(lambda: heard()["major"], "it to be heard")
+
+        def work():
+            for _ in range(6):
+                person.evaluate(GARBAGE)
+                person.call("Heap.gc")
+        own = expect_same_spans(daemon, heard, work)
+        assert len(own["major"]) >= 6
+
+
+@pytest.mark.parametrize("path", [webkit.GTK, webkit.WPE], ids=["gtk", "wpe"])
+def test_spans_of_webkit_are_those_that_the_page_tells(nursery, tmp_path, watch, path):
+    """A page has one client: what it says to the daemon is read by the way."""
+    browser = webkit.Browser(nursery, tmp_path / "browser", path)
+    between = BothWays(browser.port)
+    daemon = watch(app=between.address, sections={"poll": SLOWER, "capture": OFTEN})
+    until(lambda: daemon.value(USED, target="app", isolate="page:1"), "the page")
+    force_when_due(daemon, "page:1")
+    until(lambda: gc_counts(daemon, "major", "page:1", what="span_seconds")[0], "the forced one")
+
+    def heard():
+        return spans(json.loads(m["params"]["message"]) for m in between.told()
+                     if m.get("method") == "Target.dispatchMessageFromTarget")
+
+    def work():
+        for _ in range(3):
+            assert browser.site.run(GARBAGE) == "1"
+            force_when_due(daemon, "page:1")
+    own = expect_same_spans(daemon, heard, work, "page:1")
+    assert len(own["major"]) >= 3
+    assert daemon.process.stop() == 0
+    between.close()
 
 
 LITTER = """setInterval(() => { let a = []; for (let i = 0; i < 20000; i++) a.push({ i }); }, 5); 1"""

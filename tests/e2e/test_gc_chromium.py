@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from lab.cdp import in_worker
 from lab.chromium import Chromium, isolate
 from lab.gc import EVENTS, GC, counts, force, forced, told
 from lab.daemon import PLAIN
@@ -53,10 +54,8 @@ def printed(browser):
     return pid, kinds
 
 
-def test_pauses_are_those_that_v8_prints(browser, watch):
-    name = isolate(browser.page)
-    daemon = watch(app=browser.address, sections=SLOW)
-    run(browser, LITTER)
+def check_printed(daemon, browser, name):
+    """Of the isolate that collects most."""
     wait_minors(daemon, name)
     before, own_before = counts(daemon, "minor", name), printed(browser)[1]["Scavenge"]
     wait_minors(daemon, name, 40)
@@ -69,6 +68,21 @@ def test_pauses_are_those_that_v8_prints(browser, watch):
     assert daemon.value(GC + "collections_total", target="app", isolate=name, kind="minor") >= n
     assert daemon.value(GC + "freed_bytes_total", target="app", isolate=name, kind="minor") > n * 1000
     assert daemon.values(GC + "span_seconds_count", target="app") == []
+
+
+def test_pauses_are_those_that_v8_prints(browser, watch):
+    daemon = watch(app=browser.address, sections=SLOW)
+    run(browser, LITTER)
+    check_printed(daemon, browser, isolate(browser.page))
+
+
+def test_pauses_of_a_worker_are_those_that_v8_prints(browser, watch):
+    daemon = watch(app=browser.address, sections=SLOW)
+    name = daemon.wait_worker("app")
+    with browser.client() as client:
+        assert in_worker(client, LITTER) == 1
+    check_printed(daemon, browser, name)
+    assert minors(daemon, isolate(browser.page)) < 5
 
 
 def test_a_forced_collection_is_a_major_one_and_tells_the_live_set(browser, watch):

@@ -9,17 +9,17 @@ from contextlib import closing
 import pytest
 
 from lab import readers
-from lab.cdp import Client, Worker, is_sampling, used_bytes
+from lab.cdp import Client, Worker, in_worker, is_sampling, used_bytes
 from lab.chromium import Chromium, isolate
 from lab.ctl import Ctl
 from lab.daemon import PLAIN, POLL
-from lab.deno import Deno, in_worker
+from lab.deno import Deno
 from lab.firefox import Firefox
 from lab.gc import force, forced
 from lab.node import OLD
 from lab.relay import Packets, Relay
 from lab.wait import until
-from lab.workerd import Workerd
+from lab.workerd import Workerd, Wrangler
 
 KEPT = ("keepMany", "keepFew")
 INTERVAL = 8192
@@ -212,10 +212,11 @@ def test_deno(nursery, watch, tmp_path):
     assert first["self_bytes"] == pytest.approx(kept, rel=SUM_ERROR)
 
 
-def test_workerd(nursery, watch, tmp_path):
+@pytest.mark.parametrize("start", [Workerd, Wrangler], ids=["alone", "wrangler"])
+def test_workerd(nursery, watch, tmp_path, start):
     """It bears one client: nobody else can see when it samples, but a look at the profile can be had
     from then on."""
-    workerd = Workerd(nursery, tmp_path / "program")
+    workerd = start(nursery, tmp_path / "program")
     daemon = watch(app=workerd.address, sections={"capture": PLAIN})
     daemon.wait_up("app")
 
@@ -263,23 +264,37 @@ def test_a_worker_thread_that_allocates(start_node, watch, major):
     assert first["self_bytes"] == pytest.approx(kept, rel=SUM_ERROR)
 
 
+def sample_worker(daemon, isolate_name, open_client):
+    """Of one whom nobody but the daemon can ask: its program lets it work once a look can be had."""
+    identity = ask(daemon, isolate=isolate_name, duration="2s", interval="8KiB").json()["data"]["id"]
+    until(lambda: daemon.post(f"/api/v1/captures/{identity}/peek").status == 202,
+          lambda: f"it samples; log:\n{daemon.tail()}")
+    with open_client() as client:
+        assert in_worker(client, KEEP) == 16000
+    until(lambda: daemon.api(f"/captures/{identity}")["state"] == "succeeded",
+          lambda: f"a profile; log:\n{daemon.tail()}")
+    return top(daemon.storage / "spool" / "ready" / daemon.api(f"/captures/{identity}")["name"])[
+        "functions"][0]
+
+
 def test_a_worker_of_deno_that_allocates(nursery, watch, tmp_path):
     deno = Deno(nursery, tmp_path / "program", "100", "workers")
     daemon = watch(app=deno.address, sections={"capture": PLAIN})
     daemon.wait_up("app")
     daemon.wait_isolate("app", "worker:1")
-    identity = ask(daemon, isolate="worker:1", duration="2s", interval="8KiB").json()["data"]["id"]
-    until(lambda: daemon.post(f"/api/v1/captures/{identity}/peek").status == 202,
-          lambda: f"it samples; log:\n{daemon.tail()}")
-    with Client(deno.port) as client:
-        assert in_worker(client, KEEP) == 16000
-    until(lambda: daemon.api(f"/captures/{identity}")["state"] == "succeeded",
-          lambda: f"a profile; log:\n{daemon.tail()}")
-    first = top(daemon.storage / "spool" / "ready" / daemon.api(f"/captures/{identity}")["name"])[
-        "functions"][0]
+    first = sample_worker(daemon, "worker:1", lambda: Client(deno.port))
     assert first["function"] == "keepHere"
     # Its pointers have eight bytes.
     assert first["self_bytes"] == pytest.approx(16000 * (128 * 8 + 48), rel=SUM_ERROR)
+
+
+def test_a_worker_of_chromium_that_allocates(nursery, watch, tmp_path, site):
+    browser = Chromium(nursery, tmp_path / "profile", site.url + "page.html")
+    daemon = watch(app=browser.address, sections={"capture": PLAIN})
+    first = sample_worker(daemon, daemon.wait_worker("app"), browser.client)
+    assert first["function"] == "keepHere"
+    # Its pointers have four bytes.
+    assert first["self_bytes"] == pytest.approx(16000 * (128 * 4 + 24), rel=SUM_ERROR)
 
 
 def test_somebody_else_who_samples_is_left_alone(start_node, watch, major):
@@ -393,8 +408,8 @@ groups:
     ctl("export", identity, "-o", exported)
     assert top(exported)["interval_bytes"] == 32768
     assert "not a known kind" in ctl("capture", "everything", "app", exit=1).stderr
-    assert "of sampling and timeline only" in ctl("capture", "snapshot", "app", "--duration=1s",
-                                                  exit=1).stderr
+    assert "duration: of sampling, timeline and tracking only" in \
+        ctl("capture", "snapshot", "app", "--duration=1s", exit=1).stderr
     ctl("profile", "pprof", exported)
     assert readers.pprof(tmp_path / "mine.pb.gz")["columns"] == ["samples", "inuse_space"]
 

@@ -7,15 +7,15 @@ import json
 import pytest
 
 from lab import numbers, readers
-from lab.cdp import Client, is_tracking, used_bytes
+from lab.cdp import Client, Worker, in_worker, is_tracking, used_bytes
 from lab.chromium import Chromium, isolate
 from lab.ctl import Ctl
 from lab.daemon import PLAIN
-from lab.deno import Deno, in_worker
+from lab.deno import Deno
 from lab.node import STEADY, allocates_at_least, allocation_speed
 from lab.relay import Relay
 from lab.wait import until
-from lab.workerd import Workerd
+from lab.workerd import Workerd, Wrangler
 
 LEVEL = 0.55  # of the speed before, as in test_harm.py
 NO_GUARDS = dict(PLAIN, guards={"headroom": 0})
@@ -316,6 +316,22 @@ def test_a_worker_thread(start_node, watch, tmp_path):
     check_readers(path, tmp_path)
 
 
+def test_sums_of_a_worker_thread(start_node, watch, tmp_path, major):
+    node = start_node(major, "workers", 1)
+    daemon = watch(app=node.address, sections={"capture": NO_GUARDS})
+    wait_known(daemon, "worker:1")
+    with Client(node.port) as client:
+        worker = Worker(client)
+        begin(daemon, isolate="worker:1", duration="8s", stacks=True)
+        until(lambda: is_tracking(worker), lambda: f"it tracks; log:\n{daemon.tail()}")
+        wait_interval(worker)
+        kept = allocate(worker)
+        path, entry = wait_file(daemon)
+        assert not is_tracking(worker)
+    assert entry["isolate"] == "worker:1"
+    check_allocations(check_readers(path, tmp_path)["allocations"], read(path), kept)
+
+
 def test_pages_of_chromium(nursery, watch, tmp_path, site):
     browser = Chromium(nursery, tmp_path / "profile", site.url + "page.html")
     daemon = watch(app=browser.address, sections={"capture": NO_GUARDS})
@@ -387,27 +403,40 @@ def check_kept(path, times, pointer):
     assert lives <= read(path)["bytes"]["keepMany"] == pytest.approx(lives, rel=0.15)
 
 
+KEEP_MANY = ("globalThis.kept ??= []; globalThis.keepMany ??= function keepMany() {"
+             " for (let i = 0; i < 1000; i++) kept.push(new Array(128).fill(i)); };"
+             " keepMany(); kept.length")
+
+
 def test_sums_of_a_worker_of_deno(nursery, watch, tmp_path):
     deno = Deno(nursery, tmp_path / "program", "1000", "workers")
     between = Relay(deno.port)
     daemon = watch(app=between.address, sections={"capture": NO_GUARDS})
     wait_known(daemon, "worker:1")
-    keep = ("globalThis.kept ??= []; globalThis.keepMany ??= function keepMany() {"
-            " for (let i = 0; i < 1000; i++) kept.push(new Array(128).fill(i)); };"
-            " keepMany(); kept.length")
     begin(daemon, isolate="worker:1", duration="3s", stacks=True)
     # With another client there Deno gives us no worker.
     until(lambda: any(b"startTrackingHeapObjects" in m for m in between.messages()),
           lambda: f"it to be asked; log:\n{daemon.tail()}")
     with Client(deno.port) as client:
-        path, times = keep_until_whole(daemon, lambda: in_worker(client, keep))
+        path, times = keep_until_whole(daemon, lambda: in_worker(client, KEEP_MANY))
     check_kept(path, times, 8)
     between.close()
 
 
-def test_sums_of_workerd(nursery, watch, tmp_path):
+def test_sums_of_a_worker_of_chromium(nursery, watch, tmp_path, site):
     """Its pointers have four bytes."""
-    workerd = Workerd(nursery, tmp_path / "program")
+    browser = Chromium(nursery, tmp_path / "profile", site.url + "page.html")
+    daemon = watch(app=browser.address, sections={"capture": NO_GUARDS})
+    begin(daemon, isolate=daemon.wait_worker("app"), duration="4s", stacks=True)
+    with browser.client() as client:
+        path, times = keep_until_whole(daemon, lambda: in_worker(client, KEEP_MANY))
+    check_kept(path, times, 4)
+
+
+@pytest.mark.parametrize("start", [Workerd, Wrangler], ids=["alone", "wrangler"])
+def test_sums_of_workerd(nursery, watch, tmp_path, start):
+    """Its pointers have four bytes."""
+    workerd = start(nursery, tmp_path / "program")
     daemon = watch(app=workerd.address, sections={"capture": NO_GUARDS})
     daemon.wait_up("app")
     until(lambda: daemon.values("heapwatch_heap_used_bytes", target="app"), "an isolate")
@@ -476,7 +505,8 @@ groups:
 
     for query, why in ((dict(duration="6m"), "at most 5m"),
                        (dict(kind="snapshot", stacks=True), "stacks: of timeline only"),
-                       (dict(kind="diagnostics", duration="1s"), "duration: of sampling and"),
+                       (dict(kind="diagnostics", duration="1s"),
+                        "duration: of sampling, timeline and tracking only"),
                        (dict(interval="8KiB"), "of sampling only")):
         answer = ask(daemon, **query)
         assert answer.status == 400 and why in answer.json()["error"], answer.text
@@ -496,7 +526,8 @@ def test_guards_judge_as_of_snapshots(start_node, watch):
     ("{capture: timeline, duration: 6m}", "at most 5m"),
     ("{capture: timeline, interval: 8KiB}", "capture: sampling"),
     ("{capture: snapshot, stacks: true}", "capture: timeline"),
-    ("{capture: snapshot, duration: 1s}", "capture: sampling and capture: timeline")])
+    ("{capture: snapshot, duration: 1s}",
+     "duration goes with capture: sampling, capture: timeline and capture: tracking")])
 def test_rules_that_make_no_sense(start_daemon, tmp_path, action, why):
     rules = tmp_path / "rules.yaml"
     rules.write_text("groups: [{name: g, rules: [{alert: A, when: {metric: heap_used, above: 1KiB},"

@@ -5,6 +5,7 @@ is left without it."""
 import json
 import re
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -343,6 +344,73 @@ def test_both_are_compared_by_people(nursery, track, tmp_path):
                            "--no-index").stdout)
     row, = (r for r in found["classes"] if r["name"] == "Parcel")
     assert found["matched_by"] == "ids" and (row["added"], row["removed"]) == (COUNT, 0)
+
+
+def test_the_command_waits_for_both_and_names_both(nursery, track, tmp_path):
+    program = tracked.OnBun(nursery, tmp_path)
+    daemon, _ = track(program)
+    ctl = Ctl("-H", f"http://127.0.0.1:{daemon.port}", cwd=tmp_path)
+    ids = ctl.lines("capture", "tracking", "app", "--duration=2s", "--wait")
+    assert ids == [c["id"] for c in halves(daemon)] and len(ids) == 2
+    assert daemon.api(f"/captures/{ids[0]}")["second"] == ids[1]
+    assert "second" not in daemon.api(f"/captures/{ids[1]}")
+
+
+def test_the_command_says_why_the_second_does_not_come(nursery, track, tmp_path):
+    program = tracked.OnBun(nursery, tmp_path)
+    daemon, _ = track(program)
+    ctl = Ctl("-H", f"http://127.0.0.1:{daemon.port}", cwd=tmp_path)
+    with ThreadPoolExecutor(1) as pool:
+        told = pool.submit(ctl, "capture", "tracking", "app", "--duration=3s", "--wait", exit=1)
+        second = wait_waiting(daemon)
+        program.swell()
+        told = told.result()
+    assert told.stdout.split() == [second["series"], second["id"]]
+    assert "can capture at most 100 MiB" in told.stderr
+
+
+def test_the_page_shows_what_came(nursery, track, tmp_path):
+    program = tracked.OnBun(nursery, tmp_path)
+    daemon, _ = track(program)
+    begin(daemon, program, duration="2s")
+    wait_waiting(daemon)
+    program.grow()
+    first, second = wait_both(daemon)
+    done = until(lambda: (c := halves(daemon)[1]).get("analysis_state") == "done" and c,
+                 lambda: f"its report; log:\n{daemon.tail(60)}", 60)
+    arrived = report_of(daemon, done)["arrived"]
+    assert (done["arrived_objects"], done["arrived_bytes"]) == (arrived["count"], arrived["self_bytes"])
+    assert f"tracking 2 of 2, {arrived['count']} objects, " in daemon.get("/").text
+    page = daemon.get(f"/captures/{second['id']}")
+    assert page.status == 200 and f'<a href="/captures/{second["id"]}">report</a>' in daemon.get("/").text
+    row, = (line for line in page.text.splitlines() if line.startswith("<tr><td>Parcel</td>"))
+    assert f">{COUNT}</td>" in row
+    assert done["verdict_text"].split(",")[0] in page.text
+    until(lambda: daemon.api(f"/captures/{first['id']}").get("analysis_state") == "done", "the other")
+    assert daemon.get(f"/captures/{first['id']}").status == 404
+    ctl = Ctl("-H", f"http://127.0.0.1:{daemon.port}")
+    assert re.search(rf"Arrived: {arrived['count']} objects, ", ctl("info", second["id"]).stdout)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=["ends", "is-killed"])
+def test_a_restart_between_the_two_is_told(nursery, start_daemon, tmp_path, end):
+    """The alert has no verdict, and says why; the first is kept, and the program left."""
+    program = tracked.OnBun(nursery, tmp_path)
+    rule = {"alert": "Growing", "when": {"metric": "heap_used", "above": "1KiB"},
+            "guards": {"headroom": 0, "cooldown": "1h"},
+            "actions": [{"capture": "tracking", "duration": "5m"}]}
+    config = configuration(tmp_path, {"app": program.address}, rule)
+    daemon = start_daemon(config)
+    second = wait_waiting(daemon)
+    saved = daemon.storage / "state" / "alerts.json"
+    until(lambda: second["series"] in saved.read_text(), "the alert to be saved")
+    daemon.process.signal(end)
+    daemon.process.wait_exit()
+    daemon = start_daemon(config, home=daemon.home)
+    assert wait_verdict(daemon, "app") == \
+        "no verdict: heapwatchd was restarted before its last snapshot"
+    assert [c["id"] for c in halves(daemon)] == [second["series"]]
+    until(lambda: not is_tracked(program), "an end of it", 90)
 
 
 @EACH

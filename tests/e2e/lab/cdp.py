@@ -130,6 +130,14 @@ class Worker(Client):
         return json.loads(self._client.wait_event("NodeWorker.receivedMessageFromWorker")["message"])
 
 
+def in_worker(client, script):
+    """What it comes to in `worker` of the program of this client, a Deno or a page: a second client of
+    the worker itself is not answered."""
+    return client.call("Runtime.evaluate", awaitPromise=True, returnByValue=True, expression=(
+        "new Promise((done) => { worker.onmessage = ({ data }) => done(data);"
+        f" worker.postMessage({json.dumps(script)}); }})"))["result"]["value"]
+
+
 def used_bytes(client):
     """What lives."""
     client.call("HeapProfiler.collectGarbage")

@@ -150,6 +150,13 @@ class Daemon:
         until(lambda: isolate in self.isolates(target),
               lambda: f"{isolate}, not only {self.isolates(target)}; log:\n{self.tail()}")
 
+    def wait_worker(self, target):
+        """The name of the first isolate of the target that is a dedicated worker."""
+        def found():
+            return next((name for name in self.isolates(target)
+                         if name.rsplit("/", 1)[-1].startswith("worker:")), None)
+        return until(found, lambda: f"the worker; log:\n{self.tail()}")
+
     def tail(self, n=40):
         """The last of the log but what the test has asked itself."""
         told = [line for line in self.process.lines if ' component=http msg="GET ' not in line]

@@ -1,6 +1,5 @@
 """Real Deno, by pid, with its inspector on a port of its own."""
 
-import json
 import os
 import re
 import signal
@@ -33,11 +32,3 @@ class Deno:
         mark = self.process.mark()
         self.process.signal(signal.SIGUSR2)
         self.process.wait_line("^grown", since=mark)
-
-
-def in_worker(client, script):
-    """What it comes to in the worker of `workers`, told to a client of its program: a second client
-    of the worker is not answered."""
-    return client.call("Runtime.evaluate", awaitPromise=True, returnByValue=True, expression=(
-        "new Promise((done) => { worker.onmessage = ({ data }) => done(data);"
-        f" worker.postMessage({json.dumps(script)}); }})"))["result"]["value"]

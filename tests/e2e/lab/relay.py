@@ -83,6 +83,24 @@ class Packets:
             data = rest[int(size):]
 
 
+def text_frames(data):
+    """What an inspector says over a WebSocket, from its answer to the upgrade on: the whole messages
+    that have come."""
+    at = data.find(b"\r\n\r\n") + 4
+    while 4 <= at <= len(data) - 2:
+        first, size = data[at], data[at + 1]
+        at += 2
+        if size == 126:
+            size, at = int.from_bytes(data[at:at + 2], "big"), at + 2
+        elif size == 127:
+            size, at = int.from_bytes(data[at:at + 8], "big"), at + 8
+        if at + size > len(data):
+            return
+        if first == 0x81:
+            yield data[at:at + size]
+        at += size
+
+
 class Relay(Listener):
     """Each of its conversations is a `kind` that is fed with what the daemon says."""
 
@@ -132,3 +150,20 @@ class Relay(Listener):
 
     def complaints(self):
         return [c for frames in self.conversations for c in frames.complaints]
+
+
+class BothWays(Relay):
+    """It keeps what the inspector says, too."""
+
+    def __init__(self, port):
+        self._said = {}
+        super().__init__(port)
+
+    def _passed(self, heard, data):
+        self._said[heard] = self._said.get(heard, b"") + data
+        return data
+
+    def told(self):
+        """All of it, connection by connection."""
+        return [json.loads(m) for heard in list(self.conversations)
+                for m in text_frames(self._said.get(heard, b""))]

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "capture/analysis.h"
+#include "capture/job.h"
+#include "capture/step.h"
 #include "scene.h"
 #include "spool/report.h"
 #include "util/clock.h"
@@ -52,7 +54,8 @@ static void worker(const char *script)
 	cr_assert_eq(chmod(program, 0700), 0);
 }
 
-static const struct manifest *put(void)
+/* The series of the second of a tracking; else NULL. */
+static const struct manifest *put_of(const char *series)
 {
 	struct spool_entry *entry = calloc(1, sizeof(*entry));
 	struct manifest *manifest = &entry->manifest;
@@ -67,6 +70,11 @@ static const struct manifest *put(void)
 				       .started_wall_ms = clock_wall_ms(),
 				       .finished_wall_ms = clock_wall_ms() };
 	snprintf(manifest->id, sizeof(manifest->id), "%032x", ++made);
+	if (series != NULL) {
+		str_copy(manifest->kind, sizeof(manifest->kind), "tracking");
+		str_copy(manifest->series, sizeof(manifest->series), series);
+		manifest->series_index = manifest->series_count = 2;
+	}
 	memset(manifest->sha256, 'a', 64);
 	manifest_set_name(manifest, true);
 	manifest_drop_scripts(manifest);
@@ -76,6 +84,11 @@ static const struct manifest *put(void)
 	cr_assert_eq(spool_publish(&scene.spool, &file, NULL, manifest), 0);
 	spool_add(&scene.spool, entry);
 	return manifest;
+}
+
+static const struct manifest *put(void)
+{
+	return put_of(NULL);
 }
 
 static void settle(void)
@@ -128,6 +141,43 @@ Test(analysis, a_report_is_kept_as_it_came)
 				     analyses.duration.counts[2] + analyses.duration.counts[3] >
 			     0,
 		     true);
+}
+
+/* As a capture of which a thread finishes the file. */
+static struct capture *add_running(void)
+{
+	const struct writer_limits limits = { .file_max_bytes = 100 };
+	struct capture *capture;
+
+	cr_assert_eq(capture_new(&capture), 0);
+	cr_assert_eq(capture_job_new(&capture->job, &scene.spool, &limits, &capture->recipe,
+				     CONTENT_OWN, &capture->manifest),
+		     0);
+	step_enter(&scene.captures, capture, CAPTURE_RUNNING);
+	return capture;
+}
+
+/* A disk takes its time over the first, without which there is nothing to compare with. */
+Test(analysis, the_second_of_a_tracking_waits_for_the_first)
+{
+	struct capture *first = add_running();
+	const struct manifest *second = put_of(first->id), *other = put();
+	uint64_t deadline_ns = clock_mono_ns() + 20 * NS_PER_S;
+
+	worker("[ \"$(cat)\" = abc ] && printf '" REPORT "'");
+	analyses_add(&analyses, second);
+	analyses_add(&analyses, other);
+	while (analyses.results[ANALYSIS_DONE] == 0 && clock_mono_ns() < deadline_ns)
+		loop_turn(&scene.loop, 10);
+	cr_expect_str_eq(other->analysis.state, "done");
+	cr_expect_eq(analyses.queue_n, 1);
+	cr_expect_null(analyses.job);
+
+	step_fail(&scene.captures, first, "space", "no room");
+	analyses_captured(&analyses, first);
+	settle();
+	cr_expect_str_eq(second->analysis.state, "done");
+	expect(2, 0, 0);
 }
 
 Test(analysis, what_is_no_report_is_not_kept)

@@ -98,6 +98,26 @@ Test(series, each_is_taken_when_it_is_due)
 	cr_expect_eq(scene.captures.history_n, 1, "a series counts as one");
 }
 
+/* Of a series whose last capture a restart has taken nobody is to expect a verdict. */
+Test(series, is_over_when_its_last_cannot_come)
+{
+	char id[CAPTURE_ID_MAX];
+	uint64_t now_ns;
+
+	cr_expect(series_is_over(&scene.captures, "0123"));
+	ask(id);
+	now_ns = clock_mono_ns();
+	cr_expect_not(series_is_over(&scene.captures, id), "the others are to come");
+	tick(now_ns + SPACING_NS);
+	cr_expect_not(series_is_over(&scene.captures, id));
+	series_tick(&scene.captures, now_ns + 2 * SPACING_NS);
+	cr_expect_not(series_is_over(&scene.captures, id), "the last waits");
+	cr_assert(scene_settle(&scene));
+	cr_expect_not(series_is_over(&scene.captures, id), "it is there");
+	cr_assert_eq(spool_remove(&scene.spool, nth(2)->id), 0);
+	cr_expect(series_is_over(&scene.captures, id));
+}
+
 Test(series, waits_for_a_target_that_is_away_and_gives_up_in_the_end)
 {
 	char id[CAPTURE_ID_MAX];

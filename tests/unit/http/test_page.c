@@ -1,6 +1,7 @@
 #include "scene.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -285,5 +286,39 @@ Test(page, profile_escapes_its_report)
 	cr_expect_null(strstr(buf_text(&buf), "<u>"));
 	buf_fini(&buf);
 	profile_fini(&profile);
+	tree_free(report);
+}
+
+Test(page, tracking_escapes_its_report)
+{
+	static const char text[] =
+		"{\"arrived\":{\"count\":7,\"self_bytes\":4096,\"classes\":[{\"name\":"
+		"\"<script>\",\"count\":7,\"self_bytes\":1024},3,{\"name\":[]}]}}";
+	struct manifest manifest = { .target = "<i>",
+				     .isolate = "<u>",
+				     .id = "a/b",
+				     .analysis = { .verdict = { .text = "<b>" },
+						   .arrived_objects = 7,
+						   .arrived_bytes = 4096 } };
+	struct tree *report;
+	struct buf buf;
+
+	cr_assert_eq(tree_parse(text, strlen(text), &report, NULL), 0);
+	buf_init(&buf, 1 << 20);
+	cr_assert_eq(page_tracking(&manifest, report, &buf), 0);
+	cr_expect_not_null(strstr(buf_text(&buf), "<tr><td>&lt;script&gt;</td>"));
+	cr_expect_not_null(strstr(buf_text(&buf), "7 objects, 4 KiB"));
+	cr_expect_not_null(strstr(buf_text(&buf), "25.0%"));
+	cr_expect_null(strstr(buf_text(&buf), "<script>"));
+	cr_expect_null(strstr(buf_text(&buf), "<b>"));
+	cr_expect_null(strstr(buf_text(&buf), "<i>"));
+	cr_expect_null(strstr(buf_text(&buf), "<u>"));
+	buf_fini(&buf);
+	tree_free(report);
+
+	cr_assert_eq(tree_parse("{}", 2, &report, NULL), 0);
+	buf_init(&buf, 1 << 20);
+	cr_expect_eq(page_tracking(&manifest, report, &buf), -EBADMSG);
+	buf_fini(&buf);
 	tree_free(report);
 }
