@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include "capture/collection.h"
 #include "capture/series.h"
+#include "capture/tell.h"
 #include "capture/verdict.h"
 #include "http/route.h"
 #include "inspect/parting.h"
@@ -261,8 +262,10 @@ static void on_captured(void *owner, const struct capture *capture)
 	    (capture->kind != CAPTURE_KIND_TRACKING || capture->manifest.series_index <= 1))
 		alerts_ask_again(&daemon->alerts, capture->target_id, capture->manifest.isolate,
 				 capture->manifest.rule, capture->rule_step, 1u << capture->kind);
-	if (capture->step == CAPTURE_SUCCEEDED)
+	if (capture->step == CAPTURE_SUCCEEDED) {
 		analyses_add(&daemon->analyses, &capture->manifest);
+		capture_tell(&daemon->alerts, capture, daemon->spool.path);
+	}
 	alert_file_touch(&daemon->alert_file); /* what is under way has changed */
 }
 
