@@ -195,6 +195,7 @@ static void write_rule(struct json_writer *w, const struct http_view *view, size
 	json_member_bool(w, "dryRun", rule->dry_run);
 	json_member_uint(w, "captures", captures_by(view->captures, rule));
 	write_suppressed(w, view->captures, rule);
+	api_member_refused(w, "suppressed", view->captures, rule->name);
 	json_write_object_end(w);
 	buf_fini(&query);
 }
