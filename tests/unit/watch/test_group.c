@@ -5,9 +5,13 @@
  */
 
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "alert_scene.h"
+#include "util/buf.h"
+#include "util/clock.h"
 
 #define GROUP(more) "groups:\n- name: g\n" more "  rules:\n  - alert: A\n"
 #define HIGH        "    when: {metric: heap_used, above: 50MiB"
@@ -181,4 +185,99 @@ Test(group, labels_are_those_of_its_rules)
 	cr_expect_str_eq(labels_get(&only_alert()->labels, "team"), "of a");
 	cr_expect_str_eq(labels_get(&only_alert()->labels, "severity"), "info",
 			 "the rule's own counts");
+}
+
+Test(group, labels_and_limit_of_a_group)
+{
+	struct rules *rules = parse("groups:\n"
+				    "- name: g\n"
+				    "  limit: 20\n"
+				    "  labels: {team: shop, severity: page, of: '{{ $value }}'}\n"
+				    "  rules:\n"
+				    "  - alert: A\n"
+				    "    when: {metric: heap_used, above: 1GiB}\n"
+				    "    labels: {severity: info}\n"
+				    "  - alert: B\n"
+				    "    when: {metric: heap_used, above: 2GiB}\n"
+				    "- name: h\n"
+				    "  rules:\n"
+				    "  - alert: A\n"
+				    "    extends: B\n");
+	const struct rule *a = &rules->groups[0].rules[0], *b = &rules->groups[0].rules[1],
+			  *c = &rules->groups[1].rules[0];
+
+	cr_expect_eq(rules->groups[0].limit, 20);
+	cr_expect_eq(rules->groups[1].limit, 0);
+	cr_expect_str_eq(labels_get(&a->labels, "team"), "shop");
+	cr_expect_str_eq(labels_get(&a->labels, "severity"), "info");
+	cr_expect_str_eq(labels_get(&b->labels, "severity"), "page");
+	cr_expect_str_eq(labels_get(&b->labels, "of"), "{{ $value }}");
+	cr_expect_eq(c->labels.n, 0, "who extends a rule is in a group of its own");
+	rules_free(rules);
+}
+
+static void expect_complaints(const char *text, const char *complaints)
+{
+	struct rules *rules = calloc(1, sizeof(*rules));
+	struct problems problems;
+	struct buf messages;
+
+	cr_assert_not_null(rules);
+	problems_init(&problems);
+	buf_init(&messages, 4096);
+	cr_expect_eq(rules_parse(rules, text, strlen(text), "r.yaml", NS_PER_S, &problems),
+		     -EINVAL);
+	cr_assert_eq(problems_print(&problems, &messages), 0);
+	cr_expect_str_eq(buf_text(&messages), complaints);
+	problems_fini(&problems);
+	buf_fini(&messages);
+	rules_free(rules);
+}
+
+/* Told once, where they stand, and not for each of the rules. */
+Test(group, labels_of_a_group_that_are_wrong)
+{
+	expect_complaints("groups:\n"
+			  "- name: g\n"
+			  "  limit: -1\n"
+			  "  labels: {target: x, team: '{{ $labels }}'}\n"
+			  "  rules:\n"
+			  "  - {alert: A, when: {metric: heap_used, above: 1GiB}}\n"
+			  "  - {alert: B, when: {metric: heap_used, above: 2GiB}}\n",
+			  "r.yaml:3:10: groups[0].limit: '-1' is not a whole number\n"
+			  "r.yaml:4:20: groups[0].labels.target: the label 'target' is reserved\n"
+			  "r.yaml:4:29: groups[0].labels.team: column 11: expected .NAME after "
+			  "$labels\n");
+	expect_complaints("groups:\n"
+			  "- name: g\n"
+			  "  labels: {step: x}\n"
+			  "  rules:\n"
+			  "  - alert: A\n"
+			  "    when: {metric: heap_used, relative_to: heap_limit, steps: [60%]}\n",
+			  "r.yaml:5:5: groups[0].rules[0].labels.step: the label 'step' is "
+			  "reserved\n");
+}
+
+/* What several rules have in common may be written once, as YAML has it. */
+Test(group, anchors)
+{
+	struct rules *rules =
+		parse("groups:\n"
+		      "- name: g\n"
+		      "  rules:\n"
+		      "  - alert: A\n"
+		      "    when: {metric: heap_used, above: &much 1GiB}\n"
+		      "    guards: &rare {cooldown: 2h, max_captures: 1}\n"
+		      "    actions: &all [{capture: diagnostics}, {capture: snapshot}]\n"
+		      "  - alert: B\n"
+		      "    when: {metric: external_memory, above: *much}\n"
+		      "    guards: *rare\n"
+		      "    actions: *all\n");
+	const struct rule *a = &rules->groups[0].rules[0], *b = &rules->groups[0].rules[1];
+
+	cr_expect_eq(b->guards.cooldown_ns, 2 * 3600 * NS_PER_S);
+	cr_expect_eq(b->guards.max_captures, 1);
+	cr_expect_eq(b->actions.n, 2);
+	cr_expect_float_eq(b->condition.terms[0].level, a->condition.terms[0].level, 1e-9);
+	rules_free(rules);
 }
