@@ -116,6 +116,7 @@ static void start_firing(struct alerts *alerts, struct alert *alert, struct targ
 	alert->series[0] = '\0';
 	alert_drop_verdict(alert);
 	alert_drop_capture(alert);
+	alert->revision = 0;
 	act(alerts, alert, target, superseded);
 }
 

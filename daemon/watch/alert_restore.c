@@ -151,6 +151,8 @@ static void write_alert(struct json_writer *w, const struct alerts *alerts,
 		json_member_string(w, "capture", alert->capture);
 		json_member_string(w, "capture_path", alert->capture_path);
 	}
+	if (alert->revision > 0)
+		json_member_uint(w, "revision", alert->revision);
 	member_labels(w, "labels", &alert->labels);
 	member_labels(w, "annotations", &alert->annotations);
 	json_write_object_end(w);
@@ -255,11 +257,14 @@ static int read_series(const struct tree *node, struct alert *alert)
 	return r;
 }
 
-/* Both or none. 0; -EBADMSG, -ENOMEM. */
+/* Id and path, or none of both. 0; -EBADMSG, -ENOMEM. */
 static int read_capture(const struct tree *node, struct alert *alert)
 {
 	const char *id, *path;
+	uint64_t revision;
 
+	if (tree_uint(node, "revision", &revision))
+		alert->revision = (uint32_t)revision;
 	if (tree_get(node, "capture") == NULL)
 		return 0;
 	if (!tree_string(node, "capture", &id) || !tree_string(node, "capture_path", &path) ||
