@@ -164,6 +164,18 @@ def test_rules_test_explains_each_sample(files, tmp_path):
     assert len(plain) == len(lines) == len(got) and not any("|" in line for line in plain)
 
 
+def test_rules_test_knows_the_limit_of_a_group(files, tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(mine.read_text().replace("  interval: 15s\n", "  interval: 15s\n  limit: 1\n"))
+    got = Ctl(cwd=tmp_path).json("rules", "test", *files, "--samples=samples.csv", "--explain")
+    ladder = [r for r in got if r["rule"] == "Ladder"]
+    assert [(r["time"][14:19], r.get("step"), r["state"]) for r in ladder][4:8] == [
+        ("00:30", "75%", "inactive"), ("00:30", "60%", "firing"),
+        ("00:45", "75%", "inactive"), ("00:45", "60%", "inactive")]
+    assert {r["why"] for r in ladder if r["time"][14:19] == "00:45"} == {
+        "the rule would have more alerts than its group's limit: it has none"}
+
+
 def test_rules_test_of_leaks(tmp_path):
     """Heap grows by 3.6 % in three hours, buffers by a half; what is asked decides."""
     whens = {"Any": "{}", "Heap": "{cause: heap}", "Little": "{cause: heap, min_growth: 2%}",
