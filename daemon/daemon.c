@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include "capture/collection.h"
 #include "capture/series.h"
+#include "capture/tell.h"
 #include "capture/verdict.h"
 #include "http/route.h"
 #include "inspect/parting.h"
@@ -285,6 +286,8 @@ static void on_captured(void *owner, const struct capture *capture)
 		alerts_ask_again(&daemon->alerts, capture->target_id, capture->manifest.isolate,
 				 capture->manifest.rule, capture->rule_step, 1u << capture->kind);
 	analyses_captured(&daemon->analyses, capture);
+	if (capture->step == CAPTURE_SUCCEEDED)
+		capture_tell(&daemon->alerts, capture, daemon->spool.path);
 	alert_file_touch(&daemon->alert_file); /* what is under way has changed */
 }
 

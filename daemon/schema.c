@@ -755,14 +755,15 @@ static const char intro[] =
 	"to the working directory.\n"
 	"- Flags win over the file.\n";
 
-static const char rules_intro[] = "\n"
-				  "# Rule files\n"
-				  "\n"
-				  "The files that `rule_files` names. `conf/rules.d/memory.yaml` "
-				  "is one to begin with, `conf/rules.d/presets.yaml` has rules to "
-				  "extend. A rule that needs a value the target does not give does "
-				  "not hold. `heapwatchctl rules test` tries rules on samples, "
-				  "`POST /api/v1/rules/eval` on what is known now.\n";
+static const char rules_intro[] =
+	"\n"
+	"# Rule files\n"
+	"\n"
+	"The files that `rule_files` names. `conf/rules.d/memory.yaml` "
+	"and `leak.yaml` are two to begin with, `presets.yaml` has rules to "
+	"extend. A rule that needs a value the target does not give does "
+	"not hold. `heapwatchctl rules test` tries rules on samples, "
+	"`POST /api/v1/rules/eval` on what is known now.\n";
 
 int schema_print_options(struct buf *buf, bool markdown)
 {

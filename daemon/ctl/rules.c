@@ -63,7 +63,10 @@ static const char *state_of(const struct judged *judged)
 
 static void explain(const struct judged *judged, struct buf *buf)
 {
-	if (judged->unchanged)
+	if (judged->over)
+		buf_puts(buf,
+			 "the rule would have more alerts than its group's limit: it has none");
+	else if (judged->unchanged)
 		buf_puts(buf, "nobody looks: just back, or being captured");
 	else
 		condition_explain(&judged->rule->condition, judged->findings, judged->step, buf);

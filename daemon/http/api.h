@@ -36,6 +36,11 @@ const struct manifest *api_find_ready(struct http_exchange *exchange, int *ret_r
 /* Go's zero time, which Prometheus' tools read as "never". */
 #define API_NEVER "0001-01-01T00:00:00Z"
 
+/* What was refused lately and why, the newest first; of one rule, or (NULL) all. */
+struct captures;
+void api_member_refused(struct json_writer *w, const char *key, const struct captures *captures,
+			const char *rule);
+
 int api_targets(struct http_exchange *exchange);
 int api_target(struct http_exchange *exchange);
 int api_series(struct http_exchange *exchange);

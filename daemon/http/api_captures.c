@@ -219,12 +219,21 @@ static void write_spool(struct json_writer *w, const struct http_view *view,
 	}
 }
 
-static void write_all_refused(struct json_writer *w, const struct captures *captures)
+void api_member_refused(struct json_writer *w, const char *key, const struct captures *captures,
+			const char *rule)
 {
 	uint64_t n = captures->refused_n < REFUSED_MAX ? captures->refused_n : REFUSED_MAX;
 
-	for (uint64_t i = 1; i <= n; i++)
-		write_refused(w, &captures->refused[(captures->refused_n - i) % REFUSED_MAX]);
+	json_write_key(w, key);
+	json_write_array(w);
+	for (uint64_t i = 1; i <= n; i++) {
+		const struct refused *refused =
+			&captures->refused[(captures->refused_n - i) % REFUSED_MAX];
+
+		if (rule == NULL || strcmp(refused->rule, rule) == 0)
+			write_refused(w, refused);
+	}
+	json_write_array_end(w);
 }
 
 int api_captures(struct http_exchange *exchange)
@@ -252,10 +261,7 @@ int api_captures(struct http_exchange *exchange)
 	json_write_array(w);
 	write_list(w, &view->captures->ended, true);
 	json_write_array_end(w);
-	json_write_key(w, "refused");
-	json_write_array(w);
-	write_all_refused(w, view->captures);
-	json_write_array_end(w);
+	api_member_refused(w, "refused", view->captures, NULL);
 	json_write_object_end(w);
 	return api_finish(&answer, exchange, 200);
 }

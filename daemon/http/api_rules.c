@@ -169,6 +169,7 @@ static void write_evaluation(struct json_writer *w, const struct alerts *alerts,
 static void write_rule(struct json_writer *w, const struct http_view *view, size_t g, size_t r)
 {
 	const struct rule *rule = &view->alerts->rules->groups[g].rules[r];
+	const char *failed = alerts_error(view->alerts, g, r);
 	struct buf query;
 
 	buf_init(&query, QUERY_MAX);
@@ -182,15 +183,19 @@ static void write_rule(struct json_writer *w, const struct http_view *view, size
 	write_label_set(w, "labels", &rule->labels);
 	write_label_set(w, "annotations", &rule->annotations);
 	write_alerts_of(w, view->alerts, rule);
-	json_member_string(w, "health", "ok");
+	json_member_string(w, "health", failed[0] != '\0' ? "err" : "ok");
+	if (failed[0] != '\0')
+		json_member_string(w, "lastError", failed);
 	json_member_string(w, "type", "alerting");
 	write_evaluation(w, view->alerts, g);
 	json_member_string(w, "match", rule->match_text);
 	json_member_uint(w, "evaluations", alerts_evaluations(view->alerts, g, r));
+	json_member_uint(w, "failures", alerts_failures(view->alerts, g, r));
 	write_guards(w, &rule->guards);
 	json_member_bool(w, "dryRun", rule->dry_run);
 	json_member_uint(w, "captures", captures_by(view->captures, rule));
 	write_suppressed(w, view->captures, rule);
+	api_member_refused(w, "suppressed", view->captures, rule->name);
 	json_write_object_end(w);
 	buf_fini(&query);
 }
@@ -208,7 +213,7 @@ static void write_group(struct json_writer *w, const struct http_view *view, siz
 		write_rule(w, view, g, r);
 	json_write_array_end(w);
 	api_member_seconds(w, "interval", group->interval_ns);
-	json_member_uint(w, "limit", 0);
+	json_member_uint(w, "limit", group->limit);
 	write_evaluation(w, view->alerts, g);
 	json_write_object_end(w);
 }

@@ -170,9 +170,9 @@ static int read_wanted(const struct http_exchange *exchange, struct wanted *ret,
 }
 
 static void write_isolates(struct json_writer *w, const struct wanted *wanted,
-			   const struct target *target)
+			   const struct target *target, const struct link *list)
 {
-	list_each (at, &target->isolates) {
+	list_each (at, list) {
 		const struct isolate *isolate = container_of(at, struct isolate, link);
 		struct row row = { w, wanted, target, isolate };
 
@@ -196,14 +196,16 @@ int api_series(struct http_exchange *exchange)
 		return http_answer_error(exchange, 404, NULL, "no target has this name");
 	if (read_wanted(exchange, &wanted, &wrong) < 0)
 		return http_answer_error(exchange, 400, NULL, "the argument '%s' is wrong", wrong);
-	if (wanted.isolate != NULL && target_find_isolate(target, wanted.isolate) == NULL)
+	if (wanted.isolate != NULL && target_find_isolate(target, wanted.isolate) == NULL &&
+	    target_find_missing(target, wanted.isolate) == NULL)
 		return http_answer_error(exchange, 404, NULL, "the target has no such isolate");
 	api_begin(&answer);
 	json_write_object(&answer.json);
 	json_member_string(&answer.json, "resultType", "matrix");
 	json_write_key(&answer.json, "result");
 	json_write_array(&answer.json);
-	write_isolates(&answer.json, &wanted, target);
+	write_isolates(&answer.json, &wanted, target, &target->isolates);
+	write_isolates(&answer.json, &wanted, target, &target->missing);
 	json_write_array_end(&answer.json);
 	json_write_object_end(&answer.json);
 	return api_finish(&answer, exchange, 200);

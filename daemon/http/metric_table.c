@@ -453,6 +453,12 @@ const struct metric_desc metric_table[METRICS + 1] = {
 				      .unit = "",
 				      .labels = { "rule" },
 				      .help = "Rule evaluations." },
+	[METRIC_RULE_FAILURES] = { .name = "heapwatch_rule_evaluation_failures",
+				   .type = METRIC_COUNTER,
+				   .unit = "",
+				   .labels = { "rule" },
+				   .help = "Rule evaluations that failed: there would have been "
+					   "more alerts than the `limit` of the group." },
 	[METRIC_NOTIFICATIONS_SENT] = { .name = "heapwatch_notifications_sent",
 					.type = METRIC_COUNTER,
 					.unit = "",

@@ -50,12 +50,15 @@ static void write_alerts(struct exposition_writer *w, const struct alerts *alert
 	prom_sums_fini(&sums);
 }
 
+typedef uint64_t rule_count_fn(const struct alerts *alerts, size_t group, size_t rule);
+
 /* Rules of one name in several groups are one series. */
-static void write_evaluations(struct exposition_writer *w, const struct alerts *alerts)
+static void write_counts(struct exposition_writer *w, const struct alerts *alerts,
+			 enum metric_id metric, rule_count_fn *count)
 {
 	struct prom_sums sums;
 
-	exposition_family(w, METRIC_RULE_EVALUATIONS);
+	exposition_family(w, metric);
 	prom_sums_init(&sums, w->buf);
 	for (size_t g = 0; alerts->rules != NULL && g < alerts->rules->groups_n; g++) {
 		const struct rule_group *group = &alerts->rules->groups[g];
@@ -64,7 +67,7 @@ static void write_evaluations(struct exposition_writer *w, const struct alerts *
 			const struct prom_label labels[] = { { "rule", group->rules[r].name },
 							     { NULL } };
 
-			prom_sums_add(&sums, labels, alerts_evaluations(alerts, g, r));
+			prom_sums_add(&sums, labels, count(alerts, g, r));
 		}
 	}
 	prom_sums_write(&sums, w);
@@ -74,7 +77,8 @@ static void write_evaluations(struct exposition_writer *w, const struct alerts *
 void prom_write_rules(struct exposition_writer *w, const struct http_view *view)
 {
 	write_alerts(w, view->alerts);
-	write_evaluations(w, view->alerts);
+	write_counts(w, view->alerts, METRIC_RULE_EVALUATIONS, alerts_evaluations);
+	write_counts(w, view->alerts, METRIC_RULE_FAILURES, alerts_failures);
 }
 
 /* ---- build and configuration ---- */

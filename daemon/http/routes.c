@@ -47,7 +47,8 @@ const struct route http_routes[] = {
 	  "in three resolutions: `raw` is each poll (`heap_used`, `heap_size`), `fast` and `slow` "
 	  "are the complete buckets of the windows of `leak` (`heap_live`, `external_memory`, "
 	  "`native_memory`: the least of each; `heap_peak`). Only those that fit `isolate`, "
-	  "`metric`, `resolution`, `start` and `end` (Unix seconds, or as people write times)." },
+	  "`metric`, `resolution`, `start` and `end` (Unix seconds, or as people write times). Of "
+	  "isolates that nothing is told of for now, too, while they may come back." },
 	{ "POST", "/api/v1/targets/:name/captures", api_capture_request,
 	  "Ask for a capture: 202 with `id` and Location. As members of a JSON body or as query "
 	  "arguments: `kind` (`snapshot`, `diagnostics`, `sampling`, `timeline`, "
@@ -110,7 +111,9 @@ const struct route http_routes[] = {
 	{ "DELETE", "/api/v1/captures/:id", api_capture_delete,
 	  "Delete a capture from the spool (200), or cancel one that runs (202)." },
 	{ "GET", "/api/v1/rules", api_rules,
-	  "Rules in Prometheus' shape, with guards, captures taken and captures suppressed." },
+	  "Rules in Prometheus' shape, with guards, captures taken and captures suppressed, the "
+	  "newest of these with guard and numbers; "
+	  "`failures` are evaluations that went over the `limit` of the group." },
 	{ "POST", "/api/v1/rules/eval", api_rules_eval,
 	  "Try rules: a rule file (YAML or JSON, at most 50 rules) as the body, judged once by the "
 	  "values of now. For each rule and each isolate it matches, or of `target` only: `holds` "

@@ -324,9 +324,9 @@ static struct worker *find_worker(struct cdp *cdp, const char *session_id)
 
 /*
  * "[worker 2] name", of Deno "worker [2]": 2 is the thread id, which outlives our connection;
- * workerId does not.
+ * workerId does not: one that had it on an earlier connection is another.
  */
-static void name_worker(struct worker *worker, const struct tree *params)
+static void name_worker(struct channel *channel, struct worker *worker, const struct tree *params)
 {
 	const char *title = "", *worker_id = "?";
 	unsigned thread;
@@ -334,10 +334,13 @@ static void name_worker(struct worker *worker, const struct tree *params)
 	tree_string(params, "workerInfo.title", &title);
 	tree_string(params, "workerInfo.workerId", &worker_id);
 	if (sscanf(title, "[worker %u]", &thread) == 1 ||
-	    sscanf(title, "Worker %u", &thread) == 1 || sscanf(title, "worker [%u]", &thread) == 1)
+	    sscanf(title, "Worker %u", &thread) == 1 ||
+	    sscanf(title, "worker [%u]", &thread) == 1) {
 		snprintf(worker->isolate, sizeof(worker->isolate), "worker:%u", thread);
-	else
+	} else {
 		snprintf(worker->isolate, sizeof(worker->isolate), "worker:%.40s", worker_id);
+		session_isolate_gone(channel->session, worker->isolate);
+	}
 }
 
 static int worker_attached(struct channel *channel, const struct tree *params)
@@ -359,7 +362,7 @@ static int worker_attached(struct channel *channel, const struct tree *params)
 	worker = &workers[cdp->workers_n++];
 	*worker = (struct worker){ 0 };
 	str_copy(worker->session_id, sizeof(worker->session_id), session_id);
-	name_worker(worker, params);
+	name_worker(channel, worker, params);
 	/* Deno tells its workers after the first answer: where we leave after each poll, a poll
 	 * that began without them is the only one they can be in. */
 	return channel->state == CHANNEL_POLLING ? poll_worker(channel, worker) : 0;

@@ -325,7 +325,7 @@ void session_channel_ended(struct channel *channel, enum session_end end, const 
 		session_fail(session, end, "%s", reason);
 		return;
 	}
-	session_isolate_gone(session, channel->isolate);
+	session_isolate_lost(session, channel->isolate);
 	if (session->runtime->yields)
 		rest(channel, end);
 	if (session->state == SESSION_CONNECTING && channels_in(session, CHANNEL_CONNECTING) == 0)
@@ -680,14 +680,29 @@ void session_isolate_shows(struct session *session, const char *isolate, const c
 	session->events->isolate_shows(session->owner, isolate, page);
 }
 
-void session_isolate_gone(struct session *session, const char *isolate)
+/* What is being collected there does not come to an end. */
+static void end_collection(struct session *session, const char *isolate)
 {
-	session->events->isolate_gone(session->owner, isolate);
 	if (session->state != SESSION_COLLECTING || strcmp(session->collecting, isolate) != 0)
 		return;
 	/* The dialect is in the middle of forgetting it. */
 	session->collecting_gone = true;
 	loop_timer_set(&session->deadline, 0);
+}
+
+void session_isolate_gone(struct session *session, const char *isolate)
+{
+	session->events->isolate_gone(session->owner, isolate);
+	end_collection(session, isolate);
+}
+
+void session_isolate_lost(struct session *session, const char *isolate)
+{
+	if (session->events->isolate_lost != NULL)
+		session->events->isolate_lost(session->owner, isolate);
+	else
+		session->events->isolate_gone(session->owner, isolate);
+	end_collection(session, isolate);
 }
 
 void session_gc(struct session *session, const char *isolate, const struct gc_event *event)

@@ -70,6 +70,8 @@ struct session_events {
 	 */
 	void (*isolate_shows)(void *owner, const char *isolate, const char *page);
 	void (*isolate_gone)(void *owner, const char *isolate);
+	/* The connection to it alone is lost; it may be there still. May be NULL: as gone. */
+	void (*isolate_lost)(void *owner, const char *isolate);
 	/* The poll is complete; rss_bytes is 0 when the runtime did not say. */
 	void (*polled)(void *owner, enum session_activity activity, uint64_t rss_bytes);
 	/*
@@ -209,6 +211,7 @@ void session_sample(struct session *session, const char *isolate, const struct s
 /* After a sample: which page it is; without what may be a secret in its address (util/url.h). */
 void session_isolate_shows(struct session *session, const char *isolate, const char *url);
 void session_isolate_gone(struct session *session, const char *isolate);
+void session_isolate_lost(struct session *session, const char *isolate);
 
 /* Of an isolate that has been told of by a sample. */
 void session_gc(struct session *session, const char *isolate, const struct gc_event *event);

@@ -152,6 +152,7 @@ int notice_new(struct notice **ret, const struct alert *alert, const struct noti
 		return -ENOMEM;
 	notice->resolved = resolved;
 	notice->has_verdict = alert->verdict != NULL;
+	notice->revision = alert->revision;
 	notice->starts_wall_ms = alert->firing_since_wall_ms;
 	notice->starts_ns = (int64_t)alert->firing_since_ns;
 	notice->ends_wall_ms = clock_wall_ms();

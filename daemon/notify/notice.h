@@ -25,6 +25,7 @@ struct notice {
 	char key[17]; /* the same as text */
 	bool resolved;
 	bool has_verdict; /* on the series that the alert asked for */
+	uint32_t revision; /* of the alert */
 	int64_t starts_wall_ms, ends_wall_ms; /* of one that fires: when it is to be forgotten */
 	int64_t starts_ns, ends_ns; /* the same, monotonic; may be before that clock began */
 	uint64_t void_ns; /* monotonic: it would be wrong to send it after that */

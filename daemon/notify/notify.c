@@ -194,7 +194,7 @@ static void on_told(void *owner, const struct notice *notice)
 
 		if (!alert->telling || alert->sent_as != notice->fingerprint ||
 		    alert->firing_since_wall_ms != notice->starts_wall_ms ||
-		    (alert->verdict != NULL) != notice->has_verdict)
+		    alert->revision != notice->revision)
 			continue;
 		alert->telling = false;
 		alert->told = true;

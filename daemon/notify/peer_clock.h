@@ -4,6 +4,10 @@
  * The clock of a receiver that acts on the times it is told, as Alertmanager does: an alert whose
  * endsAt has passed by its clock is resolved. Ours may be set while the daemon runs, or be wrong;
  * theirs is told by the Date of each answer. In between, monotonic time goes on.
+ *
+ * One address may stand for several receivers, as a name with many addresses or a balancer does. A
+ * clock that answers again after another one has answered in between is another's; a clock that has
+ * only changed was set.
  */
 
 #include <stdbool.h>
@@ -11,11 +15,22 @@
 
 struct notice;
 
+enum { PEER_CLOCKS = 4 };
+
+/* What one stood at when monotonic time was 0, and which answer told it last (0: none has). */
+struct peer_reading {
+	int64_t origin_ms;
+	uint64_t answer;
+};
+
 /* Zero: nothing is known yet. */
 struct peer_clock {
 	bool known;
-	/* What the wall clocks stood at when monotonic time was 0, as of the last answer. */
-	int64_t theirs_ms, ours_ms;
+	bool several; /* the address stands for several receivers */
+	int64_t ours_ms; /* our own origin, as of the last answer */
+	uint64_t answers;
+	unsigned last; /* of seen: which one the last answer told */
+	struct peer_reading seen[PEER_CLOCKS];
 };
 
 /* What to tell of a notice. */

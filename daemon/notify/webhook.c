@@ -69,13 +69,29 @@ static int add_signature(const char *file, const char *body, size_t size, struct
 	return 0;
 }
 
+enum { CHANGE_MAX = 20 };
+
+/* What has changed, so that it is known again when it comes twice. */
+static void name_change(const struct notice *notice, char dst[CHANGE_MAX])
+{
+	if (notice->resolved)
+		snprintf(dst, CHANGE_MAX, "resolved");
+	else if (notice->has_verdict)
+		snprintf(dst, CHANGE_MAX, "verdict");
+	else if (notice->revision > 0)
+		snprintf(dst, CHANGE_MAX, "capture%" PRIu32, notice->revision);
+	else
+		snprintf(dst, CHANGE_MAX, "firing");
+}
+
 static int make_head(const struct sender *sender, const struct notice *first, const char *body,
 		     size_t size, struct sender_head *ret, struct err *err)
 {
-	const char *what = first->resolved ? "resolved" : first->has_verdict ? "verdict" : "firing";
+	char change[CHANGE_MAX];
 
+	name_change(first, change);
 	snprintf(next_line(ret), SENDER_HEADER_MAX, "X-Heapwatch-Delivery: %s-%" PRId64 "-%s",
-		 first->key, first->starts_wall_ms, what);
+		 first->key, first->starts_wall_ms, change);
 	return sender->secret_file != NULL
 		       ? add_signature(sender->secret_file, body, size, ret, err)
 		       : 0;

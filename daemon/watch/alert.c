@@ -134,6 +134,20 @@ static int add_verdict(const struct alert *alert, struct labels *labels)
 	return r;
 }
 
+/* What an action of the rule has come to. */
+static int add_capture(const struct alert *alert, struct labels *labels)
+{
+	int r = 0;
+
+	if (alert->capture[0] == '\0')
+		return 0;
+	if (labels_get(labels, "capture") == NULL)
+		r = add_label(labels, "capture", alert->capture);
+	if (r == 0 && labels_get(labels, "capture_path") == NULL)
+		r = add_label(labels, "capture_path", alert->capture_path);
+	return r;
+}
+
 /* The labels templates see: those of the alert, and what matchers can ask for. */
 static int template_labels(const struct alert *alert, const struct target *target,
 			   struct labels *labels)
@@ -147,6 +161,8 @@ static int template_labels(const struct alert *alert, const struct target *targe
 		r = leak_labels(labels, &alert->leak);
 	if (r == 0)
 		r = add_verdict(alert, labels);
+	if (r == 0)
+		r = add_capture(alert, labels);
 	for (size_t i = 0; r == 0 && i < sizeof(asked) / sizeof(asked[0]); i++) {
 		const char *value = target_label(target, asked[i]);
 
@@ -281,6 +297,26 @@ int alert_set_verdict(struct alert *alert, const struct target *target,
 	return expand_annotations(alert, target);
 }
 
+void alert_drop_capture(struct alert *alert)
+{
+	free(alert->capture_path);
+	alert->capture_path = NULL;
+	alert->capture[0] = '\0';
+}
+
+int alert_set_capture(struct alert *alert, const struct target *target, const char *id,
+		      const char *path)
+{
+	char *copy = strdup(path);
+
+	if (copy == NULL)
+		return -ENOMEM;
+	free(alert->capture_path);
+	alert->capture_path = copy;
+	str_copy(alert->capture, sizeof(alert->capture), id);
+	return expand_annotations(alert, target);
+}
+
 char *alert_format_value(const struct alert *alert, char dst[STR_UNIT_MAX])
 {
 	return condition_format_value(&alert->rule->condition, alert->term, alert->value, dst);
@@ -333,5 +369,6 @@ void alert_free(struct alert *alert)
 	labels_fini(&alert->labels);
 	labels_fini(&alert->annotations);
 	alert_drop_verdict(alert);
+	alert_drop_capture(alert);
 	free(alert);
 }

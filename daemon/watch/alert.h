@@ -38,6 +38,16 @@ struct alert_phase alert_step(struct alert_phase phase, const struct rule *rule,
 
 enum { ALERT_KEY_MAX = 112, ALERT_SERIES_MAX = 40 };
 
+/* A capture that a rule has asked for and that is done. Borrowed. */
+struct alert_capture {
+	uint64_t target_id;
+	const char *isolate, *rule;
+	const char *step; /* as it is written; "": a rule without, or a later one of a series */
+	const char *series; /* the id of that; "": it is of none */
+	const char *id, *path;
+	bool is_minor; /* another one that is there already counts for more */
+};
+
 /* What accumulates, in words. Borrowed. */
 struct alert_verdict {
 	const char *text; /* one line */
@@ -78,6 +88,11 @@ struct alert {
 	/* Owned: what that series came to, in one line; NULL: nothing yet. And what that has no
 	 * room for, NULL: there is none. */
 	char *verdict, *verdict_path, *verdict_more;
+	/* The last capture it asked for that succeeded, diagnostics only where there is no other:
+	 * its id ("": none) and, owned, its file on this host. */
+	char capture[ALERT_SERIES_MAX];
+	char *capture_path;
+	uint32_t revision; /* how often verdict or capture have changed what it says */
 	uint64_t seen; /* the evaluation of its group that saw it last */
 	char key[ALERT_KEY_MAX]; /* in alerts->by_key */
 };
@@ -100,6 +115,11 @@ int alert_set_verdict(struct alert *alert, const struct target *target,
 bool alert_has_verdict(const struct alert *alert, const struct alert_verdict *verdict);
 void alert_drop_verdict(struct alert *alert);
 
+/* As alerts_tell_capture(), of this one. 0, -ENOMEM: then what it says is as before. */
+int alert_set_capture(struct alert *alert, const struct target *target, const char *id,
+		      const char *path);
+void alert_drop_capture(struct alert *alert);
+
 /* A rule looked at an isolate. Borrowed for the call. */
 struct judged {
 	const struct rule_group *group;
@@ -107,6 +127,7 @@ struct judged {
 	const struct target *target;
 	const char *isolate;
 	size_t step;
+	bool over; /* the rule would have more alerts than the limit of its group: it has none */
 	bool unchanged; /* a capture is under way, or it is just back: nobody has looked; or after
 			 * a restart of the daemon too little of the past is known */
 	const struct condition_findings *findings;
@@ -206,11 +227,21 @@ void alerts_ask_again(struct alerts *alerts, uint64_t target_id, const char *iso
 void alerts_tell_verdict(struct alerts *alerts, const char *series,
 			 const struct alert_verdict *verdict);
 
+/*
+ * The alert that asked for it, if it fires, gives templates its id and its path from here on, as
+ * the labels `capture` and `capture_path`, and is sent again if it says anything else for that.
+ */
+void alerts_tell_capture(struct alerts *alerts, const struct alert_capture *capture);
+
 /* A target is going away: its alerts end. */
 void alerts_forget_target(struct alerts *alerts, uint64_t target_id);
 
 const char *alert_state_name(enum alert_state state);
 uint64_t alerts_evaluations(const struct alerts *alerts, size_t group, size_t rule);
+
+/* How many of them failed; why the last one did ("": it did not). */
+uint64_t alerts_failures(const struct alerts *alerts, size_t group, size_t rule);
+const char *alerts_error(const struct alerts *alerts, size_t group, size_t rule);
 
 /* When a group was last evaluated (0: never) and how long it took. */
 int64_t alerts_last_evaluation(const struct alerts *alerts, size_t group,

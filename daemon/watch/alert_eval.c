@@ -4,6 +4,9 @@
  * An evaluation visits every isolate of every target a rule matches, and afterwards the alerts of
  * the group it has not come by: their isolate is gone or does not match any more, so their
  * condition does not hold.
+ *
+ * Of a group with a limit each rule is looked at twice: first it is counted how many alerts it
+ * would have, from copies of what it remembers, so that nothing has begun when they are too many.
  */
 
 #include "watch/alert_group.h"
@@ -30,6 +33,8 @@ struct evaluation {
 	size_t group_index;
 	uint64_t rule_id, serial, now_ns;
 	bool first; /* of the rule */
+	bool over; /* it would have more alerts than the limit of its group, and so has none */
+	uint64_t *counted; /* NULL: it is for real; else its alerts are counted, and nothing more */
 };
 
 /* The same of one isolate; what has happened to its target is found already. */
@@ -110,7 +115,20 @@ static void start_firing(struct alerts *alerts, struct alert *alert, struct targ
 	alert->done = 0;
 	alert->series[0] = '\0';
 	alert_drop_verdict(alert);
+	alert_drop_capture(alert);
+	alert->revision = 0;
 	act(alerts, alert, target, superseded);
+}
+
+static struct alert_phase phase_of(const struct alert *alert)
+{
+	return (struct alert_phase){
+		.state = alert->state,
+		.keeping = alert->keeping,
+		.active_since_ns = alert->active_since_ns,
+		.firing_since_ns = alert->firing_since_ns,
+		.keep_since_ns = alert->keep_since_ns,
+	};
 }
 
 static void enter_phase(struct alert *alert, const struct alert_phase *phase)
@@ -137,15 +155,8 @@ static bool advance(struct alerts *alerts, struct alert *alert, struct target *t
 {
 	enum alert_state before = alert->state;
 	uint64_t now_ns = alerts->loop->now_ns;
-	struct alert_phase phase = {
-		.state = alert->state,
-		.keeping = alert->keeping,
-		.active_since_ns = alert->active_since_ns,
-		.firing_since_ns = alert->firing_since_ns,
-		.keep_since_ns = alert->keep_since_ns,
-	};
+	struct alert_phase phase = alert_step(phase_of(alert), alert->rule, holds, now_ns);
 
-	phase = alert_step(phase, alert->rule, holds, now_ns);
 	if (phase.state == ALERT_INACTIVE) {
 		alerts_end(alerts, alert);
 		return false;
@@ -282,6 +293,52 @@ static struct condition_state *recall(const struct evaluation *evaluation,
 	return memory->state;
 }
 
+/* A copy of what is remembered; NULL: nothing, or no memory. */
+static struct condition_state *copy_memory(const struct alerts *alerts,
+					   const struct evaluation *evaluation,
+					   const struct target *target, const char *isolate)
+{
+	const struct memory *memory;
+	char key[ALERT_KEY_MAX];
+
+	format_key(key, evaluation, target, isolate, 0);
+	memory = map_get(&alerts->memory_by_key, key);
+	return memory != NULL ? condition_state_copy(memory->state) : NULL;
+}
+
+/* As recall(); for counting, which is to change nothing, a copy. To be let go by release(). */
+static struct condition_state *need_state(const struct evaluation *evaluation,
+					  const struct target *target, const char *isolate)
+{
+	struct condition_state *copy;
+
+	if (evaluation->counted == NULL)
+		return recall(evaluation, target, isolate);
+	copy = copy_memory(evaluation->alerts, evaluation, target, isolate);
+	return copy != NULL ? copy : condition_state_new(&evaluation->rule->condition);
+}
+
+static void release(const struct evaluation *evaluation, struct condition_state *state)
+{
+	if (evaluation->counted != NULL)
+		condition_state_free(state);
+}
+
+/* What is remembered of isolates that are missing waits for them. */
+static void remember_missing(const struct evaluation *evaluation, const struct target *target)
+{
+	list_each (at, &target->missing) {
+		const struct isolate *isolate = container_of(at, struct isolate, link);
+		struct memory *memory;
+		char key[ALERT_KEY_MAX];
+
+		format_key(key, evaluation, target, isolate->name, 0);
+		memory = map_get(&evaluation->alerts->memory_by_key, key);
+		if (memory != NULL)
+			memory->seen = evaluation->serial;
+	}
+}
+
 /* ---- alerts of before a restart ---- */
 
 /* By names: ids are of one life only. A hash of the target's, for a key has no room for it. */
@@ -315,6 +372,20 @@ static bool still_waits(const struct alerts *alerts, const struct alert *alert)
 	return alert->restored && alerts->loop->now_ns < alerts->restore_until_ns;
 }
 
+static struct alert *find_restored(const struct evaluation *evaluation,
+				   const struct subject *subject, size_t step)
+{
+	const char *target = subject->target->spec.name;
+	struct alert *alert;
+	char key[ALERT_KEY_MAX];
+
+	if (evaluation->alerts->restored == 0)
+		return NULL;
+	format_restored_key(key, evaluation->rule_id, target, subject->name, step);
+	alert = map_get(&evaluation->alerts->by_key, key);
+	return alert != NULL && strcmp(alert->target, target) == 0 ? alert : NULL;
+}
+
 /*
  * From now on it is an alert as any other, when its isolate has given a sample in this life or the
  * condition holds all the same: before, that it does not hold is not known.
@@ -323,17 +394,11 @@ static struct alert *adopt(const struct evaluation *evaluation, const struct sub
 			   size_t step, bool holds)
 {
 	bool seen = subject->isolate != NULL && subject->isolate->last.mono_ns != 0;
+	struct alert *alert = find_restored(evaluation, subject, step);
 	const struct target *target = subject->target;
 	struct alerts *alerts = evaluation->alerts;
-	char key[ALERT_KEY_MAX];
-	struct alert *alert;
 
-	if (alerts->restored == 0)
-		return NULL;
-	format_restored_key(key, evaluation->rule_id, target->spec.name, subject->name, step);
-	alert = map_get(&alerts->by_key, key);
-	if (alert == NULL || strcmp(alert->target, target->spec.name) != 0 ||
-	    (!holds && !seen && still_waits(alerts, alert)))
+	if (alert == NULL || (!holds && !seen && still_waits(alerts, alert)))
 		return NULL;
 	map_remove(&alerts->by_key, alert->key);
 	format_key(alert->key, evaluation, target, subject->name, step);
@@ -424,6 +489,11 @@ static bool evaluate_step(const struct evaluation *evaluation, const struct subj
 	struct judged judged = { .step = step, .verdict = verdict, .before = state_of(alert) };
 	bool fires = false;
 
+	if (evaluation->over) {
+		judged.over = true;
+		tell_judged(evaluation, subject, &judged, NULL);
+		return false;
+	}
 	if (alert == NULL)
 		alert = adopt(evaluation, subject, step, verdict.holds);
 	if (alert == NULL && verdict.holds)
@@ -443,6 +513,35 @@ static bool evaluate_step(const struct evaluation *evaluation, const struct subj
 	}
 	tell_judged(evaluation, subject, &judged, alert);
 	return fires;
+}
+
+/* Will there be an alert after evaluate_step()? Those of before a restart are counted as they are.
+ */
+static bool is_to_be(const struct evaluation *evaluation, const struct subject *subject,
+		     size_t step)
+{
+	struct condition_verdict verdict =
+		condition_verdict(&evaluation->rule->condition, &subject->findings, step);
+	const struct alert *alert = find_alert(evaluation, subject, step);
+	struct alert_phase phase = { .state = ALERT_INACTIVE };
+
+	if (alert != NULL)
+		phase = phase_of(alert);
+	else if (find_restored(evaluation, subject, step) != NULL)
+		return false;
+	if (alert != NULL && !verdict.holds &&
+	    is_yet_to_judge(subject, alert, step, evaluation->now_ns))
+		return true;
+	phase = alert_step(phase, evaluation->rule, verdict.holds, evaluation->now_ns);
+	return phase.state != ALERT_INACTIVE;
+}
+
+static void count_isolate(const struct evaluation *evaluation, const struct subject *subject,
+			  bool looked)
+{
+	for (size_t step = condition_steps(&evaluation->rule->condition); step-- > 0;)
+		*evaluation->counted += looked ? is_to_be(evaluation, subject, step)
+					       : find_alert(evaluation, subject, step) != NULL;
 }
 
 /* Nobody has looked: its alerts stay as they are. */
@@ -465,16 +564,23 @@ static void evaluate_isolate(const struct evaluation *evaluation, struct subject
 	const struct condition *condition = &evaluation->rule->condition;
 	struct condition_input input =
 		input_of(subject->target, subject->isolate, evaluation->now_ns);
+	bool may_look = alerts_may_look(subject->target, subject->isolate, evaluation->now_ns);
 	struct condition_state *state = NULL;
 	bool higher = false;
 
 	if (condition_remembers(condition))
-		state = recall(evaluation, subject->target, subject->name);
-	if (!alerts_may_look(subject->target, subject->isolate, evaluation->now_ns)) {
+		state = need_state(evaluation, subject->target, subject->name);
+	if (may_look)
+		condition_look_values(condition, state, &input, &subject->findings);
+	release(evaluation, state);
+	if (evaluation->counted != NULL) {
+		count_isolate(evaluation, subject, may_look);
+		return;
+	}
+	if (!may_look) {
 		leave_isolate(evaluation, subject);
 		return;
 	}
-	condition_look_values(condition, state, &input, &subject->findings);
 	tell_rearmed(evaluation, subject);
 	for (size_t step = condition_steps(condition); step-- > 0;)
 		higher |= evaluate_step(evaluation, subject, step, higher);
@@ -487,14 +593,14 @@ static void look_at_target(const struct evaluation *evaluation, const struct tar
 	const struct condition *condition = &evaluation->rule->condition;
 	const struct isolate *isolate = target_main_isolate(target);
 	struct condition_input input = input_of(target, isolate, evaluation->now_ns);
+	bool may_look = alerts_may_look(target, isolate, evaluation->now_ns);
 	struct condition_state *state = NULL;
 
 	input.first = evaluation->first;
 	if (condition_has_events(condition))
-		state = recall(evaluation, target, "");
-	if (!alerts_may_look(target, isolate, evaluation->now_ns))
-		state = NULL;
-	condition_look_events(condition, state, &input, ret);
+		state = need_state(evaluation, target, "");
+	condition_look_events(condition, may_look ? state : NULL, &input, ret);
+	release(evaluation, state);
 }
 
 /* ---- without alerts ---- */
@@ -512,19 +618,6 @@ static uint64_t loaded_id(const struct alerts *alerts, const struct rule *rule)
 		}
 	}
 	return 0;
-}
-
-/* A copy of what is remembered; NULL: nothing, or no memory. */
-static struct condition_state *copy_memory(const struct alerts *alerts,
-					   const struct evaluation *evaluation,
-					   const struct target *target, const char *isolate)
-{
-	const struct memory *memory;
-	char key[ALERT_KEY_MAX];
-
-	format_key(key, evaluation, target, isolate, 0);
-	memory = map_get(&alerts->memory_by_key, key);
-	return memory != NULL ? condition_state_copy(memory->state) : NULL;
 }
 
 void alerts_look(const struct alerts *alerts, const struct rule *rule, const struct target *target,
@@ -564,6 +657,8 @@ static void evaluate_target(const struct evaluation *evaluation, struct target *
 		if (!of_target || subject.isolate == main)
 			evaluate_isolate(evaluation, &subject);
 	}
+	if (condition_remembers(condition) && evaluation->counted == NULL)
+		remember_missing(evaluation, target);
 }
 
 static const char *get_label(const void *thing, const char *name)
@@ -571,7 +666,7 @@ static const char *get_label(const void *thing, const char *name)
 	return target_label(thing, name);
 }
 
-static void evaluate_rule(const struct evaluation *evaluation)
+static void evaluate_targets(const struct evaluation *evaluation)
 {
 	list_each (at, &evaluation->alerts->targets->list) {
 		struct target *target = container_of(at, struct target, link);
@@ -580,6 +675,63 @@ static void evaluate_rule(const struct evaluation *evaluation)
 		    matchers_match(evaluation->rule->matchers, get_label, target))
 			evaluate_target(evaluation, target);
 	}
+}
+
+/* How many alerts the rule will have, if nobody minds. */
+static uint64_t count_alerts(const struct evaluation *evaluation)
+{
+	uint64_t n = 0;
+	struct evaluation counting = *evaluation;
+
+	list_each (at, &evaluation->alerts->list) {
+		const struct alert *alert = container_of(at, struct alert, link);
+
+		n += alert->restored && alert->rule == evaluation->rule;
+	}
+	counting.counted = &n;
+	evaluate_targets(&counting);
+	return n;
+}
+
+static void end_alerts(const struct evaluation *evaluation)
+{
+	list_each_safe (at, &evaluation->alerts->list) {
+		struct alert *alert = container_of(at, struct alert, link);
+
+		if (alert->rule == evaluation->rule)
+			alerts_end(evaluation->alerts, alert);
+	}
+}
+
+/* As Prometheus: one that has more alerts than the limit has failed, and has none. */
+static void judge_limit(struct evaluation *evaluation, struct rule_status *status)
+{
+	uint64_t limit = evaluation->group->limit, n = 0;
+
+	if (limit > 0)
+		n = count_alerts(evaluation);
+	evaluation->over = limit > 0 && n > limit;
+	if (!evaluation->over) {
+		status->error[0] = '\0';
+		return;
+	}
+	if (status->error[0] == '\0')
+		log_warn("alert",
+			 "rule %s of group %s has failed: it would have %" PRIu64
+			 " alerts, and the limit is %" PRIu64,
+			 evaluation->rule->name, evaluation->group->name, n, limit);
+	snprintf(status->error, sizeof(status->error),
+		 "exceeded limit of %" PRIu64 " with %" PRIu64 " alerts", limit, n);
+	status->failures++;
+}
+
+static void evaluate_rule(struct evaluation *evaluation, struct rule_status *status)
+{
+	judge_limit(evaluation, status);
+	evaluate_targets(evaluation);
+	if (evaluation->over)
+		end_alerts(evaluation);
+	status->evaluations++;
 }
 
 /* What this evaluation has not come by does not exist any more. */
@@ -619,8 +771,7 @@ void alerts_evaluate(struct alerts *alerts, size_t group)
 		evaluation.rule = &evaluation.group->rules[i];
 		evaluation.rule_id = status->id;
 		evaluation.first = status->evaluations == 0;
-		evaluate_rule(&evaluation);
-		status->evaluations++;
+		evaluate_rule(&evaluation, status);
 	}
 	sweep(alerts, group, evaluation.serial);
 	timer->last_wall_ms = clock_wall_ms();

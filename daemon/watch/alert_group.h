@@ -21,7 +21,8 @@ struct group_timer {
 /* A rule keeps its id over reloads while its condition stays the same. */
 struct rule_status {
 	uint64_t id;
-	uint64_t evaluations;
+	uint64_t evaluations, failures;
+	char error[80]; /* of the last evaluation; "": it went well */
 };
 
 /*

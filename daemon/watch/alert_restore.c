@@ -147,6 +147,12 @@ static void write_alert(struct json_writer *w, const struct alerts *alerts,
 		json_member_string(w, "verdict_path", alert->verdict_path);
 	if (alert->verdict_more != NULL)
 		json_member_string(w, "verdict_more", alert->verdict_more);
+	if (alert->capture[0] != '\0') {
+		json_member_string(w, "capture", alert->capture);
+		json_member_string(w, "capture_path", alert->capture_path);
+	}
+	if (alert->revision > 0)
+		json_member_uint(w, "revision", alert->revision);
 	member_labels(w, "labels", &alert->labels);
 	member_labels(w, "annotations", &alert->annotations);
 	json_write_object_end(w);
@@ -251,6 +257,23 @@ static int read_series(const struct tree *node, struct alert *alert)
 	return r;
 }
 
+/* Id and path, or none of both. 0; -EBADMSG, -ENOMEM. */
+static int read_capture(const struct tree *node, struct alert *alert)
+{
+	const char *id, *path;
+	uint64_t revision;
+
+	if (tree_uint(node, "revision", &revision))
+		alert->revision = (uint32_t)revision;
+	if (tree_get(node, "capture") == NULL)
+		return 0;
+	if (!tree_string(node, "capture", &id) || !tree_string(node, "capture_path", &path) ||
+	    !str_copy(alert->capture, sizeof(alert->capture), id) || id[0] == '\0')
+		return -EBADMSG;
+	alert->capture_path = strdup(path);
+	return alert->capture_path != NULL ? 0 : -ENOMEM;
+}
+
 /* Absent of what needs no past. False: it makes no sense. */
 static bool read_past(const struct tree *node, struct alert *alert)
 {
@@ -289,6 +312,8 @@ static int read_alert(const struct tree *node, struct alert *alert, uint64_t now
 	    term > INT_MAX || !read_past(node, alert))
 		return -EBADMSG;
 	r = read_series(node, alert);
+	if (r == 0)
+		r = read_capture(node, alert);
 	if (r < 0)
 		return r;
 	alert->term = (int)term;

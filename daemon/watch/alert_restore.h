@@ -14,6 +14,8 @@
  *               "value": 0.83, "asked": true, "acted": true, "done": 1,
  *               "step": 0, "term": 0, "told": true, "series": "0123...", "verdict": "...",
  *               "verdict_path": "...", "verdict_more": "...",
+ *               "capture": "0123...", "capture_path": "/var/lib/heapwatch/spool/ready/...",
+ *               "revision": 1,
  *               "span_ms": 10800000, "program": {"pid": 4711, "start_wall_ms": 1769900000000,
  *               "start_mono_ms": 82401000, "start_ticks": 8240100, "inspector_id": "5f1e..."},
  *               "labels": {...}, "annotations": {...}}],

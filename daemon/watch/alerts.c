@@ -249,6 +249,16 @@ uint64_t alerts_evaluations(const struct alerts *alerts, size_t group, size_t ru
 	return alerts->statuses[alerts->timers[group].first + rule].evaluations;
 }
 
+uint64_t alerts_failures(const struct alerts *alerts, size_t group, size_t rule)
+{
+	return alerts->statuses[alerts->timers[group].first + rule].failures;
+}
+
+const char *alerts_error(const struct alerts *alerts, size_t group, size_t rule)
+{
+	return alerts->statuses[alerts->timers[group].first + rule].error;
+}
+
 int64_t alerts_last_evaluation(const struct alerts *alerts, size_t group, uint64_t *ret_duration_ns)
 {
 	*ret_duration_ns = alerts->timers[group].last_duration_ns;
@@ -262,14 +272,20 @@ static bool is_of_step(const struct alert *alert, const char *step)
 	return strcmp(own != NULL ? own : "", step) == 0;
 }
 
+static bool is_about(const struct alert *alert, uint64_t target_id, const char *isolate,
+		     const char *rule, const char *step)
+{
+	return alert->target_id == target_id && strcmp(alert->isolate, isolate) == 0 &&
+	       strcmp(alert->rule->name, rule) == 0 && is_of_step(alert, step);
+}
+
 void alerts_ask_again(struct alerts *alerts, uint64_t target_id, const char *isolate,
 		      const char *rule, const char *step, uint32_t done)
 {
 	list_each (at, &alerts->list) {
 		struct alert *alert = container_of(at, struct alert, link);
 
-		if (alert->target_id == target_id && strcmp(alert->isolate, isolate) == 0 &&
-		    strcmp(alert->rule->name, rule) == 0 && is_of_step(alert, step)) {
+		if (is_about(alert, target_id, isolate, rule, step)) {
 			alert->acted = false;
 			alert->done &= ~done;
 		}
@@ -278,6 +294,14 @@ void alerts_ask_again(struct alerts *alerts, uint64_t target_id, const char *iso
 }
 
 /* Whoever was told before is told again. */
+static void tell_again(struct alerts *alerts, struct alert *alert)
+{
+	alert->sent_ns = 0;
+	alert->telling = alert->told = false;
+	alert->revision++;
+	alerts_changed(alerts);
+}
+
 static void take_verdict(struct alerts *alerts, struct alert *alert,
 			 const struct alert_verdict *verdict)
 {
@@ -288,9 +312,7 @@ static void take_verdict(struct alerts *alerts, struct alert *alert,
 			  alert->target);
 		return;
 	}
-	alert->sent_ns = 0;
-	alert->telling = alert->told = false;
-	alerts_changed(alerts);
+	tell_again(alerts, alert);
 }
 
 void alerts_tell_verdict(struct alerts *alerts, const char *series,
@@ -302,6 +324,43 @@ void alerts_tell_verdict(struct alerts *alerts, const char *series,
 		if (alert->state == ALERT_FIRING && strcmp(alert->series, series) == 0 &&
 		    !alert_has_verdict(alert, verdict))
 			take_verdict(alerts, alert, verdict);
+	}
+}
+
+/* The later ones of a series know the series only. */
+static bool has_asked(const struct alert *alert, const struct alert_capture *capture)
+{
+	return (capture->series[0] != '\0' && strcmp(alert->series, capture->series) == 0) ||
+	       is_about(alert, capture->target_id, capture->isolate, capture->rule, capture->step);
+}
+
+static void take_capture(struct alerts *alerts, struct alert *alert,
+			 const struct alert_capture *capture)
+{
+	const struct target *target = targets_find(alerts->targets, alert->target_id);
+	struct labels before = { 0 };
+	int r = target != NULL ? labels_copy(&before, &alert->annotations) : -ESRCH;
+
+	if (r == 0)
+		r = alert_set_capture(alert, target, capture->id, capture->path);
+	if (r < 0)
+		log_error("alert", "an alert of %s is without its capture: %s", alert->target,
+			  strerror(-r));
+	else if (!labels_equal(&before, &alert->annotations))
+		tell_again(alerts, alert);
+	else
+		alerts_changed(alerts);
+	labels_fini(&before);
+}
+
+void alerts_tell_capture(struct alerts *alerts, const struct alert_capture *capture)
+{
+	list_each (at, &alerts->list) {
+		struct alert *alert = container_of(at, struct alert, link);
+
+		if (alert->state == ALERT_FIRING && !alert->restored && has_asked(alert, capture) &&
+		    (!capture->is_minor || alert->capture[0] == '\0'))
+			take_capture(alerts, alert, capture);
 	}
 }
 

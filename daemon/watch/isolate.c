@@ -1,22 +1,39 @@
-/* The isolates of a target: the main thread and its workers, each with its last sample and its
- * past. */
+/*
+ * The isolates of a target: the main thread and its workers, each with its last sample and its
+ * past.
+ *
+ * One that nothing is told of any more is missing, which is not gone: its name is its own for as
+ * long as the program lives (a thread id, a page's number), so that its past is told again from
+ * that of any other when the connection is back.
+ */
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "util/clock.h"
 #include "util/str.h"
+#include "watch/program.h"
 #include "watch/target.h"
 
-struct isolate *target_find_isolate(const struct target *target, const char *name)
+static struct isolate *find(const struct link *list, const char *name)
 {
-	list_each (link, &target->isolates) {
+	list_each (link, list) {
 		struct isolate *isolate = container_of(link, struct isolate, link);
 
 		if (strcmp(isolate->name, name) == 0)
 			return isolate;
 	}
 	return NULL;
+}
+
+struct isolate *target_find_isolate(const struct target *target, const char *name)
+{
+	return find(&target->isolates, name);
+}
+
+struct isolate *target_find_missing(const struct target *target, const char *name)
+{
+	return find(&target->missing, name);
 }
 
 /*
@@ -37,17 +54,56 @@ static int64_t start_of(const struct target *target, const char *name)
 	return age_ms > 0 ? now_ns - age_ms * (int64_t)NS_PER_MS : now_ns;
 }
 
+static void isolate_free(struct isolate *isolate)
+{
+	link_remove(&isolate->link);
+	series_fini(&isolate->series);
+	free(isolate->gc);
+	free(isolate);
+}
+
+static void drop_missing(struct target *target, struct isolate *isolate)
+{
+	target->missing_n--;
+	isolate_free(isolate);
+}
+
+static struct isolate *longest_missing(const struct target *target)
+{
+	return container_of(target->missing.next, struct isolate, link);
+}
+
+/* NULL: nothing of that name is missing. */
+static struct isolate *come_back(struct target *target, const char *name)
+{
+	struct isolate *isolate = target_find_missing(target, name);
+
+	if (isolate == NULL)
+		return NULL;
+	link_remove(&isolate->link);
+	list_append(&target->isolates, &isolate->link);
+	target->missing_n--;
+	target->isolates_n++;
+	return isolate;
+}
+
 struct isolate *target_need_isolate(struct target *target, const char *name)
 {
 	struct isolate *isolate = target_find_isolate(target, name);
 
+	if (isolate == NULL)
+		isolate = come_back(target, name);
 	if (isolate != NULL)
 		return isolate;
 	if (target->isolates_n >= target->targets->isolates_max)
 		return NULL;
+	/* Those that are there come first. */
+	if (target->isolates_n + target->missing_n >= target->targets->isolates_max)
+		drop_missing(target, longest_missing(target));
 	isolate = calloc(1, sizeof(*isolate));
 	if (isolate == NULL)
 		return NULL;
+	link_init(&isolate->link);
 	if (series_init(&isolate->series, target->targets->series_points,
 			target->targets->windows_ns) < 0) {
 		free(isolate);
@@ -80,25 +136,68 @@ struct isolate *target_main_isolate(const struct target *target)
 
 void target_drop_isolate(struct target *target, struct isolate *isolate)
 {
-	link_remove(&isolate->link);
 	target->isolates_n--;
-	series_fini(&isolate->series);
-	free(isolate->gc);
-	free(isolate);
+	isolate_free(isolate);
 }
 
-void target_drop_workers(struct target *target, uint64_t since_ns)
+void target_miss_isolate(struct target *target, struct isolate *isolate)
 {
+	const struct program program = program_of(&target->identity);
+
+	if (!program_is_known(&program)) {
+		target_drop_isolate(target, isolate);
+		return;
+	}
+	link_remove(&isolate->link);
+	list_append(&target->missing, &isolate->link);
+	target->isolates_n--;
+	target->missing_n++;
+	isolate->missed_ns = clock_mono_ns();
+	isolate->last.present = 0;
+	isolate->last.spaces_n = 0;
+}
+
+/* What is older than the longest window says nothing any more. */
+static void drop_outdated(struct target *target)
+{
+	uint64_t now_ns = clock_mono_ns();
+
+	list_each_safe (link, &target->missing) {
+		struct isolate *isolate = container_of(link, struct isolate, link);
+
+		if (now_ns - isolate->missed_ns >= series_window_ns(&isolate->series, WINDOW_SLOW))
+			drop_missing(target, isolate);
+	}
+}
+
+void target_miss_workers(struct target *target, uint64_t since_ns)
+{
+	drop_outdated(target);
 	list_each_safe (link, &target->isolates) {
 		struct isolate *isolate = container_of(link, struct isolate, link);
 
 		if (strcmp(isolate->name, "main") != 0 && isolate->last.mono_ns < since_ns)
-			target_drop_isolate(target, isolate);
+			target_miss_isolate(target, isolate);
 	}
+}
+
+void target_forget_missing(struct target *target, const char *name)
+{
+	struct isolate *isolate = target_find_missing(target, name);
+
+	if (isolate != NULL)
+		drop_missing(target, isolate);
+}
+
+void target_drop_missing(struct target *target)
+{
+	list_each_safe (link, &target->missing)
+		drop_missing(target, container_of(link, struct isolate, link));
 }
 
 void target_drop_isolates(struct target *target)
 {
+	target_drop_missing(target);
 	list_each_safe (link, &target->isolates)
 		target_drop_isolate(target, container_of(link, struct isolate, link));
 }

@@ -23,6 +23,12 @@ struct program program_of(const struct identity *identity)
 	return program;
 }
 
+bool program_is_known(const struct program *program)
+{
+	return program->start_ticks != 0 || program->start_wall_ms > 0 ||
+	       program->inspector_id[0] != '\0';
+}
+
 /* Two readings of one start by one clock? Both must be known. */
 static bool same_start(int64_t a_ms, int64_t b_ms)
 {

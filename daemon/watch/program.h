@@ -19,5 +19,8 @@ struct program {
 
 struct program program_of(const struct identity *identity);
 
+/* Is there anything by which it can be told from another? */
+bool program_is_known(const struct program *program);
+
 /* As far as it is known; of which nothing is known they are the same. */
 bool program_same(const struct program *a, const struct program *b);

@@ -146,6 +146,7 @@ static int add_target(struct replay *replay, size_t row, struct target **ret)
 	target->targets = &replay->targets;
 	target->spec.poll.interval_ns = spacing_of(replay, row);
 	link_init(&target->isolates);
+	link_init(&target->missing);
 	list_append(&replay->targets.list, &target->link);
 	target->state = TARGET_UP;
 	target->state_since_ns = replay->loop.now_ns;

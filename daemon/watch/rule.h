@@ -7,6 +7,8 @@
  * groups:
  * - name: memory
  *   interval: 15s                      # default: evaluation_interval
+ *   limit: 20                          # alerts of each rule at once; default: no limit
+ *   labels: {team: shop}               # of all its rules
  *   rules:
  *   - alert: HeapNearLimit
  *     match: '{runtime="node"}'
@@ -99,6 +101,7 @@ struct rule_group {
 	char *name;
 	char *file;
 	uint64_t interval_ns;
+	uint64_t limit; /* alerts of each rule at once; 0: none */
 	struct rule *rules; /* owned */
 	size_t rules_n;
 };

@@ -109,6 +109,12 @@ static void check_label_names(struct place *place, const struct labels *labels, 
 	}
 }
 
+void rule_check_labels(struct place *place, const struct labels *labels, bool with_step)
+{
+	check_label_names(place, labels, with_step);
+	check_templates(place, "labels", labels);
+}
+
 /* ---- guards and actions ---- */
 
 /* The one threshold of the rule; -1: there is none, or several. */
@@ -305,8 +311,7 @@ int rule_convert(struct place *place, struct rule_text *text, struct rule *rule)
 	r = convert_when(place, &text->when, rule);
 	if (r < 0)
 		return r;
-	check_label_names(place, &text->labels, condition_steps_term(&rule->condition) >= 0);
-	check_templates(place, "labels", &text->labels);
+	rule_check_labels(place, &text->labels, condition_steps_term(&rule->condition) >= 0);
 	check_templates(place, "annotations", &text->annotations);
 	rule->name = text->alert;
 	rule->labels = text->labels;

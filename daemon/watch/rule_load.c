@@ -43,9 +43,26 @@ static int check_unique(struct place *place, struct map *names, char *name, cons
 	return 0;
 }
 
+/* Those of the group that the rule has not. 0, also with a complaint; -ENOMEM. */
+static int add_labels(struct place *place, const struct labels *labels, struct rule_text *rule)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < labels->n && r == 0; i++) {
+		if (labels_get(&rule->labels, labels->items[i].name) == NULL)
+			r = labels_set(&rule->labels, labels->items[i].name,
+				       labels->items[i].value);
+	}
+	if (r == -E2BIG)
+		place_complain(place, "labels", "more than %d labels with those of the group",
+			       LABELS_MAX);
+	return r == -ENOMEM ? r : 0;
+}
+
 static int convert_rules(struct place *place, struct group_text *text, struct rule_group *group)
 {
 	struct rule_text *items = text->rules.items;
+	bool labels_ok = !place->wrong;
 	struct map names;
 	int r = 0;
 
@@ -61,7 +78,9 @@ static int convert_rules(struct place *place, struct group_text *text, struct ru
 		snprintf(at.path + strlen(at.path), sizeof(at.path) - strlen(at.path),
 			 ".rules[%zu]", i);
 		group->rules_n++;
-		r = rule_convert(&at, &items[i], &group->rules[i]);
+		r = labels_ok ? add_labels(&at, &text->labels, &items[i]) : 0;
+		if (r == 0)
+			r = rule_convert(&at, &items[i], &group->rules[i]);
 		if (r == 0)
 			r = check_unique(&at, &names, group->rules[i].name, "alert", "group");
 		place->wrong |= at.wrong;
@@ -77,8 +96,10 @@ static int convert_group(struct place *place, struct group_text *text, struct ru
 	if (group->file == NULL)
 		return -ENOMEM;
 	group->interval_ns = text->has_interval ? text->interval_ns : default_interval_ns;
+	group->limit = text->limit;
 	group->name = text->name;
 	text->name = NULL;
+	rule_check_labels(place, &text->labels, false);
 	return convert_rules(place, text, group);
 }
 

@@ -275,7 +275,11 @@ const struct option_desc rule_options[] = {
 		.name = "annotations",
 		.type = OPTION_LABELS,
 		.offset = offsetof(struct rule_text, annotations),
-		.help = "Texts for people; may be templates.",
+		.help = "Texts for people; may be templates: `{{ $labels.target }}`, "
+			"`{{ $value | humanize1024 }}`. Of the captures that the alert has asked "
+			"for, `$labels.capture` is the id of the last one that succeeded, and "
+			"`$labels.capture_path` its file; they are empty before, and diagnostics "
+			"give way to any other.",
 	},
 	{
 		.name = "guards",
@@ -321,6 +325,24 @@ const struct option_desc rule_group_options[] = {
 		.max = 24 * 3600 * NS_PER_S,
 		.help = "How often the rules of the group are evaluated; `evaluation_interval` of "
 			"the configuration when absent.",
+	},
+	{
+		.name = "limit",
+		.type = OPTION_UINT,
+		.offset = offsetof(struct group_text, limit),
+		.def = "0",
+		.max = 1000000,
+		.help = "At most so many alerts of each rule at once, pending ones with them. A "
+			"rule that would have more has failed and has none, nor does it capture "
+			"anything: better no alert than one for each of a thousand targets. 0 is "
+			"no limit.",
+	},
+	{
+		.name = "labels",
+		.type = OPTION_LABELS,
+		.offset = offsetof(struct group_text, labels),
+		.help = "Labels of all rules of the group that have none of that name, as in "
+			"`rules`.",
 	},
 	{
 		.name = "rules",

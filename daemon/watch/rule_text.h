@@ -31,8 +31,9 @@ struct rule_text {
 
 struct group_text {
 	char *name;
-	uint64_t interval_ns;
+	uint64_t interval_ns, limit;
 	bool has_interval;
+	struct labels labels;
 	struct item_list rules;
 };
 
@@ -47,3 +48,6 @@ extern const struct option_desc rule_action_options[];
  * also with complaints; -ENOMEM.
  */
 int rule_convert(struct place *place, struct rule_text *text, struct rule *ret);
+
+/* Complains of names that are not for rules to set, and of templates. */
+void rule_check_labels(struct place *place, const struct labels *labels, bool with_step);

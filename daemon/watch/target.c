@@ -22,6 +22,7 @@
 #include "util/log.h"
 #include "util/str.h"
 #include "watch/openings.h"
+#include "watch/program.h"
 #include "watch/target_process.h"
 
 /* A program that restarts is back within a second, so the first tries come quickly. */
@@ -270,6 +271,7 @@ static void on_identified(void *owner, const struct identity *said)
 {
 	struct target *target = owner;
 	struct identity identity = target_process_identify(target, said);
+	const struct program program = program_of(&identity);
 
 	target->ours = address_is_ours(&target->spec.address);
 	if (target->identified && !target_process_same(&target->identity, &identity)) {
@@ -277,6 +279,8 @@ static void on_identified(void *owner, const struct identity *said)
 		log_restart(target, &identity);
 		target_drop_isolates(target);
 	}
+	if (!program_is_known(&program))
+		target_drop_missing(target);
 	target->identity = identity;
 	target->identified = true;
 	judge_gc_events(target);
@@ -312,6 +316,17 @@ static void on_isolate_gone(void *owner, const char *name)
 
 	if (isolate != NULL)
 		target_drop_isolate(target, isolate);
+	else
+		target_forget_missing(target, name);
+}
+
+static void on_isolate_lost(void *owner, const char *name)
+{
+	struct target *target = owner;
+	struct isolate *isolate = target_find_isolate(target, name);
+
+	if (isolate != NULL)
+		target_miss_isolate(target, isolate);
 }
 
 bool target_leaves_after_poll(const struct target *target)
@@ -360,7 +375,7 @@ static void on_polled(void *owner, enum session_activity activity, uint64_t rss_
 	target->rss_bytes = rss_bytes;
 	target_process_read(target);
 	if (target->poll_started_ns > stale_ns)
-		target_drop_workers(target, target->poll_started_ns - stale_ns);
+		target_miss_workers(target, target->poll_started_ns - stale_ns);
 	if (target_leaves_after_poll(target) && !collect_holds(target))
 		session_close(&target->session);
 	else if (target->reopen && !collect_holds(target))
@@ -440,12 +455,12 @@ static enum target_failure enter_ended(struct target *target, enum session_end e
 	}
 }
 
-/* The process is gone or was never there: what it said last is no longer true. */
+/* The process is gone, or out of reach: what it said last is no longer true. */
 static void forget_values(struct target *target)
 {
 	struct isolate *main = target_find_isolate(target, "main");
 
-	target_drop_workers(target, UINT64_MAX);
+	target_miss_workers(target, UINT64_MAX);
 	if (main != NULL) {
 		main->last.present = 0;
 		main->last.spaces_n = 0;
@@ -475,6 +490,7 @@ static const struct session_events session_events = {
 	.sample = on_sample,
 	.isolate_shows = on_isolate_shows,
 	.isolate_gone = on_isolate_gone,
+	.isolate_lost = on_isolate_lost,
 	.polled = on_polled,
 	.collected = on_collected,
 	.gc = on_gc,
@@ -641,6 +657,7 @@ int target_new(struct target **ret, struct targets *targets, const struct target
 	target->backoff = (struct backoff){ BACKOFF_MIN_NS, spec->poll.backoff_max_ns, 0 };
 	link_init(&target->link);
 	link_init(&target->isolates);
+	link_init(&target->missing);
 	str_copy(target->source, sizeof(target->source), source);
 	address_format(target->address, &spec->address);
 	target->ours = address_is_ours(&spec->address);

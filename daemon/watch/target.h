@@ -58,6 +58,7 @@ struct isolate {
 	struct gc_stats *gc; /* owned; NULL: nothing has been told of its collections */
 	int64_t start_ns; /* monotonic; as far as it is known, and maybe before that clock began */
 	int64_t seen_wall_ms; /* when it was first seen, as the wall clock went then */
+	uint64_t missed_ns; /* monotonic; of one that is missing: since when */
 };
 
 /* What a source of targets says about one of them. Owned by whoever holds it. */
@@ -106,6 +107,10 @@ struct target {
 
 	struct link isolates;
 	uint32_t isolates_n;
+	/* Those that nothing is told of any more and that may be there still, as workers and tabs
+	 * while the connection is lost: kept for their past, the longest missing first. */
+	struct link missing;
+	uint32_t missing_n;
 	struct process_stats process; /* as of the last poll */
 	uint64_t process_read_ns; /* monotonic */
 	bool has_cpu_rate;
@@ -253,6 +258,16 @@ void target_take_gc(struct target *target, const char *name, const struct gc_eve
 const struct gc_stats *target_gc_stats(const struct target *target, const struct isolate *isolate);
 void target_drop_isolate(struct target *target, struct isolate *isolate);
 
-/* All but main that were not sampled since; 0 drops none, UINT64_MAX all. */
-void target_drop_workers(struct target *target, uint64_t since_ns);
-void target_drop_isolates(struct target *target);
+/*
+ * Nothing is told of it for now: it is missing until the next sample of its name, and goes on from
+ * there. Dropped where nothing would tell that it is still the same program, and when all of its
+ * past is too old to count.
+ */
+void target_miss_isolate(struct target *target, struct isolate *isolate);
+
+/* The same of all but main that were not sampled since; 0: of none, UINT64_MAX: of all. */
+void target_miss_workers(struct target *target, uint64_t since_ns);
+struct isolate *target_find_missing(const struct target *target, const char *name);
+void target_forget_missing(struct target *target, const char *name); /* if there is one */
+void target_drop_missing(struct target *target);
+void target_drop_isolates(struct target *target); /* and what is missing */

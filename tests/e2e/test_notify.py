@@ -425,6 +425,32 @@ def test_a_webhook_is_signed_and_told_of_changes_only(start_daemon, tmp_path, ap
     assert json.loads(body)["status"] == "resolved" and len(hook.seen) == 4
 
 
+def test_a_webhook_hears_of_the_capture_if_the_alert_says_so(start_daemon, tmp_path, app, receive):
+    """Another rule takes one too and says nothing of it: it is told once."""
+    hook = receive()
+    takes = {"actions": [{"capture": "diagnostics"}]}
+    daemon = start_daemon(configuration(
+        tmp_path, app, dict(RULE, alert="Mute", **takes),
+        dict(RULE, alert="Named", annotations={"file": "{{ $labels.capture_path }}"}, **takes),
+        webhooks=[{"url": f"http://{hook.target}/hook"}]))
+    daemon.wait_up("app")
+    app.nudge("^on")
+    hook.wait(3)
+    until(lambda: len(daemon.api("/captures")["ready"]) == 2, "both captures")
+    app.nudge("^off")
+    hook.wait(5)
+    told = {}
+    for headers, body in hook.seen:
+        message = json.loads(body)
+        change = headers["X-Heapwatch-Delivery"].rsplit("-", 1)[1]
+        told.setdefault(message["alerts"][0]["labels"]["alertname"], []).append(
+            (change, message["alerts"][0]["annotations"].get("file", "")))
+    (mine,) = [m for m in daemon.api("/captures")["ready"] if m["rule"] == "Named"]
+    assert [change for change, _ in told["Mute"]] == ["firing", "resolved"]
+    assert [change for change, _ in told["Named"]] == ["firing", "capture1", "resolved"]
+    assert [file.rsplit("/", 1)[-1] for _, file in told["Named"]] == ["", mine["name"], mine["name"]]
+
+
 def test_a_webhook_that_fails_at_one_alert_takes_the_others(start_daemon, tmp_path, app, receive):
     """It is tried again behind them, and is not lost."""
     failing = True

@@ -3,6 +3,8 @@ samples that do not."""
 
 import math
 
+import yaml
+
 from lab.ctl import Ctl
 from test_vocabulary import PRESETS
 
@@ -152,6 +154,23 @@ def test_leak_lasting(tmp_path):
     # A cache that fills within its first minutes, and a heap that is only nearly full.
     assert fires(18, lambda h: 200 + 80 * (1 - math.exp(-12 * h)), "4GiB") == []
     assert fires(6, lambda h: 200, "210MiB") == []
+
+
+def test_the_leak_rule_that_is_in_force(tmp_path):
+    """All rules that are installed, as they are: a leak is told, and nothing stops a program for it."""
+    shipped = sorted(PRESETS.parent.glob("*.yaml"))
+
+    def told(level):
+        (tmp_path / "samples.csv").write_text("time,heap_used,heap_limit\n" + "".join(
+            f"{s},{int(mib * 1024)}KiB,{limit}\n" for s, mib, limit in heap(6, level, "4GiB")))
+        got = Ctl(cwd=tmp_path).json("rules", "test", *shipped, "--samples=samples.csv", "--explain")
+        return {row["rule"] for row in got if row["state"] == "firing"}
+    assert told(lambda h: 200 + 40 * h) == {"LeakSuspected"}
+    assert told(lambda h: 200 + 80 * (1 - math.exp(-12 * h))) == set()
+    assert told(lambda h: 200) == set()
+    with open(PRESETS.parent / "leak.yaml", encoding="utf-8") as file:
+        (rule,) = yaml.safe_load(file)["groups"][0]["rules"]
+    assert rule["actions"] == [{"capture": "diagnostics"}]
 
 
 def test_limit_near(tmp_path):

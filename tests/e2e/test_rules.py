@@ -131,6 +131,9 @@ def test_a_guard_that_refuses_is_visible(ruled, app, guards, reason):
     daemon.process.wait_line(reason)
     assert reason in json.dumps(daemon.api("/rules"))
     assert reason in daemon.get("/").text
+    (refused,) = daemon.api("/rules")["groups"][0]["rules"][0]["suppressed"]
+    assert (refused["target"], refused["reason"]) == ("app", reason)
+    assert refused["text"] and refused in daemon.api("/captures")["refused"]
 
 
 def test_without_cooldown_every_firing_captures(ruled, app):

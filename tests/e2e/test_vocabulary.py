@@ -164,6 +164,18 @@ def test_rules_test_explains_each_sample(files, tmp_path):
     assert len(plain) == len(lines) == len(got) and not any("|" in line for line in plain)
 
 
+def test_rules_test_knows_the_limit_of_a_group(files, tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(mine.read_text().replace("  interval: 15s\n", "  interval: 15s\n  limit: 1\n"))
+    got = Ctl(cwd=tmp_path).json("rules", "test", *files, "--samples=samples.csv", "--explain")
+    ladder = [r for r in got if r["rule"] == "Ladder"]
+    assert [(r["time"][14:19], r.get("step"), r["state"]) for r in ladder][4:8] == [
+        ("00:30", "75%", "inactive"), ("00:30", "60%", "firing"),
+        ("00:45", "75%", "inactive"), ("00:45", "60%", "inactive")]
+    assert {r["why"] for r in ladder if r["time"][14:19] == "00:45"} == {
+        "the rule would have more alerts than its group's limit: it has none"}
+
+
 def test_rules_test_of_leaks(tmp_path):
     """Heap grows by 3.6 % in three hours, buffers by a half; what is asked decides."""
     whens = {"Any": "{}", "Heap": "{cause: heap}", "Little": "{cause: heap, min_growth: 2%}",
@@ -266,3 +278,51 @@ def test_rules_eval_takes_yaml_and_refuses_mistakes(ruled, start_node):
     assert daemon.post("/api/v1/rules/eval", b"").status == 400
     stranger = {"Origin": "http://evil.example"}
     assert daemon.post("/api/v1/rules/eval", b"{}", stranger).status == 403
+
+
+def test_an_alert_names_the_file_of_its_capture(ruled, start_node):
+    """Diagnostics are there first, and give way to the snapshot."""
+    app = start_node(24, "levels", 10, 30, flags=["--expose-gc"])
+    daemon = ruled({"app": app}, {
+        "alert": "High", "when": {"metric": "array_buffers", "above": "20MiB"},
+        "annotations": {"file": "{{ $labels.capture_path }}", "id": "{{ $labels.capture }}"},
+        "actions": [{"capture": "diagnostics"}, {"capture": "snapshot"}]})
+    app.nudge("^level 30")
+    wait_firing(daemon, "High", [""])
+    snapshot = daemon.wait_capture()
+
+    def said():
+        return daemon.api("/alerts")["alerts"][0]["annotations"]
+    until(lambda: Path(said()["file"]).name == snapshot.name, lambda: f"{snapshot}: {said()}")
+    assert Path(said()["file"]).samefile(snapshot)
+    assert [m["id"] for m in manifests(daemon)] == [said()["id"]]
+
+
+def test_a_group_has_labels_and_a_limit(start_node, start_daemon, tmp_path):
+    apps = {name: start_node(24, "levels", 10, 30, 10, flags=["--expose-gc"]) for name in ("a", "b")}
+    path = tmp_path / "rules.yaml"
+    path.write_text(yaml.safe_dump({"groups": [
+        {"name": "g", "interval": "1s", "limit": 1, "labels": {"team": "shop"}, "rules": [
+            {"alert": "High", "when": {"metric": "array_buffers", "above": "20MiB"},
+             "actions": [{"capture": "diagnostics"}]}]}]}))
+    daemon = start_daemon(static_config({n: t.address for n, t in apps.items()},
+                                        rule_files=[str(path)]))
+    for name in apps:
+        daemon.wait_up(name)
+    apps["a"].nudge("^level 30")
+    wait_firing(daemon, "High", [""])
+    assert daemon.api("/alerts")["alerts"][0]["labels"]["team"] == "shop"
+    assert daemon.value("heapwatch_rule_evaluation_failures_total", rule="High") == 0
+    apps["b"].nudge("^level 30")
+    daemon.wait_value("heapwatch_rule_evaluation_failures_total", lambda n: n >= 1, rule="High")
+    assert firing(daemon, "High") == []
+    group = daemon.api("/rules")["groups"][0]
+    assert group["limit"] == 1
+    (rule,) = group["rules"]
+    assert (rule["health"], rule["lastError"]) == ("err", "exceeded limit of 1 with 2 alerts")
+    assert [m["target"] for m in manifests(daemon, "diagnostics")] == ["a"]
+    apps["a"].nudge("^level 10")
+    wait_firing(daemon, "High", [""])
+    assert daemon.api("/alerts")["alerts"][0]["labels"]["target"] == "b"
+    (rule,) = daemon.api("/rules")["groups"][0]["rules"]
+    assert rule["health"] == "ok" and "lastError" not in rule

@@ -70,6 +70,7 @@ struct target *scene_target(struct scene *scene, const char *name, uint16_t port
 
 	must(target != NULL, "target");
 	link_init(&target->isolates);
+	link_init(&target->missing);
 	target->id = ++scene->targets.next_id;
 	target->targets = &scene->targets;
 	target->state = TARGET_UP;

@@ -95,6 +95,7 @@ static void set_up(void)
 	target.spec.name = strdup("api");
 	target.spec.poll.interval_ns = 5 * NS_PER_S;
 	link_init(&target.isolates);
+	link_init(&target.missing);
 	list_append(&targets.list, &target.link);
 	isolate = (struct isolate){ .name = "main" };
 	list_append(&target.isolates, &isolate.link);

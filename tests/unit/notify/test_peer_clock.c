@@ -143,3 +143,97 @@ Test(peer_clock, a_clock_that_was_put_back_ends_nothing_before_it_began)
 
 	expect_times(times, wall(100) - YEAR_MS, wall(440) - YEAR_MS, 0);
 }
+
+/* ---- one address, several receivers ---- */
+
+/* The clock of each of n in turn, so many answers in all; by ours it is right. */
+static struct peer_clock answered(const int64_t *offs_ms, int n, int answers)
+{
+	struct peer_clock clock = { 0 };
+
+	for (int i = 0; i < answers; i++)
+		peer_clock_take(&clock, wall(150 + i) + offs_ms[i % n], at(150 + i), wall(150 + i));
+	return clock;
+}
+
+/* Whoever of them it comes to: what fires has not ended by then, what is resolved has, and neither
+ * ends before it began. */
+static void expect_true_for_all(const struct peer_clock *clock, const int64_t *offs_ms, int n)
+{
+	struct notice firing = notice_of(false, 200, 0), resolved = notice_of(true, 200, 0);
+	struct peer_times fires = peer_clock_times(clock, &firing, at(200), wall(200));
+	struct peer_times ended = peer_clock_times(clock, &resolved, at(210), wall(210));
+
+	for (int i = 0; i < n; i++) {
+		cr_expect_geq(fires.ends_ms, wall(440) + offs_ms[i], "%d", i);
+		cr_expect_leq(fires.starts_ms, wall(202) + offs_ms[i], "%d", i);
+		cr_expect_leq(ended.ends_ms, wall(210) + offs_ms[i], "%d", i);
+	}
+	cr_expect_leq(fires.starts_ms, fires.ends_ms);
+	cr_expect_leq(ended.starts_ms, ended.ends_ms);
+	cr_expect_not(fires.untold || ended.untold);
+}
+
+Test(peer_clock, of_several_receivers_it_is_true_for_all)
+{
+	static const int64_t two[] = { 0, HOUR_MS }, three[] = { -HOUR_MS, 10000, YEAR_MS },
+			     four[] = { HOUR_MS, -10000, 0, -YEAR_MS };
+	struct peer_clock clock;
+
+	for (int answers = 3; answers < 40; answers++) {
+		clock = answered(two, 2, answers);
+		expect_true_for_all(&clock, two, 2);
+	}
+	for (int answers = 4; answers < 40; answers++) {
+		clock = answered(three, 3, answers);
+		expect_true_for_all(&clock, three, 3);
+	}
+	for (int answers = 5; answers < 40; answers++) {
+		clock = answered(four, 4, answers);
+		expect_true_for_all(&clock, four, 4);
+	}
+}
+
+/* One that is set is one, whichever way; nothing of before counts. */
+Test(peer_clock, a_clock_that_was_set_is_no_second_receiver)
+{
+	for (int i = 0; i < STEPS; i++) {
+		struct notice firing = notice_of(false, 200, 0);
+		struct peer_clock clock = { 0 };
+
+		for (int k = 0; k < 10; k++)
+			peer_clock_take(&clock, wall(150 + k) + (k < 5 ? 0 : steps_ms[i]),
+					at(150 + k), wall(150 + k));
+		cr_expect_not(clock.several);
+		cr_expect_eq(peer_clock_times(&clock, &firing, at(200), wall(200)).ends_ms,
+			     wall(440) + steps_ms[i]);
+	}
+}
+
+/* The other is gone for good: it is forgotten, and the one that is left is told by its own. */
+Test(peer_clock, who_does_not_answer_any_more_is_forgotten)
+{
+	static const int64_t two[] = { 0, YEAR_MS };
+	struct notice firing = notice_of(false, 200, 0);
+	struct peer_clock clock = answered(two, 2, 10);
+
+	cr_expect(clock.several);
+	for (int i = 0; i < 20; i++)
+		peer_clock_take(&clock, wall(160 + i), at(160 + i), wall(160 + i));
+	cr_expect_not(clock.several);
+	expect_times(peer_clock_times(&clock, &firing, at(200), wall(200)), wall(100), wall(440),
+		     0);
+}
+
+/* More than are kept: those that answered last count, and nothing is written beyond them. */
+Test(peer_clock, of_very_many_some_are_known)
+{
+	int64_t offs_ms[12];
+	struct peer_clock clock;
+
+	for (int i = 0; i < 12; i++)
+		offs_ms[i] = i * HOUR_MS;
+	clock = answered(offs_ms, 12, 100);
+	cr_expect(clock.known);
+	cr_expect_lt(clock.last, PEER_CLOCKS);
+}

@@ -75,6 +75,7 @@ static struct target *add_target(const char *name, const char *runtime, const ch
 	target->spec.name = strdup(name);
 	link_init(&target->link);
 	link_init(&target->isolates);
+	link_init(&target->missing);
 	list_append(&targets.list, &target->link);
 	target->up = target->identified = runtime != NULL;
 	if (runtime != NULL) {

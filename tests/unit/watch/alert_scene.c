@@ -98,6 +98,7 @@ struct target *add_target(const char *name)
 	target->identified = true;
 	str_copy(target->identity.runtime, sizeof(target->identity.runtime), "node");
 	link_init(&target->isolates);
+	link_init(&target->missing);
 	list_append(&targets.list, &target->link);
 	return target;
 }

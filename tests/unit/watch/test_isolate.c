@@ -34,6 +34,7 @@ static void set_up(void)
 	cr_assert_eq(targets_init(&targets, &context), 0);
 	target = (struct target){ .targets = &targets, .state = TARGET_UP };
 	link_init(&target.isolates);
+	link_init(&target.missing);
 	now_ns = START_NS;
 }
 

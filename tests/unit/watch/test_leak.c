@@ -239,6 +239,7 @@ static void set_up_limits(void)
 							   .usage_bytes = 500 << 20,
 							   .limit_bytes = 1000 << 20 } } };
 	link_init(&target.isolates);
+	link_init(&target.missing);
 	for (int i = 0; i < 2; i++) {
 		isolates[i] = (struct isolate){ .name = "worker" };
 		list_append(&target.isolates, &isolates[i].link);
