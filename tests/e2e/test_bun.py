@@ -23,8 +23,9 @@ def used(daemon):
     return daemon.value("heapwatch_heap_used_bytes", target="app", isolate="main")
 
 
-def test_from_start_to_end(start_bun, watch, tmp_path):
-    bun = start_bun(COUNT)
+@pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
+def test_from_start_to_end(start_bun, watch, tmp_path, unix):
+    bun = start_bun(COUNT, unix=tmp_path / "s.sock" if unix else None)
     daemon = watch(app=bun.address)
     daemon.wait_up("app")
     (labels, _), = daemon.values("heapwatch_target_info", target="app")

@@ -149,13 +149,16 @@ def test_a_blocked_page(firefox, look):
     until(lambda: (used(daemon, isolate) or 0) > (before or 0) + GROWTH_BYTES, "it is back")
 
 
-def test_a_content_process_as_a_whole(firefox, look):
+def test_a_content_process_as_a_whole(firefox, look, tmp_path):
     firefox.grow(COUNT)
     daemon = look(firefox)
     isolate = f"process:{firefox.content_pid}"
     until(lambda: isolate in isolates(daemon, "heapwatch_unique_memory_bytes"), isolate)
-    snapshot = Snapshot(take(daemon, isolate=isolate))
-    assert snapshot.count("KnownThing") == COUNT
+    path = take(daemon, isolate=isolate, gc_before=True)
+    snapshot = Snapshot(path)
+    assert snapshot.count("KnownThing") == COUNT and snapshot.dangling() == 0
+    converted.holds(converted.convert(path, tmp_path), fxsnapshot.holds(path), "KnownThing", COUNT)
+    assert firefox.leftovers() == []
     manifest = daemon.api("/captures")["ready"][0]
     # The memory of that process, not of the browser.
     assert manifest["resident_before_bytes"] < daemon.value(
@@ -291,6 +294,34 @@ def test_a_capture_that_is_cancelled_hurts_nobody(firefox, look):
     until(lambda: firefox.leftovers() == [], "the file is deleted", limit_s=30)
     daemon.wait_up("app")
     assert firefox.process.running()
+
+
+def test_a_page_whose_process_dies_while_it_is_saved(firefox, look):
+    """Its actors never answer, which Firefox says (forwardingCancelled): the capture ends at once, and
+    polling goes on. The file has no name yet: it is told, and stays."""
+    daemon = look(firefox)
+    isolate = firefox.isolate
+    until(lambda: used(daemon, isolate), "a sample")
+    firefox.grow(100000)
+    daemon.wait_up("app")
+    pid = firefox.content_pid
+    daemon.capture("app", isolate=isolate, wait=False)
+    until(firefox.leftovers, "it is being saved", step_s=0.001)
+    os.kill(pid, signal.SIGKILL)
+    # It would be waited for 20 s, if nobody had said that it is gone.
+    until(lambda: daemon.value("heapwatch_capture_failures_total", target="app", reason="lost") == 1,
+          lambda: f"it is lost; log:\n{daemon.tail()}", limit_s=10)
+    assert daemon.process.count_lines(f"{isolate} is gone: its process has ended") == 1, daemon.tail()
+    assert daemon.ready() == [] and daemon.incoming() == []
+    left, = firefox.leftovers()
+    said = daemon.process.wait_line("app was saving a snapshot when its capture ended.*")[0]
+    assert f"{firefox.tmp}: {left.name}" in said, said
+    # The browser shows that the tab crashed, and is watched.
+    polls = daemon.value("heapwatch_polls_total", target="app")
+    daemon.wait_value("heapwatch_polls_total", lambda v: v >= polls + 2, target="app")
+    assert daemon.state("app") == "up"
+    assert f"process:{pid}" not in isolates(daemon, "heapwatch_unique_memory_bytes")
+    assert daemon.value("heapwatch_poll_failures_total", target="app", reason="protocol") == 0
 
 
 def test_its_file_is_deleted_as_soon_as_it_is_handed_over(nursery, look, tmp_path):
