@@ -126,8 +126,8 @@ static bool names_path(const struct tree *entry, const char *path)
 {
 	const char *url, *named;
 
-	return tree_string(entry, "webSocketDebuggerUrl", &url) && (named = url_path(url)) != NULL &&
-	       strcmp(named, path) == 0;
+	return tree_string(entry, "webSocketDebuggerUrl", &url) &&
+	       (named = url_path(url)) != NULL && strcmp(named, path) == 0;
 }
 
 /* An empty list says nothing. */

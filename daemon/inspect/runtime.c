@@ -217,7 +217,8 @@ static const struct {
 	{ "Bun", &bun, "Bun-Version" }, /* alone: see bun_facade */
 };
 
-/* "Bun/1.4.5": the CDP of its node:inspector, whose answers about the heap are all 0 or refusals. */
+/* "Bun/1.4.5": the CDP of its node:inspector, whose answers about the heap are all 0 or refusals.
+ */
 static const char bun_facade[] = "Bun/";
 
 const struct runtime *runtime_of_word(int word)

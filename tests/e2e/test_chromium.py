@@ -107,7 +107,8 @@ def test_an_unregistered_service_worker_ends_when_we_leave_at_the_latest(daemon,
 
 
 def test_an_unregistered_service_worker_ends_while_it_is_polled(daemon, browser):
-    """Chromium keeps it for whoever is attached: so nobody of us is, but for the moment of a poll."""
+    """Chromium keeps it for whoever is attached: so nobody of us is, but for the moment of a poll. Nor
+    is it attached by the page it serves, which would do so if it were not told what we want."""
     with browser.client() as client:
         evaluate(client, REGISTER)
         name = wait_service_worker(daemon)
