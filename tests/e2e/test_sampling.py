@@ -211,6 +211,20 @@ def test_how_deep_the_stacks_are(start_node, watch, major):
         assert depth(json.loads(profile.read_text())["head"]) == 128
 
 
+def test_deno_and_chromium_heed_how_deep(nursery, watch, tmp_path, site):
+    deno = Deno(nursery, tmp_path / "deno", "100")
+    browser = Chromium(nursery, tmp_path / "profile", site.url + "page.html")
+    for address, where, client in ((deno.address, "main", Client(deno.port)),
+                                   (browser.address, isolate(browser.page), browser.client())):
+        daemon = watch(app=address, sections={"capture": PLAIN})
+        daemon.wait_isolate("app", where)
+        daemon.wait_up("app")
+        with client:
+            profile, _ = sample(daemon, client, lambda: client.evaluate(DEEP), isolate=where,
+                                stack_depth=5)
+        assert depth(json.loads(profile.read_text())["head"]) == 5
+
+
 def test_pages_of_chromium(nursery, watch, tmp_path, site):
     browser = Chromium(nursery, tmp_path / "profile", site.url + "page.html")
     daemon = watch(app=browser.address, sections={"capture": PLAIN})
@@ -259,14 +273,16 @@ def test_workerd(nursery, watch, tmp_path):
         return daemon.value("heapwatch_heap_used_bytes", target="app", isolate=workerd.isolate)
     until(lambda: daemon.values("heapwatch_heap_used_bytes", target="app"), "an isolate")
     before = used()
-    answer = ask(daemon, isolate=workerd.isolate, duration="2s", interval="8KiB")
+    # keepMany() is called by fetch(), which is one too many.
+    answer = ask(daemon, isolate=workerd.isolate, duration="2s", interval="8KiB", stack_depth=1)
     identity = answer.json()["data"]["id"]
     until(lambda: daemon.post(f"/api/v1/captures/{identity}/peek").status == 202, "it samples")
     workerd.visit("keep=16000")
     until(lambda: daemon.api(f"/captures/{identity}")["state"] == "succeeded",
           lambda: f"a profile; log:\n{daemon.tail()}")
-    first = top(daemon.storage / "spool" / "ready" / daemon.api(f"/captures/{identity}")["name"])[
-        "functions"][0]
+    profile = daemon.storage / "spool" / "ready" / daemon.api(f"/captures/{identity}")["name"]
+    first = top(profile)["functions"][0]
+    assert depth(json.loads(profile.read_text())["head"]) == 1
     assert first["function"] == "keepMany" and first["url"].endswith("workerd.js")
     # What else it has allocated is there as well.
     assert first["self_bytes"] == pytest.approx(used() - before, rel=SUM_ERROR)
