@@ -134,6 +134,24 @@ def test_a_tab_that_changes_its_process_keeps_its_series(firefox, look):
         assert daemon.value("heapwatch_poll_failures_total", target="app", reason="protocol") == 0
 
 
+def test_what_a_process_that_dies_was_asked_is_not_waited_for(firefox, start_daemon):
+    """Nobody would answer until the poll's time-out, 10 s."""
+    with closing(Relay(int(firefox.address.rsplit(":", 1)[1]), Packets)) as relay:
+        def measured():
+            return sum(packet["type"] == "measure" for heard in relay.conversations for packet in heard)
+        daemon = start_daemon({"poll": {"interval": "10s", "timeout": "10s"}, "targets": [
+            {"name": "app", "address": f"127.0.0.1:{relay.port}", "runtime": "firefox"}]})
+        pid = firefox.content_pid
+        until(lambda: used(daemon, firefox.isolate), "a sample")
+        asked = measured()
+        firefox.evaluate("block(60000)", wait=False)
+        until(lambda: measured() > asked, "a poll")
+        polls = daemon.value("heapwatch_polls_total", target="app")
+        os.kill(pid, signal.SIGKILL)
+        daemon.wait_value("heapwatch_polls_total", lambda v: v > polls, limit_s=5, target="app")
+        assert daemon.value("heapwatch_poll_failures_total", target="app", reason="timeout") == 0
+
+
 def test_a_blocked_page(firefox, look):
     """It is waited for, without another connection; the processes beside it are still polled."""
     daemon = look(firefox)
