@@ -307,6 +307,7 @@ static void take(struct found *found)
 		leave(found, err.text);
 		return;
 	}
+	found->parsed.profile = found->parsed.profile && !adopt_is_snapshot(fd);
 	offer(found, fd);
 }
 

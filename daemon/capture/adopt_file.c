@@ -108,6 +108,15 @@ int adopt_look_at_end(int fd, int64_t size, struct err *err)
 	return 0;
 }
 
+bool adopt_is_snapshot(int fd)
+{
+	static const char head[] = "{\"snapshot\":";
+	char begin[sizeof(head) - 1];
+
+	return pread(fd, begin, sizeof(begin), 0) == (ssize_t)sizeof(begin) &&
+	       memcmp(begin, head, sizeof(begin)) == 0;
+}
+
 int adopt_delete(int dir_fd, const char *name, const struct adopt_stamp *stamp)
 {
 	struct adopt_stamp found;

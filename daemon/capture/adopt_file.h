@@ -47,5 +47,11 @@ int adopt_open(int dir_fd, const char *name, int *ret_fd, struct adopt_stamp *re
 /* Does it end as a whole document does? A cheap look; the stages judge. 0, -EBADMSG, -errno. */
 int adopt_look_at_end(int fd, int64_t size, struct err *err);
 
+/*
+ * Is it a snapshot by how it begins, whatever it is called? Bun writes one where Node writes a
+ * profile, under the same name.
+ */
+bool adopt_is_snapshot(int fd);
+
 /* Unlink it if it is still that file. 0, -ESTALE, -errno. */
 int adopt_delete(int dir_fd, const char *name, const struct adopt_stamp *stamp);

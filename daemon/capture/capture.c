@@ -450,8 +450,8 @@ void captures_target_up(struct captures *captures, struct target *target)
 	if (target->session.runtime->format == SNAPSHOT_GECKO) {
 		const struct process_start start = target_start(target);
 
-		leftover_tell(target->spec.name, target->identity.pid, &start,
-			      state_left_wall_ms(captures));
+		leftover_tell(target->spec.name, "was being captured when heapwatchd ended",
+			      target->identity.pid, &start, state_left_wall_ms(captures));
 	}
 	captures->unsaved = true;
 	loop_wake_up(&captures->wake);

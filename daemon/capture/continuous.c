@@ -34,8 +34,6 @@
 #include "watch/sampling.h"
 #include "watch/target.h"
 
-enum { STACK_DEPTH = 128 }; /* as sampling profiles have by default */
-
 /* One that fails is not tried again before. */
 #define RETRY_MAX_NS (60 * NS_PER_S)
 
@@ -225,7 +223,7 @@ static void ask(struct captures *captures, struct continuous *it, const struct t
 	const struct sampling_settings sampling = {
 		.duration_ns = target->spec.poll.profile_interval_ns,
 		.interval_bytes = captures->settings->profile_sampling_bytes,
-		.stack_depth = STACK_DEPTH,
+		.stack_depth = SAMPLING_DEPTH_V8,
 		.objects = SAMPLING_ALL,
 	};
 	const struct capture_request request = {

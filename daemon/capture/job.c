@@ -66,6 +66,15 @@ static void drop_leftover(struct capture_job *job)
 	job->stats.leftover[0] = '\0';
 }
 
+static void tell_unnamed(const struct capture_job *job)
+{
+	const struct manifest *manifest = &job->entry->manifest;
+
+	if (job->stats.unnamed)
+		leftover_tell(manifest->target, "was saving a snapshot when its capture ended",
+			      manifest->pid, &job->target_start, manifest->started_wall_ms);
+}
+
 static int on_bytes(void *owner, enum download_part part, const char *data, size_t size)
 {
 	struct capture_job *job = owner;
@@ -162,6 +171,7 @@ static int run_download(struct capture_job *job)
 	int r = converse(job);
 
 	drop_leftover(job);
+	tell_unnamed(job);
 	/* V8 does nothing else meanwhile; the control thread may have seen a longer one. */
 	manifest->pause_ns = stats->busy_ns;
 	manifest->received_bytes = stats->wire_bytes;

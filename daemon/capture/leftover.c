@@ -117,8 +117,8 @@ static int look_through(struct search *search, const char *directory)
 	return 0;
 }
 
-void leftover_tell(const char *target, int64_t pid, const struct process_start *start,
-		   int64_t since_wall_ms)
+void leftover_tell(const char *target, const char *why, int64_t pid,
+		   const struct process_start *start, int64_t since_wall_ms)
 {
 	struct search search = { .since_wall_ms = since_wall_ms };
 	char directory[DIRECTORY_MAX] = "its temporary directory";
@@ -134,14 +134,12 @@ void leftover_tell(const char *target, int64_t pid, const struct process_start *
 		r = look_through(&search, directory);
 	if (r < 0)
 		log_warn("capture",
-			 "%s was being captured when heapwatchd ended, and may have left a "
-			 "snapshot in %s, which cannot be looked at: %s",
-			 target, directory, strerror(-r));
+			 "%s %s, and may have left a snapshot in %s, which cannot be looked at: %s",
+			 target, why, directory, strerror(-r));
 	else if (search.n > 0)
 		log_warn("capture",
-			 "%s was being captured when heapwatchd ended; what may be left of that, "
-			 "or a person's own, stays in %s: %s%s",
-			 target, directory, buf_text(&search.names),
+			 "%s %s; what may be left of that, or a person's own, stays in %s: %s%s",
+			 target, why, directory, buf_text(&search.names),
 			 search.n > NAMES_MAX ? " and more" : "");
 	buf_fini(&search.names);
 }

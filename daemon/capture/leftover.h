@@ -20,9 +20,10 @@ void leftover_remove(const struct manifest *manifest, const struct process_start
 		     const char *name);
 
 /*
- * Name in the journal what may be left of a capture that the end of another daemon has cut off: the
- * snapshots of the process's own user, there where it makes its temporary files, that were written
- * to since then (wall clock). Looks at a directory: once for each such capture.
+ * Name in the journal what may be left of a capture that was cut off: the snapshots of the
+ * process's own user, there where it makes its temporary files, that were written to since then
+ * (wall clock). `why` follows the name of the target: "was being captured when heapwatchd ended".
+ * Looks at a directory: once for each such capture. May be called from a capture thread.
  */
-void leftover_tell(const char *target, int64_t pid, const struct process_start *start,
-		   int64_t since_wall_ms);
+void leftover_tell(const char *target, const char *why, int64_t pid,
+		   const struct process_start *start, int64_t since_wall_ms);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "inspect/download.h"
 #include "inspect/runtime.h"
 #include "inspect/v8_version.h"
 #include "util/err.h"
@@ -62,6 +63,44 @@ static enum capture_refusal judge_objects(const struct target *target,
 		runtime_title(who, target->session.runtime, identity->runtime_version));
 }
 
+/*
+ * An older V8 (seen: up to 13.6 of Node 24) takes no such parameter, and answers as if it had. Node
+ * tells its V8 only where expressions may be evaluated.
+ */
+static bool heeds_depth(const struct identity *identity)
+{
+	bool is_node = strcmp(identity->runtime, "node") == 0;
+	const char *version = is_node ? identity->runtime_version : identity->engine_version;
+
+	return strcmp(identity->engine, "v8") != 0 || version[0] == '\0' ||
+	       !v8_before(version, is_node ? 26 : 14, is_node ? 0 : 6);
+}
+
+static enum capture_refusal judge_depth(const struct target *target,
+					const struct sampling_settings *sampling, struct err *err)
+{
+	const struct identity *identity = &target->identity;
+	char who[RUNTIME_TITLE_MAX];
+
+	if (sampling == NULL || sampling->stack_depth == SAMPLING_DEPTH_V8 || heeds_depth(identity))
+		return REFUSAL_NONE;
+	return (enum capture_refusal)err_set(
+		err, REFUSAL_UNSUPPORTED,
+		"stack_depth: %u: not supported by %s: its V8 takes %d calls of each stack, "
+		"whatever it is asked for",
+		(unsigned)sampling->stack_depth,
+		runtime_title(who, target->session.runtime, identity->runtime_version),
+		SAMPLING_DEPTH_V8);
+}
+
+static enum capture_refusal judge_options(const struct target *target,
+					  const struct sampling_settings *sampling, struct err *err)
+{
+	enum capture_refusal refusal = judge_objects(target, sampling, err);
+
+	return refusal != REFUSAL_NONE ? refusal : judge_depth(target, sampling, err);
+}
+
 /* One that is to last longer than its runtime bears. */
 static enum capture_refusal judge_samples(const struct target *target,
 					  const struct sampling_settings *sampling, struct err *err)
@@ -73,7 +112,7 @@ static enum capture_refusal judge_samples(const struct target *target,
 	if (runtime == NULL || runtime->sampling_max_ns == 0 || ns <= runtime->sampling_max_ns) {
 		enum capture_refusal refusal = refuse(target, ABILITY_SAMPLING, "sampling", err);
 
-		return refusal != REFUSAL_NONE ? refusal : judge_objects(target, sampling, err);
+		return refusal != REFUSAL_NONE ? refusal : judge_options(target, sampling, err);
 	}
 	return (enum capture_refusal)err_set(
 		err, REFUSAL_UNSUPPORTED, "sampling for %s: %s bears at most %s: %s",

@@ -5,6 +5,7 @@
 #include "http/api_wish.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@
 #include "util/err.h"
 #include "util/str.h"
 
-enum { SERIES_COUNT_MAX = 20, RECIPIENT_WORD_MAX = 256 };
+enum { SERIES_COUNT_MAX = 20, RECIPIENT_WORD_MAX = 256, DIGITS_MAX = 24 };
 
 #define SPACING_MIN_NS NS_PER_S
 #define SPACING_MAX_NS (7 * 24 * 3600 * NS_PER_S)
@@ -81,13 +82,27 @@ static int read_kind(struct http_exchange *exchange, struct wish *wish, struct e
 }
 
 /* A text as the configuration would have it. */
+/* The same, and of the body also a whole number, which is as good as the text of it. */
+static int read_word(struct http_exchange *exchange, const struct wish *wish, const char *name,
+		     char digits[DIGITS_MAX], const char **ret, struct err *err)
+{
+	uint64_t number;
+
+	if (wish->body == NULL || !tree_uint(wish->body, name, &number))
+		return read_text(exchange, wish, name, ret, err);
+	snprintf(digits, DIGITS_MAX, "%" PRIu64, number);
+	*ret = digits;
+	return 0;
+}
+
 static int read_option(struct http_exchange *exchange, struct wish *wish,
 		       const struct option_desc *table, void *settings, const char *name,
 		       struct err *err)
 {
 	const char *text = NULL;
 	struct err why = { .text = "" };
-	int r = read_text(exchange, wish, name, &text, err);
+	char digits[DIGITS_MAX];
+	int r = read_word(exchange, wish, name, digits, &text, err);
 
 	if (r < 0 || text == NULL)
 		return r;

@@ -122,6 +122,29 @@ static int found_entries(struct session *session, const struct tree *list, struc
 	return r;
 }
 
+static bool names_path(const struct tree *entry, const char *path)
+{
+	const char *url, *named;
+
+	return tree_string(entry, "webSocketDebuggerUrl", &url) &&
+	       (named = url_path(url)) != NULL && strcmp(named, path) == 0;
+}
+
+/* An empty list says nothing. */
+static bool cdp_unlisted(const char *text, size_t size, const char *path)
+{
+	struct tree *list;
+	bool any, named = false;
+
+	if (tree_parse(text, size, &list, NULL) < 0)
+		return false;
+	any = tree_is_array(list) && tree_size(list) > 0;
+	for (size_t i = 0; any && i < tree_size(list); i++)
+		named |= names_path(tree_at(list, i), path);
+	tree_free(list);
+	return any && !named;
+}
+
 static int cdp_found(struct session *session, const char *text, size_t size, struct err *err)
 {
 	struct tree *list;
@@ -556,6 +579,7 @@ const struct dialect dialect_cdp = {
 	.name = "cdp",
 	.state_size = sizeof(struct cdp),
 	.found = cdp_found,
+	.unlisted = cdp_unlisted,
 	.hello = cdp_hello,
 	.poll = cdp_poll,
 	.message = cdp_message,

@@ -86,6 +86,21 @@ static int browser_found(struct session *session, const char *text, size_t size,
 	return r;
 }
 
+static bool browser_unlisted(const char *text, size_t size, const char *path)
+{
+	struct tree *version;
+	const char *url, *named = NULL;
+	bool is_another;
+
+	if (tree_parse(text, size, &version, NULL) < 0)
+		return false;
+	if (tree_string(version, "webSocketDebuggerUrl", &url))
+		named = url_path(url);
+	is_another = named != NULL && strcmp(named, path) != 0;
+	tree_free(version);
+	return is_another;
+}
+
 /* ---- greeting ---- */
 
 /*
@@ -684,6 +699,7 @@ const struct dialect dialect_cdp_browser = {
 	.name = "cdp",
 	.state_size = sizeof(struct browser),
 	.found = browser_found,
+	.unlisted = browser_unlisted,
 	.hello = browser_hello,
 	.poll = browser_poll,
 	.message = browser_message,

@@ -58,6 +58,12 @@ struct dialect {
 	 * program, never answered on this connection? It has lost it then. May be NULL: no.
 	 */
 	bool (*lost)(const struct channel *channel);
+	/*
+	 * Overdue: does what HTTP has answered (zero-terminated) name what can be connected to, and
+	 * not this path? What the connection led to is gone then, whoever keeps it. May be NULL:
+	 * no.
+	 */
+	bool (*unlisted)(const char *list, size_t size, const char *path);
 	/* Switch off what a capture may have left on in any isolate; may be NULL. */
 	int (*settle)(struct channel *channel);
 	/*

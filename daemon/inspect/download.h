@@ -36,12 +36,17 @@ enum download_task {
 };
 
 /* Below the least interval V8 samples next to all, and the program crawls; below 1 it dies. */
-enum { SAMPLING_INTERVAL_MIN = 1024, SAMPLING_INTERVAL_MAX = 1 << 30, SAMPLING_DEPTH_MAX = 256 };
+enum {
+	SAMPLING_INTERVAL_MIN = 1024,
+	SAMPLING_INTERVAL_MAX = 1 << 30,
+	SAMPLING_DEPTH_MAX = 256,
+	SAMPLING_DEPTH_V8 = 128, /* of one that cannot be asked for another */
+};
 
 struct download_samples {
 	uint64_t duration_ns;
 	uint64_t interval_bytes; /* between samples, on average */
-	unsigned stack_depth; /* calls of each stack; Node heeds it from 26 on */
+	unsigned stack_depth; /* calls of each stack */
 	bool collected; /* objects too that were garbage at the end: all that was allocated */
 	bool continuous; /* the first thing to be read from cancel_fd only ends it early */
 };
@@ -134,6 +139,7 @@ struct download_stats {
 	uint64_t
 		sampled_ns; /* for how long a profile that ended early was sampled; 0: it did not */
 	char leftover[64]; /* name of the file the runtime has left behind for it; "": none */
+	bool unnamed; /* it may have left one behind whose name it did not tell */
 	bool collected; /* the end of a profile: it has collected its garbage, or was asked to */
 	bool asked; /* for the snapshot: from then on the target may stand still for it */
 };

@@ -164,7 +164,7 @@ static int save(struct download *download)
 
 	state->asked_ns = clock_mono_ns();
 	state->saving = true;
-	download->stats->asked = true;
+	download->stats->asked = download->stats->unnamed = true;
 	return step(download, state->memory, "saveHeapSnapshot");
 }
 
@@ -197,6 +197,7 @@ static int transfer(struct download *download, const struct tree *packet)
 	if (!take_id(state, packet))
 		return err_set(download->err, -EPROTO, "saveHeapSnapshot tells no snapshot");
 	download->stats->busy_ns = clock_mono_ns() - state->asked_ns;
+	download->stats->unnamed = false;
 	snprintf(download->stats->leftover, sizeof(download->stats->leftover), "%s.fxsnapshot",
 		 state->id);
 	if (download->leaving) {
@@ -268,6 +269,7 @@ int rdp_snapshot_packet(struct download *download, const struct tree *packet)
 	/* Saved, it no longer needs the process it was of. */
 	if (state->id[0] != '\0')
 		return 0;
+	state->saving = false; /* nobody is left to say so */
 	return err_set(download->err, DOWNLOAD_E_LOST,
 		       "%s is gone: its process has ended, or it went to another",
 		       download->request->isolate);

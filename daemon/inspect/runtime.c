@@ -214,9 +214,12 @@ static const struct {
 	{ "Chrome/", &chromium, NULL },
 	{ "HeadlessChrome/", &chromium, NULL },
 	{ "Edg/", &chromium, NULL },
-	/* "Bun/1.4.5" is the CDP of its node:inspector, which knows nothing of memory. */
-	{ "Bun", &bun, "Bun-Version" },
+	{ "Bun", &bun, "Bun-Version" }, /* alone: see bun_facade */
 };
+
+/* "Bun/1.4.5": the CDP of its node:inspector, whose answers about the heap are all 0 or refusals.
+ */
+static const char bun_facade[] = "Bun/";
 
 const struct runtime *runtime_of_word(int word)
 {
@@ -237,6 +240,14 @@ char *runtime_title(char dst[RUNTIME_TITLE_MAX], const struct runtime *runtime, 
 	snprintf(dst, RUNTIME_TITLE_MAX, "%s%s%.16s", runtime->name, version[0] != '\0' ? " " : "",
 		 version);
 	return dst;
+}
+
+const char *runtime_hint(const char *browser)
+{
+	if (str_has_prefix(browser, bun_facade))
+		return ": the program has opened it by node:inspector, and it tells nothing of "
+		       "memory; start Bun with --inspect, or with BUN_INSPECT in its environment";
+	return "";
 }
 
 uint64_t runtime_heap_max(const struct runtime *runtime, bool tracking, const char **ret_why)

@@ -102,6 +102,12 @@ char *runtime_title(char dst[RUNTIME_TITLE_MAX], const struct runtime *runtime,
 uint64_t runtime_heap_max(const struct runtime *runtime, bool tracking, const char **ret_why);
 
 /*
+ * What people should know of an inspector that is none of these, by its `Browser`: to be said after
+ * "is not supported". "" where there is nothing.
+ */
+const char *runtime_hint(const char *browser);
+
+/*
  * The runtime whose /json/version this is, or NULL. Runtime, engine and their versions, as far as
  * it says, go to identity.
  */

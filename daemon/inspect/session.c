@@ -397,20 +397,39 @@ int session_collect(struct session *session, const char *isolate)
 
 /* ---- deadlines ---- */
 
+static bool is_lost(const struct channel *channel)
+{
+	const struct dialect *dialect = channel->session->runtime->dialect;
+
+	return channel->session->looks >= LOST_LOOKS && dialect->lost != NULL &&
+	       dialect->lost(channel);
+}
+
+static bool is_unlisted(const struct channel *channel, const struct http_answer *answer)
+{
+	const struct dialect *dialect = channel->session->runtime->dialect;
+
+	return answer->status == 200 && dialect->unlisted != NULL &&
+	       dialect->unlisted(answer->body, answer->size, channel->path);
+}
+
 /* The list names them again. False: that was the end of the poll, or of the session. */
-static bool leave_lost(struct session *session)
+static bool leave_lost(struct session *session, const struct http_answer *answer)
 {
 	enum session_state state = session->state;
 
-	if (session->looks < LOST_LOOKS || session->runtime->dialect->lost == NULL)
-		return true;
 	list_each_safe (link, &session->channels) {
 		struct channel *channel = channel_of(link);
 
-		if ((channel->state == CHANNEL_GREETING || channel->state == CHANNEL_POLLING) &&
-		    session->runtime->dialect->lost(channel))
+		if (channel->state != CHANNEL_GREETING && channel->state != CHANNEL_POLLING)
+			continue;
+		if (is_lost(channel))
 			channel_fail(channel, SESSION_END_SILENT,
 				     "the inspector has forgotten the connection");
+		else if (is_unlisted(channel, answer))
+			channel_fail(channel, SESSION_END_LOST,
+				     "another program answers there now; what this connection "
+				     "led to is gone, and a proxy has kept it");
 		if (session->state != state)
 			return false;
 	}
@@ -422,7 +441,7 @@ static void got_look(void *owner, const struct http_answer *answer)
 	struct session *session = owner;
 
 	session->fetch = NULL;
-	if (answer->r == 0 && !leave_lost(session))
+	if (answer->r == 0 && !leave_lost(session, answer))
 		return;
 	if (answer->r == 0)
 		session->events->late(session->owner, SESSION_END_BLOCKED,
@@ -449,7 +468,18 @@ static void tell_late(struct session *session)
 				      "accepts connections but does not answer");
 }
 
-/* Ask the inspector's thread whether it is alive, and arm the next look. */
+/* First whether the inspector's thread is alive; then also whether it is the one we connected to.
+ */
+static const char *look_path(const struct session *session)
+{
+	const struct runtime *runtime = session->runtime;
+
+	return runtime->versioned && (session->looks < 2 || runtime->list_path == NULL)
+		       ? "/json/version"
+		       : runtime->list_path;
+}
+
+/* Ask whether it is alive, and arm the next look. */
 static void session_look(struct session *session)
 {
 	uint64_t delay = session->limits.poll_ns << (session->looks < 8 ? session->looks : 8);
@@ -462,10 +492,7 @@ static void session_look(struct session *session)
 		return;
 	}
 	if (!session->patient && session->fetch == NULL)
-		(void)find_get(session,
-			       session->runtime->versioned ? "/json/version"
-							   : session->runtime->list_path,
-			       got_look);
+		(void)find_get(session, look_path(session), got_look);
 }
 
 /* Some answer and some do not: those that do are the poll. */

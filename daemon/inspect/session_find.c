@@ -289,7 +289,8 @@ static void take_version(struct session *session, const struct http_answer *answ
 	tree_string(session->version, "Browser", &browser);
 	if (runtime == NULL)
 		session_fail(session, SESSION_END_NOT_INSPECTOR,
-			     "the inspector of \"%.60s\" is not supported", browser);
+			     "the inspector of \"%.60s\" is not supported%s", browser,
+			     runtime_hint(browser));
 	else if (wanted != NULL && wanted != runtime)
 		session_fail(session, SESSION_END_NOT_INSPECTOR, "it is %s, not %s as configured",
 			     runtime->name, wanted->name);

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from lab import node, readers
+from lab import bun, node, readers
 from lab.daemon import PLAIN, static_config
 from lab.wait import until
 
@@ -179,6 +179,29 @@ def test_heap_profiles_of_workers(nursery, adopting, directory, redact):
     assert {(m["kind"], m["target"], m["pid"]) for m in manifests} == \
         {("profile", "batch", process.pid)}
     assert all("head" in json.loads(p.read_text()) for p in profiles)
+
+
+BUN = """class KnownThing { constructor(i) { this.name = 'secret-' + i; } }
+globalThis.kept = Array.from({length: 1234}, (_, i) => new KnownThing(i));"""
+
+
+@pytest.mark.parametrize("redact", ["none", "strings"])
+def test_what_bun_calls_a_profile_is_a_snapshot(nursery, adopting, directory, redact):
+    """--heap-prof: by its name it would be one, of which all texts were blanked."""
+    process = nursery.start([bun.binary(), "--heap-prof", f"--heap-prof-dir={directory}", "-e", BUN],
+                            env=node.environment())
+    process.wait_exit()
+    assert [path.suffix for path in directory.iterdir()] == [".heapprofile"]
+    daemon = adopting(None, {"redact": redact}, target="batch")
+    (snapshot,) = wait_spooled(daemon)
+    wait_empty(directory, daemon)
+    manifest = manifest_of(snapshot)
+    assert (manifest["kind"], manifest["format"]) == ("snapshot", "heapsnapshot")
+    assert (manifest["target"], manifest["pid"]) == ("batch", process.pid)
+    assert manifest["redact"] == redact
+    nodes, edges, count = readers.devtools(snapshot, "KnownThing")
+    assert count == 1234 and readers.memlab(snapshot, "KnownThing") == (nodes, edges, count)
+    assert (b"secret-1233" in snapshot.read_bytes()) == (redact == "none")
 
 
 def test_half_a_file_of_a_killed_node(start_node, adopting, directory):

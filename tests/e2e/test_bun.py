@@ -1,11 +1,13 @@
 """Bun, from its start to its end, and each of its hazards with what keeps it away."""
 
+import re
 import signal
 
 import pytest
 
-from lab import converted, readers
-from lab.bun import Bun
+from lab import converted, node, readers
+from lab.bun import Bun, binary
+from lab.cdp import Client
 from lab.daemon import PLAIN
 from lab.relay import Relay
 from lab.wait import until
@@ -23,8 +25,9 @@ def used(daemon):
     return daemon.value("heapwatch_heap_used_bytes", target="app", isolate="main")
 
 
-def test_from_start_to_end(start_bun, watch, tmp_path):
-    bun = start_bun(COUNT)
+@pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
+def test_from_start_to_end(start_bun, watch, tmp_path, unix):
+    bun = start_bun(COUNT, unix=tmp_path / "s.sock" if unix else None)
     daemon = watch(app=bun.address)
     daemon.wait_up("app")
     (labels, _), = daemon.values("heapwatch_target_info", target="app")
@@ -209,6 +212,22 @@ def test_without_its_path_it_says_so(start_bun, watch):
     bun = start_bun(COUNT)
     daemon = watch(app=f"127.0.0.1:{bun.port}")
     assert "does not tell the path" in daemon.wait_state("app", "invalid")["lastError"]
+
+
+OPENED = """const inspector = require('node:inspector'); inspector.open(0, '127.0.0.1');
+setInterval(() => {}, 1 << 30);"""
+
+
+def test_an_inspector_that_the_program_has_opened_says_so(nursery, watch):
+    """It speaks the protocol of Chrome, and answers 0 when asked for its memory."""
+    process = nursery.start([binary(), "-e", OPENED], env=node.environment())
+    heard = process.wait_line(r"ws://127\.0\.0\.1:(\d+)(/\S+)")
+    with Client(int(heard[1]), path=heard[2]) as person:
+        assert person.call("Runtime.getHeapUsage")["usedSize"] == 0
+    for address in f"127.0.0.1:{heard[1]}", f"ws://127.0.0.1:{heard[1]}{heard[2]}":
+        error = watch(app=address).wait_state("app", "invalid")["lastError"]
+        assert re.search(r'"Bun/1\.\S+" is not supported: .*node:inspector.*--inspect', error), error
+    assert process.running()
 
 
 def test_without_evaluation_it_says_so(start_bun, watch):

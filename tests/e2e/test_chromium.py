@@ -107,7 +107,8 @@ def test_an_unregistered_service_worker_ends_when_we_leave_at_the_latest(daemon,
 
 
 def test_an_unregistered_service_worker_ends_while_it_is_polled(daemon, browser):
-    """Chromium keeps it for whoever is attached: so nobody of us is, but for the moment of a poll."""
+    """Chromium keeps it for whoever is attached: so nobody of us is, but for the moment of a poll. Nor
+    is it attached by the page it serves, which would do so if it were not told what we want."""
     with browser.client() as client:
         evaluate(client, REGISTER)
         name = wait_service_worker(daemon)
@@ -187,6 +188,31 @@ def test_pages_come_and_go(daemon, browser, site):
     wait_isolates(daemon, lambda seen: not any(isolate(second) in name for name in seen),
                   "the second page gone")
     assert isolate(browser.page) in isolates(daemon)
+
+
+def test_a_frame_of_another_site_is_an_isolate(daemon, browser, site):
+    """It has a process of its own; what its page holds is not in its snapshot."""
+    browser.grow(1000)
+    with browser.client() as client:
+        client.evaluate(f"""document.body.append(Object.assign(document.createElement('iframe'),
+            {{id: 'frame', src: '{site.other_url}page.html'}})), 1""")
+        frame = until(lambda: browser.targets("iframe"), "the frame")[0]["id"]
+        name = isolate(browser.page) + "/" + isolate(frame, "iframe")
+        wait_isolates(daemon, lambda seen: name in seen, "the frame")
+        until(lambda: any(seen.startswith(name + "/worker:") for seen in isolates(daemon)), "its worker")
+        before = daemon.value(USED, target="app", isolate=name)
+        browser.grow(20000, frame)
+        daemon.wait_value(USED, lambda v: v > before + 16 * 20000, target="app", isolate=name)
+        assert daemon.value("heapwatch_dom_nodes", target="app", isolate=name) > 0
+        snapshot = daemon.capture("app", isolate=name, gc_before=True)
+        nodes, edges, count = readers.devtools(snapshot, "KnownThing")
+        assert count == 20000
+        assert readers.memlab(snapshot, "KnownThing") == (nodes, edges, count)
+        snapshot = daemon.capture("app", isolate=isolate(browser.page), gc_before=True)
+        assert readers.devtools(snapshot, "KnownThing")[2] == 1000
+        client.evaluate("document.getElementById('frame').remove(), 1")
+        wait_isolates(daemon, lambda seen: not any(one.startswith(name) for one in seen), "it is gone")
+        assert isolate(browser.page) in isolates(daemon)
 
 
 def test_pages_that_share_an_isolate_are_told_once(daemon, browser, site):

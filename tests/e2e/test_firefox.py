@@ -134,6 +134,25 @@ def test_a_tab_that_changes_its_process_keeps_its_series(firefox, look):
         assert daemon.value("heapwatch_poll_failures_total", target="app", reason="protocol") == 0
 
 
+def test_what_a_process_that_dies_was_asked_is_not_waited_for(firefox, start_daemon):
+    """Nobody would answer until the poll's time-out, 10 s."""
+    with closing(Relay(int(firefox.address.rsplit(":", 1)[1]), Packets)) as relay:
+        def measured():
+            return sum(packet["type"] == "measure" for heard in relay.conversations for packet in heard)
+        daemon = start_daemon({"poll": {"interval": "10s", "timeout": "10s"}, "targets": [
+            {"name": "app", "address": f"127.0.0.1:{relay.port}", "runtime": "firefox"}]})
+        pid = firefox.content_pid
+        until(lambda: used(daemon, firefox.isolate), "a sample")
+        asked = measured()
+        firefox.evaluate("block(60000)", wait=False)
+        until(lambda: measured() > asked, "a poll")
+        stamp = daemon.value("heapwatch_last_poll_timestamp_seconds", target="app")
+        os.kill(pid, signal.SIGKILL)
+        daemon.wait_value("heapwatch_last_poll_timestamp_seconds", lambda v: v > stamp, limit_s=5,
+                          target="app")
+        assert daemon.value("heapwatch_poll_failures_total", target="app", reason="timeout") == 0
+
+
 def test_a_blocked_page(firefox, look):
     """It is waited for, without another connection; the processes beside it are still polled."""
     daemon = look(firefox)
@@ -149,13 +168,16 @@ def test_a_blocked_page(firefox, look):
     until(lambda: (used(daemon, isolate) or 0) > (before or 0) + GROWTH_BYTES, "it is back")
 
 
-def test_a_content_process_as_a_whole(firefox, look):
+def test_a_content_process_as_a_whole(firefox, look, tmp_path):
     firefox.grow(COUNT)
     daemon = look(firefox)
     isolate = f"process:{firefox.content_pid}"
     until(lambda: isolate in isolates(daemon, "heapwatch_unique_memory_bytes"), isolate)
-    snapshot = Snapshot(take(daemon, isolate=isolate))
-    assert snapshot.count("KnownThing") == COUNT
+    path = take(daemon, isolate=isolate, gc_before=True)
+    snapshot = Snapshot(path)
+    assert snapshot.count("KnownThing") == COUNT and snapshot.dangling() == 0
+    converted.holds(converted.convert(path, tmp_path), fxsnapshot.holds(path), "KnownThing", COUNT)
+    assert firefox.leftovers() == []
     manifest = daemon.api("/captures")["ready"][0]
     # The memory of that process, not of the browser.
     assert manifest["resident_before_bytes"] < daemon.value(
@@ -291,6 +313,34 @@ def test_a_capture_that_is_cancelled_hurts_nobody(firefox, look):
     until(lambda: firefox.leftovers() == [], "the file is deleted", limit_s=30)
     daemon.wait_up("app")
     assert firefox.process.running()
+
+
+def test_a_page_whose_process_dies_while_it_is_saved(firefox, look):
+    """Its actors never answer, which Firefox says (forwardingCancelled): the capture ends at once, and
+    polling goes on. The file has no name yet: it is told, and stays."""
+    daemon = look(firefox)
+    isolate = firefox.isolate
+    until(lambda: used(daemon, isolate), "a sample")
+    firefox.grow(100000)
+    daemon.wait_up("app")
+    pid = firefox.content_pid
+    daemon.capture("app", isolate=isolate, wait=False)
+    until(firefox.leftovers, "it is being saved", step_s=0.001)
+    os.kill(pid, signal.SIGKILL)
+    # It would be waited for 20 s, if nobody had said that it is gone.
+    until(lambda: daemon.value("heapwatch_capture_failures_total", target="app", reason="lost") == 1,
+          lambda: f"it is lost; log:\n{daemon.tail()}", limit_s=10)
+    assert daemon.process.count_lines(f"{isolate} is gone: its process has ended") == 1, daemon.tail()
+    assert daemon.ready() == [] and daemon.incoming() == []
+    left, = firefox.leftovers()
+    said = daemon.process.wait_line("app was saving a snapshot when its capture ended.*")[0]
+    assert f"{firefox.tmp}: {left.name}" in said, said
+    # The browser shows that the tab crashed, and is watched.
+    polls = daemon.value("heapwatch_polls_total", target="app")
+    daemon.wait_value("heapwatch_polls_total", lambda v: v >= polls + 2, target="app")
+    assert daemon.state("app") == "up"
+    assert f"process:{pid}" not in isolates(daemon, "heapwatch_unique_memory_bytes")
+    assert daemon.value("heapwatch_poll_failures_total", target="app", reason="protocol") == 0
 
 
 def test_its_file_is_deleted_as_soon_as_it_is_handed_over(nursery, look, tmp_path):

@@ -3,10 +3,15 @@
 import json
 import os
 import signal
+import socket
+import threading
 
 import pytest
 
 from lab import cdp, listener, node
+from lab.chromium import Chromium
+from lab.daemon import POLL
+from lab.deno import Deno
 from lab.wait import until
 
 
@@ -118,6 +123,52 @@ def test_killed_is_down(watch, start_node, major):
     daemon.wait_up("app")
     app.process.kill()
     daemon.wait_state("app", "down")
+
+
+class Keeping(listener.Listener):
+    """A proxy that does not tell its clients when what is behind it ends: what they say is taken."""
+
+    def __init__(self, port):
+        self.to = port
+        super().__init__(self._keep)
+
+    def _keep(self, client):
+        server = socket.create_connection(("127.0.0.1", self.to))
+        threading.Thread(target=self._pump, args=(server, client), daemon=True).start()
+        self._pump(client, server)
+        while client.recv(1 << 16):
+            pass
+        server.close()
+
+    @staticmethod
+    def _pump(source, sink):
+        try:
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+        except OSError:
+            pass
+
+
+@pytest.mark.parametrize("kind", ["node", "deno", "chromium"])
+def test_a_successor_behind_a_proxy_that_keeps_the_connection(watch, closing, nursery, tmp_path, kind):
+    """Its inspector answers, so it looks blocked, until it is seen that it is another one."""
+    def start(name):
+        if kind == "node":
+            return node.Node(nursery, 24, "idle")
+        if kind == "deno":
+            return Deno(nursery, tmp_path / name, "1")
+        return Chromium(nursery, tmp_path / name, "data:text/html,<title>shop</title>")
+    first, second = start("first"), start("second")
+    proxy = closing(Keeping(first.port))
+    # Connected all the while, as Deno would not be by itself.
+    daemon = watch(app=proxy.address, sections={"poll": dict(POLL, policy="attached")})
+    daemon.wait_up("app")
+    assert daemon.target("app")["pid"] == first.pid
+    proxy.to = second.port
+    first.process.stop()
+    until(lambda: daemon.target("app")["pid"] == second.pid,
+          lambda: f"its successor is watched: {daemon.target('app')}; log:\n{daemon.tail()}")
+    daemon.wait_up("app")
 
 
 def test_a_web_server_is_no_inspector(watch, nursery):

@@ -20,13 +20,17 @@ def binary():
 class Bun:
     """programs/bun.js; `address` is what a target says."""
 
-    def __init__(self, nursery, *arguments, program="bun", host="127.0.0.1", port=0):
+    def __init__(self, nursery, *arguments, program="bun", host="127.0.0.1", port=0, unix=None,
+                 flags=()):
+        where = f"ws+unix://{unix}" if unix else f"{host}:{port}{PATH}"
         self.process = nursery.start(
-            [binary(), f"--inspect={host}:{port}{PATH}", node.PROGRAMS / f"{program}.js",
-             *arguments], env=node.environment())
-        heard = self.process.wait_line(rf"ws://{re.escape(host)}:(\d+){PATH}")
-        self.port = int(heard[1])
-        self.address = f"ws://127.0.0.1:{self.port}{PATH}"
+            [binary(), f"--inspect={where}", *flags, node.PROGRAMS / f"{program}.js", *arguments],
+            env=node.environment())
+        self.address = f"unix:{unix}"
+        if not unix:
+            heard = self.process.wait_line(rf"ws://{re.escape(host)}:(\d+){PATH}")
+            self.port = int(heard[1])
+            self.address = f"ws://127.0.0.1:{self.port}{PATH}"
         self.process.wait_line("^ready")
         self.pid = self.process.pid
 

@@ -167,7 +167,7 @@ static const char *tell(int64_t pid, int64_t since_wall_ms)
 {
 	told[0] = '\0';
 	log_set_sink(hear);
-	leftover_tell("app", pid, &start, since_wall_ms);
+	leftover_tell("app", "was cut off", pid, &start, since_wall_ms);
 	log_set_sink(NULL);
 	return told;
 }

@@ -28,6 +28,7 @@ struct script {
 	const char *refuse; /* answer a request of this type with an error */
 	const char *mute; /* or do not answer it */
 	const char *before_saved; /* a packet of its own before the answer to saveHeapSnapshot */
+	bool gone; /* which never comes */
 	unsigned looks; /* answer that only after so many looks of root */
 	size_t piece; /* bytes of bulk per write(2); 0: all */
 	size_t cut; /* end the connection after so many bytes of bulk */
@@ -126,6 +127,8 @@ static bool saved(int fd)
 
 	if (script->before_saved != NULL)
 		say(fd, script->before_saved);
+	if (script->gone)
+		return true;
 	snprintf(text, sizeof(text), "{\"snapshotId\":\"%s\",\"from\":\"c.child1/memory6\"}",
 		 script->id != NULL ? script->id : "162289");
 	return say(fd, text);
@@ -307,6 +310,7 @@ static void expect_whole(void)
 	cr_expect_str_eq(result.stats.leftover, "162289.fxsnapshot");
 	cr_expect_gt(result.stats.busy_ns, 0);
 	cr_expect(result.stats.asked);
+	cr_expect_not(result.stats.unnamed);
 	cr_expect_float_eq(result.progress, 1, 1e-9);
 }
 
@@ -406,16 +410,20 @@ Test(rdp_snapshot, the_transfer_is_refused)
 	download(&(struct script){ .refuse = "transferHeapSnapshot" }, "tab:9");
 	expect_failure(DOWNLOAD_E_REFUSED, "not today");
 	cr_expect_str_eq(result.stats.leftover, "162289.fxsnapshot", "the file is there");
+	cr_expect_not(result.stats.unnamed);
 }
 
-/* Its actors would never answer. */
+/* Its actors never answer, so nobody waits for the name of the file. */
 Test(rdp_snapshot, its_process_ends)
 {
 	download(&(struct script){ .before_saved =
 					   "{\"from\":\"root\",\"type\":\"forwardingCancelled\","
-					   "\"prefix\":\"c.child1\"}" },
+					   "\"prefix\":\"c.child1\"}",
+				   .gone = true },
 		 "tab:9");
 	expect_failure(DOWNLOAD_E_LOST, "tab:9 is gone");
+	cr_expect_lt(result.stats.duration_ns, 5 * NS_PER_S);
+	cr_expect(result.stats.unnamed, "it may have left one");
 }
 
 Test(rdp_snapshot, the_process_of_another_ends)

@@ -424,6 +424,31 @@ Test(session, blocked_when_only_the_inspector_answers)
 	cr_assert_eq(seen.closed, 0);
 }
 
+static void look_again(const char *list)
+{
+	while (!fetching)
+		cr_assert_eq(loop_turn(&loop, 1000), 0);
+	cr_assert(strstr(fetch.url, "/json/list") != NULL);
+	http_answers(0, 200, list);
+	turn();
+}
+
+/* A proxy has kept the connection to one that is gone. */
+Test(session, another_than_the_one_that_was_connected_to)
+{
+	poll_until_late();
+	http_answers(0, 200, version_22);
+	look_again(list_node);
+	look_again("[]");
+	look_again("{}");
+	cr_assert_eq(seen.why_late, SESSION_END_BLOCKED);
+	cr_assert(wire_is_open, "ADR 3");
+	look_again("[{\"id\":\"2\",\"webSocketDebuggerUrl\":\"ws://127.0.0.1:9229/2\"}]");
+	cr_assert_eq(seen.closed, 1);
+	cr_assert_eq(seen.end, SESSION_END_LOST);
+	cr_assert_not(wire_is_open);
+}
+
 Test(session, silent_when_nothing_answers)
 {
 	poll_until_late();
