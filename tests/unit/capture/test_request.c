@@ -120,6 +120,47 @@ Test(request, chooses_otherwise)
 	expect_bytes(manifest->name, "age-encryption.org/v1\n", 22);
 }
 
+Test(request, tells_by_what_it_was_packed_and_which_names_may_stay)
+{
+	struct target *target = scene_target(&scene, "a", fake_port(fake), 7);
+	struct recipe_choice none = { .redact = REDACT_NONE, .has_redact = true };
+	const struct manifest *manifest;
+
+	scene.settings.recipe.redact = REDACT_ALL;
+	scene.settings.recipe.compress = COMPRESS_ZSTD;
+	scene.settings.recipe.compress_level = 7;
+	cr_assert_eq(text_list_add(&scene.settings.recipe.redact_allow, "id"), 0);
+	cr_assert_eq(text_list_add(&scene.settings.recipe.redact_allow, "order"), 0);
+	manifest = &ask(&(struct capture_request){ .target_id = target->id })->manifest;
+	cr_expect_eq(manifest->compress_level, 7);
+	cr_expect_eq(manifest->redact_allow_names, 2);
+	/* printf 'id\norder\n' | sha256sum */
+	cr_expect_str_eq(manifest->redact_allow_sha256,
+			 "b21f3462717a3504f3438cdb0418fc567a5933d4b8c79aa53429995b621e1fa2");
+	cr_assert(scene_settle(&scene));
+	manifest = &ask(&(struct capture_request){ .target_id = target->id, .recipe = &none })
+			    ->manifest;
+	cr_expect_eq(manifest->redact_allow_names, 0);
+	cr_expect_str_eq(manifest->redact_allow_sha256, "");
+	text_list_fini(&scene.settings.recipe.redact_allow);
+}
+
+Test(request, tells_who_asked)
+{
+	struct target *target = scene_target(&scene, "a", fake_port(fake), 7);
+	const struct manifest *manifest;
+
+	ask(&(struct capture_request){ .target_id = target->id,
+				       .rule = "r",
+				       .step = "80%",
+				       .requested_by = "192.0.2.7 (curl/7.88.1)" });
+	cr_assert(scene_settle(&scene));
+	manifest = newest("snapshot");
+	cr_assert_not_null(manifest);
+	cr_expect_str_eq(manifest->rule_step, "80%");
+	cr_expect_str_eq(manifest->requested_by, "192.0.2.7 (curl/7.88.1)");
+}
+
 /* What cannot be redacted for sure is not written at all. */
 Test(request, what_is_no_snapshot_is_not_redacted_but_refused)
 {
