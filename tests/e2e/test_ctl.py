@@ -439,6 +439,16 @@ def test_encrypted(sealed, source, tmp_path):
     ctl("verify")
 
 
+def test_the_spool_of_another_system(copy, tmp_path):
+    where = tmp_path / "image" / "var" / "lib" / "heapwatch"
+    where.parent.mkdir(parents=True)
+    where.symlink_to(copy.spool.parent)
+    assert Ctl("--root", tmp_path / "image").json("list") == copy.ctl.json("list")
+    assert len(Ctl(f"--root={tmp_path}/image").lines("-F", "id")) == 3
+    Ctl("--root", tmp_path)(exit=1)
+    Ctl("--root", "x" * 1100)(exit=2)
+
+
 # ---- who is asked ----
 
 def test_no_daemon(tmp_path):
