@@ -200,7 +200,7 @@ static void begin_of_target(struct captures *captures, struct capture *capture)
 	if (target == NULL || target->state != TARGET_UP ||
 	    session_path(&target->session, manifest->isolate) == NULL) {
 		step_fail(captures, capture, "target",
-			  target == NULL                ? "the target is gone"
+			  target == NULL               ? "the target is gone"
 			  : target->state != TARGET_UP ? "the target is no longer up"
 						       : "the isolate is no longer there");
 		return;

@@ -319,6 +319,7 @@ static void on_tick(void *owner)
 
 	list_each (link, &captures->running)
 		finish_watch(captures, container_of(link, struct capture, link));
+	begin_all(captures); /* what one waited for may be gone without a word */
 	collection_begin_all(captures);
 	continuous_run(captures);
 	set_tick(captures);

@@ -11,7 +11,8 @@
 uint64_t guard_heap_used_bytes(const struct target *target, const char *isolate);
 
 /*
- * Is it older than a second? Where polls are minutes apart a heap may have outgrown its limits since.
+ * Is it older than a second? Where polls are minutes apart a heap may have outgrown its limits
+ * since.
  */
 bool guard_is_stale(const struct target *target);
 

@@ -112,6 +112,8 @@ static int describe_recipe(struct manifest *manifest, const struct recipe *recip
 	return level == REDACT_ALL ? describe_allowed(manifest, &recipe->redact_allow) : 0;
 }
 
+_Static_assert(sizeof(((struct manifest *)0)->rule_step) == RULE_STEP_MAX, "all of a step");
+
 static void describe_request(struct manifest *manifest, const struct capture_request *request)
 {
 	str_copy(manifest->kind, sizeof(manifest->kind), capture_kind_name(request->kind));

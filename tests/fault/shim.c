@@ -3,8 +3,8 @@
  *
  * Stands before libc's calls that touch files and lets the k-th of a kind fail, be cut short, be
  * slow, or be the last thing the process does. Only files below one folder are concerned, and
- * connections to the one peer that is named. As a library it is preloaded into a daemon; linked into a program of the tests it does the same there,
- * before the sanitizer's own.
+ * connections to the one peer that is named. As a library it is preloaded into a daemon; linked
+ * into a program of the tests it does the same there, before the sanitizer's own.
  *
  * With HEAPWATCH_FAULT_LOG it also writes down, while armed, what was done to the files: a line
  * `WHAT<tab>PATH<tab>TO<tab>BYTES` and so many bytes, which power.py reads.
