@@ -113,7 +113,7 @@ static bool is_used(const char *stage)
 
 static void print_stages(struct buf *buf, const struct manifest *manifest)
 {
-	char text[128], level[24] = "";
+	char text[128], level[40] = "";
 
 	if (manifest->compress_level > 0)
 		snprintf(level, sizeof(level), " (level %llu)",

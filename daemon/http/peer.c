@@ -32,6 +32,8 @@ static void describe_process(int fd, char *dst, size_t size)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0 || peer.uid == (uid_t)-1)
 		snprintf(dst, size, "unknown");
+	else if (peer.pid <= 0) /* of a pid namespace that is not ours to see */
+		snprintf(dst, size, "uid %u", peer.uid);
 	else
 		snprintf(dst, size, "uid %u, pid %d", peer.uid, peer.pid);
 }

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from lab import cdp
+from lab import cdp, every
 from lab.daemon import PLAIN
 from lab.gc import force
 from lab.wait import until
@@ -114,3 +114,19 @@ def test_a_program_may_take_its_time_to_answer(start_node, watch, major):
     assert daemon.api("/captures")["failed"] == []
     node.process.signal(signal.SIGCONT)
     daemon.wait_capture()
+
+
+@pytest.mark.parametrize("name", every.NAMES)
+def test_each_runtime_bears_a_capture_right_behind_a_poll(nursery, watch, tmp_path, site, name):
+    """Some bear one client only, and some are left after each poll."""
+    address = every.start(name, nursery, tmp_path / "program", site)
+    daemon = watch(app=address, sections={"poll": HOURLY, "capture": dict(PLAIN, guards={"headroom": 0})})
+    daemon.wait_up("app", 60)
+    isolate = until(lambda: daemon.isolates("app"), "an isolate")[0]
+    for n in (1, 2, 3):
+        told = daemon.value("heapwatch_last_poll_timestamp_seconds", target="app")
+        until(lambda told=told: time.time() - told > 1.2, "the poll to be of the past")
+        daemon.capture("app", isolate=isolate)
+        assert len(daemon.ready()) == n, daemon.api("/captures")["failed"]
+        daemon.wait_up("app")
+    assert daemon.api("/captures")["failed"] == []

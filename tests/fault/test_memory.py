@@ -51,7 +51,7 @@ class Forgetful(Victim):
         return problems + [f"{what}, and then: {problem}" for problem in self.intact()]
 
 
-def test_allocations_fail(release, nursery, tmp_path, start_node, shim, dice, share,
+def test_allocations_fail(shim, release, nursery, tmp_path, start_node, dice, share,
                           record_property):
     targets = {f"node{major}": start_node(major, "idle") for major in node.MAJORS}
     library = Path(shim).with_name("fault_memory.so")
