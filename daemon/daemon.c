@@ -284,7 +284,8 @@ static void on_captured(void *owner, const struct capture *capture)
 	if (capture->refused &&
 	    (capture->kind != CAPTURE_KIND_TRACKING || capture->manifest.series_index <= 1))
 		alerts_ask_again(&daemon->alerts, capture->target_id, capture->manifest.isolate,
-				 capture->manifest.rule, capture->rule_step, 1u << capture->kind);
+				 capture->manifest.rule, capture->manifest.rule_step,
+				 1u << capture->kind);
 	analyses_captured(&daemon->analyses, capture);
 	if (capture->step == CAPTURE_SUCCEEDED)
 		capture_tell(&daemon->alerts, capture, daemon->spool.path);

@@ -91,9 +91,20 @@ static struct capture_counter *row_of(struct captures *captures, int kind, const
 	return row != NULL ? row : row_add(captures, kind, "", "", reason);
 }
 
+/* Of the log: a field that has nothing to say is left out. */
+static const char *known(const char *text)
+{
+	return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
 static const char *rule_of(const struct capture_request *request)
 {
 	return request->rule != NULL ? request->rule : "";
+}
+
+static const char *step_of(const struct capture_request *request)
+{
+	return request->step != NULL ? request->step : "";
 }
 
 static struct refused *refused_at(struct captures *captures, uint64_t nth)
@@ -106,7 +117,8 @@ static bool is_story(const struct refused *refused, const char *target,
 {
 	return refused->reason == refusal && strcmp(refused->target, target) == 0 &&
 	       strcmp(refused->isolate, request->isolate) == 0 &&
-	       strcmp(refused->rule, rule_of(request)) == 0;
+	       strcmp(refused->rule, rule_of(request)) == 0 &&
+	       strcmp(refused->step, step_of(request)) == 0;
 }
 
 /* The entry of the same story, which becomes the newest; NULL: there is none. */
@@ -145,6 +157,7 @@ static struct refused *refused_entry(struct captures *captures, const char *targ
 	str_copy(refused->target, sizeof(refused->target), target);
 	str_copy(refused->isolate, sizeof(refused->isolate), request->isolate);
 	str_copy(refused->rule, sizeof(refused->rule), rule_of(request));
+	str_copy(refused->step, sizeof(refused->step), step_of(request));
 	return refused;
 }
 
@@ -157,8 +170,13 @@ void account_refused(struct captures *captures, const char *target,
 	struct capture_counter *row =
 		row_of(captures, request->kind, target, rule_of(request), reason);
 	const struct log_field fields[] = {
-		{ "target", target }, { "isolate", request->isolate }, { "rule", request->rule },
-		{ "reason", reason }, { "cause", request->cause },
+		{ "target", target },
+		{ "isolate", request->isolate },
+		{ "rule", request->rule },
+		{ "step", known(request->step) },
+		{ "requested_by", known(request->requested_by) },
+		{ "reason", reason },
+		{ "cause", request->cause },
 	};
 	uint64_t now_ns = clock_mono_ns();
 
@@ -183,8 +201,10 @@ static void log_done(const struct capture *capture)
 		{ "target", manifest->target },
 		{ "isolate", manifest->isolate },
 		{ "kind", manifest->kind },
-		{ "rule", manifest->rule[0] != '\0' ? manifest->rule : NULL },
-		{ "cause", manifest->cause[0] != '\0' ? manifest->cause : NULL },
+		{ "rule", known(manifest->rule) },
+		{ "step", known(manifest->rule_step) },
+		{ "requested_by", known(manifest->requested_by) },
+		{ "cause", known(manifest->cause) },
 		{ "capture_id", capture->id },
 		{ "filename", manifest->name },
 		{ "size", size },
@@ -241,8 +261,10 @@ void account_failed(struct captures *captures, const struct capture *capture)
 		{ "target", manifest->target },
 		{ "isolate", manifest->isolate },
 		{ "kind", manifest->kind },
-		{ "rule", manifest->rule[0] != '\0' ? manifest->rule : NULL },
-		{ "cause", manifest->cause[0] != '\0' ? manifest->cause : NULL },
+		{ "rule", known(manifest->rule) },
+		{ "step", known(manifest->rule_step) },
+		{ "requested_by", known(manifest->requested_by) },
+		{ "cause", known(manifest->cause) },
 		{ "capture_id", capture->id },
 		{ "reason", capture->reason },
 	};
@@ -263,8 +285,10 @@ void account_collected(struct captures *captures, const struct collection_run *r
 	const struct log_field fields[] = {
 		{ "target", run->target },
 		{ "isolate", run->isolate },
-		{ "rule", run->rule[0] != '\0' ? run->rule : NULL },
-		{ "cause", run->cause[0] != '\0' ? run->cause : NULL },
+		{ "rule", known(run->rule) },
+		{ "step", known(run->rule_step) },
+		{ "requested_by", known(run->requested_by) },
+		{ "cause", known(run->cause) },
 		{ "duration", seconds },
 	};
 
@@ -289,7 +313,7 @@ void account_collection_failed(struct captures *captures, const struct collectio
 	const struct log_field fields[] = {
 		{ "target", run->target },
 		{ "isolate", run->isolate },
-		{ "rule", run->rule[0] != '\0' ? run->rule : NULL },
+		{ "rule", known(run->rule) },
 		{ "reason", reason },
 	};
 

@@ -2,7 +2,8 @@
  * The beginning of captures
  *
  * Between the request and now the target may have grown, another program may have taken the memory,
- * the quiet hours may have come: the guards judge again, on what the kernel says at this moment.
+ * the quiet hours may have come: the guards judge again, on what the kernel says at this moment and
+ * what the target says in a poll made for it, when the last one is not of just now.
  * Two captures at once on one host are two programs that stand still and want several times their
  * heap; hence the limit by host, and one that does not fit beside those that run waits for them,
  * while captures of other hosts may overtake.
@@ -199,17 +200,22 @@ void begin_half(struct captures *captures, struct capture *capture, const struct
 	start(captures, capture, target, r);
 }
 
+/* Or has it polled first, and stays in the queue until that poll is over. */
 static void begin_of_target(struct captures *captures, struct capture *capture)
 {
-	const struct target *target = targets_find(captures->targets, capture->target_id);
+	struct target *target = targets_find(captures->targets, capture->target_id);
 	struct manifest *manifest = &capture->manifest;
 	enum capture_refusal refusal;
 	struct err why = { 0 };
 
+	if (target != NULL && target->state == TARGET_UP && guard_awaits_poll(target))
+		return;
 	if (target == NULL || target->state != TARGET_UP ||
 	    session_path(&target->session, manifest->isolate) == NULL) {
 		step_fail(captures, capture, "target",
-			  target == NULL ? "the target is gone" : "the target is no longer up");
+			  target == NULL               ? "the target is gone"
+			  : target->state != TARGET_UP ? "the target is no longer up"
+						       : "the isolate is no longer there");
 		return;
 	}
 	if (content_of(capture->kind, target->session.runtime) != capture->content) {
@@ -245,12 +251,16 @@ static bool fits_beside_others(const struct captures *captures, const struct cap
 	return target == NULL || safety_fits_beside(captures, target, capture);
 }
 
-/* Nobody polls meanwhile: the poll under way is not cut off for the capture. */
+/*
+ * The poll under way is waited for where what it will tell is to be judged, and where nobody polls
+ * meanwhile, for it is not cut off for the capture.
+ */
 static bool is_being_polled(const struct captures *captures, const struct capture *capture)
 {
 	const struct target *target = targets_find(captures->targets, capture->target_id);
 
-	return target != NULL && target->polling && target_rests_for_captures(target);
+	return target != NULL && target->polling &&
+	       (guard_is_stale(target) || target_rests_for_captures(target));
 }
 
 /* What it waits for is there and has not ended, the second of a tracking included. How it ends does

@@ -233,7 +233,7 @@ static void forget(struct captures *captures, const struct capture *capture)
 	bool second = capture->kind == CAPTURE_KIND_SAMPLING && !capture->of_target;
 
 	if (manifest->series_index <= 1 && !second)
-		guard_forget(captures, manifest->target, manifest->rule, capture->rule_step,
+		guard_forget(captures, manifest->target, manifest->rule, manifest->rule_step,
 			     capture->kind);
 }
 
@@ -264,6 +264,8 @@ void step_refuse(struct captures *captures, struct capture *capture, enum captur
 		.kind = capture->kind,
 		.isolate = manifest->isolate,
 		.rule = manifest->rule[0] != '\0' ? manifest->rule : NULL,
+		.step = manifest->rule_step,
+		.requested_by = manifest->requested_by,
 		.cause = manifest->cause,
 	};
 
@@ -320,6 +322,7 @@ static void on_tick(void *owner)
 
 	list_each (link, &captures->running)
 		finish_watch(captures, container_of(link, struct capture, link));
+	begin_all(captures); /* what one waited for may be gone without a word */
 	collection_begin_all(captures);
 	continuous_run(captures);
 	set_tick(captures);
@@ -366,7 +369,7 @@ static bool is_of_rule(const struct capture *capture, uint64_t target_id, const 
 	return capture->target_id == target_id && capture->manifest.series_index <= 1 &&
 	       strcmp(capture->manifest.rule, rule) == 0 &&
 	       strcmp(capture->manifest.isolate, isolate) == 0 &&
-	       strcmp(capture->rule_step, step) == 0;
+	       strcmp(capture->manifest.rule_step, step) == 0;
 }
 
 uint32_t captures_under_way(const struct captures *captures, uint64_t target_id,
@@ -386,8 +389,8 @@ uint32_t captures_under_way(const struct captures *captures, uint64_t target_id,
 	return kinds;
 }
 
-int captures_peek(struct captures *captures, const char *id, char ret_id[CAPTURE_ID_MAX],
-		  struct err *err)
+int captures_peek(struct captures *captures, const char *id, const char *requested_by,
+		  char ret_id[CAPTURE_ID_MAX], struct err *err)
 {
 	const struct capture *capture = find(captures, id);
 
@@ -401,7 +404,7 @@ int captures_peek(struct captures *captures, const char *id, char ret_id[CAPTURE
 	if (capture->step != CAPTURE_RUNNING || capture->job->phase != JOB_DOWNLOAD)
 		return err_set(err, -EALREADY, "it is not sampling now (%s)",
 			       capture_step_name(capture->step));
-	return request_peek(captures, capture, ret_id, err);
+	return request_peek(captures, capture, requested_by, ret_id, err);
 }
 
 int captures_cancel(struct captures *captures, const char *id)
@@ -438,7 +441,7 @@ void captures_rearm(struct captures *captures, const char *target, const char *i
 void captures_polled(struct captures *captures, struct target *target)
 {
 	continuous_polled(captures, target);
-	if (captures->queue_n > 0)
+	if (captures->queue_n > 0 || !list_empty(&captures->collections))
 		loop_wake_up(&captures->wake);
 }
 

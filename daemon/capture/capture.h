@@ -58,6 +58,11 @@ struct capture_request {
 	const char *rule; /* NULL: a person asked */
 	const char *step; /* of the rule's, as it is written; NULL: it has none */
 	const char *after; /* the id of a capture of the same rule whose end it waits for; NULL */
+	/*
+	 * Whoever asked the API, as the system and the client itself tell of it: "uid 1000, pid
+	 * 4711 (heapwatchctl/0.1)"; NULL: a rule, or captures themselves.
+	 */
+	const char *requested_by;
 	const char *cause;
 	double cause_value;
 	const struct rule_guards *guards; /* NULL: only those of the settings */
@@ -87,7 +92,7 @@ struct capture {
 	uint64_t target_id;
 	int kind; /* enum capture_kind */
 	bool force, gc_before;
-	char rule_step[RULE_STEP_MAX], after[CAPTURE_ID_MAX]; /* of the request; "": none */
+	char after[CAPTURE_ID_MAX]; /* of the request; "": none */
 	struct rule_guards guards; /* a copy: rules are replaced by a reload */
 	bool has_guards;
 	struct recipe recipe; /* owned */
@@ -124,7 +129,7 @@ struct refused {
 	int64_t wall_ms; /* of the last time */
 	uint64_t last_ns, told_ns; /* monotonic: that time too, and when the journal last had it */
 	uint64_t times; /* in a row: a rule asks again while it holds, and that is one story */
-	char target[128], isolate[64], rule[128];
+	char target[128], isolate[64], rule[128], step[RULE_STEP_MAX];
 	enum capture_refusal reason;
 	char text[192]; /* the numbers: "cooldown: 12m left of 30m" */
 };
@@ -227,7 +232,7 @@ void captures_rearm(struct captures *captures, const char *target, const char *i
 /* A session to this target stands: what our own end cut off there is put right. */
 void captures_target_up(struct captures *captures, struct target *target);
 
-/* A poll of this target has ended: a capture that waited for it may begin. */
+/* A poll of this target has ended: what waited for it, a capture or a collection, may begin. */
 void captures_polled(struct captures *captures, struct target *target);
 
 /* Waiting, running or lately ended. NULL when unknown. */
@@ -247,8 +252,8 @@ uint32_t captures_under_way(const struct captures *captures, uint64_t target_id,
  * remembered; with the text in err: -EINVAL: it is no such profile, -EALREADY: it is not sampling
  * now, -EBUSY: another look is under way; -errno.
  */
-int captures_peek(struct captures *captures, const char *id, char ret_id[CAPTURE_ID_MAX],
-		  struct err *err);
+int captures_peek(struct captures *captures, const char *id, const char *requested_by,
+		  char ret_id[CAPTURE_ID_MAX], struct err *err);
 
 /* 0; -ENOENT; -EALREADY when it has ended. */
 int captures_cancel(struct captures *captures, const char *id);

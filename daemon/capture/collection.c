@@ -132,6 +132,8 @@ int collection_accept(struct captures *captures, const struct target *target,
 	str_copy(run->rule, sizeof(run->rule), request->rule != NULL ? request->rule : "");
 	str_copy(run->rule_step, sizeof(run->rule_step),
 		 request->step != NULL ? request->step : "");
+	str_copy(run->requested_by, sizeof(run->requested_by),
+		 request->requested_by != NULL ? request->requested_by : "");
 	str_copy(run->cause, sizeof(run->cause), request->cause != NULL ? request->cause : "");
 	run->has_guards = request->guards != NULL;
 	if (run->has_guards)
@@ -177,6 +179,8 @@ static void refuse(struct captures *captures, struct collection_run *run,
 		.kind = CAPTURE_KIND_GC,
 		.isolate = run->isolate,
 		.rule = run->rule[0] != '\0' ? run->rule : NULL,
+		.step = run->rule_step,
+		.requested_by = run->requested_by,
 		.cause = run->cause,
 	};
 
@@ -235,6 +239,7 @@ static bool in_the_way(const struct link *list, const struct collection_run *run
 	return false;
 }
 
+/* Or has the target polled first, for the guards, and is called again when that poll is over. */
 static void begin(struct captures *captures, struct collection_run *run)
 {
 	struct target *target = targets_find(captures->targets, run->target_id);
@@ -246,6 +251,8 @@ static void begin(struct captures *captures, struct collection_run *run)
 		return;
 	}
 	refusal = judge_target(target, run->isolate, &why);
+	if (refusal == REFUSAL_NONE && guard_awaits_poll(target))
+		return;
 	if (refusal == REFUSAL_NONE && !run->force)
 		refusal = safety_judge(captures, target, run->isolate, CAPTURE_KIND_GC,
 				       run->has_guards ? &run->guards : NULL, true, &why);

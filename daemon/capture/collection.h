@@ -19,6 +19,7 @@ struct collection_run {
 	char id[CAPTURE_ID_MAX];
 	uint64_t target_id;
 	char target[128], isolate[64], rule[128], rule_step[RULE_STEP_MAX], cause[256];
+	char requested_by[CAPTURE_REQUESTED_BY_MAX];
 	struct rule_guards guards; /* a copy */
 	bool has_guards, force;
 	bool running;

@@ -190,8 +190,7 @@ static void make_room(struct captures *captures, const struct capture *capture)
 
 	if (!may_vacuum(captures, capture))
 		return;
-	r = vacuum_run(captures->spool, &captures->spool->limits, room,
-		       spool_wall_ms(captures->spool), &result);
+	r = vacuum_run(captures->spool, &captures->spool->limits, room, &result);
 	if (r < 0)
 		log_error("spool", "cannot delete what is over the limits: %s", strerror(-r));
 }

@@ -33,6 +33,26 @@ enum {
 	PROFILE_ESTIMATE_BYTES = 1 << 20, /* seen: 4 KB to 1.1 MB */
 };
 
+/* So old may what the last poll has told be right before something is done. */
+#define FRESH_NS NS_PER_S
+
+/* A poll that is given up comes again, what waits for this one does not. */
+#define POLL_PATIENCE_NS (2 * NS_PER_S)
+
+bool guard_is_stale(const struct target *target)
+{
+	return clock_mono_ns() > target->last_poll_mono_ns + FRESH_NS;
+}
+
+bool guard_awaits_poll(struct target *target)
+{
+	if (!guard_is_stale(target))
+		return false;
+	/* One that is under way does as well. */
+	(void)target_poll_patiently(target, POLL_PATIENCE_NS);
+	return target->polling;
+}
+
 /* What a capture of this kind may write. */
 static uint64_t estimate_bytes(int kind, uint64_t heap_used_bytes)
 {

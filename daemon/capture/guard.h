@@ -7,8 +7,20 @@
 
 #include "capture/capture.h"
 
-/* As of the last poll; 0 when unknown. */
+/* As of the last poll, or as a capture has measured since; 0 when unknown. */
 uint64_t guard_heap_used_bytes(const struct target *target, const char *isolate);
+
+/*
+ * Is it older than a second? Where polls are minutes apart a heap may have outgrown its limits
+ * since.
+ */
+bool guard_is_stale(const struct target *target);
+
+/*
+ * Have it polled anew when it is. True: that poll is under way, and captures_polled() tells of its
+ * end; nothing is to be judged before. False: it is of now, or no poll can be made.
+ */
+bool guard_awaits_poll(struct target *target);
 
 /* The space a snapshot of this heap will need, on the safe side. */
 uint64_t guard_estimate_bytes(uint64_t heap_used_bytes);

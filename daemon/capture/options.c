@@ -100,7 +100,9 @@ const struct option_desc capture_options[] = {
 	  .offset = AT(guards),
 	  .table = safety_guard_options,
 	  .help = "What protects the targets: for captures that a person asks for, and where the "
-		  "`guards` of a rule do not say otherwise." },
+		  "`guards` of a rule do not say otherwise. They judge when a capture is asked "
+		  "for, and right before it begins again, by a poll made for that when the last "
+		  "one is more than a second old." },
 	{ .name = "scripts",
 	  .type = OPTION_BOOL,
 	  .offset = AT(scripts),

@@ -24,6 +24,7 @@
 #include "capture/series.h"
 #include "capture/step.h"
 #include "inspect/runtime.h"
+#include "spool/digest.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/err.h"
@@ -73,19 +74,45 @@ static void join(char *dst, size_t size, const struct text_list *list)
 	}
 }
 
-/* Of our own there is nothing to be taken out. */
-static void describe_recipe(struct manifest *manifest, const struct recipe *recipe,
-			    enum content content)
+/*
+ * Which names may stay is what the file itself does not tell. They are names of the program, and
+ * manifests are neither redacted nor encrypted: so their number, and what they can be recognised
+ * by. 0 or -errno.
+ */
+static int describe_allowed(struct manifest *manifest, const struct text_list *names)
+{
+	struct digest *digest;
+	int r = names->n > 0 ? digest_new(&digest) : 0;
+
+	manifest->redact_allow_names = names->n;
+	if (names->n == 0 || r < 0)
+		return r;
+	for (size_t i = 0; i < names->n; i++) {
+		digest_update(digest, names->items[i], strlen(names->items[i]));
+		digest_update(digest, "\n", 1);
+	}
+	r = digest_final(digest, manifest->redact_allow_sha256);
+	digest_free(digest);
+	return r;
+}
+
+/* Of our own there is nothing to be taken out. 0 or -errno. */
+static int describe_recipe(struct manifest *manifest, const struct recipe *recipe,
+			   enum content content)
 {
 	int level = content == CONTENT_OWN ? REDACT_NONE : recipe->redact;
 
 	str_copy(manifest->redact, sizeof(manifest->redact), redact_level_name(level));
+	manifest->compress_level = recipe->compress == COMPRESS_ZSTD ? recipe->compress_level : 0;
 	str_copy(manifest->compress, sizeof(manifest->compress),
 		 compress_kind_name(recipe->compress));
 	str_copy(manifest->encrypt, sizeof(manifest->encrypt),
 		 recipe->encrypt.n > 0 ? "age" : "none");
 	join(manifest->recipients, sizeof(manifest->recipients), &recipe->encrypt);
+	return level == REDACT_ALL ? describe_allowed(manifest, &recipe->redact_allow) : 0;
 }
+
+_Static_assert(sizeof(((struct manifest *)0)->rule_step) == RULE_STEP_MAX, "all of a step");
 
 static void describe_request(struct manifest *manifest, const struct capture_request *request)
 {
@@ -93,6 +120,10 @@ static void describe_request(struct manifest *manifest, const struct capture_req
 	str_copy(manifest->isolate, sizeof(manifest->isolate), request->isolate);
 	str_copy(manifest->rule, sizeof(manifest->rule),
 		 request->rule != NULL ? request->rule : "");
+	str_copy(manifest->rule_step, sizeof(manifest->rule_step),
+		 request->step != NULL ? request->step : "");
+	str_copy(manifest->requested_by, sizeof(manifest->requested_by),
+		 request->requested_by != NULL ? request->requested_by : "");
 	str_copy(manifest->cause, sizeof(manifest->cause),
 		 request->cause != NULL ? request->cause : "");
 	manifest->cause_value = request->cause_value;
@@ -223,8 +254,6 @@ static int compose(struct captures *captures, const struct target *target,
 	capture->kind = request->kind;
 	capture->content = content_of(request->kind, target->session.runtime);
 	capture->force = request->force;
-	str_copy(capture->rule_step, sizeof(capture->rule_step),
-		 request->step != NULL ? request->step : "");
 	str_copy(capture->after, sizeof(capture->after),
 		 request->after != NULL ? request->after : "");
 	capture->gc_before =
@@ -237,13 +266,14 @@ static int compose(struct captures *captures, const struct target *target,
 	r = recipe_choose(&capture->recipe, &captures->settings->recipe, request->recipe);
 	if (r == 0)
 		r = choose_samples(capture, request);
+	if (r == 0)
+		r = describe_recipe(&capture->manifest, &capture->recipe, capture->content);
 	if (r < 0) {
 		capture_free(capture);
 		return r;
 	}
 	describe_request(&capture->manifest, request);
 	describe_target(&capture->manifest, target);
-	describe_recipe(&capture->manifest, &capture->recipe, capture->content);
 	describe_series(&capture->manifest, request);
 	if (request->kind == CAPTURE_KIND_TRACKING)
 		describe_tracking(&capture->manifest);
@@ -375,28 +405,35 @@ int request_second(struct captures *captures, const struct capture *first, char 
 	capture->text = text;
 	capture->text_size = size;
 	choose_pprof(capture);
-	describe_recipe(&capture->manifest, &capture->recipe, capture->content);
+	capture->manifest.compress_level = 0;
+	str_copy(capture->manifest.compress, sizeof(capture->manifest.compress),
+		 compress_kind_name(capture->recipe.compress));
 	describe_format(&capture->manifest, capture->content, capture->formats);
 	step_enter(captures, capture, CAPTURE_WAITING);
 	return 0;
 }
 
 /* Somebody's wish, whoever wanted the profile. */
-static void describe_peek(struct manifest *manifest, const struct capture *of)
+static void describe_peek(struct manifest *manifest, const struct capture *of,
+			  const char *requested_by)
 {
-	manifest->rule[0] = '\0';
+	manifest->rule[0] = manifest->rule_step[0] = '\0';
+	str_copy(manifest->requested_by, sizeof(manifest->requested_by),
+		 requested_by != NULL ? requested_by : "");
 	manifest->cause_value = 0;
 	snprintf(manifest->cause, sizeof(manifest->cause), "a look at %s, which goes on", of->id);
 }
 
 /* What a look makes V8 do is what a forced collection does. */
 static enum capture_refusal judge_peek(struct captures *captures, const struct target *target,
-				       const struct capture *of, struct err *err)
+				       const struct capture *of, const char *requested_by,
+				       struct err *err)
 {
 	const struct runtime *runtime = of->job->request.runtime;
 	struct capture_request request = { .target_id = of->target_id,
 					   .kind = CAPTURE_KIND_GC,
 					   .isolate = of->manifest.isolate,
+					   .requested_by = requested_by,
 					   .cause = "a look at a profile" };
 	enum capture_refusal refusal;
 
@@ -412,8 +449,8 @@ static enum capture_refusal judge_peek(struct captures *captures, const struct t
 	return refusal;
 }
 
-int request_peek(struct captures *captures, const struct capture *of, char ret_id[CAPTURE_ID_MAX],
-		 struct err *err)
+int request_peek(struct captures *captures, const struct capture *of, const char *requested_by,
+		 char ret_id[CAPTURE_ID_MAX], struct err *err)
 {
 	struct target *target = targets_find(captures->targets, of->target_id);
 	struct capture *capture;
@@ -423,12 +460,12 @@ int request_peek(struct captures *captures, const struct capture *of, char ret_i
 		return err_set(err, -EALREADY, "its target is gone");
 	if (of->job->peek.id[0] != '\0')
 		return err_set(err, -EBUSY, "another look at it is under way");
-	r = judge_peek(captures, target, of, err);
+	r = judge_peek(captures, target, of, requested_by, err);
 	if (r == 0)
 		r = derive(of, &capture);
 	if (r != 0)
 		return r;
-	describe_peek(&capture->manifest, of);
+	describe_peek(&capture->manifest, of, requested_by);
 	capture->formats = of->formats;
 	capture->awaits = true;
 	r = peek_wish(&of->job->peek, of->job->cancel_fd, capture->id);
@@ -587,12 +624,14 @@ static int adopt(struct captures *captures, int fd, const struct manifest *manif
 
 	if (r < 0)
 		return r;
+	capture->manifest = *manifest;
 	r = recipe_choose(&capture->recipe, &captures->settings->recipe, NULL);
+	if (r == 0)
+		r = describe_recipe(&capture->manifest, &capture->recipe, content);
 	if (r < 0) {
 		capture_free(capture);
 		return r;
 	}
-	capture->manifest = *manifest;
 	str_copy(capture->manifest.id, sizeof(capture->manifest.id), capture->id);
 	capture->kind =
 		content == CONTENT_V8_PROFILE ? CAPTURE_KIND_PROFILE : CAPTURE_KIND_SNAPSHOT;
@@ -600,7 +639,6 @@ static int adopt(struct captures *captures, int fd, const struct manifest *manif
 	capture->file_fd = fd;
 	capture->adopted = adopted;
 	capture->adopted_owner = owner;
-	describe_recipe(&capture->manifest, &capture->recipe, content);
 	describe_format(&capture->manifest, content, 0);
 	step_enter(captures, capture, CAPTURE_WAITING);
 	loop_wake_up(&captures->wake);

@@ -91,6 +91,9 @@ int series_begin(struct captures *captures, const struct capture_request *reques
 	str_copy(plan->target, sizeof(plan->target), target);
 	str_copy(plan->isolate, sizeof(plan->isolate), request->isolate);
 	str_copy(plan->rule, sizeof(plan->rule), request->rule != NULL ? request->rule : "");
+	str_copy(plan->step, sizeof(plan->step), request->step != NULL ? request->step : "");
+	str_copy(plan->requested_by, sizeof(plan->requested_by),
+		 request->requested_by != NULL ? request->requested_by : "");
 	str_copy(plan->cause, sizeof(plan->cause), request->cause != NULL ? request->cause : "");
 	plan->cause_value = request->cause_value;
 	plan->index = 2;
@@ -123,6 +126,8 @@ static struct capture_request request_of(const struct captures *captures,
 		.kind = CAPTURE_KIND_SNAPSHOT,
 		.isolate = plan->isolate,
 		.rule = plan->rule[0] != '\0' ? plan->rule : NULL,
+		.step = plan->step,
+		.requested_by = plan->requested_by,
 		.cause = plan->cause,
 		.cause_value = plan->cause_value,
 		.guards = plan->has_guards ? &plan->guards : NULL,

@@ -26,7 +26,8 @@ enum { SERIES_MAX = 256 }; /* under way at once; one more is refused with the fi
 struct series_plan {
 	struct link link; /* in captures->series */
 	char id[CAPTURE_ID_MAX]; /* of the first capture */
-	char target[128], isolate[64], rule[128], cause[256];
+	char target[128], isolate[64], rule[128], step[RULE_STEP_MAX], cause[256];
+	char requested_by[CAPTURE_REQUESTED_BY_MAX];
 	double cause_value;
 	uint64_t index, count; /* of the next one: 2 of 3 */
 	uint64_t spacing_ns, due_ns; /* monotonic; in the state file as wall time */

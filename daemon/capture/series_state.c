@@ -1,7 +1,8 @@
 /*
  * Series in the state file
  *
- *   {"id": "0123...", "target": "api", "isolate": "main", "rule": "HeapNearLimit", "cause": "...",
+ *   {"id": "0123...", "target": "api", "isolate": "main", "rule": "HeapNearLimit", "step": "0.8",
+ *    "requested_by": "...", "cause": "...",
  *    "cause_value": 0.83, "index": 2, "count": 3, "spacing_ms": 600000, "due_ms": 1769903990000,
  *    "gc_before": true, "force": false, "redact": "strings", "compress": "zstd",
  *    "growth": 0.2, "base_bytes": 52428800, "patience_ms": 86400000,
@@ -110,6 +111,10 @@ static void write_plan(struct json_writer *w, const struct series_plan *plan)
 	json_member_string(w, "target", plan->target);
 	json_member_string(w, "isolate", plan->isolate);
 	json_member_string(w, "rule", plan->rule);
+	if (plan->step[0] != '\0')
+		json_member_string(w, "step", plan->step);
+	if (plan->requested_by[0] != '\0')
+		json_member_string(w, "requested_by", plan->requested_by);
 	json_member_string(w, "cause", plan->cause);
 	json_member_double(w, "cause_value", plan->cause_value);
 	json_member_uint(w, "index", plan->index);
@@ -302,6 +307,12 @@ static bool read_ids(const struct tree *node, struct series_plan *plan)
 	return tree_string(node, "ids", &text) && strcmp(text, "exact") == 0;
 }
 
+/* Not there where it has nothing to say, nor in what older daemons wrote. */
+static bool read_known(const struct tree *node, const char *name, char *dst, size_t size)
+{
+	return tree_get(node, name) == NULL || read_text(node, name, dst, size);
+}
+
 static bool read_plan(const struct tree *node, struct series_plan *plan)
 {
 	uint64_t spacing_ms;
@@ -311,6 +322,8 @@ static bool read_plan(const struct tree *node, struct series_plan *plan)
 	    !read_text(node, "target", plan->target, sizeof(plan->target)) ||
 	    !read_text(node, "isolate", plan->isolate, sizeof(plan->isolate)) ||
 	    !read_text(node, "rule", plan->rule, sizeof(plan->rule)) ||
+	    !read_known(node, "step", plan->step, sizeof(plan->step)) ||
+	    !read_known(node, "requested_by", plan->requested_by, sizeof(plan->requested_by)) ||
 	    !read_text(node, "cause", plan->cause, sizeof(plan->cause)) ||
 	    !tree_double(node, "cause_value", &plan->cause_value) ||
 	    !tree_uint(node, "index", &plan->index) || !tree_uint(node, "count", &plan->count) ||

@@ -56,8 +56,8 @@ int request_second(struct captures *captures, const struct capture *first, char 
 int request_half(const struct capture *first, struct capture **ret);
 
 /* request.c: as captures_peek(), of one whose job runs. */
-int request_peek(struct captures *captures, const struct capture *of, char ret_id[CAPTURE_ID_MAX],
-		 struct err *err);
+int request_peek(struct captures *captures, const struct capture *of, const char *requested_by,
+		 char ret_id[CAPTURE_ID_MAX], struct err *err);
 
 /* request.c: what a capture of this kind, of this runtime (NULL: one of V8), consists of. */
 enum content content_of(int kind, const struct runtime *runtime);

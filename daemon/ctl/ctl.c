@@ -95,6 +95,7 @@ static const char usage[] =
 	"http://127.0.0.1:19229;\n"
 	"                         also unix:/run/heapwatch/ctl.sock)\n"
 	"  -D --directory=FOLDER  the spool itself, without a daemon\n"
+	"     --root=FOLDER       that of the system below this folder\n"
 	"  -S --since=TIME, -U --until=TIME   captures of that time only (\"yesterday\", -1h)\n"
 	"  -1, -n NUMBER          the newest, the newest so many\n"
 	"  -r --reverse           newest first\n"

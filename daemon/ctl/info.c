@@ -92,7 +92,9 @@ static void print_cause(struct buf *buf, const struct manifest *manifest)
 	line(buf, "Page", manifest->page);
 	line(buf, "Kind", manifest->kind);
 	line(buf, "Time", show_time(time, manifest->started_wall_ms));
-	line(buf, "Rule", manifest->rule[0] != '\0' ? manifest->rule : "none, by hand");
+	named(buf, "Rule", manifest->rule[0] != '\0' ? manifest->rule : "none, by hand",
+	      manifest->rule_step);
+	line(buf, "Requested by", manifest->requested_by);
 	line(buf, "Cause", manifest->cause);
 	bytes_line(buf, "Heap", manifest->heap_used_bytes, " of ", manifest->heap_limit_bytes);
 	bytes_line(buf, "Resident", manifest->resident_before_bytes, " before, at most ",
@@ -111,15 +113,24 @@ static bool is_used(const char *stage)
 
 static void print_stages(struct buf *buf, const struct manifest *manifest)
 {
-	char text[64];
+	char text[128], level[40] = "";
 
-	snprintf(text, sizeof(text), "%s%s%s%s%s",
+	if (manifest->compress_level > 0)
+		snprintf(level, sizeof(level), " (level %llu)",
+			 (unsigned long long)manifest->compress_level);
+	snprintf(text, sizeof(text), "%s%s%s%s%s%s",
 		 is_used(manifest->redact) ? "redacted: " : "not redacted",
 		 is_used(manifest->redact) ? manifest->redact : "",
 		 is_used(manifest->compress) ? ", " : "",
-		 is_used(manifest->compress) ? manifest->compress : "",
+		 is_used(manifest->compress) ? manifest->compress : "", level,
 		 is_used(manifest->encrypt) ? ", encrypted" : "");
 	line(buf, "Stages", text);
+	if (manifest->redact_allow_names > 0) {
+		snprintf(text, sizeof(text), "%llu names, sha256 %s",
+			 (unsigned long long)manifest->redact_allow_names,
+			 manifest->redact_allow_sha256);
+		line(buf, "Kept", text);
+	}
 	line(buf, "Recipients", manifest->recipients);
 }
 

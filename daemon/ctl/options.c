@@ -54,6 +54,7 @@ enum flag {
 	FLAG_FORMAT,
 	FLAG_STACKS,
 	FLAG_WAIT,
+	FLAG_ROOT,
 };
 
 enum { HEAP_TOP_DEFAULT = 20 };
@@ -64,6 +65,7 @@ static const struct option long_flags[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ "host", required_argument, NULL, 'H' },
 	{ "directory", required_argument, NULL, 'D' },
+	{ "root", required_argument, NULL, FLAG_ROOT },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "output", required_argument, NULL, 'o' },
 	{ "identity", required_argument, NULL, 'i' },
@@ -335,6 +337,17 @@ static bool take_switch(int flag, struct ctl_options *options)
 	}
 }
 
+/* Where the daemon of that tree keeps its captures, if it runs as its unit says. */
+static int take_root(struct ctl_options *options)
+{
+	int n = snprintf(options->root, sizeof(options->root), "%s/var/lib/heapwatch", optarg);
+
+	if (n >= (int)sizeof(options->root))
+		return complain("--root", optarg, "a folder: its name is too long");
+	options->directory = options->root;
+	return CTL_OK;
+}
+
 static int take_flag(int flag, struct ctl_options *options)
 {
 	const char **text = of_capture(flag, &options->capture);
@@ -350,6 +363,8 @@ static int take_flag(int flag, struct ctl_options *options)
 	case 'D':
 		options->directory = optarg;
 		return CTL_OK;
+	case FLAG_ROOT:
+		return take_root(options);
 	case 'o':
 		options->output = optarg;
 		return CTL_OK;

@@ -50,9 +50,12 @@ struct capture_wish {
 	bool wait; /* until it is in the spool */
 };
 
+enum { CTL_PATH_MAX = 1024 };
+
 struct ctl_options {
 	const char *host; /* http://..., unix:/... */
 	const char *directory; /* the spool itself, without a daemon; or NULL */
+	char root[CTL_PATH_MAX]; /* what directory is, when it is below a root */
 	enum json_mode json;
 	bool pager, legend, quiet, reverse;
 	bool raw, scripts, off;

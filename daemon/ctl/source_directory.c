@@ -243,7 +243,7 @@ static int directory_vacuum(struct source *source, const struct vacuum_wish *wis
 		return exit;
 	limits = spool.limits;
 	set_limits(&limits, wish);
-	r = vacuum_run(&spool, &limits, 0, spool_wall_ms(&spool), &result);
+	r = vacuum_run(&spool, &limits, 0, &result);
 	spool_close(&spool);
 	*ret_files = result.removed;
 	*ret_bytes = result.bytes;

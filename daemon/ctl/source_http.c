@@ -110,11 +110,13 @@ static void on_done(void *owner, const struct http_answer *answer)
 static int ask(struct source_http *http, const char *method, const char *path, const char *payload,
 	       struct call *call)
 {
+	static const char *const headers[] = { "User-Agent: heapwatchctl", NULL };
 	char url[URL_MAX + 128];
 	struct http_request request = {
 		.method = method,
 		.url = url,
 		.unix_socket = http->unix_socket,
+		.headers = headers,
 		.accept = call->to == NULL ? "application/json" : NULL,
 		.payload = payload,
 		.timeout_ns = TIMEOUT_NS,

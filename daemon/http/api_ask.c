@@ -78,10 +78,12 @@ static int request_capture(struct http_exchange *exchange, const struct target *
 			   const struct wish *wish)
 {
 	const struct http_view *view = http_server_owner(exchange->server);
+	char peer[CAPTURE_REQUESTED_BY_MAX];
 	const struct capture_request request = {
 		.target_id = target->id,
 		.kind = wish->kind,
 		.isolate = wish->isolate,
+		.requested_by = http_peer(exchange, peer, sizeof(peer)),
 		.cause = "asked for by hand",
 		.recipe = &wish->recipe,
 		.series = &wish->series,

@@ -67,6 +67,8 @@ static void write_manifest(struct json_writer *w, const struct manifest *manifes
 	if (manifest->pid > 0)
 		json_member_uint(w, "pid", (uint64_t)manifest->pid);
 	json_member_string(w, "rule", manifest->rule);
+	member_known(w, "step", manifest->rule_step);
+	member_known(w, "requested_by", manifest->requested_by);
 	member_known(w, "cause", manifest->cause);
 	member_bytes(w, "heap_used_bytes", manifest->heap_used_bytes);
 	member_bytes(w, "heap_limit_bytes", manifest->heap_limit_bytes);
@@ -138,6 +140,7 @@ static void write_refused(struct json_writer *w, const struct refused *refused)
 	json_member_string(w, "target", refused->target);
 	json_member_string(w, "isolate", refused->isolate);
 	json_member_string(w, "rule", refused->rule);
+	member_known(w, "step", refused->step);
 	json_member_string(w, "reason", capture_refusal_name(refused->reason));
 	json_member_string(w, "text", refused->text);
 	json_member_uint(w, "times", refused->times);
@@ -330,7 +333,9 @@ int api_capture_peek(struct http_exchange *exchange)
 	char id[CAPTURE_ID_MAX] = "";
 	struct err err = { .text = "" };
 	struct api_answer answer;
-	int r = captures_peek(view->captures, exchange->params[0], id, &err);
+	char peer[CAPTURE_REQUESTED_BY_MAX];
+	int r = captures_peek(view->captures, exchange->params[0],
+			      http_peer(exchange, peer, sizeof(peer)), id, &err);
 
 	if (r == -ENOENT && spool_find(view->spool, exchange->params[0]) == NULL)
 		return answer_unknown(exchange);

@@ -264,7 +264,7 @@ int api_spool_vacuum(struct http_exchange *exchange)
 	if (r == -EBADMSG || r == -EINVAL)
 		return http_answer_error(exchange, 400, NULL, "%s", err.text);
 	if (r == 0)
-		r = vacuum_run(view->spool, &limits, 0, spool_wall_ms(view->spool), &result);
+		r = vacuum_run(view->spool, &limits, 0, &result);
 	if (r < 0)
 		return r;
 	api_begin(&answer);

@@ -140,10 +140,12 @@ static int request_gc(struct http_exchange *exchange, const struct target *targe
 		      const struct wish *wish)
 {
 	struct http_view *view = http_server_owner(exchange->server);
+	char peer[CAPTURE_REQUESTED_BY_MAX];
 	const struct capture_request request = {
 		.target_id = target->id,
 		.kind = CAPTURE_KIND_GC,
 		.isolate = wish->isolate,
+		.requested_by = http_peer(exchange, peer, sizeof(peer)),
 		.cause = "asked for by hand",
 		.force = wish->force,
 		.dry_run = wish->dry_run,

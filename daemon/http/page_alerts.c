@@ -63,6 +63,7 @@ static const struct refused *find_refused(const struct captures *captures,
 					  const struct alert *alert)
 {
 	uint64_t n = captures->refused_n < REFUSED_MAX ? captures->refused_n : REFUSED_MAX;
+	const char *step = condition_step_text(&alert->rule->condition, alert->step);
 
 	for (uint64_t i = 1; i <= n; i++) {
 		const struct refused *refused =
@@ -71,6 +72,7 @@ static const struct refused *find_refused(const struct captures *captures,
 		if (refused->wall_ms < alert->active_since_wall_ms)
 			return NULL;
 		if (strcmp(refused->rule, alert->rule->name) == 0 &&
+		    strcmp(refused->step, step != NULL ? step : "") == 0 &&
 		    strcmp(refused->target, alert->target) == 0 &&
 		    strcmp(refused->isolate, alert->isolate) == 0)
 			return refused;

@@ -173,6 +173,11 @@ static void write_refused(struct buf *buf, const struct refused *refused)
 	html_text(buf, refused->isolate);
 	buf_puts(buf, "</span></td><td>");
 	html_text(buf, refused->rule[0] != '\0' ? refused->rule : "by hand");
+	if (refused->step[0] != '\0') {
+		buf_puts(buf, " <span class=why>");
+		html_text(buf, refused->step);
+		buf_puts(buf, "</span>");
+	}
 	buf_puts(buf, "</td><td>");
 	html_text(buf, refused->text);
 	buf_puts(buf, "</td><td class=num data-l=When>");

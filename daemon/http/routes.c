@@ -78,7 +78,8 @@ const struct route http_routes[] = {
 	  "minutes at most." },
 	{ "GET", "/api/v1/captures", api_captures,
 	  "Captures `running` (and waiting), `ready` in the spool with all of their manifests, "
-	  "`failed`, and `refused` with the reason. Newest first. Of the spool only those that "
+	  "`failed`, and `refused` with the reason; `rule` and `step`, or `requested_by`, say what "
+	  "asked (SECURITY.md says how far that goes). Newest first. Of the spool only those that "
 	  "fit `match` (a glob of the target, or MEMBER=GLOB), `kind`, `since`, `until` and "
 	  "`limit`." },
 	{ "GET", "/api/v1/captures/:id", api_capture,

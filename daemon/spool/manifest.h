@@ -15,6 +15,7 @@ struct err;
 struct json_writer;
 struct tree;
 
+enum { CAPTURE_REQUESTED_BY_MAX = 224 }; /* bytes of who asked, with the zero */
 enum { CAPTURE_ID_MAX = 33, SPOOL_NAME_MAX = 224, MANIFEST_BYTES_MAX = 32768 };
 
 /* What accumulates, of the last snapshot of a series. All empty: it is none, or nothing yet. */
@@ -51,6 +52,8 @@ struct manifest {
 	char runtime[16], runtime_version[32], engine[16], engine_version[48];
 	int64_t pid, target_start_wall_ms;
 	char rule[128]; /* "" when a person asked */
+	char rule_step[32]; /* of the rule's steps, as it is written; "": it has none */
+	char requested_by[CAPTURE_REQUESTED_BY_MAX]; /* as struct capture_request has it; "" */
 	char cause[256]; /* "heap_used / heap_limit = 0.83 > 0.8 for 30s" */
 	double cause_value;
 	uint64_t heap_used_bytes, heap_limit_bytes; /* before the capture, 0 unknown */
@@ -64,6 +67,9 @@ struct manifest {
 	uint64_t file_bytes; /* on disk */
 	char sha256[65]; /* of what is on disk */
 	char redact[16], compress[16]; /* "strings", "zstd"; "none" */
+	uint64_t redact_allow_names; /* of the configuration, at the level "all"; else 0 */
+	char redact_allow_sha256[65]; /* of these, each with a newline; "": there are none */
+	uint64_t compress_level; /* of zstd; 0: not compressed */
 	char encrypt[16]; /* "age"; "none" */
 	char recipients[1300]; /* age recipients, separated by blanks */
 

@@ -330,13 +330,13 @@ int vacuum_choose(struct spool *spool, const struct spool_settings *limits, uint
 /* ---- the deed ---- */
 
 int vacuum_run(struct spool *spool, const struct spool_settings *limits, uint64_t room_bytes,
-	       int64_t now_wall_ms, struct vacuum_result *ret)
+	       struct vacuum_result *ret)
 {
 	uint64_t available, inodes;
 	int r = spool_available(spool, &available, &inodes), failed = 0;
 
-	r = vacuum_choose(spool, limits, room_bytes, r < 0 ? UINT64_MAX : available, now_wall_ms,
-			  ret);
+	r = vacuum_choose(spool, limits, room_bytes, r < 0 ? UINT64_MAX : available,
+			  spool_wall_ms(spool), ret);
 	if (r < 0)
 		return r;
 	list_each_safe (link, &spool->ready) {

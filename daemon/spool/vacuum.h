@@ -42,4 +42,4 @@ int vacuum_choose(struct spool *spool, const struct spool_settings *limits, uint
  * (the others went on).
  */
 int vacuum_run(struct spool *spool, const struct spool_settings *limits, uint64_t room_bytes,
-	       int64_t now_wall_ms, struct vacuum_result *ret);
+	       struct vacuum_result *ret);

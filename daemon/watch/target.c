@@ -115,6 +115,38 @@ static void target_enter(struct target *target, enum target_state state, const c
 
 /* ---- attempts ---- */
 
+/* What comes between two connections is told by nobody. */
+static bool wants_gc_events(const struct target *target)
+{
+	const struct poll_settings *poll = &target->spec.poll;
+
+	return poll->gc_events == GC_EVENTS_ALWAYS && poll->policy != POLICY_PER_POLL &&
+	       poll->interval_ns <= GC_EVENTS_INTERVAL_MAX_NS;
+}
+
+static struct session_limits limits_of(const struct target *target)
+{
+	uint64_t timeout_ns = target->spec.poll.timeout_ns;
+
+	if (timeout_ns < target->patience_ns)
+		timeout_ns = target->patience_ns;
+	return (struct session_limits){
+		.connect_ns = timeout_ns,
+		.poll_ns = timeout_ns,
+		.evaluate = target->spec.poll.evaluate == EVALUATE_ALWAYS,
+		.gc_events = wants_gc_events(target),
+		.isolates_max = target->targets->isolates_max,
+	};
+}
+
+static void set_patience(struct target *target, uint64_t patience_ns)
+{
+	if (target->patience_ns == patience_ns)
+		return;
+	target->patience_ns = patience_ns;
+	target->session.limits = limits_of(target);
+}
+
 static void attempt_begin(struct target *target)
 {
 	target->polls++;
@@ -125,6 +157,7 @@ static void attempt_begin(struct target *target)
 static void attempt_ended(struct target *target)
 {
 	target->polling = false;
+	set_patience(target, 0);
 	if (target->targets->on_polled != NULL)
 		target->targets->on_polled(target->targets->owner, target);
 }
@@ -185,15 +218,6 @@ static void enter_silent(struct target *target)
 }
 
 /* ---- what is told of collections ---- */
-
-/* What comes between two connections is told by nobody. */
-static bool wants_gc_events(const struct target *target)
-{
-	const struct poll_settings *poll = &target->spec.poll;
-
-	return poll->gc_events == GC_EVENTS_ALWAYS && poll->policy != POLICY_PER_POLL &&
-	       poll->interval_ns <= GC_EVENTS_INTERVAL_MAX_NS;
-}
 
 static void on_gc_told(void *owner, const char *why_not)
 {
@@ -501,17 +525,6 @@ static const struct session_events session_events = {
 
 /* ---- the timer ---- */
 
-static struct session_limits limits_of(const struct target *target)
-{
-	return (struct session_limits){
-		.connect_ns = target->spec.poll.timeout_ns,
-		.poll_ns = target->spec.poll.timeout_ns,
-		.evaluate = target->spec.poll.evaluate == EVALUATE_ALWAYS,
-		.gc_events = wants_gc_events(target),
-		.isolates_max = target->targets->isolates_max,
-	};
-}
-
 /* False while it is not open: the attempt goes on, or has failed. */
 static bool is_open(struct target *target)
 {
@@ -592,6 +605,17 @@ int target_poll_now(struct target *target)
 	if (target->polling)
 		return -EBUSY;
 	on_timer(target);
+	return 0;
+}
+
+int target_poll_patiently(struct target *target, uint64_t patience_ns)
+{
+	if (target->polling)
+		return -EBUSY;
+	set_patience(target, patience_ns);
+	on_timer(target);
+	if (!target->polling)
+		set_patience(target, 0);
 	return 0;
 }
 

@@ -94,6 +94,7 @@ struct target {
 	struct backoff backoff;
 	struct loop_timer timer;
 	uint64_t poll_started_ns;
+	uint64_t patience_ns; /* this attempt's time-out, where it is longer than that of others */
 	bool reopen; /* the way of watching has changed: connect anew after this attempt */
 	bool polling; /* an attempt is under way: it ends as success or failure, once */
 	struct identity identity; /* of the last connection */
@@ -189,6 +190,12 @@ struct isolate *target_main_isolate(const struct target *target);
 
 /* Poll now, without waiting for the turn; on_polled follows. 0, -EBUSY when one is under way. */
 int target_poll_now(struct target *target);
+
+/*
+ * The same, but it may take its time: at least so long, however hurried its polls are otherwise. Of
+ * one that is under way its own time-out holds.
+ */
+int target_poll_patiently(struct target *target, uint64_t patience_ns);
 
 /* When its process began, as far as it has been told or seen. */
 struct process_start target_start(const struct target *target);

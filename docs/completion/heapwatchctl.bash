@@ -5,7 +5,7 @@ _heapwatchctl_field() {
 	local source=() i
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-H | --host | -D | --directory) source+=("${COMP_WORDS[i]}" "${COMP_WORDS[i + 1]}") ;;
+		-H | --host | -D | --directory | --root) source+=("${COMP_WORDS[i]}" "${COMP_WORDS[i + 1]}") ;;
 		esac
 	done
 	heapwatchctl "${source[@]}" -q --no-pager -F "$1" 2>/dev/null
@@ -15,15 +15,16 @@ _heapwatchctl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' i
 	local commands='list info export verify pin unpin rm vacuum keygen analyze diff retainers
 		leaks convert discover rules capture peek profile gc'
-	local flags='--host --directory --since --until --reverse --field --json --no-pager
+	local flags='--host --directory --root --since --until --reverse --field --json --no-pager
 		--no-legend --quiet --output --identity --raw --scripts --off --max-use --keep-free
 		--max-age --max-files --top --class --node --threads --memory-max --spill
 		--index --no-index --match --samples --explain --isolate --duration --interval
 		--stack-depth --stacks --objects --format --wait --extras --strings --collections --variables --allocations
 		--source-map-dir --help --version'
 	local members='id name kind target isolate address runtime runtime_version engine
-		engine_version pid rule cause heap_used_bytes heap_limit_bytes started_wall_ms
-		duration_ns pause_ns size_bytes file_bytes sha256 redact compress encrypt recipients
+		engine_version pid rule step requested_by cause heap_used_bytes heap_limit_bytes started_wall_ms
+		duration_ns pause_ns size_bytes file_bytes sha256 redact redact_allow_names redact_allow_sha256 compress
+		compress_level encrypt recipients
 		scripts_name series ids pinned source received_bytes verdict'
 
 	COMPREPLY=()
@@ -31,7 +32,7 @@ _heapwatchctl() {
 	-o | --output | -i | --identity | --samples)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return ;;
-	-D | --directory | --spill | --index | --source-map-dir)
+	-D | --directory | --root | --spill | --index | --source-map-dir)
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return ;;
 	-F | --field)

@@ -172,6 +172,24 @@ def test_usage(scene, args):
     assert scene.folder(*args, exit=2).stderr.startswith("heapwatchctl")
 
 
+def test_who_asked_is_told(group, nodes, tmp_path):
+    """Of a unix socket the kernel tells the user; what a client calls itself is its own word."""
+    daemon, socket = start(group, tmp_path / "daemon", {"app": nodes["app"].address})
+    assert take(daemon, "app")["requested_by"].startswith("127.0.0.1 (Python-urllib/")
+    ctl = Ctl("-H", f"unix:{socket}")
+    ctl("capture", "--wait", "diagnostics", "app")
+    (own,) = ctl.json("list", "kind=diagnostics")
+    assert re.fullmatch(rf"uid {os.getuid()}, pid \d+ \(heapwatchctl\)", own["requested_by"]), own
+    assert f"Requested by: {own['requested_by']}\n" in ctl("info", own["id"]).stdout
+    odd = daemon.post("/api/v1/targets/app/captures?kind=diagnostics", headers={
+        "User-Agent": "\xe9" * 3 + "x" * 500})
+    assert odd.status == 202
+    asked = until(lambda: [c for c in ctl.json("list", "kind=diagnostics") if c["id"] != own["id"]],
+                  "its capture")[0]["requested_by"]
+    assert asked == "127.0.0.1 (" + "???" + "x" * 125 + ")", asked
+    assert daemon.process.stop() == 0
+
+
 def test_unix_socket(scene):
     assert ids(scene.unix) == [entry["id"] for entry in scene.entries]
     scene.unix("verify", scene.entries[1]["id"])
@@ -191,7 +209,8 @@ def test_info(ctl, scene):
     entry = scene.entries[1]
     text = ctl("info", entry["id"][:6]).stdout
     for wanted in (entry["id"], "web-1 (main)", "asked for by hand", entry["sha256"],
-                   entry["name"] + " (present)", "Pinned: no", f"node {entry['runtime_version']}"):
+                   entry["name"] + " (present)", "Pinned: no",
+                   "Stages: redacted: strings, zstd (level ", f"Requested by: {entry['requested_by']}", f"node {entry['runtime_version']}"):
         assert wanted in text, wanted
     assert ctl("info", entry["name"]).stdout == text
     both = ctl("info", scene.entries[0]["id"], entry["id"]).stdout
@@ -418,6 +437,16 @@ def test_encrypted(sealed, source, tmp_path):
         assert hashlib.sha256(got).digest() == hashlib.sha256(wanted).digest()
     assert ctl("export", entry["id"], "--raw", "-o", "-", text=False).stdout == stored.read_bytes()
     ctl("verify")
+
+
+def test_the_spool_of_another_system(copy, tmp_path):
+    where = tmp_path / "image" / "var" / "lib" / "heapwatch"
+    where.parent.mkdir(parents=True)
+    where.symlink_to(copy.spool.parent)
+    assert Ctl("--root", tmp_path / "image").json("list") == copy.ctl.json("list")
+    assert len(Ctl(f"--root={tmp_path}/image").lines("-F", "id")) == 3
+    Ctl("--root", tmp_path)(exit=1)
+    Ctl("--root", "x" * 1100)(exit=2)
 
 
 # ---- who is asked ----

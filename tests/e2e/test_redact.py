@@ -3,6 +3,7 @@ what remains is the same to all who compute from it."""
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -23,6 +24,7 @@ NUMBER = "12345678.90625"
 # bits with their sign.
 NUMBERS_AS_KEYS = ((b"4029123456", b"-265843840"), (b"4129123457", b"-165843839"),
                    (b"4929123456789",))
+NAME = re.compile(rb'"\w+"')
 FILLER_MIB = 1
 MIB = 1 << 20
 
@@ -101,9 +103,10 @@ def redacted(level, plain, to):
 
 
 def test_no_secret_passes_and_every_reader_computes_the_same(start_node, major, tmp_path):
-    written = tmp_path / "plain.heapsnapshot"
+    written, sent = tmp_path / "plain.heapsnapshot", tmp_path / "sent.heapsnapshot"
     planted = Planted(start_node, major, written)
-    for way, plain in (("written", written.read_bytes()), ("sent", over_inspector(planted.node))):
+    sent.write_bytes(over_inspector(planted.node))
+    for way, plain in (("written", written.read_bytes()), ("sent", sent.read_bytes())):
         planted.assert_all_in(plain)
         assert NUMBER.encode() in plain
         assert shows_numbers(plain)
@@ -111,14 +114,16 @@ def test_no_secret_passes_and_every_reader_computes_the_same(start_node, major, 
             body = redacted(level, plain, tmp_path / f"{way}-{level}.heapsnapshot")
             assert leaks(body, planted.never | keys_of(level) | {NUMBER.encode()}) == []
             json.loads(body)
+            assert {b'"Holder"', b'"reveal"'} <= set(NAME.findall(body)), "names of classes, of functions"
             if level == "strings":
                 kept = [as_v8_writes(key) in body for key in planted.keys.values()]
                 assert all(kept), "names of properties stay"
                 assert shows_numbers(body)
     for sizes in (readers.devtools_sizes, readers.memlab_sizes):
-        wanted = sizes(written)
-        for level in LEVELS:
-            assert sizes(tmp_path / f"written-{level}.heapsnapshot") == wanted
+        for way, file in (("written", written), ("sent", sent)):
+            wanted = sizes(file)
+            for level in LEVELS:
+                assert sizes(tmp_path / f"{way}-{level}.heapsnapshot") == wanted, way
 
 
 def test_the_analyser_reads_keys_that_are_numbers(start_node, major, tmp_path):

@@ -74,6 +74,7 @@ def test_steps_in_a_group_and_a_large_program_that_comes_back(ruled, start_node)
     wait_firing(daemon, "Ladder", ["20MiB", "40MiB"])
     # The second step captures too, in spite of the cooldown of the first.
     wait_snapshots(daemon, 2)
+    assert sorted(m["step"] for m in manifests(daemon)) == ["20MiB", "40MiB"]
     assert sorted(m["cause"].split("step ")[1].split(" ")[0] for m in manifests(daemon)) == \
         ["20MiB", "40MiB"]
     app.nudge("^level 10")
@@ -86,7 +87,10 @@ def test_steps_in_a_group_and_a_large_program_that_comes_back(ruled, start_node)
     wait_firing(daemon, "Ladder", ["20MiB", "40MiB"])
     until(lambda: any(m["rule"] == "ReturnedLarge" for m in manifests(daemon)),
           lambda: f"its snapshot; log:\n{daemon.tail()}")
-    # Both steps are in their cooldowns still.
+    # Both steps are in their cooldowns still; the higher one has asked.
+    refused = [e for e in daemon.api("/captures")["refused"] if e["rule"] == "Ladder"]
+    assert {(e["reason"], e["step"]) for e in refused} == {("cooldown", "40MiB")}
+    daemon.process.wait_line(r"suppressed: cooldown.* step=40MiB .*reason=cooldown")
     assert sum(m["rule"] == "Ladder" for m in manifests(daemon)) == 2
 
 

@@ -24,13 +24,18 @@ enum fault_kind {
 	FAULT_STAT,
 	FAULT_LINK,
 	FAULT_TRUNCATE,
+	FAULT_SOCKET, /* from here on no files: `below` does not concern them */
+	FAULT_CONNECT,
+	FAULT_SEND,
+	FAULT_RECV,
+	FAULT_MEMORY,
 	FAULT_KINDS,
 };
 
 enum fault_action {
 	FAULT_COUNT, /* let it pass */
 	FAULT_ERROR, /* fail with `error`; close has closed nevertheless, as in the kernel */
-	FAULT_SHORT, /* half of a write */
+	FAULT_SHORT, /* half of a write, of what is sent, of what is asked for */
 	FAULT_DELAY, /* wait delay_us first */
 	FAULT_KILL_BEFORE, /* SIGKILL oneself */
 	FAULT_KILL_AFTER,
@@ -48,9 +53,12 @@ struct fault_control {
 	_Atomic uint64_t fired;
 	_Atomic uint64_t calls[FAULT_KINDS];
 	char below[256]; /* only paths that begin so */
-	char part[128]; /* and have this in them; "": any */
+	char part[128]; /* and have this in them, or "ADDRESS:PORT;" of a peer; "": any */
 	char what[320]; /* the call that was hit last */
 };
+
+/* For memory.c: is this allocation, by the program's own code, to fail? */
+_Bool fault_allocation(void);
 
 /* From here on every call passes; for the program that has the shim linked in. */
 void fault_calm(void);

@@ -348,7 +348,7 @@ static void vacuum(char *const words[], int n)
 	(void)n;
 	see(&before);
 	tell_victims(room_bytes);
-	r = vacuum_run(&spool, &limits, room_bytes, clock_wall_ms(), &result);
+	r = vacuum_run(&spool, &limits, room_bytes, &result);
 	for (unsigned i = 0; i < before.n; i++)
 		if (spool_find_name(&spool, before.names[i]) == NULL)
 			printf("removed %s\n", before.names[i]);

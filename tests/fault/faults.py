@@ -7,6 +7,8 @@ import os
 
 KINDS = ("open", "write", "fsync", "fdatasync", "sync_file_range", "close", "rename", "unlink",
          "mkdir", "statvfs", "setxattr", "read", "stat", "link", "truncate")
+PEER_KINDS = ("connect", "send", "recv")  # of connections to the peer that `part` names
+ALL_KINDS = KINDS + ("socket", *PEER_KINDS, "memory")
 ACTIONS = ("count", "error", "short", "delay", "kill_before", "kill_after")
 FOREVER = (1 << 64) - 1
 
@@ -17,7 +19,7 @@ class _Layout(ctypes.Structure):
                 ("action", ctypes.c_uint32), ("error", ctypes.c_int32),
                 ("nth", ctypes.c_uint64), ("last", ctypes.c_uint64), ("delay_us", ctypes.c_uint64),
                 ("seen", ctypes.c_uint64), ("fired", ctypes.c_uint64),
-                ("calls", ctypes.c_uint64 * len(KINDS)),
+                ("calls", ctypes.c_uint64 * len(ALL_KINDS)),
                 ("below", ctypes.c_char * 256), ("part", ctypes.c_char * 128),
                 ("what", ctypes.c_char * 320)]
 
@@ -37,19 +39,20 @@ class Faults:
     def environment(self):
         return {"HEAPWATCH_FAULT_FILE": self.path}
 
-    def arm(self, action, kinds=KINDS, error=0, nth=1, sticky=False, part="", delay_s=0.0):
-        """The nth call of these kinds, and with sticky all after it."""
+    def arm(self, action, kinds=KINDS, error=0, nth=1, sticky=False, part="", delay_s=0.0,
+            times=1):
+        """The nth call of these kinds, so many in all, and with sticky all after it."""
         control = self._control
         control.armed = 0
-        control.kinds = sum(1 << KINDS.index(kind) for kind in kinds)
+        control.kinds = sum(1 << ALL_KINDS.index(kind) for kind in kinds)
         control.action = ACTIONS.index(action)
         control.error = error
-        control.nth, control.last = nth, FOREVER if sticky else nth
+        control.nth, control.last = nth, FOREVER if sticky else nth + times - 1
         control.delay_us = int(delay_s * 1e6)
         control.part = part.encode()
         control.what = b""
         control.seen = control.fired = 0
-        for kind in range(len(KINDS)):
+        for kind in range(len(ALL_KINDS)):
             control.calls[kind] = 0
         control.armed = 1
 
@@ -70,7 +73,7 @@ class Faults:
 
     def calls(self):
         """{kind: how many since armed}"""
-        return {kind: n for kind, n in zip(KINDS, self._control.calls) if n}
+        return {kind: n for kind, n in zip(ALL_KINDS, self._control.calls) if n}
 
 
 DISK = (errno.EIO, errno.ENOSPC, errno.EDQUOT)
@@ -92,10 +95,24 @@ ERRORS = {
     "link": (*DISK, errno.EMFILE),
     "truncate": DISK,
 }
+# What the calls of the network can say.
+NETWORK = {
+    "socket": (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM),
+    "connect": (errno.ECONNREFUSED, errno.ETIMEDOUT, errno.ENETUNREACH, errno.EADDRNOTAVAIL),
+    "send": (errno.ECONNRESET, errno.EPIPE, errno.ENOBUFS, errno.ENOMEM, errno.EINTR, "short"),
+    "recv": (errno.ECONNRESET, errno.ETIMEDOUT, errno.ENOMEM, errno.EINTR, "short"),
+}
+
+
+def peer(address):
+    """How the shim names 127.0.0.1:9229."""
+    return f"{address};"
+
+
 SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
-def fault_of(kind, error, nth, sticky):
+def fault_of(kind, error, nth, sticky, **more):
     if error == "short":
-        return {"action": "short", "kinds": (kind,), "nth": nth, "sticky": sticky}
-    return {"action": "error", "kinds": (kind,), "nth": nth, "sticky": sticky, "error": error}
+        return {"action": "short", "kinds": (kind,), "nth": nth, "sticky": sticky, **more}
+    return {"action": "error", "kinds": (kind,), "nth": nth, "sticky": sticky, "error": error, **more}

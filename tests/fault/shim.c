@@ -2,9 +2,9 @@
  * A kernel that fails
  *
  * Stands before libc's calls that touch files and lets the k-th of a kind fail, be cut short, be
- * slow, or be the last thing the process does. Only files below one folder are concerned. As a
- * library it is preloaded into a daemon; linked into a program of the tests it does the same there,
- * before the sanitizer's own.
+ * slow, or be the last thing the process does. Only files below one folder are concerned, and
+ * connections to the one peer that is named. As a library it is preloaded into a daemon; linked
+ * into a program of the tests it does the same there, before the sanitizer's own.
  *
  * With HEAPWATCH_FAULT_LOG it also writes down, while armed, what was done to the files: a line
  * `WHAT<tab>PATH<tab>TO<tab>BYTES` and so many bytes, which power.py reads.
@@ -12,6 +12,7 @@
 
 #include "control.h"
 
+#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -49,7 +51,9 @@ static const char *const kind_names[] = {
 	[FAULT_MKDIR] = "mkdir",       [FAULT_STATVFS] = "statvfs",
 	[FAULT_XATTR] = "setxattr",    [FAULT_READ] = "read",
 	[FAULT_STAT] = "stat",         [FAULT_LINK] = "link",
-	[FAULT_TRUNCATE] = "truncate",
+	[FAULT_TRUNCATE] = "truncate", [FAULT_SOCKET] = "socket",
+	[FAULT_CONNECT] = "connect",   [FAULT_SEND] = "send",
+	[FAULT_RECV] = "recv",         [FAULT_MEMORY] = "memory",
 };
 
 static void *real(const char *name)
@@ -135,14 +139,16 @@ static void wait_us(uint64_t us)
 
 static enum fault_action judge(enum fault_kind kind, const char *path)
 {
+	bool asked = (control->kinds & 1u << kind) != 0;
 	uint64_t n;
 
-	if (strncmp(path, control->below, strlen(control->below)) != 0)
+	if (kind < FAULT_SOCKET ? strncmp(path, control->below, strlen(control->below)) != 0
+				: !asked)
 		return FAULT_COUNT;
 	if (control->part[0] != '\0' && strstr(path, control->part) == NULL)
 		return FAULT_COUNT;
 	atomic_fetch_add(&control->calls[kind], 1);
-	if ((control->kinds & 1u << kind) == 0)
+	if (!asked)
 		return FAULT_COUNT;
 	n = atomic_fetch_add(&control->seen, 1) + 1;
 	if (n < control->nth || n > control->last || control->action == FAULT_COUNT)
@@ -186,6 +192,56 @@ static enum fault_action ask_at(enum fault_kind kind, int fd, const char *name)
 	action = judge(kind, path);
 	errno = error;
 	return action;
+}
+
+/* ---- which peer ---- */
+
+static void describe_peer(const struct sockaddr *address, char dst[PATH_BYTES])
+{
+	char text[INET6_ADDRSTRLEN] = "";
+
+	dst[0] = '\0';
+	if (address->sa_family == AF_INET) {
+		const struct sockaddr_in *v4 = (const void *)address;
+
+		inet_ntop(AF_INET, &v4->sin_addr, text, sizeof(text));
+		snprintf(dst, PATH_BYTES, "%s:%u;", text, ntohs(v4->sin_port));
+	}
+}
+
+static enum fault_action ask_peer(enum fault_kind kind, const struct sockaddr *address)
+{
+	char path[PATH_BYTES];
+	int error = errno;
+	enum fault_action action;
+
+	if (!armed())
+		return FAULT_COUNT;
+	describe_peer(address, path);
+	action = judge(kind, path);
+	errno = error;
+	return action;
+}
+
+static enum fault_action ask_connected(enum fault_kind kind, int fd)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_storage storage;
+	} peer = { .any.sa_family = AF_UNSPEC };
+	socklen_t size = sizeof(peer);
+	int error = errno;
+
+	if (!armed())
+		return FAULT_COUNT;
+	(void)getpeername(fd, &peer.any, &size);
+	errno = error;
+	return ask_peer(kind, &peer.any);
+}
+
+bool fault_allocation(void)
+{
+	return armed() && judge(FAULT_MEMORY, "") == FAULT_ERROR;
 }
 
 /* ---- what was done ---- */
@@ -495,6 +551,42 @@ EXPORT int fstat(int fd, struct stat *ret)
 	enum fault_action action = ask_fd(FAULT_STAT, fd);
 
 	return fails(action) ? -1 : (int)out(action, REAL(fstat)(fd, ret));
+}
+
+EXPORT int socket(int domain, int type, int protocol)
+{
+	enum fault_action action = armed() ? judge(FAULT_SOCKET, "") : FAULT_COUNT;
+
+	return fails(action) ? -1 : REAL(socket)(domain, type, protocol);
+}
+
+EXPORT int connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+	enum fault_action action = ask_peer(FAULT_CONNECT, address);
+
+	return fails(action) ? -1 : REAL(connect)(fd, address, size);
+}
+
+EXPORT ssize_t send(int fd, const void *data, size_t size, int flags)
+{
+	enum fault_action action = ask_connected(FAULT_SEND, fd);
+
+	if (fails(action))
+		return -1;
+	if (action == FAULT_SHORT && size > 1)
+		size /= 2;
+	return REAL(send)(fd, data, size, flags);
+}
+
+EXPORT ssize_t recv(int fd, void *data, size_t size, int flags)
+{
+	enum fault_action action = ask_connected(FAULT_RECV, fd);
+
+	if (fails(action))
+		return -1;
+	if (action == FAULT_SHORT && size > 1)
+		size /= 2;
+	return REAL(recv)(fd, data, size, flags);
 }
 
 EXPORT int ftruncate(int fd, off_t size)

@@ -74,6 +74,8 @@ struct target *scene_target(struct scene *scene, const char *name, uint16_t port
 	target->id = ++scene->targets.next_id;
 	target->targets = &scene->targets;
 	target->state = TARGET_UP;
+	/* Nobody polls it here: what it has said stays new. */
+	target->last_poll_mono_ns = UINT64_MAX / 2;
 	target->spec.name = strdup(name);
 	target->spec.address =
 		(struct address){ .family = ADDRESS_INET, .host = "127.0.0.1", .port = port };

@@ -235,6 +235,24 @@ static int ask_step(const char *step, const struct rule_guards *guards, struct e
 	return r;
 }
 
+/* A rule that asks again is one story, and each of its steps one of its own. */
+Test(guard, steps_are_refused_by_name)
+{
+	struct rule_guards guards = half_hour;
+	const struct refused *refused = scene.captures.refused;
+	struct err err = { 0 };
+
+	for (int i = 0; i < 3; i++) {
+		ask_step("60%", &guards, &err);
+		ask_step("75%", &guards, &err);
+	}
+	cr_assert_eq(scene.captures.refused_n, 2);
+	cr_expect_str_eq(refused[0].step, "60%");
+	cr_expect_str_eq(refused[1].step, "75%");
+	cr_expect_eq(refused[0].times, 2);
+	cr_expect_eq(refused[1].times, 2);
+}
+
 /* Once per step; how many there are in a window is the rule's all the same. */
 Test(guard, steps_have_a_cooldown_of_their_own)
 {

@@ -120,6 +120,87 @@ Test(request, chooses_otherwise)
 	expect_bytes(manifest->name, "age-encryption.org/v1\n", 22);
 }
 
+Test(request, tells_by_what_it_was_packed_and_which_names_may_stay)
+{
+	struct target *target = scene_target(&scene, "a", fake_port(fake), 7);
+	struct recipe_choice none = { .redact = REDACT_NONE, .has_redact = true };
+	const struct manifest *manifest;
+
+	scene.settings.recipe.redact = REDACT_ALL;
+	scene.settings.recipe.compress = COMPRESS_ZSTD;
+	scene.settings.recipe.compress_level = 7;
+	cr_assert_eq(text_list_add(&scene.settings.recipe.redact_allow, "id"), 0);
+	cr_assert_eq(text_list_add(&scene.settings.recipe.redact_allow, "order"), 0);
+	manifest = &ask(&(struct capture_request){ .target_id = target->id })->manifest;
+	cr_expect_eq(manifest->compress_level, 7);
+	cr_expect_eq(manifest->redact_allow_names, 2);
+	/* printf 'id\norder\n' | sha256sum */
+	cr_expect_str_eq(manifest->redact_allow_sha256,
+			 "b21f3462717a3504f3438cdb0418fc567a5933d4b8c79aa53429995b621e1fa2");
+	cr_assert(scene_settle(&scene));
+	manifest = &ask(&(struct capture_request){ .target_id = target->id, .recipe = &none })
+			    ->manifest;
+	cr_expect_eq(manifest->redact_allow_names, 0);
+	cr_expect_str_eq(manifest->redact_allow_sha256, "");
+	text_list_fini(&scene.settings.recipe.redact_allow);
+}
+
+Test(request, tells_who_asked)
+{
+	struct target *target = scene_target(&scene, "a", fake_port(fake), 7);
+	const struct manifest *manifest;
+
+	ask(&(struct capture_request){ .target_id = target->id,
+				       .rule = "r",
+				       .step = "80%",
+				       .requested_by = "192.0.2.7 (curl/7.88.1)" });
+	cr_assert(scene_settle(&scene));
+	manifest = newest("snapshot");
+	cr_assert_not_null(manifest);
+	cr_expect_str_eq(manifest->rule_step, "80%");
+	cr_expect_str_eq(manifest->requested_by, "192.0.2.7 (curl/7.88.1)");
+}
+
+/* What the last poll has told is old: it waits for another, and is judged by what that tells. */
+Test(request, waits_for_a_poll_to_be_judged_by)
+{
+	struct target *target = scene_target(&scene, "a", fake_port(fake), 7);
+	const struct capture *capture;
+
+	scene.settings.guards.has_max_heap = true;
+	scene.settings.guards.max_heap_bytes = 10;
+	target->last_poll_mono_ns = 0;
+	target->polling = true;
+	capture = ask(&(struct capture_request){ .target_id = target->id });
+	for (int i = 0; i < 15; i++)
+		loop_turn(&scene.loop, 100);
+	cr_assert_eq(capture->step, CAPTURE_WAITING);
+	sample_set(&target_find_isolate(target, "main")->last, SAMPLE_HEAP_USED, 11);
+	target->last_poll_mono_ns = UINT64_MAX / 2;
+	target->polling = false;
+	captures_polled(&scene.captures, target);
+	cr_assert(scene_settle(&scene));
+	cr_expect_eq(capture->step, CAPTURE_FAILED);
+	cr_expect_str_eq(capture->reason, "max_heap");
+	cr_expect_str_eq(capture->error, "max_heap: the heap uses 11 B, at most 10 B");
+}
+
+/* Whose poll is never over is given up with its target. */
+Test(request, does_not_wait_for_a_target_that_is_gone)
+{
+	struct target *target = scene_target(&scene, "a", fake_port(fake), 7);
+	const struct capture *capture;
+
+	target->last_poll_mono_ns = 0;
+	target->polling = true;
+	capture = ask(&(struct capture_request){ .target_id = target->id });
+	loop_turn(&scene.loop, 100);
+	cr_assert_eq(capture->step, CAPTURE_WAITING);
+	scene_drop(target);
+	cr_assert(scene_settle(&scene));
+	cr_expect_str_eq(capture->error, "the target is gone");
+}
+
 /* What cannot be redacted for sure is not written at all. */
 Test(request, what_is_no_snapshot_is_not_redacted_but_refused)
 {

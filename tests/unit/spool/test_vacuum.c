@@ -394,7 +394,7 @@ Test(vacuum, deletes_what_it_chose)
 		shelf_put(&spool, &manifests[i]);
 	}
 	cr_expect_eq(spool.bytes, 3 * (SIZE + 3));
-	cr_assert_eq(vacuum_run(&spool, &limits, 0, 0, &result), 0);
+	cr_assert_eq(vacuum_run(&spool, &limits, 0, &result), 0);
 	cr_expect_eq(result.removed, 2);
 	cr_expect_eq(result.bytes, 2 * (SIZE + 3));
 	cr_expect_eq(folder_count(shelf_dir, "ready"), 3);
@@ -406,7 +406,7 @@ Test(vacuum, deletes_what_it_chose)
 	cr_expect_eq(spool.reclaimable, SIZE + 3);
 	cr_expect_eq(spool.removed[SPOOL_MAX_FILES], 2);
 	cr_expect_eq(spool_removed(&spool), 2);
-	cr_assert_eq(vacuum_run(&spool, &limits, 0, 0, &result), 0);
+	cr_assert_eq(vacuum_run(&spool, &limits, 0, &result), 0);
 	cr_expect_eq(result.removed, 0);
 }
 
@@ -423,12 +423,12 @@ Test(vacuum, goes_on_after_a_failure)
 		shelf_put(&spool, &manifest);
 	}
 	spool.incoming_fd = -1; /* nowhere to go */
-	cr_expect_eq(vacuum_run(&spool, &limits, 0, 0, &result), -EBADF);
+	cr_expect_eq(vacuum_run(&spool, &limits, 0, &result), -EBADF);
 	spool.incoming_fd = fd;
 	cr_expect_eq(result.removed, 0);
 	cr_expect_eq(result.bytes, 0);
 	cr_expect_eq(spool.files, 3);
-	cr_expect_eq(vacuum_run(&spool, &limits, 0, 0, &result), 0);
+	cr_expect_eq(vacuum_run(&spool, &limits, 0, &result), 0);
 	cr_expect_eq(spool.files, 1);
 }
 
@@ -443,7 +443,7 @@ Test(vacuum, looks_at_the_disk)
 		manifest = shelf_manifest(i, SIZE);
 		shelf_put(&spool, &manifest);
 	}
-	cr_expect_eq(vacuum_run(&spool, &limits, 0, 0, &result), 0);
+	cr_expect_eq(vacuum_run(&spool, &limits, 0, &result), 0);
 	cr_expect_eq(spool.files, 1);
 	cr_expect_eq(spool.removed[SPOOL_KEEP_FREE], 2);
 	cr_expect_gt(result.over_bytes, 0);

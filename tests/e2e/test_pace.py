@@ -1,0 +1,109 @@
+"""A program allocates as fast as before once a capture of it is over, however that ended: V8 tracks
+objects after a snapshot until it is told not to, which costs most of its speed."""
+
+import signal
+
+import pytest
+
+from lab import pace
+from lab.daemon import PLAIN
+from lab.wait import until
+
+HELD = 300000  # objects: a snapshot that takes a second
+LEVEL = 0.55  # of the speed before; while objects are tracked it is less than half
+
+DENO, CHROMIUM = "deno", "chromium"
+
+
+def start(nursery, home, what):
+    if what == DENO:
+        return pace.OnDeno(nursery, home, HELD)
+    if what == CHROMIUM:
+        return pace.OnChromium(nursery, home, HELD)
+    return pace.OnNode(nursery, what, HELD)
+
+
+def ask(daemon, program):
+    """The id of a capture, of which bytes have come."""
+    daemon.wait_isolate("app", program.isolate)
+    answer = daemon.post(f"/api/v1/targets/app/captures?kind=snapshot&isolate={program.isolate}")
+    assert answer.status == 202, answer.text
+    until(lambda: any(f.stat().st_size for f in daemon.incoming()), "bytes in incoming/",
+          step_s=0.001)
+    return answer.json()["data"]["id"]
+
+
+def wait_failed(daemon, id_, reason, limit_s=60.0):
+    failed = until(lambda: (c := daemon.api(f"/captures/{id_}"))["state"] == "failed" and c,
+                   lambda: f"its end; log:\n{daemon.tail()}", limit_s)
+    assert failed["reason"] == reason, failed
+    assert daemon.ready() == [] and daemon.incoming() == []
+
+
+def end_whole(daemon, program):
+    daemon.capture("app", isolate=program.isolate)
+
+
+def end_cancelled(daemon, program):
+    id_ = ask(daemon, program)
+    assert daemon.get(f"/api/v1/captures/{id_}", method="DELETE").status == 202
+    wait_failed(daemon, id_, "cancelled")
+
+
+def end_too_large(daemon, program):
+    wait_failed(daemon, ask(daemon, program), "space")
+
+
+def end_overdue(daemon, program):
+    """It says nothing for too long, in the middle, and hears nothing of our leaving either."""
+    id_ = ask(daemon, program)
+    program.process.signal(signal.SIGSTOP)
+    wait_failed(daemon, id_, "timeout")
+    program.process.signal(signal.SIGCONT)
+
+
+def end_killed(daemon, program):
+    ask(daemon, program)
+    daemon.process.kill()
+    assert not daemon.ready(), "the capture was over before the daemon died: no proof"
+
+
+ENDS = {
+    "whole": (end_whole, {}),
+    "cancelled": (end_cancelled, {}),
+    "file_max": (end_too_large, {"file_max": "1MiB"}),
+    "timeout": (end_overdue, {"idle_timeout": "5s"}),
+    "killed": (end_killed, {}),
+}
+# Of Node the other ends have tests where more of them is told: test_harm.py, and
+# test_snapshot_conversation.py. Node 20 and 22 may die of a connection that breaks in a snapshot.
+CASES = [(what, end) for what in (DENO, CHROMIUM) for end in ENDS] + \
+    [(major, "file_max") for major in (20, 22, 24, 26)] + [(major, "timeout") for major in (24, 26)]
+
+
+@pytest.mark.parametrize("what, end", CASES, ids=lambda it: f"node{it}" if isinstance(it, int) else it)
+def test_it_is_as_fast_as_before(nursery, watch, tmp_path, what, end):
+    program = start(nursery, tmp_path / "program", what)
+    before = pace.best(program)
+    run, settings = ENDS[end]
+    sections = {"capture": dict(PLAIN, guards={"headroom": 0}, **settings)}
+    home = tmp_path / "daemon"
+    daemon = watch(app=program.address, home=home, sections=sections)
+    daemon.wait_up("app")
+    run(daemon, program)
+    if end == "killed":
+        daemon = watch(app=program.address, home=home, sections=sections)
+        daemon.wait_up("app")
+    assert pace.is_at_least(program, before * LEVEL), f"{pace.best(program)} of {before}"
+    assert daemon.process.stop() == 0
+    assert pace.is_at_least(program, before * LEVEL), "after it left"
+
+
+@pytest.mark.parametrize("what", [DENO, CHROMIUM])
+def test_what_is_left_on_is_noticed(nursery, tmp_path, what):
+    program = start(nursery, tmp_path / "program", what)
+    before = pace.best(program)
+    program.client.call("HeapProfiler.takeHeapSnapshot")
+    assert pace.best(program) < before / 2
+    program.client.call("HeapProfiler.disable")
+    assert pace.is_at_least(program, before * LEVEL)

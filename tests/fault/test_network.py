@@ -1,0 +1,65 @@
+"""Every call by which a whole daemon speaks to a real Node fails, be it of its polls or of a capture:
+the capture ends with a reason, what is in ready/ is whole, others are polled, HTTP is answered, and the
+next capture succeeds. Node 20 and 22 are left out: they may die of a connection that breaks in a
+snapshot (RUNTIMES.md)."""
+
+import os
+
+import pytest
+
+from faults import NETWORK, PEER_KINDS, fault_of, peer
+from probe import Probe
+from victim import POLL_S, Victim, check_restart
+
+FAULTS = 400  # at full scale
+
+
+@pytest.fixture(params=["release", "sanitized"])
+def build(request, shim):
+    """What to run, and what else its environment needs."""
+    if request.param == "release":
+        request.getfixturevalue("release")
+        return 0.8, {}
+    options = os.environ.get("ASAN_OPTIONS", "")
+    return 0.2, {"ASAN_OPTIONS": f"{options}:verify_asan_link_order=0".lstrip(":")}
+
+
+def choose(victim, targets, dice, n):
+    """[(name of the target, fault)]"""
+    name = victim.names[0]
+    calls = victim.baseline(name, kinds=PEER_KINDS, part=peer(targets[name].address))
+    calls["socket"] = victim.baseline(name, kinds=("socket",))["socket"]
+    chosen = []
+    for kind in dice.choices(list(NETWORK), k=n):
+        name = dice.choice(victim.names)
+        part = "" if kind == "socket" else peer(targets[name].address)
+        chosen.append((name, fault_of(kind, dice.choice(NETWORK[kind]),
+                                      dice.randint(1, calls[kind]), False, part=part)))
+    return chosen
+
+
+def test_every_call_of_the_network_fails(build, nursery, tmp_path, start_node, shim, dice, share,
+                                         record_property):
+    part, environment = build
+    targets = {f"node{major}": start_node(major, "idle") for major in (24, 26)}
+    victim = Victim(nursery, tmp_path / "daemon", targets, start_node(24, "idle"), shim, environment)
+    victim.capture("node24")
+    chosen = choose(victim, targets, dice, share(FAULTS * part))
+    problems, fired = [], 0
+    with Probe(victim.daemon, "quiet", POLL_S) as probe:
+        for name, fault in chosen:
+            try:
+                problems += victim.strike(name, fault)
+            except (OSError, AssertionError) as error:
+                problems.append(f"{fault} at {victim.faults.what}: {error}\n{victim.daemon.tail()}")
+                break
+            fired += victim.faults.fired > 0
+        assert victim.daemon.process.running(), "\n".join(
+            [f"the daemon ended: {victim.daemon.process.wait_exit()}", *problems])
+        probe.end()
+    record_property("faults", fired)
+    record_property("slowest answer", round(probe.slowest, 3))
+    assert not problems, "\n".join([f"{len(problems)} of {len(chosen)}:", *problems[:20]])
+    assert fired >= len(chosen) / 2, f"{fired} of {len(chosen)} were hit"
+    probe.check()
+    check_restart(victim, nursery)
