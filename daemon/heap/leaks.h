@@ -29,7 +29,9 @@ struct heap_past {
 	uint32_t nodes;
 	uint64_t *retained; /* owned, by node of the last: bytes; HEAP_NEW: it was not there */
 	uint32_t *own; /* owned, the same: bytes of a holder and its tables, UINT32_MAX at most */
+	uint32_t *self; /* owned, the same: of the object alone; 0: it was not there */
 	uint64_t total; /* bytes retained by the root */
+	uint64_t *known; /* owned: bits by node of the last: code that was there for certain */
 	struct root_groups groups;
 };
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 
 double leaks_share(const struct leaks_answer *answer, const struct heap_suspect *suspect)
 {
@@ -156,7 +157,7 @@ static void put_holder(struct buf *buf, const struct leaks_answer *answer,
 }
 
 /* The dominators and a shortest path of the holder; free both. */
-int leaks_find_paths(struct heap_path ret[2], const struct leaks_answer *answer, uint32_t holder)
+static int find_paths(struct heap_path ret[2], const struct leaks_answer *answer, uint32_t holder)
 {
 	const struct heap_side *side = answer->last;
 	int r = heap_path_dominators(&ret[0], side->analysis, holder);
@@ -180,11 +181,12 @@ static void put_held_at(struct buf *buf, const struct leaks_answer *answer,
 	}
 }
 
-int leaks_words_init(struct leaks_words *ret, const struct leaks_answer *answer,
-		     const struct heap_suspect *suspect)
+/* fini in any case. */
+static int words_init(struct leaks_words *ret, const struct leaks_answer *answer,
+		      const struct heap_suspect *suspect)
 {
 	const struct heap_analysis *analysis = answer->last->analysis;
-	int r = leaks_find_paths(ret->paths, answer, suspect->holder);
+	int r = find_paths(ret->paths, answer, suspect->holder);
 	uint32_t edge = UINT32_MAX;
 
 	buf_init(&ret->holder, SIZE_MAX / 2);
@@ -209,7 +211,7 @@ int leaks_words_init(struct leaks_words *ret, const struct leaks_answer *answer,
 		       : -ENOMEM;
 }
 
-void leaks_words_fini(struct leaks_words *words)
+static void words_fini(struct leaks_words *words)
 {
 	heap_path_fini(&words->paths[0]);
 	heap_path_fini(&words->paths[1]);
@@ -218,6 +220,37 @@ void leaks_words_fini(struct leaks_words *words)
 	buf_fini(&words->function);
 	buf_fini(&words->place);
 	buf_fini(&words->held_at);
+	*words = (struct leaks_words){ .made = false };
+}
+
+struct leaks_words *leaks_words_new(size_t n)
+{
+	return calloc(n + 1, sizeof(struct leaks_words));
+}
+
+void leaks_words_free(struct leaks_words *words, size_t n)
+{
+	for (size_t i = 0; words != NULL && i < n; i++) {
+		if (words[i].made)
+			words_fini(&words[i]);
+	}
+	free(words);
+}
+
+int leaks_words_get(const struct leaks_answer *answer, const struct heap_suspect *suspect,
+		    const struct leaks_words **ret)
+{
+	struct leaks_words *words = &answer->words[suspect - answer->leaks.items];
+	int r = 0;
+
+	*ret = words;
+	if (words->made)
+		return 0;
+	r = words_init(words, answer, suspect);
+	if (r < 0)
+		words_fini(words);
+	words->made = r == 0;
+	return r;
 }
 
 const char *leaks_why_apart(const struct leaks_answer *answer)
