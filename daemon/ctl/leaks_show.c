@@ -59,6 +59,11 @@ static void put_what(struct buf *buf, const struct leaks_answer *answer,
 		buf_puts(buf, " ");
 		show_text(buf, words->function.data);
 	}
+	if (words->made_in.size > 0) {
+		buf_puts(buf, " made in '");
+		show_text(buf, words->made_in.data);
+		buf_puts(buf, "'");
+	}
 	if (words->place.size > 0) {
 		buf_puts(buf, " (");
 		show_text(buf, words->place.data);
@@ -71,6 +76,11 @@ static void put_where(struct buf *buf, const struct leaks_answer *answer,
 {
 	if (suspect->kind == HEAP_LEAK_UNREACHED) {
 		buf_puts(buf, ", held by what the snapshot does not tell");
+		if (words->may_hold.size > 0) {
+			buf_puts(buf, ", for which only ");
+			show_text(buf, words->may_hold.data);
+			buf_puts(buf, " has room");
+		}
 		return;
 	}
 	if (suspect->kind == HEAP_LEAK_ROOTS) {

@@ -15,6 +15,7 @@
 #include "heap/alloc.h"
 #include "heap/leaks_chain.h"
 #include "heap/leaks_parts.h"
+#include "heap/leaks_room.h"
 #include "heap/leaks_roots.h"
 
 static uint32_t cut(uint64_t bytes)
@@ -420,6 +421,8 @@ int heap_leaks_find(struct heap_leaks *ret, const struct heap_side *last,
 	}
 	r = r == 0 ? root_groups_init(&groups, last, &analysis->shapes, NULL, &root_pasts) : r;
 	r = r == 0 ? leaks_roots(ret, &view, &groups) : r;
+	if (r == 0)
+		leaks_room(ret, &view);
 	if (r == 0 && ret->n > 1)
 		qsort(ret->items, ret->n, sizeof(*ret->items), by_bytes);
 	root_groups_fini(&groups);

@@ -33,6 +33,7 @@ static int json_suspect(struct json_writer *w, const struct leaks_answer *answer
 		json_member_string(w, "class", classes[suspect->class].key);
 		json_text(w, "function", &words->function);
 		json_text(w, "place", &words->place);
+		json_text(w, "made_in", &words->made_in);
 		json_member_uint(w, "count", suspect->count);
 		json_member_uint(w, "others", suspect->others);
 		json_member_bool(w, "chain", suspect->kind == HEAP_LEAK_CHAIN);
@@ -47,6 +48,7 @@ static int json_suspect(struct json_writer *w, const struct leaks_answer *answer
 		json_text(w, "holder_name", &words->holder);
 		json_text(w, "held_as", &words->held_as);
 		json_text(w, "held_at", &words->held_at);
+		json_text(w, "may_be_held_by", &words->may_hold);
 		path_put_json(w, analysis, answer->places, "dominators", &words->paths[0]);
 		path_put_json(w, analysis, answer->places, "shortest_path", &words->paths[1]);
 		json_write_object_end(w);

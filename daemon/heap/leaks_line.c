@@ -94,6 +94,16 @@ static void put_count(struct buf *buf, uint64_t count)
 		buf_printf(buf, "%s%c", i > 0 && (n - i) % 3 == 0 ? "," : "", digits[i]);
 }
 
+static void put_quoted(struct buf *buf, const char *before, const struct buf *text)
+{
+	if (text->size == 0)
+		return;
+	buf_puts(buf, before);
+	buf_puts(buf, " \"");
+	put_name(buf, text->data);
+	buf_puts(buf, "\"");
+}
+
 static void put_what(struct buf *buf, const struct leaks_answer *answer,
 		     const struct heap_suspect *suspect, const struct leaks_words *words)
 {
@@ -109,20 +119,11 @@ static void put_what(struct buf *buf, const struct leaks_answer *answer,
 		buf_puts(buf, " ");
 		put_name(buf, words->function.data);
 	}
+	put_quoted(buf, " made in", &words->made_in);
 	if (suspect->kind == HEAP_LEAK_CHAIN)
 		buf_puts(buf, ", each holding the next");
 	buf_printf(buf, suspect->kind == HEAP_LEAK_OWN ? ", %s larger by itself" : " (%s)",
 		   str_format_bytes(bytes, suspect->bytes));
-}
-
-static void put_quoted(struct buf *buf, const char *before, const struct buf *text)
-{
-	if (text->size == 0)
-		return;
-	buf_puts(buf, before);
-	buf_puts(buf, " \"");
-	put_name(buf, text->data);
-	buf_puts(buf, "\"");
 }
 
 /* NULL: it is not known. */
@@ -138,6 +139,11 @@ static void put_where(struct buf *buf, const struct heap_suspect *suspect,
 {
 	if (suspect->kind == HEAP_LEAK_UNREACHED) {
 		buf_puts(buf, " held by what the snapshot does not tell");
+		if (words->may_hold.size > 0) {
+			buf_puts(buf, ", as ");
+			put_name(buf, words->may_hold.data);
+			buf_puts(buf, " may");
+		}
 	} else if (suspect->kind == HEAP_LEAK_ROOTS) {
 		buf_puts(buf, " held by the engine");
 		put_quoted(buf, " as", &words->holder);

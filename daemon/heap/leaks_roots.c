@@ -22,6 +22,7 @@ struct run {
 struct growth {
 	const struct root_group *group; /* of all of a run the one with the largest example */
 	uint64_t count, bytes, last_bytes;
+	uint64_t all; /* how many there are */
 	size_t part_of; /* the number of a suspect of its root; 0: none yet */
 };
 
@@ -73,6 +74,7 @@ static bool grew(const struct leaks_view *view, const struct run *run,
 			ret->last_bytes = ret->bytes;
 	}
 	ret->last_bytes = leaks_least(ret->last_bytes, ret->bytes);
+	ret->all = now.count;
 	return true;
 }
 
@@ -217,6 +219,7 @@ static int add_suspect(struct heap_leaks *leaks, const struct leaks_view *view,
 			suspect.class = view->class[group->example];
 			suspect.example = group->example;
 			suspect.count = growths[i].count;
+			suspect.all = growths[i].all;
 			suspect.kind = group->unreached ? HEAP_LEAK_UNREACHED : HEAP_LEAK_ROOTS;
 		} else {
 			suspect.others += growths[i].count;

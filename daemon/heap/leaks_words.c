@@ -8,6 +8,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "heap/leaks_made.h"
+
 double leaks_share(const struct leaks_answer *answer, const struct heap_suspect *suspect)
 {
 	double growth = (double)answer->leaks.growth;
@@ -181,6 +183,54 @@ static void put_held_at(struct buf *buf, const struct leaks_answer *answer,
 	}
 }
 
+/* Of a function that has neither a name nor a place. */
+static int put_made_in(struct leaks_words *words, const struct heap_analysis *analysis,
+		       uint32_t node)
+{
+	uint32_t edge = UINT32_MAX;
+	int r = 0;
+
+	if (words->function.size == 0 && words->place.size == 0)
+		r = leaks_made_in(analysis, node, &edge);
+	if (edge != UINT32_MAX)
+		heap_edge_name(&analysis->graph, edge, &words->made_in);
+	return r;
+}
+
+/* Map "cache" */
+static int put_one_that_may(struct buf *buf, const struct leaks_answer *answer, uint32_t node)
+{
+	const struct heap_analysis *analysis = answer->last->analysis;
+	const struct heap_suspect holder = { .holder = node, .via = UINT32_MAX };
+	struct heap_path paths[2];
+	uint32_t edge = UINT32_MAX;
+	int r = find_paths(paths, answer, node);
+
+	r = r == 0 ? find_held_as(analysis, &holder, paths, &edge) : r;
+	buf_puts(buf, leaks_class_name(answer, analysis->classes.of[node]));
+	if (edge != UINT32_MAX) {
+		buf_puts(buf, " \"");
+		heap_edge_name(&analysis->graph, edge, buf);
+		buf_puts(buf, "\"");
+	}
+	heap_path_fini(&paths[0]);
+	heap_path_fini(&paths[1]);
+	return r;
+}
+
+static int put_may_hold(struct buf *buf, const struct leaks_answer *answer,
+			const struct heap_suspect *suspect)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < suspect->may_n && suspect->may_n <= HEAP_LEAK_MAY_MAX && r == 0;
+	     i++) {
+		buf_puts(buf, i > 0 ? " or " : "");
+		r = put_one_that_may(buf, answer, suspect->may[i]);
+	}
+	return r;
+}
+
 /* fini in any case. */
 static int words_init(struct leaks_words *ret, const struct leaks_answer *answer,
 		      const struct heap_suspect *suspect)
@@ -194,6 +244,8 @@ static int words_init(struct leaks_words *ret, const struct leaks_answer *answer
 	buf_init(&ret->function, SIZE_MAX / 2);
 	buf_init(&ret->place, SIZE_MAX / 2);
 	buf_init(&ret->held_at, SIZE_MAX / 2);
+	buf_init(&ret->made_in, SIZE_MAX / 2);
+	buf_init(&ret->may_hold, SIZE_MAX / 2);
 	r = r == 0 ? find_held_as(analysis, suspect, ret->paths, &edge) : r;
 	if (r < 0)
 		return r;
@@ -204,9 +256,14 @@ static int words_init(struct leaks_words *ret, const struct leaks_answer *answer
 		put_held_at(&ret->held_at, answer, ret->paths);
 	put_function(&ret->function, answer, suspect->example);
 	places_put(&ret->place, answer->places, &analysis->graph, suspect->example);
+	r = put_made_in(ret, analysis, suspect->example);
+	r = r == 0 ? put_may_hold(&ret->may_hold, answer, suspect) : r;
+	if (r < 0)
+		return r;
 	return buf_text(&ret->holder) != NULL && buf_text(&ret->held_as) != NULL &&
 			       buf_text(&ret->function) != NULL && buf_text(&ret->place) != NULL &&
-			       buf_text(&ret->held_at) != NULL
+			       buf_text(&ret->held_at) != NULL && buf_text(&ret->made_in) != NULL &&
+			       buf_text(&ret->may_hold) != NULL
 		       ? 0
 		       : -ENOMEM;
 }
@@ -220,6 +277,8 @@ static void words_fini(struct leaks_words *words)
 	buf_fini(&words->function);
 	buf_fini(&words->place);
 	buf_fini(&words->held_at);
+	buf_fini(&words->made_in);
+	buf_fini(&words->may_hold);
 	*words = (struct leaks_words){ .made = false };
 }
 

@@ -77,10 +77,11 @@ STEP = {"id": ID, "class": str, "retained_bytes": BYTES, "edge": TEXT, "place": 
 PATH = [{**STEP, "times": COUNT}]
 RETAINERS = {"dominators": PATH, "shortest_path": PATH,
              "retainers": [{**STEP, "depth": Natural, "more": COUNT}]}
-SUSPECT = {"class": str, "function": TEXT, "place": TEXT, "count": COUNT, "others": COUNT,
+SUSPECT = {"class": str, "function": TEXT, "place": TEXT, "made_in": TEXT, "count": COUNT,
+           "others": COUNT,
            "chain": bool, "kind": str, "bytes": BYTES, "last_bytes": BYTES, "share": Number,
            "example": ID, "holder": ID, "holder_class": str, "holder_name": TEXT,
-           "held_as": TEXT, "held_at": TEXT, "dominators": PATH, "shortest_path": PATH}
+           "held_as": TEXT, "held_at": TEXT, "may_be_held_by": TEXT, "dominators": PATH, "shortest_path": PATH}
 LEAKS = {**MATCHED, "verdict": str, "text": str, "ids_in_both": COUNT, "ids_equal": COUNT,
          "growth_bytes": BYTES, "threshold_bytes": BYTES, "suspects": [SUSPECT],
          "classes": [{"key": str, "name": str, **CHANGE}]}
