@@ -31,6 +31,7 @@ struct walk {
 	 */
 	uint64_t *open;
 	struct match_children before, now;
+	uint32_t from; /* the pair that is looked at: a node of the last */
 	bool hasty; /* what a name may tell apart yet is paired by size */
 	bool waits; /* for a name, or something is left on both sides */
 	struct heap_stack pairs; /* owned: nodes of the last, in the order they were matched */
@@ -38,8 +39,19 @@ struct walk {
 	struct heap_stack late; /* owned: those with children that wait for all pairs */
 };
 
+/* What a function runs is not known better than which function it is. */
+static bool is_guessed(const struct walk *walk)
+{
+	uint8_t type = walk->last.side->analysis->graph.type[walk->from];
+
+	return (type == HEAP_CLOSURE || type == HEAP_CODE) &&
+	       heap_bit(walk->match->guessed, walk->from);
+}
+
 static int join(struct walk *walk, uint32_t before, uint32_t now)
 {
+	if (is_guessed(walk))
+		heap_bit_set(walk->match->guessed, now);
 	walk->match->of[now] = before;
 	heap_bit_set(walk->base_matched, before);
 	heap_bit_set(walk->last_matched, now);
@@ -322,6 +334,8 @@ static bool may_join(const struct walk *walk, uint32_t now, const struct named *
 	const struct heap_graph *base = &walk->base.side->analysis->graph;
 	const struct heap_graph *last = &walk->last.side->analysis->graph;
 
+	if (last->type[heap_edge_to(last->edges[b[k].edge])] == HEAP_CODE && is_guessed(walk))
+		return false;
 	return last->type[now] != HEAP_CODE ||
 	       (is_only(base, a, a_n, i) && is_only(last, b, b_n, k));
 }
@@ -441,6 +455,7 @@ static int go_on(struct walk *walk)
 		uint32_t now = walk->pairs.items[walk->next++], before = walk->match->of[now];
 		bool late = false;
 
+		walk->from = now;
 		r = match_kids(walk, before, now, &late);
 		r = r == 0 ? match_named(walk, before, now) : r;
 		if (r == 0 && late)
@@ -460,6 +475,7 @@ int heap_match_paths(struct heap_match *match, const struct heap_side *base,
 	for (size_t i = 0; r == 0 && i < walk.late.n; i++) {
 		uint32_t now = walk.late.items[i];
 
+		walk.from = now;
 		r = match_kids(&walk, match->of[now], now, NULL);
 		r = r == 0 ? go_on(&walk) : r;
 	}
