@@ -51,7 +51,8 @@ static int take_arrivals(struct findings *findings, const struct leaks_answer *a
 	findings->tracked &= answer->apart == LEAKS_SAME && answer->by == HEAP_MATCH_IDS;
 	if (!findings->tracked)
 		return 0;
-	return heap_arrivals_init(&findings->arrivals, base, answer->last->analysis);
+	return heap_arrivals_init(&findings->arrivals, base, answer->last->analysis,
+				  &answer->last->ids);
 }
 
 /* One earlier snapshot; of its text and analysis nothing is left. */
@@ -155,7 +156,7 @@ static int write_first(struct json_writer *w, const struct leaks_answer *answer)
 	if (r == 0)
 		r = member_text(w, "more", leaks_put_more, answer);
 	if (r == 0)
-		r = member_text(w, "place", leaks_put_where, answer);
+		r = member_text(w, "place", leaks_put_place, answer);
 	return r;
 }
 

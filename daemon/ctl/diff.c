@@ -4,7 +4,7 @@
  * The current one is read first, because the shapes of plain objects are its; of each only nodes
  * and classes are kept; with --collections the current one's collections, which are looked for in
  * the other one. Which objects came and went their ids tell, where these last; else classes are
- * compared.
+ * compared, and collections by their paths.
  */
 
 #include <errno.h>
@@ -13,6 +13,7 @@
 
 #include "ctl/beside.h"
 #include "ctl/command.h"
+#include "ctl/diff_paths.h"
 #include "ctl/diff_show.h"
 #include "ctl/heap_file.h"
 #include "ctl/progress.h"
@@ -196,7 +197,8 @@ static void keep_grown(struct diff_answer *answer, const char *class)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < answer->grown_n; i++) {
-		const struct heap_class *its = &answer->current->items[answer->grown[i].now->class];
+		const struct heap_class *its =
+			&answer->grown_classes->items[answer->grown[i].now->class];
 
 		if (class == NULL || strcmp(its->name, class) == 0)
 			answer->grown[kept++] = answer->grown[i];
@@ -236,26 +238,49 @@ static int show(const struct diff_answer *answer, const struct ctl_options *opti
 	return show_top(&buf, r, options, err);
 }
 
+/* Of another process, and of classes alone, nothing is known of single objects. */
+static int grow_by_paths(struct diff_answer *answer, struct diff_paths *paths,
+			 const struct side *base, const struct side *current,
+			 const struct ctl_options *options, struct err *err)
+{
+	uint64_t taken = heap_file_taken(&base->file, &base->analysis) +
+			 heap_file_taken(&current->file, &current->analysis);
+	int exit;
+
+	if (!answer->wants_collections || (answer->by != DIFF_ADDRESSES && answer->by != DIFF_ANEW))
+		return CTL_OK;
+	exit = diff_paths_init(paths, options->args, taken, options, err);
+	answer->grown_by = paths->known ? DIFF_GROWN_PATHS : DIFF_GROWN_UNKNOWN;
+	answer->grown = paths->grown;
+	answer->grown_n = paths->grown_n;
+	answer->grown_classes = &paths->last.analysis.classes;
+	return exit;
+}
+
 static int compare(struct side *base, struct side *current, const struct ctl_options *options,
 		   struct err *err)
 {
-	struct diff_answer answer = { .current = &current->analysis.classes,
-				      .wants_collections = wants_collections(options),
-				      .grown = base->grown,
-				      .grown_n = base->grown_n };
+	struct diff_answer answer = { .wants_collections = wants_collections(options) };
+	struct diff_paths paths = { .known = false };
 	int exit, r = find_by(&answer, base, current, options);
 
-	if (r == 0 && answer.by == DIFF_IDS)
+	if (r == 0 && answer.by == DIFF_IDS) {
+		answer.grown_by = DIFF_GROWN_IDS;
+		answer.grown = base->grown;
+		answer.grown_n = base->grown_n;
+		answer.grown_classes = &current->analysis.classes;
 		r = compare_ids(&answer, base, current);
-	else if (r == 0)
+	} else if (r == 0) {
 		r = compare_classes(&answer, base, current);
-	if (r == 0) {
+	}
+	exit = r == 0 ? grow_by_paths(&answer, &paths, base, current, options, err)
+		      : source_fail(err, CTL_FAILURE, r, "out of memory");
+	if (exit == CTL_OK) {
 		keep(&answer, options->heap.class);
 		exit = show(&answer, options, err);
-	} else {
-		exit = source_fail(err, CTL_FAILURE, r, "out of memory");
 	}
 	diff_answer_fini(&answer);
+	diff_paths_fini(&paths);
 	return exit;
 }
 

@@ -105,7 +105,10 @@ static void json_rows(struct json_writer *w, const struct diff_answer *answer)
 
 static void json_grown(struct json_writer *w, const struct diff_answer *answer)
 {
-	if (answer->by != DIFF_IDS) {
+	static const char *const names[] = { NULL, "ids", "paths" };
+
+	json_member_string(w, "collections_matched_by", names[answer->grown_by]);
+	if (answer->grown_by == DIFF_GROWN_UNKNOWN) {
 		json_member_string(w, "collections", NULL);
 		return;
 	}
@@ -116,7 +119,7 @@ static void json_grown(struct json_writer *w, const struct diff_answer *answer)
 
 		json_write_object(w);
 		json_member_uint(w, "id", item->now->id);
-		json_member_string(w, "class", answer->current->items[item->now->class].key);
+		json_member_string(w, "class", answer->grown_classes->items[item->now->class].key);
 		json_member_uint(w, "entries", item->now->entries);
 		json_member_uint(w, "entries_before", item->before);
 		json_write_object_end(w);
@@ -200,7 +203,7 @@ static int put_collection(struct grid *grid, const struct diff_answer *answer,
 	r = r == 0 ? grid_put_count(grid, item->now->entries) : r;
 	r = r == 0 ? grid_put_count(grid, item->before) : r;
 	r = r == 0 ? grid_put(grid, id) : r;
-	return r == 0 ? grid_put(grid, answer->current->items[item->now->class].name) : r;
+	return r == 0 ? grid_put(grid, answer->grown_classes->items[item->now->class].name) : r;
 }
 
 static int put_grown(struct buf *buf, const struct diff_answer *answer, bool legend)
@@ -213,7 +216,10 @@ static int put_grown(struct buf *buf, const struct diff_answer *answer, bool leg
 	int r = 0;
 
 	if (answer->grown_n > 0)
-		buf_puts(buf, "\ncollections that have more entries:\n");
+		buf_printf(buf, "\ncollections that have more entries%s:\n",
+			   answer->grown_by == DIFF_GROWN_PATHS
+				   ? ", the same by their named paths from the root"
+				   : "");
 	for (size_t i = 0; i < answer->grown_n && r == 0; i++)
 		r = put_collection(&grid, answer, &answer->grown[i]);
 	if (r == 0 && answer->grown_n > 0)
@@ -227,13 +233,12 @@ int diff_put_text(struct buf *buf, const struct diff_answer *answer, bool legend
 	int r;
 
 	put_matching(buf, answer);
-	if (answer->by == DIFF_IDS) {
-		r = put_table(buf, answer, legend);
-		r = r == 0 ? put_grown(buf, answer, legend) : r;
-		return r == 0 ? buf->error : r;
-	}
-	r = class_rows_put(buf, answer->classes, answer->classes_n, legend);
-	if (answer->wants_collections)
+	r = answer->by == DIFF_IDS
+		    ? put_table(buf, answer, legend)
+		    : class_rows_put(buf, answer->classes, answer->classes_n, legend);
+	if (answer->wants_collections && answer->grown_by == DIFF_GROWN_UNKNOWN)
 		buf_puts(buf, "\nWhich collections have more entries is not known either.\n");
+	else if (answer->wants_collections && r == 0)
+		r = put_grown(buf, answer, legend);
 	return r == 0 ? buf->error : r;
 }

@@ -20,6 +20,9 @@ enum diff_by {
 	DIFF_ANEW,
 };
 
+/* By what it is known which collection is which. */
+enum diff_grown { DIFF_GROWN_UNKNOWN, DIFF_GROWN_IDS, DIFF_GROWN_PATHS };
+
 struct diff_answer {
 	enum diff_by by;
 	bool addresses; /* there are no ids, but in their place */
@@ -28,9 +31,10 @@ struct diff_answer {
 	struct heap_difference *rows; /* owned; NULL unless by ids */
 	struct heap_class_growth *classes; /* owned; NULL by ids */
 	size_t rows_n, classes_n;
-	const struct heap_classes *current; /* borrowed */
 	bool wants_collections;
-	struct heap_collection_growth *grown; /* borrowed; by ids only */
+	enum diff_grown grown_by;
+	const struct heap_classes *grown_classes; /* borrowed, as is what follows */
+	struct heap_collection_growth *grown;
 	size_t grown_n;
 };
 

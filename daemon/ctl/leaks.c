@@ -11,52 +11,15 @@
 
 #include "ctl/beside.h"
 #include "ctl/command.h"
-#include "ctl/heap_file.h"
 #include "ctl/leaks_show.h"
 #include "ctl/places_file.h"
-#include "ctl/progress.h"
 #include "ctl/show.h"
+#include "ctl/snapshot.h"
 #include "ctl/source.h"
 #include "heap/leaks_words.h"
 #include "json/write.h"
 #include "util/buf.h"
 #include "util/err.h"
-
-struct snapshot {
-	struct heap_file file;
-	struct heap_analysis analysis;
-	struct heap_side side;
-};
-
-static void snapshot_fini(struct snapshot *snapshot)
-{
-	heap_side_fini(&snapshot->side);
-	heap_analysis_fini(&snapshot->analysis);
-	heap_file_fini(&snapshot->file);
-}
-
-static int snapshot_init(struct snapshot *ret, const char *path, const struct snapshot *beside,
-			 const struct ctl_options *options, struct err *err)
-{
-	struct heap_request request = {
-		.path = path,
-		.parts = HEAP_PARTS_NODES | HEAP_PARTS_EDGES | HEAP_PARTS_ORDER | HEAP_PARTS_TREE,
-	};
-	struct err why;
-	int r, exit;
-
-	if (beside != NULL) {
-		request.taken = heap_file_taken(&beside->file, &beside->analysis) +
-				leaks_answer_cost(beside->analysis.graph.nodes);
-	}
-	*ret = (struct snapshot){ .file = { .mapped = 0 } };
-	exit = heap_file_analyse(&ret->file, &ret->analysis, &request, options, err);
-	if (exit != CTL_OK)
-		return exit;
-	r = heap_side_init(&ret->side, &ret->analysis);
-	err_set(&why, r, "out of memory");
-	return r < 0 ? heap_file_failed(err, path, r, &why) : CTL_OK;
-}
 
 /* By the manifests that the daemon left beside captures. */
 static enum leaks_apart apart_by_wish(const struct ctl_options *options)
@@ -86,7 +49,8 @@ static int compare_one(struct leaks_answer *answer, const struct snapshot *last,
 		       const struct ctl_options *options, struct err *err)
 {
 	struct snapshot base;
-	int r = 0, exit = snapshot_init(&base, options->args[i], last, options, err);
+	int r = 0, exit = snapshot_init(&base, options->args[i], snapshot_taken(last), options,
+					err);
 
 	if (exit == CTL_OK)
 		heap_file_keep(&base.file, &base.analysis, options);
@@ -200,7 +164,7 @@ int command_leaks(struct source *source, const struct ctl_options *options, stru
 	struct places_file files = { .maps = { .n = 0 } };
 	struct leaks_answer answer = { .places = &files.places };
 	struct snapshot last;
-	int exit = snapshot_init(&last, path, NULL, options, err);
+	int exit = snapshot_init(&last, path, 0, options, err);
 
 	(void)source;
 	answer.last = &last.side;

@@ -59,6 +59,11 @@ static void put_what(struct buf *buf, const struct leaks_answer *answer,
 		buf_puts(buf, " ");
 		show_text(buf, words->function.data);
 	}
+	if (words->made_in.size > 0) {
+		buf_puts(buf, " made in '");
+		show_text(buf, words->made_in.data);
+		buf_puts(buf, "'");
+	}
 	if (words->place.size > 0) {
 		buf_puts(buf, " (");
 		show_text(buf, words->place.data);
@@ -71,6 +76,11 @@ static void put_where(struct buf *buf, const struct leaks_answer *answer,
 {
 	if (suspect->kind == HEAP_LEAK_UNREACHED) {
 		buf_puts(buf, ", held by what the snapshot does not tell");
+		if (words->may_hold.size > 0) {
+			buf_puts(buf, ", for which only ");
+			show_text(buf, words->may_hold.data);
+			buf_puts(buf, " has room");
+		}
 		return;
 	}
 	if (suspect->kind == HEAP_LEAK_ROOTS) {
@@ -82,7 +92,7 @@ static void put_where(struct buf *buf, const struct leaks_answer *answer,
 	if (suspect->kind != HEAP_LEAK_OWN) {
 		buf_printf(buf, "%s in ",
 			   suspect->kind == HEAP_LEAK_CHAIN ? ", one holding the next," : "");
-		show_text(buf, words->holder.data);
+		show_text(buf, words->holder.size > 0 ? words->holder.data : "");
 		buf_printf(buf, " @%" PRIu64,
 			   heap_id(&answer->last->analysis->graph, suspect->holder));
 	}
@@ -99,27 +109,26 @@ static int put_sentence(struct buf *buf, const struct leaks_answer *answer, size
 {
 	const struct heap_suspect *suspect = &answer->leaks.items[i];
 	char text[STR_UNIT_MAX];
-	struct leaks_words words;
-	int r = leaks_words_init(&words, answer, suspect);
+	const struct leaks_words *words;
+	int r = leaks_words_get(answer, suspect, &words);
 
 	if (r == 0) {
 		buf_printf(buf, "%zu. ", i + 1);
-		put_what(buf, answer, suspect, &words);
-		put_where(buf, answer, suspect, &words);
+		put_what(buf, answer, suspect, words);
+		put_where(buf, answer, suspect, words);
 		buf_printf(buf, ": %s, %.0f %% of the growth.\n",
 			   str_format_bytes(text, suspect->bytes),
 			   100 * leaks_share(answer, suspect));
 	}
-	leaks_words_fini(&words);
 	return r;
 }
 
 static int put_row(struct grid *grid, const struct leaks_answer *answer,
 		   const struct heap_suspect *suspect)
 {
-	struct leaks_words words;
+	const struct leaks_words *words;
 	char percent[STR_UNIT_MAX];
-	int r = leaks_words_init(&words, answer, suspect);
+	int r = leaks_words_get(answer, suspect, &words);
 
 	snprintf(percent, sizeof(percent), "%.1f %%", 100 * leaks_share(answer, suspect));
 	r = r == 0 ? grid_put_bytes(grid, (double)suspect->bytes) : r;
@@ -127,9 +136,8 @@ static int put_row(struct grid *grid, const struct leaks_answer *answer,
 	r = r == 0 ? grid_put_bytes(grid, (double)suspect->last_bytes) : r;
 	r = r == 0 ? grid_put_count(grid, suspect->count) : r;
 	r = r == 0 ? grid_put(grid, leaks_class_name(answer, suspect->class)) : r;
-	r = r == 0 ? grid_put(grid, words.holder.size > 0 ? buf_text(&words.holder) : "-") : r;
-	r = r == 0 ? grid_put(grid, words.held_as.size > 0 ? buf_text(&words.held_as) : "-") : r;
-	leaks_words_fini(&words);
+	r = r == 0 ? grid_put(grid, words->holder.size > 0 ? words->holder.data : "-") : r;
+	r = r == 0 ? grid_put(grid, words->held_as.size > 0 ? words->held_as.data : "-") : r;
 	return r;
 }
 
@@ -153,24 +161,21 @@ static int put_table(struct buf *buf, const struct leaks_answer *answer, size_t 
 static int put_why(struct buf *buf, const struct leaks_answer *answer, size_t i)
 {
 	const struct heap_analysis *analysis = answer->last->analysis;
-	uint32_t holder = answer->leaks.items[i].holder;
-	struct heap_path paths[2];
+	const struct heap_suspect *suspect = &answer->leaks.items[i];
+	const struct leaks_words *words;
 	int r;
 
-	if (answer->leaks.items[i].kind == HEAP_LEAK_UNREACHED)
+	if (suspect->kind == HEAP_LEAK_UNREACHED)
 		return 0;
-	r = leaks_find_paths(paths, answer, holder);
-
+	r = leaks_words_get(answer, suspect, &words);
 	if (r == 0) {
 		buf_printf(buf, "\n%zu. ", i + 1);
-		step_put_node(buf, analysis, answer->places, holder);
+		step_put_node(buf, analysis, answer->places, suspect->holder);
 		buf_puts(buf, "\nheld by:\n");
-		path_put(buf, analysis, answer->places, &paths[0]);
+		path_put(buf, analysis, answer->places, &words->paths[0]);
 		buf_puts(buf, "shortest path:\n");
-		path_put(buf, analysis, answer->places, &paths[1]);
+		path_put(buf, analysis, answer->places, &words->paths[1]);
 	}
-	heap_path_fini(&paths[0]);
-	heap_path_fini(&paths[1]);
 	return r;
 }
 

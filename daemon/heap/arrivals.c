@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "heap/agreement.h"
+#include "heap/alloc.h"
 #include "json/write.h"
 
 static int by_bytes(const void *a, const void *b)
@@ -19,7 +19,18 @@ static int by_bytes(const void *a, const void *b)
 	return x->class < y->class ? -1 : x->class > y->class;
 }
 
-static void count(struct heap_arrivals *arrivals, const struct heap_ids *base,
+static void mark_old(uint64_t *old, const struct heap_graph *base, const struct heap_ids *ids)
+{
+	for (uint32_t node = 0; node < base->nodes; node++) {
+		uint32_t now = heap_ids_get(ids, heap_id(base, node));
+
+		if (now != UINT32_MAX)
+			heap_bit_set(old, now);
+	}
+}
+
+/* old: bits by node. */
+static void count(struct heap_arrivals *arrivals, const uint64_t *old,
 		  const struct heap_analysis *last)
 {
 	const struct heap_graph *graph = &last->graph;
@@ -28,7 +39,7 @@ static void count(struct heap_arrivals *arrivals, const struct heap_ids *base,
 		struct heap_arrival *item = &arrivals->items[last->classes.of[node]];
 		uint64_t bytes = heap_size(graph, node);
 
-		if (bytes == 0 || heap_ids_get(base, heap_id(graph, node)) != UINT32_MAX)
+		if (bytes == 0 || heap_bit(old, node))
 			continue;
 		item->count++;
 		item->bytes += bytes;
@@ -49,24 +60,24 @@ static void drop_empty(struct heap_arrivals *arrivals)
 }
 
 int heap_arrivals_init(struct heap_arrivals *ret, const struct heap_graph *base,
-		       const struct heap_analysis *last)
+		       const struct heap_analysis *last, const struct heap_ids *ids)
 {
-	struct heap_ids ids;
-	int r;
+	uint64_t *old = heap_bits_alloc(last->graph.nodes);
 
 	*ret = (struct heap_arrivals){ .n = last->classes.n };
 	ret->items = calloc(ret->n + 1, sizeof(*ret->items));
-	if (ret->items == NULL)
+	if (ret->items == NULL || old == NULL) {
+		heap_bits_free(old, last->graph.nodes);
 		return -ENOMEM;
+	}
 	for (uint32_t i = 0; i < ret->n; i++)
 		ret->items[i].class = i;
-	r = heap_ids_of(&ids, base);
-	if (r == 0)
-		count(ret, &ids, last);
-	heap_ids_fini(&ids);
+	mark_old(old, base, ids);
+	count(ret, old, last);
+	heap_bits_free(old, last->graph.nodes);
 	drop_empty(ret);
 	qsort(ret->items, ret->n, sizeof(*ret->items), by_bytes);
-	return r;
+	return 0;
 }
 
 void heap_arrivals_fini(struct heap_arrivals *arrivals)

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "heap/analysis.h"
+#include "heap/ids.h"
 
 struct json_writer;
 
@@ -23,9 +24,9 @@ struct heap_arrivals {
 	uint64_t count, bytes; /* of all of them */
 };
 
-/* Of the base nothing is needed after. 0, -ENOMEM, -EIO; fini in any case. */
+/* ids: those of the last. Of the base nothing is needed after. 0, -ENOMEM; fini in any case. */
 int heap_arrivals_init(struct heap_arrivals *ret, const struct heap_graph *base,
-		       const struct heap_analysis *last);
+		       const struct heap_analysis *last, const struct heap_ids *ids);
 void heap_arrivals_fini(struct heap_arrivals *arrivals); /* zeroed is fine */
 
 /* An object (docs/ANALYSIS.md); top: of so many classes. */

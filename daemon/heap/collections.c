@@ -215,29 +215,63 @@ static void look_back(struct heap_collection_growth *rows, size_t n, const struc
 	}
 }
 
-int heap_collections_grown(const struct heap_graph *base, const struct heap_collections *now,
-			   struct heap_collection_growth **ret, size_t *ret_n)
+/* One that was not there has not grown. NULL on ENOMEM. */
+static struct heap_collection_growth *rows_of(const struct heap_collections *now)
 {
 	struct heap_collection_growth *rows = calloc(now->n + 1, sizeof(*rows));
+
+	for (size_t i = 0; rows != NULL && i < now->n; i++)
+		rows[i] = (struct heap_collection_growth){ &now->items[i], UINT64_MAX };
+	return rows;
+}
+
+/* Returns how many have. */
+static size_t keep_grown(struct heap_collection_growth *rows, size_t n)
+{
 	size_t grown = 0;
 
-	*ret = rows;
-	*ret_n = 0;
-	if (rows == NULL)
-		return -ENOMEM;
-	/* One that was not there has not grown. */
-	for (size_t i = 0; i < now->n; i++)
-		rows[i] = (struct heap_collection_growth){ &now->items[i], UINT64_MAX };
-	if (now->n > 0) {
-		qsort(rows, now->n, sizeof(*rows), by_id);
-		look_back(rows, now->n, base);
-	}
-	for (size_t i = 0; i < now->n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (rows[i].before < rows[i].now->entries)
 			rows[grown++] = rows[i];
 	}
 	if (grown > 1)
 		qsort(rows, grown, sizeof(*rows), by_more);
-	*ret_n = grown;
+	return grown;
+}
+
+int heap_collections_grown(const struct heap_graph *base, const struct heap_collections *now,
+			   struct heap_collection_growth **ret, size_t *ret_n)
+{
+	struct heap_collection_growth *rows = rows_of(now);
+
+	*ret = rows;
+	*ret_n = 0;
+	if (rows == NULL)
+		return -ENOMEM;
+	if (now->n > 0) {
+		qsort(rows, now->n, sizeof(*rows), by_id);
+		look_back(rows, now->n, base);
+	}
+	*ret_n = keep_grown(rows, now->n);
+	return 0;
+}
+
+int heap_collections_grown_by(const struct heap_graph *base, const struct heap_collections *now,
+			      const uint32_t *of, struct heap_collection_growth **ret,
+			      size_t *ret_n)
+{
+	struct heap_collection_growth *rows = rows_of(now);
+
+	*ret = rows;
+	*ret_n = 0;
+	if (rows == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < now->n; i++) {
+		uint32_t before = of[rows[i].now->node];
+
+		if (before != UINT32_MAX)
+			rows[i].before = entries_of(base, before, 0);
+	}
+	*ret_n = keep_grown(rows, now->n);
 	return 0;
 }

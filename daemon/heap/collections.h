@@ -42,6 +42,14 @@ struct heap_collection_growth {
 /* What both take to find the collections of a snapshot and how they grew. */
 extern const struct heap_after heap_collections_after;
 
+/*
+ * of: by node of the snapshot of now, its node in the base; UINT32_MAX: it was not there. As
+ * heap_collections_grown() else.
+ */
+int heap_collections_grown_by(const struct heap_graph *base, const struct heap_collections *now,
+			      const uint32_t *of, struct heap_collection_growth **ret,
+			      size_t *ret_n);
+
 /* By id; most entries more first. free(*ret). base has its edges still. 0, -ENOMEM. */
 int heap_collections_grown(const struct heap_graph *base, const struct heap_collections *now,
 			   struct heap_collection_growth **ret, size_t *ret_n);

@@ -64,8 +64,7 @@ void heap_graph_fini(struct heap_graph *graph)
 	heap_free(graph->size, graph->nodes, sizeof(*graph->size));
 	heap_free(graph->place, graph->nodes, sizeof(*graph->place));
 	heap_bits_free(graph->ephemerons, graph->strings.n);
-	heap_free(graph->strings.first, graph->strings.capacity, sizeof(*graph->strings.first));
-	free(graph->strings.made);
+	heap_strings_fini(&graph->strings);
 	free(graph->wide);
 	heap_free(graph->places, graph->places_capacity, sizeof(*graph->places));
 	*graph = (struct heap_graph){ .nodes = 0 };

@@ -10,10 +10,12 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "heap/alloc.h"
 #include "heap/leaks_chain.h"
 #include "heap/leaks_parts.h"
+#include "heap/leaks_room.h"
 #include "heap/leaks_roots.h"
 
 static uint32_t cut(uint64_t bytes)
@@ -48,10 +50,47 @@ static int fill_own(struct heap_past *past, const struct heap_match *match,
 	for (uint32_t node = 0; node < match->nodes && r == 0; node++) {
 		uint32_t before = match->of[node];
 
-		if (before != UINT32_MAX && leaks_is_holder(&view, before))
+		if (before == UINT32_MAX)
+			continue;
+		past->self[node] = cut(heap_size(view.graph, before));
+		if (leaks_is_holder(&view, before))
 			r = own_bytes(&view, before, &past->own[node]);
 	}
 	leaks_view_fini(&view);
+	return r;
+}
+
+/* Of functions that have no names. *ret: by node of the base; free it. */
+static int map_codes(struct heap_past *past, const struct heap_match *match,
+		     const struct heap_graph *base, uint32_t **ret)
+{
+	uint32_t *codes = malloc((size_t)base->nodes * sizeof(*codes));
+
+	*ret = codes;
+	if (codes == NULL)
+		return -ENOMEM;
+	memset(codes, 0xff, (size_t)base->nodes * sizeof(*codes));
+	for (uint32_t node = 0; node < match->nodes; node++) {
+		uint32_t before = match->of[node];
+
+		if (before == UINT32_MAX || base->type[before] != HEAP_CODE ||
+		    heap_bit(match->guessed, node))
+			continue;
+		codes[before] = node;
+		heap_bit_set(past->known, node);
+	}
+	return 0;
+}
+
+static int find_groups(struct heap_past *past, const struct heap_match *match,
+		       const struct heap_side *base, const struct heap_shapes *shapes)
+{
+	const struct heap_graph *graph = &base->analysis->graph;
+	uint32_t *codes = NULL;
+	int r = graph->foreign ? map_codes(past, match, graph, &codes) : 0;
+
+	r = r == 0 ? root_groups_init(&past->groups, base, shapes, codes, NULL) : r;
+	free(codes);
 	return r;
 }
 
@@ -65,22 +104,27 @@ int heap_past_init(struct heap_past *ret, const struct heap_match *match,
 		.nodes = match->nodes,
 		.retained = heap_alloc(match->nodes, sizeof(uint64_t)),
 		.own = heap_alloc(match->nodes, sizeof(uint32_t)),
+		.self = heap_alloc(match->nodes, sizeof(uint32_t)),
+		.known = heap_bits_alloc(match->nodes),
 		.total = analysis->retained[analysis->graph.root],
 	};
-	if (ret->retained == NULL || ret->own == NULL)
+	if (ret->retained == NULL || ret->own == NULL || ret->self == NULL ||
+	    ret->known == NULL)
 		return -ENOMEM;
 	for (uint32_t node = 0; node < match->nodes; node++)
 		ret->retained[node] = match->of[node] != UINT32_MAX
 					      ? analysis->retained[match->of[node]]
 					      : HEAP_NEW;
 	r = fill_own(ret, match, analysis);
-	return r == 0 ? root_groups_init(&ret->groups, base, shapes, NULL) : r;
+	return r == 0 ? find_groups(ret, match, base, shapes) : r;
 }
 
 void heap_past_fini(struct heap_past *past)
 {
 	heap_free(past->retained, past->nodes, sizeof(*past->retained));
 	heap_free(past->own, past->nodes, sizeof(*past->own));
+	heap_free(past->self, past->nodes, sizeof(*past->self));
+	heap_bits_free(past->known, past->nodes);
 	root_groups_fini(&past->groups);
 	*past = (struct heap_past){ .nodes = 0 };
 }
@@ -91,6 +135,7 @@ void heap_past_fini(struct heap_past *past)
 struct arrivals {
 	int64_t carried[HEAP_PASTS_MAX]; /* growth of children that were there at first */
 	uint64_t held; /* bytes of all children: the rest is the holder itself and its parts */
+	struct leaks_own own;
 	uint64_t count, bytes; /* of new ones */
 	uint64_t rest[HEAP_PASTS_MAX]; /* bytes since then: of new ones that do not count */
 	uint32_t largest; /* of these; UINT32_MAX: none */
@@ -142,6 +187,7 @@ static int look(struct leaks_view *view, uint32_t holder, struct arrivals *ret)
 	leaks_parts_begin(view, holder);
 	while ((r = leaks_parts_next(view, &kid)) > 0)
 		arrive(view, ret, kid);
+	ret->own = view->own;
 	return r;
 }
 
@@ -246,21 +292,27 @@ static int name_class(struct leaks_view *view, struct tallies *tallies,
 
 /* ---- all holders ---- */
 
-/* Bytes by which the holder and its parts are larger; UINT64_MAX: it was too large to tell. */
-static uint64_t larger_itself(const struct leaks_view *view, const struct arrivals *arrivals,
-			      uint32_t holder, size_t past)
+static uint64_t more_than(uint64_t a, uint64_t b)
 {
-	uint64_t itself = view->retained[holder] - arrivals->held;
-	uint32_t before = view->pasts[past].own[holder];
-
-	if (before == UINT32_MAX)
-		return UINT64_MAX;
-	return (itself > before ? itself - before : 0) + arrivals->rest[past];
+	return a > b ? a - b : 0;
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
+/*
+ * Bytes by which the holder and its parts are larger; UINT64_MAX: it was too large to tell. No more
+ * than the same parts are: one that was another's, as the table of a map that an iterator on a
+ * stack has had too, was there before.
+ */
+static uint64_t larger_itself(const struct leaks_view *view, const struct arrivals *arrivals,
+			      uint32_t holder, size_t i)
 {
-	return a < b ? a : b;
+	const struct heap_past *past = &view->pasts[i];
+	uint64_t itself = view->retained[holder] - arrivals->held - arrivals->own.shared;
+	uint64_t same = past->self[holder] + arrivals->own.before[i];
+
+	if (past->own[holder] == UINT32_MAX)
+		return UINT64_MAX;
+	return leaks_least(more_than(itself, past->own[holder]), more_than(itself, same)) +
+	       arrivals->rest[i];
 }
 
 /*
@@ -278,8 +330,8 @@ static int grown_itself(struct heap_leaks *leaks, const struct leaks_view *view,
 	if (view->graph->type[holder] != HEAP_OBJECT || leaks_is_context(view->graph, holder) ||
 	    came >= suspect->bytes / 2 || suspect->bytes - came < view->threshold)
 		return 0;
-	suspect->bytes = least(suspect->bytes, larger_itself(view, arrivals, holder, 0));
-	suspect->last_bytes = least(least(suspect->bytes, suspect->last_bytes),
+	suspect->bytes = leaks_least(suspect->bytes, larger_itself(view, arrivals, holder, 0));
+	suspect->last_bytes = leaks_least(leaks_least(suspect->bytes, suspect->last_bytes),
 				    larger_itself(view, arrivals, holder, view->pasts_n - 1));
 	if (suspect->bytes < view->threshold || !leaks_in_each_step(view, suspect))
 		return 0;
@@ -367,8 +419,10 @@ int heap_leaks_find(struct heap_leaks *ret, const struct heap_side *last,
 		if (leaks_is_holder(&view, node) && has_grown(&view, node))
 			r = examine(ret, &view, &tallies, node);
 	}
-	r = r == 0 ? root_groups_init(&groups, last, &analysis->shapes, &root_pasts) : r;
+	r = r == 0 ? root_groups_init(&groups, last, &analysis->shapes, NULL, &root_pasts) : r;
 	r = r == 0 ? leaks_roots(ret, &view, &groups) : r;
+	if (r == 0)
+		leaks_room(ret, &view);
 	if (r == 0 && ret->n > 1)
 		qsort(ret->items, ret->n, sizeof(*ret->items), by_bytes);
 	root_groups_fini(&groups);

@@ -22,6 +22,7 @@ enum {
 	HEAP_LEAK_MIN_COUNT = 5, /* so many things have to come */
 	HEAP_LEAK_MIN_CHAIN = 50,
 	HEAP_LEAK_STEP_SHARE = 20, /* each step has one in so many of the bytes at least */
+	HEAP_LEAK_MAY_MAX = 4, /* of more that may hold it none is told */
 };
 
 /* What an earlier snapshot says of the objects of the last one. */
@@ -29,7 +30,9 @@ struct heap_past {
 	uint32_t nodes;
 	uint64_t *retained; /* owned, by node of the last: bytes; HEAP_NEW: it was not there */
 	uint32_t *own; /* owned, the same: bytes of a holder and its tables, UINT32_MAX at most */
+	uint32_t *self; /* owned, the same: of the object alone; 0: it was not there */
 	uint64_t total; /* bytes retained by the root */
+	uint64_t *known; /* owned: bits by node of the last: code that was there for certain */
 	struct root_groups groups;
 };
 
@@ -58,6 +61,9 @@ struct heap_suspect {
 	/* The edge to the first of a chain, from the holder if that has one; UINT32_MAX: none, or
 	 * it is no chain. */
 	uint32_t via;
+	uint64_t all; /* of UNREACHED: how many there are now, and what has room for them */
+	uint32_t may[HEAP_LEAK_MAY_MAX]; /* nodes */
+	uint32_t may_n; /* there are so many: more than have a place above */
 };
 
 struct heap_leaks {

@@ -7,13 +7,16 @@
 
 #include "heap/leaks_answer.h"
 
+#include <errno.h>
+
 #include "heap/ids.h"
+#include "heap/leaks_words.h"
 
 /*
  * Per object, besides its analysis: the trees and ways of both; what is matched, and the list of
- * that, which grows by doubling; what two earlier snapshots retained, and had in tables.
+ * that, which grows by doubling; what two earlier snapshots retained, had in tables, and had.
  */
-enum { NODE_BYTES = 2 * 4 * 4 + 4 + 3 * 4 + HEAP_PASTS_MAX * (8 + 4) };
+enum { NODE_BYTES = 2 * 4 * 4 + 4 + 3 * 4 + 1 + HEAP_PASTS_MAX * (8 + 4 + 4) };
 
 uint64_t leaks_answer_cost(uint64_t nodes)
 {
@@ -24,13 +27,8 @@ uint64_t leaks_answer_cost(uint64_t nodes)
 static bool is_same_program(const struct heap_match *match, const struct heap_graph *base,
 			    enum heap_match_by by)
 {
-	uint64_t matched = 0;
-
-	if (by == HEAP_MATCH_IDS && heap_ids_go_on(&match->agreement))
-		return true;
-	for (uint32_t node = 0; node < match->nodes; node++)
-		matched += match->of[node] != UINT32_MAX;
-	return matched * 2 >= base->nodes || matched * 2 >= match->nodes;
+	return (by == HEAP_MATCH_IDS && heap_ids_go_on(&match->agreement)) ||
+	       heap_match_most(match, base->nodes);
 }
 
 static int add_past(struct leaks_answer *answer, const struct heap_side *base,
@@ -80,15 +78,23 @@ int leaks_answer_add(struct leaks_answer *answer, const struct heap_side *base,
 
 int leaks_answer_find(struct leaks_answer *answer)
 {
+	int r;
+
 	if (answer->apart != LEAKS_SAME)
 		return 0;
-	return heap_leaks_find(&answer->leaks, answer->last, answer->pasts, answer->pasts_n);
+	r = heap_leaks_find(&answer->leaks, answer->last, answer->pasts, answer->pasts_n);
+	if (r < 0)
+		return r;
+	answer->words = leaks_words_new(answer->leaks.n);
+	answer->words_n = answer->leaks.n;
+	return answer->words != NULL ? 0 : -ENOMEM;
 }
 
 void leaks_answer_fini(struct leaks_answer *answer)
 {
 	for (size_t i = 0; i < answer->pasts_n; i++)
 		heap_past_fini(&answer->pasts[i]);
+	leaks_words_free(answer->words, answer->words_n);
 	heap_leaks_fini(&answer->leaks);
 	heap_class_growth_free(answer->classes, answer->classes_n);
 }

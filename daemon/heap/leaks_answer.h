@@ -8,6 +8,7 @@
 
 struct buf;
 struct json_writer;
+struct leaks_words;
 
 /* Why objects are not compared one by one, which `classes` says. */
 enum leaks_apart { LEAKS_SAME, LEAKS_ASKED, LEAKS_OTHER_PROCESS, LEAKS_OTHER_PROGRAM };
@@ -17,6 +18,8 @@ struct leaks_answer {
 	struct places *places; /* borrowed: files are read as they are needed */
 	bool same_process; /* that is known, however much has come since */
 	struct heap_leaks leaks; /* owned, as is what follows */
+	struct leaks_words *words; /* by suspect: heap/leaks_words.h */
+	size_t words_n;
 	struct heap_past pasts[HEAP_PASTS_MAX];
 	size_t pasts_n;
 	enum heap_match_by by;
@@ -37,7 +40,10 @@ uint64_t leaks_answer_cost(uint64_t nodes);
 int leaks_answer_add(struct leaks_answer *answer, const struct heap_side *base,
 		     enum heap_match_by wish);
 
-/* After all were added: what accumulates, unless only classes are compared. 0, -ENOMEM. */
+/*
+ * After all were added: what accumulates, unless only classes are compared. Suspects may be dropped
+ * until words are asked for. 0, -ENOMEM.
+ */
 int leaks_answer_find(struct leaks_answer *answer);
 void leaks_answer_fini(struct leaks_answer *answer);
 

@@ -15,9 +15,9 @@ static const char *const kinds[] = {
 	[HEAP_LEAK_ROOTS] = "roots", [HEAP_LEAK_UNREACHED] = "unreached",
 };
 
-static void json_text(struct json_writer *w, const char *name, struct buf *text)
+static void json_text(struct json_writer *w, const char *name, const struct buf *text)
 {
-	json_member_string(w, name, text->size > 0 ? buf_text(text) : NULL);
+	json_member_string(w, name, text->size > 0 ? text->data : NULL);
 }
 
 static int json_suspect(struct json_writer *w, const struct leaks_answer *answer,
@@ -25,14 +25,15 @@ static int json_suspect(struct json_writer *w, const struct leaks_answer *answer
 {
 	const struct heap_analysis *analysis = answer->last->analysis;
 	const struct heap_class *classes = analysis->classes.items;
-	struct leaks_words words;
-	int r = leaks_words_init(&words, answer, suspect);
+	const struct leaks_words *words;
+	int r = leaks_words_get(answer, suspect, &words);
 
 	if (r == 0) {
 		json_write_object(w);
 		json_member_string(w, "class", classes[suspect->class].key);
-		json_text(w, "function", &words.function);
-		json_text(w, "place", &words.place);
+		json_text(w, "function", &words->function);
+		json_text(w, "place", &words->place);
+		json_text(w, "made_in", &words->made_in);
 		json_member_uint(w, "count", suspect->count);
 		json_member_uint(w, "others", suspect->others);
 		json_member_bool(w, "chain", suspect->kind == HEAP_LEAK_CHAIN);
@@ -44,14 +45,14 @@ static int json_suspect(struct json_writer *w, const struct leaks_answer *answer
 		json_member_uint(w, "holder", heap_id(&analysis->graph, suspect->holder));
 		json_member_string(w, "holder_class",
 				   classes[analysis->classes.of[suspect->holder]].key);
-		json_text(w, "holder_name", &words.holder);
-		json_text(w, "held_as", &words.held_as);
-		json_text(w, "held_at", &words.held_at);
-		path_put_json(w, analysis, answer->places, "dominators", &words.paths[0]);
-		path_put_json(w, analysis, answer->places, "shortest_path", &words.paths[1]);
+		json_text(w, "holder_name", &words->holder);
+		json_text(w, "held_as", &words->held_as);
+		json_text(w, "held_at", &words->held_at);
+		json_text(w, "may_be_held_by", &words->may_hold);
+		path_put_json(w, analysis, answer->places, "dominators", &words->paths[0]);
+		path_put_json(w, analysis, answer->places, "shortest_path", &words->paths[1]);
 		json_write_object_end(w);
 	}
-	leaks_words_fini(&words);
 	return r;
 }
 

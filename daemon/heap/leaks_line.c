@@ -94,6 +94,16 @@ static void put_count(struct buf *buf, uint64_t count)
 		buf_printf(buf, "%s%c", i > 0 && (n - i) % 3 == 0 ? "," : "", digits[i]);
 }
 
+static void put_quoted(struct buf *buf, const char *before, const struct buf *text)
+{
+	if (text->size == 0)
+		return;
+	buf_puts(buf, before);
+	buf_puts(buf, " \"");
+	put_name(buf, text->data);
+	buf_puts(buf, "\"");
+}
+
 static void put_what(struct buf *buf, const struct leaks_answer *answer,
 		     const struct heap_suspect *suspect, const struct leaks_words *words)
 {
@@ -109,20 +119,11 @@ static void put_what(struct buf *buf, const struct leaks_answer *answer,
 		buf_puts(buf, " ");
 		put_name(buf, words->function.data);
 	}
+	put_quoted(buf, " made in", &words->made_in);
 	if (suspect->kind == HEAP_LEAK_CHAIN)
 		buf_puts(buf, ", each holding the next");
 	buf_printf(buf, suspect->kind == HEAP_LEAK_OWN ? ", %s larger by itself" : " (%s)",
 		   str_format_bytes(bytes, suspect->bytes));
-}
-
-static void put_quoted(struct buf *buf, const char *before, const struct buf *text)
-{
-	if (text->size == 0)
-		return;
-	buf_puts(buf, before);
-	buf_puts(buf, " \"");
-	put_name(buf, text->data);
-	buf_puts(buf, "\"");
 }
 
 /* NULL: it is not known. */
@@ -134,17 +135,22 @@ static const char *place_of(const struct leaks_words *words)
 }
 
 static void put_where(struct buf *buf, const struct heap_suspect *suspect,
-		      struct leaks_words *words)
+		      const struct leaks_words *words)
 {
 	if (suspect->kind == HEAP_LEAK_UNREACHED) {
 		buf_puts(buf, " held by what the snapshot does not tell");
+		if (words->may_hold.size > 0) {
+			buf_puts(buf, ", as ");
+			put_name(buf, words->may_hold.data);
+			buf_puts(buf, " may");
+		}
 	} else if (suspect->kind == HEAP_LEAK_ROOTS) {
 		buf_puts(buf, " held by the engine");
 		put_quoted(buf, " as", &words->holder);
 	} else {
 		if (suspect->kind != HEAP_LEAK_OWN) {
 			buf_puts(buf, " held by ");
-			put_name(buf, buf_text(&words->holder));
+			put_name(buf, words->holder.size > 0 ? words->holder.data : "");
 		}
 		put_quoted(buf, suspect->kind == HEAP_LEAK_OWN ? ", held as" : "", &words->held_as);
 	}
@@ -174,18 +180,17 @@ static void put_doubt(struct buf *buf, const struct leaks_answer *answer,
 static int put_leak(struct buf *buf, const struct leaks_answer *answer)
 {
 	const struct heap_suspect *suspect = &answer->leaks.items[0];
-	struct leaks_words words;
-	int r = leaks_words_init(&words, answer, suspect);
+	const struct leaks_words *words;
+	int r = leaks_words_get(answer, suspect, &words);
 
 	if (r == 0) {
-		put_what(buf, answer, suspect, &words);
-		put_where(buf, suspect, &words);
+		put_what(buf, answer, suspect, words);
+		put_where(buf, suspect, words);
 		if (answer->leaks.n > 1)
 			buf_printf(buf, "; %zu more place%s", answer->leaks.n - 1,
 				   answer->leaks.n > 2 ? "s" : "");
 		put_doubt(buf, answer, suspect);
 	}
-	leaks_words_fini(&words);
 	return r;
 }
 
@@ -253,24 +258,23 @@ static size_t steps_shown(const struct heap_graph *graph, const struct heap_path
 int leaks_put_path(struct buf *buf, const struct leaks_answer *answer)
 {
 	const struct heap_graph *graph = &answer->last->analysis->graph;
-	struct heap_path paths[2] = { 0 };
+	const struct leaks_words *words;
 	int r;
 
 	if (leaks_verdict(answer) != LEAKS_VERDICT_LEAK)
 		return 0;
-	r = leaks_find_paths(paths, answer, answer->leaks.items[0].holder);
+	r = leaks_words_get(answer, &answer->leaks.items[0], &words);
 	if (r == 0) {
-		size_t n = steps_shown(graph, &paths[1]);
+		const struct heap_path *way = &words->paths[1];
+		size_t n = steps_shown(graph, way);
 
-		if (n + 1 < paths[1].n)
+		if (n + 1 < way->n)
 			buf_puts(buf, "... > ");
 		for (size_t i = n; i > 0; i--) {
-			put_step(buf, graph, &paths[1].steps[i]);
+			put_step(buf, graph, &way->steps[i]);
 			buf_puts(buf, i > 1 ? " > " : "");
 		}
 	}
-	heap_path_fini(&paths[0]);
-	heap_path_fini(&paths[1]);
 	return r == 0 ? buf->error : r;
 }
 
@@ -280,29 +284,27 @@ int leaks_put_more(struct buf *buf, const struct leaks_answer *answer)
 
 	for (size_t i = 1; i < answer->leaks.n && i <= MORE_MAX && r == 0; i++) {
 		const struct heap_suspect *suspect = &answer->leaks.items[i];
-		struct leaks_words words;
+		const struct leaks_words *words;
 
-		r = leaks_words_init(&words, answer, suspect);
+		r = leaks_words_get(answer, suspect, &words);
 		if (r == 0) {
 			buf_puts(buf, i > 1 ? "; " : "");
-			put_what(buf, answer, suspect, &words);
-			put_where(buf, suspect, &words);
+			put_what(buf, answer, suspect, words);
+			put_where(buf, suspect, words);
 		}
-		leaks_words_fini(&words);
 	}
 	return r == 0 ? buf->error : r;
 }
 
-int leaks_put_where(struct buf *buf, const struct leaks_answer *answer)
+int leaks_put_place(struct buf *buf, const struct leaks_answer *answer)
 {
-	struct leaks_words words;
+	const struct leaks_words *words;
 	int r;
 
 	if (leaks_verdict(answer) != LEAKS_VERDICT_LEAK)
 		return 0;
-	r = leaks_words_init(&words, answer, &answer->leaks.items[0]);
-	if (r == 0 && place_of(&words) != NULL)
-		put_place(buf, place_of(&words));
-	leaks_words_fini(&words);
+	r = leaks_words_get(answer, &answer->leaks.items[0], &words);
+	if (r == 0 && place_of(words) != NULL)
+		put_place(buf, place_of(words));
 	return r == 0 ? buf->error : r;
 }

@@ -31,4 +31,4 @@ int leaks_put_line(struct buf *buf, const struct leaks_answer *answer);
  */
 int leaks_put_path(struct buf *buf, const struct leaks_answer *answer);
 int leaks_put_more(struct buf *buf, const struct leaks_answer *answer);
-int leaks_put_where(struct buf *buf, const struct leaks_answer *answer);
+int leaks_put_place(struct buf *buf, const struct leaks_answer *answer);

@@ -101,16 +101,35 @@ bool leaks_is_thing(const struct leaks_view *view, uint32_t node)
 	return type != HEAP_CODE && type != HEAP_SYNTHETIC && type < HEAP_TYPES;
 }
 
-static void enter(struct leaks_view *view, uint32_t node)
+/* Beside the number of a node on the stack. */
+enum { PART_SHARED = 1 << 30 };
+
+static void enter(struct leaks_view *view, uint32_t item)
 {
+	uint32_t node = item & ~(uint32_t)PART_SHARED;
+
 	view->next = view->tree->first[node];
 	view->end = view->tree->first[node + 1];
+	view->shared = (item & PART_SHARED) != 0;
 }
 
 void leaks_parts_begin(struct leaks_view *view, uint32_t holder)
 {
 	view->parts.n = 0;
+	view->own = (struct leaks_own){ .shared = 0 };
 	enter(view, holder);
+}
+
+/* What neither the holder refers to, nor a part of it that it does, its children share. */
+static int take_part(struct leaks_view *view, uint32_t part)
+{
+	bool shared = view->shared || view->tree->via[part] == 0;
+
+	if (shared)
+		view->own.shared += heap_size(view->graph, part);
+	for (size_t i = 0; i < view->pasts_n && !shared; i++)
+		view->own.before[i] += view->pasts[i].self[part];
+	return heap_stack_push(&view->parts, part | (shared ? PART_SHARED : 0));
 }
 
 int leaks_parts_next(struct leaks_view *view, uint32_t *ret)
@@ -129,7 +148,7 @@ int leaks_parts_next(struct leaks_view *view, uint32_t *ret)
 			*ret = kid;
 			return 1;
 		}
-		if (heap_stack_push(&view->parts, kid) < 0)
+		if (take_part(view, kid) < 0)
 			return -ENOMEM;
 	}
 }

@@ -6,6 +6,14 @@
 #include "heap/alloc.h"
 #include "heap/leaks.h"
 
+/* Of the parts that a walk has looked through. */
+struct leaks_own {
+	/* Bytes of those that several children share: of the holder they are no more than these
+	 * children are. */
+	uint64_t shared;
+	uint64_t before[HEAP_PASTS_MAX]; /* bytes that the others had, whoever had them */
+};
+
 struct leaks_view {
 	/* borrowed, of the last snapshot */
 	const struct heap_graph *graph;
@@ -17,7 +25,14 @@ struct leaks_view {
 	uint64_t threshold;
 	struct heap_stack parts; /* owned: those still to be looked through */
 	uint32_t next, end; /* of the one that is */
+	bool shared; /* it is */
+	struct leaks_own own;
 };
+
+static inline uint64_t leaks_least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
 
 void leaks_view_fini(struct leaks_view *view);
 

@@ -4,6 +4,8 @@
 
 #include "heap/leaks_parts.h"
 
-/* Adds a suspect per root of the engine, and one per class that nothing leads to. 0, -ENOMEM. */
-int leaks_roots(struct heap_leaks *leaks, const struct leaks_view *view,
-		const struct root_groups *now);
+/*
+ * Adds a suspect for each class and code below a root of the engine that does not come with
+ * another, and one per class that nothing leads to. 0, -ENOMEM.
+ */
+int leaks_roots(struct heap_leaks *leaks, struct leaks_view *view, const struct root_groups *now);

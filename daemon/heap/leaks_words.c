@@ -6,6 +6,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
+
+#include "heap/leaks_made.h"
 
 double leaks_share(const struct leaks_answer *answer, const struct heap_suspect *suspect)
 {
@@ -156,7 +159,7 @@ static void put_holder(struct buf *buf, const struct leaks_answer *answer,
 }
 
 /* The dominators and a shortest path of the holder; free both. */
-int leaks_find_paths(struct heap_path ret[2], const struct leaks_answer *answer, uint32_t holder)
+static int find_paths(struct heap_path ret[2], const struct leaks_answer *answer, uint32_t holder)
 {
 	const struct heap_side *side = answer->last;
 	int r = heap_path_dominators(&ret[0], side->analysis, holder);
@@ -180,11 +183,60 @@ static void put_held_at(struct buf *buf, const struct leaks_answer *answer,
 	}
 }
 
-int leaks_words_init(struct leaks_words *ret, const struct leaks_answer *answer,
-		     const struct heap_suspect *suspect)
+/* Of a function that has neither a name nor a place. */
+static int put_made_in(struct leaks_words *words, const struct heap_analysis *analysis,
+		       uint32_t node)
+{
+	uint32_t edge = UINT32_MAX;
+	int r = 0;
+
+	if (words->function.size == 0 && words->place.size == 0)
+		r = leaks_made_in(analysis, node, &edge);
+	if (edge != UINT32_MAX)
+		heap_edge_name(&analysis->graph, edge, &words->made_in);
+	return r;
+}
+
+/* Map "cache" */
+static int put_one_that_may(struct buf *buf, const struct leaks_answer *answer, uint32_t node)
 {
 	const struct heap_analysis *analysis = answer->last->analysis;
-	int r = leaks_find_paths(ret->paths, answer, suspect->holder);
+	const struct heap_suspect holder = { .holder = node, .via = UINT32_MAX };
+	struct heap_path paths[2];
+	uint32_t edge = UINT32_MAX;
+	int r = find_paths(paths, answer, node);
+
+	r = r == 0 ? find_held_as(analysis, &holder, paths, &edge) : r;
+	buf_puts(buf, leaks_class_name(answer, analysis->classes.of[node]));
+	if (edge != UINT32_MAX) {
+		buf_puts(buf, " \"");
+		heap_edge_name(&analysis->graph, edge, buf);
+		buf_puts(buf, "\"");
+	}
+	heap_path_fini(&paths[0]);
+	heap_path_fini(&paths[1]);
+	return r;
+}
+
+static int put_may_hold(struct buf *buf, const struct leaks_answer *answer,
+			const struct heap_suspect *suspect)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < suspect->may_n && suspect->may_n <= HEAP_LEAK_MAY_MAX && r == 0;
+	     i++) {
+		buf_puts(buf, i > 0 ? " or " : "");
+		r = put_one_that_may(buf, answer, suspect->may[i]);
+	}
+	return r;
+}
+
+/* fini in any case. */
+static int words_init(struct leaks_words *ret, const struct leaks_answer *answer,
+		      const struct heap_suspect *suspect)
+{
+	const struct heap_analysis *analysis = answer->last->analysis;
+	int r = find_paths(ret->paths, answer, suspect->holder);
 	uint32_t edge = UINT32_MAX;
 
 	buf_init(&ret->holder, SIZE_MAX / 2);
@@ -192,6 +244,8 @@ int leaks_words_init(struct leaks_words *ret, const struct leaks_answer *answer,
 	buf_init(&ret->function, SIZE_MAX / 2);
 	buf_init(&ret->place, SIZE_MAX / 2);
 	buf_init(&ret->held_at, SIZE_MAX / 2);
+	buf_init(&ret->made_in, SIZE_MAX / 2);
+	buf_init(&ret->may_hold, SIZE_MAX / 2);
 	r = r == 0 ? find_held_as(analysis, suspect, ret->paths, &edge) : r;
 	if (r < 0)
 		return r;
@@ -202,14 +256,19 @@ int leaks_words_init(struct leaks_words *ret, const struct leaks_answer *answer,
 		put_held_at(&ret->held_at, answer, ret->paths);
 	put_function(&ret->function, answer, suspect->example);
 	places_put(&ret->place, answer->places, &analysis->graph, suspect->example);
+	r = put_made_in(ret, analysis, suspect->example);
+	r = r == 0 ? put_may_hold(&ret->may_hold, answer, suspect) : r;
+	if (r < 0)
+		return r;
 	return buf_text(&ret->holder) != NULL && buf_text(&ret->held_as) != NULL &&
 			       buf_text(&ret->function) != NULL && buf_text(&ret->place) != NULL &&
-			       buf_text(&ret->held_at) != NULL
+			       buf_text(&ret->held_at) != NULL && buf_text(&ret->made_in) != NULL &&
+			       buf_text(&ret->may_hold) != NULL
 		       ? 0
 		       : -ENOMEM;
 }
 
-void leaks_words_fini(struct leaks_words *words)
+static void words_fini(struct leaks_words *words)
 {
 	heap_path_fini(&words->paths[0]);
 	heap_path_fini(&words->paths[1]);
@@ -218,6 +277,39 @@ void leaks_words_fini(struct leaks_words *words)
 	buf_fini(&words->function);
 	buf_fini(&words->place);
 	buf_fini(&words->held_at);
+	buf_fini(&words->made_in);
+	buf_fini(&words->may_hold);
+	*words = (struct leaks_words){ .made = false };
+}
+
+struct leaks_words *leaks_words_new(size_t n)
+{
+	return calloc(n + 1, sizeof(struct leaks_words));
+}
+
+void leaks_words_free(struct leaks_words *words, size_t n)
+{
+	for (size_t i = 0; words != NULL && i < n; i++) {
+		if (words[i].made)
+			words_fini(&words[i]);
+	}
+	free(words);
+}
+
+int leaks_words_get(const struct leaks_answer *answer, const struct heap_suspect *suspect,
+		    const struct leaks_words **ret)
+{
+	struct leaks_words *words = &answer->words[suspect - answer->leaks.items];
+	int r = 0;
+
+	*ret = words;
+	if (words->made)
+		return 0;
+	r = words_init(words, answer, suspect);
+	if (r < 0)
+		words_fini(words);
+	words->made = r == 0;
+	return r;
 }
 
 const char *leaks_why_apart(const struct leaks_answer *answer)

@@ -45,8 +45,12 @@ int heap_match_init(struct heap_match *ret, const struct heap_side *base, struct
 	uint32_t nodes = last->analysis->graph.nodes;
 	int r;
 
-	*ret = (struct heap_match){ .nodes = nodes, .of = heap_alloc(nodes, sizeof(uint32_t)) };
-	if (ret->of == NULL)
+	*ret = (struct heap_match){
+		.nodes = nodes,
+		.of = heap_alloc(nodes, sizeof(uint32_t)),
+		.guessed = heap_bits_alloc(nodes),
+	};
+	if (ret->of == NULL || ret->guessed == NULL)
 		return -ENOMEM;
 	forget(ret);
 	r = compare_ids(ret, base, last);
@@ -62,8 +66,18 @@ int heap_match_init(struct heap_match *ret, const struct heap_side *base, struct
 	return heap_match_paths(ret, base, last);
 }
 
+bool heap_match_most(const struct heap_match *match, uint32_t base_nodes)
+{
+	uint64_t matched = 0;
+
+	for (uint32_t node = 0; node < match->nodes; node++)
+		matched += match->of[node] != UINT32_MAX;
+	return matched * 2 >= base_nodes || matched * 2 >= match->nodes;
+}
+
 void heap_match_fini(struct heap_match *match)
 {
 	heap_free(match->of, match->nodes, sizeof(*match->of));
+	heap_bits_free(match->guessed, match->nodes);
 	*match = (struct heap_match){ .nodes = 0 };
 }

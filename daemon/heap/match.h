@@ -9,6 +9,7 @@
  * the next ones, so that as little as possible has changed.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "heap/agreement.h"
 #include "heap/analysis.h"
@@ -28,6 +29,7 @@ struct heap_match {
 	uint32_t nodes;
 	uint32_t *
 		of; /* owned, by node of the last snapshot: the node of the base; UINT32_MAX: new */
+	uint64_t *guessed; /* owned: bits by node of the last: by its size, of several alike */
 	struct heap_agreement agreement;
 	uint64_t looked; /* references whose names were looked at: what the work grows with */
 };
@@ -42,4 +44,10 @@ enum heap_match_by { HEAP_MATCH_AUTO, HEAP_MATCH_IDS, HEAP_MATCH_PATHS };
  */
 int heap_match_init(struct heap_match *ret, const struct heap_side *base, struct heap_side *last,
 		    enum heap_match_by *by);
+
+/*
+ * Most objects of one of them have partners: two snapshots of one program have. base_nodes: how
+ * many the base has.
+ */
+bool heap_match_most(const struct heap_match *match, uint32_t base_nodes);
 void heap_match_fini(struct heap_match *match); /* zeroed is fine */

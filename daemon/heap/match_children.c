@@ -49,6 +49,14 @@ void match_children_sort(struct match_children *children)
 		qsort(children->items, children->n, sizeof(*children->items), by_size);
 }
 
+/* Roots lead to it one beside the other. */
+static bool is_code(const struct match_steps *steps, uint32_t node)
+{
+	const struct heap_graph *graph = &steps->side->analysis->graph;
+
+	return graph->foreign && graph->type[node] == HEAP_CODE;
+}
+
 int match_children_gather(struct match_children *children, const struct match_steps *steps,
 			  uint32_t node, const uint64_t *matched, bool *late)
 {
@@ -69,7 +77,7 @@ int match_children_gather(struct match_children *children, const struct match_st
 		child.step = match_step(steps, child.node);
 		child.shape = match_shape(steps, child.node);
 		child.retained = steps->side->analysis->retained[child.node];
-		child.shared = tree->via[child.node] == 0;
+		child.shared = tree->via[child.node] == 0 || is_code(steps, child.node);
 		r = add(children, child);
 	}
 	match_children_sort(children);

@@ -17,7 +17,7 @@ struct match_child {
 	uint64_t shape; /* by which plain objects of one step are told apart */
 	uint64_t retained; /* bytes */
 	uint32_t node;
-	bool shared; /* its dominator does not refer to it */
+	bool shared; /* its dominator does not refer to it, or not by a name that says anything */
 };
 
 struct match_children {

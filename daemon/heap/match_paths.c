@@ -31,6 +31,7 @@ struct walk {
 	 */
 	uint64_t *open;
 	struct match_children before, now;
+	uint32_t from; /* the pair that is looked at: a node of the last */
 	bool hasty; /* what a name may tell apart yet is paired by size */
 	bool waits; /* for a name, or something is left on both sides */
 	struct heap_stack pairs; /* owned: nodes of the last, in the order they were matched */
@@ -38,8 +39,19 @@ struct walk {
 	struct heap_stack late; /* owned: those with children that wait for all pairs */
 };
 
+/* What a function runs is not known better than which function it is. */
+static bool is_guessed(const struct walk *walk)
+{
+	uint8_t type = walk->last.side->analysis->graph.type[walk->from];
+
+	return (type == HEAP_CLOSURE || type == HEAP_CODE) &&
+	       heap_bit(walk->match->guessed, walk->from);
+}
+
 static int join(struct walk *walk, uint32_t before, uint32_t now)
 {
+	if (is_guessed(walk))
+		heap_bit_set(walk->match->guessed, now);
 	walk->match->of[now] = before;
 	heap_bit_set(walk->base_matched, before);
 	heap_bit_set(walk->last_matched, now);
@@ -63,8 +75,11 @@ static int pair_sorted(struct walk *walk, bool fewer)
 		bool waits = !walk->hasty && a->shared && b->shared && (a_n > 1 || b_n > 1);
 		size_t n = waits || (fewer && b_n > a_n) ? 0 : a_n < b_n ? a_n : b_n;
 
-		for (size_t i = 0; i < n && r == 0; i++)
+		for (size_t i = 0; i < n && r == 0; i++) {
+			if (a_n > 1 || b_n > 1)
+				heap_bit_set(walk->match->guessed, b[i].node);
 			r = join(walk, a[i].node, b[i].node);
+		}
 		walk->waits |= waits && order == 0;
 		a += a_n;
 		b += b_n;
@@ -223,7 +238,29 @@ struct named {
 	uint32_t edge;
 };
 
-/* Properties and variables, and what V8's functions have their variables from. */
+/*
+ * Of the engine's own references, those to what V8's functions have their variables from, to the
+ * tables of an object, and to code: of a function, and of what is written in it.
+ */
+static bool is_own(const struct match_steps *steps, uint32_t from, uint32_t edge)
+{
+	const struct heap_graph *graph = &steps->side->analysis->graph;
+	uint8_t type = graph->type[heap_edge_to(graph->edges[edge])];
+
+	switch (graph->type[from]) {
+	case HEAP_OBJECT:
+		return type == HEAP_ARRAY || type == HEAP_HIDDEN;
+	case HEAP_CLOSURE:
+		return graph->edge_name[edge] == steps->context ||
+		       (graph->foreign && type == HEAP_CODE);
+	case HEAP_CODE:
+		return graph->foreign && (type == HEAP_CODE || type == HEAP_CLOSURE);
+	default:
+		return false;
+	}
+}
+
+/* Properties and variables, and those of the engine that lead to one thing each. */
 static bool is_named(const struct match_steps *steps, uint32_t from, uint32_t edge)
 {
 	const struct heap_graph *graph = &steps->side->analysis->graph;
@@ -231,8 +268,7 @@ static bool is_named(const struct match_steps *steps, uint32_t from, uint32_t ed
 	uint8_t type = graph->type[heap_edge_to(graph->edges[edge])];
 
 	if (kind == HEAP_INTERNAL)
-		return graph->type[from] == HEAP_CLOSURE &&
-		       graph->edge_name[edge] == steps->context;
+		return is_own(steps, from, edge);
 	return (kind == HEAP_CONTEXT || kind == HEAP_PROPERTY) &&
 	       (type == HEAP_OBJECT || type == HEAP_CLOSURE || type == HEAP_NATIVE);
 }
@@ -241,10 +277,11 @@ static uint64_t hash_target(const struct match_steps *steps, uint32_t edge)
 {
 	const struct heap_graph *graph = &steps->side->analysis->graph;
 	uint32_t to = heap_edge_to(graph->edges[edge]);
-
 	uint64_t hash = hash_mix(match_class(steps, to), graph->type[to]);
 
-	if (heap_edge_kind(graph->edges[edge]) == HEAP_INTERNAL)
+	if (graph->type[to] == HEAP_CODE)
+		hash = hash_mix(hash, hash_string(graph, graph->name[to]));
+	else if (heap_edge_kind(graph->edges[edge]) == HEAP_INTERNAL)
 		hash = hash_mix(hash, match_variables(graph, to));
 	return hash_mix(match_edge(graph, edge), hash);
 }
@@ -277,6 +314,32 @@ static size_t gather_named(struct walk *walk, struct named ret[NAMED_MAX],
 	return n;
 }
 
+/* Code that is written in other code has no place there: it is known where it is the only one. */
+static bool is_only(const struct heap_graph *graph, const struct named *items, size_t n, size_t at)
+{
+	uint32_t to = heap_edge_to(graph->edges[items[at].edge]);
+	size_t i = at;
+
+	while (i > 0 && items[i - 1].hash == items[at].hash)
+		i--;
+	while (i < n && items[i].hash == items[at].hash &&
+	       heap_edge_to(graph->edges[items[i].edge]) == to)
+		i++;
+	return i == n || items[i].hash != items[at].hash;
+}
+
+static bool may_join(const struct walk *walk, uint32_t now, const struct named *a, size_t a_n,
+		     size_t i, const struct named *b, size_t b_n, size_t k)
+{
+	const struct heap_graph *base = &walk->base.side->analysis->graph;
+	const struct heap_graph *last = &walk->last.side->analysis->graph;
+
+	if (last->type[heap_edge_to(last->edges[b[k].edge])] == HEAP_CODE && is_guessed(walk))
+		return false;
+	return last->type[now] != HEAP_CODE ||
+	       (is_only(base, a, a_n, i) && is_only(last, b, b_n, k));
+}
+
 /* Two may lead to one object: the first that comes decides. */
 static int match_named(struct walk *walk, uint32_t before, uint32_t now)
 {
@@ -294,7 +357,8 @@ static int match_named(struct walk *walk, uint32_t before, uint32_t now)
 		bool to_done = heap_bit(walk->last_matched, to);
 
 		if (!from_done && !to_done && a[i].hash == b[k].hash) {
-			r = join(walk, from, to);
+			if (may_join(walk, now, a, a_n, i, b, b_n, k))
+				r = join(walk, from, to);
 			from_done = to_done = true;
 		} else if (!from_done && !to_done) {
 			from_done = a[i].hash < b[k].hash;
@@ -391,6 +455,7 @@ static int go_on(struct walk *walk)
 		uint32_t now = walk->pairs.items[walk->next++], before = walk->match->of[now];
 		bool late = false;
 
+		walk->from = now;
 		r = match_kids(walk, before, now, &late);
 		r = r == 0 ? match_named(walk, before, now) : r;
 		if (r == 0 && late)
@@ -410,6 +475,7 @@ int heap_match_paths(struct heap_match *match, const struct heap_side *base,
 	for (size_t i = 0; r == 0 && i < walk.late.n; i++) {
 		uint32_t now = walk.late.items[i];
 
+		walk.from = now;
 		r = match_kids(&walk, match->of[now], now, NULL);
 		r = r == 0 ? go_on(&walk) : r;
 	}

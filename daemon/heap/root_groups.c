@@ -10,12 +10,14 @@
 
 #include "heap/distance.h"
 #include "heap/hash.h"
+#include "heap/leaks_code.h"
 #include "heap/leaks_parts.h"
 #include "util/array.h"
 
 struct grouping {
 	const struct heap_side *side;
 	const struct heap_shapes *shapes;
+	const uint32_t *codes; /* or NULL */
 	const struct root_pasts *pasts; /* or NULL */
 	struct heap_shaper *shaper; /* owned */
 };
@@ -50,6 +52,13 @@ static int class_of(const struct grouping *grouping, uint32_t node, uint64_t *re
 	return 0;
 }
 
+static uint32_t code_of(const struct grouping *grouping, uint32_t node)
+{
+	uint32_t code = leaks_code_of(&grouping->side->analysis->graph, node);
+
+	return code == UINT32_MAX || grouping->codes == NULL ? code : grouping->codes[code];
+}
+
 static int set_key(const struct grouping *grouping, struct root_group *group)
 {
 	const struct heap_graph *graph = &grouping->side->analysis->graph;
@@ -63,6 +72,7 @@ static int set_key(const struct grouping *grouping, struct root_group *group)
 	if (graph->type[node] == HEAP_CLOSURE)
 		key = hash_mix(key, hash_string(graph, graph->name[node]));
 	group->key = hash_mix(key, group->unreached);
+	group->code = code_of(grouping, node);
 	return 0;
 }
 
@@ -136,6 +146,8 @@ static int by_key(const void *a, const void *b)
 
 	if (x->key != y->key)
 		return x->key < y->key ? -1 : 1;
+	if (x->code != y->code)
+		return x->code < y->code ? -1 : 1;
 	if (x->bytes != y->bytes)
 		return x->bytes > y->bytes ? -1 : 1;
 	return x->example < y->example ? -1 : x->example > y->example;
@@ -151,7 +163,7 @@ static void add(struct root_group *group, const struct root_group *more)
 	}
 }
 
-/* The first of a key retains most. */
+/* The first of a key and code retains most. */
 static void fold(struct root_groups *groups)
 {
 	size_t kept = 0;
@@ -159,7 +171,8 @@ static void fold(struct root_groups *groups)
 	for (size_t i = 0; i < groups->n; i++) {
 		struct root_group *last = kept > 0 ? &groups->items[kept - 1] : NULL;
 
-		if (last != NULL && last->key == groups->items[i].key)
+		if (last != NULL && last->key == groups->items[i].key &&
+		    last->code == groups->items[i].code)
 			add(last, &groups->items[i]);
 		else
 			groups->items[kept++] = groups->items[i];
@@ -168,10 +181,11 @@ static void fold(struct root_groups *groups)
 }
 
 int root_groups_init(struct root_groups *ret, const struct heap_side *side,
-		     const struct heap_shapes *shapes, const struct root_pasts *pasts)
+		     const struct heap_shapes *shapes, const uint32_t *codes,
+		     const struct root_pasts *pasts)
 {
 	const struct heap_graph *graph = &side->analysis->graph;
-	struct grouping grouping = { side, shapes, pasts, heap_shaper_new(shapes, graph) };
+	struct grouping grouping = { side, shapes, codes, pasts, heap_shaper_new(shapes, graph) };
 	struct leaks_view view = { .graph = graph, .tree = &side->analysis->tree };
 	int r = grouping.shaper == NULL ? -ENOMEM : 0;
 
@@ -194,17 +208,21 @@ void root_groups_fini(struct root_groups *groups)
 	*groups = (struct root_groups){ .n = 0 };
 }
 
-static int has_key(const void *wanted, const void *group)
+const struct root_group *root_groups_find(const struct root_groups *groups, uint64_t key,
+					  size_t *ret_n)
 {
-	const struct root_group *x = wanted, *y = group;
+	size_t first = 0, end = groups->n;
 
-	return x->key < y->key ? -1 : x->key > y->key;
-}
+	while (first < end) {
+		size_t middle = first + (end - first) / 2;
 
-const struct root_group *root_groups_find(const struct root_groups *groups, uint64_t key)
-{
-	const struct root_group wanted = { .key = key };
-
-	return groups->n == 0 ? NULL
-			      : bsearch(&wanted, groups->items, groups->n, sizeof(wanted), has_key);
+		if (groups->items[middle].key < key)
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	while (end < groups->n && groups->items[end].key == key)
+		end++;
+	*ret_n = end - first;
+	return groups->items + first;
 }

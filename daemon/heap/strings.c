@@ -4,10 +4,19 @@
 
 #include "heap/strings.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "heap/alloc.h"
 #include "util/buf.h"
 #include "util/str.h"
+
+void heap_strings_fini(struct heap_strings *strings)
+{
+	heap_free(strings->first, strings->capacity, sizeof(*strings->first));
+	free(strings->made);
+	*strings = (struct heap_strings){ .n = 0 };
+}
 
 /* Not before first, whatever stands there. */
 static const char *quote_before(const char *first, const char *end)

@@ -22,6 +22,9 @@ struct heap_strings {
 	char *made; /* owned: data itself, where it is no file; or NULL */
 };
 
+/* What is owned; the file stays. Zeroed is fine. */
+void heap_strings_fini(struct heap_strings *strings);
+
 /* Its bytes in the file, between the quotes, escapes and all. i < n. */
 const char *heap_string_raw(const struct heap_strings *strings, uint32_t i, size_t *ret_size);
 

@@ -1,5 +1,6 @@
 """What `diff` says where ids do not last, as in most captures of the daemon: nothing of objects that
-came and went, and of classes what is true."""
+came and went, of classes what is true, and of collections that are found again by their paths how
+many more they have."""
 
 import pytest
 
@@ -94,20 +95,34 @@ def check_rows(report, before, after):
     assert growths == sorted(growths, reverse=True)
 
 
+def check_grown(report, before, after):
+    """The things of the program are in one array, and no other collection has as many more."""
+    assert report["collections_matched_by"] == "paths"
+    (things,) = [row for row in report["collections"]
+                 if row["entries"] - row["entries_before"] >= COUNT]
+    assert (things["class"], things["entries_before"], things["entries"]) == \
+        (",Array", COUNT, 2 * COUNT)
+    (first, *_) = report["collections"]
+    assert first == things and first["id"] in {
+        row["id"] for row in Ctl().json("analyze", after, "--collections", "--top=0")["collections"]}
+    assert diff(before, after, "--collections", "--class=Nobody")["collections"] == []
+
+
 @pytest.mark.parametrize("engine", sorted(TAKE))
 def test_nothing_is_said_of_objects_whose_ids_do_not_last(nursery, watch, tmp_path, engine):
     before, after = TAKE[engine](nursery, watch, tmp_path)
     report = diff(before, after, "--collections")
     assert report["matched_by"] == "classes"
     assert all(row[name] is None for row in report["classes"] for name in PER_OBJECT)
-    assert report["collections"] is None
+    assert "collections" not in diff(before, after)
+    check_grown(report, before, after)
     check_rows(report, sums(before), sums(after))
     (known,) = [row for row in report["classes"] if row["name"] == "KnownThing"]
     assert (known["count_before"], known["count"]) == (COUNT, 2 * COUNT)
     assert diff(before, after, "--class=KnownThing")["classes"] == [known]
     text = Ctl()("diff", before, after, "--collections").stdout
     assert text.startswith(report["note"]) and "ADDED" not in text and "REMOVED" not in text
-    assert "Which collections have more entries is not known either." in text
+    assert "collections that have more entries, the same by their named paths" in text
     if engine == "firefox":
         assert "only addresses" in report["note"] and report["ids_in_both"] is None
     else:
@@ -158,6 +173,10 @@ def test_of_classes_if_asked_for(pair):
     assert report["matched_by"] == "classes" and report["note"].startswith("As asked for")
     assert report["ids_in_both"] is report["ids_equal"] is None
     check_rows(report, sums(pair[0]), sums(pair[1]))
+    report = diff(*pair, "--match=classes", "--collections")
+    assert report["collections"] is report["collections_matched_by"] is None
+    assert "Which collections have more entries is not known either." in \
+        Ctl()("diff", *pair, "--match=classes", "--collections").stdout
     assert "--match=paths is of leaks" in Ctl()("diff", *pair, "--match=paths", exit=2).stderr
 
 
@@ -173,3 +192,4 @@ def test_of_two_processes_classes_are_compared(watch, nursery):
     assert report["matched_by"] == "classes" and "different processes" in report["note"]
     assert report["ids_in_both"] is None
     check_rows(report, sums(paths[0]), sums(paths[1]))
+    assert diff(*paths, "--collections")["collections"] is None

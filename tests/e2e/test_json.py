@@ -61,25 +61,27 @@ CHANGE = {"count": COUNT, "count_before": COUNT, "self_bytes": BYTES, "self_byte
 MATCHED = {"matched_by": str, "note": TEXT}
 
 
-def diff_of(by_ids, looked=True, grown=False):
-    """The members of `diff`, by ids or by classes."""
+def diff_of(by_ids, looked=True, grown=False, paths=True):
+    """The members of `diff`, by ids or by classes; then collections by paths, or not at all."""
     per_object = Natural if by_ids else None
     id_ = Natural if looked else None
     row = {"key": str, "name": str, **CHANGE,
            **dict.fromkeys(("added", "removed", "added_bytes", "removed_bytes"), per_object)}
     more = [{"id": ID, "class": str, "entries": COUNT, "entries_before": COUNT}]
     return {**MATCHED, "ids_in_both": id_, "ids_equal": id_, "classes": [row],
-            **({"collections": more if by_ids else None} if grown else {})}
+            **({"collections": more if by_ids or paths else None,
+                "collections_matched_by": str if by_ids or paths else None} if grown else {})}
 
 
 STEP = {"id": ID, "class": str, "retained_bytes": BYTES, "edge": TEXT, "place": TEXT}
 PATH = [{**STEP, "times": COUNT}]
 RETAINERS = {"dominators": PATH, "shortest_path": PATH,
              "retainers": [{**STEP, "depth": Natural, "more": COUNT}]}
-SUSPECT = {"class": str, "function": TEXT, "place": TEXT, "count": COUNT, "others": COUNT,
+SUSPECT = {"class": str, "function": TEXT, "place": TEXT, "made_in": TEXT, "count": COUNT,
+           "others": COUNT,
            "chain": bool, "kind": str, "bytes": BYTES, "last_bytes": BYTES, "share": Number,
            "example": ID, "holder": ID, "holder_class": str, "holder_name": TEXT,
-           "held_as": TEXT, "held_at": TEXT, "dominators": PATH, "shortest_path": PATH}
+           "held_as": TEXT, "held_at": TEXT, "may_be_held_by": TEXT, "dominators": PATH, "shortest_path": PATH}
 LEAKS = {**MATCHED, "verdict": str, "text": str, "ids_in_both": COUNT, "ids_equal": COUNT,
          "growth_bytes": BYTES, "threshold_bytes": BYTES, "suspects": [SUSPECT],
          "classes": [{"key": str, "name": str, **CHANGE}]}
@@ -158,7 +160,9 @@ def test_allocations(zoo):
 
 def test_diff(zoo, leaky):
     for flags, schema in (([], diff_of(True)), (["--collections"], diff_of(True, grown=True)),
-                          (["--match=classes"], diff_of(False, looked=False))):
+                          (["--match=classes"], diff_of(False, looked=False)),
+                          (["--match=classes", "--extras"],
+                           diff_of(False, looked=False, grown=True, paths=False))):
         found = answer("diff", *zoo, *flags)
         check(found, schema)
         assert found["classes"] and found.get("collections") != []
@@ -166,7 +170,7 @@ def test_diff(zoo, leaky):
                           (["--match=ids"], diff_of(True))):
         found = answer("diff", *leaky[:2], *flags)
         check(found, schema)
-        assert found["classes"] and found["note"]
+        assert found["classes"] and found["note"] and found.get("collections") != []
 
 
 def test_retainers(zoo, leaky):

@@ -21,6 +21,7 @@ class Planted(NamedTuple):
     held_as: str | None  # the variable or property that leads to the holder
     kind: str = "many"
     each: int = EACH  # of this class, between two snapshots
+    may_be_held_by: str | None = None  # what alone has room for it, where nothing leads there
 
 
 PLANTED = {
@@ -62,7 +63,8 @@ def planted(engine):
     kind = kind_of(engine)
     found = dict(PLANTED, timers=TIMERS[kind], listeners=LISTENERS[kind])
     if engine in MAPS_NOT_TOLD:
-        found["cache"] = Planted("CachedAnswer", None, None, "unreached")
+        found["cache"] = Planted("CachedAnswer", None, None, "unreached",
+                                 may_be_held_by='Map "answers"')
     if engine == "bun":
         # Its code refers to the first fiber as well, which leaves that to the scope of both.
         found["fibers"] = Planted("FiberNode", None, None, "chain")

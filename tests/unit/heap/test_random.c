@@ -510,13 +510,15 @@ static void check_groups(struct model *model, unsigned *seed)
 	struct root_groups found;
 	struct heap_side side;
 	uint64_t counted = 0, expected = 0;
+	size_t n;
 
 	(void)seed;
 	cr_assert_eq(heap_side_init(&side, &model->analysis), 0);
-	cr_assert_eq(root_groups_init(&found, &side, &model->analysis.shapes, NULL), 0);
+	cr_assert_eq(root_groups_init(&found, &side, &model->analysis.shapes, NULL, NULL), 0);
 	for (size_t i = 0; i < found.n; i++) {
 		check_group(model, &found.items[i]);
-		cr_assert_eq(root_groups_find(&found, found.items[i].key), &found.items[i]);
+		cr_assert_eq(root_groups_find(&found, found.items[i].key, &n), &found.items[i]);
+		cr_assert_eq(n, 1);
 		counted += found.items[i].count;
 		unreached_seen += found.items[i].unreached;
 		held_seen += !found.items[i].unreached;
