@@ -71,7 +71,7 @@ static int side_init(struct side *side, const char *path, const struct side *bes
 	if (beside != NULL) {
 		request.shapes = &beside->analysis.shapes;
 		request.parts |= HEAP_PARTS_EDGES; /* by which objects have shapes */
-		request.taken = heap_file_taken(&beside->file, &beside->analysis);
+		request.taken = heap_file_taken(&beside->file, &beside->analysis.graph);
 	}
 	if (wants_collections(options)) {
 		request.parts |= HEAP_PARTS_EDGES;
