@@ -300,7 +300,7 @@ static int read_besides(struct besides *ret, const struct heap_file *file,
 
 	if (exit == CTL_OK && wants_stacks(options))
 		exit = heap_file_stacks(&ret->stacks, file, &analysis->graph,
-					heap_file_taken(file, analysis), options->args[0], options,
+					heap_file_taken(file, &analysis->graph), options->args[0], options,
 					err);
 	return exit;
 }
@@ -319,7 +319,7 @@ int command_analyze(struct source *source, const struct ctl_options *options, st
 	if (request.stacks)
 		request.parts |= HEAP_PARTS_NODES;
 	if (wants_extras(options)) {
-		request.parts |= HEAP_PARTS_NODES | HEAP_PARTS_EDGES;
+		request.parts |= HEAP_PARTS_NODES | HEAP_PARTS_EDGES | HEAP_PARTS_ORDER;
 		request.after = &heap_extras_after;
 		request.text = true;
 	}

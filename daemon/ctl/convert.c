@@ -66,9 +66,7 @@ int command_convert(struct source *source, const struct ctl_options *options, st
 	}
 	if (exit == CTL_OK && heap_format_of(&converting.file.text) != HEAP_FORMAT_V8)
 		exit = heap_file_stacks(&converting.stacks, &converting.file, &converting.graph,
-					converting.file.taken +
-						heap_graph_cost(converting.graph.nodes,
-								converting.graph.edges_n, NULL),
+					heap_file_taken(&converting.file, &converting.graph),
 					converting.path, options, err);
 	if (exit == CTL_OK) {
 		output_name(name, converting.path, ".heapsnapshot");

@@ -72,7 +72,7 @@ static int side_init(struct side *side, const char *path, const struct side *bes
 	if (beside != NULL) {
 		request.shapes = &beside->analysis.shapes;
 		request.parts |= HEAP_PARTS_EDGES; /* by which objects have shapes */
-		request.taken = heap_file_taken(&beside->file, &beside->analysis);
+		request.taken = heap_file_taken(&beside->file, &beside->analysis.graph);
 	}
 	if (wants_collections(options)) {
 		request.parts |= HEAP_PARTS_EDGES;
@@ -243,8 +243,8 @@ static int grow_by_paths(struct diff_answer *answer, struct diff_paths *paths,
 			 const struct side *base, const struct side *current,
 			 const struct ctl_options *options, struct err *err)
 {
-	uint64_t taken = heap_file_taken(&base->file, &base->analysis) +
-			 heap_file_taken(&current->file, &current->analysis);
+	uint64_t taken = heap_file_taken(&base->file, &base->analysis.graph) +
+			 heap_file_taken(&current->file, &current->analysis.graph);
 	int exit;
 
 	if (!answer->wants_collections || (answer->by != DIFF_ADDRESSES && answer->by != DIFF_ANEW))

@@ -175,10 +175,15 @@ static int from_index(struct heap_file *file, struct heap_analysis *ret, int fd,
 	return r;
 }
 
+bool heap_file_lacks_index(const struct heap_file *file, const struct heap_analysis *analysis)
+{
+	return file->keeps && !file->sealed && analysis->index == NULL;
+}
+
 void heap_file_keep(const struct heap_file *file, const struct heap_analysis *analysis,
 		    const struct ctl_options *options)
 {
-	if (file->keeps && !file->sealed && analysis->index == NULL)
+	if (heap_file_lacks_index(file, analysis))
 		index_file_write(analysis, &file->source, options);
 }
 
@@ -227,11 +232,11 @@ int heap_file_analyse(struct heap_file *file, struct heap_analysis *ret,
 	return r < 0 ? heap_file_failed(err, request->path, r, &why) : CTL_OK;
 }
 
-uint64_t heap_file_taken(const struct heap_file *file, const struct heap_analysis *analysis)
+uint64_t heap_file_taken(const struct heap_file *file, const struct heap_graph *graph)
 {
-	if (analysis->index != NULL)
+	if (graph->borrowed)
 		return file->taken;
-	return file->taken + heap_graph_cost(analysis->graph.nodes, analysis->graph.edges_n, NULL);
+	return file->taken + heap_graph_cost(graph->nodes, graph->edges_n, NULL);
 }
 
 int heap_file_stacks(struct heap_stacks *ret, const struct heap_file *file,

@@ -55,13 +55,16 @@ int heap_file_analyse(struct heap_file *file, struct heap_analysis *ret,
 		      const struct heap_request *request, const struct ctl_options *options,
 		      struct err *err);
 
+/* It came from no index and one is to be kept. */
+bool heap_file_lacks_index(const struct heap_file *file, const struct heap_analysis *analysis);
+
 /* An index for the next command, where there is none; when all has been said, since it takes time.
  */
 void heap_file_keep(const struct heap_file *file, const struct heap_analysis *analysis,
 		    const struct ctl_options *options);
 
-/* Bytes of memory that a file and its analysis take, at the most. */
-uint64_t heap_file_taken(const struct heap_file *file, const struct heap_analysis *analysis);
+/* Bytes of memory that a file and the graph of it take, analysed or not, at the most. */
+uint64_t heap_file_taken(const struct heap_file *file, const struct heap_graph *graph);
 
 /*
  * Where the objects of the graph, which was loaded from the file at this path, were allocated;

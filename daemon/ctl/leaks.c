@@ -2,7 +2,8 @@
  * leaks: where memory accumulates, from two or three snapshots
  *
  * The last one is read first and stays; of each earlier one only what it retained is kept, object
- * by object of the last.
+ * by object of the last. The indexes of these are made when the answer is out, and so from the files
+ * once more: not to wait for them is worth more than what that takes.
  */
 
 #include <errno.h>
@@ -46,14 +47,13 @@ static enum heap_match_by by_wish(const struct ctl_options *options)
 
 /* The first is needed for rows of classes, which may turn out only after it was compared. */
 static int compare_one(struct leaks_answer *answer, const struct snapshot *last, size_t i,
-		       const struct ctl_options *options, struct err *err)
+		       bool *ret_lacks_index, const struct ctl_options *options, struct err *err)
 {
 	struct snapshot base;
 	int r = 0, exit = snapshot_init(&base, options->args[i], snapshot_taken(last), options,
 					err);
 
-	if (exit == CTL_OK)
-		heap_file_keep(&base.file, &base.analysis, options);
+	*ret_lacks_index = heap_file_lacks_index(&base.file, &base.analysis);
 	if (exit == CTL_OK)
 		r = leaks_answer_add(answer, &base.side, by_wish(options));
 	snapshot_fini(&base);
@@ -112,14 +112,15 @@ static int keep_classes(struct leaks_answer *answer, const struct heap_wish *wis
 }
 
 static int compare(struct leaks_answer *answer, const struct snapshot *last,
-		   const struct ctl_options *options, struct err *err)
+		   bool lacks_index[HEAP_PASTS_MAX], const struct ctl_options *options,
+		   struct err *err)
 {
 	int r, exit = CTL_OK;
 
 	answer->apart = apart_by_wish(options);
 	for (size_t i = 0; i + 1 < options->args_n && exit == CTL_OK && answer->classes == NULL;
 	     i++)
-		exit = compare_one(answer, last, i, options, err);
+		exit = compare_one(answer, last, i, &lacks_index[i], options, err);
 	if (exit != CTL_OK)
 		return exit;
 	if (answer->apart != LEAKS_SAME)
@@ -158,11 +159,26 @@ static int show(const struct leaks_answer *answer, const struct ctl_options *opt
 	return show_top(&buf, r, options, err);
 }
 
+/* It was told from already: what fails now is no failure of the command. */
+static void keep_index_of(const char *path, const struct ctl_options *options)
+{
+	struct heap_request request = snapshot_request(path);
+	struct heap_analysis analysis;
+	struct heap_file file;
+	struct err ignored;
+
+	if (heap_file_analyse(&file, &analysis, &request, options, &ignored) == CTL_OK)
+		heap_file_keep(&file, &analysis, options);
+	heap_analysis_fini(&analysis);
+	heap_file_fini(&file);
+}
+
 int command_leaks(struct source *source, const struct ctl_options *options, struct err *err)
 {
 	const char *path = options->args[options->args_n - 1];
 	struct places_file files = { .maps = { .n = 0 } };
 	struct leaks_answer answer = { .places = &files.places };
+	bool lacks_index[HEAP_PASTS_MAX] = { false };
 	struct snapshot last;
 	int exit = snapshot_init(&last, path, 0, options, err);
 
@@ -171,7 +187,7 @@ int command_leaks(struct source *source, const struct ctl_options *options, stru
 	if (exit == CTL_OK)
 		exit = places_file_open(&files, path, options, err);
 	if (exit == CTL_OK)
-		exit = compare(&answer, &last, options, err);
+		exit = compare(&answer, &last, lacks_index, options, err);
 	if (exit == CTL_OK)
 		exit = show(&answer, options, err);
 	if (exit == CTL_OK)
@@ -179,5 +195,9 @@ int command_leaks(struct source *source, const struct ctl_options *options, stru
 	leaks_answer_fini(&answer);
 	places_file_fini(&files);
 	snapshot_fini(&last);
+	for (size_t i = 0; i < HEAP_PASTS_MAX && exit == CTL_OK; i++) {
+		if (lacks_index[i])
+			keep_index_of(options->args[i], options);
+	}
 	return exit;
 }

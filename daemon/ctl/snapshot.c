@@ -8,16 +8,22 @@
 #include "heap/leaks_answer.h"
 #include "util/err.h"
 
+struct heap_request snapshot_request(const char *path)
+{
+	return (struct heap_request){
+		.path = path,
+		.parts = HEAP_PARTS_NODES | HEAP_PARTS_EDGES | HEAP_PARTS_ORDER | HEAP_PARTS_TREE,
+	};
+}
+
 int snapshot_init(struct snapshot *ret, const char *path, uint64_t taken,
 		  const struct ctl_options *options, struct err *err)
 {
-	const struct heap_request request = {
-		.path = path,
-		.taken = taken,
-		.parts = HEAP_PARTS_NODES | HEAP_PARTS_EDGES | HEAP_PARTS_ORDER | HEAP_PARTS_TREE,
-	};
+	struct heap_request request = snapshot_request(path);
 	struct err why;
 	int r, exit;
+
+	request.taken = taken;
 
 	*ret = (struct snapshot){ .file = { .mapped = 0 } };
 	exit = heap_file_analyse(&ret->file, &ret->analysis, &request, options, err);
@@ -37,6 +43,6 @@ void snapshot_fini(struct snapshot *snapshot)
 
 uint64_t snapshot_taken(const struct snapshot *snapshot)
 {
-	return heap_file_taken(&snapshot->file, &snapshot->analysis) +
+	return heap_file_taken(&snapshot->file, &snapshot->analysis.graph) +
 	       leaks_answer_cost(snapshot->analysis.graph.nodes);
 }

@@ -11,6 +11,9 @@ struct snapshot {
 	struct heap_side side;
 };
 
+/* What is asked of its file. path has to live as long as what is read of it. */
+struct heap_request snapshot_request(const char *path);
+
 /*
  * taken: bytes of memory that the command uses for others. path has to live as long as the
  * snapshot. CTL_OK, or the exit status; fini in any case.

@@ -54,7 +54,7 @@ static void put_place(struct buf *buf, const struct stacks_view *view, uint32_t 
 	const struct heap_place place = { function->script, line - 1, column > 0 ? column - 1 : 0 };
 	struct buf url;
 
-	buf_init(&url, SIZE_MAX / 2);
+	buf_init(&url, SHOW_MAX_BYTES);
 	heap_string_put(view->stacks->strings, function->source, &url);
 	if (url.size > 0 && buf_text(&url) != NULL && line > 0)
 		places_put_at(buf, view->places, buf_text(&url), &place);
@@ -69,7 +69,7 @@ static void put_function(struct buf *buf, const struct stacks_view *view, uint32
 {
 	struct buf place;
 
-	buf_init(&place, SIZE_MAX / 2);
+	buf_init(&place, SHOW_MAX_BYTES);
 	put_name(buf, view, number);
 	put_place(&place, view, number, line, column);
 	if (place.size > 0 && buf_text(&place) != NULL)
@@ -86,12 +86,12 @@ void stacks_put_node(struct buf *buf, const struct stacks_view *view, uint32_t n
 	const char *lead = "allocated by ";
 
 	/* The first one is above all calls, and none itself. */
-	for (; i != HEAP_NO_CALL && stacks->calls[i].parent != HEAP_NO_CALL;
+	for (; i != HEAP_NO_CALL && stacks->calls[i].parent != HEAP_NO_CALL && buf->error == 0;
 	     i = stacks->calls[i].parent) {
 		const struct heap_call *call = &stacks->calls[i];
 		struct buf text;
 
-		buf_init(&text, SIZE_MAX / 2);
+		buf_init(&text, SHOW_MAX_BYTES);
 		put_function(&text, view, call->function, call->line, call->column);
 		buf_puts(buf, lead);
 		show_text(buf, buf_text(&text) != NULL ? buf_text(&text) : "?");
@@ -127,9 +127,9 @@ static int put_row(struct grid *grid, const struct stacks_view *view,
 	r = r == 0 ? grid_put_count(grid, sum->live) : r;
 	if (r < 0)
 		return r;
-	buf_init(&text, SIZE_MAX / 2);
+	buf_init(&text, SHOW_MAX_BYTES);
 	put_function(&text, view, sum->function, function->line, function->column);
-	r = buf_text(&text) != NULL ? grid_put(grid, buf_text(&text)) : -ENOMEM;
+	r = buf_text(&text) != NULL ? grid_put(grid, buf_text(&text)) : text.error;
 	buf_fini(&text);
 	return r;
 }
@@ -161,8 +161,8 @@ static void member_function(struct json_writer *w, const struct stacks_view *vie
 {
 	struct buf name, place;
 
-	buf_init(&name, SIZE_MAX / 2);
-	buf_init(&place, SIZE_MAX / 2);
+	buf_init(&name, SHOW_MAX_BYTES);
+	buf_init(&place, SHOW_MAX_BYTES);
 	put_name(&name, view, number);
 	put_place(&place, view, number, line, column);
 	json_member_string(w, "function", buf_text(&name));
@@ -182,7 +182,8 @@ void stacks_json_node(struct json_writer *w, const struct stacks_view *view, uin
 		return;
 	}
 	json_write_array(w);
-	for (; stacks->calls[i].parent != HEAP_NO_CALL; i = stacks->calls[i].parent) {
+	for (; stacks->calls[i].parent != HEAP_NO_CALL && w->buf->error == 0;
+	     i = stacks->calls[i].parent) {
 		const struct heap_call *call = &stacks->calls[i];
 
 		json_write_object(w);
@@ -215,7 +216,7 @@ void stacks_json(struct json_writer *w, const struct stacks_view *view, uint64_t
 	json_member_uint(w, "functions_in_all", view->sums_n);
 	json_write_key(w, "functions");
 	json_write_array(w);
-	for (size_t i = 0; i < top_of(view->sums_n, top); i++) {
+	for (size_t i = 0; i < top_of(view->sums_n, top) && w->buf->error == 0; i++) {
 		const struct heap_allocation *sum = &view->sums[i];
 		const struct heap_function *function = &stacks->functions[sum->function];
 

@@ -4,8 +4,9 @@
 
 #include "heap/extras.h"
 
-#include <string.h>
+#include <errno.h>
 
+#include "heap/alloc.h"
 #include "json/write.h"
 #include "util/buf.h"
 #include "util/top.h"
@@ -21,25 +22,37 @@ const struct heap_after heap_extras_after = {
 		      HEAP_COLLECTION_MIN,
 };
 
-bool heap_class_is_detached(const struct heap_class *class)
+static bool is_detached(const struct heap_graph *graph, uint32_t node)
 {
-	static const char begin[] = "Detached ";
-
-	return strncmp(class->name, begin, strlen(begin)) == 0;
+	return graph->type[node] == HEAP_NATIVE && (graph->flags[node] & HEAP_DETACHED) != 0;
 }
 
-static void find_detached(struct heap_detached *ret, const struct heap_analysis *analysis)
+/*
+ * What has no size of its own gave it to its owner, and counts nowhere. What one of them dominates
+ * goes with that one: inside has bits of these, the order being from the root downwards.
+ */
+static int find_detached(struct heap_detached *ret, const struct heap_analysis *analysis)
 {
-	*ret = (struct heap_detached){ .told = !analysis->graph.foreign };
-	for (uint32_t i = 0; i < analysis->classes.n; i++) {
-		const struct heap_row *row = &analysis->rows[i];
+	const struct heap_graph *graph = &analysis->graph;
+	const struct heap_dominators *dominators = &analysis->dominators;
+	uint64_t *inside = heap_bits_alloc(graph->nodes);
 
-		if (!heap_class_is_detached(&analysis->classes.items[i]))
+	*ret = (struct heap_detached){ .told = !graph->foreign };
+	if (inside == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < graph->nodes; i++) {
+		uint32_t node = dominators->order[i], above = dominators->dominator[node];
+
+		if (node != above && (heap_bit(inside, above) || is_detached(graph, above)))
+			heap_bit_set(inside, node);
+		if (!is_detached(graph, node))
 			continue;
-		ret->count += row->count;
-		ret->self += row->self;
-		ret->retained += row->retained;
+		ret->count += heap_size(graph, node) > 0;
+		ret->self += heap_size(graph, node);
+		ret->retained += heap_bit(inside, node) ? 0 : analysis->retained[node];
 	}
+	heap_bits_free(inside, graph->nodes);
+	return 0;
 }
 
 int heap_extras_init(struct heap_extras *ret, const struct heap_analysis *analysis,
@@ -48,8 +61,9 @@ int heap_extras_init(struct heap_extras *ret, const struct heap_analysis *analys
 	int r;
 
 	*ret = (struct heap_extras){ .detached = { .told = false } };
-	find_detached(&ret->detached, analysis);
-	r = heap_duplicates_find(&ret->duplicates, &analysis->graph);
+	r = find_detached(&ret->detached, analysis);
+	if (r == 0)
+		r = heap_duplicates_find(&ret->duplicates, &analysis->graph);
 	if (r == 0)
 		r = heap_collections_find(&ret->collections, &analysis->graph, &analysis->classes,
 					  analysis->retained);

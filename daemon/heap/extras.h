@@ -13,7 +13,8 @@ struct v8_scopes;
 /* DOM nodes that are in no document any more, and why nothing may be known of them. */
 struct heap_detached {
 	bool told; /* false: this engine does not tell */
-	uint64_t count, self, retained; /* bytes; retained: of classes, as their rows have it */
+	uint64_t count, self; /* bytes */
+	uint64_t retained; /* bytes that go with all of them; each counts once */
 };
 
 struct heap_extras {
@@ -29,9 +30,6 @@ extern const struct heap_after heap_extras_after;
 int heap_extras_init(struct heap_extras *ret, const struct heap_analysis *analysis,
 		     const struct v8_scopes *scopes);
 void heap_extras_fini(struct heap_extras *extras); /* zeroed is fine */
-
-/* The class is of detached DOM nodes. */
-bool heap_class_is_detached(const struct heap_class *class);
 
 /*
  * Members "strings", "collections", "detached" and "variables" (docs/ANALYSIS.md); top: so many

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "heap/gecko_text.h"
 #include "heap/protobuf.h"
 #include "util/err.h"
 
@@ -47,6 +48,14 @@ enum { FIRST_N = 1024, COARSE_MAX = GECKO_DOM };
 void gecko_reader_init(struct gecko_reader *reader, const struct v8_text *text, struct err *err)
 {
 	*reader = (struct gecko_reader){ .text = text, .err = err };
+}
+
+uint64_t gecko_reader_cost(const struct gecko_reader *reader)
+{
+	const struct gecko_texts *wide = &reader->wide, *narrow = &reader->narrow;
+
+	return heap_names_cost((uint64_t)wide->n + narrow->n, wide->bytes + narrow->bytes) +
+	       ((uint64_t)wide->capacity + narrow->capacity) * sizeof(*wide->items);
 }
 
 void gecko_reader_fini(struct gecko_reader *reader)
@@ -90,7 +99,10 @@ static int appear(struct gecko_reader *reader, struct gecko_texts *texts,
 			texts->items = items;
 			texts->capacity = capacity;
 		}
-		texts->items[texts->n++] = (struct gecko_text){ field->data, field->size };
+		texts->items[texts->n] = (struct gecko_text){ field->data, field->size };
+		texts->bytes += texts == &reader->wide ? gecko_wide_bytes(&texts->items[texts->n])
+						       : gecko_narrow_bytes(&texts->items[texts->n]);
+		texts->n++;
 	}
 	*ret = texts->next++;
 	return 0;

@@ -39,6 +39,7 @@ struct gecko_texts {
 	struct gecko_text *items; /* owned */
 	uint32_t n, capacity;
 	uint32_t next; /* the number of the one that appears next */
+	uint64_t bytes; /* of all, as names */
 };
 
 struct gecko_edge {
@@ -76,6 +77,9 @@ struct gecko_reader {
 
 void gecko_reader_init(struct gecko_reader *reader, const struct v8_text *text, struct err *err);
 void gecko_reader_fini(struct gecko_reader *reader);
+
+/* Memory in bytes that all texts take at the most, once they were read, and as names besides. */
+uint64_t gecko_reader_cost(const struct gecko_reader *reader);
 
 /* To the first node, past Metadata. 0, -EBADMSG, -ENODATA; err names the place. */
 int gecko_rewind(struct gecko_reader *reader);

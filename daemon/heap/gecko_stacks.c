@@ -188,7 +188,8 @@ static int prepare(struct read *read, uint64_t frames)
 		slots *= 2;
 	r = heap_stacks_check(read->stacks,
 			      heap_ids_cost(frames) + slots * sizeof(*read->slots) +
-				      read->reader.wide.n * sizeof(*read->wides),
+				      read->reader.wide.n * sizeof(*read->wides) +
+				      gecko_reader_cost(&read->reader),
 			      read->err);
 	if (r < 0)
 		return r;

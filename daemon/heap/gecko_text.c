@@ -74,6 +74,34 @@ void gecko_put_narrow(struct buf *buf, const struct gecko_text *text)
 		put_code(buf, text->data[i]);
 }
 
+/* At the most: two halves of a code are two escapes. */
+static unsigned unit_bytes(uint32_t unit)
+{
+	enum { ESCAPE = 6 };
+
+	if (unit < ' ' || (unit >= HIGH_FIRST && unit < LOW_END))
+		return ESCAPE;
+	return unit >= 0x800 ? 3 : unit >= 0x80 || unit == '"' || unit == '\\' ? 2 : 1;
+}
+
+uint64_t gecko_wide_bytes(const struct gecko_text *text)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < text->size / UNIT; i++)
+		bytes += unit_bytes(unit_at(text, i));
+	return bytes;
+}
+
+uint64_t gecko_narrow_bytes(const struct gecko_text *text)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < text->size; i++)
+		bytes += unit_bytes(text->data[i]);
+	return bytes;
+}
+
 int gecko_name(struct heap_names *names, struct buf *buf, uint32_t *ret)
 {
 	int r = buf->error != 0 ? -ENOMEM : heap_names_put(names, buf->data, buf->size, ret);

@@ -13,6 +13,10 @@ struct buf;
 void gecko_put_wide(struct buf *buf, const struct gecko_text *text);
 void gecko_put_narrow(struct buf *buf, const struct gecko_text *text);
 
+/* Bytes that these append at the most. */
+uint64_t gecko_wide_bytes(const struct gecko_text *text);
+uint64_t gecko_narrow_bytes(const struct gecko_text *text);
+
 /* The name of what buf holds, which is empty then. 0, -ENOMEM. */
 int gecko_name(struct heap_names *names, struct buf *buf, uint32_t *ret);
 

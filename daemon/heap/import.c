@@ -55,12 +55,12 @@ void import_fini(struct import *import)
 	heap_names_fini(&import->names);
 }
 
-int import_check(const struct import *import, uint64_t rows, uint64_t edges,
+int import_check(const struct import *import, uint64_t rows, uint64_t edges, uint64_t text_cost,
 		 const struct heap_load_options *options)
 {
-	/* the columns, the ids, where an edge goes, and an address */
-	uint64_t cost =
-		heap_graph_cost(rows, edges, options->after) + heap_ids_cost(rows) + rows * (4 + 8);
+	/* the columns, the ids, where an edge goes, an address, and the texts */
+	uint64_t cost = heap_graph_cost(rows, edges, options->after) + heap_ids_cost(rows) +
+			rows * (4 + 8) + text_cost;
 	char needed[STR_UNIT_MAX], limit[STR_UNIT_MAX];
 
 	if (rows > HEAP_NODES_MAX - IMPORT_REASONS - IMPORT_REASONS_MAX ||
@@ -78,10 +78,10 @@ int import_check(const struct import *import, uint64_t rows, uint64_t edges,
 	return 0;
 }
 
-int import_begin(struct import *import, uint64_t rows, uint64_t edges,
+int import_begin(struct import *import, uint64_t rows, uint64_t edges, uint64_t text_cost,
 		 const struct heap_load_options *options)
 {
-	int r = import_check(import, rows, edges, options);
+	int r = import_check(import, rows, edges, text_cost, options);
 
 	if (r < 0)
 		return r;

@@ -42,13 +42,16 @@ struct import {
 int import_init(struct import *import, struct heap_graph *graph, struct err *err);
 void import_fini(struct import *import);
 
-/* Whether so much may be loaded. 0, -EFBIG, -EOVERFLOW; err is set. */
-int import_check(const struct import *import, uint64_t rows, uint64_t edges,
+/*
+ * Whether so much may be loaded; text_cost: bytes of memory that its texts take. 0, -EFBIG,
+ * -EOVERFLOW; err is set.
+ */
+int import_check(const struct import *import, uint64_t rows, uint64_t edges, uint64_t text_cost,
 		 const struct heap_load_options *options);
 
 /* Refuse what is too much, or make room for the ids. 0, -EFBIG, -EOVERFLOW, -ENOMEM,
  * -EIO; err is set. */
-int import_begin(struct import *import, uint64_t rows, uint64_t edges,
+int import_begin(struct import *import, uint64_t rows, uint64_t edges, uint64_t text_cost,
 		 const struct heap_load_options *options);
 
 /* The node under which roots of this reason stand; "(GC roots)" itself when there are too many. */

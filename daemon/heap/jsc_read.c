@@ -135,7 +135,7 @@ static int pass_array(struct v8_walk *walk, struct jsc_section *section, struct 
 			       " values with %" PRIu64 " commas",
 			       walk->section, walk->at, values, scan.commas);
 	section->values = values;
-	walk->at++;
+	section->bytes = ++walk->at - section->at;
 	return 0;
 }
 

@@ -19,6 +19,7 @@ struct err;
 struct jsc_section {
 	uint64_t at; /* of its '['; 0: there is none */
 	uint64_t values; /* numbers and texts in it */
+	uint64_t bytes; /* of all of it */
 };
 
 struct jsc_file {

@@ -290,6 +290,13 @@ static int prepare(struct load *load)
 	return 0;
 }
 
+/* Of every text its number, too. */
+static uint64_t text_cost(const struct gecko_reader *reader)
+{
+	return gecko_reader_cost(reader) + reader->wide.n * sizeof(struct wide) +
+	       reader->narrow.n * sizeof(uint32_t);
+}
+
 static int load_all(struct load *load, const struct heap_load_options *options)
 {
 	struct import *import = &load->import;
@@ -305,10 +312,10 @@ static int load_all(struct load *load, const struct heap_load_options *options)
 			       "the file ends at byte %" PRIu64 ", before the first node",
 			       load->reader.text->size);
 	/* More nodes than can be are refused before the walk; their edges after it. */
-	r = r == 0 ? import_check(import, rows, 0, options) : r;
+	r = r == 0 ? import_check(import, rows, 0, 0, options) : r;
 	r = r == 0 ? walk(load, see_node) : r;
 	import->graph->traced = load->reader.traced;
-	r = r == 0 ? import_begin(import, rows, load->edges, options) : r;
+	r = r == 0 ? import_begin(import, rows, load->edges, text_cost(&load->reader), options) : r;
 	r = r == 0 ? import_graph(import) : r;
 	r = r == 0 ? prepare(load) : r;
 	r = r == 0 ? walk(load, take_node) : r;

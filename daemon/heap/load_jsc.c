@@ -340,6 +340,20 @@ static int read_all_names(struct load *load)
 	return r;
 }
 
+/* Of a class there is the name twice; of every text its number. */
+static uint64_t text_cost(const struct jsc_file *file)
+{
+	const struct jsc_section *classes = &file->class_names, *names = &file->edge_names,
+				 *labels = &file->labels;
+	enum { AROUND = 32 }; /* bytes that a class's name gets at the most */
+
+	return heap_names_cost(2 * classes->values + names->values + labels->values,
+			       2 * (classes->bytes + AROUND * classes->values) + names->bytes +
+				       labels->bytes) +
+	       classes->values * sizeof(struct jsc_class) +
+	       (names->values + labels->values) * sizeof(uint32_t);
+}
+
 static int load_all(struct load *load, const struct heap_load_options *options)
 {
 	struct import *import = &load->import;
@@ -348,7 +362,7 @@ static int load_all(struct load *load, const struct heap_load_options *options)
 
 	if (r == 0)
 		r = import_begin(import, file->nodes.values / file->node_fields,
-				 file->edges.values / EDGE_NUMBERS, options);
+				 file->edges.values / EDGE_NUMBERS, text_cost(file), options);
 	if (r == 0 && import->rows == 0)
 		return err_set(import->err, -EBADMSG,
 			       "section \"nodes\", byte %" PRIu64 ": there is not even a root",

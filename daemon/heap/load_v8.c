@@ -111,18 +111,9 @@ static int check_cost(struct load *load)
 static int load_head(struct load *load)
 {
 	struct heap_graph *graph = load->graph;
-	struct v8_walk *walk = &load->walk;
-	uint64_t first = walk->at;
-	int r = v8_walk_skip(walk, load->err);
-	struct err why;
+	int r = v8_head_read(&load->head, &load->walk, load->err);
 
-	if (r < 0)
-		return r;
-	r = v8_head_parse(&load->head, walk->text->data + first, (size_t)(walk->at - first), &why);
-	if (r < 0)
-		return err_set(load->err, r, "section \"snapshot\", byte %" PRIu64 ": %s", first,
-			       why.text);
-	r = check_cost(load);
+	r = r == 0 ? check_cost(load) : r;
 	if (r < 0)
 		return r;
 	r = heap_graph_init(graph, (uint32_t)load->head.nodes, (uint32_t)load->head.edges);

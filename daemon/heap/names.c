@@ -14,6 +14,12 @@
 
 enum { FIRST_N = 1024, PIECE_MAX = 512 };
 
+/*
+ * Of a text, by doubling: its quotes, its offset (two of eight bytes, and the half of these that is
+ * copied), its slots (four of four bytes, and as much).
+ */
+enum { TEXT_COST = 2 * 2 + 3 * 8 + 6 * 4, COST_FIRST = FIRST_N * 64 };
+
 int heap_names_init(struct heap_names *names)
 {
 	*names = (struct heap_names){ .n = 0 };
@@ -126,6 +132,11 @@ int heap_names_put_text(struct heap_names *names, const char *before, const char
 	memcpy(both, before, n);
 	memcpy(both + n, text, size - n);
 	return heap_names_put(names, both, size, ret);
+}
+
+uint64_t heap_names_cost(uint64_t texts, uint64_t bytes)
+{
+	return COST_FIRST + texts * TEXT_COST + 2 * bytes;
 }
 
 int heap_names_give(struct heap_names *names, struct heap_strings *ret)

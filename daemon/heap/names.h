@@ -32,5 +32,8 @@ int heap_names_put(struct heap_names *names, const char *raw, size_t size, uint3
 int heap_names_put_text(struct heap_names *names, const char *before, const char *text,
 			uint32_t *ret);
 
+/* Memory in bytes that so many texts take at the most, with so many bytes as they stand there. */
+uint64_t heap_names_cost(uint64_t texts, uint64_t bytes);
+
 /* Hand them all over; nothing is left here. 0, -ENOMEM. */
 int heap_names_give(struct heap_names *names, struct heap_strings *ret);

@@ -5,8 +5,10 @@
 #include "heap/v8_head.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
+#include "heap/v8_walk.h"
 #include "json/tree.h"
 #include "util/err.h"
 #include "util/str.h"
@@ -227,7 +229,8 @@ static int counts(struct v8_head *head, const struct tree *root, struct err *err
 	return 0;
 }
 
-int v8_head_parse(struct v8_head *ret, const char *text, size_t size, struct err *err)
+/* text is the object behind "snapshot". The reason does not name the place. */
+static int parse(struct v8_head *ret, const char *text, size_t size, struct err *err)
 {
 	struct tree *root;
 	struct err why;
@@ -250,4 +253,18 @@ int v8_head_parse(struct v8_head *ret, const char *text, size_t size, struct err
 	trace_fields(ret, root);
 	tree_free(root);
 	return r;
+}
+
+int v8_head_read(struct v8_head *ret, struct v8_walk *walk, struct err *err)
+{
+	uint64_t first = walk->at;
+	int r = v8_walk_skip(walk, err);
+	struct err why;
+
+	if (r < 0)
+		return r;
+	r = parse(ret, walk->text->data + first, (size_t)(walk->at - first), &why);
+	return r == 0 ? 0
+		      : err_set(err, r, "section \"snapshot\", byte %" PRIu64 ": %s", first,
+				why.text);
 }

@@ -12,6 +12,7 @@
 #include "heap/graph.h"
 
 struct err;
+struct v8_walk;
 
 enum { V8_FIELDS_MAX = 16, V8_NO_FIELD = V8_FIELDS_MAX };
 
@@ -62,6 +63,8 @@ struct v8_head {
 	uint64_t extra_native_bytes;
 };
 
-/* text is the object behind "snapshot". 0, or -EBADMSG with the reason, which does not name the
- * place. */
-int v8_head_parse(struct v8_head *ret, const char *text, size_t size, struct err *err);
+/*
+ * The head, walk standing before its object, and behind it then. 0; -EBADMSG, -ENODATA: err names
+ * the place.
+ */
+int v8_head_read(struct v8_head *ret, struct v8_walk *walk, struct err *err);

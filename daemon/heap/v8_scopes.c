@@ -125,18 +125,9 @@ static int read_section(void *owner)
 
 static int read_head(struct read *read)
 {
-	uint64_t first;
-	struct err why;
 	int r = v8_walk_begin(&read->walk, read->err);
 
-	first = read->walk.at;
-	if (r == 0)
-		r = v8_walk_skip(&read->walk, read->err);
-	if (r < 0)
-		return r;
-	r = v8_head_parse(&read->head, read->walk.text->data + first,
-			  (size_t)(read->walk.at - first), &why);
-	return r < 0 ? err_set(read->err, r, "section \"snapshot\": %s", why.text) : 0;
+	return r == 0 ? v8_head_read(&read->head, &read->walk, read->err) : r;
 }
 
 /* ---- what they make ---- */

@@ -224,18 +224,9 @@ static int index_calls(struct read *read)
 
 static int read_head(struct read *read)
 {
-	struct err why;
-	uint64_t first;
 	int r = v8_walk_begin(&read->walk, read->err);
 
-	first = read->walk.at;
-	if (r == 0)
-		r = v8_walk_skip(&read->walk, read->err);
-	if (r < 0)
-		return r;
-	r = v8_head_parse(&read->head, read->walk.text->data + first,
-			  (size_t)(read->walk.at - first), &why);
-	return r < 0 ? err_set(read->err, r, "section \"snapshot\": %s", why.text) : 0;
+	return r == 0 ? v8_head_read(&read->head, &read->walk, read->err) : r;
 }
 
 static int read_section(void *owner)

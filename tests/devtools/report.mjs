@@ -1,10 +1,10 @@
 // What Chrome DevTools computes from heap snapshots, for comparison:
 //   node report.mjs BUNDLE FILE OUT [BASE]
 // OUT gets {digest, classes: {KEY: [count, self, retained, distance]}, statistics, total, variables:
-// {KEY: [contexts, retained]} that no function can use any more, allocations: [[function, count, size]] of
-// a timeline with stacks, as its view has them, largest first} and, with BASE, diff: {KEY: [added,
-// removed, addedSize, removedSize]} and between: {KEY: count}, what its "objects allocated between"
-// takes by a range of ids.
+// {KEY: [contexts, retained]} that no function can use any more, detached: [count, self, retained],
+// allocations: [[function, count, size]] of a timeline with stacks, as its view has them, largest first}
+// and, with BASE, diff: {KEY: [added, removed, addedSize, removedSize]} and between: {KEY: count}, what
+// its "objects allocated between" takes by a range of ids.
 // The digest runs over all nodes in the order of the file, in 32 bits that wrap:
 // idRetained: a = 31 a + id; a = 31 a + retained; domDistance: the same of dominator's id and
 // distance.
@@ -72,6 +72,29 @@ function variables(s) {
   return rows;
 }
 
+// [count, self, retained] of DOM nodes that are detached; what one of them dominates counts with it.
+function detached(s) {
+  const sums = [0, 0, 0];
+  const node = s.createNode(0);
+  const isDetached = (i) => {
+    node.nodeIndex = i * s.nodeFieldCount;
+    return node.type() === 'native' && node.detachedness() === 2;
+  };
+  for (let i = 0; i < s.nodeCount; i++) {
+    if (!isDetached(i)) {
+      continue;
+    }
+    sums[0] += node.selfSize() > 0;
+    sums[1] += node.selfSize();
+    let above = s.dominatorsTree[i];
+    while (above !== s.dominatorsTree[above] && !isDetached(above)) {
+      above = s.dominatorsTree[above];
+    }
+    sums[2] += isDetached(above) ? 0 : s.retainedSizes[i];
+  }
+  return sums;
+}
+
 function allocations(s) {
   return s.profile.snapshot.trace_function_count ? s.allocationTracesTops()
     .map(top => [top.name, top.count, top.size]) : [];
@@ -85,6 +108,7 @@ if (isMainThread) {
     statistics: snapshot.getStatistics(),
     total: snapshot.totalSize,
     variables: variables(snapshot),
+    detached: detached(snapshot),
     allocations: allocations(snapshot),
   };
   if (base) {

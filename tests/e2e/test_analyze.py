@@ -9,7 +9,7 @@ import pytest
 
 from lab import numbers, readers, snapshots
 from lab.ctl import Ctl
-from lab.numbers import analyze, rows
+from lab.numbers import analyze, differences, rows
 
 THREADS = ("1", "2")
 # Bun numbers all objects anew for each snapshot, which DevTools' comparison by id does not know.
@@ -30,12 +30,6 @@ def pair(runtime, nursery, tmp_path):
 def small(tmp_path_factory):
     home = tmp_path_factory.mktemp("small")
     return snapshots.take(None, home, "node24")
-
-
-def differences(before, after, *flags):
-    found = Ctl().json("diff", before, after, "--json=short", "--top=0", *flags)
-    return {c["key"]: [c["added"], c["removed"], c["added_bytes"], c["removed_bytes"]]
-            for c in found["classes"]}
 
 
 def test_all_numbers_are_those_of_devtools(runtime, pair, tmp_path):

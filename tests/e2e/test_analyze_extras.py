@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from lab import chromium, hoards, node, snapshots
+from lab import chromium, hoards, node, numbers, readers, snapshots
 from lab.ctl import Ctl
 from lab.daemon import static_config
 
@@ -91,8 +91,13 @@ def test_what_a_capture_of_the_daemon_tells(start_daemon, start_node):
     assert report["strings"]["unknown"] == "redacted" and report["strings"]["values"] == []
     memory = report["memory"]
     assert memory["resident_bytes"] > memory["heap_used_bytes"] > 0
+    manifest = json.loads(path.with_name(path.name + ".json").read_text())
+    assert memory["resident_bytes"] == manifest["resident_before_bytes"]
+    assert memory["heap_used_bytes"] == manifest["heap_used_bytes"]
+    assert memory["explained"] == report["statistics"]["total_bytes"] / memory["resident_bytes"]
     assert 0 < memory["explained"] < 1
     shown = Ctl()("analyze", path, "--extras").stdout
+    assert f"were resident this explains {100 * memory['explained']:.0f} %" in shown
     assert "were resident this explains" in shown and "values were redacted" in shown
 
 
@@ -110,17 +115,44 @@ def test_without_a_manifest_it_says_so(taken):
     assert "not known without a manifest" in Ctl()("analyze", taken[0], "--extras").stdout
 
 
+# Some alone, trees whose parts go with them, one that a part holds, some that are in the page.
+ELEMENTS = """
+globalThis.gone = [];
+const make = (name, ...inside) => {
+  const one = document.createElement(name);
+  one.append(...inside);
+  return one;
+};
+for (let i = 0; i < 70; i++) {
+  gone.push(make('section'));
+  gone.push(make('article', make('p', `text ${i}`), make('ul', make('li'), make('li', 'x'))));
+  document.body.append(make('aside', make('b', `text ${i}`)));
+}
+globalThis.part = make('table', make('tr', make('td', 'kept'))).firstChild;
+document.body.append(make('footer'));
+document.querySelector('footer').remove();
+gone.length"""
+
+
 def test_detached_elements(nursery, tmp_path):
     browser = chromium.Chromium(nursery, tmp_path / "profile",
                                 "data:text/html,<title>shop</title><body>")
     path = tmp_path / "page.heapsnapshot"
     with browser.client() as client:
-        client.evaluate("globalThis.gone = []; for (let i = 0; i < 70; i++) "
-                        "gone.push(document.createElement('section')); 1")
+        assert client.evaluate(ELEMENTS) == 140
         snapshots.take_one(client, path)
-    found = Ctl().json("analyze", path, "--extras", "--top=0")
-    assert found["detached"]["count"] >= 70 and found["detached"]["retained_bytes"] > 0
+    wanted = readers.devtools_report(path, tmp_path / "devtools.json")
+    for _ in range(2):  # the second from an index
+        found = Ctl().json("analyze", path, "--extras", "--top=0", f"--index={tmp_path}")
+        assert list(found["detached"].values()) == wanted["detached"]
+    rows = {c["name"]: c["count"] for c in found["classes"] if c["name"].startswith("Detached ")}
+    assert sum(rows.values()) == found["detached"]["count"]
+    assert rows["Detached <section>"] == 70 and rows["Detached <li>"] == 140
+    # What is inside of what is counted is not counted again.
+    assert found["detached"]["self_bytes"] <= found["detached"]["retained_bytes"] < sum(
+        c["retained_bytes"] for c in found["classes"] if c["name"] in rows)
     assert "detached DOM nodes: " in Ctl()("analyze", path, "--extras").stdout
+    numbers.check(found, wanted)
 
 
 def test_an_engine_that_has_no_values_says_so(tmp_path):
@@ -137,6 +169,24 @@ def test_progress_is_on_terminals_only(taken):
     assert shown[last:].startswith("\r\033[K") and "objects" in shown[last:]
     assert Ctl()("analyze", taken[0]).stderr == ""
     assert "\033[K" not in Ctl("--no-pager", "--quiet").on_terminal("analyze", taken[0])[1]
+
+
+@pytest.mark.parametrize("command", ["diff", "leaks", "retainers", "convert"])
+def test_progress_of_other_commands(taken, tmp_path, command):
+    """Of each file in turn, and gone before the answer."""
+    files = taken if command in ("diff", "leaks") else taken[:1]
+
+    def arguments(name):
+        flags = {"retainers": ["--class=Map"], "convert": [f"--output={tmp_path / name}"]}
+        return command, *files, *flags.get(command, [])
+    exit_, shown = Ctl("--no-pager").on_terminal(*arguments("shown"))
+    assert exit_ == 0
+    for path in files:
+        assert f"\r\033[K{path.name}: reading" in shown
+    done = Ctl()(*arguments("plain"))
+    said = (done.stdout + done.stderr).replace("/plain\n", "/shown\n")
+    assert said and shown.endswith("\r\033[K" + said)
+    assert "\033[K" not in Ctl("--no-pager", "--quiet").on_terminal(*arguments("quiet"))[1]
 
 
 def test_who_refers_to_it_is_a_tree(taken):

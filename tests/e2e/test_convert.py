@@ -5,6 +5,7 @@ numbers are those that DevTools has of the converted file."""
 import gzip
 import json
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,54 @@ def test_firefox(nursery, watch, tmp_path):
     assert chain[0]["class"] == ",KnownThing" and chain[0]["id"] > 2**32, "an address"
     assert Ctl().json("analyze", source, "--json=short",
                       f"--node=@{chain[0]['id']}")["node"]["id"] == chain[0]["id"]
+
+
+def rows(numbers, width):
+    return zip(*(numbers[i::width] for i in range(width)))
+
+
+def debugging(path):
+    """({reason: references from the root to what is a root by it}, {label: functions of it}), from
+    the file itself: a reason's own label counts, else that of what reaches it."""
+    found = json.loads(path.read_text())
+    labels = found["labels"]
+    why = {id_: labels[own] or labels[reached] for id_, own, reached in rows(found["roots"], 3)}
+    reasons = Counter(why[to] for from_, to, _, _ in rows(found["edges"], 4)
+                      if from_ == 0 and why.get(to))
+    function = found["nodeClassNames"].index("Function")
+    return reasons, Counter(labels[label] for _, _, class_, _, label, *_ in rows(found["nodes"], 7)
+                            if class_ == function and label)
+
+
+def converted_debugging(path):
+    """The same of the converted file."""
+    found = json.loads(path.read_text())
+    strings, (types, *_) = found["strings"], found["snapshot"]["meta"]["node_types"]
+    reasons, functions = Counter(), Counter()
+    for kind, name, _, _, edges, _ in rows(found["nodes"], 6):
+        if types[kind] == "synthetic":
+            reasons[strings[name]] = edges
+        elif types[kind] == "closure":
+            functions[strings[name]] += 1
+    return reasons, functions
+
+
+def test_webkit_for_debugging(nursery, tmp_path):
+    """Of a real page: all counts and sizes, why roots are roots, what functions are called."""
+    browser = webkit.Browser(nursery, tmp_path / "browser", debugging=True)
+    browser.grow(COUNT)
+    source = tmp_path / "s.jsc.json"
+    with browser.client() as client:
+        source.write_text(webkit.Page(client).call("Heap.snapshot")["snapshotData"])
+    assert json.loads(source.read_text())["type"] == "GCDebugging"
+    path = convert(source, tmp_path)
+    check(source, path, "KnownThing", COUNT, tmp_path, jsc_source(source))
+    reasons, functions = debugging(source)
+    found = converted_debugging(path)
+    assert reasons["StrongHandles"] > 50 and functions["grow"] == 1
+    assert reasons.items() <= found[0].items()
+    assert {name: found[1][name] for name in functions if name != "Function"} == \
+        {name: n for name, n in functions.items() if name != "Function"}
 
 
 def test_roots_have_their_reasons(tmp_path):

@@ -1,6 +1,7 @@
 """Indexes: what a first command keeps, the next one answers from, byte for byte the same; what is
 damaged, old, copied or of another file is made anew; nothing is kept of what was encrypted."""
 
+import fcntl
 import os
 import shutil
 import stat
@@ -215,6 +216,33 @@ def test_the_second_command_has_hardly_anything_to_do(store):
     assert {said for _, said in again} == {wanted}
     assert min(seconds for seconds, _ in again) - start < first / 17
     index.unlink()
+
+
+def first_bytes(command, wanted):
+    """A command runs, which answers this; all of it but what a pipe can hold, when it waits for the
+    rest to be read, and then that."""
+    ours, theirs = os.pipe()
+    held = fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 4096)
+    with subprocess.Popen([binary(), *map(str, command)], stdout=theirs) as child, \
+            os.fdopen(ours, "rb") as out:
+        os.close(theirs)
+        assert len(wanted) > 2 * held
+        assert out.read(len(wanted) - 2 * held) == wanted[:-2 * held]
+        yield
+        assert out.read() == wanted[-2 * held:]
+    assert child.returncode == 0
+
+
+@pytest.mark.parametrize("command", ["analyze", "retainers", "leaks"])
+def test_the_answer_is_out_before_an_index_is_made(pair, kept, command):
+    """While the answer is on its way, and there is more of it than is held anywhere, there is none."""
+    files = pair if command == "leaks" else pair[:1]
+    flags = {"leaks": ["--match=classes"], "retainers": ["--class=Array"]}.get(command, [])
+    arguments = (command, *files, "--json=short", "--top=0", *flags)
+    wanted = Ctl()(*arguments, "--no-index", text=False).stdout
+    for _ in first_bytes((*arguments, f"--index={kept}"), wanted):
+        assert not list(kept.iterdir())
+    assert len(indexes(kept)) == len(files)
 
 
 def test_where_an_index_is_kept(store, pair, tmp_path):

@@ -79,11 +79,14 @@ def sample(request, zoo):
 def test_arrays_in_files_make_no_difference(sample, tmp_path):
     folder = tmp_path / "spill"
     folder.mkdir()
+    class_ = "Node" if sample.suffix == ".heapsnapshot" else "Widget"
     for command in (("analyze", sample, "--top=0"), ("diff", sample, sample),
-                    ("leaks", sample, sample)):
+                    ("leaks", sample, sample), ("retainers", sample, f"--class={class_}"),
+                    ("convert", sample, "--output=-")):
         for threads in ("1", "2"):
             flags = ("--json=short", f"--threads={threads}", *NEVER)
             wanted = Ctl()(*command, *flags).stdout
+            assert wanted
             assert Ctl()(*command, *flags, f"--spill={folder}").stdout == wanted
     assert not list(folder.iterdir())
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lab import leaking
+from lab import leaking, node
 from lab.ctl import Ctl
 
 IDS_LAST = {"node", "deno", "chromium", "webkit"}
@@ -44,6 +44,17 @@ def check(engine, program, leak, paths):
             (program, n, json.dumps(found))
         if kind in PLACES and program in OWN:
             check_place(found[0], program)
+
+
+@pytest.mark.parametrize("engine", [f"node{major}" for major in node.MAJORS])
+def test_of_what_is_healthy_nothing_is_named(tmp_path, engine):
+    """By ids, by paths, of two and of three."""
+    (paths,) = leaking.ENGINES[engine](None, tmp_path).take(tmp_path, "nothing")
+    for n in (2, 3):
+        for arguments in ((), ("--match=paths",)):
+            report = Ctl().json("leaks", *paths[-n:], *arguments)
+            assert (report["suspects"], report["verdict"]) == ([], "nothing"), (n, arguments)
+    assert Ctl()("leaks", *paths).stdout.startswith("Nothing accumulates.")
 
 
 def as_of(path, pid):

@@ -48,31 +48,33 @@ console.log(JSON.stringify(process.argv.slice(2).map((at) => {
 """
 
 
-def bundle(home):
+def bundle(home, main=MAIN):
     """dist/app.js and its map."""
     (home / "src").mkdir()
     (home / "src" / "order.ts").write_text(SOURCE)
-    (home / "src" / "main.ts").write_text(MAIN)
+    (home / "src" / "main.ts").write_text(main)
     subprocess.run([node.MODULES / "esbuild" / "bin" / "esbuild", "src/main.ts", "--bundle",
                     "--minify", "--sourcemap", "--platform=node", "--outfile=dist/app.js"],
                    cwd=home, check=True, capture_output=True)
     return home / "dist" / "app.js"
 
 
-@pytest.fixture
-def taken(nursery, tmp_path):
-    """(snapshot, the map): the list of scripts is beside it, as the daemon leaves it."""
-    app = bundle(tmp_path)
+def inspected(nursery, app):
+    """A client of the program, which runs."""
     process = nursery.start([node.binary(24), "--inspect=127.0.0.1:0", app],
                             env=node.environment())
     port = int(process.wait_line(r"ws://127\.0\.0\.1:(\d+)/")[1])
     process.wait_line("^ready")
-    snapshot = tmp_path / "app.heapsnapshot"
-    with cdp.Client(port, limit_s=60) as client:
-        client.call("Debugger.enable")
-        scripts = [e["params"] for e in client.events if e["method"] == "Debugger.scriptParsed"]
+    return cdp.Client(port, limit_s=60)
+
+
+@pytest.fixture
+def taken(nursery, tmp_path):
+    """(snapshot, the map): the list of scripts is beside it, as the daemon leaves it."""
+    app, snapshot = bundle(tmp_path), tmp_path / "app.heapsnapshot"
+    with inspected(nursery, app) as client:
         snapshots.take_one(client, snapshot)
-    (tmp_path / "app.scripts.json").write_text(json.dumps(scripts))
+        snapshots.write_scripts(client, snapshot)
     return snapshot, app.with_suffix(".js.map")
 
 
@@ -169,6 +171,51 @@ def test_a_bad_map_is_a_warning_with_its_place(taken, tmp_path):
     assert "near end of file" in Ctl()("analyze", snapshot, f"--source-map-dir={folder}").stderr
     assert "No such file" in Ctl()("analyze", snapshot,
                                    f"--source-map-dir={tmp_path / 'none'}").stderr
+
+
+LEAK = """\
+import { CustomerOrder, remember } from './order';
+const orders = new Map<number, CustomerOrder>();
+const watchers: Array<() => number> = [];
+declare const globalThis: { serve(n: number): number };
+globalThis.serve = (n) => {
+  for (const end = orders.size + n; orders.size < end;) {
+    remember(orders, orders.size);
+    watchers.push(function countOrders() { return orders.size + n; });
+  }
+  return orders.size + watchers.length;
+};
+globalThis.serve(50);
+setInterval(() => watchers.length, 1 << 30);
+console.log('ready');
+"""
+ROUND = 600
+
+
+def test_leaks_are_told_by_the_sources(nursery, tmp_path):
+    """Of classes where they are made, of functions themselves, and of what holds them."""
+    app = bundle(tmp_path, LEAK)
+    paths = [tmp_path / f"{i + 1}.heapsnapshot" for i in range(3)]
+    with inspected(nursery, app) as client:
+        client.call("HeapProfiler.enable")
+        for i, path in enumerate(paths):
+            assert client.evaluate(f"serve({ROUND if i > 0 else 1})") > 0
+            snapshots.take_one(client, path)
+        snapshots.write_scripts(client, paths[-1])
+
+    def told(*flags):
+        """{(place, where what holds it is)}"""
+        found = Ctl().json("leaks", *paths, *flags)["suspects"]
+        return {(s["place"], s["held_at"]) for s in found}
+    plain = told()
+    assert plain and {at.rsplit(":", 1)[0] for pair in plain for at in pair} == {str(app)}
+    source_maps = f"--source-map-dir={app.parent}"
+    made, used, serve = f"../src/order.ts:{LINE_OF_CLASS}", "../src/main.ts:8", "../src/main.ts:5"
+    assert told(source_maps) == {(made, serve), (used, serve)}
+    shown = Ctl()("leaks", *paths, source_maps).stdout
+    n = 2 * ROUND
+    assert f" ({made}) in Map @" in shown and f" {n} more Function ({used}) in Array @" in shown
+    assert f" of Function n ({serve}) @" in shown and str(app) not in shown
 
 
 # Function scopes of fewer and more variables than are shown, by what holds an object of a class.

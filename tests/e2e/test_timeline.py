@@ -14,6 +14,7 @@ from lab.daemon import PLAIN
 from lab.deno import Deno
 from lab.node import STEADY, allocates_at_least, allocation_speed
 from lab.relay import Relay
+from lab.snapshots import take_one
 from lab.wait import until
 from lab.workerd import Workerd, Wrangler
 
@@ -185,6 +186,47 @@ def check_allocations(rows, found, kept):
 def wait_known(daemon, name="main"):
     daemon.wait_up("app")
     until(lambda: daemon.value("heapwatch_heap_used_bytes", target="app", isolate=name), name)
+
+
+# The first makes the classes; each adds to one, and drops of the other.
+ROUND = """
+globalThis.Kept ??= class Kept { constructor(i) { this.of = [i, { i }]; } };
+globalThis.Gone ??= class Gone { constructor(i) { this.text = `gone ${i}`; } };
+globalThis.rounds ??= { kept: [], gone: Array.from({ length: 900 }, (_, i) => new Gone(i)) };
+for (let i = 0; i < 700; i++) rounds.kept.push(new Kept(i));
+rounds.gone.splice(0, 200).length"""
+PER_ROUND = {"Kept": [700, 0], "Gone": [0, 200]}
+
+
+def record(client, path, stacks):
+    """A timeline of a round, of one session with others: ids last."""
+    client.call("HeapProfiler.startTrackingHeapObjects", trackAllocations=stacks)
+    assert client.evaluate(ROUND) == 200
+    client.call("HeapProfiler.stopTrackingHeapObjects", reportProgress=False)
+    path.write_text("".join(e["params"]["chunk"] for e in client.events
+                            if e["method"] == "HeapProfiler.addHeapSnapshotChunk"))
+    client.events.clear()
+    return path
+
+
+@pytest.mark.parametrize("stacks", [True, False], ids=["stacks", "plain"])
+def test_differences_of_two(start_node, tmp_path, major, stacks):
+    """And of a timeline and a snapshot: as DevTools has them."""
+    node = start_node(major, "idle")
+    paths = [tmp_path / f"{i}.heaptimeline" for i in range(3)]
+    with Client(node.port, limit_s=60) as client:
+        client.call("HeapProfiler.enable")
+        for path in paths[:2]:
+            record(client, path, stacks)
+        client.evaluate(ROUND)
+        take_one(client, paths[2])
+    for before, after in zip(paths, paths[1:]):
+        wanted = readers.devtools_report(after, tmp_path / "devtools.json", before)
+        numbers.check(numbers.analyze(after), wanted)
+        found = numbers.differences(before, after)
+        assert found == numbers.differences(before, after, "--match=ids") == wanted["diff"]
+        assert {key.split(",")[-1]: row[:2] for key, row in found.items()
+                if key.split(",")[-1] in PER_ROUND} == PER_ROUND
 
 
 def test_with_stacks(start_node, watch, tmp_path, major):

@@ -1,12 +1,12 @@
 """Cycles that nothing reaches. A collection before a snapshot leaves none, so real ones are cut off
 from what refers to them. All numbers are DevTools' all the same."""
 
+import contextlib
 import json
-import subprocess
 
 import pytest
 
-from lab import node, numbers, readers
+from lab import numbers, proc, readers, snapshots
 from lab.ctl import Ctl
 
 # Two rings that refer to what is reached, too; have trees and maps; are keys of a weak one.
@@ -29,7 +29,6 @@ class Island {
   }
 }
 globalThis.held = { land, weak, islands: { first: new Island(700), second: new Island(300) } };
-require('node:v8').writeHeapSnapshot(process.argv[1]);
 """
 ISLANDERS = 1000
 
@@ -91,11 +90,11 @@ def cut_off(graph, nodes, how):
     return inside
 
 
-@pytest.fixture(scope="module", params=[20, 26], ids=lambda major: f"node{major}")
+@pytest.fixture(scope="module", params=snapshots.RUNTIMES)
 def whole(request, tmp_path_factory):
-    path = tmp_path_factory.mktemp("island") / "whole.heapsnapshot"
-    subprocess.run([node.binary(request.param), "-e", PROGRAM, path], check=True,
-                   env=node.environment(), capture_output=True)
+    with contextlib.closing(proc.Nursery()) as nursery:
+        (path,) = snapshots.after(nursery, tmp_path_factory.mktemp("island"), request.param,
+                                  PROGRAM)
     return path
 
 

@@ -9,7 +9,12 @@ import argparse
 import collections
 import gzip
 import json
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
+
+from lab.fxsnapshot import varint  # noqa: E402
 
 
 def choose(root, kinds, edges, each):
@@ -78,17 +83,6 @@ def cut_jsc(data, each):
 
 
 # ---- Gecko ----
-
-def varint(data, at):
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, at
-        shift += 7
-
 
 def fields(data):
     """{number: [value or bytes]}"""

@@ -15,12 +15,13 @@ def binary():
 
 
 class Deno:
-    """programs/deno.js; `address` is what a target says."""
+    """programs/deno.js, or one like it; `address` is what a target says."""
 
-    def __init__(self, nursery, home, *arguments, flags=(), host="127.0.0.1"):
+    def __init__(self, nursery, home, *arguments, flags=(), host="127.0.0.1",
+                 program=node.PROGRAMS / "deno.js"):
         self.process = nursery.start(
             [binary(), "run", "--no-config", "--no-remote", "--allow-read",
-             f"--inspect={host}:0", *flags, node.PROGRAMS / "deno.js", *arguments],
+             f"--inspect={host}:0", *flags, program, *arguments],
             env=dict(node.environment(), DENO_DIR=str(home), DENO_NO_UPDATE_CHECK="1"))
         heard = self.process.wait_line(rf"^Debugger listening on ws://{re.escape(host)}:(\d+)/(\S+)")
         self.port, self.inspector_id = int(heard[1]), heard[2]

@@ -5,7 +5,8 @@ format: every name is decoded, nothing is skipped."""
 import gzip
 
 
-def _varint(data, at):
+def varint(data, at):
+    """(the number there, where it ends)"""
     value = shift = 0
     while True:
         byte = data[at]
@@ -18,12 +19,12 @@ def _varint(data, at):
 
 def _fields(data, at, end):
     while at < end:
-        key, at = _varint(data, at)
+        key, at = varint(data, at)
         kind = key & 7
         if kind == 0:
-            value, at = _varint(data, at)
+            value, at = varint(data, at)
         elif kind == 2:
-            size, at = _varint(data, at)
+            size, at = varint(data, at)
             value, at = (at, at + size), at + size
         else:
             raise ValueError(f"wire type {kind} at {at}")
@@ -47,10 +48,10 @@ class Snapshot:
         self.data = gzip.decompress(path.read_bytes())
         self.nodes, self.frames = {}, {}
         self._two, self._one = [], []  # names by their order of appearance
-        size, at = _varint(self.data, 0)
+        size, at = varint(self.data, 0)
         at += size  # Metadata
         while at < len(self.data):
-            size, at = _varint(self.data, at)
+            size, at = varint(self.data, at)
             self._node(at, at + size)
             at += size
 
@@ -162,11 +163,11 @@ class Snapshot:
 def holds(path):
     """Nodes, edges, the sum of all sizes: without a look at any name."""
     data = gzip.decompress(path.read_bytes())
-    size, at = _varint(data, 0)
+    size, at = varint(data, 0)
     at += size  # Metadata
     nodes = edges = sizes = 0
     while at < len(data):
-        size, at = _varint(data, at)
+        size, at = varint(data, at)
         for field, value in _fields(data, at, at + size):
             edges += field == 5
             sizes += value if field == 4 else 0

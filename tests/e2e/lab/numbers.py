@@ -12,6 +12,13 @@ def rows(report):
             for c in report["classes"]}
 
 
+def differences(before, after, *flags):
+    """As devtools_report()["diff"]."""
+    found = Ctl().json("diff", before, after, "--json=short", "--top=0", *flags)
+    return {c["key"]: [c["added"], c["removed"], c["added_bytes"], c["removed_bytes"]]
+            for c in found["classes"]}
+
+
 def statistics(report):
     s = report["statistics"]
     return [s[name + "_bytes"] for name in ("total", "native", "typed_array", "code", "js_array",

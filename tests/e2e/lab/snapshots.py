@@ -54,6 +54,44 @@ def _chromium(nursery, home):
     return int(heard[1])
 
 
+# Before each script that a process of its own runs; each is a block, as functions of a page are not.
+WRITE = """
+import { writeFileSync } from 'node:fs';
+import { writeHeapSnapshot } from 'node:v8';
+const write = (path) => typeof Bun === 'undefined' ? writeHeapSnapshot(path)
+  : writeFileSync(path, Bun.generateHeapSnapshot('v8'));
+"""
+
+
+def _run_by_itself(binary, home, scripts, paths):
+    program = home / "program.mjs"
+    program.write_text(WRITE + "".join(f"{{\n{script}\n}}\nwrite(process.argv[{i + 2}]);\n"
+                                       for i, script in enumerate(scripts)))
+    subprocess.run([binary, program, *paths], check=True, timeout=LIMIT_S, capture_output=True,
+                   env=node.environment())
+
+
+def _run_over_cdp(port, scripts, paths):
+    with cdp.Client(port, limit_s=LIMIT_S) as client:
+        client.call("HeapProfiler.enable")  # so that ids last
+        for script, path in zip(scripts, paths):
+            client.evaluate(f"{{\n{script}\n}} 0")
+            take_one(client, path)
+
+
+def after(nursery, home, runtime, *scripts):
+    """Paths of a snapshot each after one of these scripts, which run one after the other."""
+    paths = [home / f"{runtime}-after-{i + 1}.heapsnapshot" for i in range(len(scripts))]
+    if runtime == "deno":
+        _run_over_cdp(deno.Deno(nursery, home / "deno", "1").port, scripts, paths)
+    elif runtime == "chromium":
+        _run_over_cdp(_chromium(nursery, home / "profile"), scripts, paths)
+    else:
+        _run_by_itself(BUN if runtime == "bun" else node.binary(int(runtime[4:])), home, scripts,
+                       paths)
+    return paths
+
+
 def take(nursery, home, runtime):
     """(before, after): paths of two snapshots of one program that ran on this runtime."""
     before, after = home / f"{runtime}-1.heapsnapshot", home / f"{runtime}-2.heapsnapshot"

@@ -8,17 +8,20 @@ import re
 import socket
 import struct
 import threading
+from pathlib import Path
 from urllib.parse import unquote
 from urllib.request import urlopen
 
 from . import listener, node
 from .cdp import Client
+from .daemon import program
 from .wait import until
 
 LIBRARIES = "/usr/lib/x86_64-linux-gnu"
 GTK = f"{LIBRARIES}/webkit2gtk-4.1/MiniBrowser"
 WPE = f"{LIBRARIES}/wpe-webkit-1.1/MiniBrowser"
 PAGE = "/socket/1/1/WebPage"
+DEBUGGING = Path(program()).resolve().parents[1] / "tests" / "fake" / "jsc_debugging.so"
 
 # Asks for its next piece of work, does it, tells the result.
 HTML = b"""<!doctype html><title>page</title><script>
@@ -74,7 +77,8 @@ class Site:
 
 
 class Browser:
-    def __init__(self, nursery, home, path=GTK, url=None, flags=()):
+    def __init__(self, nursery, home, path=GTK, url=None, flags=(), debugging=False):
+        """debugging: its snapshots are of type GCDebugging, which nobody can ask for (GTK only)."""
         assert os.access(path, os.X_OK), f"{path} is missing: install tests/packages.txt"
         home.mkdir(parents=True, exist_ok=True)
         self.site = Site()
@@ -85,6 +89,8 @@ class Browser:
                          NO_AT_BRIDGE="1", GDK_BACKEND="x11", LIBGL_ALWAYS_SOFTWARE="1",
                          WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS="1",
                          WEBKIT_INSPECTOR_HTTP_SERVER=self.address)
+        if debugging:
+            self._env["LD_PRELOAD"] = str(DEBUGGING)
         home.chmod(0o700)
         if path == GTK:
             screen = nursery.start(["Xvfb", "-displayfd", "1", "-nolisten", "tcp",

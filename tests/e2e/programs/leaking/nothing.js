@@ -1,0 +1,3 @@
+// Leaks nothing: what healthy.js does is all there is.
+'use strict';
+globalThis.leaking = () => {};
