@@ -529,8 +529,8 @@ int http_server_check(const struct http_server *server, const struct web_setting
 		at = at->next;
 	if (at == NULL || settings->allow_remote || web_config_is_guarded(config))
 		return 0;
-	problems_add(problems, "configuration", 0, 0, NULL, "%s is listened at: %s", at->url,
-		     NOT_GUARDED);
+	problems_add(problems, "configuration", 0, 0, NULL, "listening at %s, beyond loopback: %s",
+		     at->url, NOT_GUARDED);
 	return -EPERM;
 }
 

@@ -144,12 +144,11 @@ def test_certificates_of_clients(guarded, web, tmp_path, version):
     assert curl(*only, "--cert", certificate, "--key", key, url)[:2] == (0, 200)
     code, status, _ = curl(*only, url)
     assert code != 0 and status == 0
-    stranger = Authority(tmp_path / "other", "other").issue("client")
-    code, status, _ = curl(*only, "--cert", stranger[0], "--key", stranger[1], url)
-    assert code != 0 and status == 0
-    server = web.authority.issue("for-servers", "IP:127.0.0.1\nextendedKeyUsage=serverAuth")
-    code, status, _ = curl(*only, "--cert", server[0], "--key", server[1], url)
-    assert code != 0 and status == 0
+    for other in (Authority(tmp_path / "other", "other").issue("client"),
+                  web.authority.issue("for-servers", "IP:127.0.0.1\nextendedKeyUsage=serverAuth"),
+                  web.authority.issue("expired", days=-1)):
+        code, status, _ = curl(*only, "--cert", other[0], "--key", other[1], url)
+        assert code != 0 and status == 0, other
     assert daemon.get("/-/ready").status == 200
 
 
@@ -319,6 +318,30 @@ def test_a_handshake_that_trickles_is_cut_off(guarded, web):
     assert daemon.get("/-/ready").status == 200
 
 
+def test_who_reads_too_slowly_is_cut_off(guarded, web, start_node):
+    app = start_node(24, "heap", 60000, 1)
+    daemon = guarded(static_config({"app": app.address}, web={"response_timeout": "1s"}))
+    daemon.wait_up("app")
+    size = daemon.capture("app").stat().st_size
+    capture = daemon.api("/captures")["ready"][0]["id"]
+    text = base64.b64encode(":".join(LOGIN).encode()).decode()
+    with socket.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.connect(("127.0.0.1", daemon.port))
+        with web.context.wrap_socket(raw, server_hostname="127.0.0.1") as client:
+            client.sendall(f"GET /api/v1/captures/{capture}/file HTTP/1.1\r\nHost: localhost\r\n"
+                           f"Authorization: Basic {text}\r\n\r\n".encode())
+            handler = "/api/v1/captures/:id/file"
+            daemon.wait_value("heapwatch_http_requests_total", 1, handler=handler, code="200")
+            got = 0
+            try:
+                while data := client.recv(65536):
+                    got += len(data)
+            except (ssl.SSLError, ConnectionResetError):
+                pass
+    assert got < size
+
+
 # ---- renewal ----
 
 def served(daemon):
@@ -339,7 +362,8 @@ def test_a_certificate_is_renewed_by_a_reload(guarded, web):
         text = base64.b64encode(":".join(LOGIN).encode()).decode()
         old.sendall(f"GET /-/ready HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {text}\r\n\r\n".encode())
         assert b" 200 " in old.recv(4096), "a connection that is open goes on"
-    assert daemon.value("heapwatch_config_last_reload_successful") == 1
+        assert daemon.value("heapwatch_config_last_reload_successful") == 1
+        assert daemon.process.stop() == 0
 
 
 @pytest.mark.parametrize("spoil, place", [
