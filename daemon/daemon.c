@@ -409,17 +409,19 @@ static void on_stop(void *owner)
 
 /* ---- configuration: all or nothing ---- */
 
-/* Settings and rules, both whole or neither. */
-static int load(const struct flags *flags, struct settings **ret, struct rules **ret_rules,
-		struct problems *problems)
+/* Settings and rules, both whole or neither. server: where we listen already, or NULL. */
+static int load(const struct flags *flags, const struct http_server *server, struct settings **ret,
+		struct rules **ret_rules, struct problems *problems)
 {
 	struct settings *settings = NULL;
 	int r = settings_load(&settings, flags, problems);
 
 	if (r < 0)
 		return r;
-	r = rules_load(ret_rules, &settings->watch.rule_files,
-		       settings->watch.evaluation_interval_ns, problems);
+	r = http_server_check(server, &settings->web, settings->web_config, problems);
+	if (r == 0)
+		r = rules_load(ret_rules, &settings->watch.rule_files,
+			       settings->watch.evaluation_interval_ns, problems);
 	if (r < 0) {
 		settings_free(settings);
 		return r;
@@ -470,6 +472,7 @@ static int apply(struct daemon *daemon, struct settings *settings, struct rules 
 	analyses_set(&daemon->analyses, &settings->analysis);
 	daemon->spool.limits = settings->spool;
 	r = http_server_set(daemon->server, &settings->web);
+	http_server_set_access(daemon->server, settings->web_config);
 	/* Always, for it holds on to the settings that are freed below. */
 	done = discovery_apply(&daemon->discovery, &settings->watch);
 	if (r == 0)
@@ -527,7 +530,7 @@ static int daemon_reload(void *owner, struct buf *errors)
 
 	service_reloading();
 	problems_init(&problems);
-	r = load(daemon->flags, &settings, &rules, &problems);
+	r = load(daemon->flags, daemon->server, &settings, &rules, &problems);
 	if (r == 0)
 		r = apply(daemon, settings, rules);
 	if (r < 0) {
@@ -751,6 +754,7 @@ static int start_http(struct daemon *daemon, const struct settings *settings)
 	if (r < 0)
 		return r;
 	daemon->view.server = daemon->server;
+	http_server_set_access(daemon->server, settings->web_config);
 	r = http_server_listen(daemon->server, fds, service_sockets(fds, SOCKETS_MAX), &err);
 	if (r < 0)
 		log_error("http", "%s", err.text);
@@ -846,7 +850,7 @@ int daemon_check(const struct flags *flags)
 	int r;
 
 	problems_init(&problems);
-	r = load(flags, &settings, &rules, &problems);
+	r = load(flags, NULL, &settings, &rules, &problems);
 	print_problems(&problems);
 	if (r == 0)
 		printf("configuration OK\n");
@@ -877,7 +881,7 @@ int daemon_main(const struct flags *flags)
 	int r;
 
 	problems_init(&problems);
-	r = load(flags, &settings, &rules, &problems);
+	r = load(flags, NULL, &settings, &rules, &problems);
 	print_problems(&problems);
 	problems_fini(&problems);
 	if (r < 0)

@@ -17,6 +17,7 @@ enum flag {
 	FLAG_CONFIG_FILE = 256,
 	FLAG_STORAGE_PATH,
 	FLAG_LISTEN_ADDRESS,
+	FLAG_WEB_CONFIG_FILE,
 	FLAG_TARGET,
 	FLAG_LOG_LEVEL,
 	FLAG_LOG_FORMAT,
@@ -31,6 +32,7 @@ static const struct option long_flags[] = {
 	{ "config.file", required_argument, NULL, FLAG_CONFIG_FILE },
 	{ "storage.path", required_argument, NULL, FLAG_STORAGE_PATH },
 	{ "web.listen-address", required_argument, NULL, FLAG_LISTEN_ADDRESS },
+	{ "web.config.file", required_argument, NULL, FLAG_WEB_CONFIG_FILE },
 	{ "target", required_argument, NULL, FLAG_TARGET },
 	{ "log.level", required_argument, NULL, FLAG_LOG_LEVEL },
 	{ "log.format", required_argument, NULL, FLAG_LOG_FORMAT },
@@ -53,6 +55,8 @@ static const char usage[] =
 	"data)\n"
 	"  --web.listen-address=ADDR   where to serve metrics and API; may be repeated\n"
 	"                              (default: 127.0.0.1:19229; also [::1]:PORT, unix:/PATH)\n"
+	"  --web.config.file=FILE      TLS and passwords of that, as the exporters of Prometheus "
+	"have it\n"
 	"  --target=ADDR               an inspector to watch, as 127.0.0.1:9229; may be repeated\n"
 	"  --log.level=LEVEL           debug, info, warn or error (default: info)\n"
 	"  --log.format=FORMAT         logfmt or json (default: logfmt)\n"
@@ -140,6 +144,9 @@ static int take_flag(int flag, struct flags *flags, struct wish *wish)
 		return 0;
 	case FLAG_LISTEN_ADDRESS:
 		return add_text(&flags->listen_addresses, optarg);
+	case FLAG_WEB_CONFIG_FILE:
+		flags->web_config_file = optarg;
+		return 0;
 	case FLAG_TARGET:
 		return add_text(&flags->targets, optarg);
 	case FLAG_LOG_LEVEL:

@@ -390,7 +390,9 @@ static void check_web(const struct check *check)
 	const struct web_settings *web = &check->settings->web;
 	const struct text_list *list = &web->listen_addresses;
 
-	for (size_t i = 0; i < list->n && !web->allow_remote; i++) {
+	if (web->allow_remote || web_config_is_guarded(check->settings->web_config))
+		return;
+	for (size_t i = 0; i < list->n; i++) {
 		char path[48], text[ERR_TEXT_MAX];
 		bool local;
 
@@ -399,7 +401,8 @@ static void check_web(const struct check *check)
 		snprintf(
 			text, sizeof(text),
 			"'%.64s' is reachable from other machines, and whoever reaches it can read "
-			"heap snapshots (set web.allow_remote: true if that is meant)",
+			"heap snapshots (give --web.config.file with TLS and passwords, or set "
+			"web.allow_remote: true if that is meant)",
 			list->items[i]);
 		snprintf(path, sizeof(path), "web.listen_addresses[%zu]", i);
 		if (check->flags->listen_addresses.n > 0)
@@ -691,6 +694,17 @@ static int load_file(const char *file, struct doc **ret, struct settings *settin
 	return r;
 }
 
+/* Both files, so that the mistakes of both are named. */
+static int load_files(const struct flags *flags, struct doc **ret, struct settings *settings,
+		      struct problems *problems)
+{
+	int r = load_file(config_file(flags), ret, settings, problems), web = 0;
+
+	if (flags->web_config_file)
+		web = web_config_load(&settings->web_config, flags->web_config_file, problems);
+	return r < 0 ? r : web;
+}
+
 int settings_load(struct settings **ret, const struct flags *flags, struct problems *problems)
 {
 	struct settings *settings = calloc(1, sizeof(*settings));
@@ -701,7 +715,7 @@ int settings_load(struct settings **ret, const struct flags *flags, struct probl
 
 	if (!settings)
 		return -ENOMEM;
-	r = load_file(config_file(flags), &doc, settings, problems);
+	r = load_files(flags, &doc, settings, problems);
 	if (r == 0) {
 		check.doc = doc;
 		check.file_targets_n = settings->watch.targets.n;
@@ -729,6 +743,7 @@ void settings_free(struct settings *settings)
 	if (!settings)
 		return;
 	options_fini(settings_table, settings);
+	web_config_free(settings->web_config);
 	free(settings);
 }
 
@@ -765,14 +780,30 @@ static const char rules_intro[] =
 	"not hold. `heapwatchctl rules test` tries rules on samples, "
 	"`POST /api/v1/rules/eval` on what is known now.\n";
 
+static const char web_intro[] =
+	"\n"
+	"# The file of --web.config.file\n"
+	"\n"
+	"TLS and passwords of the HTTP endpoint, in the format of Prometheus' exporters. What they "
+	"have "
+	"and is not here is refused by name. Paths are relative to the folder of this file. With "
+	"TLS "
+	"and either users or certificates of clients, listening beyond loopback needs no "
+	"`web.allow_remote`. `heapwatchd --check --web.config.file=FILE` checks it and the files "
+	"it "
+	"names; a reload reads all of them anew, or keeps the old ones when one is no good.\n";
+
 int schema_print_options(struct buf *buf, bool markdown)
 {
 	if (!markdown) {
 		options_print(settings_table, "", buf);
-		return options_print(rule_file_options, "", buf);
+		options_print(rule_file_options, "", buf);
+		return options_print(web_config_options, "", buf);
 	}
 	buf_puts(buf, intro);
 	options_markdown(settings_table, "", buf);
 	buf_puts(buf, rules_intro);
-	return options_markdown(rule_file_options, "", buf);
+	options_markdown(rule_file_options, "", buf);
+	buf_puts(buf, web_intro);
+	return options_markdown(web_config_options, "", buf);
 }

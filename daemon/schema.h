@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include "capture/settings.h"
 #include "http/settings.h"
+#include "http/web_config.h"
 #include "notify/settings.h"
 #include "otlp/settings.h"
 #include "spool/settings.h"
@@ -32,6 +33,7 @@ struct settings {
 	struct capture_settings capture;
 	struct analysis_settings analysis;
 	struct spool_settings spool;
+	struct web_config *web_config; /* owned: --web.config.file; NULL: none was named */
 };
 
 extern const struct option_desc settings_table[];
@@ -39,6 +41,7 @@ extern const struct option_desc settings_table[];
 /* Flags of the command line; they win over the file, also after a reload. */
 struct flags {
 	const char *config_file; /* NULL: the default path, which need not exist */
+	const char *web_config_file; /* or NULL */
 	const char *storage_path;
 	const char *log_level, *log_format;
 	struct text_list listen_addresses, targets;
@@ -49,7 +52,8 @@ struct flags {
 
 /*
  * File (or defaults) plus flags, checked: addresses parse, names are unique, relative paths are
- * made absolute from the file's folder. 0, or -EINVAL/-errno with the reasons in problems.
+ * made absolute from the file's folder; and what --web.config.file names. 0, or -EINVAL/-errno with
+ * the reasons in problems.
  */
 int settings_load(struct settings **ret, const struct flags *flags, struct problems *problems);
 void settings_free(struct settings *settings);

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Pool: threads for work that waits for sockets and disks. A job belongs to the pool from submit
+ * Pool: threads for work that waits for sockets and disks, or computes for long. A job belongs to the pool from submit
  * until it is taken back; each job says itself what it may share meanwhile.
  */
 

@@ -229,6 +229,68 @@ static int load_labels(const struct option_load *load, const struct option_desc 
 	return 0;
 }
 
+static int add_pair(struct text_map *map, const struct node *node)
+{
+	struct text_pair *items = reallocarray(map->items, map->n + 1, sizeof(*items));
+
+	if (!items)
+		return -ENOMEM;
+	map->items = items;
+	items[map->n] = (struct text_pair){ strdup(node->name), strdup(node->text) };
+	map->n++;
+	return items[map->n - 1].name && items[map->n - 1].text ? 0 : -ENOMEM;
+}
+
+/* What is no good is complained about; the texts may be secret and are not shown. */
+static int load_pair(const struct option_load *load, const struct option_desc *desc,
+		     const struct node *node, const char *path, struct text_map *map)
+{
+	const char *file = load->doc->file;
+	struct err err = { 0 };
+	char shown[SHOWN_MAX];
+	int r;
+
+	problem_shown(shown, node->name);
+	if (text_map_get(map, node->name)) {
+		problems_add(load->problems, file, node->name_line, node->name_column, path,
+			     "'%s' is given twice", shown);
+		return 0;
+	}
+	if (node->kind != NODE_SCALAR || node_is_null(node)) {
+		problems_add(load->problems, file, node->line, node->column, path,
+			     "'%s': expected a text", shown);
+		return 0;
+	}
+	r = add_pair(map, node);
+	if (r == 0 && desc->check && desc->check(&map->items[map->n - 1], &err) < 0)
+		problems_add(load->problems, file, node->line, node->column, path, "'%s': %s",
+			     shown, err.text);
+	return r;
+}
+
+static int load_text_map(const struct option_load *load, const struct option_desc *desc,
+			 const struct node *node, const char *path, struct text_map *map)
+{
+	int r = 0;
+
+	text_map_fini(map);
+	if (node_is_null(node))
+		return 0;
+	if (node->kind != NODE_TABLE) {
+		option_complain_kind(load, node, path, option_kind(desc->type)->expected);
+		return 0;
+	}
+	if (desc->max > 0 && node->children_n > desc->max) {
+		problems_add(load->problems, load->doc->file, node->line, node->column, path,
+			     "%zu are too many, at most %llu", node->children_n,
+			     (unsigned long long)desc->max);
+		return 0;
+	}
+	for (size_t i = 0; i < node->children_n && r == 0; i++)
+		r = load_pair(load, desc, &node->children[i], path, map);
+	return r;
+}
+
 static int load_item(const struct option_load *load, const struct option_desc *desc,
 		     const struct node *node, const char *path, void *item)
 {
@@ -298,7 +360,7 @@ static void collect_names(const struct option_desc *table, const char *names[KEY
 	for (const struct option_desc *desc = table; desc->name; desc++) {
 		if (desc->type == OPTION_INCLUDE)
 			collect_names(desc->table, names, n);
-		else if (*n < KEYS_MAX)
+		else if (*n < KEYS_MAX && desc->type != OPTION_REFUSED)
 			names[(*n)++] = desc->name;
 	}
 }
@@ -341,6 +403,12 @@ static int load_value(const struct option_load *load, const struct option_desc *
 		return load_text_list(load, desc, node, path, value);
 	case OPTION_LABELS:
 		return load_labels(load, desc, node, path, value);
+	case OPTION_TEXT_MAP:
+		return load_text_map(load, desc, node, path, value);
+	case OPTION_REFUSED:
+		problems_add(load->problems, load->doc->file, node->name_line, node->name_column,
+			     path, "%s", desc->help);
+		return 0;
 	default:
 		break;
 	}

@@ -30,9 +30,11 @@ enum option_type {
 	OPTION_TEXT_LIST, /* struct text_list */
 	OPTION_DAY_TIMES, /* struct day_times: "08:00-09:00", or a list of such */
 	OPTION_LABELS, /* struct labels */
+	OPTION_TEXT_MAP, /* struct text_map: a mapping of any names to texts */
 	OPTION_TABLE, /* struct described by `table`, at offset */
 	OPTION_LIST, /* struct item_list of structs described by `table` */
 	OPTION_INCLUDE, /* the options of `table` stand in this mapping, their struct at offset */
+	OPTION_REFUSED, /* nothing: a key that is known elsewhere, refused with its help */
 };
 
 enum option_flags {
@@ -47,6 +49,15 @@ struct text_list {
 	size_t n;
 };
 
+struct text_pair {
+	char *name, *text; /* owned */
+};
+
+struct text_map {
+	struct text_pair *items; /* owned, in the order of the file, no name twice */
+	size_t n;
+};
+
 struct item_list {
 	void *items; /* owned array of n structs of item_size bytes */
 	size_t n, item_size;
@@ -56,20 +67,25 @@ struct item_list {
 int text_list_add(struct text_list *list, const char *text);
 void text_list_fini(struct text_list *list);
 
+/* The text of that name, or NULL. */
+const char *text_map_get(const struct text_map *map, const char *name);
+void text_map_fini(struct text_map *map);
+
 struct option_desc {
 	const char *name; /* the key; a table ends with a NULL name */
 	enum option_type type;
 	unsigned flags;
 	size_t offset;
 	size_t present; /* offset of a bool set when the key was given; 0: none (never offset 0) */
-	uint64_t min, max; /* UINT, BYTES, TIME; of a TEXT_LIST max items; max 0: no bound */
+	uint64_t min,
+		max; /* UINT, BYTES, TIME; of a TEXT_LIST, TEXT_MAP max items; max 0: no bound */
 	const char *def; /* as one would write it, a list as "a, b"; NULL: zero, empty */
 	const char *const *choices; /* ENUM, NULL-terminated */
 	const struct option_desc *table; /* TABLE, LIST */
 	size_t item_size; /* LIST */
 	/*
-	 * More checks on one value (of a TEXT_LIST: on each item, a char *); may be NULL. 0 or
-	 * -EINVAL with the reason in err.
+	 * More checks on one value (of a TEXT_LIST: on each item, a char *; of a TEXT_MAP: on each
+	 * struct text_pair); may be NULL. 0 or -EINVAL with the reason in err.
 	 */
 	int (*check)(const void *value, struct err *err);
 	const char *help; /* one or two sentences */

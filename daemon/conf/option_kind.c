@@ -76,6 +76,47 @@ static bool equal_text_list(const void *a, const void *b)
 	return true;
 }
 
+/* ---- mappings of texts ---- */
+
+const char *text_map_get(const struct text_map *map, const char *name)
+{
+	for (size_t i = 0; i < map->n; i++) {
+		if (strcmp(map->items[i].name, name) == 0)
+			return map->items[i].text;
+	}
+	return NULL;
+}
+
+void text_map_fini(struct text_map *map)
+{
+	for (size_t i = 0; i < map->n; i++) {
+		free(map->items[i].name);
+		free(map->items[i].text);
+	}
+	free(map->items);
+	*map = (struct text_map){ 0 };
+}
+
+static void fini_text_map(void *value)
+{
+	text_map_fini(value);
+}
+
+static bool equal_text_map(const void *a, const void *b)
+{
+	const struct text_map *x = a, *y = b;
+
+	if (x->n != y->n)
+		return false;
+	for (size_t i = 0; i < x->n; i++) {
+		const char *other = text_map_get(y, x->items[i].name);
+
+		if (!other || strcmp(x->items[i].text, other) != 0)
+			return false;
+	}
+	return true;
+}
+
 /* ---- scalars ---- */
 
 static int parse_bool(const struct option_desc *desc, const char *text, void *value,
@@ -266,6 +307,14 @@ static bool equal_labels(const void *a, const void *b)
 	return labels_equal(a, b);
 }
 
+/* There is no value. */
+static bool equal_nothing(const void *a, const void *b)
+{
+	(void)a;
+	(void)b;
+	return true;
+}
+
 static void fini_labels(void *value)
 {
 	labels_fini(value);
@@ -290,9 +339,12 @@ static const struct option_kind kinds[] = {
 			       "22:30-06:00",
 			       parse_day_times, equal_day_times, NULL },
 	[OPTION_LABELS] = { "labels", "labels", NULL, NULL, equal_labels, fini_labels },
+	[OPTION_TEXT_MAP] = { "names with texts", "names with texts (name: text)", NULL, NULL,
+			      equal_text_map, fini_text_map },
 	[OPTION_TABLE] = { "table", "a table", NULL, NULL, NULL, NULL },
 	[OPTION_LIST] = { "list", "a list", NULL, NULL, NULL, NULL },
 	[OPTION_INCLUDE] = { "", "", NULL, NULL, NULL, NULL },
+	[OPTION_REFUSED] = { "", "", NULL, NULL, equal_nothing, NULL },
 };
 
 const struct option_kind *option_kind(enum option_type type)
@@ -339,7 +391,7 @@ char *option_range(char dst[OPTION_RANGE_MAX], const struct option_desc *desc)
 	char min[STR_UNIT_MAX], max[STR_UNIT_MAX];
 
 	dst[0] = '\0';
-	if (desc->type == OPTION_TEXT_LIST && desc->max > 0)
+	if ((desc->type == OPTION_TEXT_LIST || desc->type == OPTION_TEXT_MAP) && desc->max > 0)
 		snprintf(dst, OPTION_RANGE_MAX, "at most %llu", (unsigned long long)desc->max);
 	if (!has_range(desc) || (desc->min == 0 && desc->max == 0))
 		return dst;

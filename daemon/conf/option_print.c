@@ -80,7 +80,7 @@ int options_print(const struct option_desc *table, const char *prefix, struct bu
 			options_print(desc->table, prefix, buf);
 		else if (is_mapping(desc))
 			options_print(desc->table, path, buf);
-		else
+		else if (desc->type != OPTION_REFUSED)
 			print_option(desc, path, buf);
 	}
 	return buf->error;
@@ -124,7 +124,7 @@ static size_t markdown_rows(const struct option_desc *table, struct buf *buf, si
 	for (const struct option_desc *desc = table; desc->name; desc++) {
 		if (desc->type == OPTION_INCLUDE) {
 			rows = markdown_rows(desc->table, buf, rows);
-		} else if (!is_mapping(desc)) {
+		} else if (!is_mapping(desc) && desc->type != OPTION_REFUSED) {
 			if (rows++ == 0)
 				buf_puts(buf,
 					 "\n| option | type | default | takes effect | what |\n"

@@ -55,6 +55,11 @@ enum flag {
 	FLAG_STACKS,
 	FLAG_WAIT,
 	FLAG_ROOT,
+	FLAG_CA_FILE,
+	FLAG_CERT_FILE,
+	FLAG_KEY_FILE,
+	FLAG_USER,
+	FLAG_PASSWORD_FILE,
 };
 
 enum { HEAP_TOP_DEFAULT = 20 };
@@ -109,6 +114,11 @@ static const struct option long_flags[] = {
 	{ "format", required_argument, NULL, FLAG_FORMAT },
 	{ "stacks", no_argument, NULL, FLAG_STACKS },
 	{ "wait", no_argument, NULL, FLAG_WAIT },
+	{ "ca-file", required_argument, NULL, FLAG_CA_FILE },
+	{ "cert-file", required_argument, NULL, FLAG_CERT_FILE },
+	{ "key-file", required_argument, NULL, FLAG_KEY_FILE },
+	{ "user", required_argument, NULL, FLAG_USER },
+	{ "password-file", required_argument, NULL, FLAG_PASSWORD_FILE },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -212,6 +222,40 @@ static const char **of_capture(int flag, struct capture_wish *wish)
 	default:
 		return NULL;
 	}
+}
+
+/* NULL: it is none of these. */
+static const char **of_login(int flag, struct login_wish *wish)
+{
+	switch (flag) {
+	case FLAG_CA_FILE:
+		return &wish->ca_file;
+	case FLAG_CERT_FILE:
+		return &wish->cert_file;
+	case FLAG_KEY_FILE:
+		return &wish->key_file;
+	case FLAG_USER:
+		return &wish->user;
+	case FLAG_PASSWORD_FILE:
+		return &wish->password_file;
+	default:
+		return NULL;
+	}
+}
+
+static int check_login(const struct login_wish *wish)
+{
+	const char *text = NULL;
+
+	if (wish->key_file != NULL && wish->cert_file == NULL)
+		text = "--key-file without --cert-file";
+	else if (wish->user != NULL && wish->password_file == NULL)
+		text = "--user without --password-file";
+	else if (wish->password_file != NULL && wish->user == NULL)
+		text = "--password-file without --user";
+	if (text != NULL)
+		fprintf(stderr, "heapwatchctl: %s\n", text);
+	return text == NULL ? CTL_OK : CTL_USAGE;
 }
 
 static int take_match(struct heap_wish *wish)
@@ -352,6 +396,8 @@ static int take_flag(int flag, struct ctl_options *options)
 {
 	const char **text = of_capture(flag, &options->capture);
 
+	if (text == NULL)
+		text = of_login(flag, &options->login);
 	if (text != NULL) {
 		*text = optarg;
 		return CTL_OK;
@@ -404,6 +450,8 @@ int ctl_options_parse(struct ctl_options *ret, int argc, char **argv)
 	optind = 0;
 	while (r == CTL_OK && (flag = getopt_long(argc, argv, short_flags, long_flags, NULL)) >= 0)
 		r = take_switch(flag, ret) ? CTL_OK : take_flag(flag, ret);
+	if (r == CTL_OK)
+		r = check_login(&ret->login);
 	if (optind < argc)
 		ret->command = argv[optind++];
 	ret->args = argv + optind;

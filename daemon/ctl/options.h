@@ -52,8 +52,16 @@ struct capture_wish {
 
 enum { CTL_PATH_MAX = 1024 };
 
+/* How the daemon lets us in. */
+struct login_wish {
+	const char *ca_file; /* NULL: the system's */
+	const char *cert_file, *key_file; /* ours; key_file NULL: in cert_file */
+	const char *user, *password_file; /* both or neither */
+};
+
 struct ctl_options {
-	const char *host; /* http://..., unix:/... */
+	const char *host; /* http://..., https://..., unix:/... */
+	struct login_wish login;
 	const char *directory; /* the spool itself, without a daemon; or NULL */
 	char root[CTL_PATH_MAX]; /* what directory is, when it is below a root */
 	enum json_mode json;

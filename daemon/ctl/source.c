@@ -48,7 +48,7 @@ int source_open(struct source **ret, const struct ctl_options *options, struct e
 {
 	if (options->directory != NULL)
 		return source_directory_open(ret, options->directory, err);
-	return source_http_open(ret, options->host, err);
+	return source_http_open(ret, options, err);
 }
 
 void source_free(struct source *source)

@@ -90,7 +90,8 @@ struct source {
 int source_open(struct source **ret, const struct ctl_options *options, struct err *err);
 void source_free(struct source *source); /* NULL is fine */
 
-int source_http_open(struct source **ret, const char *host, struct err *err);
+/* The options are borrowed for as long as it is open. */
+int source_http_open(struct source **ret, const struct ctl_options *options, struct err *err);
 int source_directory_open(struct source **ret, const char *path, struct err *err);
 
 /* Fill err (may be NULL) and return the exit. */

@@ -16,7 +16,10 @@
 #include "json/tree.h"
 #include "json/write.h"
 #include "loop/loop.h"
+#include "net/access.h"
+#include "net/address.h"
 #include "net/http_call.h"
+#include "net/secret.h"
 #include "pipeline/stage.h"
 #include "util/buf.h"
 #include "util/clock.h"
@@ -35,6 +38,9 @@ struct source_http {
 	struct http_client *client; /* owned */
 	char base[URL_MAX]; /* "http://127.0.0.1:19229" */
 	const char *unix_socket; /* borrowed, or NULL */
+	struct access_files tls; /* borrowed names */
+	const char *user; /* borrowed, or NULL */
+	char *password; /* owned */
 };
 
 struct call {
@@ -117,6 +123,9 @@ static int ask(struct source_http *http, const char *method, const char *path, c
 		.url = url,
 		.unix_socket = http->unix_socket,
 		.headers = headers,
+		.tls = &http->tls,
+		.user = http->user,
+		.password = http->password,
 		.accept = call->to == NULL ? "application/json" : NULL,
 		.payload = payload,
 		.timeout_ns = TIMEOUT_NS,
@@ -386,6 +395,7 @@ static void http_free(struct source *source)
 
 	http_client_free(http->client);
 	loop_fini(&http->loop);
+	secret_free(http->password);
 	free(http);
 }
 
@@ -421,7 +431,47 @@ static bool set_host(struct source_http *http, const char *host)
 	       (str_has_prefix(http->base, "http://") || str_has_prefix(http->base, "https://"));
 }
 
-int source_http_open(struct source **ret, const char *host, struct err *err)
+/* Does nobody but this host hear what is sent there? */
+static bool is_local(const struct source_http *http)
+{
+	struct address address;
+
+	return http->unix_socket != NULL ||
+	       (address_parse(&address, http->base, NULL) == 0 && address_is_local(&address));
+}
+
+static int set_login(struct source_http *http, const struct login_wish *wish, struct err *err)
+{
+	bool tls = str_has_prefix(http->base, "https://");
+	struct err why = { .text = "" };
+
+	if (!tls && (wish->ca_file != NULL || wish->cert_file != NULL))
+		return source_fail(err, CTL_USAGE, -EINVAL, "--%s: %.64s is not https://",
+				   wish->ca_file != NULL ? "ca-file" : "cert-file",
+				   http->unix_socket != NULL ? "a unix socket" : http->base);
+	if (wish->user != NULL && !tls && !is_local(http))
+		return source_fail(err, CTL_USAGE, -EINVAL,
+				   "--user: the password would be sent in clear: use https://");
+	http->tls = (struct access_files){ .ca_file = wish->ca_file,
+					   .cert_file = wish->cert_file,
+					   .key_file = wish->key_file };
+	http->user = wish->user;
+	if (wish->user != NULL && secret_read(wish->password_file, &http->password, &why) < 0)
+		return source_fail(err, CTL_FAILURE, why.code, "--password-file: %s", why.text);
+	return CTL_OK;
+}
+
+static int set_up(struct source_http *http, const struct ctl_options *options, struct err *err)
+{
+	if (!set_host(http, options->host))
+		return source_fail(err, CTL_USAGE, -EINVAL,
+				   "--host: '%.64s' is no address of a daemon (examples: "
+				   "http://127.0.0.1:19229, unix:/run/heapwatch/ctl.sock)",
+				   options->host);
+	return set_login(http, &options->login, err);
+}
+
+int source_http_open(struct source **ret, const struct ctl_options *options, struct err *err)
 {
 	struct source_http *http = calloc(1, sizeof(*http));
 	int r;
@@ -429,15 +479,14 @@ int source_http_open(struct source **ret, const char *host, struct err *err)
 	if (http == NULL)
 		return source_fail(err, CTL_FAILURE, -ENOMEM, "out of memory");
 	http->source.ops = &http_ops;
-	if (!set_host(http, host)) {
-		free(http);
-		return source_fail(err, CTL_USAGE, -EINVAL,
-				   "--host: '%.64s' is no address of a daemon (examples: "
-				   "http://127.0.0.1:19229, unix:/run/heapwatch/ctl.sock)",
-				   host);
+	r = set_up(http, options, err);
+	if (r != CTL_OK) {
+		http_free(&http->source);
+		return r;
 	}
 	r = loop_init(&http->loop);
 	if (r < 0) {
+		secret_free(http->password);
 		free(http);
 		return source_fail(err, CTL_FAILURE, r, "%s", strerror(-r));
 	}

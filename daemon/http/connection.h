@@ -15,6 +15,8 @@
 
 struct MHD_Connection;
 struct MHD_Response;
+struct login;
+struct server_tls;
 struct http_listener;
 struct sockaddr;
 
@@ -41,6 +43,7 @@ struct http_site {
 	struct http_server *server;
 	const struct route *routes;
 	char *external_url; /* owned by the server */
+	struct login *login; /* the same */
 	bool stopping;
 };
 
@@ -57,6 +60,7 @@ struct http_connection {
 	const struct http_site *site;
 	struct http_listener *listener;
 	struct MHD_Connection *mhd; /* borrowed */
+	struct server_tls *tls; /* reference; NULL: in clear */
 	struct loop_timer deadline;
 	enum http_phase phase;
 	int fd; /* borrowed */
@@ -73,7 +77,8 @@ struct http_connection {
 	char method[16];
 	struct buf body;
 	uint64_t discarded; /* bytes of body beyond the limit */
-	bool started; /* the head is here */
+	bool started, head_passed; /* the head is here; it was let in, or answered */
+	uint8_t step; /* the next of those a head passes */
 	bool held, suspended;
 	struct http_answer_header headers[HTTP_HEADERS_MAX];
 	uint32_t headers_n;
@@ -109,6 +114,9 @@ void connection_cut(struct http_connection *connection);
 int server_send(struct http_connection *connection, int status, char *data, size_t size);
 int server_send_file(struct http_connection *connection, int status, int fd, uint64_t first,
 		     uint64_t size);
+
+/* A request that was held at its head is read on. */
+void server_read_on(struct http_connection *connection);
 
 /* Chunked. owner is taken, also on failure. */
 int server_send_stream(struct http_connection *connection, uint64_t about, http_read_fn *read,

@@ -16,6 +16,8 @@ enum { ERROR_TEXT_MAX = 1024, ERROR_BODY_MAX = 16 * 1024 };
 static const char *usual_type(int status)
 {
 	switch (status) {
+	case 401:
+		return "unauthorized";
 	case 403:
 		return "forbidden";
 	case 404:

@@ -272,11 +272,12 @@ char *listen_name(char dst[LISTEN_NAME_MAX], const struct listen_socket *socket)
 	return dst;
 }
 
-char *listen_url(char dst[LISTEN_NAME_MAX], const struct listen_socket *socket)
+char *listen_url(char dst[LISTEN_NAME_MAX], const struct listen_socket *socket, bool tls)
 {
 	union socket_address at = { 0 };
 	socklen_t size = sizeof(at);
 	char name[LISTEN_NAME_MAX], host[HOST_NAME_MAX + 1] = "localhost";
+	const char *scheme = tls ? "https" : "http";
 	bool any;
 
 	dst[0] = '\0';
@@ -287,8 +288,8 @@ char *listen_url(char dst[LISTEN_NAME_MAX], const struct listen_socket *socket)
 	if (any && gethostname(host, sizeof(host) - 1) < 0)
 		strcpy(host, "localhost");
 	if (any)
-		snprintf(dst, LISTEN_NAME_MAX, "http://%.64s:%u/", host, socket->port);
+		snprintf(dst, LISTEN_NAME_MAX, "%s://%.64s:%u/", scheme, host, socket->port);
 	else
-		snprintf(dst, LISTEN_NAME_MAX, "http://%.100s/", listen_name(name, socket));
+		snprintf(dst, LISTEN_NAME_MAX, "%s://%.100s/", scheme, listen_name(name, socket));
 	return dst;
 }

@@ -31,10 +31,10 @@ enum { LISTEN_NAME_MAX = 128 };
 char *listen_name(char dst[LISTEN_NAME_MAX], const struct listen_socket *socket);
 
 /*
- * Where a browser finds it: "http://127.0.0.1:19229/", by the name of this host where it is all of
- * its addresses; "" of a unix socket.
+ * Where a browser finds it: "http://127.0.0.1:19229/", https where there is TLS, by the name of
+ * this host where it is all of its addresses; "" of a unix socket.
  */
-char *listen_url(char dst[LISTEN_NAME_MAX], const struct listen_socket *socket);
+char *listen_url(char dst[LISTEN_NAME_MAX], const struct listen_socket *socket, bool tls);
 
 /* Closes fd when it is still owned and removes the unix socket. Safe twice. */
 void listen_close(struct listen_socket *socket);

@@ -95,8 +95,9 @@ const struct option_desc web_options[] = {
 	  .def = "127.0.0.1:19229",
 	  .check = check_listen,
 	  .help = "Where to listen: HOST:PORT, [IPV6]:PORT, :PORT for all interfaces, unix:/PATH. "
-		  "Port 0 takes a free one. Beyond loopback only with allow_remote. Empty when "
-		  "systemd "
+		  "Port 0 takes a free one. Beyond loopback only with allow_remote, or with TLS "
+		  "and "
+		  "passwords or certificates of clients (--web.config.file). Empty when systemd "
 		  "passes the sockets." },
 	{ .name = "external_url",
 	  .type = OPTION_TEXT,
@@ -115,8 +116,9 @@ const struct option_desc web_options[] = {
 	  .flags = OPTION_RESTART,
 	  .offset = AT(allow_remote),
 	  .def = "false",
-	  .help = "Allow listen addresses beyond loopback. Whoever reaches the endpoint can read "
-		  "the "
+	  .help = "Allow listen addresses beyond loopback without TLS and passwords or "
+		  "certificates of clients (--web.config.file). Whoever reaches the endpoint can "
+		  "then read the "
 		  "captures, and a heap snapshot holds every text the program had in memory." },
 	{ .name = "max_connections",
 	  .type = OPTION_UINT,

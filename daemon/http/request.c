@@ -14,6 +14,7 @@
 
 #include "http/connection.h"
 #include "http/guard.h"
+#include "http/login.h"
 #include "http/route.h"
 #include "http/router.h"
 #include "util/log.h"
@@ -36,8 +37,9 @@ void request_forget(struct http_connection *c)
 	c->uri = c->path = c->params = NULL;
 	c->headers_n = 0;
 	c->status = 0;
-	c->started = c->held = c->suspended = false;
+	c->started = c->head_passed = c->held = c->suspended = false;
 	c->discarded = 0;
+	c->step = 0;
 	c->answer_bytes = 0;
 	buf_init(&c->body, HTTP_BODY_MAX);
 }
@@ -55,6 +57,11 @@ static char *path_of(const char *uri)
 static bool changes_state(const char *method)
 {
 	return strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0;
+}
+
+static int authenticate(struct http_connection *c)
+{
+	return login_judge(c->site->login, &c->exchange);
 }
 
 static int refuse_strangers(struct http_connection *c)
@@ -107,13 +114,33 @@ static int refuse_body(struct http_connection *c)
 				 HTTP_BODY_MAX);
 }
 
-/* The head is here. Whatever answers makes the steps after it unnecessary. */
-int request_begin(struct http_connection *c, const char *method)
+/* Whatever answers makes the steps after it unnecessary; one that holds has them wait. */
+static int take_steps(struct http_connection *c)
 {
-	static int (*const steps[])(struct http_connection *) = { refuse_strangers, find_route,
-								  refuse_body };
+	static int (*const steps[])(struct http_connection *) = {
+		refuse_strangers,
+		authenticate,
+		find_route,
+		refuse_body,
+	};
 	int r = 0;
 
+	while (c->step < sizeof(steps) / sizeof(steps[0]) && r == 0 && c->status == 0 && !c->held)
+		r = steps[c->step++](c);
+	return r;
+}
+
+int request_continue(struct http_connection *c)
+{
+	int r = take_steps(c);
+
+	if (r == 0 && c->status == 0)
+		server_read_on(c);
+	return r;
+}
+
+int request_begin(struct http_connection *c, const char *method)
+{
 	c->started = true;
 	str_copy(c->method, sizeof(c->method), method);
 	if (c->uri == NULL)
@@ -127,9 +154,7 @@ int request_begin(struct http_connection *c, const char *method)
 	/* Arguments are texts that end at a zero byte: no one may smuggle one in. */
 	if (strstr(c->uri, "%00") != NULL)
 		return http_answer_error(&c->exchange, 400, NULL, "zero byte in the URL");
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && r == 0 && c->status == 0; i++)
-		r = steps[i](c);
-	return r;
+	return take_steps(c);
 }
 
 void request_handle(struct http_connection *c)

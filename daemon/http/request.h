@@ -10,10 +10,14 @@ struct http_connection;
 void request_forget(struct http_connection *connection);
 
 /*
- * The head is here: judge it and find its route. It may end with an answer set. 0; -ENOMEM: end
- * the connection.
+ * The head is here: judge it and find its route. It may end with an answer set, or held. 0;
+ * -ENOMEM, -EIO: end the connection.
  */
 int request_begin(struct http_connection *connection, const char *method);
+
+/* What a head was held for has come out well (held is false again): it goes on. 0, -ENOMEM. */
+int request_continue(struct http_connection *connection);
+
 void request_take_body(struct http_connection *connection, const char *data, size_t size);
 
 /* The request is whole: afterwards it is answered or held. */

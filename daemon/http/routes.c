@@ -150,13 +150,18 @@ int routes_markdown(struct buf *buf)
 		 "# HTTP API\n\n"
 		 "Answers below `/api/` are JSON: `{\"status\":\"success\",\"data\":...}` or\n"
 		 "`{\"status\":\"error\",\"errorType\":\"...\",\"error\":\"...\"}` with the types "
-		 "`bad_data` (400, 405, 413),\n`forbidden` (403), `not_found` (404), `conflict` "
+		 "`bad_data` (400, 405, 413),\n`unauthorized` (401), `forbidden` (403), "
+		 "`not_found` (404), `conflict` "
 		 "(409), `guard` and `limit` (429), `internal` (500) and\n`unavailable` (503). "
 		 "Everywhere else errors are one line of text. Times are RFC 3339 in UTC.\n\n"
 		 "Every GET answers HEAD as well. POST, PUT, PATCH and DELETE are refused (403) "
 		 "when a "
 		 "browser sends them\nfrom another origin. On loopback the Host header must be "
-		 "`localhost`, an address, or the host of\n`web.external_url`.\n\n"
+		 "`localhost`, an address, or the host of\n`web.external_url`. Where "
+		 "`--web.config.file` "
+		 "names users, every request needs one of them by basic authentication (401), and\n"
+		 "passwords that have to wait too long for their check are put off (429 with "
+		 "Retry-After).\n\n"
 		 "| method | path | what it does |\n|---|---|---|\n");
 	for (const struct route *route = http_routes; route->pattern != NULL; route++)
 		buf_printf(buf, "| %s | `%s` | %s |\n", route->method, route->pattern, route->help);

@@ -16,6 +16,9 @@
  *
  *   Without SIGPIPE_HANDLED_BY_APP it does not use sendfile. SIGPIPE is therefore ignored here.
  *
+ *   Its credentials of TLS are those of its start, and it asks for certificates of clients without
+ *   looking at them: each session is given ours when it begins (server_tls.h).
+ *
  * A held exchange is answered from outside of the library: the response is kept, the connection
  * resumed, and the library calls on_request() once more, which queues it.
  */
@@ -35,9 +38,12 @@
 
 #include "http/connection.h"
 #include "http/listen.h"
+#include "http/login.h"
 #include "http/request.h"
 #include "http/route.h"
+#include "http/server_tls.h"
 #include "http/stats.h"
+#include "http/web_config.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/str.h"
@@ -53,6 +59,10 @@ enum {
 	STREAM_BLOCK_BYTES = 64 * 1024,
 };
 
+#define NOT_GUARDED                                                                                \
+	"without TLS and passwords or certificates of clients (--web.config.file) that needs "     \
+	"web.allow_remote: true"
+
 #define IDLE_NS   (60 * NS_PER_S) /* between two scrapes of a kept-alive connection */
 #define HELD_NS   (120 * NS_PER_S) /* longer than anybody's scrape time-out */
 #define ANSWER_NS (30 * NS_PER_S) /* plus the time its size needs at the least speed */
@@ -67,6 +77,7 @@ struct http_listener {
 	struct loop_fd watch;
 	struct loop_timer timer;
 	struct loop_deferred again;
+	bool tls;
 };
 
 struct http_server {
@@ -77,7 +88,8 @@ struct http_server {
 	struct http_crowd crowd;
 	struct http_stats stats;
 	const struct text_list *addresses; /* borrowed until http_server_listen() */
-	bool allow_remote;
+	bool allow_remote, guarded;
+	struct server_tls *tls; /* reference, for connections to come; NULL: in clear */
 	int fd_max;
 	uint32_t ceiling; /* of connections, whatever the settings say */
 };
@@ -173,6 +185,15 @@ static enum MHD_Result answer_or_hold(struct http_connection *c)
 	return MHD_YES;
 }
 
+/* Without a body the library calls again at once, and keeps the connection. */
+static enum MHD_Result pass_head(struct http_connection *c)
+{
+	c->head_passed = !c->held;
+	if (c->held)
+		return answer_or_hold(c);
+	return c->answer != NULL && has_body(c) ? queue_answer(c) : MHD_YES;
+}
+
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const char *url,
 				  const char *method, const char *version, const char *upload,
 				  size_t *upload_size, void **request)
@@ -186,14 +207,13 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
 	/* What was cut off while it was held is resumed only for its end. */
 	if (c == NULL || c->cut)
 		return MHD_NO;
+	if (!c->started && request_begin(c, method) < 0)
+		return MHD_NO;
+	/* The first call comes a second time when the connection was suspended in it. */
+	if (!c->head_passed)
+		return pass_head(c);
 	if (c->answer != NULL)
 		return queue_answer(c);
-	if (!c->started) {
-		if (request_begin(c, method) < 0)
-			return MHD_NO;
-		/* Without a body the library calls again at once, and keeps the connection. */
-		return c->answer != NULL && has_body(c) ? queue_answer(c) : MHD_YES;
-	}
 	if (*upload_size > 0) {
 		request_take_body(c, upload, *upload_size);
 		*upload_size = 0;
@@ -254,6 +274,15 @@ static enum MHD_Result on_accept(void *cls, const struct sockaddr *address, sock
 	return crowd_admit(&listener->server->crowd, address) ? MHD_YES : MHD_NO;
 }
 
+static int begin_tls(struct http_connection *c)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+	c->tls = server_tls_ref(c->listener->server->tls);
+	return info != NULL ? server_tls_begin(c->tls, info->tls_session) : -EIO;
+}
+
 static struct http_connection *open_connection(struct http_listener *listener,
 					       struct MHD_Connection *mhd)
 {
@@ -275,6 +304,8 @@ static struct http_connection *open_connection(struct http_listener *listener,
 	/* Descriptors are given out lowest first: this one says how many are left. */
 	if (fd >= listener->server->fd_max - FD_RESERVE)
 		connection_cut(c);
+	if (listener->tls && begin_tls(c) < 0)
+		connection_cut(c);
 	return c;
 }
 
@@ -291,6 +322,7 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
 		return;
 	forget(c);
 	connection_fini(c);
+	server_tls_unref(c->tls);
 	free(c);
 	*context = NULL;
 }
@@ -301,6 +333,16 @@ static void resume(struct http_connection *c)
 {
 	c->suspended = c->held = false;
 	connection_enter(c, PHASE_ANSWERING, ANSWER_NS);
+	MHD_resume_connection(c->mhd);
+	loop_defer(c->listener->server->loop, &c->listener->again);
+}
+
+void server_read_on(struct http_connection *c)
+{
+	if (!c->suspended)
+		return;
+	c->suspended = false;
+	connection_enter(c, PHASE_READING, UINT64_MAX);
 	MHD_resume_connection(c->mhd);
 	loop_defer(c->listener->server->loop, &c->listener->again);
 }
@@ -463,6 +505,35 @@ int http_server_set(struct http_server *server, const struct web_settings *setti
 	return 0;
 }
 
+void http_server_set_access(struct http_server *server, const struct web_config *config)
+{
+	bool tls = config != NULL && config->server_tls != NULL;
+
+	login_set(server->site.login, config != NULL ? &config->users : NULL);
+	if (server->listeners != NULL && tls != (server->tls != NULL)) {
+		log_warn("http",
+			 "TLS begins or ends with --web.config.file at the next start only");
+		return;
+	}
+	server->guarded = web_config_is_guarded(config);
+	server_tls_unref(server->tls);
+	server->tls = tls ? server_tls_ref(config->server_tls) : NULL;
+}
+
+int http_server_check(const struct http_server *server, const struct web_settings *settings,
+		      const struct web_config *config, struct problems *problems)
+{
+	const struct http_listener *at = server != NULL ? server->listeners : NULL;
+
+	while (at != NULL && at->socket.loopback)
+		at = at->next;
+	if (at == NULL || settings->allow_remote || web_config_is_guarded(config))
+		return 0;
+	problems_add(problems, "configuration", 0, 0, NULL, "listening at %s, beyond loopback: %s",
+		     at->url, NOT_GUARDED);
+	return -EPERM;
+}
+
 int http_server_init(struct http_server **ret, struct loop *loop,
 		     const struct web_settings *settings, const struct route *routes, void *owner)
 {
@@ -483,7 +554,9 @@ int http_server_init(struct http_server **ret, struct loop *loop,
 		(uint32_t)(server->fd_max > 4 * FD_RESERVE ? server->fd_max / 4 : FD_RESERVE);
 	crowd_init(&server->crowd, loop);
 	server->crowd.held_too_long = held_too_long;
-	r = http_server_set(server, settings);
+	r = login_new(&server->site.login, loop);
+	if (r == 0)
+		r = http_server_set(server, settings);
 	if (r < 0) {
 		http_server_free(server);
 		return r;
@@ -498,16 +571,18 @@ static struct MHD_Daemon *start_daemon(struct http_listener *listener)
 {
 	struct http_server *server = listener->server;
 
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
-				on_accept, listener, on_request, listener,
-				MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
-				listener->socket.fd, MHD_OPTION_CONNECTION_LIMIT, server->ceiling,
-				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(IDLE_NS / NS_PER_S),
-				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
-				MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT,
-				1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,
-				MHD_OPTION_NOTIFY_COMPLETED, on_completed, listener,
-				MHD_OPTION_URI_LOG_CALLBACK, on_uri, listener, MHD_OPTION_END);
+	return MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+			(listener->tls ? MHD_USE_TLS : 0),
+		0, on_accept, listener, on_request, listener, MHD_OPTION_EXTERNAL_LOGGER, on_log,
+		NULL, MHD_OPTION_LISTEN_SOCKET, listener->socket.fd, MHD_OPTION_CONNECTION_LIMIT,
+		server->ceiling, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(IDLE_NS / NS_PER_S),
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
+		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, listener, MHD_OPTION_URI_LOG_CALLBACK, on_uri, listener,
+		listener->tls ? MHD_OPTION_HTTPS_CERT_CALLBACK2 : MHD_OPTION_END,
+		server_tls_no_certificate, MHD_OPTION_END);
 }
 
 static int watch_listener(struct http_listener *listener)
@@ -533,11 +608,11 @@ static int watch_listener(struct http_listener *listener)
 	return r;
 }
 
-static void log_listening(const char *name)
+static void log_listening(const char *name, bool tls)
 {
-	struct log_field field = { "address", name };
+	struct log_field fields[] = { { "address", name }, { "tls", tls ? "yes" : NULL } };
 
-	log_event(LEVEL_INFO, "http", NULL, &field, 1, "listening");
+	log_event(LEVEL_INFO, "http", NULL, fields, 2, "listening");
 }
 
 /* The socket is taken, also on failure. */
@@ -547,11 +622,9 @@ static int add_listener(struct http_server *server, struct listen_socket *socket
 	char name[LISTEN_NAME_MAX];
 	int r;
 
-	if (!socket->loopback && !server->allow_remote) {
+	if (!socket->loopback && !server->allow_remote && !server->guarded) {
 		listen_close(socket);
-		return err_set(err, -EPERM,
-			       "listening beyond loopback, where there is neither TLS nor "
-			       "authentication, needs web.allow_remote: true");
+		return err_set(err, -EPERM, "listening beyond loopback: %s", NOT_GUARDED);
 	}
 	listener = calloc(1, sizeof(*listener));
 	if (listener == NULL) {
@@ -559,7 +632,9 @@ static int add_listener(struct http_server *server, struct listen_socket *socket
 		return err_set(err, -ENOMEM, "out of memory");
 	}
 	listen_name(name, socket);
-	listen_url(listener->url, socket);
+	/* What goes over a unix socket stays in the kernel. */
+	listener->tls = server->tls != NULL && !socket->unix_domain;
+	listen_url(listener->url, socket, listener->tls);
 	listener->server = server;
 	listener->socket = *socket;
 	loop_deferred_init(&listener->again, on_timer, listener);
@@ -569,7 +644,7 @@ static int add_listener(struct http_server *server, struct listen_socket *socket
 	r = watch_listener(listener);
 	if (r < 0)
 		return err_set(err, r, "cannot serve HTTP: %s", strerror(-r));
-	log_listening(name);
+	log_listening(name, listener->tls);
 	return 0;
 }
 
@@ -663,6 +738,8 @@ void http_server_free(struct http_server *server)
 		free_listener(server->listeners);
 		server->listeners = next;
 	}
+	login_free(server->site.login);
+	server_tls_unref(server->tls);
 	stats_fini(&server->stats);
 	free(server->site.external_url);
 	free(server);

@@ -21,7 +21,9 @@
 
 struct http_connection;
 struct http_server;
+struct problems;
 struct route;
+struct web_config;
 
 enum { HTTP_PARAMS_MAX = 4 };
 
@@ -47,6 +49,20 @@ int http_server_listen(struct http_server *server, const int *fds, size_t n, str
 
 /* After a reload: limits and time-outs hold for connections to come. Addresses stay. 0, -ENOMEM. */
 int http_server_set(struct http_server *server, const struct web_settings *settings);
+
+/*
+ * TLS, and who may ask. Before http_server_listen(): whether there is TLS is decided here. Later,
+ * at a reload: certificates hold for connections to come, users at once. NULL: neither. config is
+ * borrowed until the next call.
+ */
+void http_server_set_access(struct http_server *server, const struct web_config *config);
+
+/*
+ * May these settings follow? 0; -EPERM with a problem when we listen beyond loopback and would not
+ * be guarded (web_config.h) any more, without web.allow_remote. server NULL: 0.
+ */
+int http_server_check(const struct http_server *server, const struct web_settings *settings,
+		      const struct web_config *config, struct problems *problems);
 
 /* Held exchanges are answered 503, answers under way get a moment to finish. */
 void http_server_free(struct http_server *server);

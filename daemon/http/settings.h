@@ -10,7 +10,8 @@ struct web_settings {
 	struct text_list listen_addresses;
 	char *external_url;
 	bool enable_lifecycle; /* POST /-/reload */
-	bool allow_remote; /* listen beyond loopback without TLS and authentication */
+	bool allow_remote; /* listen beyond loopback without TLS and authentication (web_config.h)
+			    */
 	uint64_t max_connections;
 	uint64_t max_connections_per_ip;
 	uint64_t request_timeout_ns; /* head and body of a request must be in by then */

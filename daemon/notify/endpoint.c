@@ -15,7 +15,7 @@
 
 #include "net/access.h"
 #include "net/http_call.h"
-#include "notify/secret.h"
+#include "net/secret.h"
 #include "notify/settings.h"
 #include "util/err.h"
 #include "util/str.h"

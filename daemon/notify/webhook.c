@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "notify/secret.h"
+#include "net/secret.h"
 #include "notify/sender.h"
 #include "pipeline/crypto.h"
 #include "util/buf.h"

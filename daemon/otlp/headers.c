@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "notify/secret.h"
+#include "net/secret.h"
 #include "otlp/settings.h"
 #include "util/err.h"
 

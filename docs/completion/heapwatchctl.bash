@@ -5,7 +5,8 @@ _heapwatchctl_field() {
 	local source=() i
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-H | --host | -D | --directory | --root) source+=("${COMP_WORDS[i]}" "${COMP_WORDS[i + 1]}") ;;
+		-H | --host | -D | --directory | --root | --ca-file | --cert-file | --key-file | --user | --password-file)
+			source+=("${COMP_WORDS[i]}" "${COMP_WORDS[i + 1]}") ;;
 		esac
 	done
 	heapwatchctl "${source[@]}" -q --no-pager -F "$1" 2>/dev/null
@@ -20,7 +21,7 @@ _heapwatchctl() {
 		--max-age --max-files --top --class --node --threads --memory-max --spill
 		--index --no-index --match --samples --explain --isolate --duration --interval
 		--stack-depth --stacks --objects --format --wait --extras --strings --collections --variables --allocations
-		--source-map-dir --help --version'
+		--source-map-dir --root --ca-file --cert-file --key-file --user --password-file --help --version'
 	local members='id name kind target isolate address runtime runtime_version engine
 		engine_version pid rule step requested_by cause heap_used_bytes heap_limit_bytes started_wall_ms
 		duration_ns pause_ns size_bytes file_bytes sha256 redact redact_allow_names redact_allow_sha256 compress
@@ -29,7 +30,7 @@ _heapwatchctl() {
 
 	COMPREPLY=()
 	case $prev in
-	-o | --output | -i | --identity | --samples)
+	-o | --output | -i | --identity | --samples | --ca-file | --cert-file | --key-file | --password-file)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return ;;
 	-D | --directory | --root | --spill | --index | --source-map-dir)
@@ -55,7 +56,7 @@ _heapwatchctl() {
 		return ;;
 	-H | --host | -n | --max-use | --keep-free | --max-age | --max-files | --top | \
 	--class | --node | --threads | --memory-max | --isolate | --duration | --interval | \
-	--stack-depth)
+	--stack-depth | --user)
 		return ;;
 	esac
 	if [[ $cur == -* ]]; then

@@ -26,7 +26,7 @@ def test_version(run):
 def test_help_names_every_flag(run):
     status, text = run("--help")
     assert status == 0
-    for flag in ("config.file", "storage.path", "web.listen-address", "target", "log.level",
+    for flag in ("config.file", "storage.path", "web.listen-address", "web.config.file", "target", "log.level",
                  "log.format", "check", "options", "version"):
         assert f"--{flag}" in text, flag
 
@@ -56,6 +56,7 @@ def test_usage_errors_exit_2(run, flags, complaint):
     (["--log.level=loud"], "loud"),
     (["--log.format=xml"], "xml"),
     (["--config.file=/nonexistent/heapwatchd.yaml"], "/nonexistent/heapwatchd.yaml"),
+    (["--web.config.file=/nonexistent/web.yaml"], "/nonexistent/web.yaml"),
 ])
 def test_bad_values_are_refused_with_the_value(run, flags, complaint):
     status, text = run(*flags, "--check")

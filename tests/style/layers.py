@@ -39,6 +39,8 @@ ONLY = {
     r"sodium": "pipeline/crypto.c",
     r"seccomp": "confine.c",
     r"microhttpd": "http/server.c",
+    r"gnutls/": "http/server_tls.c",
+    r"crypt\.h$": "http/bcrypt.c",
     r"zlib\.h$": "pipeline/gzip.c",
     r"jansson": "json/tree.c",
     r"yaml\.h$": "conf/yaml.c",

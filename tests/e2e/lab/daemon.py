@@ -1,5 +1,6 @@
 """heapwatchd, the program under test, and what it says over HTTP."""
 
+import base64
 import json
 import os
 import re
@@ -43,7 +44,10 @@ class Answer:
 class Daemon:
     """A running heapwatchd with its storage and configuration in `home`."""
 
-    def __init__(self, nursery, home, config=None, flags=(), env=None, wait=True, listen=True):
+    def __init__(self, nursery, home, config=None, flags=(), env=None, wait=True, listen=True,
+                 context=None, login=None):
+        """context: it speaks TLS; login: the name and password it wants."""
+        self.context, self.login = context, login
         self.home = Path(home)
         self.home.mkdir(parents=True, exist_ok=True)
         self.storage = self.home / "storage"
@@ -74,10 +78,14 @@ class Daemon:
     # ---- HTTP ----
 
     def get(self, path, headers=None, method="GET", body=None, limit_s=LIMIT_S):
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data=body,
+        scheme = "https" if self.context else "http"
+        request = urllib.request.Request(f"{scheme}://127.0.0.1:{self.port}{path}", data=body,
                                          headers=headers or {}, method=method)
+        if self.login:
+            text = base64.b64encode(":".join(self.login).encode()).decode()
+            request.add_header("Authorization", f"Basic {text}")
         try:
-            with urllib.request.urlopen(request, timeout=limit_s) as response:
+            with urllib.request.urlopen(request, timeout=limit_s, context=self.context) as response:
                 return Answer(response.status, response.headers, response.read())
         except urllib.error.HTTPError as error:
             return Answer(error.code, error.headers, error.read())

@@ -30,7 +30,7 @@ class Authority:
     def _new_key(path):
         return ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", path]
 
-    def issue(self, name, alternatives=f"IP:127.0.0.1,DNS:{SERVER_NAME}"):
+    def issue(self, name, alternatives=f"IP:127.0.0.1,DNS:{SERVER_NAME}", days=2):
         """(certificate, key)"""
         base = self.folder / f"{self.name}-{name}"
         certificate, key, request, extra = (base.with_suffix(f".{s}")
@@ -38,7 +38,7 @@ class Authority:
         extra.write_text(f"subjectAltName={alternatives}\n")
         self._openssl("req", *self._new_key(key), "-subj", f"/CN={name}", "-out", request)
         self._openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self._key,
-                      "-CAcreateserial", "-days", "2", "-extfile", extra, "-out", certificate)
+                      "-CAcreateserial", "-days", str(days), "-extfile", extra, "-out", certificate)
         return certificate, key
 
 

@@ -457,3 +457,82 @@ Test(option, markdown)
 	cr_assert_eq(options_markdown(options, "", &buf), -E2BIG, "no room is told");
 	buf_fini(&buf);
 }
+
+/* ---- names of the file's own, and keys that are known and not taken ---- */
+
+static int check_short(const void *value, struct err *err)
+{
+	const struct text_pair *pair = value;
+
+	return strlen(pair->text) < 6 ? 0 : err_set(err, -EINVAL, "too long");
+}
+
+static const struct option_desc map_options[] = {
+	{ .name = "map",
+	  .type = OPTION_TEXT_MAP,
+	  .max = 4,
+	  .check = check_short,
+	  .help = "Who is who." },
+	{ .name = "maps", .type = OPTION_REFUSED, .help = "not supported: use map" },
+	{ 0 },
+};
+
+static void load_map(const char *text, struct text_map *map, const char *expected)
+{
+	struct problems problems;
+	struct doc *doc = NULL;
+	struct buf buf;
+
+	problems_init(&problems);
+	buf_init(&buf, 1 << 16);
+	*map = (struct text_map){ 0 };
+	cr_assert_eq(doc_parse(&doc, text, strlen(text), "f.yaml", &problems), 0);
+	options_load(map_options, doc, &doc->root, "", map, &problems);
+	problems_print(&problems, &buf);
+	cr_expect_str_eq(buf_text(&buf), expected, "%s: %s", text, buf_text(&buf));
+	buf_fini(&buf);
+	doc_free(doc);
+	problems_fini(&problems);
+}
+
+Test(option, mapping_of_texts)
+{
+	struct text_map map, other;
+
+	load_map("map: {a: 1, 'b c': x}\n", &map, "");
+	cr_assert_eq(map.n, 2);
+	cr_expect_str_eq(text_map_get(&map, "a"), "1");
+	cr_expect_str_eq(text_map_get(&map, "b c"), "x");
+	load_map("map: {'b c': x, a: 1}\n", &other, "");
+	cr_expect(options_equal(map_options, &map, &other));
+	options_fini(map_options, &other);
+	load_map("map: {'b c': y, a: 1}\n", &other, "");
+	cr_expect_not(options_equal(map_options, &map, &other));
+	options_fini(map_options, &other);
+	options_fini(map_options, &map);
+	cr_expect_eq(map.n, 0);
+	load_map("map: {a: 1, a: 2, b: [], c: secret}\nmaps: {x: 1}\n", &map,
+		 "f.yaml:1:13: map: 'a' is given twice\n"
+		 "f.yaml:1:22: map: 'b': expected a text\n"
+		 "f.yaml:1:29: map: 'c': too long\n"
+		 "f.yaml:2:1: maps: not supported: use map\n");
+	options_fini(map_options, &map);
+	load_map("map: {a: 1, b: 2, c: 3, d: 4, e: 5}\n", &map,
+		 "f.yaml:1:6: map: 5 are too many, at most 4\n");
+	options_fini(map_options, &map);
+	load_map("mapss: 1\n", &map, "f.yaml:1:1: unknown key 'mapss' (did you mean 'map'?)\n");
+	options_fini(map_options, &map);
+}
+
+Test(option, mapping_of_texts_printed)
+{
+	struct buf buf;
+
+	buf_init(&buf, 1 << 16);
+	cr_assert_eq(options_print(map_options, "", &buf), 0);
+	cr_expect_str_eq(buf_text(&buf), "map  (names with texts, at most 4)\n    Who is who.\n");
+	buf_clear(&buf);
+	cr_assert_eq(options_markdown(map_options, "", &buf), 0);
+	cr_expect_null(strstr(buf_text(&buf), "maps"));
+	buf_fini(&buf);
+}

@@ -289,8 +289,8 @@ Test(schema, a_flag_may_not_listen_to_the_world)
 	refused_by_flags(
 		"", &flags,
 		"--web.listen-address: '0.0.0.0:80' is reachable from other machines, and "
-		"whoever reaches it can read heap snapshots (set web.allow_remote: true if "
-		"that is meant)");
+		"whoever reaches it can read heap snapshots (give --web.config.file with TLS and "
+		"passwords, or set web.allow_remote: true if that is meant)");
 	problems_fini(&problems);
 	write_file("c.yaml", "web: {allow_remote: true}");
 	settings = load(&flags);

@@ -73,19 +73,21 @@ Test(listen, what_links_begin_with)
 	for (size_t i = 0; i < sizeof(any) / sizeof(any[0]); i++) {
 		cr_assert_eq(listen_open(&socket, any[i], &err), 0, "%s", err.text);
 		snprintf(expected, sizeof(expected), "http://%s:%u/", host, socket.port);
-		cr_expect_str_eq(listen_url(url, &socket), expected);
+		cr_expect_str_eq(listen_url(url, &socket, false), expected);
 		listen_close(&socket);
 	}
 	cr_assert_eq(listen_open(&socket, "127.0.0.1:0", &err), 0, "%s", err.text);
 	snprintf(expected, sizeof(expected), "http://127.0.0.1:%u/", socket.port);
-	cr_expect_str_eq(listen_url(url, &socket), expected);
+	cr_expect_str_eq(listen_url(url, &socket, false), expected);
+	snprintf(expected, sizeof(expected), "https://127.0.0.1:%u/", socket.port);
+	cr_expect_str_eq(listen_url(url, &socket, true), expected);
 	listen_close(&socket);
 	cr_assert_eq(listen_open(&socket, "[::1]:0", &err), 0, "%s", err.text);
 	snprintf(expected, sizeof(expected), "http://[::1]:%u/", socket.port);
-	cr_expect_str_eq(listen_url(url, &socket), expected);
+	cr_expect_str_eq(listen_url(url, &socket, false), expected);
 	listen_close(&socket);
 	cr_assert_eq(listen_open(&socket, "unix:listen-url.sock", &err), -EINVAL);
-	cr_expect_str_eq(listen_url(url, &socket), "");
+	cr_expect_str_eq(listen_url(url, &socket, false), "");
 }
 
 Test(listen, busy_address)

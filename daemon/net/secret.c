@@ -1,6 +1,6 @@
 /* A secret in a file, read when it is needed: who renews it need not tell us. */
 
-#include "notify/secret.h"
+#include "net/secret.h"
 
 #include <errno.h>
 #include <stdlib.h>

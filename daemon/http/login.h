@@ -1,0 +1,38 @@
+#pragma once
+
+/*
+ * Basic authentication: who may ask. A password is checked once (bcrypt takes long, and on purpose)
+ * in a thread, one after the other, and then known by a salted sum, so that a scrape costs little.
+ * Control thread only.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct http_exchange;
+struct login;
+struct loop;
+struct text_map;
+
+enum {
+	/* Passwords that wait for their check, in all and from one address. */
+	LOGIN_WAITING_MAX = 16,
+	LOGIN_WAITING_PER_IP_MAX = 4,
+};
+
+int login_new(struct login **ret, struct loop *loop); /* 0 or -errno */
+
+/* Waits for the check under way. No exchange may be held any more. NULL is fine. */
+void login_free(struct login *login);
+
+/*
+ * Names and bcrypt hashes, borrowed until the next call; NULL or none: nobody is asked. Forgets
+ * what was known, and what waits is judged by these.
+ */
+void login_set(struct login *login, const struct text_map *users);
+
+/*
+ * The head of a request is here: lets it pass, answers 401 or 429, or holds it until its password
+ * is checked; then it is answered, or goes on by request_continue(). 0 or -ENOMEM.
+ */
+int login_judge(struct login *login, struct http_exchange *exchange);

@@ -1,0 +1,403 @@
+#include "scene.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "client.h"
+#include "http/bcrypt.h"
+#include "http/login.h"
+#include "http/web_config.h"
+#include "util/clock.h"
+#include "util/err.h"
+
+/* The real server with users: who is let in, who waits, and what becomes of those who wait. */
+
+/* Of "secret": the least cost there is, and one that takes long enough for something to happen. */
+#define QUICK "$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"
+#define SLOW  "$2b$09$abcdefghijklmnopqrstuuHGaj8X0gyV0nNYEM.J5pTQDq3AfkM3W"
+
+static struct server_scene scene;
+static struct web_config config, none;
+static struct text_pair users[1];
+static int handled;
+
+static int answer_body_size(struct http_exchange *exchange)
+{
+	char text[32];
+	size_t size;
+
+	handled++;
+	http_body(exchange, &size);
+	snprintf(text, sizeof(text), "%zu", size);
+	return http_answer_text(exchange, 200, text);
+}
+
+static const struct route routes[] = {
+	{ "GET", "/", answer_body_size, "" },
+	{ "POST", "/", answer_body_size, "" },
+	{ NULL, NULL, NULL, NULL },
+};
+
+static void set_user(const char *name, const char *hash)
+{
+	users[0] = (struct text_pair){ (char *)(uintptr_t)name, (char *)(uintptr_t)hash };
+	config.users = (struct text_map){ users, 1 };
+	http_server_set_access(scene.server, &config);
+}
+
+static void setup(void)
+{
+	handled = 0;
+	server_prepare(&scene);
+	server_start(&scene, routes, NULL);
+	set_user("a", QUICK);
+}
+
+static void teardown(void)
+{
+	if (scene.server != NULL)
+		server_stop(&scene);
+}
+
+TestSuite(login, .init = setup, .fini = teardown);
+
+/* "Authorization: Basic ..." of "name:password", a line. Valid until the next call. */
+static const char *header_of(const char *pair)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static char line[512];
+	size_t size = strlen(pair), used = (size_t)sprintf(line, "Authorization: Basic ");
+
+	for (size_t i = 0; i < size; i += 3) {
+		uint32_t bits = 0;
+
+		for (size_t k = 0; k < 3; k++)
+			bits = bits << 8 | (i + k < size ? (unsigned char)pair[i + k] : 0);
+		for (size_t k = 0; k < 4; k++)
+			line[used++] = i + k <= size ? digits[bits >> (18 - 6 * k) & 63] : '=';
+	}
+	strcpy(line + used, "\r\n");
+	return line;
+}
+
+static int status_of(const char *headers)
+{
+	struct client client;
+	int status;
+
+	client_get(&client, &scene.loop, scene.port, "GET", "/", headers);
+	status = client_status(&client);
+	if (status == 401)
+		cr_expect_str_eq(client_header(&client, "WWW-Authenticate"),
+				 "Basic realm=\"heapwatchd\", charset=\"UTF-8\"");
+	client_close(&client);
+	return status;
+}
+
+/* Sends the request and does not wait for its answer. */
+static void ask(struct client *client, const char *pair)
+{
+	char text[1024];
+
+	client_open(client, &scene.loop, scene.port);
+	snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: localhost\r\n%s\r\n",
+		 header_of(pair));
+	client_send(client, text);
+}
+
+Test(login, who_is_let_in)
+{
+	cr_expect_eq(status_of(""), 401);
+	cr_expect_eq(status_of(header_of("a:wrong")), 401);
+	cr_expect_eq(status_of(header_of("b:secret")), 401);
+	cr_expect_eq(status_of(header_of("a:")), 401);
+	cr_expect_eq(status_of(header_of("a:secret2")), 401);
+	cr_expect_eq(handled, 0);
+	cr_expect_eq(status_of(header_of("a:secret")), 200);
+	cr_expect_eq(status_of(header_of("a:secret")), 200);
+	cr_expect_eq(status_of(header_of("a:wrong")), 401);
+	cr_expect_eq(handled, 2);
+	http_server_set_access(scene.server, &none);
+	cr_expect_eq(status_of(""), 200);
+	http_server_set_access(scene.server, NULL);
+	cr_expect_eq(status_of(header_of("a:wrong")), 200);
+}
+
+/* "a:secret" is YTpzZWNyZXQ=. */
+Test(login, headers_that_are_none)
+{
+	static const char *const headers[] = {
+		"Authorization: Basic\r\n",
+		"Authorization: Basic \r\n",
+		"Authorization: YTpzZWNyZXQ=\r\n",
+		"Authorization: Bearer YTpzZWNyZXQ=\r\n",
+		"Authorization: Basic YTpzZWNyZXQ\r\n",
+		"Authorization: Basic YTpzZWNyZXQ==\r\n",
+		"Authorization: Basic YTpzZWNyZXQ=x\r\n",
+		"Authorization: Basic YTpzZWN*ZXQ=\r\n",
+		"Authorization: Basic ====\r\n",
+		"Authorization: Basic YXNlY3JldA==\r\n", /* asecret */
+		"Authorization: Basic YTpzZWNyZXQA\r\n", /* with a zero behind it */
+		"Authorization: Basic YTpzZWNyZXQAeA==\r\n", /* and more */
+		"Authorization: Basic AGE6c2VjcmV0\r\n", /* before it */
+		"X-Authorization: Basic YTpzZWNyZXQ=\r\n",
+	};
+	static const char *const good[] = {
+		"Authorization: Basic YTpzZWNyZXQ=\r\n",
+		"authorization: basic   YTpzZWNyZXQ=\r\n",
+	};
+	char *line = calloc(1, 4096);
+
+	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+		cr_expect_eq(status_of(headers[i]), 401, "%s", headers[i]);
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		cr_expect_eq(status_of(good[i]), 200, "%s", good[i]);
+	cr_assert_not_null(line);
+	strcpy(line, "Authorization: Basic YTpz");
+	memset(line + strlen(line), 'c', 2000);
+	strcat(line, "\r\n");
+	cr_expect_eq(status_of(line), 401);
+	free(line);
+	cr_expect_eq(handled, 2);
+}
+
+/* They are turned away before anybody tells what there is. */
+Test(login, strangers_learn_nothing)
+{
+	struct client client;
+
+	client_get(&client, &scene.loop, scene.port, "GET", "/nothing", "");
+	cr_expect_eq(client_status(&client), 401);
+	client_close(&client);
+	client_get(&client, &scene.loop, scene.port, "DELETE", "/", header_of("a:wrong"));
+	cr_expect_eq(client_status(&client), 401);
+	client_close(&client);
+	client_get(&client, &scene.loop, scene.port, "GET", "/nothing", header_of("a:secret"));
+	cr_expect_eq(client_status(&client), 404);
+	client_close(&client);
+	client_get(&client, &scene.loop, scene.port, "DELETE", "/", header_of("a:secret"));
+	cr_expect_eq(client_status(&client), 405);
+	client_close(&client);
+	cr_expect_eq(handled, 0);
+}
+
+static void post(struct client *client, const char *pair, const char *framing, const char *body)
+{
+	char text[2048];
+
+	client_open(client, &scene.loop, scene.port);
+	snprintf(text, sizeof(text), "POST / HTTP/1.1\r\nHost: localhost\r\n%s%s\r\n%s",
+		 header_of(pair), framing, body);
+	client_send(client, text);
+	client_wait(client, false);
+}
+
+/* It is read after the password is checked, and thrown away when that is wrong. */
+Test(login, requests_with_a_body)
+{
+	static const char *const framings[][2] = {
+		{ "Content-Length: 5\r\n", "hello" },
+		{ "Transfer-Encoding: chunked\r\n", "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n" },
+		{ "Content-Length: 5\r\nExpect: 100-continue\r\n", "hello" },
+	};
+	struct client client;
+
+	for (size_t i = 0; i < 2; i++) {
+		set_user("a", QUICK);
+		post(&client, "a:wrong", framings[i][0], framings[i][1]);
+		cr_expect_eq(client_status(&client), 401, "%s", framings[i][0]);
+		client_close(&client);
+		post(&client, "a:secret", framings[i][0], framings[i][1]);
+		cr_expect_eq(client_status(&client), 200, "%s", framings[i][0]);
+		cr_expect_str_eq(client_body(&client), "5", "%s", framings[i][0]);
+		client_close(&client);
+	}
+	set_user("a", QUICK);
+	post(&client, "a:secret", framings[2][0], framings[2][1]);
+	cr_expect_eq(client_status(&client), 100);
+	client_close(&client);
+}
+
+/* The connection lives on after either. */
+Test(login, several_requests_of_one_connection)
+{
+	static const char *const pairs[] = { "a:secret", "a:wrong", "b:secret", "a:secret" };
+	struct client client;
+
+	client_open(&client, &scene.loop, scene.port);
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		char text[1024];
+
+		snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: localhost\r\n%s\r\n",
+			 header_of(pairs[i]));
+		client_forget(&client);
+		client_send(&client, text);
+		client_wait(&client, false);
+		cr_expect_eq(client_status(&client), i == 0 || i == 3 ? 200 : 401, "%zu", i);
+	}
+	client_close(&client);
+}
+
+/* Who comes with the same waits for the same check; more than a few different ones are put off. */
+Test(login, many_at_once)
+{
+	struct client same[20], others[8];
+	int put_off = 0;
+
+	set_user("a", SLOW);
+	for (size_t i = 0; i < 20; i++)
+		ask(&same[i], "a:secret");
+	for (size_t i = 0; i < 8; i++) {
+		char pair[16];
+
+		snprintf(pair, sizeof(pair), "a:wrong%zu", i);
+		ask(&others[i], pair);
+	}
+	for (size_t i = 0; i < 20; i++) {
+		client_wait(&same[i], false);
+		cr_expect_eq(client_status(&same[i]), 200);
+		client_close(&same[i]);
+	}
+	for (size_t i = 0; i < 8; i++) {
+		client_wait(&others[i], false);
+		if (client_status(&others[i]) == 429) {
+			cr_expect_str_eq(client_header(&others[i], "Retry-After"), "1");
+			put_off++;
+		} else {
+			cr_expect_eq(client_status(&others[i]), 401);
+		}
+		client_close(&others[i]);
+	}
+	cr_expect_geq(put_off, 8 - LOGIN_WAITING_PER_IP_MAX);
+	cr_expect_eq(handled, 20);
+}
+
+/* While others try what is wrong, one after the other and with a rest. */
+Test(login, who_is_known_does_not_wait)
+{
+	struct client wrong[3];
+	uint64_t began_ns;
+
+	set_user("a", SLOW);
+	cr_assert_eq(status_of(header_of("a:secret")), 200);
+	for (size_t i = 0; i < 3; i++) {
+		char pair[16];
+
+		snprintf(pair, sizeof(pair), "a:wrong%zu", i);
+		ask(&wrong[i], pair);
+	}
+	began_ns = clock_mono_ns();
+	cr_expect_eq(status_of(header_of("a:secret")), 200);
+	cr_expect_lt(clock_mono_ns() - began_ns, NS_PER_S);
+	cr_expect_eq(wrong[2].size, 0, "it is behind two others");
+	for (size_t i = 0; i < 3; i++) {
+		client_wait(&wrong[i], false);
+		cr_expect_eq(client_status(&wrong[i]), 401);
+		client_close(&wrong[i]);
+	}
+}
+
+/* What was known is not, and what waits is judged by the new users. */
+Test(login, users_change)
+{
+	struct client client;
+
+	cr_expect_eq(status_of(header_of("a:secret")), 200);
+	set_user("b", QUICK);
+	cr_expect_eq(status_of(header_of("a:secret")), 401);
+	cr_expect_eq(status_of(header_of("b:secret")), 200);
+	set_user("a", SLOW);
+	ask(&client, "a:secret");
+	for (int i = 0; i < 3; i++)
+		client_turn(&client, 1);
+	set_user("b", SLOW);
+	client_wait(&client, false);
+	cr_expect_eq(client_status(&client), 401);
+	client_close(&client);
+	set_user("b", SLOW);
+	ask(&client, "a:secret");
+	for (int i = 0; i < 3; i++)
+		client_turn(&client, 1);
+	http_server_set_access(scene.server, NULL);
+	client_wait(&client, false);
+	cr_expect_eq(client_status(&client), 200);
+	client_close(&client);
+}
+
+/* A client that leaves, and a server that stops, in the middle of a check. */
+Test(login, ends_while_it_is_checked)
+{
+	struct client gone, stays;
+
+	set_user("a", SLOW);
+	ask(&gone, "a:wrong");
+	client_turn(&gone, 1);
+	client_close(&gone);
+	cr_expect_eq(status_of(header_of("a:secret")), 200);
+	ask(&stays, "a:other");
+	for (int i = 0; i < 5; i++)
+		client_turn(&stays, 1);
+	http_server_free(scene.server);
+	scene.server = NULL;
+	while (!stays.ended) {
+		char piece[512];
+		ssize_t n = recv(stays.fd, piece, sizeof(piece), 0);
+
+		stays.ended = n == 0;
+	}
+	client_close(&stays);
+	loop_fini(&scene.loop);
+}
+
+/* ---- hashes ---- */
+
+static const struct {
+	const char *hash, *reason;
+} hashes[] = {
+	{ QUICK, NULL },
+	{ SLOW, NULL },
+	{ "$2a$14$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW", NULL },
+	{ "$2a$15$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW", "cost 15" },
+	{ "$2a$03$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW", "cost 3" },
+	{ "$2x$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW", "no bcrypt" },
+	{ "$2y$4$aabcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW", "no bcrypt" },
+	{ "$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIr", "no bcrypt" },
+	{ "$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW2", "no bcrypt" },
+	{ "$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdne:XAGHnS4UpFFP8WIrW", "no bcrypt" },
+	{ "$6$salt$sum", "no bcrypt" },
+	{ "secret", "no bcrypt" },
+	{ "", "no bcrypt" },
+};
+
+Test(bcrypt, hashes_are_checked)
+{
+	for (size_t i = 0; i < sizeof(hashes) / sizeof(hashes[0]); i++) {
+		struct err err = { .text = "" };
+		int r = bcrypt_check_hash(hashes[i].hash, &err);
+
+		cr_expect_eq(r < 0, hashes[i].reason != NULL, "%s", hashes[i].hash);
+		if (hashes[i].reason != NULL)
+			cr_expect_not_null(strstr(err.text, hashes[i].reason), "%s", err.text);
+	}
+}
+
+Test(bcrypt, passwords)
+{
+	char decoy[BCRYPT_HASH_MAX];
+
+	cr_expect(bcrypt_is(QUICK, "secret"));
+	cr_expect(bcrypt_is(SLOW, "secret"));
+	cr_expect(bcrypt_is("$2a$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
+			    "secret"));
+	cr_expect_not(bcrypt_is(QUICK, "Secret"));
+	cr_expect_not(bcrypt_is(QUICK, ""));
+	cr_expect_eq(bcrypt_cost(SLOW), 9);
+	bcrypt_decoy(decoy, 9);
+	cr_expect_eq(bcrypt_check_hash(decoy, NULL), 0, "it takes as long as one that is right");
+	cr_expect_eq(bcrypt_cost(decoy), 9);
+	cr_expect_not(bcrypt_is(decoy, "secret"));
+}
