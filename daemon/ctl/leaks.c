@@ -2,8 +2,8 @@
  * leaks: where memory accumulates, from two or three snapshots
  *
  * The last one is read first and stays; of each earlier one only what it retained is kept, object
- * by object of the last. The indexes of these are made when the answer is out, and so from the files
- * once more: not to wait for them is worth more than what that takes.
+ * by object of the last. The indexes of these are made when the answer is out, and so from the
+ * files once more: not to wait for them is worth more than what that takes.
  */
 
 #include <errno.h>
@@ -50,8 +50,8 @@ static int compare_one(struct leaks_answer *answer, const struct snapshot *last,
 		       bool *ret_lacks_index, const struct ctl_options *options, struct err *err)
 {
 	struct snapshot base;
-	int r = 0, exit = snapshot_init(&base, options->args[i], snapshot_taken(last), options,
-					err);
+	int r = 0,
+	    exit = snapshot_init(&base, options->args[i], snapshot_taken(last), options, err);
 
 	*ret_lacks_index = heap_file_lacks_index(&base.file, &base.analysis);
 	if (exit == CTL_OK)
