@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Pool: threads for work that waits for sockets and disks, or computes for long. A job belongs to the pool from submit
- * until it is taken back; each job says itself what it may share meanwhile.
+ * Pool: threads for work that waits for sockets and disks, or computes for long. A job belongs to
+ * the pool from submit until it is taken back; each job says itself what it may share meanwhile.
  */
 
 #include <stdint.h>
