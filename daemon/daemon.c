@@ -25,6 +25,7 @@
 #include "net/ws.h"
 #include "util/buf.h"
 #include "util/clock.h"
+#include "util/file.h"
 #include "util/log.h"
 #include "util/str.h"
 
@@ -337,24 +338,6 @@ static void on_hup(void *owner)
 
 /* ---- start and stop ---- */
 
-/* Make the folder and those above it. */
-static int make_folder(const char *path)
-{
-	char part[4096];
-
-	if (!str_copy(part, sizeof(part), path))
-		return -ENAMETOOLONG;
-	for (char *p = part + 1; *p != '\0'; p++) {
-		if (*p != '/')
-			continue;
-		*p = '\0';
-		if (mkdir(part, 0755) < 0 && errno != EEXIST)
-			return -errno;
-		*p = '/';
-	}
-	return mkdir(part, 0750) < 0 && errno != EEXIST ? -errno : 0;
-}
-
 static int open_spool(struct daemon *daemon, const struct settings *settings)
 {
 	char path[4096];
@@ -362,7 +345,7 @@ static int open_spool(struct daemon *daemon, const struct settings *settings)
 
 	if (snprintf(path, sizeof(path), "%s/spool", settings->storage.path) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	r = make_folder(path);
+	r = file_make_folder(path);
 	if (r == 0)
 		r = spool_open(&daemon->spool, path, &settings->spool);
 	if (r < 0)

@@ -17,9 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/rand.h"
+#include "util/str.h"
 
 enum { FILE_NAME_RANDOM_BYTES = 12, FILE_READ_FIRST_BYTES = 4096, PATH_BYTES_MAX = 4096 };
 
@@ -263,4 +265,21 @@ int file_nameless(const char *directory)
 		return -errno;
 	unlink(name);
 	return fd;
+}
+
+int file_make_folder(const char *path)
+{
+	char part[4096];
+
+	if (!str_copy(part, sizeof(part), path))
+		return -ENAMETOOLONG;
+	for (char *p = part + 1; *p != '\0'; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(part, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		*p = '/';
+	}
+	return mkdir(part, 0750) < 0 && errno != EEXIST ? -errno : 0;
 }

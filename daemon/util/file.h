@@ -62,3 +62,9 @@ int file_read_once(const char *path, char *dst, size_t size);
  * its descriptor. The descriptor, or -errno.
  */
 int file_nameless(const char *directory);
+
+/*
+ * Make the folder (mode 0750) and those above it (0755), but for the umask; those that are there
+ * stay as they are. 0, -ENAMETOOLONG, -errno.
+ */
+int file_make_folder(const char *path);

@@ -398,3 +398,23 @@ Test(file, read_refuses, .timeout = 20)
 	cr_assert_eq(file_read(path_of("fifo"), 10, &data, &size), 0, "a FIFO must not block");
 	free(data);
 }
+
+Test(file, folders_above_are_made)
+{
+	static char too_long[5000];
+	struct stat status;
+
+	umask(0022);
+	cr_assert_eq(file_make_folder(path_of("a/b/c")), 0);
+	cr_assert_eq(stat(path_of("a/b/c"), &status), 0);
+	cr_expect_eq(status.st_mode, S_IFDIR | 0750);
+	cr_assert_eq(stat(path_of("a/b"), &status), 0);
+	cr_expect_eq(status.st_mode, S_IFDIR | 0755);
+	cr_expect_eq(file_make_folder(path_of("a/b/c")), 0, "it is there");
+	cr_assert_eq(file_replace(dir_fd, "plain", "x", 1), 0);
+	cr_expect_eq(file_make_folder(path_of("plain/a")), -ENOTDIR);
+	memset(too_long, 'a', sizeof(too_long) - 1);
+	cr_expect_eq(file_make_folder(too_long), -ENAMETOOLONG);
+	for (const char *const *at = (const char *const[]){ "a/b/c", "a/b", "a", NULL }; *at; at++)
+		cr_expect_eq(rmdir(path_of(*at)), 0);
+}
