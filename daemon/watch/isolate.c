@@ -158,26 +158,47 @@ void target_miss_isolate(struct target *target, struct isolate *isolate)
 }
 
 /* What is older than the longest window says nothing any more. */
-static void drop_outdated(struct target *target)
+static bool is_outdated(const struct isolate *isolate)
 {
-	uint64_t now_ns = clock_mono_ns();
+	return clock_mono_ns() - isolate->missed_ns >=
+	       series_window_ns(&isolate->series, WINDOW_SLOW);
+}
 
-	list_each_safe (link, &target->missing) {
+/*
+ * It has ended while nobody was there to hear it: the program was back before since_ns, and has not
+ * told of it again.
+ */
+static bool has_ended(const struct target *target, const struct isolate *isolate, uint64_t since_ns)
+{
+	return target->back_ns != 0 && target->back_ns < since_ns &&
+	       isolate->missed_ns < target->back_ns;
+}
+
+void target_miss_workers(struct target *target)
+{
+	target->back_ns = 0;
+	target_drop_workers(target, 0);
+	list_each_safe (link, &target->isolates) {
 		struct isolate *isolate = container_of(link, struct isolate, link);
 
-		if (now_ns - isolate->missed_ns >= series_window_ns(&isolate->series, WINDOW_SLOW))
-			drop_missing(target, isolate);
+		if (strcmp(isolate->name, "main") != 0)
+			target_miss_isolate(target, isolate);
 	}
 }
 
-void target_miss_workers(struct target *target, uint64_t since_ns)
+void target_drop_workers(struct target *target, uint64_t since_ns)
 {
-	drop_outdated(target);
 	list_each_safe (link, &target->isolates) {
 		struct isolate *isolate = container_of(link, struct isolate, link);
 
 		if (strcmp(isolate->name, "main") != 0 && isolate->last.mono_ns < since_ns)
-			target_miss_isolate(target, isolate);
+			target_drop_isolate(target, isolate);
+	}
+	list_each_safe (link, &target->missing) {
+		struct isolate *isolate = container_of(link, struct isolate, link);
+
+		if (is_outdated(isolate) || has_ended(target, isolate, since_ns))
+			drop_missing(target, isolate);
 	}
 }
 

@@ -374,8 +374,10 @@ static void on_polled(void *owner, enum session_activity activity, uint64_t rss_
 	target_process_update(target);
 	target->rss_bytes = rss_bytes;
 	target_process_read(target);
+	if (target->back_ns == 0)
+		target->back_ns = clock_mono_ns();
 	if (target->poll_started_ns > stale_ns)
-		target_miss_workers(target, target->poll_started_ns - stale_ns);
+		target_drop_workers(target, target->poll_started_ns - stale_ns);
 	if (target_leaves_after_poll(target) && !collect_holds(target))
 		session_close(&target->session);
 	else if (target->reopen && !collect_holds(target))
@@ -460,7 +462,7 @@ static void forget_values(struct target *target)
 {
 	struct isolate *main = target_find_isolate(target, "main");
 
-	target_miss_workers(target, UINT64_MAX);
+	target_miss_workers(target);
 	if (main != NULL) {
 		main->last.present = 0;
 		main->last.spaces_n = 0;
