@@ -164,19 +164,8 @@ static bool is_outdated(const struct isolate *isolate)
 	       series_window_ns(&isolate->series, WINDOW_SLOW);
 }
 
-/*
- * It has ended while nobody was there to hear it: the program was back before since_ns, and has not
- * told of it again.
- */
-static bool has_ended(const struct target *target, const struct isolate *isolate, uint64_t since_ns)
-{
-	return target->back_ns != 0 && target->back_ns < since_ns &&
-	       isolate->missed_ns < target->back_ns;
-}
-
 void target_miss_workers(struct target *target)
 {
-	target->back_ns = 0;
 	target_drop_workers(target, 0);
 	list_each_safe (link, &target->isolates) {
 		struct isolate *isolate = container_of(link, struct isolate, link);
@@ -186,18 +175,25 @@ void target_miss_workers(struct target *target)
 	}
 }
 
+/*
+ * A program that is just back has until its next polls to tell of all its workers. What it has not
+ * told of by then has ended, while nobody was there to hear it.
+ */
 void target_drop_workers(struct target *target, uint64_t since_ns)
 {
+	bool settled = target->back_ns != 0 && target->back_ns < since_ns;
+
 	list_each_safe (link, &target->isolates) {
 		struct isolate *isolate = container_of(link, struct isolate, link);
 
-		if (strcmp(isolate->name, "main") != 0 && isolate->last.mono_ns < since_ns)
+		if (settled && strcmp(isolate->name, "main") != 0 &&
+		    isolate->last.mono_ns < since_ns)
 			target_drop_isolate(target, isolate);
 	}
 	list_each_safe (link, &target->missing) {
 		struct isolate *isolate = container_of(link, struct isolate, link);
 
-		if (is_outdated(isolate) || has_ended(target, isolate, since_ns))
+		if (is_outdated(isolate) || (settled && isolate->missed_ns < target->back_ns))
 			drop_missing(target, isolate);
 	}
 }

@@ -477,6 +477,7 @@ static void on_closed(void *owner, enum session_end end, const char *reason)
 	struct target *target = owner;
 	enum target_failure failure = enter_ended(target, end, reason);
 
+	target->back_ns = 0;
 	if (target->state == TARGET_DOWN || target->state == TARGET_INVALID ||
 	    target->state == TARGET_EXITING)
 		forget_values(target);

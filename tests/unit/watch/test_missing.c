@@ -237,6 +237,25 @@ Test(missing, who_does_not_come_back_with_the_program_is_gone)
 	cr_expect_eq(target->missing_n, 0);
 }
 
+/* Stopped by a signal for an hour: its workers come with the second poll, as Deno's do. */
+Test(missing, who_comes_back_a_poll_later_is_the_same)
+{
+	tells(7, "");
+	POLLED("main", "worker:1");
+	session()->closed(target, SESSION_END_SILENT, "it answers nothing");
+	cr_assert_eq(target->state, TARGET_STOPPED);
+	pass(3600 * NS_PER_S);
+	tells(7, "");
+	target->poll_started_ns = now_ns;
+	POLLED("main");
+	pass(5 * NS_PER_S);
+	target->poll_started_ns = now_ns;
+	POLLED("main", "worker:1");
+	cr_expect_eq(past_of("worker:1"), 2);
+	poll_main_only();
+	cr_expect_eq(past_of("worker:1"), -1, "then it has ended");
+}
+
 /* The other Web Inspector may stay for an hour. */
 Test(missing, whose_own_connection_is_lost_waits_for_longer)
 {
