@@ -158,26 +158,43 @@ void target_miss_isolate(struct target *target, struct isolate *isolate)
 }
 
 /* What is older than the longest window says nothing any more. */
-static void drop_outdated(struct target *target)
+static bool is_outdated(const struct isolate *isolate)
 {
-	uint64_t now_ns = clock_mono_ns();
-
-	list_each_safe (link, &target->missing) {
-		struct isolate *isolate = container_of(link, struct isolate, link);
-
-		if (now_ns - isolate->missed_ns >= series_window_ns(&isolate->series, WINDOW_SLOW))
-			drop_missing(target, isolate);
-	}
+	return clock_mono_ns() - isolate->missed_ns >=
+	       series_window_ns(&isolate->series, WINDOW_SLOW);
 }
 
-void target_miss_workers(struct target *target, uint64_t since_ns)
+void target_miss_workers(struct target *target)
 {
-	drop_outdated(target);
+	target_drop_workers(target, 0);
 	list_each_safe (link, &target->isolates) {
 		struct isolate *isolate = container_of(link, struct isolate, link);
 
-		if (strcmp(isolate->name, "main") != 0 && isolate->last.mono_ns < since_ns)
+		if (strcmp(isolate->name, "main") != 0)
 			target_miss_isolate(target, isolate);
+	}
+}
+
+/*
+ * A program that is just back has until its next polls to tell of all its workers. What it has not
+ * told of by then has ended, while nobody was there to hear it.
+ */
+void target_drop_workers(struct target *target, uint64_t since_ns)
+{
+	bool settled = target->back_ns != 0 && target->back_ns < since_ns;
+
+	list_each_safe (link, &target->isolates) {
+		struct isolate *isolate = container_of(link, struct isolate, link);
+
+		if (settled && strcmp(isolate->name, "main") != 0 &&
+		    isolate->last.mono_ns < since_ns)
+			target_drop_isolate(target, isolate);
+	}
+	list_each_safe (link, &target->missing) {
+		struct isolate *isolate = container_of(link, struct isolate, link);
+
+		if (is_outdated(isolate) || (settled && isolate->missed_ns < target->back_ns))
+			drop_missing(target, isolate);
 	}
 }
 

@@ -398,8 +398,10 @@ static void on_polled(void *owner, enum session_activity activity, uint64_t rss_
 	target_process_update(target);
 	target->rss_bytes = rss_bytes;
 	target_process_read(target);
+	if (target->back_ns == 0)
+		target->back_ns = clock_mono_ns();
 	if (target->poll_started_ns > stale_ns)
-		target_miss_workers(target, target->poll_started_ns - stale_ns);
+		target_drop_workers(target, target->poll_started_ns - stale_ns);
 	if (target_leaves_after_poll(target) && !collect_holds(target))
 		session_close(&target->session);
 	else if (target->reopen && !collect_holds(target))
@@ -484,7 +486,7 @@ static void forget_values(struct target *target)
 {
 	struct isolate *main = target_find_isolate(target, "main");
 
-	target_miss_workers(target, UINT64_MAX);
+	target_miss_workers(target);
 	if (main != NULL) {
 		main->last.present = 0;
 		main->last.spaces_n = 0;
@@ -499,6 +501,7 @@ static void on_closed(void *owner, enum session_end end, const char *reason)
 	struct target *target = owner;
 	enum target_failure failure = enter_ended(target, end, reason);
 
+	target->back_ns = 0;
 	if (target->state == TARGET_DOWN || target->state == TARGET_INVALID ||
 	    target->state == TARGET_EXITING)
 		forget_values(target);

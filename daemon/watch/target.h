@@ -112,6 +112,7 @@ struct target {
 	 * while the connection is lost: kept for their past, the longest missing first. */
 	struct link missing;
 	uint32_t missing_n;
+	uint64_t back_ns; /* monotonic, of the first poll since the connection was lost; 0: none */
 	struct process_stats process; /* as of the last poll */
 	uint64_t process_read_ns; /* monotonic */
 	bool has_cpu_rate;
@@ -272,8 +273,14 @@ void target_drop_isolate(struct target *target, struct isolate *isolate);
  */
 void target_miss_isolate(struct target *target, struct isolate *isolate);
 
-/* The same of all but main that were not sampled since; 0: of none, UINT64_MAX: of all. */
-void target_miss_workers(struct target *target, uint64_t since_ns);
+/* The same of all but main: the connection is lost. */
+void target_miss_workers(struct target *target);
+
+/*
+ * All but main that were not sampled since (0: none); of those that are missing, what has not come
+ * back although the program has, and what is too old.
+ */
+void target_drop_workers(struct target *target, uint64_t since_ns);
 struct isolate *target_find_missing(const struct target *target, const char *name);
 void target_forget_missing(struct target *target, const char *name); /* if there is one */
 void target_drop_missing(struct target *target);

@@ -206,18 +206,67 @@ Test(missing, one_connection_of_many)
 	cr_expect_eq(past_of("page:1"), 2);
 }
 
-Test(missing, who_does_not_answer_for_a_while)
+/* Five polls in which nothing but the main one is told. */
+static void poll_main_only(void)
 {
-	tells(7, "");
-	POLLED("main", "worker:1");
 	for (int i = 0; i < 5; i++) {
 		pass(5 * NS_PER_S);
 		target->poll_started_ns = now_ns;
 		POLLED("main");
 	}
+}
+
+/* Where the daemon leaves after each poll, nobody tells that a worker has ended. */
+Test(missing, who_is_not_told_of_while_others_are_is_gone)
+{
+	tells(7, "");
+	POLLED("main", "worker:1");
+	poll_main_only();
 	cr_expect_eq(past_of("worker:1"), -1);
+	cr_expect_eq(target->missing_n, 0);
+}
+
+Test(missing, who_does_not_come_back_with_the_program_is_gone)
+{
+	lose(7, "");
+	pass(3600 * NS_PER_S);
+	tells(7, "");
+	POLLED("main");
+	cr_expect_eq(target->missing_n, 1);
+	poll_main_only();
+	cr_expect_eq(target->missing_n, 0);
+}
+
+/* Stopped by a signal for an hour: its workers come with the second poll, as Deno's do. */
+Test(missing, who_comes_back_a_poll_later_is_the_same)
+{
+	tells(7, "");
+	POLLED("main", "worker:1");
+	session()->closed(target, SESSION_END_SILENT, "it answers nothing");
+	cr_assert_eq(target->state, TARGET_STOPPED);
+	pass(3600 * NS_PER_S);
+	tells(7, "");
+	target->poll_started_ns = now_ns;
+	POLLED("main");
+	pass(5 * NS_PER_S);
+	target->poll_started_ns = now_ns;
 	POLLED("main", "worker:1");
 	cr_expect_eq(past_of("worker:1"), 2);
+	poll_main_only();
+	cr_expect_eq(past_of("worker:1"), -1, "then it has ended");
+}
+
+/* The other Web Inspector may stay for an hour. */
+Test(missing, whose_own_connection_is_lost_waits_for_longer)
+{
+	tells(7, "");
+	POLLED("main", "page:1");
+	pass(5 * NS_PER_S);
+	session()->isolate_lost(target, "page:1");
+	poll_main_only();
+	cr_expect_eq(target->missing_n, 1);
+	POLLED("main", "page:1");
+	cr_expect_eq(past_of("page:1"), 2);
 }
 
 Test(missing, what_is_too_old_to_count_is_dropped)
