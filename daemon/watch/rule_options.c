@@ -75,7 +75,7 @@ const struct option_desc safety_guard_options[] = {
 		.help = "No snapshot of a heap that uses more: the target stands still for as long "
 			"as it takes, about 10 to 20 seconds for each gigabyte. Nor a forced "
 			"collection of garbage, or what makes V8 collect: a sampling profile, and "
-			"the next of continuous ones. 0 is no guard.",
+			"the end of continuous ones, which are given up instead. 0 is no guard.",
 	},
 	{
 		.name = "max_cpu",
