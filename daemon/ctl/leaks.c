@@ -49,8 +49,8 @@ static int compare_one(struct leaks_answer *answer, const struct snapshot *last,
 		       const struct ctl_options *options, struct err *err)
 {
 	struct snapshot base;
-	int r = 0, exit = snapshot_init(&base, options->args[i], snapshot_taken(last), options,
-					err);
+	int r = 0,
+	    exit = snapshot_init(&base, options->args[i], snapshot_taken(last), options, err);
 
 	if (exit == CTL_OK)
 		heap_file_keep(&base.file, &base.analysis, options);

@@ -108,8 +108,7 @@ int heap_past_init(struct heap_past *ret, const struct heap_match *match,
 		.known = heap_bits_alloc(match->nodes),
 		.total = analysis->retained[analysis->graph.root],
 	};
-	if (ret->retained == NULL || ret->own == NULL || ret->self == NULL ||
-	    ret->known == NULL)
+	if (ret->retained == NULL || ret->own == NULL || ret->self == NULL || ret->known == NULL)
 		return -ENOMEM;
 	for (uint32_t node = 0; node < match->nodes; node++)
 		ret->retained[node] = match->of[node] != UINT32_MAX
@@ -332,7 +331,7 @@ static int grown_itself(struct heap_leaks *leaks, const struct leaks_view *view,
 		return 0;
 	suspect->bytes = leaks_least(suspect->bytes, larger_itself(view, arrivals, holder, 0));
 	suspect->last_bytes = leaks_least(leaks_least(suspect->bytes, suspect->last_bytes),
-				    larger_itself(view, arrivals, holder, view->pasts_n - 1));
+					  larger_itself(view, arrivals, holder, view->pasts_n - 1));
 	if (suspect->bytes < view->threshold || !leaks_in_each_step(view, suspect))
 		return 0;
 	suspect->kind = HEAP_LEAK_OWN;

@@ -31,7 +31,8 @@ static uint64_t entry_bytes(const struct heap_graph *graph, uint32_t node)
 	return 0;
 }
 
-/* How many entries there is room for, at the most: bytes of a table may have gone to what has it. */
+/* How many entries there is room for, at the most: bytes of a table may have gone to what has it.
+ */
 static uint64_t room_of(const struct heap_graph *graph, uint32_t node)
 {
 	uint64_t entry = entry_bytes(graph, node), bytes = heap_size(graph, node);

@@ -186,7 +186,8 @@ static int come_together(struct leaks_view *view, const struct root_group *a,
 	return r == 0 ? refers(view, b, a) : r;
 }
 
-/* Into the number of a suspect comes what goes with one that has it. 1: one more did; 0, -ENOMEM. */
+/* Into the number of a suspect comes what goes with one that has it. 1: one more did; 0, -ENOMEM.
+ */
 static int take_one(struct leaks_view *view, struct growth *growths, size_t n, size_t number)
 {
 	for (size_t i = 0; i < n; i++) {

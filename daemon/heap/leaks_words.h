@@ -10,7 +10,8 @@ struct leaks_words {
 	bool made;
 	struct heap_path paths[2]; /* dominators of the holder, and a shortest path to it */
 	struct buf holder, held_as, function, place; /* empty: there is none */
-	struct buf made_in; /* what the function is called in which that of the example is written */
+	struct buf
+		made_in; /* what the function is called in which that of the example is written */
 	struct buf may_hold; /* what has room for what is not reached: Map "cache" or Set "seen" */
 	struct buf held_at; /* place of the holder, or of what is nearest on the way to it */
 };

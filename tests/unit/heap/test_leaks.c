@@ -293,9 +293,9 @@ static void compose_stack(struct buf *buf, const struct scene *scene)
 }
 
 /*
- * root, owner, store, elements, link, fillers, items: the owner has the store and the link, the store
- * has the elements, and the link the items. With `beside` the link has the elements too, as an
- * iterator has a table, which leaves the store for the owner; with `brief` so has the root.
+ * root, owner, store, elements, link, fillers, items: the owner has the store and the link, the
+ * store has the elements, and the link the items. With `beside` the link has the elements too, as
+ * an iterator has a table, which leaves the store for the owner; with `brief` so has the root.
  */
 static void compose_table(struct buf *buf, const struct scene *scene)
 {
@@ -502,10 +502,10 @@ static void expect_nobody_larger(const struct scene *scenes, enum heap_match_by 
 
 	find_by(&leaks, &last, scenes, 2, by, by);
 	for (size_t i = 0; i < leaks.n; i++)
-		cr_expect_neq(leaks.items[i].kind, HEAP_LEAK_OWN, "%s",
-			      last.analysis.classes
-				      .items[last.analysis.classes.of[leaks.items[i].holder]]
-				      .name);
+		cr_expect_neq(
+			leaks.items[i].kind, HEAP_LEAK_OWN, "%s",
+			last.analysis.classes.items[last.analysis.classes.of[leaks.items[i].holder]]
+				.name);
 	heap_leaks_fini(&leaks);
 	shot_fini(&last);
 }

@@ -18,9 +18,8 @@ enum { ROOT, WINDOW, FUNCTION, EXECUTABLE, UNLINKED, BLOCK, MAP, TABLE, THING, K
 enum { INTERNAL, PROPERTY };
 enum { NAMES_MAKERS, NAME_CACHE = MAKERS, NAME_SMALL, NAME_KEPT };
 
-static const char tail[] =
-	"],\"edgeTypes\":[\"Internal\",\"Property\"],"
-	"\"edgeNames\":[\"onTimer\",\"onClick\",\"cache\",\"small\",\"kept\"]}";
+static const char tail[] = "],\"edgeTypes\":[\"Internal\",\"Property\"],"
+			   "\"edgeNames\":[\"onTimer\",\"onClick\",\"cache\",\"small\",\"kept\"]}";
 static const char classes[] =
 	"],\"nodeClassNames\":[\"<root>\",\"Window\",\"Function\",\"FunctionExecutable\","
 	"\"UnlinkedFunctionExecutable\",\"UnlinkedFunctionCodeBlock\",\"Map\","
@@ -96,8 +95,7 @@ static void put_map(struct shot *shot, const struct scene *scene, uint32_t id, u
 
 static void compose(struct shot *shot, const struct scene *scene)
 {
-	buf_puts(&shot->nodes,
-		 "{\"version\":3,\"type\":\"Inspector\",\"nodes\":[0,0,0,0,1,64,1,0");
+	buf_puts(&shot->nodes, "{\"version\":3,\"type\":\"Inspector\",\"nodes\":[0,0,0,0,1,64,1,0");
 	buf_puts(&shot->edges, classes);
 	for (uint32_t i = 0; i < MAKERS; i++)
 		put_maker(shot, scene, i);
@@ -187,7 +185,9 @@ static const enum heap_match_by ways[] = { HEAP_MATCH_IDS, HEAP_MATCH_PATHS };
 Test(leaks_roots, functions_of_two_codes_are_two_leaks)
 {
 	static const struct scene scenes[] = {
-		{ { 100, 90 } }, { { 200, 240 } }, { { 300, 390 } },
+		{ { 100, 90 } },
+		{ { 200, 240 } },
+		{ { 300, 390 } },
 	};
 
 	for (size_t i = 0; i < 2; i++) {
@@ -207,7 +207,9 @@ Test(leaks_roots, functions_of_two_codes_are_two_leaks)
 Test(leaks_roots, of_two_codes_one_leaks)
 {
 	static const struct scene scenes[] = {
-		{ { 400, 100 } }, { { 400, 200 } }, { { 300, 300 }, .anew = true },
+		{ { 400, 100 } },
+		{ { 400, 200 } },
+		{ { 300, 300 }, .anew = true },
 	};
 	struct heap_leaks leaks;
 	struct shot last;
@@ -216,8 +218,9 @@ Test(leaks_roots, of_two_codes_one_leaks)
 	cr_assert_leq(leaks.n, 1);
 	heap_leaks_fini(&leaks);
 	shot_fini(&last);
-	find(&leaks, &last, (struct scene[]){ { { 400, 100 } }, { { 400, 200 } }, { { 400, 300 } } },
-	     3, HEAP_MATCH_PATHS);
+	find(&leaks, &last,
+	     (struct scene[]){ { { 400, 100 } }, { { 400, 200 } }, { { 400, 300 } } }, 3,
+	     HEAP_MATCH_PATHS);
 	cr_assert_eq(leaks.n, 1);
 	expect_roots(&last, &leaks.items[0], 200, "onClick");
 	heap_leaks_fini(&leaks);
