@@ -142,14 +142,18 @@ class Firefox:
     def leftovers(self):
         return sorted(self.tmp.rglob("*.fxsnapshot"))
 
-    def save_snapshot(self, memory, path):
-        """By an attached memory actor, of what is left after collections."""
+    def save_snapshot(self, memory, path, collect=True):
+        """By an attached memory actor, of what is left after collections, or of all."""
+        if collect:
+            self.collect(memory)
+        named = self.client.ask(memory, "saveHeapSnapshot")["snapshotId"]
+        until(lambda: [left for left in self.leftovers() if left.stem == named],
+              f"{named}.fxsnapshot")[0].rename(path)
+
+    def collect(self, memory):
         # A removed element and its listener hold each other, across C++: the cycle collector takes
         # such pairs apart only where a garbage collection has found that no script holds them, and
         # what it has let go is there until the next one.
         for collect in ("forceGarbageCollection", "forceCycleCollection") * 2:
             self.client.ask(memory, collect)
         self.client.ask(memory, "forceGarbageCollection")
-        named = self.client.ask(memory, "saveHeapSnapshot")["snapshotId"]
-        until(lambda: [left for left in self.leftovers() if left.stem == named],
-              f"{named}.fxsnapshot")[0].rename(path)
