@@ -19,9 +19,9 @@ def test_a_program_that_ends_by_itself_ends(nursery, watch, tmp_path):
 
 
 def test_nor_is_it_held_until_the_next_poll(nursery, watch, tmp_path):
-    """Who stays finds out then that it wants to end."""
+    """Who stays finds out then that it wants to end. The second poll comes at any time within the interval."""
     program = Deno(nursery, tmp_path / "deno", "10", "leave", "4000")
-    daemon = watch(app=program.address, sections={"poll": {"interval": "1m", "timeout": "2s"}})
+    daemon = watch(app=program.address, sections={"poll": {"interval": "1h", "timeout": "2s"}})
     daemon.wait_up("app")
     assert program.process.wait_exit() == 0
 

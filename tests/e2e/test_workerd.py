@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from lab import readers
 from lab.daemon import PLAIN
 from lab.wait import until
 from lab.workerd import Workerd
@@ -50,6 +51,17 @@ def test_a_capture_is_not_ended_by_a_poll(program, watch):
     daemon.wait_up("app")
     for _ in range(3):
         daemon.capture("app", isolate=program.isolate)
+
+
+def test_nor_by_one_who_stays_otherwise(program, watch):
+    """With `policy: attached` we leave for as long as a capture lasts."""
+    program.grow(100000)
+    often = {"interval": "100ms", "timeout": "100ms", "policy": "attached"}
+    daemon = watch(app=program.address, sections={"capture": PLAIN, "poll": often})
+    daemon.wait_up("app")
+    snapshot = daemon.capture("app", isolate=program.isolate)
+    assert readers.parse(snapshot, "KnownThing")[2] == 100000
+    until(lambda: program.clients() == 2, "we are at both workers again")
 
 
 def test_a_worker_that_ends_is_gone(nursery, tmp_path, watch):
