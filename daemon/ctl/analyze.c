@@ -300,8 +300,8 @@ static int read_besides(struct besides *ret, const struct heap_file *file,
 
 	if (exit == CTL_OK && wants_stacks(options))
 		exit = heap_file_stacks(&ret->stacks, file, &analysis->graph,
-					heap_file_taken(file, &analysis->graph), options->args[0], options,
-					err);
+					heap_file_taken(file, &analysis->graph), options->args[0],
+					options, err);
 	return exit;
 }
 

@@ -2,8 +2,8 @@
  * leaks: where memory accumulates, from two or three snapshots
  *
  * The last one is read first and stays; of each earlier one only what it retained is kept, object
- * by object of the last. The indexes of these are made when the answer is out, and so from the files
- * once more: not to wait for them is worth more than what that takes.
+ * by object of the last. The indexes of these are made when the answer is out, and so from the
+ * files once more: not to wait for them is worth more than what that takes.
  */
 
 #include <errno.h>

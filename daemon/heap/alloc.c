@@ -29,8 +29,8 @@ static struct {
 } spill;
 
 /*
- * Whole huge pages, so that the kernel has no reason to split one; of less than a few the last would
- * be too much to take for nothing.
+ * Whole huge pages, so that the kernel has no reason to split one; of less than a few the last
+ * would be too much to take for nothing.
  */
 static uint64_t round_up(uint64_t bytes)
 {

@@ -100,8 +100,9 @@ static int appear(struct gecko_reader *reader, struct gecko_texts *texts,
 			texts->capacity = capacity;
 		}
 		texts->items[texts->n] = (struct gecko_text){ field->data, field->size };
-		texts->bytes += texts == &reader->wide ? gecko_wide_bytes(&texts->items[texts->n])
-						       : gecko_narrow_bytes(&texts->items[texts->n]);
+		texts->bytes += texts == &reader->wide
+					? gecko_wide_bytes(&texts->items[texts->n])
+					: gecko_narrow_bytes(&texts->items[texts->n]);
 		texts->n++;
 	}
 	*ret = texts->next++;

@@ -75,7 +75,8 @@ static uint64_t larger(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* What a program takes of itself that had nothing to do before: its code, pieces of what it reads. */
+/* What a program takes of itself that had nothing to do before: its code, pieces of what it reads.
+ */
 enum { COST_FIRST = 1 << 20 };
 
 static uint64_t graph_cost(uint64_t nodes, uint64_t edges)
@@ -101,8 +102,7 @@ uint64_t heap_graph_cost(uint64_t nodes, uint64_t edges, const struct heap_after
 
 	if (after != NULL)
 		results += nodes * after->node_bytes + edges * after->edge_bytes;
-	return COST_FIRST + graph_cost(nodes, edges) +
-	       larger(larger(dominators, classes), results);
+	return COST_FIRST + graph_cost(nodes, edges) + larger(larger(dominators, classes), results);
 }
 
 /* ---- sizes ---- */

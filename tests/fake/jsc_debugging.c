@@ -1,8 +1,8 @@
 /*
  * Snapshots of type GCDebugging from a real WebKitGTK, preloaded into it: no inspector can ask for
- * that type, and what the page and its engine have is theirs. The builder of each snapshot is told so
- * at its first node, when nothing that depends on the type has been done; it looks up this function
- * in its table, by which it can be had.
+ * that type, and what the page and its engine have is theirs. The builder of each snapshot is told
+ * so at its first node, when nothing that depends on the type has been done; it looks up this
+ * function in its table, by which it can be had.
  */
 
 #include <dlfcn.h>
@@ -10,9 +10,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#define REPLACED __attribute__((visibility("default")))
-#define ANALYZE_NODE _ZN3JSC19HeapSnapshotBuilder11analyzeNodeEPNS_6JSCellE
-#define NAME_OF(symbol) NAME_OF_IT(symbol)
+#define REPLACED           __attribute__((visibility("default")))
+#define ANALYZE_NODE       _ZN3JSC19HeapSnapshotBuilder11analyzeNodeEPNS_6JSCellE
+#define NAME_OF(symbol)    NAME_OF_IT(symbol)
 #define NAME_OF_IT(symbol) #symbol
 
 enum { INSPECTOR, GC_DEBUGGING };
@@ -31,7 +31,8 @@ __attribute__((constructor)) static void find(void)
 
 REPLACED analyze_fn ANALYZE_NODE;
 
-/* Threads of the collector call it side by side; a version that has something else there is none. */
+/* Threads of the collector call it side by side; a version that has something else there is none.
+ */
 REPLACED void ANALYZE_NODE(void *builder, void *cell)
 {
 	int32_t *type = (int32_t *)((char *)builder + TYPE_AT);
