@@ -2,13 +2,14 @@
 refused, whatever the file. Of the release build, whose memory is its own; what is compressed is in
 memory whole, so that nothing of what is resident is a file's."""
 
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from lab import hoards, node, snapshots
-from lab.ctl import binary
+from lab.ctl import Ctl, binary
 from lab.daemon import program
 
 PEAK = Path(program()).resolve().parents[1] / "tests" / "fake" / "peak"
@@ -100,3 +101,41 @@ def test_no_more_is_taken_than_was_told(quick_daemon, nursery, tmp_path, kind):
             folder.mkdir()
         check(command, *([f"--index={folder}"] for folder in folders))
         assert list(folders[0].iterdir())
+
+
+TYPES = ["synthetic", "object"]
+
+
+def of_many_strings(path):
+    """V8's: two objects, and how many strings there are is told nowhere."""
+    path.write_text(json.dumps({
+        "snapshot": {"meta": {
+            "node_fields": ["type", "name", "id", "self_size", "edge_count"],
+            "node_types": [TYPES, "string", "number", "number", "number"],
+            "edge_fields": ["type", "name_or_index", "to_node"],
+            "edge_types": [["element"], "string_or_number", "node"]},
+            "node_count": 2, "edge_count": 1, "trace_function_count": 0},
+        "nodes": [0, 0, 1, 0, 1, 1, 1, 3, 16, 0], "edges": [0, 1, 5],
+        "strings": ["", "Thing", *(f"{i:x}" for i in range(600000))]}, separators=(",", ":")))
+
+
+def of_long_names(path):
+    """JSC's: its names are few."""
+    path.write_text(json.dumps({
+        "version": 3, "type": "Inspector", "nodes": [0, 0, 0, 0, 1, 16, 1, 0],
+        "nodeClassNames": ["<root>", "Thing"], "edges": [0, 1, 1, 0],
+        "edgeTypes": ["Internal", "Property", "Index", "Variable"],
+        "edgeNames": ["n" * (8 << 20), "m" * (8 << 20)]}, separators=(",", ":")))
+
+
+@pytest.mark.parametrize("write", [of_many_strings, of_long_names])
+def test_texts_are_memory_too(tmp_path, write):
+    """Of files that are read where they lie, and are nearly nothing but texts."""
+    path = tmp_path / "s.json"
+    write(path)
+    analyze = ("analyze", path, "--json=short", "--top=0", "--no-index")
+    wanted = Ctl()(*analyze).stdout
+    assert Ctl()(*analyze, "--memory-max=64MiB").stdout == wanted
+    said = Ctl()(*analyze, "--memory-max=6MiB", exit=4).stderr
+    assert "it needs about" in said and "6 MiB may be taken; --spill=FOLDER" in said
+    assert Ctl()(*analyze, "--memory-max=6MiB", f"--spill={tmp_path}").stdout == wanted
