@@ -14,7 +14,9 @@
 #include "util/file.h"
 
 enum {
+	PAGE = 4096,
 	HUGE_PAGE = 2 << 20,
+	WHOLE_FROM = 8, /* huge pages */
 	FROM_KERNEL = 1 << 20,
 	FROM_FILE = 64 << 10,
 	STACK_FIRST = 1024,
@@ -26,10 +28,20 @@ static struct {
 	_Atomic int error;
 } spill;
 
-/* Whole huge pages, so that the kernel has no reason to split one. */
-static size_t round_up(size_t bytes)
+/*
+ * Whole huge pages, so that the kernel has no reason to split one; of less than a few the last
+ * would be too much to take for nothing.
+ */
+static uint64_t round_up(uint64_t bytes)
 {
-	return (bytes + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
+	uint64_t page = bytes >= (uint64_t)HUGE_PAGE * WHOLE_FROM ? HUGE_PAGE : PAGE;
+
+	return (bytes + page - 1) & ~(page - 1);
+}
+
+uint64_t heap_alloc_cost(uint64_t n, uint64_t size)
+{
+	return round_up(n * size);
 }
 
 /* ---- files ---- */

@@ -19,6 +19,9 @@
 /* Zeroed; NULL on ENOMEM. n may be 0. */
 void *heap_alloc(size_t n, size_t size);
 
+/* Bytes of memory that such a column takes. */
+uint64_t heap_alloc_cost(uint64_t n, uint64_t size);
+
 /* With the n and size of heap_alloc(). NULL is fine. */
 void heap_free(void *column, size_t n, size_t size);
 

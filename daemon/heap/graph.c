@@ -75,25 +75,34 @@ static uint64_t larger(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
+/* What a program takes of itself that had nothing to do before: its code, pieces of what it reads.
+ */
+enum { COST_FIRST = 1 << 20 };
+
+static uint64_t graph_cost(uint64_t nodes, uint64_t edges)
+{
+	/* type, flags; name, id, size, place, first edge; edges and their names; places. Their
+	 * table by hash is smaller than what follows it. */
+	return 2 * heap_alloc_cost(nodes, 1) + 5 * heap_alloc_cost(nodes + 1, 4) +
+	       2 * heap_alloc_cost(edges, 4) +
+	       heap_alloc_cost(heap_places_max(nodes), sizeof(struct heap_place));
+}
+
 uint64_t heap_graph_cost(uint64_t nodes, uint64_t edges, const struct heap_after *after)
 {
-	/* type, flags, name, id, size, place, first edge; edges and their names; places. Their
-	 * table by hash is smaller than what follows it. */
-	uint64_t graph = nodes * (1 + 1 + 4 + 4 + 4 + 4 + 4) + 4 + edges * (4 + 4) +
-			 heap_places_max(nodes) * sizeof(struct heap_place);
+	uint64_t column = heap_alloc_cost(nodes + 1, 4), retained = heap_alloc_cost(nodes, 8);
 	/* number or parent, node, link of two, first edge back, a path through all nodes of two
 	 * and the half of it that is copied when it grows, distance, owner */
-	uint64_t dominators = nodes * 10 * 4 + edges * 4;
+	uint64_t dominators = 10 * column + heap_alloc_cost(edges, 4);
 	/* retained, class, order, span, dominator and distance, which are there when the above is
 	 * not */
-	uint64_t classes = nodes * (8 + 5 * 4);
-
+	uint64_t classes = retained + 5 * column;
 	/* retained, class, order, dominator and distance */
-	uint64_t results = nodes * (8 + 4 * 4);
+	uint64_t results = retained + 4 * column;
 
 	if (after != NULL)
 		results += nodes * after->node_bytes + edges * after->edge_bytes;
-	return graph + larger(larger(dominators, classes), results);
+	return COST_FIRST + graph_cost(nodes, edges) + larger(larger(dominators, classes), results);
 }
 
 /* ---- sizes ---- */

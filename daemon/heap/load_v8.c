@@ -40,19 +40,42 @@ static int out_of_memory(struct err *err)
 	return err_set(err, -ENOMEM, "out of memory");
 }
 
+/* How many strings there are the head does not tell. */
+static int check_memory(const struct load *load, uint64_t strings)
+{
+	uint64_t cost = heap_graph_cost(load->head.nodes, load->head.edges, load->options->after) +
+			strings * sizeof(*load->graph->strings.first);
+	char needed[STR_UNIT_MAX], limit[STR_UNIT_MAX];
+
+	if (load->options->memory_max == 0 || cost <= load->options->memory_max)
+		return 0;
+	return err_set(load->err, -EFBIG,
+		       "%" PRIu64 " nodes and %" PRIu64 " edges%s: it needs about %s of memory, "
+		       "%s may be taken",
+		       load->head.nodes, load->head.edges, strings > 0 ? ", and many strings" : "",
+		       str_format_bytes(needed, cost),
+		       str_format_bytes(limit, load->options->memory_max));
+}
+
 /* ---- strings ---- */
 
-static int grow_strings(struct heap_strings *strings, struct err *err)
+static int grow_strings(struct load *load)
 {
+	struct heap_strings *strings = &load->graph->strings;
 	uint32_t capacity = strings->capacity > 0 ? strings->capacity * 2 : STRINGS_FIRST;
 	uint64_t *first;
+	int r;
 
 	if (capacity == 0)
-		return err_set(err, -EOVERFLOW, "%" PRIu32 " strings and more cannot be analysed",
+		return err_set(load->err, -EOVERFLOW,
+			       "%" PRIu32 " strings and more cannot be analysed",
 			       strings->capacity);
+	r = check_memory(load, capacity);
+	if (r < 0)
+		return r;
 	first = heap_grow(strings->first, strings->capacity, capacity, sizeof(*first));
 	if (first == NULL)
-		return out_of_memory(err);
+		return out_of_memory(load->err);
 	strings->first = first;
 	strings->capacity = capacity;
 	return 0;
@@ -67,7 +90,7 @@ static int load_strings(struct load *load)
 	load->strings_at = walk->at;
 	strings->data = walk->text->data;
 	while (more > 0) {
-		r = strings->n + 1 >= strings->capacity ? grow_strings(strings, load->err) : 0;
+		r = strings->n + 1 >= strings->capacity ? grow_strings(load) : 0;
 		if (r < 0)
 			return r;
 		strings->first[strings->n++] = walk->at + 1;
@@ -85,9 +108,6 @@ static int load_strings(struct load *load)
 
 static int check_cost(struct load *load)
 {
-	uint64_t cost = heap_graph_cost(load->head.nodes, load->head.edges, load->options->after);
-	char needed[STR_UNIT_MAX], limit[STR_UNIT_MAX];
-
 	if (load->head.nodes > HEAP_NODES_MAX || load->head.edges >= UINT32_MAX)
 		return err_set(load->err, -EOVERFLOW,
 			       "%" PRIu64 " nodes and %" PRIu64 " edges are more than can be "
@@ -99,13 +119,7 @@ static int check_cost(struct load *load)
 			       "the file ends at byte %" PRIu64 ", but section \"snapshot\" "
 			       "tells of %" PRIu64 " nodes and %" PRIu64 " edges: it is cut short",
 			       load->walk.text->size, load->head.nodes, load->head.edges);
-	if (load->options->memory_max > 0 && cost > load->options->memory_max)
-		return err_set(load->err, -EFBIG,
-			       "%" PRIu64 " nodes and %" PRIu64 " edges: it needs about %s of "
-			       "memory, %s may be taken",
-			       load->head.nodes, load->head.edges, str_format_bytes(needed, cost),
-			       str_format_bytes(limit, load->options->memory_max));
-	return 0;
+	return check_memory(load, 0);
 }
 
 static int load_head(struct load *load)
