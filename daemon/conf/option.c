@@ -113,6 +113,18 @@ void options_fini(const struct option_desc *table, void *settings)
 
 /* ---- values made of others ---- */
 
+/* True: and that is told. */
+static bool has_too_many(const struct option_load *load, const struct option_desc *desc,
+			 const struct node *node, const char *path)
+{
+	if (desc->max == 0 || node->children_n <= desc->max)
+		return false;
+	problems_add(load->problems, load->doc->file, node->line, node->column, path,
+		     "%zu are too many, at most %llu", node->children_n,
+		     (unsigned long long)desc->max);
+	return true;
+}
+
 static int load_text_list(const struct option_load *load, const struct option_desc *desc,
 			  const struct node *node, const char *path, struct text_list *list)
 {
@@ -122,12 +134,8 @@ static int load_text_list(const struct option_load *load, const struct option_de
 		option_complain_kind(load, node, path, "a list of texts ([a, b], or - a)");
 		return 0;
 	}
-	if (desc->max > 0 && node->children_n > desc->max) {
-		problems_add(load->problems, load->doc->file, node->line, node->column, path,
-			     "%zu are too many, at most %llu", node->children_n,
-			     (unsigned long long)desc->max);
+	if (has_too_many(load, desc, node, path))
 		return 0;
-	}
 	item.type = OPTION_TEXT;
 	text_list_fini(list);
 	for (size_t i = 0; i < node->children_n; i++) {
@@ -280,12 +288,8 @@ static int load_text_map(const struct option_load *load, const struct option_des
 		option_complain_kind(load, node, path, option_kind(desc->type)->expected);
 		return 0;
 	}
-	if (desc->max > 0 && node->children_n > desc->max) {
-		problems_add(load->problems, load->doc->file, node->line, node->column, path,
-			     "%zu are too many, at most %llu", node->children_n,
-			     (unsigned long long)desc->max);
+	if (has_too_many(load, desc, node, path))
 		return 0;
-	}
 	for (size_t i = 0; i < node->children_n && r == 0; i++)
 		r = load_pair(load, desc, &node->children[i], path, map);
 	return r;

@@ -95,6 +95,21 @@ static int read_report(const struct http_view *view, const struct manifest *mani
 typedef int draw_fn(const struct manifest *manifest, const struct tree *report,
 		    const struct profile *profile, struct buf *buf);
 
+/*
+ * How the body came to be is in r; other is what is said of a report of another kind, and why (""
+ * when that says it all). Takes the body.
+ */
+static int answer_made(struct http_exchange *exchange, int r, const char *type, struct buf *body,
+		       const char *other, const char *why)
+{
+	if (r == 0)
+		return http_answer(exchange, 200, type, body);
+	buf_fini(body);
+	if (r == -ENOENT)
+		return answer_gone(exchange);
+	return r == -EBADMSG ? http_answer_error(exchange, 404, NULL, "%s%s", other, why) : r;
+}
+
 /* The report's profile, drawn into an answer of this type. */
 static int answer_drawn(struct http_exchange *exchange, const struct manifest *manifest,
 			draw_fn *draw, const char *type)
@@ -113,14 +128,7 @@ static int answer_drawn(struct http_exchange *exchange, const struct manifest *m
 		r = draw(manifest, report, &profile, &body);
 	profile_fini(&profile);
 	tree_free(report);
-	if (r == 0)
-		return http_answer(exchange, 200, type, &body);
-	buf_fini(&body);
-	if (r == -ENOENT)
-		return answer_gone(exchange);
-	return r == -EBADMSG
-		       ? http_answer_error(exchange, 404, NULL, "its report is none of a profile")
-		       : r;
+	return answer_made(exchange, r, type, &body, "its report is none of a profile", "");
 }
 
 static int draw_flame(const struct manifest *manifest, const struct tree *report,
@@ -150,15 +158,8 @@ static int answer_tracking(struct http_exchange *exchange, const struct manifest
 	if (r == 0)
 		r = page_tracking(manifest, report, &body);
 	tree_free(report);
-	if (r == 0)
-		return http_answer(exchange, 200, page_type, &body);
-	buf_fini(&body);
-	if (r == -ENOENT)
-		return answer_gone(exchange);
-	return r == -EBADMSG ? http_answer_error(exchange, 404, NULL,
-						 "its report does not say what came: %s",
-						 manifest->analysis.verdict.text)
-			     : r;
+	return answer_made(exchange, r, page_type, &body,
+			   "its report does not say what came: ", manifest->analysis.verdict.text);
 }
 
 int page_capture(struct http_exchange *exchange)

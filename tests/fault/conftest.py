@@ -61,6 +61,16 @@ def shim():
     return path
 
 
+@pytest.fixture(params=["release", "sanitized"])
+def build(request, shim):
+    """What to run: (its share of the faults, what else its environment needs)."""
+    if request.param == "release":
+        request.getfixturevalue("release")
+        return 0.8, {}
+    options = os.environ.get("ASAN_OPTIONS", "")
+    return 0.2, {"ASAN_OPTIONS": f"{options}:verify_asan_link_order=0".lstrip(":")}
+
+
 @pytest.fixture
 def driver_program():
     """The daemon's disk work alone (driver.c), with the shim in it."""

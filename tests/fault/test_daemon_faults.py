@@ -3,9 +3,6 @@ capture fails with its reason, what is in ready/ is whole and what its manifest 
 polls, answers, and the next capture succeeds."""
 
 import errno
-import os
-
-import pytest
 
 from faults import ERRORS, fault_of
 from lab import node
@@ -13,16 +10,6 @@ from probe import Probe
 from victim import POLL_S, Victim, check_restart
 
 FAULTS = 400  # at full scale
-
-
-@pytest.fixture(params=["release", "sanitized"])
-def build(request, shim):
-    """What to run, and what else its environment needs."""
-    if request.param == "release":
-        request.getfixturevalue("release")
-        return 0.8, {}
-    options = os.environ.get("ASAN_OPTIONS", "")
-    return 0.2, {"ASAN_OPTIONS": f"{options}:verify_asan_link_order=0".lstrip(":")}
 
 
 def test_every_call_of_a_daemon_fails(build, nursery, tmp_path, start_node, shim, dice, share,

@@ -3,25 +3,11 @@ the capture ends with a reason, what is in ready/ is whole, others are polled, H
 next capture succeeds. Node 20 and 22 are left out: they may die of a connection that breaks in a
 snapshot (RUNTIMES.md)."""
 
-import os
-
-import pytest
-
 from faults import NETWORK, PEER_KINDS, fault_of, peer
 from probe import Probe
 from victim import POLL_S, Victim, check_restart
 
 FAULTS = 400  # at full scale
-
-
-@pytest.fixture(params=["release", "sanitized"])
-def build(request, shim):
-    """What to run, and what else its environment needs."""
-    if request.param == "release":
-        request.getfixturevalue("release")
-        return 0.8, {}
-    options = os.environ.get("ASAN_OPTIONS", "")
-    return 0.2, {"ASAN_OPTIONS": f"{options}:verify_asan_link_order=0".lstrip(":")}
 
 
 def choose(victim, targets, dice, n):
