@@ -165,7 +165,7 @@ static bool capture_for(struct daemon *daemon, struct alert *alert,
 	if (r < 0)
 		log_error("capture", "cannot ask for a capture of %s: %s", alert->target,
 			  strerror(-r));
-	return !may_pass(r);
+	return r >= 0 && !may_pass(r);
 }
 
 static bool on_firing(void *owner, struct alert *alert, struct target *target)

@@ -1,10 +1,12 @@
 /*
  * A loop that hangs
  *
- * The kernel's timer goes off when the loop has not set it anew in time. That alone proves nothing:
- * it runs on while the whole process is stopped (SIGSTOP, a frozen cgroup), and then its signal
- * comes before the loop could turn. So the first signal only warns, and the second, for which the
- * process must have had a third of the limit to run in, ends it.
+ * The thread sleeps a slice of the limit at a time and counts those in which the loop did not turn.
+ * It counts slices, not time: when the process was stopped (SIGSTOP, a frozen cgroup), the thread
+ * was as well, and the loop gets all but one of its slices after that.
+ *
+ * Sockets are shut before the end: a thread that is stuck in the kernel, as at a disk that does not
+ * answer, keeps the descriptors of a process that has been killed open.
  */
 
 #include "loop/hang.h"
@@ -14,87 +16,122 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "util/clock.h"
 
-enum { FEEDS_PER_LIMIT = 4 };
+enum { SLICES = 8, DESCRIPTORS_MAX = 1 << 20 };
 
 static const char last_words[] = "heapwatchd: the control loop hangs; the process ends, or "
 				 "programs that it is attached to could "
 				 "not exit\n";
 
-static volatile sig_atomic_t warned;
+static void shut_sockets(void)
+{
+	struct rlimit limit;
+	int end = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < DESCRIPTORS_MAX
+			  ? (int)limit.rlim_cur
+			  : DESCRIPTORS_MAX;
 
-/* All it calls is safe in a handler. A stderr that is full may be what the loop hangs at. */
-static void on_alarm(int signo)
+	/* Of what is no socket it does nothing. */
+	for (int fd = STDERR_FILENO + 1; fd < end; fd++)
+		shutdown(fd, SHUT_RDWR);
+}
+
+/* A stderr that nobody reads may be what the loop hangs at. */
+static _Noreturn void end_process(void)
 {
 	struct pollfd stderr_poll = { .fd = STDERR_FILENO, .events = POLLOUT };
 
-	(void)signo;
-	if (!warned) {
-		warned = 1;
-		return;
-	}
+	shut_sockets();
 	if (poll(&stderr_poll, 1, 0) > 0 &&
 	    write(STDERR_FILENO, last_words, sizeof(last_words) - 1) < 0)
 		_exit(EXIT_FAILURE);
 	abort();
 }
 
-static struct timeval timeval_of(uint64_t ns)
+static void *watch_loop(void *owner)
 {
-	return (struct timeval){ .tv_sec = (time_t)(ns / NS_PER_S),
-				 .tv_usec = (suseconds_t)(ns % NS_PER_S / 1000) };
+	struct hang_watch *watch = owner;
+	struct pollfd stop = { .fd = watch->stop_fd, .events = POLLIN };
+	unsigned seen = atomic_load(&watch->turns), slices = 0;
+
+	for (;;) {
+		int n = poll(&stop, 1, watch->slice_ms);
+		unsigned turns = atomic_load(&watch->turns);
+
+		if (n > 0)
+			return NULL;
+		if (n < 0)
+			continue;
+		slices = turns == seen ? slices + 1 : 0;
+		seen = turns;
+		if (slices >= atomic_load(&watch->slices_max))
+			end_process();
+	}
 }
 
-/* 0 or -errno. limit_ns 0: never. */
-static int set_alarm(uint64_t limit_ns)
-{
-	const struct itimerval value = { .it_value = timeval_of(limit_ns - limit_ns / 3),
-					 .it_interval = timeval_of(limit_ns / 3) };
-
-	warned = 0;
-	return setitimer(ITIMER_REAL, &value, NULL) < 0 ? -errno : 0;
-}
-
-static void feed(void *owner)
+/* Two turns a slice, also of a loop that has nothing to do. */
+static int on_turn(void *owner)
 {
 	struct hang_watch *watch = owner;
 
-	/* Neither can fail with what it was given the first time. */
-	set_alarm(watch->limit_ns);
-	loop_timer_set(&watch->timer, watch->limit_ns / FEEDS_PER_LIMIT);
+	atomic_fetch_add(&watch->turns, 1);
+	return watch->slice_ms / 2;
+}
+
+/* Signals are the loop's. */
+static int start_thread(struct hang_watch *watch)
+{
+	sigset_t all, before;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&watch->thread, NULL, watch_loop, watch);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	watch->running = r == 0;
+	return -r;
 }
 
 int hang_watch_init(struct hang_watch *watch, struct loop *loop, uint64_t limit_ns)
 {
-	/* Without SA_RESTART a warning would end what a thread waits for. */
-	struct sigaction action = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
 	int r;
 
-	*watch = (struct hang_watch){ .limit_ns = limit_ns };
-	r = loop_timer_init(&watch->timer, loop, feed, watch);
-	if (r < 0)
-		return r;
-	if (sigemptyset(&action.sa_mask) < 0 || sigaction(SIGALRM, &action, NULL) < 0)
+	memset(watch, 0, sizeof(*watch));
+	watch->slice_ms = (int)(limit_ns / SLICES / NS_PER_MS);
+	atomic_store(&watch->slices_max, SLICES);
+	watch->stop_fd = eventfd(0, EFD_CLOEXEC);
+	if (watch->stop_fd < 0)
 		return -errno;
-	r = set_alarm(limit_ns);
-	return r < 0 ? r : loop_timer_set(&watch->timer, limit_ns / FEEDS_PER_LIMIT);
+	r = start_thread(watch);
+	if (r < 0) {
+		close(watch->stop_fd);
+		return r;
+	}
+	loop_hook_add(loop, &watch->hook, on_turn, watch);
+	return 0;
 }
 
 void hang_watch_last(struct hang_watch *watch, uint64_t limit_ns)
 {
-	loop_timer_clear(&watch->timer);
-	if (watch->limit_ns > 0)
-		set_alarm(limit_ns);
+	if (!watch->running)
+		return;
+	atomic_store(&watch->slices_max,
+		     (unsigned)(limit_ns / NS_PER_MS / (unsigned)watch->slice_ms));
+	atomic_fetch_add(&watch->turns, 1);
 }
 
 void hang_watch_fini(struct hang_watch *watch)
 {
-	if (watch->limit_ns > 0)
-		set_alarm(0);
-	watch->limit_ns = 0;
-	loop_timer_fini(&watch->timer);
+	if (!watch->running)
+		return;
+	loop_hook_remove(&watch->hook);
+	eventfd_write(watch->stop_fd, 1);
+	pthread_join(watch->thread, NULL);
+	close(watch->stop_fd);
+	watch->running = false;
 }

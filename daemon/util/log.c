@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -34,6 +35,8 @@ enum {
 	READER_MS = 1000,
 };
 
+#define REST_NS (60 * NS_PER_S)
+
 struct line {
 	char text[LINE_MAX_BYTES];
 	size_t size;
@@ -42,8 +45,11 @@ struct line {
 static atomic_int current_level = LEVEL_INFO;
 static atomic_int current_format = LOG_LOGFMT;
 static _Atomic(log_sink_fn *) current_sink;
-static atomic_bool stalled; /* stderr is full, and was waited for */
-static atomic_uint lost; /* lines since then */
+
+/* Of a stderr that is full. Held while a line leaves, or the room for it might be another's. */
+static pthread_mutex_t stderr_mutex = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t rest_until_ns; /* it was waited for, and is not before */
+static unsigned lost; /* lines */
 
 static const char *const level_names[] = {
 	[LEVEL_DEBUG] = "debug",
@@ -208,18 +214,20 @@ static void put_field(struct line *line, const char *name, const char *value)
 
 /*
  * Whoever reads our stderr may have stopped to (a collector of logs that hangs), and whoever logs
- * has targets that wait for it: a full pipe is waited for once, and until it is read again lines
- * are lost and counted.
+ * has targets that wait for it: a full pipe is waited for once a minute at most, and lines are lost
+ * and counted while it is full.
  */
 static bool has_room(void)
 {
 	struct pollfd stderr_poll = { .fd = STDERR_FILENO, .events = POLLOUT };
+	bool rests = clock_mono_ns() < rest_until_ns;
 	int n;
 
 	do {
-		n = poll(&stderr_poll, 1, atomic_load(&stalled) ? 0 : READER_MS);
+		n = poll(&stderr_poll, 1, rests ? 0 : READER_MS);
 	} while (n < 0 && errno == EINTR);
-	atomic_store(&stalled, n == 0);
+	if (n == 0 && !rests)
+		rest_until_ns = clock_mono_ns() + REST_NS;
 	return n != 0;
 }
 
@@ -246,7 +254,7 @@ static bool write_line(const struct log_record *record)
 		return false;
 	while (write(STDERR_FILENO, line.text, line.size) < 0) {
 		if (errno != EINTR)
-			break; /* nobody is left to tell */
+			return errno != EAGAIN; /* nobody is left to tell */
 	}
 	return true;
 }
@@ -266,12 +274,12 @@ static bool tell_lost(unsigned n)
 
 static void write_stderr(const struct log_record *record)
 {
-	unsigned n = atomic_exchange(&lost, 0);
-
-	if (n > 0 && !tell_lost(n))
-		atomic_fetch_add(&lost, n);
+	pthread_mutex_lock(&stderr_mutex);
+	if (lost > 0 && tell_lost(lost))
+		lost = 0;
 	if (!write_line(record))
-		atomic_fetch_add(&lost, 1);
+		lost++;
+	pthread_mutex_unlock(&stderr_mutex);
 }
 
 void log_event(enum log_level level, const char *component, const char *message_id,

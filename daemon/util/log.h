@@ -6,8 +6,8 @@
  * One line per event, written at the place of decision, once: a sentence plus fields. logfmt (as
  * Prometheus prints it) or JSON lines on stderr; under systemd a sink set by the root sends the
  * same fields to the journal. Safe from any thread: a line is one write(2). It waits a second at
- * most for a stderr that nobody reads, once; lines are then lost, and their number is told when it
- * is read again. Library layers (heap, json) do not log.
+ * most for a stderr that nobody reads, and once a minute; lines are lost meanwhile, and their
+ * number is told when it is read again. Library layers (heap, json) do not log.
  */
 
 #include <stddef.h>

@@ -250,6 +250,46 @@ Test(log, lines_are_lost_and_counted_while_nobody_reads, .timeout = 20)
 	close(fd);
 }
 
+/* A page of the pipe is read now and then: that is no reason to wait again for each line. */
+Test(log, a_reader_that_is_slow_is_not_waited_for_again, .timeout = 20)
+{
+	char page[4096];
+	int fd = stall();
+
+	log_setup(LEVEL_INFO, LOG_LOGFMT);
+	for (int i = 0; i < 50; i++) {
+		cr_assert_eq(read(fd, page, sizeof(page)), (ssize_t)sizeof(page));
+		for (int j = 0; j < 100; j++)
+			log_info("test", "a line of two hundred bytes %0150d", j);
+	}
+	close(fd);
+}
+
+static void *log_to_the_full(void *unused)
+{
+	(void)unused;
+	for (int i = 0; i < 2000; i++)
+		log_info("test", "a line of two hundred bytes %0150d", i);
+	return NULL;
+}
+
+/* None of them waits for ever for room that another has taken. */
+Test(log, threads_at_a_full_stderr, .timeout = 20)
+{
+	pthread_t threads[4];
+	char page[4096];
+	int fd = stall();
+
+	log_setup(LEVEL_INFO, LOG_LOGFMT);
+	for (int i = 0; i < 4; i++)
+		cr_assert_eq(pthread_create(&threads[i], NULL, log_to_the_full, NULL), 0);
+	for (int i = 0; i < 10; i++)
+		cr_assert_gt(read(fd, page, sizeof(page)), 0);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	close(fd);
+}
+
 Test(log, errno_survives)
 {
 	close(STDERR_FILENO);
