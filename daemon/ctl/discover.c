@@ -139,6 +139,12 @@ static bool is_taken(const struct inspector *one)
 	       one->identity.runtime_version[0] == '\0';
 }
 
+/* Bun does not list its WebSocket, and at a port it has one path; at a unix socket any will do. */
+static bool wants_path(const struct inspector *one)
+{
+	return strcmp(one->identity.runtime, "bun") == 0 && one->address.family != ADDRESS_UNIX;
+}
+
 static void consider(struct inspectors *all, const struct candidate *candidate, bool quiet)
 {
 	struct inspector *one = &all->items[all->n];
@@ -160,7 +166,7 @@ static void consider(struct inspectors *all, const struct candidate *candidate, 
 		all->taken++;
 		return;
 	}
-	if (strcmp(one->identity.runtime, "bun") == 0) {
+	if (wants_path(one)) {
 		str_copy(one->address.path, sizeof(one->address.path), candidate->path);
 		if (candidate->path[0] == '\0') {
 			if (!quiet)

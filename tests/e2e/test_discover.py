@@ -157,6 +157,16 @@ def test_the_path_of_bun_from_its_environment(nursery):
     assert re.fullmatch(r"ws://127\.0\.0\.1:\d+/from-environment", target) and runtime == "bun"
 
 
+def test_bun_on_a_unix_socket(nursery, watch, tmp_path):
+    """Any path will do there, and none is in what is printed."""
+    program = bun.Bun(nursery, unix=tmp_path / "bun.sock")
+    found = discover()
+    assert found.of(program) == (program.address, "bun")
+    assert found.about(program) == []
+    [target] = found.groups[str(program.pid)]["targets"]
+    watch(app=target).wait_up("app")
+
+
 SERVER = """require('http').createServer((request, answer) => {
   console.log('asked', request.method, request.url, request.headers.upgrade);
   answer.end('hello');
@@ -194,6 +204,18 @@ def test_the_workerd_below_wrangler_is_left_to_it(nursery, tmp_path):
             if _session(int(g["labels"][PID])) == wrangler.pid] == [wrangler.address]
     assert re.search(r"\d+ workerd are left to the program that runs them", found.said)
     wrangler.grow(10)
+
+
+def test_the_proxy_of_miniflare_is_found(nursery, tmp_path):
+    """Its workerd is left to it; the proxy is in the Node that runs it."""
+    program = workerd.Miniflare(nursery)
+    found = discover()
+    assert found.of(program) == (program.address, "workerd")
+    group = found.groups[str(program.pid)]
+    assert group["labels"][NAME].startswith("miniflare") and group["labels"][VERSION] == program.version()
+    assert [g["targets"][0] for g in found.groups.values()
+            if _session(int(g["labels"][PID])) == program.pid] == [program.address]
+    assert re.search(r"\d+ workerd are left to the program that runs them", found.said)
 
 
 def test_an_unprivileged_user_finds_their_own(nursery, start_node):
