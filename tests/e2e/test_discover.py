@@ -112,17 +112,30 @@ def test_ipv6(nursery, host, shown, target):
     assert [f"[::]:{port}" in line for line in found.about(process)] == [True] * (host == "[::]")
 
 
-@pytest.mark.parametrize("start", [
-    lambda nursery, home: Deno(nursery, home, host="0.0.0.0"),
-    lambda nursery, home: bun.Bun(nursery, host="0.0.0.0")], ids=["deno", "bun"])
-def test_others_beyond_loopback(nursery, tmp_path, start):
+EVERYWHERE = {
+    "deno": (lambda nursery, home: Deno(nursery, home, host="0.0.0.0"), "--inspect=127.0.0.1:PORT"),
+    "bun": (lambda nursery, home: bun.Bun(nursery, host="0.0.0.0"), "--inspect=127.0.0.1:PORT"),
+    "workerd": (lambda nursery, home: workerd.Workerd(nursery, home, host="0.0.0.0"),
+                "--inspector-addr=127.0.0.1:PORT"),
+    "webkit": (lambda nursery, home: webkit.Browser(nursery, home, webkit.WPE, host="0.0.0.0"),
+               "WEBKIT_INSPECTOR_HTTP_SERVER=127.0.0.1:PORT"),
+    "firefox": (lambda nursery, home: firefox.Firefox(
+        nursery, home, prefs={"devtools.debugger.force-local": False}),
+        "--start-debugger-server PORT and devtools.debugger.force-local true, or a path instead of "
+        "the port"),
+}
+
+
+@pytest.mark.parametrize("runtime", EVERYWHERE)
+def test_others_beyond_loopback(nursery, tmp_path, runtime):
     """Warned of as Node is, and asked over loopback."""
+    start, remedy = EVERYWHERE[runtime]
     program = start(nursery, tmp_path / "program")
     found = discover()
-    assert found.of(program)[0] == program.address
+    assert found.of(program) == (program.address, runtime)
     [warning] = found.about(program)
     assert f"is bound to 0.0.0.0:{program.port}:" in warning
-    assert "start it with --inspect=127.0.0.1:PORT" in warning
+    assert f"start it with {remedy}," in warning
 
 
 def test_firefox_and_webkit_say_what_they_are(nursery, tmp_path):

@@ -65,13 +65,13 @@ class Workerd(_Program):
 
     isolate = "worker:main"
 
-    def __init__(self, nursery, home, flags=()):
+    def __init__(self, nursery, home, flags=(), host="127.0.0.1"):
         home.mkdir(parents=True, exist_ok=True)
         self._config = home / "config.capnp"
         self._config.write_text(CONFIG % SECOND)
         (home / "workerd.js").write_text((node.PROGRAMS / "workerd.js").read_text())
         self.process = nursery.start(
-            [binary(), "serve", self._config, f"--inspector-addr=127.0.0.1:{_free_port() if flags else 0}",
+            [binary(), "serve", self._config, f"--inspector-addr={host}:{_free_port() if flags else 0}",
              "--control-fd=1", *flags], env=node.environment())
         heard = self.process.wait_line(r'"event":"listen-inspector","port":(\d+)')
         self.http = int(self.process.wait_line(r'"socket":"http","port":(\d+)')[1])
