@@ -250,8 +250,8 @@ static int add(struct candidates *found, const struct process *process, enum que
 /* Firefox and Bun alone have an inspector on a unix socket that can be connected to. */
 static bool may_listen_by_path(const struct owner *owner)
 {
-	return owner->program != NULL && (owner->program->question == ASK_HELLO ||
-					  strcmp(owner->program->name, "bun") == 0);
+	return owner->program != NULL &&
+	       (owner->program->question == ASK_HELLO || strcmp(owner->program->name, "bun") == 0);
 }
 
 static int take_inode(void *pointer, uint64_t inode)
