@@ -130,8 +130,8 @@ static bool is_twin(const struct inspectors *all, const struct inspector *one)
 
 /*
  * The inspector of a workerd that wrangler or miniflare runs takes one client, which is its proxy,
- * and a second one ends both. The proxy is in a workerd as well, and says that it is wrangler, with
- * a version, which workerd itself does not tell.
+ * and a second one ends both. The proxy says that it is wrangler or miniflare, with a version,
+ * which workerd itself does not tell; that of wrangler is in such a workerd as well.
  */
 static bool is_taken(const struct inspector *one)
 {
