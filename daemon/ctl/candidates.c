@@ -247,6 +247,13 @@ static int add(struct candidates *found, const struct process *process, enum que
 	return 0;
 }
 
+/* Firefox and Bun alone have an inspector on a unix socket that can be connected to. */
+static bool may_listen_by_path(const struct owner *owner)
+{
+	return owner->program != NULL &&
+	       (owner->program->question == ASK_HELLO || strcmp(owner->program->name, "bun") == 0);
+}
+
 static int take_inode(void *pointer, uint64_t inode)
 {
 	const struct owner *owner = pointer;
@@ -259,8 +266,7 @@ static int take_inode(void *pointer, uint64_t inode)
 
 	if (socket == NULL || is_known(search->found, inode))
 		return 0;
-	/* Only Firefox has an inspector on a unix socket that can be connected to. */
-	if (socket->address.family == ADDRESS_UNIX && question != ASK_HELLO)
+	if (socket->address.family == ADDRESS_UNIX && !may_listen_by_path(owner))
 		return 0;
 	if (question == ASK_PAGES && !is_of_webkit(owner->process, &socket->address))
 		return 0;

@@ -130,13 +130,19 @@ static bool is_twin(const struct inspectors *all, const struct inspector *one)
 
 /*
  * The inspector of a workerd that wrangler or miniflare runs takes one client, which is its proxy,
- * and a second one ends both. The proxy is in a workerd as well, and says that it is wrangler, with
- * a version, which workerd itself does not tell.
+ * and a second one ends both. The proxy says that it is wrangler or miniflare, with a version,
+ * which workerd itself does not tell; that of wrangler is in such a workerd as well.
  */
 static bool is_taken(const struct inspector *one)
 {
 	return one->candidate->inner && strcmp(one->identity.runtime, "workerd") == 0 &&
 	       one->identity.runtime_version[0] == '\0';
+}
+
+/* Bun does not list its WebSocket, and at a port it has one path; at a unix socket any will do. */
+static bool wants_path(const struct inspector *one)
+{
+	return strcmp(one->identity.runtime, "bun") == 0 && one->address.family != ADDRESS_UNIX;
 }
 
 static void consider(struct inspectors *all, const struct candidate *candidate, bool quiet)
@@ -160,7 +166,7 @@ static void consider(struct inspectors *all, const struct candidate *candidate, 
 		all->taken++;
 		return;
 	}
-	if (strcmp(one->identity.runtime, "bun") == 0) {
+	if (wants_path(one)) {
 		str_copy(one->address.path, sizeof(one->address.path), candidate->path);
 		if (candidate->path[0] == '\0') {
 			if (!quiet)

@@ -96,7 +96,10 @@ static void take_entry(struct identity *identity, const struct tree *entry)
 		str_copy(identity->title, sizeof(identity->title), text);
 }
 
-/* Of a runtime that lists its workers each is an isolate of its own, named by its path. */
+/*
+ * Of a runtime that lists its workers each is an isolate of its own, named by its path. One without
+ * a name, as miniflare may have it, is the main one.
+ */
 static int offer_entry(struct session *session, const struct tree *entry, struct err *err)
 {
 	const char *url, *path;
@@ -104,7 +107,7 @@ static int offer_entry(struct session *session, const struct tree *entry, struct
 
 	if (!tree_string(entry, "webSocketDebuggerUrl", &url) || (path = url_path(url)) == NULL)
 		return err_set(err, -ENOENT, "/json/list names nothing to connect to");
-	if (!session->runtime->many)
+	if (!session->runtime->many || path[1] == '\0')
 		return session_offer(session, "", path);
 	snprintf(isolate, sizeof(isolate), "worker:%.50s", path + 1);
 	return session_offer(session, isolate, path);

@@ -211,6 +211,7 @@ static const struct {
 	{ "Deno/", &deno, NULL },
 	{ "workerd", &workerd, NULL },
 	{ "wrangler/v", &workerd, NULL }, /* its proxy, with the same workerd behind it */
+	{ "miniflare/v", &workerd, NULL }, /* and its one (unsafeInspectorProxy) */
 	{ "Chrome/", &chromium, NULL },
 	{ "HeadlessChrome/", &chromium, NULL },
 	{ "Edg/", &chromium, NULL },

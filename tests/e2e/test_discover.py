@@ -112,17 +112,30 @@ def test_ipv6(nursery, host, shown, target):
     assert [f"[::]:{port}" in line for line in found.about(process)] == [True] * (host == "[::]")
 
 
-@pytest.mark.parametrize("start", [
-    lambda nursery, home: Deno(nursery, home, host="0.0.0.0"),
-    lambda nursery, home: bun.Bun(nursery, host="0.0.0.0")], ids=["deno", "bun"])
-def test_others_beyond_loopback(nursery, tmp_path, start):
+EVERYWHERE = {
+    "deno": (lambda nursery, home: Deno(nursery, home, host="0.0.0.0"), "--inspect=127.0.0.1:PORT"),
+    "bun": (lambda nursery, home: bun.Bun(nursery, host="0.0.0.0"), "--inspect=127.0.0.1:PORT"),
+    "workerd": (lambda nursery, home: workerd.Workerd(nursery, home, host="0.0.0.0"),
+                "--inspector-addr=127.0.0.1:PORT"),
+    "webkit": (lambda nursery, home: webkit.Browser(nursery, home, webkit.WPE, host="0.0.0.0"),
+               "WEBKIT_INSPECTOR_HTTP_SERVER=127.0.0.1:PORT"),
+    "firefox": (lambda nursery, home: firefox.Firefox(
+        nursery, home, prefs={"devtools.debugger.force-local": False}),
+        "--start-debugger-server PORT and devtools.debugger.force-local true, or a path instead of "
+        "the port"),
+}
+
+
+@pytest.mark.parametrize("runtime", EVERYWHERE)
+def test_others_beyond_loopback(nursery, tmp_path, runtime):
     """Warned of as Node is, and asked over loopback."""
+    start, remedy = EVERYWHERE[runtime]
     program = start(nursery, tmp_path / "program")
     found = discover()
-    assert found.of(program)[0] == program.address
+    assert found.of(program) == (program.address, runtime)
     [warning] = found.about(program)
     assert f"is bound to 0.0.0.0:{program.port}:" in warning
-    assert "start it with --inspect=127.0.0.1:PORT" in warning
+    assert f"start it with {remedy}," in warning
 
 
 def test_firefox_and_webkit_say_what_they_are(nursery, tmp_path):
@@ -155,6 +168,16 @@ def test_the_path_of_bun_from_its_environment(nursery):
     process.wait_line("^ready")
     target, runtime = until(lambda: discover().of(process), "Bun")
     assert re.fullmatch(r"ws://127\.0\.0\.1:\d+/from-environment", target) and runtime == "bun"
+
+
+def test_bun_on_a_unix_socket(nursery, watch, tmp_path):
+    """Any path will do there, and none is in what is printed."""
+    program = bun.Bun(nursery, unix=tmp_path / "bun.sock")
+    found = discover()
+    assert found.of(program) == (program.address, "bun")
+    assert found.about(program) == []
+    [target] = found.groups[str(program.pid)]["targets"]
+    watch(app=target).wait_up("app")
 
 
 SERVER = """require('http').createServer((request, answer) => {
@@ -194,6 +217,18 @@ def test_the_workerd_below_wrangler_is_left_to_it(nursery, tmp_path):
             if _session(int(g["labels"][PID])) == wrangler.pid] == [wrangler.address]
     assert re.search(r"\d+ workerd are left to the program that runs them", found.said)
     wrangler.grow(10)
+
+
+def test_the_proxy_of_miniflare_is_found(nursery, tmp_path):
+    """Its workerd is left to it; the proxy is in the Node that runs it."""
+    program = workerd.Miniflare(nursery)
+    found = discover()
+    assert found.of(program) == (program.address, "workerd")
+    group = found.groups[str(program.pid)]
+    assert group["labels"][NAME].startswith("miniflare") and group["labels"][VERSION] == program.version()
+    assert [g["targets"][0] for g in found.groups.values()
+            if _session(int(g["labels"][PID])) == program.pid] == [program.address]
+    assert re.search(r"\d+ workerd are left to the program that runs them", found.said)
 
 
 def test_an_unprivileged_user_finds_their_own(nursery, start_node):

@@ -10,8 +10,7 @@ import threading
 import pytest
 import yaml
 
-from lab import chromium, hoards
-from lab.bun import Bun
+from lab import chromium, every, hoards
 from lab.cdp import Client, is_tracking
 from lab.ctl import Ctl
 from lab.daemon import PLAIN, POLL, static_config
@@ -20,7 +19,6 @@ from lab.node import STEADY, allocates_at_least, allocation_speed
 from lab.relay import Relay
 from lab.verdicts import configuration, report_of, rule, series_of, wait_verdict
 from lab.wait import until
-from lab.workerd import Workerd
 
 LEVEL = 0.55  # of the speed before, as in test_harm.py
 NO_GUARDS = dict(PLAIN, guards={"headroom": 0})
@@ -273,19 +271,23 @@ def test_what_is_refused(start_daemon, tmp_path, series, why):
     assert daemon.process.wait_exit() == 1 and why in daemon.tail()
 
 
+JSC_IDS = "JavaScriptCore keeps the ids of objects for one connection, and its snapshots need " \
+          "connections of their own"
 CANNOT = {
     "bun": "its snapshots number the objects anew",
     "workerd": "it bears one client, and the ids are lost when that leaves",
     "deno": "with a connection for each poll, whose end is the end of the ids; with policy: "
             "attached they can be had",
+    "webkit": JSC_IDS,
+    "safari": JSC_IDS,
+    "firefox": "its snapshots tell addresses, which others take over",
 }
 
 
 @pytest.mark.parametrize("runtime", CANNOT)
-def test_who_cannot(nursery, watch, tmp_path, runtime):
-    program = {"bun": lambda: Bun(nursery, "100"), "workerd": lambda: Workerd(nursery, tmp_path / "w"),
-               "deno": lambda: Deno(nursery, tmp_path / "d", "100")}[runtime]()
-    daemon = watch(app=program.address, sections={"capture": NO_GUARDS})
+def test_who_cannot(nursery, watch, tmp_path, site, runtime):
+    daemon = watch(app=every.start(runtime, nursery, tmp_path / "program", site),
+                   sections={"capture": NO_GUARDS})
     daemon.wait_up("app")
     isolate = until(lambda: daemon.isolates("app"), "an isolate")[0]
     answer = ask(daemon, isolate)

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from lab import every, webkit
+from lab.bun import Bun
 from lab.daemon import PLAIN, POLL
 from lab.gc import EVENTS
 from lab.wait import until
@@ -45,8 +46,9 @@ NOT_CONTINUOUS = {
 NO_GC_EVENTS = [
     ("deno", "auto", "it has no tracing, and its GCProfiler would load its node:v8 into the program"),
     ("workerd", "auto", "its inspector has nothing that tells them"),
-    ("node", "per_poll", "what comes between two is told to nobody; with policy: attached they can "
-                         "be had"),
+    *((runtime, "per_poll", "what comes between two is told to nobody; with policy: attached they can "
+                            "be had")
+      for runtime in ("node", "chromium", "bun", "webkit", "safari", "firefox")),
 ]
 
 # Nothing that can be asked of these tells it.
@@ -141,6 +143,18 @@ def test_collections_that_are_to_be_told(runtime, policy, why, address, watch):
     line, = [line for line in daemon.process.lines if "collections are not told" in line]
     assert "level=warn" in line and "target=app" in line and text in line
     assert daemon.api("/targets/app")["gcUntold"] == text
+
+
+@pytest.mark.parametrize("runtime", every.NAMES)
+def test_nothing_is_evaluated(runtime, address, watch):
+    """Memory is told all the same, but for the one that tells it to an expression only."""
+    daemon = watch(app=address, sections={"poll": dict(POLL, evaluate="never")})
+    if runtime != "bun":
+        assert wait_known(daemon)["runtime"] == runtime
+        return
+    error = daemon.wait_state("app", "invalid")["lastError"]
+    assert f"not supported by bun {Bun.version()}: evaluate: never, for it tells its memory to an " \
+           "expression only" in error
 
 
 def test_a_rule_is_told_in_metric_and_journal(nursery, start_daemon, tmp_path):

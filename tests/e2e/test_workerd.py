@@ -5,9 +5,10 @@ import signal
 import pytest
 
 from lab import readers
+from lab.cdp import Client
 from lab.daemon import PLAIN
 from lab.wait import until
-from lab.workerd import Workerd
+from lab.workerd import Miniflare, Workerd
 
 ENDED = "heapwatch_last_poll_timestamp_seconds"
 USED = "heapwatch_heap_used_bytes"
@@ -75,3 +76,15 @@ def test_a_worker_that_ends_is_gone(nursery, tmp_path, watch):
     until(lambda: isolates() == {"worker:main"}, lambda: f"{isolates()}; log:\n{daemon.tail()}")
     daemon.wait_value("heapwatch_target_isolates", 1, target="app")
     assert daemon.state("app") == "up" and program.process.running()
+
+
+def test_behind_miniflare_who_comes_second_is_turned_away(nursery, watch):
+    """A person's debugger is not ended by our polls, and we have the worker again when it has left."""
+    program = Miniflare(nursery)
+    with Client(program.port, path="/") as person:
+        assert person.call("Runtime.getHeapUsage")["usedSize"] > 0
+        daemon = watch(app=program.address)
+        daemon.wait_value("heapwatch_polls_total", lambda n: n > 3, target="app")
+        assert daemon.values(USED, target="app") == []
+        assert person.call("Runtime.getHeapUsage")["usedSize"] > 0
+    daemon.wait_isolate("app", program.isolate)

@@ -3,7 +3,7 @@
 from . import chromium, node
 from .deno import Deno
 from .site import Site
-from .workerd import Workerd, Wrangler
+from .workerd import Miniflare, Workerd, Wrangler
 
 COUNT = 23456
 
@@ -43,6 +43,16 @@ def start_wrangler(nursery, home):
                 {"headroom": 0})
 
 
+def start_miniflare(name=None):
+    def start(nursery, home):
+        program = Miniflare(nursery, name)
+        program.grow(COUNT)
+        # Nor is its process the one that listens.
+        return Case("workerd", "v8", program, program.isolate, lambda: program.grow(COUNT),
+                    {"headroom": 0})
+    return start
+
+
 def start_chromium(nursery, home):
     site = Site()
     program = chromium.Chromium(nursery, home, site.url + "page.html")
@@ -52,4 +62,5 @@ def start_chromium(nursery, home):
 
 
 STARTS = {"chromium": start_chromium, "deno": start_deno, "workerd": start_workerd, "wrangler": start_wrangler,
+          "miniflare": start_miniflare(), "miniflare-named": start_miniflare("shop"),
           **{f"node{major}": start_node(major) for major in node.MAJORS}}

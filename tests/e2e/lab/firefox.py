@@ -68,6 +68,7 @@ class Firefox:
             f'user_pref("{name}", {_value(value)});\n'
             for name, value in {**PREFS, **(prefs or {})}.items()))
         where = str(home / "s.sock") if unix else str(_free_port())
+        self.port = None if unix else int(where)
         self.address = f"unix:{where}" if unix else f"127.0.0.1:{where}"
         page = (node.PROGRAMS / "firefox.html").as_uri()
         self.process = nursery.start(

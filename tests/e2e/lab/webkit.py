@@ -77,7 +77,8 @@ class Site:
 
 
 class Browser:
-    def __init__(self, nursery, home, path=GTK, url=None, flags=(), debugging=False):
+    def __init__(self, nursery, home, path=GTK, url=None, flags=(), debugging=False,
+                 host="127.0.0.1"):
         """debugging: its snapshots are of type GCDebugging, which nobody can ask for (GTK only)."""
         assert os.access(path, os.X_OK), f"{path} is missing: install tests/packages.txt"
         home.mkdir(parents=True, exist_ok=True)
@@ -88,7 +89,7 @@ class Browser:
         self._env = dict(node.environment(), HOME=str(home), XDG_RUNTIME_DIR=str(home),
                          NO_AT_BRIDGE="1", GDK_BACKEND="x11", LIBGL_ALWAYS_SOFTWARE="1",
                          WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS="1",
-                         WEBKIT_INSPECTOR_HTTP_SERVER=self.address)
+                         WEBKIT_INSPECTOR_HTTP_SERVER=f"{host}:{self.port}")
         if debugging:
             self._env["LD_PRELOAD"] = str(DEBUGGING)
         home.chmod(0o700)

@@ -1,4 +1,4 @@
-"""Real Cloudflare workerd: alone, and behind the proxy of `wrangler dev`."""
+"""Real Cloudflare workerd: alone, behind the proxy of `wrangler dev`, and behind that of miniflare."""
 
 import json
 import os
@@ -65,13 +65,13 @@ class Workerd(_Program):
 
     isolate = "worker:main"
 
-    def __init__(self, nursery, home, flags=()):
+    def __init__(self, nursery, home, flags=(), host="127.0.0.1"):
         home.mkdir(parents=True, exist_ok=True)
         self._config = home / "config.capnp"
         self._config.write_text(CONFIG % SECOND)
         (home / "workerd.js").write_text((node.PROGRAMS / "workerd.js").read_text())
         self.process = nursery.start(
-            [binary(), "serve", self._config, f"--inspector-addr=127.0.0.1:{_free_port() if flags else 0}",
+            [binary(), "serve", self._config, f"--inspector-addr={host}:{_free_port() if flags else 0}",
              "--control-fd=1", *flags], env=node.environment())
         heard = self.process.wait_line(r'"event":"listen-inspector","port":(\d+)')
         self.http = int(self.process.wait_line(r'"socket":"http","port":(\d+)')[1])
@@ -105,3 +105,20 @@ class Wrangler(_Program):
             env=env, cwd=home)
         self.http = int(self.process.wait_line(r"Ready on http://127\.0\.0\.1:(\d+)", limit_s=60)[1])
         super().__init__(port)
+
+
+class Miniflare(_Program):
+    """One worker, by itself without a name, behind the proxy of `unsafeInspectorProxy`."""
+
+    def __init__(self, nursery, name=None):
+        self.isolate = f"worker:{name}" if name else "main"
+        self.process = nursery.start(
+            [node.binary(24), node.PROGRAMS / "miniflare.js", node.PROGRAMS / "workerd.js",
+             *filter(None, [name])], env=node.environment())
+        ready = self.process.wait_line(r"^ready, http (\d+) inspector (\d+)", limit_s=60)
+        self.http = int(ready[1])
+        super().__init__(int(ready[2]))
+
+    @staticmethod
+    def version():
+        return json.loads((node.MODULES / "miniflare" / "package.json").read_text())["version"]
