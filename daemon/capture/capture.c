@@ -517,6 +517,8 @@ static void stop_threads(struct captures *captures)
 	list_each (link, &captures->running) {
 		const struct capture *capture = container_of(link, struct capture, link);
 
+		/* Twice: what it had given up before is not heard out to the end now. */
+		capture_job_cancel(capture->job);
 		capture_job_cancel(capture->job);
 		if (capture->continuous)
 			capture_job_cancel(capture->job);

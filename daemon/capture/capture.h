@@ -195,7 +195,8 @@ struct captures {
 int captures_init(struct captures *captures, struct loop *loop, struct targets *targets,
 		  struct spool *spool, const struct capture_settings *settings, int state_dir_fd);
 
-/* Cancels what is running and waits for the threads (seconds at most). */
+/* Cancels what is running and waits for the threads: for a snapshot that streams some 20 s at most.
+ */
 void captures_fini(struct captures *captures);
 void captures_set(struct captures *captures, const struct capture_settings *settings);
 

@@ -363,6 +363,26 @@ static enum capture_refusal judge_history(const struct captures *captures,
 }
 
 /*
+ * A no by what an old poll has told decides nothing for who waits anyway: right before it begins it
+ * has the target polled and is judged by that. Not so a rule's request, which comes again at the
+ * next evaluation and would have the target polled at each, nor one of the continuous profiles; nor
+ * a try, which nothing follows.
+ */
+static enum capture_refusal unless_old(const struct target *target,
+				       const struct capture_request *request,
+				       enum capture_refusal refusal)
+{
+	bool by_poll = refusal == REFUSAL_MAX_HEAP || refusal == REFUSAL_MAX_CPU ||
+		       refusal == REFUSAL_HEADROOM;
+	bool once = request->rule == NULL || request->series_id != NULL;
+
+	return by_poll && once && !request->continuous && !request->dry_run &&
+			       guard_is_stale(target)
+		       ? REFUSAL_NONE
+		       : refusal;
+}
+
+/*
  * What can never be comes first. A target that cannot be captured now has nothing to be protected
  * from; space is told before it.
  */
@@ -376,14 +396,16 @@ static enum capture_refusal judge_taking(const struct captures *captures,
 
 	if (refusal == REFUSAL_NONE && !request->force &&
 	    judge_target(target, request->isolate, NULL) == REFUSAL_NONE)
-		refusal = safety_judge(captures, target, request->isolate, request->kind,
-				       request->guards, false, err);
+		refusal = unless_old(target, request,
+				     safety_judge(captures, target, request->isolate, request->kind,
+						  request->guards, false, err));
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_space(captures, bytes, NULL, err);
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_target(target, request->isolate, err);
 	if (refusal == REFUSAL_NONE)
-		refusal = judge_runtime(target, request->isolate, request->kind, err);
+		refusal = unless_old(target, request,
+				     judge_runtime(target, request->isolate, request->kind, err));
 	if (refusal == REFUSAL_NONE)
 		refusal = judge_end(captures, target, request->kind,
 				    request->sampling != NULL ? request->sampling->duration_ns
@@ -430,8 +452,10 @@ static enum capture_refusal judge_gc(const struct captures *captures, const stru
 {
 	enum capture_refusal refusal = judge_history(captures, target, request, err);
 
+	/* What protects the target is the last that it judges: nothing is left out. */
 	if (refusal == REFUSAL_NONE)
-		refusal = collection_judge(captures, target, request, err);
+		refusal = unless_old(target, request,
+				     collection_judge(captures, target, request, err));
 	return refusal != REFUSAL_NONE ? refusal : judge_dry_run(target, request, err);
 }
 

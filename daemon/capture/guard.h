@@ -27,7 +27,8 @@ uint64_t guard_estimate_bytes(uint64_t heap_used_bytes);
 
 /*
  * The guards in the order of the enum: REFUSAL_NONE, or the first that says no, with the numbers in
- * err. target NULL: there is none.
+ * err. target NULL: there is none. What a poll older than a second has told of heap, CPU and memory
+ * refuses no person and no later one of a series: they are judged by a poll made for them.
  */
 enum capture_refusal guard_judge(const struct captures *captures, const struct target *target,
 				 const struct capture_request *request, struct err *err);

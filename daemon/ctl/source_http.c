@@ -336,6 +336,7 @@ static int http_look(struct source *source, const char *id, struct capture_look 
 {
 	struct call call = { .err = err };
 	const char *state = "", *reason = "it failed";
+	bool refused = false;
 	char path[128];
 	int exit;
 
@@ -343,10 +344,12 @@ static int http_look(struct source *source, const char *id, struct capture_look 
 	exit = ask(container_of(source, struct source_http, source), "GET", path, NULL, &call);
 	tree_string(call.answer, "data.state", &state);
 	tree_string(call.answer, "data.error", &reason);
+	tree_bool(call.answer, "data.refused", &refused);
 	*ret = (struct capture_look){ .done = strcmp(state, "succeeded") == 0 };
 	take_second(tree_get(call.answer, "data"), ret);
 	if (exit == CTL_OK && strcmp(state, "failed") == 0)
-		exit = source_fail(err, CTL_FAILURE, -EREMOTEIO, "%s", reason);
+		exit = source_fail(err, refused ? CTL_REFUSED : CTL_FAILURE, -EREMOTEIO, "%s",
+				   reason);
 	tree_free(call.answer);
 	return exit;
 }

@@ -128,6 +128,8 @@ static void write_capture(struct json_writer *w, const struct capture *capture, 
 	if (capture->step == CAPTURE_FAILED) {
 		json_member_string(w, "reason", capture->reason);
 		json_member_string(w, "error", capture->error);
+		if (capture->refused)
+			json_member_bool(w, "refused", true);
 	}
 	member_known(w, "second", second);
 	json_write_object_end(w);

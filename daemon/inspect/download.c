@@ -44,8 +44,9 @@ enum {
 
 /*
  * A snapshot that is given up while it streams is heard out: Node 20 and 22, when they have more to
- * write to a client that is gone, now and then die of it. Silence ends it as above, this in any
- * case.
+ * write to a client that is gone, now and then die of it. What is left of the time for all of it
+ * may pass, at least this; this ends a silence in its midst, and all of it where somebody cancels
+ * once more, as the daemon does when it stops.
  */
 #define LEAVE_STREAM_NS (20 * NS_PER_S)
 
@@ -445,28 +446,96 @@ static int receive_all(struct download *download, uint64_t idle_ns)
 	return 0;
 }
 
-/* Errors here change nothing: the connection is closed next, which undoes the same things. */
-static void leave(struct download *download)
+static uint64_t most(uint64_t a, uint64_t b)
 {
+	return a > b ? a : b;
+}
+
+static uint64_t stream_time(const struct download *download)
+{
+	uint64_t leave_ns = download->request->leave_ns;
+
+	return leave_ns != 0 ? leave_ns : LEAVE_STREAM_NS;
+}
+
+/* A snapshot was asked for, and more of it may come. r: of the download. */
+static bool is_under_way(const struct download *download, int r)
+{
+	return r != 0 && (download->stats->asked || download->stats->bytes > 0);
+}
+
+/* Until when the last words are waited for, whatever comes. */
+static uint64_t leave_deadline(const struct download *download, int r)
+{
+	uint64_t now_ns = clock_mono_ns();
+
+	if (is_under_way(download, r))
+		return most(download->deadline_ns, now_ns + stream_time(download));
+	return now_ns + (download->stats->bytes > 0 ? LEAVE_STREAM_NS : LEAVE_TIMEOUT_NS);
+}
+
+/* And how long nothing may come: it has been silent long enough, or may be busy in its midst. */
+static uint64_t leave_patience(const struct download *download, int r)
+{
+	bool silent = r == -ETIMEDOUT && time_left(download) > 0;
+
+	return is_under_way(download, r) && download->stats->bytes > 0 && !silent
+		       ? stream_time(download)
+		       : LEAVE_TIMEOUT_NS;
+}
+
+/* Until they are answered. cancel_fd readable: somebody is in a hurry. */
+static void hear_out(struct download *download, int cancel_fd, uint64_t idle_ns)
+{
+	download->wire.cancel_fd = cancel_fd;
+	if (receive_all(download, idle_ns) != -ECANCELED)
+		return;
+	download->wire.cancel_fd = -1;
+	download->deadline_ns =
+		least(download->deadline_ns, clock_mono_ns() + stream_time(download));
+	receive_all(download, idle_ns);
+}
+
+/* What has been cancelled may be once more, while it is left. -1: it is not listened for. */
+static int take_cancel(const struct download *download, int r)
+{
+	int fd = download->wire.cancel_fd;
+	uint64_t once;
+
+	if (!is_under_way(download, r) || fd < 0)
+		return -1;
+	return r != -ECANCELED || read(fd, &once, sizeof(once)) == sizeof(once) ? fd : -1;
+}
+
+/*
+ * r: of the download. Errors here change nothing: the connection is closed next, which undoes the
+ * same things.
+ */
+static void leave(struct download *download, int r)
+{
+	uint64_t deadline_ns = leave_deadline(download, r);
+	uint64_t idle_ns = leave_patience(download, r);
 	struct err unused;
-	/* One that first saves to a file says nothing until it has. */
-	bool saves = download->wire.is_packets;
-	int r;
+	int cancel_fd;
 
 	if (download->broken || download->request->runtime->dialect->snapshot_finish == NULL)
 		return;
+	cancel_fd = take_cancel(download, r);
+	/* One that first saves to a file says nothing until it has. */
+	if (download->wire.is_packets) {
+		deadline_ns = clock_mono_ns() + LEAVE_STREAM_NS;
+		idle_ns = LEAVE_STREAM_NS;
+		cancel_fd = -1;
+	}
 	download->err = &unused;
 	download->leaving = true;
 	download->result = 0;
 	download->done = true;
 	download->start_deadline_ns = download->wake_ns = 0;
 	download->wire.cancel_fd = -1;
-	download->deadline_ns =
-		clock_mono_ns() +
-		(download->stats->bytes > 0 || saves ? LEAVE_STREAM_NS : LEAVE_TIMEOUT_NS);
-	r = download->request->runtime->dialect->snapshot_finish(download);
-	if (r == 0)
-		receive_all(download, saves ? LEAVE_STREAM_NS : LEAVE_TIMEOUT_NS);
+	download->deadline_ns = deadline_ns;
+	if (download->request->runtime->dialect->snapshot_finish(download) == 0)
+		hear_out(download, cancel_fd, idle_ns);
 }
 
 static int download_init(struct download *download, const struct download_request *request,
@@ -566,7 +635,7 @@ static int converse(struct download *download, bool keep)
 	if (r == 0)
 		r = receive_all(download, request->idle_ns);
 	if (r != DOWNLOAD_E_EXITING && (r != 0 || !keep || download->broken))
-		leave(download);
+		leave(download, r);
 	return r;
 }
 
@@ -663,7 +732,7 @@ int download_keep(struct download_kept *kept, int cancel_fd, uint64_t until_ns, 
 	if (r == -ECANCELED)
 		r = hear_the_rest(download);
 	if (r != DOWNLOAD_E_EXITING)
-		leave(download);
+		leave(download, 0); /* what it had asked for is whole */
 	kept_free(kept);
 	return r;
 }
@@ -694,7 +763,7 @@ int download_go_on(struct download_kept *kept, const struct download_request *re
 	download_sleep(download, request->timeline.duration_ns);
 	r = receive_all(download, request->idle_ns);
 	if (r != DOWNLOAD_E_EXITING)
-		leave(download);
+		leave(download, r);
 	count(download);
 	kept_free(kept);
 	return r;

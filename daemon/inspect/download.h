@@ -89,6 +89,11 @@ struct download_request {
 	uint64_t idle_ns; /* longest silence */
 	uint64_t total_ns;
 	uint64_t start_ns; /* from a request until the target is seen to work on it; 0: no limit */
+	/*
+	 * A snapshot that is given up while it streams is heard out for what is left of total_ns,
+	 * for this at least, and for this at most from when it is cancelled once more. 0: 20 s.
+	 */
+	uint64_t leave_ns;
 	bool scripts; /* list the scripts too */
 	bool collect_garbage; /* before the snapshot */
 	int cancel_fd; /* readable: give up; an eventfd, with EFD_SEMAPHORE */
@@ -148,7 +153,7 @@ struct download_stats {
  * 0; a download_result; -ECONNREFUSED, -ETIMEDOUT, -ECANCELED, -EPROTO, the sink's own. Text in
  * err. However it ends, what costs the target while it is on is switched off first, for which a
  * wire that still stands is given two seconds of silence, and the rest of a snapshot that was given
- * up twenty in all.
+ * up what leave_ns says: its bytes go nowhere.
  */
 int download_run(const struct download_request *request, struct download_stats *stats,
 		 struct err *err);

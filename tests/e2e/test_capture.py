@@ -222,6 +222,23 @@ def test_diagnostics_alone_do_not_stop_the_target(usual):
     assert daemon.value("heapwatch_capture_pause_seconds_count", kind="snapshot") == 0
 
 
+def test_diagnostics_tell_no_secret_of_the_command_line(watch, start_node):
+    secrets = ("SECRETvalue", "SECRETword", "SECRETuser", "SECRETbare", "SECRETflag")
+    node = start_node(24, "idle", f"--token={secrets[0]}", "--password", secrets[1],
+                      f"https://{secrets[2]}:x@example.com/", secrets[3],
+                      flags=[f"--conditions={secrets[4]}", "--max-old-space-size=300"])
+    daemon = watch(app=node.address, sections={"capture": {"compress": "none"}})
+    daemon.wait_up("app")
+    assert ask(daemon, "app", kind="diagnostics").status == 202
+    (diagnostics,) = wait_listed(daemon, 1, "diagnostics")
+    body = (daemon.storage / "spool" / "ready" / diagnostics["name"]).read_text()
+    command = json.loads(body)["process"]["command"]
+    assert "idle.js" in command and "--token=***" in command, command
+    assert "--max-old-space-size=300" in command, command
+    for told in (body, json.dumps(daemon.target("app")), json.dumps(diagnostics), daemon.process.output()):
+        assert [secret for secret in secrets if secret in told] == []
+
+
 def test_a_guard_refuses_and_leaves_diagnostics(start_daemon, start_node):
     node = start_node(22, "idle")
     config = static_config({"app": node.address}, capture={"guards": {"headroom": 0, "max_heap": "1MiB"}})

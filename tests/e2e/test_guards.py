@@ -207,11 +207,15 @@ def wait_no_alert(daemon):
     until(lambda: daemon.api("/alerts")["alerts"] == [], "the alert to go")
 
 
-@pytest.mark.parametrize("guards, low, text", [
+COUNTS = [
     ({"max_captures": 1}, 0, r"max_captures: 1 of 1 in (24h|1d)"),
     ({"rearm_below": "10MiB"}, 15,
      r"rearm: the value has not been back below 10MiB since the last capture, \S+ ago"),
-], ids=["max_captures", "rearm"])
+]
+COUNTS_IDS = ["max_captures", "rearm"]
+
+
+@pytest.mark.parametrize("guards, low, text", COUNTS, ids=COUNTS_IDS)
 def test_what_was_captured_counts_after_a_restart(ruled, start_node, guards, low, text):
     app = start_node(24, "levels", 0, 50, low, 50, 0, 50, flags=["--expose-gc"])
     buffers = rule("Buffers", LEVELS, guards)
@@ -225,6 +229,23 @@ def test_what_was_captured_counts_after_a_restart(ruled, start_node, guards, low
     level(app, again, 50)
     expect_told(again, "Buffers", "app", text.partition(":")[0], text)
     assert len(again.ready()) == 1
+
+
+@pytest.mark.parametrize("guards, low, text", COUNTS, ids=COUNTS_IDS)
+def test_what_was_captured_counts_after_the_target_has_restarted(ruled, start_node, guards, low, text):
+    flags = ["--expose-gc"]
+    app = start_node(24, "levels", 0, 50, flags=flags)
+    daemon = ruled({"app": app}, rule("Buffers", LEVELS, guards))
+    level(app, daemon, 50)
+    daemon.wait_capture(1)
+    app.process.kill()
+    wait_no_alert(daemon)
+    later = start_node(24, "levels", low, 50, 0, 50, flags=flags, port=app.port)
+    until(lambda: daemon.target("app")["pid"] == later.pid, "the new one")
+    daemon.wait_up("app")
+    level(later, daemon, 50)
+    expect_told(daemon, "Buffers", "app", text.partition(":")[0], text)
+    assert len(daemon.ready()) == 1
 
 
 def test_that_the_value_was_back_counts_after_a_restart(ruled, start_node):

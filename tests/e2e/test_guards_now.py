@@ -1,5 +1,5 @@
 """Guards judge what is, not what the last poll has told: with an interval of an hour a heap is what it
-was an hour ago, and is polled again right before anything is done to the program."""
+was an hour ago, and is polled again right before anything is done to the program, or refused."""
 
 import json
 import re
@@ -9,6 +9,7 @@ import time
 import pytest
 
 from lab import cdp, every
+from lab.ctl import Ctl
 from lab.daemon import PLAIN
 from lab.gc import force
 from lab.wait import until
@@ -24,6 +25,12 @@ def grow(node):
     with cdp.Client(node.port) as client:
         client.evaluate("globalThis.more = Array.from({ length: 1 << 20 }, (_, i) => ({ i, at: [] }));"
                         "more.length")
+
+
+def shrink(node):
+    with cdp.Client(node.port) as client:
+        client.evaluate("globalThis.more = 0")
+        client.call("HeapProfiler.collectGarbage")
 
 
 def wait_old(daemon):
@@ -69,6 +76,15 @@ def test_a_heap_that_has_outgrown_max_heap(start_node, watch, major):
     assert daemon.ready() == [] and daemon.incoming() == []
 
 
+def test_who_waits_is_told_of_the_guard(start_node, watch):
+    node = start_node(24, "idle")
+    daemon = hourly(watch, node, guards={"max_heap": "32MiB", "headroom": 0})
+    grow(node)
+    wait_old(daemon)
+    ctl = Ctl("-H", f"http://127.0.0.1:{daemon.port}")
+    assert "max_heap: the heap uses" in ctl("capture", "--wait", "snapshot", "app", exit=4).stderr
+
+
 def test_a_heap_that_has_outgrown_the_headroom(start_node, watch):
     node = start_node(24, "idle")
     daemon = hourly(watch, node, guards={"headroom": between(16 * MIB, MORE)})
@@ -86,6 +102,46 @@ def test_nor_is_its_garbage_collected(start_node, watch):
     wait_old(daemon)
     assert force(daemon).status != 200
     expect_refused(daemon, "max_heap", r"^max_heap: the heap uses ([\d.]+) MiB, at most 32 MiB$")
+
+
+@pytest.fixture
+def shrunk(start_node, watch):
+    """shrunk(major, guards) -> Daemon that knows of a large heap, which is small now."""
+    def start(major, **guards):
+        node = start_node(major, "idle")
+        grow(node)
+        daemon = watch(app=node.address, sections={"poll": HOURLY, "capture": dict(PLAIN, guards=guards)})
+        daemon.wait_up("app")
+        assert daemon.value(USED, target="app", isolate="main") > MORE
+        shrink(node)
+        wait_old(daemon)
+        return daemon
+    return start
+
+
+def expect_taken(daemon):
+    assert daemon.values("heapwatch_captures_suppressed_total", target="app") == []
+    assert daemon.value(USED, target="app", isolate="main") < 16 * MIB
+
+
+def test_a_heap_that_is_below_max_heap_again(shrunk, major):
+    daemon = shrunk(major, max_heap="32MiB", headroom=0)
+    snapshot = daemon.capture("app")
+    manifest = json.loads(snapshot.with_name(snapshot.name + ".json").read_text())
+    assert manifest["heap_used_bytes"] < 16 * MIB
+    expect_taken(daemon)
+
+
+def test_a_heap_that_has_headroom_again(shrunk):
+    daemon = shrunk(24, headroom=between(16 * MIB, MORE))
+    daemon.capture("app")
+    expect_taken(daemon)
+
+
+def test_garbage_of_a_heap_that_is_below_max_heap_again(shrunk):
+    daemon = shrunk(24, max_heap="32MiB")
+    assert force(daemon).status == 200
+    expect_taken(daemon)
 
 
 def test_what_is_captured_is_told_as_it_is(start_node, watch, major):

@@ -194,6 +194,21 @@ def test_no_secret_is_ever_in_a_folder_of_the_daemon(start_node, start_daemon, t
     assert b"Holder" in snapshot.read_bytes(), "names of classes stay"
 
 
+def test_allowed_names_stay_and_others_go(start_node, watch):
+    planted = Planted(start_node, 24)
+    # Of objects: without numbers in it a snapshot does not show the name of a property with one.
+    kept, gone = planted.keys["nested"], planted.keys["dictionary"]
+    daemon = watch(app=planted.node.address, sections={"capture": {
+        "redact": "all", "redact_allow": [kept], "compress": "none", "guards": {"headroom": 0}}})
+    daemon.wait_up("app")
+    snapshot = daemon.capture("app")
+    body = snapshot.read_bytes()
+    assert f'"{kept}"'.encode() in body
+    assert leaks(body, forms(gone) | planted.never) == []
+    manifest = json.loads(snapshot.with_name(snapshot.name + ".json").read_text())
+    assert manifest["redact"] == "all" and manifest["redact_allow_names"] == 1
+
+
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_heap_full_of_strings_costs_no_memory(quick_daemon, start_node, watch, level):
     """Half a million short ones and 40 MiB of long ones by default, ten times that at

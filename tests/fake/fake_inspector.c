@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -305,6 +306,8 @@ static bool say_chunks(struct conn *conn)
 			return false;
 		if (at == 0 && !first_chunk_sent(conn))
 			return false;
+		if (script->pace_ms > 0)
+			poll(NULL, 0, (int)script->pace_ms);
 	}
 	return true;
 }

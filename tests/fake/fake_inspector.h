@@ -34,6 +34,7 @@ struct fake_script {
 	bool endless; /* begin again after the last chunk, until it is told something */
 	bool deaf; /* never answer HeapProfiler.disable */
 	bool gone; /* close in good order after the first chunk */
+	unsigned pace_ms; /* wait so long after each chunk */
 	bool hold; /* wait for fake_release() after the first chunk */
 	const char
 		*tracking; /* messages after it began to track, one a line; NULL: it refuses to */

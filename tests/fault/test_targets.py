@@ -32,6 +32,7 @@ POLL_S = 0.5  # as lab.daemon has it
 REASONS = {"kill": CUT_OFF, "cut": CUT_OFF, "oom": CUT_OFF, "stop": {"timeout", "blocked"}}
 LATE = ("streaming", "last words", "publish")
 INSIDE = ("building", "streaming")  # V8 does nothing else meanwhile: no signal reaches the program
+BEFORE = ("before connect", "scripts")  # it has not been asked for its snapshot
 FAULTS = tuple(REASONS)
 
 
@@ -70,12 +71,14 @@ class Slot:
 
     def oom(self):
         """In the midst of a snapshot the kernel gives it no more memory from here on; else it grows
-        in one go past its limit. V8 aborts it."""
+        in one go past its limit. V8 aborts it; before the snapshot nothing passes until it has."""
         if self.phase in INSIDE:
             taken = mapped_bytes(self.node.pid)
             resource.prlimit(self.node.pid, resource.RLIMIT_AS, (taken, taken))
         else:
             self.node.process.signal(signal.SIGUSR2)
+        if self.phase in BEFORE:
+            self.node.process.wait_exit(60)
 
     # ---- one case ----
 
@@ -103,7 +106,7 @@ class Slot:
             problems.append(f"{what}: it was not hit: {state} {reason}")
         if state == "failed" and reason not in REASONS[fault]:
             problems.append(f"{what}: {reason}: {ended['error']}")
-        if state == "succeeded" and phase not in LATE and (fault != "oom" or phase in INSIDE):
+        if state == "succeeded" and phase not in LATE:
             problems.append(f"{what}: succeeded")
         if fault == "oom":
             self.campaign.ooms.append((phase, state))

@@ -3,7 +3,7 @@
 let kept = null;
 process.on('SIGUSR2', () => {
   for (;;) {
-    kept.things.push(new Array(1000).fill(kept.things.length + 0.5));
+    kept.things.push(new Array(100000).fill(kept.things.length + 0.5));
   }
 });
 kept = require('./heap.js');

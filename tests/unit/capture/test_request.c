@@ -185,6 +185,38 @@ Test(request, waits_for_a_poll_to_be_judged_by)
 	cr_expect_str_eq(capture->error, "max_heap: the heap uses 11 B, at most 10 B");
 }
 
+/* Told long ago, of a heap that is no more: a person waits for another poll, a rule asks again. */
+Test(request, is_refused_by_no_old_poll)
+{
+	struct target *target = scene_target(&scene, "a", fake_port(fake), 7);
+	struct capture_request request = { .target_id = target->id };
+	const struct rule_guards guards = { 0 };
+	const struct capture *capture;
+	struct err err = { .text = "" };
+
+	scene.settings.guards.has_max_heap = true;
+	scene.settings.guards.max_heap_bytes = 10;
+	sample_set(&target_find_isolate(target, "main")->last, SAMPLE_HEAP_USED, 11);
+	cr_expect_eq(captures_request(&scene.captures, &request, NULL, &err), REFUSAL_MAX_HEAP);
+	target->last_poll_mono_ns = 0;
+	target->polling = true;
+	request.dry_run = true;
+	cr_expect_eq(captures_request(&scene.captures, &request, NULL, &err), REFUSAL_MAX_HEAP);
+	request.dry_run = false;
+	request.rule = "r";
+	request.guards = &guards;
+	cr_expect_eq(captures_request(&scene.captures, &request, NULL, &err), REFUSAL_MAX_HEAP);
+	capture = ask(&(struct capture_request){ .target_id = target->id });
+	loop_turn(&scene.loop, 100);
+	cr_assert_eq(capture->step, CAPTURE_WAITING);
+	sample_set(&target_find_isolate(target, "main")->last, SAMPLE_HEAP_USED, 9);
+	target->last_poll_mono_ns = UINT64_MAX / 2;
+	target->polling = false;
+	captures_polled(&scene.captures, target);
+	cr_assert(scene_settle(&scene));
+	cr_expect_eq(capture->step, CAPTURE_SUCCEEDED, "%s", capture->error);
+}
+
 /* Whose poll is never over is given up with its target. */
 Test(request, does_not_wait_for_a_target_that_is_gone)
 {

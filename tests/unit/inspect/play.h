@@ -39,20 +39,21 @@ struct result {
 	/* For the sink. */
 	size_t full_at; /* refuse to take more */
 	int cancel_fd; /* cancel at the first piece */
+	uint64_t cancels; /* so many times */
 	struct fake_inspector *release; /* and let it go on */
 };
 
 static int sink(void *owner, enum download_part part, const char *data, size_t size)
 {
 	struct result *result = owner;
-	uint64_t one = 1;
+	uint64_t times = result->cancels;
 
 	if (part == DOWNLOAD_SCRIPTS) {
 		cr_expect_eq(result->bytes.size, 0, "the scripts come whole before the snapshot");
 		return buf_append(&result->scripts, data, size);
 	}
 	if (result->cancel_fd >= 0 &&
-	    write(result->cancel_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
+	    write(result->cancel_fd, &times, sizeof(times)) != (ssize_t)sizeof(times))
 		return -EIO;
 	if (result->release != NULL)
 		fake_release(result->release);
@@ -87,7 +88,7 @@ static struct download_request request_to(uint16_t port, const char *isolate)
 
 static void result_init(struct result *result)
 {
-	*result = (struct result){ .cancel_fd = -1 };
+	*result = (struct result){ .cancel_fd = -1, .cancels = 1 };
 	buf_init(&result->bytes, 64 * 1024 * 1024);
 	buf_init(&result->scripts, 128 * 1024 * 1024);
 }
