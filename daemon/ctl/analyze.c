@@ -236,31 +236,31 @@ static int find_node(struct report *report, struct err *err)
 	return CTL_OK;
 }
 
-/* What is read of the file itself: no index has it. */
+/* Scopes and stacks are read of the file itself: no index has them. */
 struct besides {
 	struct v8_scopes scopes;
 	struct heap_stacks stacks;
+	struct heap_extras extras;
 };
 
-static int say(const struct heap_analysis *analysis, const struct besides *besides,
-	       struct places *places, const struct ctl_options *options, struct err *err)
+static int say(const struct heap_analysis *analysis, struct besides *besides, struct places *places,
+	       const struct ctl_options *options, struct err *err)
 {
 	struct memory_share memory = memory_share_of(options);
-	struct heap_extras extras = { .detached = { .told = false } };
 	struct report report = { .options = options, .memory = &memory, .places = places };
 	int exit = CTL_OK;
 
 	if (heap_report_init(&report.heap, analysis, options->args[0], options->heap.class,
 			     options->heap.top) < 0 ||
-	    stacks_view_init(&report.stacks, &besides->stacks, places) < 0 ||
-	    (wants_extras(options) && heap_extras_init(&extras, analysis, &besides->scopes) < 0))
+	    stacks_view_init(&report.stacks, &besides->stacks, places) < 0)
 		exit = source_fail(err, CTL_FAILURE, -ENOMEM, "out of memory");
 	if (exit == CTL_OK && options->heap.class != NULL)
-		heap_collections_keep(&extras.collections, &analysis->classes, options->heap.class);
+		heap_collections_keep(&besides->extras.collections, &analysis->classes,
+				      options->heap.class);
 	report.heap.put_class = json_place;
 	report.heap.put_node = json_stack;
 	report.heap.owner = &report;
-	report.extras = wants_extras(options) ? &extras : NULL;
+	report.extras = wants_extras(options) ? &besides->extras : NULL;
 	if (exit == CTL_OK)
 		exit = find_node(&report, err);
 	if (exit == CTL_OK && options->heap.class != NULL && report.heap.classes_n == 0)
@@ -270,7 +270,6 @@ static int say(const struct heap_analysis *analysis, const struct besides *besid
 		exit = show(&report, err);
 	heap_report_fini(&report.heap);
 	stacks_view_fini(&report.stacks);
-	heap_extras_fini(&extras);
 	return exit;
 }
 
@@ -279,11 +278,27 @@ static int read_scopes(struct v8_scopes *ret, const struct heap_file *file,
 		       struct err *err)
 {
 	struct err why;
+	uint64_t max;
 	int r;
 
 	if (!wants_extras(options) || analysis->graph.foreign)
 		return CTL_OK;
-	r = v8_scopes_read(ret, &file->text, &why);
+	max = heap_file_memory_max(options, heap_file_taken(file, &analysis->graph));
+	r = v8_scopes_read(ret, &file->text, max, &why);
+	return r < 0 ? heap_file_failed(err, options->args[0], r, &why) : CTL_OK;
+}
+
+static int find_extras(struct heap_extras *ret, const struct heap_file *file,
+		       const struct heap_analysis *analysis, const struct v8_scopes *scopes,
+		       const struct ctl_options *options, struct err *err)
+{
+	uint64_t taken = heap_file_taken(file, &analysis->graph) + v8_scopes_taken(scopes);
+	struct err why;
+	int r;
+
+	if (!wants_extras(options))
+		return CTL_OK;
+	r = heap_extras_init(ret, analysis, scopes, heap_file_memory_max(options, taken), &why);
 	return r < 0 ? heap_file_failed(err, options->args[0], r, &why) : CTL_OK;
 }
 
@@ -298,6 +313,8 @@ static int read_besides(struct besides *ret, const struct heap_file *file,
 {
 	int exit = read_scopes(&ret->scopes, file, analysis, options, err);
 
+	if (exit == CTL_OK)
+		exit = find_extras(&ret->extras, file, analysis, &ret->scopes, options, err);
 	if (exit == CTL_OK && wants_stacks(options))
 		exit = heap_file_stacks(&ret->stacks, file, &analysis->graph,
 					heap_file_taken(file, &analysis->graph), options->args[0],
@@ -332,6 +349,7 @@ int command_analyze(struct source *source, const struct ctl_options *options, st
 		exit = say(&analysis, &besides, &files.places, options, err);
 	if (exit == CTL_OK)
 		heap_file_keep(&file, &analysis, options);
+	heap_extras_fini(&besides.extras);
 	v8_scopes_fini(&besides.scopes);
 	heap_stacks_fini(&besides.stacks);
 	places_file_fini(&files);

@@ -113,17 +113,20 @@ static unsigned threads_of(const struct ctl_options *options)
 	return sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 1 ? 2 : 1;
 }
 
-struct heap_load_options heap_file_load_options(const char *path, const struct ctl_options *options,
-						uint64_t taken)
+uint64_t heap_file_memory_max(const struct ctl_options *options, uint64_t taken)
 {
 	uint64_t left = memory_left(options, taken);
 
 	if (options->heap.spill != NULL || left == UINT64_MAX)
-		left = 0;
-	else if (left == 0)
-		left = 1;
+		return 0;
+	return left > 0 ? left : 1;
+}
+
+struct heap_load_options heap_file_load_options(const char *path, const struct ctl_options *options,
+						uint64_t taken)
+{
 	return (struct heap_load_options){ .threads = threads_of(options),
-					   .memory_max = left,
+					   .memory_max = heap_file_memory_max(options, taken),
 					   .progress = progress_begin(path, options) };
 }
 
@@ -243,10 +246,9 @@ int heap_file_stacks(struct heap_stacks *ret, const struct heap_file *file,
 		     const struct heap_graph *graph, uint64_t taken, const char *path,
 		     const struct ctl_options *options, struct err *err)
 {
-	struct heap_load_options load = heap_file_load_options(path, options, taken);
 	struct err why;
-	int r = heap_stacks_read(ret, graph, &file->text, load.memory_max, &why);
+	int r = heap_stacks_read(ret, graph, &file->text, heap_file_memory_max(options, taken),
+				 &why);
 
-	progress_end();
 	return r < 0 ? heap_file_failed(err, path, r, &why) : CTL_OK;
 }

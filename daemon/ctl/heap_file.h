@@ -74,6 +74,9 @@ int heap_file_stacks(struct heap_stacks *ret, const struct heap_file *file,
 		     const struct heap_graph *graph, uint64_t taken, const char *path,
 		     const struct ctl_options *options, struct err *err);
 
+/* Bytes of memory that may be taken beside what is; 0: no limit. */
+uint64_t heap_file_memory_max(const struct ctl_options *options, uint64_t taken);
+
 /*
  * By the wishes, the processors there are, and the memory that is left beside what is taken, for
  * the file at this path; progress_end() when the work is done.

@@ -129,9 +129,19 @@ void *heap_grow(void *column, size_t n, size_t more_n, size_t size)
 	return more;
 }
 
+static size_t next_capacity(const struct heap_stack *stack)
+{
+	return stack->capacity > 0 ? stack->capacity * 2 : STACK_FIRST;
+}
+
+uint64_t heap_stack_growth(const struct heap_stack *stack)
+{
+	return heap_alloc_cost(next_capacity(stack), sizeof(*stack->items));
+}
+
 int heap_stack_grow(struct heap_stack *stack)
 {
-	size_t capacity = stack->capacity > 0 ? stack->capacity * 2 : STACK_FIRST;
+	size_t capacity = next_capacity(stack);
 	uint32_t *items = heap_grow(stack->items, stack->capacity, capacity, sizeof(*items));
 
 	if (items == NULL)

@@ -46,6 +46,9 @@ struct heap_stack {
 	size_t n, capacity;
 };
 
+/* Bytes of memory that heap_stack_grow() takes: what it had is freed when that was copied. */
+uint64_t heap_stack_growth(const struct heap_stack *stack);
+
 /* Room for one more at least. 0, -ENOMEM. */
 int heap_stack_grow(struct heap_stack *stack);
 void heap_stack_fini(struct heap_stack *stack);

@@ -13,9 +13,11 @@
 #include <string.h>
 
 #include "heap/alloc.h"
+#include "heap/allowance.h"
 #include "heap/v8_scopes.h"
 #include "util/array.h"
 #include "util/buf.h"
+#include "util/err.h"
 
 enum {
 	NONE = UINT32_MAX,
@@ -59,6 +61,8 @@ struct walk {
 	uint32_t *seen; /* owned: by scope of the tables: for which variable it was, + 1 */
 	struct heap_stack users; /* owned: scopes with closures that may use a variable */
 	uint64_t steps_left; /* from scopes to those around them, of all */
+	struct heap_allowance allowance;
+	struct err *err; /* borrowed */
 	bool ids_seen; /* a scope tells its number */
 };
 
@@ -132,17 +136,55 @@ static uint8_t kind(const struct walk *walk, uint32_t node)
 	return name < walk->graph->strings.n ? walk->kind[name] : (uint8_t)OTHER;
 }
 
+/* ---- memory ---- */
+
+/* So many bytes for good. 0; -EFBIG, with err set. */
+static int take(struct walk *walk, uint64_t bytes)
+{
+	int r = heap_allowance_check(&walk->allowance, bytes, walk->err);
+
+	walk->allowance.taken += r == 0 ? bytes : 0;
+	return r;
+}
+
+/* What qsort() of glibc takes meanwhile. */
+static int may_sort(const struct walk *walk, size_t n, size_t size)
+{
+	return heap_allowance_check(&walk->allowance, n * size, walk->err);
+}
+
+/* As array_room(), whose old array is there until it was copied. 0; -ENOMEM; -EFBIG. */
+static int room(struct walk *walk, void **items, size_t n, size_t *capacity, size_t size)
+{
+	size_t before = *capacity, more = before > 0 ? before * 2 : FIRST_N;
+	void *grown;
+	int r;
+
+	if (n < before)
+		return 0;
+	r = heap_allowance_check(&walk->allowance, more * size, walk->err);
+	if (r < 0)
+		return r;
+	grown = array_room(*items, n, capacity, FIRST_N, size);
+	if (grown == NULL)
+		return -ENOMEM;
+	*items = grown;
+	walk->allowance.taken += (*capacity - before) * size;
+	return 0;
+}
+
 /* ---- gathering ---- */
 
 static int add_context(struct walk *walk, uint32_t node)
 {
-	struct context *contexts = array_room(walk->contexts, walk->contexts_n,
-					      &walk->contexts_capacity, FIRST_N, sizeof(*contexts));
+	void *items = walk->contexts;
+	int r = room(walk, &items, walk->contexts_n, &walk->contexts_capacity,
+		     sizeof(*walk->contexts));
 
-	if (contexts == NULL)
-		return -ENOMEM;
-	walk->contexts = contexts;
-	contexts[walk->contexts_n++] =
+	if (r < 0)
+		return r;
+	walk->contexts = items;
+	walk->contexts[walk->contexts_n++] =
 		(struct context){ .node = node,
 				  .scope_info = target(walk, node, walk->scope_info) };
 	return 0;
@@ -154,20 +196,20 @@ static int add_closure(struct walk *walk, uint32_t node)
 	uint32_t shared = target(walk, node, walk->shared);
 	uint32_t context = target(walk, node, walk->context);
 	uint32_t script = shared != NONE ? target(walk, shared, walk->script) : NONE;
-	struct closure *closures;
+	void *items = walk->closures;
 	int64_t scope;
+	int r;
 
 	if (context == NONE || script == NONE)
 		return 0;
 	scope = scope_of(walk, shared, script);
 	if (scope == V8_NO_SCOPE)
 		return 0;
-	closures = array_room(walk->closures, walk->closures_n, &walk->closures_capacity, FIRST_N,
-			      sizeof(*closures));
-	if (closures == NULL)
-		return -ENOMEM;
-	walk->closures = closures;
-	closures[walk->closures_n++] = (struct closure){ (uint32_t)scope, context };
+	r = room(walk, &items, walk->closures_n, &walk->closures_capacity, sizeof(*walk->closures));
+	if (r < 0)
+		return r;
+	walk->closures = items;
+	walk->closures[walk->closures_n++] = (struct closure){ (uint32_t)scope, context };
 	return 0;
 }
 
@@ -175,16 +217,16 @@ static int add_owner(struct walk *walk, uint32_t node)
 {
 	uint32_t scope_info = target(walk, node, walk->name_or_scope_info);
 	uint32_t script = target(walk, node, walk->script);
-	struct owner *owners;
+	void *items = walk->owners;
+	int r;
 
 	if (scope_info == NONE || script == NONE)
 		return 0;
-	owners = array_room(walk->owners, walk->owners_n, &walk->owners_capacity, FIRST_N,
-			    sizeof(*owners));
-	if (owners == NULL)
-		return -ENOMEM;
-	walk->owners = owners;
-	owners[walk->owners_n++] = (struct owner){ scope_info, script };
+	r = room(walk, &items, walk->owners_n, &walk->owners_capacity, sizeof(*walk->owners));
+	if (r < 0)
+		return r;
+	walk->owners = items;
+	walk->owners[walk->owners_n++] = (struct owner){ scope_info, script };
 	return 0;
 }
 
@@ -270,9 +312,15 @@ static void number(struct context *contexts, size_t n, const uint32_t *below, co
 static int make_forest(struct walk *walk)
 {
 	size_t n = walk->contexts_n;
-	uint32_t *below = calloc(n + 1, sizeof(*below)), *next = calloc(n + 1, sizeof(*next));
-	bool made = below != NULL && next != NULL;
+	int r = heap_allowance_check(&walk->allowance, (n + 1) * 2 * sizeof(uint32_t), walk->err);
+	uint32_t *below, *next;
+	bool made;
 
+	if (r < 0)
+		return r;
+	below = calloc(n + 1, sizeof(*below));
+	next = calloc(n + 1, sizeof(*next));
+	made = below != NULL && next != NULL;
 	for (size_t i = 0; made && i < n; i++)
 		below[i] = next[i] = NONE;
 	for (uint32_t i = 0; made && i < n; i++) {
@@ -306,12 +354,18 @@ static int by_scope(const void *a, const void *b)
 static int place_closures(struct walk *walk)
 {
 	size_t i = 0;
+	int r;
 
 	for (size_t k = 0; k < walk->closures_n; k++) {
 		uint32_t context = find_context(walk, walk->closures[k].at);
 
 		walk->closures[k].at = context != NONE ? walk->contexts[context].first : NONE;
 	}
+	r = may_sort(walk, walk->closures_n, sizeof(*walk->closures));
+	if (r == 0)
+		r = take(walk, ((uint64_t)walk->scopes->n + 1) * 2 * sizeof(uint32_t));
+	if (r < 0)
+		return r;
 	if (walk->closures_n > 1)
 		qsort(walk->closures, walk->closures_n, sizeof(*walk->closures), by_scope);
 	walk->closures_first = calloc((size_t)walk->scopes->n + 1, sizeof(uint32_t));
@@ -434,15 +488,16 @@ static void count(struct heap_dead_variable *item, const struct heap_analysis *a
 		item->alone += retained;
 }
 
-static int add(struct heap_dead_variables *dead, const struct heap_dead_variable *item)
+static int add(struct walk *walk, struct heap_dead_variables *dead,
+	       const struct heap_dead_variable *item)
 {
-	struct heap_dead_variable *items =
-		array_room(dead->items, dead->n, &dead->capacity, FIRST_N, sizeof(*items));
+	void *items = dead->items;
+	int r = room(walk, &items, dead->n, &dead->capacity, sizeof(*item));
 
-	if (items == NULL)
-		return -ENOMEM;
+	if (r < 0)
+		return r;
 	dead->items = items;
-	items[dead->n++] = *item;
+	dead->items[dead->n++] = *item;
 	return 0;
 }
 
@@ -470,7 +525,7 @@ static int look_at(struct heap_dead_variables *ret, const struct heap_analysis *
 				count(&item, analysis, walk->contexts[k].node, value);
 		}
 		if (r == 0 && item.contexts > 0)
-			r = add(ret, &item);
+			r = add(walk, ret, &item);
 	}
 	return r;
 }
@@ -501,8 +556,10 @@ static int look_at_all(struct heap_dead_variables *ret, const struct heap_analys
 		       struct walk *walk)
 {
 	struct context *contexts = walk->contexts;
-	int r = 0;
+	int r = may_sort(walk, walk->contexts_n, sizeof(*contexts));
 
+	if (r < 0)
+		return r;
 	if (walk->contexts_n > 1)
 		qsort(contexts, walk->contexts_n, sizeof(*contexts), by_scope_info);
 	for (size_t i = 0, end; i < walk->contexts_n && r == 0; i = end) {
@@ -512,6 +569,8 @@ static int look_at_all(struct heap_dead_variables *ret, const struct heap_analys
 		if (contexts[i].scope_info != NONE)
 			r = look_at(ret, analysis, walk, i, end);
 	}
+	if (r == 0)
+		r = may_sort(walk, ret->n, sizeof(*ret->items));
 	if (r == 0 && ret->n > 1)
 		qsort(ret->items, ret->n, sizeof(*ret->items), by_bytes);
 	return r;
@@ -519,15 +578,16 @@ static int look_at_all(struct heap_dead_variables *ret, const struct heap_analys
 
 /* ---- all of it ---- */
 
+/* users: no more than there are scopes, and of the array that grows the old one. */
 static int walk_init(struct walk *ret, const struct heap_graph *graph,
-		     const struct v8_scopes *scopes)
+		     const struct v8_scopes *scopes, uint64_t memory_max, struct err *err)
 {
+	uint64_t users = 3 * ((uint64_t)scopes->n + FIRST_N) * sizeof(uint32_t);
 	const struct heap_strings *strings = &graph->strings;
 
 	*ret = (struct walk){
 		.graph = graph,
 		.scopes = scopes,
-		.kind = heap_alloc(strings->n, 1),
 		.scope_info = heap_string_find(strings, "scope_info"),
 		.above = heap_string_find(strings, "previous"),
 		.shared = heap_string_find(strings, "shared"),
@@ -539,7 +599,14 @@ static int walk_init(struct walk *ret, const struct heap_graph *graph,
 		.value = heap_string_find(strings, "value"),
 		.integer = heap_string_find(strings, "int"),
 		.steps_left = (uint64_t)graph->nodes * 16 + NESTED_MAX,
+		.allowance = { "dead variables", memory_max, 0 },
+		.err = err,
 	};
+	int r = take(ret, strings->n + users);
+
+	if (r < 0)
+		return r;
+	ret->kind = heap_alloc(strings->n, 1);
 	if (ret->kind == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < strings->n; i++)
@@ -559,7 +626,7 @@ static void walk_fini(struct walk *walk)
 }
 
 int heap_dead_variables_find(struct heap_dead_variables *ret, const struct heap_analysis *analysis,
-			     const struct v8_scopes *scopes)
+			     const struct v8_scopes *scopes, uint64_t memory_max, struct err *err)
 {
 	struct walk walk;
 	int r;
@@ -567,8 +634,9 @@ int heap_dead_variables_find(struct heap_dead_variables *ret, const struct heap_
 	*ret = (struct heap_dead_variables){ .why = HEAP_VARIABLES_NONE };
 	if (scopes->n == 0 || analysis->graph.foreign)
 		return 0;
-	r = walk_init(&walk, &analysis->graph, scopes);
+	r = walk_init(&walk, &analysis->graph, scopes, memory_max, err);
 	r = r == 0 ? gather(&walk) : r;
+	r = r == 0 ? may_sort(&walk, walk.owners_n, sizeof(*walk.owners)) : r;
 	if (r == 0 && walk.owners_n > 1)
 		qsort(walk.owners, walk.owners_n, sizeof(*walk.owners), by_owner);
 	r = r == 0 ? make_forest(&walk) : r;
@@ -576,7 +644,7 @@ int heap_dead_variables_find(struct heap_dead_variables *ret, const struct heap_
 	r = r == 0 ? look_at_all(ret, analysis, &walk) : r;
 	ret->why = walk.ids_seen ? HEAP_VARIABLES_KNOWN : HEAP_VARIABLES_REDACTED;
 	walk_fini(&walk);
-	return r;
+	return r == -ENOMEM ? err_set(err, r, "out of memory") : r;
 }
 
 void heap_dead_variables_fini(struct heap_dead_variables *dead)

@@ -14,6 +14,7 @@
 #include "heap/analysis.h"
 
 struct buf;
+struct err;
 struct v8_scopes;
 
 enum heap_variables_why {
@@ -38,9 +39,12 @@ struct heap_dead_variables {
 	size_t n, capacity;
 };
 
-/* scopes: of this snapshot. 0, -ENOMEM; fini in any case. */
+/*
+ * scopes: of this snapshot. memory_max: bytes that may be taken for it; 0: no limit. 0; -ENOMEM,
+ * -EFBIG: more than that, with err set. fini in any case.
+ */
 int heap_dead_variables_find(struct heap_dead_variables *ret, const struct heap_analysis *analysis,
-			     const struct v8_scopes *scopes);
+			     const struct v8_scopes *scopes, uint64_t memory_max, struct err *err);
 void heap_dead_variables_fini(struct heap_dead_variables *dead); /* zeroed is fine */
 
 /* To buf, which is empty: the URL of a script; nothing where the snapshot has none. */

@@ -9,6 +9,7 @@
 #include "heap/alloc.h"
 #include "json/write.h"
 #include "util/buf.h"
+#include "util/err.h"
 #include "util/top.h"
 
 /*
@@ -55,9 +56,18 @@ static int find_detached(struct heap_detached *ret, const struct heap_analysis *
 	return 0;
 }
 
-int heap_extras_init(struct heap_extras *ret, const struct heap_analysis *analysis,
-		     const struct v8_scopes *scopes)
+/* Of a limit, which stays one. */
+static uint64_t memory_left(uint64_t max, uint64_t taken)
 {
+	if (max == 0)
+		return 0;
+	return max > taken ? max - taken : 1;
+}
+
+int heap_extras_init(struct heap_extras *ret, const struct heap_analysis *analysis,
+		     const struct v8_scopes *scopes, uint64_t memory_max, struct err *err)
+{
+	uint64_t taken;
 	int r;
 
 	*ret = (struct heap_extras){ .detached = { .told = false } };
@@ -67,7 +77,12 @@ int heap_extras_init(struct heap_extras *ret, const struct heap_analysis *analys
 	if (r == 0)
 		r = heap_collections_find(&ret->collections, &analysis->graph, &analysis->classes,
 					  analysis->retained);
-	return r == 0 ? heap_dead_variables_find(&ret->variables, analysis, scopes) : r;
+	if (r < 0)
+		return err_set(err, r, "out of memory");
+	taken = ret->duplicates.n * sizeof(*ret->duplicates.items) +
+		ret->collections.n * sizeof(*ret->collections.items);
+	return heap_dead_variables_find(&ret->variables, analysis, scopes,
+					memory_left(memory_max, taken), err);
 }
 
 void heap_extras_fini(struct heap_extras *extras)

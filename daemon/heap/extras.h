@@ -7,6 +7,7 @@
 #include "heap/dead_variables.h"
 #include "heap/duplicates.h"
 
+struct err;
 struct json_writer;
 struct v8_scopes;
 
@@ -26,9 +27,13 @@ struct heap_extras {
 
 extern const struct heap_after heap_extras_after;
 
-/* scopes: of the same snapshot. 0, -ENOMEM; fini in any case. */
+/*
+ * scopes: of the same snapshot. memory_max: bytes for what is found and for the search for dead
+ * variables, which alone may need more than heap_extras_after says; 0: no limit. 0; -ENOMEM,
+ * -EFBIG: more than that, with err set. fini in any case.
+ */
 int heap_extras_init(struct heap_extras *ret, const struct heap_analysis *analysis,
-		     const struct v8_scopes *scopes);
+		     const struct v8_scopes *scopes, uint64_t memory_max, struct err *err);
 void heap_extras_fini(struct heap_extras *extras); /* zeroed is fine */
 
 /*

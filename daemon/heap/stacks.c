@@ -8,11 +8,11 @@
 #include <stdlib.h>
 
 #include "heap/alloc.h"
+#include "heap/allowance.h"
 #include "heap/gecko_stacks.h"
 #include "heap/load.h"
 #include "heap/v8_stacks.h"
 #include "util/err.h"
-#include "util/str.h"
 
 enum { FIRST_N = 256 };
 
@@ -33,14 +33,10 @@ int heap_stacks_check(const struct heap_stacks *stacks, uint64_t bytes, struct e
 	uint64_t taken = stacks->functions_capacity * sizeof(*stacks->functions) +
 			 stacks->calls_capacity * sizeof(*stacks->calls) +
 			 (stacks->of != NULL ? (uint64_t)stacks->nodes * sizeof(*stacks->of) : 0);
-	char needed[STR_UNIT_MAX], limit[STR_UNIT_MAX];
+	const struct heap_allowance allowance = { "stacks of allocations", stacks->memory_max,
+						  taken };
 
-	if (stacks->memory_max == 0 || taken + bytes <= stacks->memory_max)
-		return 0;
-	return err_set(err, -EFBIG,
-		       "stacks of allocations: they need more than %s of memory, %s may be taken",
-		       str_format_bytes(needed, taken + bytes),
-		       str_format_bytes(limit, stacks->memory_max));
+	return heap_allowance_check(&allowance, bytes, err);
 }
 
 /* Room for one more. The old one is there until it was copied. */

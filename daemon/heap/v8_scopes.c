@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "heap/allowance.h"
 #include "heap/v8_head.h"
 #include "heap/v8_walk.h"
 #include "util/err.h"
@@ -27,16 +28,43 @@ struct read {
 	struct v8_walk walk;
 	struct v8_head head;
 	struct heap_stack scopes, names, uses; /* owned */
-	struct err *err;
+	struct heap_allowance allowance;
+	struct err *err; /* borrowed */
+	struct err full; /* why no more rows can be taken */
+	int full_code;
 };
 
 /* ---- the arrays ---- */
 
-static int push(struct heap_stack *stack, uint64_t number)
+static uint64_t bytes_of(const struct heap_stack *stack)
 {
+	return stack->capacity * sizeof(*stack->items);
+}
+
+/* The old one is there until it was copied. */
+static int grow(struct read *read, struct heap_stack *stack)
+{
+	uint64_t before = bytes_of(stack);
+	int r;
+
+	read->full_code =
+		heap_allowance_check(&read->allowance, heap_stack_growth(stack), &read->full);
+	if (read->full_code < 0)
+		return read->full_code;
+	r = heap_stack_grow(stack);
+	read->allowance.taken += bytes_of(stack) - before;
+	return r;
+}
+
+static int push(struct read *read, struct heap_stack *stack, uint64_t number)
+{
+	int r = 0;
+
 	if (number > UINT32_MAX)
 		return -EBADMSG;
-	return heap_stack_push(stack, (uint32_t)number);
+	if (stack->n == stack->capacity)
+		r = grow(read, stack);
+	return r == 0 ? heap_stack_push(stack, (uint32_t)number) : r;
 }
 
 static int scope_rows(void *owner, uint64_t first, const uint64_t *rows, size_t n, size_t *bad)
@@ -53,11 +81,11 @@ static int scope_rows(void *owner, uint64_t first, const uint64_t *rows, size_t 
 		if (script % read->head.node.n != 0 ||
 		    script / read->head.node.n >= read->head.nodes)
 			return -EBADMSG;
-		r = push(&read->scopes, script / read->head.node.n);
-		r = r == 0 ? push(&read->scopes, rows[fields->id]) : r;
-		r = r == 0 ? push(&read->scopes, rows[fields->depth]) : r;
-		r = r == 0 ? push(&read->scopes, rows[fields->variables]) : r;
-		r = r == 0 ? push(&read->scopes, rows[fields->uses]) : r;
+		r = push(read, &read->scopes, script / read->head.node.n);
+		r = r == 0 ? push(read, &read->scopes, rows[fields->id]) : r;
+		r = r == 0 ? push(read, &read->scopes, rows[fields->depth]) : r;
+		r = r == 0 ? push(read, &read->scopes, rows[fields->variables]) : r;
+		r = r == 0 ? push(read, &read->scopes, rows[fields->uses]) : r;
 	}
 	return r;
 }
@@ -70,7 +98,7 @@ static int variable_rows(void *owner, uint64_t first, const uint64_t *rows, size
 	(void)first;
 	for (size_t i = 0; i < n && r == 0; i++, rows += read->head.scope.variable_n) {
 		*bad = i;
-		r = push(&read->names, rows[read->head.scope.name]);
+		r = push(read, &read->names, rows[read->head.scope.name]);
 	}
 	return r;
 }
@@ -83,8 +111,8 @@ static int use_rows(void *owner, uint64_t first, const uint64_t *rows, size_t n,
 	(void)first;
 	for (size_t i = 0; i < n && r == 0; i++, rows += read->head.scope.use_n) {
 		*bad = i;
-		r = push(&read->uses, rows[read->head.scope.declaring]);
-		r = r == 0 ? push(&read->uses, rows[read->head.scope.slot]) : r;
+		r = push(read, &read->uses, rows[read->head.scope.declaring]);
+		r = r == 0 ? push(read, &read->uses, rows[read->head.scope.slot]) : r;
 	}
 	return r;
 }
@@ -106,6 +134,8 @@ static int read_array(struct read *read, const char *name, unsigned fields, v8_r
 	if (r == 0)
 		r = v8_pool_finish(pool, read->err);
 	v8_pool_free(pool);
+	if (read->full_code < 0 && r == read->full_code)
+		*read->err = read->full;
 	return r;
 }
 
@@ -214,37 +244,56 @@ static int make_uses(struct v8_scopes *scopes, const struct read *read)
 	return 0;
 }
 
-static int make(struct v8_scopes *scopes, struct read *read)
+/* qsort() of glibc takes as much as it sorts. */
+static int make_arrays(struct v8_scopes *scopes, struct read *read)
 {
-	uint32_t *open = calloc(DEPTH_MAX, sizeof(*open));
 	size_t n = read->scopes.n / SCOPE_NUMBERS, uses = read->uses.n / USE_NUMBERS;
-	int r = -ENOMEM;
+	uint64_t bytes = (n + 1) * (sizeof(*scopes->items) + 2 * sizeof(*scopes->by_id)) +
+			 (uses + 1) * 2 * sizeof(*scopes->uses) + DEPTH_MAX * sizeof(uint32_t);
+	int r;
 
+	if (n >= UINT32_MAX || uses >= UINT32_MAX || read->names.n >= UINT32_MAX)
+		return err_set(read->err, -EBADMSG, "more scopes than can be read");
+	r = heap_allowance_check(&read->allowance, bytes, read->err);
+	if (r < 0)
+		return r;
 	scopes->items = calloc(n + 1, sizeof(*scopes->items));
 	scopes->by_id = calloc(n + 1, sizeof(*scopes->by_id));
 	scopes->uses = calloc(uses + 1, sizeof(*scopes->uses));
-	if (n >= UINT32_MAX || uses >= UINT32_MAX || read->names.n >= UINT32_MAX)
-		r = err_set(read->err, -EBADMSG, "more scopes than can be read");
-	else if (open != NULL && scopes->items != NULL && scopes->by_id != NULL &&
-		 scopes->uses != NULL)
-		r = 0;
 	scopes->n = (uint32_t)n;
+	scopes->uses_capacity = (uint32_t)uses;
+	if (scopes->items == NULL || scopes->by_id == NULL || scopes->uses == NULL)
+		return err_set(read->err, -ENOMEM, "out of memory");
+	return 0;
+}
+
+static int make(struct v8_scopes *scopes, struct read *read)
+{
+	int r = make_arrays(scopes, read);
+	uint32_t *open = r == 0 ? calloc(DEPTH_MAX, sizeof(*open)) : NULL;
+
 	scopes->names = read->names;
 	read->names = (struct heap_stack){ .items = NULL };
-	r = r == 0 ? make_scopes(scopes, read, open) : r;
+	if (r == 0)
+		r = open != NULL ? make_scopes(scopes, read, open)
+				 : err_set(read->err, -ENOMEM, "out of memory");
 	free(open);
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < scopes->n; i++)
 		scopes->by_id[i] = i;
-	if (n > 1)
-		qsort_r(scopes->by_id, n, sizeof(*scopes->by_id), by_script_and_id, scopes->items);
+	if (scopes->n > 1)
+		qsort_r(scopes->by_id, scopes->n, sizeof(*scopes->by_id), by_script_and_id,
+			scopes->items);
 	return make_uses(scopes, read);
 }
 
-int v8_scopes_read(struct v8_scopes *ret, const struct v8_text *text, struct err *err)
+int v8_scopes_read(struct v8_scopes *ret, const struct v8_text *text, uint64_t memory_max,
+		   struct err *err)
 {
-	struct read read = { .walk = { .text = text, .section = "snapshot" }, .err = err };
+	struct read read = { .walk = { .text = text, .section = "snapshot" },
+			     .allowance = { "scopes of the sources", memory_max, 0 },
+			     .err = err };
 	int r = read_head(&read);
 
 	*ret = (struct v8_scopes){ .n = 0 };
@@ -265,6 +314,12 @@ void v8_scopes_fini(struct v8_scopes *scopes)
 	free(scopes->uses);
 	free(scopes->by_id);
 	*scopes = (struct v8_scopes){ .n = 0 };
+}
+
+uint64_t v8_scopes_taken(const struct v8_scopes *scopes)
+{
+	return scopes->n * (sizeof(*scopes->items) + sizeof(*scopes->by_id)) +
+	       scopes->uses_capacity * sizeof(*scopes->uses) + bytes_of(&scopes->names);
 }
 
 /* Of several the last. */

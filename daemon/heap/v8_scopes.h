@@ -30,16 +30,21 @@ struct v8_scopes {
 	uint32_t n;
 	struct heap_stack names; /* owned: strings, by variable */
 	struct v8_use *uses; /* owned: by variable */
-	uint32_t uses_n;
+	uint32_t uses_n, uses_capacity;
 	uint32_t *by_id; /* owned: scopes by script and id */
 };
 
 /*
- * n is 0 when the snapshot has none. 0; -ENOMEM; -EBADMSG, -ENODATA with the place in err. fini in
- * any case.
+ * n is 0 when the snapshot has none. memory_max: bytes that they may take while they are read; 0:
+ * no limit. 0; -ENOMEM; -EFBIG: more than that; -EBADMSG, -ENODATA: damaged, with the place in err.
+ * fini in any case.
  */
-int v8_scopes_read(struct v8_scopes *ret, const struct v8_text *text, struct err *err);
+int v8_scopes_read(struct v8_scopes *ret, const struct v8_text *text, uint64_t memory_max,
+		   struct err *err);
 void v8_scopes_fini(struct v8_scopes *scopes); /* zeroed is fine */
+
+/* Bytes of memory that they take. */
+uint64_t v8_scopes_taken(const struct v8_scopes *scopes);
 
 /* V8_NO_SCOPE: there is none. */
 int64_t v8_scopes_find(const struct v8_scopes *scopes, uint32_t script, uint32_t id);

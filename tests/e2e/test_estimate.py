@@ -128,6 +128,69 @@ def of_long_names(path):
         "edgeNames": ["n" * (8 << 20), "m" * (8 << 20)]}, separators=(",", ":")))
 
 
+SCOPES = {
+    "scope_fields": ["script_node_index", "scope_id", "depth", "scope_context_vars_count",
+                     "scope_uses_count"],
+    "scope_context_var_fields": ["name"],
+    "scope_use_fields": ["declaring_scope_id", "slot_index"]}
+INT_OF = ["", "system / Context", "system / SharedFunctionInfo", "int", "value", "0", "scope_info",
+          "scope_id", "name_or_scope_info", "script", "held"]
+
+
+def with_scopes(path, nodes, edges, scopes, variables, uses):
+    """V8's, of (type, name, edges) and (type, name, to); scopes: (id, variables, uses) of node 1."""
+    path.write_text(json.dumps({
+        "snapshot": {"meta": {
+            "node_fields": ["type", "name", "id", "self_size", "edge_count"],
+            "node_types": [[*TYPES, "number"], "string", "number", "number", "number"],
+            "edge_fields": ["type", "name_or_index", "to_node"],
+            "edge_types": [["context", "element", "internal"], "string_or_number", "node"],
+            **SCOPES}, "node_count": len(nodes), "edge_count": len(edges),
+            "trace_function_count": 0},
+        "nodes": [number for i, (type_, name, n) in enumerate(nodes)
+                  for number in (type_, name, 2 * i + 1, 16, n)],
+        "edges": [number for type_, name, to in edges for number in (type_, name, to * 5)],
+        "scopes": [number for id_, n, used in scopes for number in (5, id_, 0, n, used)],
+        "scope_context_vars": variables, "scope_uses": uses, "strings": INT_OF},
+        separators=(",", ":")))
+
+
+def of_many_scopes(path):
+    with_scopes(path, [(0, 0, 1), (1, 0, 0)], [(1, 0, 1)],
+                [(i, 0, 1) for i in range(120000)], [], [0, 0] * 120000)
+    return "scopes of the sources: they need more than"
+
+
+def of_many_dead_variables(path):
+    """As many as there are contexts times variables of their scope."""
+    contexts, variables = 500, 500
+    first = 4  # behind the root, the script, the number of the scope and its text
+    nodes = [(0, 0, 1 + 3 * contexts), (1, 0, 0), (2, 3, 1), (1, 5, 0)]
+    edges = [(1, i, to) for i, to in enumerate([2, *range(first, first + 3 * contexts)])]
+    edges.append((2, 4, 3))
+    for kind, number in ((1, 2), (0, 1), (2, 2)):
+        nodes += [(1, kind, number)] * contexts
+    for i in range(contexts):
+        edges += [(2, 6, first + contexts + i), (0, 10, 1)]
+    edges += [(2, 7, 2)] * contexts
+    for i in range(contexts):
+        edges += [(2, 8, first + contexts + i), (2, 9, 1)]
+    with_scopes(path, nodes, edges, [(0, variables, 0)], [10] * variables, [])
+    return "dead variables: they need more than"
+
+
+@pytest.mark.parametrize("write", [of_many_scopes, of_many_dead_variables])
+def test_tables_of_variables_are_memory_too(tmp_path, write):
+    path = tmp_path / "s.heapsnapshot"
+    words = write(path)
+    analyze = ("analyze", path, "--json=short", "--extras", "--top=1", "--no-index")
+    wanted = Ctl()(*analyze).stdout
+    assert Ctl()(*analyze, "--memory-max=64MiB").stdout == wanted
+    said = Ctl()(*analyze, "--memory-max=6MiB", exit=4).stderr
+    assert words in said and "may be taken; --spill=FOLDER" in said
+    assert Ctl()(*analyze, "--memory-max=6MiB", f"--spill={tmp_path}").stdout == wanted
+
+
 @pytest.mark.parametrize("write", [of_many_strings, of_long_names])
 def test_texts_are_memory_too(tmp_path, write):
     """Of files that are read where they lie, and are nearly nothing but texts."""

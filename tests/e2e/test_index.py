@@ -218,6 +218,20 @@ def test_the_second_command_has_hardly_anything_to_do(store):
     index.unlink()
 
 
+def test_what_retains_an_object_is_found_in_a_fifth_of_the_time(store):
+    """At 1.1 GB it is less (0.08 s, on two threads); here also the sums of what is mapped are slower,
+    with sanitizers."""
+    retainers = ("retainers", store, "--class=Item", "--json=short")
+    first, wanted = cpu_seconds(*retainers, "--no-index")
+    assert cpu_seconds(*retainers)[1] == wanted
+    start = min(cpu_seconds("--version")[0] for _ in range(5))
+    again = [cpu_seconds(*retainers) for _ in range(5)]
+    assert {said for _, said in again} == {wanted}
+    took = min(seconds for seconds, _ in again) - start
+    store.with_name(store.name + ".heapindex").unlink()
+    assert took < first / 5, (took, first)
+
+
 def first_bytes(command, wanted):
     """A command runs, which answers this; all of it but what a pipe can hold, when it waits for the
     rest to be read, and then that."""

@@ -17,16 +17,23 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Bytes that scopes and dead variables may take; and stacks of allocations. */
+enum { VARIABLES_MAX = 4 << 20, STACKS_MAX = 64 << 20 };
+
 static void look_for_dead(const struct heap_analysis *analysis, const struct v8_text *text)
 {
 	struct heap_dead_variables dead = { .n = 0 };
 	struct err err = { .text = "" };
 	struct v8_scopes scopes;
-	int r = v8_scopes_read(&scopes, text, &err);
+	int r = v8_scopes_read(&scopes, text, VARIABLES_MAX, &err);
 
 	must(r == 0 || (err.text[0] != '\0' && r != -ENOMEM));
-	if (r == 0)
-		must(heap_dead_variables_find(&dead, analysis, &scopes) == 0);
+	if (r == 0) {
+		must(v8_scopes_taken(&scopes) <= VARIABLES_MAX);
+		r = heap_dead_variables_find(&dead, analysis, &scopes, VARIABLES_MAX, &err);
+		must(r == 0 || (r == -EFBIG && err.text[0] != '\0'));
+	}
+	must(dead.n * sizeof(*dead.items) <= VARIABLES_MAX);
 	for (size_t i = 0; i < dead.n; i++) {
 		must(dead.items[i].alone <= dead.items[i].retained);
 		must(dead.items[i].contexts <= analysis->graph.nodes);
@@ -40,7 +47,7 @@ static void read_stacks(const struct heap_analysis *analysis, const struct v8_te
 {
 	struct heap_stacks stacks;
 	struct err err = { .text = "" };
-	int r = heap_stacks_read(&stacks, &analysis->graph, text, 64 << 20, &err);
+	int r = heap_stacks_read(&stacks, &analysis->graph, text, STACKS_MAX, &err);
 
 	must(r == 0 || (err.text[0] != '\0' && r != -ENOMEM));
 	if (r == 0)

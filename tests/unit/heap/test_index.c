@@ -148,7 +148,7 @@ static void use(struct heap_analysis *analysis, struct buf *buf)
 		heap_edge_name(graph, edge, buf);
 	compare(analysis, HEAP_MATCH_IDS, buf);
 	compare(analysis, HEAP_MATCH_PATHS, buf);
-	cr_assert_eq(heap_extras_init(&extras, analysis, &no_scopes), 0);
+	cr_assert_eq(heap_extras_init(&extras, analysis, &no_scopes, 0, NULL), 0);
 	buf_printf(buf, " %lu %zu %d\n", extras.duplicates.texts, extras.collections.n,
 		   extras.detached.told);
 	heap_extras_fini(&extras);
