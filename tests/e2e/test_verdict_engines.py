@@ -2,6 +2,7 @@
 all of an engine watched by one daemon, which takes the series by itself. And nothing is where a cache
 has warmed up."""
 
+import re
 import signal
 
 import pytest
@@ -89,7 +90,8 @@ def test_each_kind_is_first(nursery, start_daemon, tmp_path, engine, names):
 # comes by, which windows of seconds take for growth. A megabyte a second is kept, and a tenth of that
 # work does for what is healthy.
 TREND = f"(globalThis => {{ {hoards.SCRIPT.read_text()} }})(globalThis.shop = {{}}); "
-LEAKY = TREND + "shop.hoards.start('sessions'); setInterval(() => shop.hoards.work(250), 100); 1"
+LEAKY = TREND + "shop.hoards.start('sessions'); setInterval(() => shop.hoards.work(250), 100); 1" + \
+    "\n//# sourceURL=http://shop/hoards.js"
 HEALTHY = TREND + "setInterval(() => shop.hoards.work(25), 100); 1"
 # A Firefox that is asked ten times a second on a loaded machine is not always in time.
 PATIENT = {"poll": {"interval": "500ms", "timeout": "500ms"},
@@ -128,6 +130,8 @@ def test_a_trend_is_explained_without_a_person(nursery, start_daemon, tmp_path, 
     text = wait_verdict(daemon, "leaky")
     class_, holder, held_as = ENGINES[engine]["sessions"]
     assert class_ in text and text.startswith("+"), text
+    if engine in ("deno", "chromium"):  # V8 tells where its functions are
+        assert re.search(r" in \S*/hoards\.js:\d+", text), text
     alert, captures = alert_of(daemon, "leaky"), series_of(daemon, "leaky")
     assert alert["annotations"]["cause"] == "heap" and alert["annotations"]["verdict"] == text
     assert [c["series_index"] for c in captures] == [1, 2, 3]
