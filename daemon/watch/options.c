@@ -626,7 +626,10 @@ const struct option_desc watch_options[] = {
 	  .type = OPTION_TABLE,
 	  .offset = WATCH(leak),
 	  .table = leak_options,
-	  .help = "How memory that grows is told from memory that only goes up and down." },
+	  .help = "How memory that grows is told from memory that only goes up and down. By "
+		  "default it is judged by the least heap in use of each bucket, for no runtime is "
+		  "asked to tell of its collections (`poll.gc_events`); where garbage gathers for "
+		  "an hour or more before it is collected, that may be taken for a leak." },
 	{ .name = "limits",
 	  .type = OPTION_TABLE,
 	  .table = limits_options,

@@ -98,14 +98,18 @@ def test_a_restart_of_the_daemon_ends_no_leak(watched, start_daemon, start_node)
     assert again.process.count_lines("alert (resolved|firing)") == 0
 
 
-def test_when_the_control_group_will_be_full(watched, start_node):
-    """Where groups cannot be made, that of the machine stands for it, if that has a limit."""
+def test_when_the_control_group_will_be_full(watched, start_node, record_property):
+    """Where groups cannot be made, that of the machine stands for it, if that has a limit. Which of
+    them it was is in the results."""
     app = start_node(24, "drip", "heap", 400)
     group = memory_group(app.pid, 3 << 30)
     named = {"target": "app", "isolate": "main"}
     try:
         daemon = watched({"app": app}, {"alert": "Near", "when": {"eta_below": "1h"}})
-        if group is None and not daemon.values("heapwatch_target_cgroup_memory_limit_bytes", target="app"):
+        limited = daemon.values("heapwatch_target_cgroup_memory_limit_bytes", target="app")
+        record_property("control group", "of its own" if group else
+                        "of the machine" if limited else "without a limit")
+        if group is None and not limited:
             daemon.wait_value("heapwatch_heap_limit_eta_seconds", math.isfinite, limit_s=40, **named)
             assert daemon.values("heapwatch_cgroup_limit_eta_seconds", target="app") == []
             return

@@ -14,7 +14,8 @@ from lab.verdicts import alert_of, configuration, report_of, rule, series_of, wa
 from lab.wait import until
 
 KEY = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
-RUN = "; hoards.start('%s'); setInterval(() => hoards.work(40), 100); 1"
+RUN = ("; hoards.start('%s'); setInterval(() => hoards.work(40), 100); 1"
+       "\n//# sourceURL=http://shop/hoards.js")
 
 
 def start_deno(nursery, home, leak):
@@ -89,9 +90,10 @@ def test_what_leaks_is_named_on_every_engine(nursery, start_node, start_daemon, 
               lambda: f"Alertmanager to know of {text}: {peer.alerts()}")
         daemon.process.wait_line(  # where quotes are escaped
             f"of the series of {name}: " + re.escape(text.partition('"')[0]))
-    assert re.search(r"\bin \S+/hoards\.js:\d+", wait_verdict(daemon, "node24"))
-    ((told, _),) = daemon.values("heapwatch_leak_verdict_info", target="node24")
-    assert re.fullmatch(r"\S+/hoards\.js:\d+", told["place"])
+    for name in ("node24", "deno", "chromium"):
+        assert re.search(r"\bin \S+/hoards\.js:\d+", wait_verdict(daemon, name)), name
+        ((told, _),) = daemon.values("heapwatch_leak_verdict_info", target=name)
+        assert re.fullmatch(r"\S+/hoards\.js:\d+", told["place"]), name
 
     # Of two the line has one, the other is beside it.
     text, notes = wait_verdict(daemon, "both"), alert_of(daemon, "both")["annotations"]
