@@ -2,7 +2,8 @@
 //   node report.mjs BUNDLE FILE OUT [BASE]
 // OUT gets {digest, classes: {KEY: [count, self, retained, distance]}, statistics, total, variables:
 // {KEY: [contexts, retained]} that no function can use any more, detached: [count, self, retained],
-// allocations: [[function, count, size]] of a timeline with stacks, as its view has them, largest first}
+// allocations: [[function, count, size]] of a timeline with stacks, as its view has them, largest first,
+// samples: {ms, sizes} of a timeline, when each interval ended and what of it lives; null: none there}
 // and, with BASE, diff: {KEY: [added, removed, addedSize, removedSize]} and between: {KEY: count}, what
 // its "objects allocated between" takes by a range of ids.
 // The digest runs over all nodes in the order of the file, in 32 bits that wrap:
@@ -100,6 +101,11 @@ function allocations(s) {
     .map(top => [top.name, top.count, top.size]) : [];
 }
 
+function samples(s) {
+  const all = s.getSamples();
+  return all && { ms: all.timestamps, sizes: all.sizes };
+}
+
 if (isMainThread) {
   const snapshot = await load(file);
   const report = {
@@ -110,6 +116,7 @@ if (isMainThread) {
     variables: variables(snapshot),
     detached: detached(snapshot),
     allocations: allocations(snapshot),
+    samples: samples(snapshot),
   };
   if (base) {
     const before = await load(base);

@@ -447,6 +447,13 @@ groups:
     by_rule, = wait_files(daemon, ".heapprofile")
     table = top(by_rule)
     assert table["interval_bytes"] == 16384 and table["duration_seconds"] == 1
+    facts, head, *rows = Ctl().lines("profile", "top", by_rule, "--top=3")
+    assert re.fullmatch(r"\S+ \S+ alive, in 1s, a sample every 16(\.0)? KiB", facts), facts
+    assert head.split() == ["SELF", "SELF%", "TOTAL", "TOTAL%", "SAMPLES", "FUNCTION", "PLACE"]
+    for row, wanted in zip(rows, table["functions"][:3], strict=True):
+        share = f"{100 * wanted['self_bytes'] / table['bytes']:.1f}%"
+        assert share in row and f" {wanted['self_count']} " in row and \
+            (wanted["function"] or "(anonymous)") in row, (row, wanted)
     both = Ctl().json("profile", "top", by_rule, by_rule)
     assert {row["function"]: row["self_bytes"] for row in both["functions"]} == \
         {name: 2 * size for name, size in self_bytes(by_rule).items()}

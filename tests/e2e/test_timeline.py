@@ -229,34 +229,66 @@ def test_differences_of_two(start_node, tmp_path, major, stacks):
                 if key.split(",")[-1] in PER_ROUND} == PER_ROUND
 
 
-def test_with_stacks(start_node, watch, tmp_path, major):
-    node = start_node(major, "allocate")
-    daemon = watch(app=node.address, sections={"capture": NO_GUARDS})
+def check_samples(samples, found, seconds, kept):
+    """The bars of DevTools' overview: one for each interval, as high as what lives of it. The first has
+    what was there before."""
+    ms, sizes = samples["ms"], samples["sizes"]
+    assert len(ms) == len(sizes) == found["samples"] > 2
+    assert ms == sorted(ms) and ms[-1] - ms[0] <= seconds * 1000 + 1000
+    assert sum(sizes[1:]) == pytest.approx(kept, rel=0.25)
+
+
+def check_chart(entry, seconds, kept):
+    chart = entry["timeline"]
+    assert 0 < len(chart) <= 60 and chart[-1]["at_ms"] == pytest.approx(1000 * seconds, abs=70)
+    assert all(p["live_bytes"] <= p["seen_bytes"] for p in chart)
+    assert sum(p["live_bytes"] for p in chart) == pytest.approx(kept, rel=0.25)
+
+
+def record_allocate(daemon, node, seconds, **wishes):
+    """(file, its entry, by how much the heap grew as the collector counts it)"""
     wait_known(daemon)
     with Client(node.port) as client:
         assert not is_tracking(client)
-        begin(daemon, duration="4s", stacks=True)
+        begin(daemon, duration=f"{seconds}s", **wishes)
         until(lambda: is_tracking(client), lambda: f"it tracks; log:\n{daemon.tail()}")
         wait_interval(client)
         kept = int(node.nudge(r"^kept (\d+)")[1])
         path, entry = wait_file(daemon)
         assert not is_tracking(client)
+    return path, entry, kept
+
+
+def test_with_stacks(start_node, watch, tmp_path, major):
+    node = start_node(major, "allocate")
+    daemon = watch(app=node.address, sections={"capture": NO_GUARDS})
+    path, entry, kept = record_allocate(daemon, node, 4, stacks=True)
     found = read(path)
     assert found["traced"] and {"keepMany", "keepFew", "waste"} <= found["functions"]
     many, few = found["bytes"]["keepMany"], found["bytes"]["keepFew"]
     assert first_of(found) == "waste"  # half of all, and dead
     assert many == pytest.approx(3 * few, rel=0.2)  # what `kept` needs to grow is either's
     assert found["samples"] > 5
-    check_allocations(check_readers(path, tmp_path)["allocations"], found, kept)
+    report = check_readers(path, tmp_path)
+    check_allocations(report["allocations"], found, kept)
+    check_samples(report["samples"], found, 4, kept)
     check_stack(path, "keepFew")
 
     assert (entry["kind"], entry["format"]) == ("timeline", "heaptimeline")
     assert entry["pause_ns"] > 0 and entry["duration_ns"] > 4e9
     assert (path.parent / entry["scripts_name"]).is_file()
-    chart = entry["timeline"]
-    assert 0 < len(chart) <= 60 and chart[-1]["at_ms"] == pytest.approx(4000, abs=70)
-    assert all(p["live_bytes"] <= p["seen_bytes"] for p in chart)
-    assert sum(p["live_bytes"] for p in chart) == pytest.approx(kept, rel=0.25)
+    check_chart(entry, 4, kept)
+
+
+def test_without_stacks(start_node, watch, tmp_path, major):
+    """When it was allocated is told all the same."""
+    node = start_node(major, "allocate")
+    daemon = watch(app=node.address, sections={"capture": NO_GUARDS})
+    path, entry, kept = record_allocate(daemon, node, 3)
+    found = read(path)
+    assert not found["bytes"]
+    check_samples(check_readers(path, tmp_path)["samples"], found, 3, kept)
+    check_chart(entry, 3, kept)
 
 
 def test_redacted_without_stacks(start_node, watch, tmp_path, major):

@@ -3,6 +3,8 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -412,4 +414,91 @@ Test(report, may_be_anything)
 			     -EBADMSG, "%s", bad_reports[i]);
 		profile_fini(&profile);
 	}
+}
+
+/* ---- where the frames of a graph are ---- */
+
+enum { GRAPH_WIDTH = 1200, GRAPH_ROW = 17, GRAPH_FRAMES = 6 };
+
+struct rect {
+	const char *name; /* in the graph's text, up to a space */
+	double x, width;
+	int y;
+};
+
+static void read_rects(struct buf *svg, struct rect rects[GRAPH_FRAMES])
+{
+	const char *at = buf_text(svg);
+
+	for (size_t i = 0; i < GRAPH_FRAMES; i++) {
+		at = strstr(at, "<g><title>");
+		cr_assert_not_null(at, "%zu frames", i);
+		rects[i].name = at + strlen("<g><title>");
+		at = strstr(at, "<rect ");
+		cr_assert_eq(sscanf(at, "<rect x=\"%lf\" y=\"%d\" width=\"%lf\"", &rects[i].x,
+				    &rects[i].y, &rects[i].width),
+			     3);
+	}
+}
+
+/* Which of the rectangles: of one function that calls itself, or is called from two, the nth. */
+static const struct rect *rect_of(const struct rect rects[GRAPH_FRAMES], const char *name, int nth)
+{
+	for (size_t i = 0; i < GRAPH_FRAMES; i++)
+		if (strncmp(rects[i].name, name, strlen(name)) == 0 && nth-- == 0)
+			return &rects[i];
+	cr_assert_fail("no frame %s", name);
+	return NULL;
+}
+
+/* Two decimals are written. */
+static bool alike(double a, double b)
+{
+	return a - b < 0.011 && b - a < 0.011;
+}
+
+/* x is where the callee begins: the one of most bytes first, the others next to it. */
+static void expect_call(const struct rect *caller, const struct rect *callee, double x)
+{
+	cr_expect_eq(callee->y, caller->y + GRAPH_ROW, "%.8s: one row below", callee->name);
+	cr_expect(alike(callee->x, x), "%.8s at %.2f, not %.2f", callee->name, callee->x, x);
+	cr_expect_geq(callee->x, caller->x - 0.011);
+	cr_expect_leq(callee->x + callee->width, caller->x + caller->width + 0.011,
+		      "%.8s reaches beyond its caller", callee->name);
+}
+
+Test(flame, frames_are_as_wide_as_their_bytes_below_their_callers)
+{
+	static const struct {
+		const char *name;
+		int nth;
+		unsigned bytes; /* with what it calls */
+	} sums[] = { { "(root)", 0, 600 }, { "main", 0, 560 }, { "walk", 0, 550 },
+		     { "walk", 1, 450 },   { "make", 0, 40 },  { "make", 1, 400 } };
+	const struct rect *root, *main_, *walk, *again;
+	struct rect rects[GRAPH_FRAMES];
+	struct profile profile;
+	struct buf svg;
+
+	parse(&profile, shop);
+	draw(&profile, &svg);
+	read_rects(&svg, rects);
+	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++) {
+		const struct rect *rect = rect_of(rects, sums[i].name, sums[i].nth);
+
+		cr_expect(alike(rect->width, GRAPH_WIDTH * sums[i].bytes / 600.0),
+			  "%s is %.2f wide", sums[i].name, rect->width);
+	}
+	root = rect_of(rects, "(root)", 0);
+	main_ = rect_of(rects, "main", 0);
+	walk = rect_of(rects, "walk", 0);
+	again = rect_of(rects, "walk", 1);
+	cr_expect_eq(root->x, 0);
+	expect_call(root, main_, 0);
+	expect_call(root, rect_of(rects, "make", 0), main_->width);
+	expect_call(main_, walk, 0);
+	expect_call(walk, again, 0);
+	expect_call(again, rect_of(rects, "make", 1), 0);
+	buf_fini(&svg);
+	profile_fini(&profile);
 }
