@@ -428,7 +428,8 @@ static int try(struct login *login, struct http_exchange *exchange, const char *
 		return put_off(exchange);
 	r = wait_for(attempt, exchange);
 	begin_next(login);
-	return r;
+	/* Settled at once, and there was no memory to say so: nobody is let in by that. */
+	return r == 0 && !c->held && c->status == 0 ? -ENOMEM : r;
 }
 
 int login_judge(struct login *login, struct http_exchange *exchange)

@@ -1,11 +1,14 @@
 #include "scene.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "capture/pool.h"
 #include "client.h"
 #include "http/bcrypt.h"
 #include "http/login.h"
@@ -23,6 +26,38 @@ static struct server_scene scene;
 static struct web_config config, none;
 static struct text_pair users[1];
 static int handled;
+
+/* What fails, and what was counted. */
+static bool no_thread, no_answer;
+static int checks;
+
+int __real_capture_pool_submit(struct capture_pool *pool, struct pool_job *job,
+			       uint64_t threads_max);
+int __wrap_capture_pool_submit(struct capture_pool *pool, struct pool_job *job,
+			       uint64_t threads_max);
+int __wrap_http_answer_error(struct http_exchange *exchange, int status, const char *type,
+			     const char *fmt, ...);
+int __real_http_answer_error(struct http_exchange *exchange, int status, const char *type,
+			     const char *fmt, ...);
+
+int __wrap_capture_pool_submit(struct capture_pool *pool, struct pool_job *job,
+			       uint64_t threads_max)
+{
+	checks++;
+	return no_thread ? -EAGAIN : __real_capture_pool_submit(pool, job, threads_max);
+}
+
+int __wrap_http_answer_error(struct http_exchange *exchange, int status, const char *type,
+			     const char *fmt, ...)
+{
+	char text[256];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	return no_answer ? -ENOMEM : __real_http_answer_error(exchange, status, type, "%s", text);
+}
 
 static int answer_body_size(struct http_exchange *exchange)
 {
@@ -50,7 +85,8 @@ static void set_user(const char *name, const char *hash)
 
 static void setup(void)
 {
-	handled = 0;
+	handled = checks = 0;
+	no_thread = no_answer = false;
 	server_prepare(&scene);
 	server_start(&scene, routes, NULL);
 	set_user("a", QUICK);
@@ -274,6 +310,24 @@ Test(login, many_at_once)
 	}
 	cr_expect_geq(put_off, 8 - LOGIN_WAITING_PER_IP_MAX);
 	cr_expect_eq(handled, 20);
+}
+
+/* Nobody gets in, not even when there is no memory to say so. */
+Test(login, nothing_to_check_it_with)
+{
+	struct client client;
+
+	no_thread = true;
+	cr_expect_eq(status_of(header_of("a:secret")), 503);
+	cr_expect_eq(status_of(header_of("a:wrong")), 503);
+	no_answer = true;
+	ask(&client, "a:secret");
+	cr_expect(client_ends(&client, CLIENT_WAIT_MS));
+	cr_expect_eq(client.size, 0);
+	client_close(&client);
+	cr_expect_eq(handled, 0);
+	no_thread = no_answer = false;
+	cr_expect_eq(status_of(header_of("a:secret")), 200);
 }
 
 /* While others try what is wrong, one after the other and with a rest. */
