@@ -527,7 +527,7 @@ int http_server_check(const struct http_server *server, const struct web_setting
 
 	while (at != NULL && at->socket.loopback)
 		at = at->next;
-	if (at == NULL || settings->allow_remote || web_config_is_guarded(config))
+	if (at == NULL || settings->allow_remote || (at->tls && web_config_is_guarded(config)))
 		return 0;
 	problems_add(problems, "configuration", 0, 0, NULL, "listening at %s, beyond loopback: %s",
 		     at->url, NOT_GUARDED);
