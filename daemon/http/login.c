@@ -28,6 +28,7 @@
 #include "http/server.h"
 #include "loop/loop.h"
 #include "loop/wake.h"
+#include "spool/digest.h"
 #include "util/base64.h"
 #include "util/clock.h"
 #include "util/list.h"
@@ -38,6 +39,7 @@ enum {
 	CREDENTIALS_BYTES_MAX = 1024, /* of name, colon and password */
 	TOLD_MAX = 16, /* addresses the log has told of */
 	REST_FACTOR = 3,
+	WAITING_SHARE = 4, /* one connection of so many may wait for a check */
 };
 
 #define REST_MAX_NS   (3 * NS_PER_S)
@@ -62,6 +64,7 @@ struct attempt {
 
 struct waiter {
 	struct link link;
+	struct login *login;
 	struct http_exchange *exchange; /* held */
 };
 
@@ -74,11 +77,15 @@ struct told {
 struct login {
 	const struct text_map *users; /* borrowed, or NULL */
 	int cost; /* the highest among them */
+	char sum[DIGEST_HEX_MAX]; /* of users; "": not known */
 	uint32_t generation; /* of users */
 	struct proven proven;
 	struct told told[TOLD_MAX];
 	struct link attempts;
+	uint32_t waiting; /* for any of them */
 	struct attempt *checking; /* on attempts, too; NULL: none */
+	struct in6_addr last_peer; /* of the last one that was checked */
+	bool last_has_peer;
 	struct capture_pool *pool; /* owned, of one thread */
 	struct loop_wake wake;
 	struct loop_timer rest; /* armed after a wrong password */
@@ -170,6 +177,7 @@ static void attempt_free(struct attempt *attempt)
 static void waiter_free(struct waiter *waiter)
 {
 	link_remove(&waiter->link);
+	waiter->login->waiting--;
 	waiter->exchange->held = NULL;
 	waiter->exchange->drop = NULL;
 	free(waiter);
@@ -192,6 +200,11 @@ static struct attempt *find_attempt(struct login *login, const char *key)
 	return NULL;
 }
 
+static bool is_near(const struct attempt *attempt, bool has_peer, const struct in6_addr *peer)
+{
+	return attempt->has_peer == has_peer && (!has_peer || peers_are_near(&attempt->peer, peer));
+}
+
 static bool has_room(struct login *login, const struct http_connection *c)
 {
 	uint32_t n = 0, same = 0;
@@ -200,10 +213,17 @@ static bool has_room(struct login *login, const struct http_connection *c)
 		const struct attempt *attempt = container_of(at, struct attempt, link);
 
 		n++;
-		same += attempt->has_peer == c->has_peer &&
-			(!c->has_peer || IN6_ARE_ADDR_EQUAL(&attempt->peer, &c->peer));
+		same += is_near(attempt, c->has_peer, &c->peer);
 	}
 	return n < LOGIN_WAITING_MAX && same < LOGIN_WAITING_PER_IP_MAX;
+}
+
+/* Who is held is never cut to make room (connection.c). */
+static bool may_wait(const struct login *login, const struct http_connection *c)
+{
+	uint32_t most = c->crowd->max / WAITING_SHARE;
+
+	return login->waiting < (most > 0 ? most : 1);
 }
 
 /* Takes name and password in any case. 0 or -ENOMEM. */
@@ -228,13 +248,15 @@ static int attempt_new(struct login *login, const struct http_connection *c, con
 	return 0;
 }
 
-static int wait_for(struct attempt *attempt, struct http_exchange *exchange)
+static int wait_for(struct login *login, struct attempt *attempt, struct http_exchange *exchange)
 {
 	struct waiter *waiter = calloc(1, sizeof(*waiter));
 
 	if (waiter == NULL)
 		return -ENOMEM;
+	waiter->login = login;
 	waiter->exchange = exchange;
+	login->waiting++;
 	list_append(&attempt->waiters, &waiter->link);
 	exchange->held = waiter;
 	exchange->drop = on_drop;
@@ -285,16 +307,30 @@ static int begin(struct login *login, struct attempt *attempt)
 		bcrypt_decoy(attempt->hash, login->cost);
 	attempt->generation = login->generation;
 	attempt->began_ns = clock_mono_ns();
+	login->last_peer = attempt->peer;
+	login->last_has_peer = attempt->has_peer;
 	attempt->job = (struct pool_job){ .run = check };
 	link_init(&attempt->job.link);
 	return capture_pool_submit(login->pool, &attempt->job, 1);
+}
+
+/* The first of another place than the last one, so that nobody waits behind all of a crowd. */
+static struct attempt *first_of_others(struct login *login)
+{
+	list_each (at, &login->attempts) {
+		struct attempt *attempt = container_of(at, struct attempt, link);
+
+		if (!is_near(attempt, login->last_has_peer, &login->last_peer))
+			return attempt;
+	}
+	return container_of(login->attempts.next, struct attempt, link);
 }
 
 /* The next one that needs a check; those that need none any more are settled on the way. */
 static void begin_next(struct login *login)
 {
 	while (login->checking == NULL && !login->rest.armed && !list_empty(&login->attempts)) {
-		struct attempt *attempt = container_of(login->attempts.next, struct attempt, link);
+		struct attempt *attempt = first_of_others(login);
 
 		if (list_empty(&attempt->waiters)) {
 			attempt_free(attempt);
@@ -414,9 +450,10 @@ static int try(struct login *login, struct http_exchange *exchange, const char *
 {
 	const struct http_connection *c = exchange->connection;
 	struct attempt *attempt = find_attempt(login, key);
+	bool room = may_wait(login, c);
 	int r = 0;
 
-	if (attempt == NULL && has_room(login, c)) {
+	if (attempt == NULL && room && has_room(login, c)) {
 		r = attempt_new(login, c, key, name, password, &attempt);
 	} else {
 		free(name);
@@ -424,9 +461,9 @@ static int try(struct login *login, struct http_exchange *exchange, const char *
 	}
 	if (r < 0)
 		return r;
-	if (attempt == NULL)
+	if (attempt == NULL || !room)
 		return put_off(exchange);
-	r = wait_for(attempt, exchange);
+	r = wait_for(login, attempt, exchange);
 	begin_next(login);
 	/* Settled at once, and there was no memory to say so: nobody is let in by that. */
 	return r == 0 && !c->held && c->status == 0 ? -ENOMEM : r;
@@ -454,14 +491,40 @@ int login_judge(struct login *login, struct http_exchange *exchange)
 
 /* ---- all of it ---- */
 
+/* 0, -ENOMEM, -EIO. */
+static int sum_users(const struct text_map *users, char ret[DIGEST_HEX_MAX])
+{
+	struct digest *digest;
+	int r = digest_new(&digest);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; users != NULL && i < users->n; i++) {
+		const struct text_pair *user = &users->items[i];
+
+		digest_update(digest, user->name, strlen(user->name) + 1);
+		digest_update(digest, user->text, strlen(user->text) + 1);
+	}
+	r = digest_final(digest, ret);
+	digest_free(digest);
+	return r;
+}
+
 void login_set(struct login *login, const struct text_map *users)
 {
+	char sum[DIGEST_HEX_MAX];
+
 	login->users = users != NULL && users->n > 0 ? users : NULL;
 	login->cost = 0;
 	for (size_t i = 0; login->users != NULL && i < users->n; i++) {
 		if (bcrypt_cost(users->items[i].text) > login->cost)
 			login->cost = bcrypt_cost(users->items[i].text);
 	}
+	if (sum_users(login->users, sum) < 0)
+		sum[0] = '\0';
+	if (sum[0] != '\0' && strcmp(sum, login->sum) == 0)
+		return;
+	str_copy(login->sum, sizeof(login->sum), sum);
 	login->generation++;
 	proven_forget(&login->proven);
 }

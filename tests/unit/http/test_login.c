@@ -1,16 +1,20 @@
 #include "scene.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "capture/pool.h"
 #include "client.h"
 #include "http/bcrypt.h"
+#include "http/connection.h"
 #include "http/login.h"
 #include "http/web_config.h"
 #include "util/clock.h"
@@ -29,7 +33,12 @@ static int handled;
 
 /* What fails, and what was counted. */
 static bool no_thread, no_answer;
-static int checks;
+static int checks, holds;
+
+/* The next check waits in kept until release(). */
+static bool keep;
+static struct capture_pool *kept_pool;
+static struct pool_job *kept;
 
 int __real_capture_pool_submit(struct capture_pool *pool, struct pool_job *job,
 			       uint64_t threads_max);
@@ -44,7 +53,29 @@ int __wrap_capture_pool_submit(struct capture_pool *pool, struct pool_job *job,
 			       uint64_t threads_max)
 {
 	checks++;
+	if (keep) {
+		keep = false;
+		kept_pool = pool;
+		kept = job;
+		return 0;
+	}
 	return no_thread ? -EAGAIN : __real_capture_pool_submit(pool, job, threads_max);
+}
+
+static void release(void)
+{
+	cr_assert_not_null(kept);
+	cr_assert_eq(__real_capture_pool_submit(kept_pool, kept, 1), 0);
+	kept = NULL;
+}
+
+void __real_http_hold(struct http_exchange *exchange);
+void __wrap_http_hold(struct http_exchange *exchange);
+
+void __wrap_http_hold(struct http_exchange *exchange)
+{
+	holds++;
+	__real_http_hold(exchange);
 }
 
 int __wrap_http_answer_error(struct http_exchange *exchange, int status, const char *type,
@@ -85,8 +116,9 @@ static void set_user(const char *name, const char *hash)
 
 static void setup(void)
 {
-	handled = checks = 0;
-	no_thread = no_answer = false;
+	handled = checks = holds = 0;
+	no_thread = no_answer = keep = false;
+	kept = NULL;
 	server_prepare(&scene);
 	server_start(&scene, routes, NULL);
 	set_user("a", QUICK);
@@ -328,6 +360,127 @@ Test(login, nothing_to_check_it_with)
 	cr_expect_eq(handled, 0);
 	no_thread = no_answer = false;
 	cr_expect_eq(status_of(header_of("a:secret")), 200);
+}
+
+/* However many bring the same, connections are left for those who are known. */
+Test(login, most_connections_are_not_for_waiting)
+{
+	struct client clients[6];
+
+	scene.settings.max_connections = 16;
+	cr_assert_eq(http_server_set(scene.server, &scene.settings), 0);
+	keep = true;
+	for (size_t i = 0; i < 6; i++)
+		ask(&clients[i], "a:secret");
+	for (size_t i = 4; i < 6; i++) {
+		client_wait(&clients[i], false);
+		cr_expect_eq(client_status(&clients[i]), 429);
+		client_close(&clients[i]);
+	}
+	cr_expect_eq(holds, 4);
+	release();
+	for (size_t i = 0; i < 4; i++) {
+		client_wait(&clients[i], false);
+		cr_expect_eq(client_status(&clients[i]), 200);
+		client_close(&clients[i]);
+	}
+}
+
+static void ask_from(struct client *client, const char *address, const char *pair)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(scene.port) };
+	struct sockaddr_in from = { .sin_family = AF_INET };
+	char text[1024];
+
+	client_open(client, &scene.loop, scene.port);
+	close(client->fd);
+	client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cr_assert_eq(inet_pton(AF_INET, address, &from.sin_addr), 1);
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	cr_assert_eq(bind(client->fd, (struct sockaddr *)&from, sizeof(from)), 0);
+	cr_assert_eq(connect(client->fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	cr_assert_eq(fcntl(client->fd, F_SETFL, O_NONBLOCK), 0);
+	snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: localhost\r\n%s\r\n",
+		 header_of(pair));
+	client_send(client, text);
+}
+
+/* Who comes from elsewhere is behind the one that is checked, not behind all of them. */
+Test(login, addresses_take_turns)
+{
+	struct client wrong[3], other;
+
+	keep = true;
+	for (size_t i = 0; i < 3; i++) {
+		char pair[16];
+
+		snprintf(pair, sizeof(pair), "a:wrong%zu", i);
+		ask(&wrong[i], pair);
+	}
+	while (holds < 3)
+		client_turn(&wrong[0], 10);
+	ask_from(&other, "127.0.0.2", "a:secret");
+	while (holds < 4)
+		client_turn(&other, 10);
+	release();
+	client_wait(&other, false);
+	cr_expect_eq(client_status(&other), 200);
+	cr_expect_leq(checks, 3, "two that are wrong at the most");
+	client_close(&other);
+	for (size_t i = 0; i < 3; i++) {
+		client_wait(&wrong[i], false);
+		cr_expect_eq(client_status(&wrong[i]), 401);
+		client_close(&wrong[i]);
+	}
+}
+
+static struct in6_addr address_of(const char *text)
+{
+	struct in6_addr address;
+
+	cr_assert_eq(inet_pton(AF_INET6, text, &address), 1);
+	return address;
+}
+
+/* Of IPv6 whoever has one address has all of its /64. */
+Test(login, addresses_of_one_place)
+{
+	static const struct {
+		const char *a, *b;
+		bool near;
+	} pairs[] = {
+		{ "2001:db8:0:1::1", "2001:db8:0:1:ffff::2", true },
+		{ "2001:db8:0:1::1", "2001:db8:0:2::1", false },
+		{ "::ffff:192.0.2.1", "::ffff:192.0.2.1", true },
+		{ "::ffff:192.0.2.1", "::ffff:192.0.2.2", false },
+		{ "::ffff:192.0.2.1", "::1", false },
+		{ "::1", "::1", true },
+	};
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		struct in6_addr a = address_of(pairs[i].a), b = address_of(pairs[i].b);
+
+		cr_expect_eq(peers_are_near(&a, &b), pairs[i].near, "%s %s", pairs[i].a,
+			     pairs[i].b);
+		cr_expect_eq(peers_are_near(&b, &a), pairs[i].near, "%s %s", pairs[i].a,
+			     pairs[i].b);
+	}
+}
+
+/* A reload for something else does not have everybody checked again. */
+Test(login, the_same_users_again)
+{
+	struct text_pair pairs[] = { { (char[]){ "a" }, (char[]){ QUICK } } };
+	struct web_config again = { .users = { pairs, 1 } };
+
+	cr_expect_eq(status_of(header_of("a:secret")), 200);
+	http_server_set_access(scene.server, &again);
+	cr_expect_eq(status_of(header_of("a:secret")), 200);
+	cr_expect_eq(checks, 1);
+	users[0].text = (char *)(uintptr_t)SLOW;
+	http_server_set_access(scene.server, &config);
+	cr_expect_eq(status_of(header_of("a:secret")), 200);
+	cr_expect_eq(checks, 2);
 }
 
 /* While others try what is wrong, one after the other and with a rest. */
