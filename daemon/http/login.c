@@ -26,6 +26,7 @@
 #include "http/proven.h"
 #include "http/request.h"
 #include "http/server.h"
+#include "http/web_config.h"
 #include "loop/loop.h"
 #include "loop/wake.h"
 #include "spool/digest.h"
@@ -45,6 +46,10 @@ enum {
 #define REST_MAX_NS   (3 * NS_PER_S)
 #define TELL_EVERY_NS (60 * NS_PER_S)
 
+_Static_assert((int)PROVEN_MAX >= (int)WEB_USERS_MAX, "all users can be known");
+
+enum verdict { RIGHT, WRONG, UNKNOWN };
+
 struct attempt {
 	struct pool_job job; /* the pool's while it is checked */
 	struct link link; /* on login.attempts, in order */
@@ -57,7 +62,8 @@ struct attempt {
 	/* What it is checked against, as of its beginning. */
 	char hash[BCRYPT_HASH_MAX];
 	bool exists; /* there is such a user */
-	bool right; /* set by the thread */
+	int cost; /* what a wrong one takes */
+	enum verdict verdict; /* set by the thread */
 	uint32_t generation;
 	uint64_t began_ns;
 };
@@ -266,15 +272,31 @@ static int wait_for(struct login *login, struct attempt *attempt, struct http_ex
 
 /* ---- checks ---- */
 
+/* As the costliest hash: 2^n, and as much again with each step. Else names could be told apart. */
+static void take_as_long(const struct attempt *attempt)
+{
+	for (int cost = bcrypt_cost(attempt->hash); cost < attempt->cost; cost++) {
+		char decoy[BCRYPT_HASH_MAX];
+
+		bcrypt_decoy(decoy, cost);
+		(void)bcrypt_is(decoy, attempt->password);
+	}
+}
+
 /* On the thread. */
 static void check(struct pool_job *job)
 {
 	struct attempt *attempt = container_of(job, struct attempt, job);
 
-	attempt->right = bcrypt_is(attempt->hash, attempt->password) && attempt->exists;
-}
+	int r = bcrypt_is(attempt->hash, attempt->password);
 
-enum verdict { RIGHT, WRONG, UNKNOWN };
+	if (r < 0)
+		attempt->verdict = UNKNOWN;
+	else
+		attempt->verdict = r > 0 && attempt->exists ? RIGHT : WRONG;
+	if (attempt->verdict == WRONG)
+		take_as_long(attempt);
+}
 
 /* For everybody who waits for it. UNKNOWN: there was nothing to check it with. */
 static void settle(struct attempt *attempt, enum verdict verdict)
@@ -305,6 +327,7 @@ static int begin(struct login *login, struct attempt *attempt)
 		str_copy(attempt->hash, sizeof(attempt->hash), hash);
 	else
 		bcrypt_decoy(attempt->hash, login->cost);
+	attempt->cost = login->cost;
 	attempt->generation = login->generation;
 	attempt->began_ns = clock_mono_ns();
 	login->last_peer = attempt->peer;
@@ -365,13 +388,13 @@ static void on_checked(void *owner)
 	login->checking = NULL;
 	/* By users that are no more: again, by those of now. */
 	if (attempt->generation == login->generation) {
-		if (attempt->right) {
+		if (attempt->verdict == RIGHT)
 			proven_add(&login->proven, attempt->key);
-		} else {
+		if (attempt->verdict == WRONG) {
 			tell(login, attempt);
 			rest(login, attempt);
 		}
-		settle(attempt, attempt->right ? RIGHT : WRONG);
+		settle(attempt, attempt->verdict);
 	}
 	begin_next(login);
 }

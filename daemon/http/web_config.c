@@ -21,7 +21,7 @@
 #include "util/log.h"
 #include "util/str.h"
 
-enum { USERS_MAX = 256, USER_BYTES_MAX = 256 };
+enum { USER_BYTES_MAX = 256 };
 
 /* ---- options ---- */
 
@@ -109,7 +109,7 @@ const struct option_desc web_config_options[] = {
 	{ .name = "basic_auth_users",
 	  .type = OPTION_TEXT_MAP,
 	  .offset = offsetof(struct web_config, users),
-	  .max = USERS_MAX,
+	  .max = WEB_USERS_MAX,
 	  .check = check_user,
 	  .help = "Users and the bcrypt hashes of their passwords (`htpasswd -nBC 10 USER`), of a "
 		  "cost "

@@ -62,6 +62,18 @@ int __wrap_capture_pool_submit(struct capture_pool *pool, struct pool_job *job,
 	return no_thread ? -EAGAIN : __real_capture_pool_submit(pool, job, threads_max);
 }
 
+static _Atomic int rounds; /* of bcrypt */
+static _Atomic bool no_memory;
+
+int __real_bcrypt_is(const char *hash, const char *password);
+int __wrap_bcrypt_is(const char *hash, const char *password);
+
+int __wrap_bcrypt_is(const char *hash, const char *password)
+{
+	rounds += 1 << bcrypt_cost(hash);
+	return no_memory ? -ENOMEM : __real_bcrypt_is(hash, password);
+}
+
 static void release(void)
 {
 	cr_assert_not_null(kept);
@@ -362,6 +374,36 @@ Test(login, nothing_to_check_it_with)
 	cr_expect_eq(status_of(header_of("a:secret")), 200);
 }
 
+/* That is nobody's mistake: no 401. */
+Test(login, no_memory_to_check_it)
+{
+	no_memory = true;
+	cr_expect_eq(status_of(header_of("a:secret")), 503);
+	cr_expect_eq(status_of(header_of("b:secret")), 503);
+	no_memory = false;
+	cr_expect_eq(status_of(header_of("a:secret")), 200);
+	cr_expect_eq(handled, 1);
+}
+
+/* Neither a name that does not exist nor a cheaper hash shows by the time it takes. */
+Test(login, what_is_wrong_takes_as_long)
+{
+	static const char *const wrong[] = { "a:wrong", "b:wrong", "c:secret" };
+	struct text_pair pairs[] = { { (char[]){ "a" }, (char[]){ QUICK } },
+				     { (char[]){ "b" }, (char[]){ SLOW } } };
+	struct web_config two = { .users = { pairs, 2 } };
+
+	http_server_set_access(scene.server, &two);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		rounds = 0;
+		cr_expect_eq(status_of(header_of(wrong[i])), 401);
+		cr_expect_eq(rounds, 1 << 9, "%s: %d", wrong[i], rounds);
+	}
+	rounds = 0;
+	cr_expect_eq(status_of(header_of("a:secret")), 200);
+	cr_expect_eq(rounds, 1 << 4);
+}
+
 /* However many bring the same, connections are left for those who are known. */
 Test(login, most_connections_are_not_for_waiting)
 {
@@ -594,17 +636,20 @@ Test(bcrypt, hashes_are_checked)
 
 Test(bcrypt, passwords)
 {
-	char decoy[BCRYPT_HASH_MAX];
+	char decoy[BCRYPT_HASH_MAX], overlong[600] = "";
 
-	cr_expect(bcrypt_is(QUICK, "secret"));
-	cr_expect(bcrypt_is(SLOW, "secret"));
-	cr_expect(bcrypt_is("$2a$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
-			    "secret"));
-	cr_expect_not(bcrypt_is(QUICK, "Secret"));
-	cr_expect_not(bcrypt_is(QUICK, ""));
+	cr_expect_eq(bcrypt_is(QUICK, "secret"), 1);
+	cr_expect_eq(bcrypt_is(SLOW, "secret"), 1);
+	cr_expect_eq(
+		bcrypt_is("$2a$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW", "secret"),
+		1);
+	cr_expect_eq(bcrypt_is(QUICK, "Secret"), 0);
+	cr_expect_eq(bcrypt_is(QUICK, ""), 0);
+	memset(overlong, 'c', sizeof(overlong) - 1);
+	cr_expect_eq(bcrypt_is(QUICK, overlong), 0);
 	cr_expect_eq(bcrypt_cost(SLOW), 9);
 	bcrypt_decoy(decoy, 9);
 	cr_expect_eq(bcrypt_check_hash(decoy, NULL), 0, "it takes as long as one that is right");
 	cr_expect_eq(bcrypt_cost(decoy), 9);
-	cr_expect_not(bcrypt_is(decoy, "secret"));
+	cr_expect_eq(bcrypt_is(decoy, "secret"), 0);
 }
