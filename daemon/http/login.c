@@ -444,18 +444,20 @@ static char *decode(const char *text)
 	return NULL;
 }
 
-/* Owned name and password of "Basic ...". 0; -EINVAL: there are none; -ENOMEM. */
+enum { NO_CREDENTIALS = 1 };
+
+/* Owned name and password of "Basic ...". 0; NO_CREDENTIALS; -ENOMEM. */
 static int read_header(const char *header, char **ret_name, char **ret_password)
 {
 	char *pair, *colon;
 
 	if (header == NULL || strncasecmp(header, "Basic ", 6) != 0)
-		return -EINVAL;
+		return NO_CREDENTIALS;
 	pair = decode(header + 6 + strspn(header + 6, " "));
 	colon = pair != NULL ? strchr(pair, ':') : NULL;
 	if (colon == NULL) {
 		free_text(pair);
-		return -EINVAL;
+		return NO_CREDENTIALS;
 	}
 	*ret_name = str_dup_span(pair, (size_t)(colon - pair));
 	*ret_password = strdup(colon + 1);
@@ -500,7 +502,7 @@ int login_judge(struct login *login, struct http_exchange *exchange)
 	if (login->users == NULL)
 		return 0;
 	r = read_header(http_header(exchange, "Authorization"), &name, &password);
-	if (r == -EINVAL)
+	if (r == NO_CREDENTIALS)
 		return refuse(exchange, "a name and a password are needed");
 	if (r < 0)
 		return r;

@@ -224,16 +224,21 @@ int web_config_load(struct web_config **ret, const char *file, struct problems *
 	struct doc *doc = NULL;
 	int r;
 
-	if (config == NULL)
+	if (config == NULL) {
+		problems_add(problems, file, 0, 0, NULL, "out of memory");
 		return -ENOMEM;
+	}
 	r = doc_load(&doc, file, problems);
 	loading.doc = doc;
 	if (r == 0)
 		r = options_load(web_config_options, doc, &doc->root, "", config, problems);
 	if (r == 0 && wants_tls(doc)) {
 		r = check(&loading);
-		if (r == 0)
+		if (r == 0) {
 			r = resolve_paths(file, &config->tls);
+			if (r < 0)
+				problems_add(problems, file, 0, 0, NULL, "out of memory");
+		}
 		if (r == 0)
 			r = load_tls(&loading);
 	}
