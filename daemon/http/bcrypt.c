@@ -10,6 +10,7 @@
 #include <crypt.h>
 #include <ctype.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,17 +61,24 @@ static bool same(const char *a, const char *b)
 	return differs == 0;
 }
 
-bool bcrypt_is(const char *hash, const char *password)
+int bcrypt_is(const char *hash, const char *password)
 {
-	struct crypt_data *data = calloc(1, sizeof(*data));
+	struct crypt_data *data;
 	const char *made;
-	bool is;
+	int r;
 
+	/* Refused by crypt(3), so it is nobody's. */
+	if (strlen(password) >= CRYPT_MAX_PASSPHRASE_SIZE)
+		return 0;
+	data = calloc(1, sizeof(*data));
 	if (data == NULL)
-		return false;
+		return -ENOMEM;
 	made = crypt_rn(password, hash, data, sizeof(*data));
-	is = made != NULL && strlen(made) == HASH_SIZE && same(made, hash);
+	if (made == NULL || strlen(made) != HASH_SIZE)
+		r = errno > 0 ? -errno : -EIO;
+	else
+		r = same(made, hash);
 	explicit_bzero(data, sizeof(*data));
 	free(data);
-	return is;
+	return r;
 }

@@ -4,8 +4,6 @@
  * Passwords as bcrypt has them. bcrypt.c is the only file that includes crypt.h.
  */
 
-#include <stdbool.h>
-
 struct err;
 
 enum {
@@ -25,6 +23,7 @@ void bcrypt_decoy(char dst[BCRYPT_HASH_MAX], int cost);
 
 /*
  * Is this the password of the hash? Takes up to a second of processor time, so it is for a thread
- * that may; several may at once. Of a password 72 bytes count. False also for want of memory.
+ * that may; several may at once. Of a password 72 bytes count. 1; 0: it is
+ * another; -errno: it cannot be told, for want of memory.
  */
-bool bcrypt_is(const char *hash, const char *password);
+int bcrypt_is(const char *hash, const char *password);

@@ -19,6 +19,8 @@
 /* Cut off before the limit, where the library would stop accepting: one eighth stays free. */
 enum { CROWD_SPARE_SHARE = 8 };
 
+enum { PLACE_BYTES = 8 }; /* of an address of IPv6 */
+
 void crowd_init(struct http_crowd *crowd, struct loop *loop)
 {
 	*crowd = (struct http_crowd){ .loop = loop };
@@ -43,6 +45,13 @@ static bool peer_of(const struct sockaddr *address, struct in6_addr *ret)
 		return true;
 	}
 	return false;
+}
+
+bool peers_are_near(const struct in6_addr *a, const struct in6_addr *b)
+{
+	if (IN6_IS_ADDR_V4MAPPED(a) || IN6_IS_ADDR_V4MAPPED(b))
+		return IN6_ARE_ADDR_EQUAL(a, b);
+	return memcmp(a, b, PLACE_BYTES) == 0;
 }
 
 static bool is_waiting(const struct http_connection *connection)

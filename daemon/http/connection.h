@@ -95,6 +95,12 @@ void crowd_init(struct http_crowd *crowd, struct loop *loop);
  */
 bool crowd_admit(struct http_crowd *crowd, const struct sockaddr *address);
 
+/*
+ * Do they come from one place: the same address of IPv4 (as mapped), or the same /64 of IPv6, which
+ * is what one customer gets at the least?
+ */
+bool peers_are_near(const struct in6_addr *a, const struct in6_addr *b);
+
 /* 0 or -ENOMEM. */
 int connection_init(struct http_connection *connection, struct http_crowd *crowd, int fd,
 		    const struct sockaddr *address);

@@ -26,8 +26,10 @@
 #include "http/proven.h"
 #include "http/request.h"
 #include "http/server.h"
+#include "http/web_config.h"
 #include "loop/loop.h"
 #include "loop/wake.h"
+#include "spool/digest.h"
 #include "util/base64.h"
 #include "util/clock.h"
 #include "util/list.h"
@@ -38,10 +40,15 @@ enum {
 	CREDENTIALS_BYTES_MAX = 1024, /* of name, colon and password */
 	TOLD_MAX = 16, /* addresses the log has told of */
 	REST_FACTOR = 3,
+	WAITING_SHARE = 4, /* one connection of so many may wait for a check */
 };
 
 #define REST_MAX_NS   (3 * NS_PER_S)
 #define TELL_EVERY_NS (60 * NS_PER_S)
+
+_Static_assert((int)PROVEN_MAX >= (int)WEB_USERS_MAX, "all users can be known");
+
+enum verdict { RIGHT, WRONG, UNKNOWN };
 
 struct attempt {
 	struct pool_job job; /* the pool's while it is checked */
@@ -55,13 +62,15 @@ struct attempt {
 	/* What it is checked against, as of its beginning. */
 	char hash[BCRYPT_HASH_MAX];
 	bool exists; /* there is such a user */
-	bool right; /* set by the thread */
+	int cost; /* what a wrong one takes */
+	enum verdict verdict; /* set by the thread */
 	uint32_t generation;
 	uint64_t began_ns;
 };
 
 struct waiter {
 	struct link link;
+	struct login *login;
 	struct http_exchange *exchange; /* held */
 };
 
@@ -74,11 +83,15 @@ struct told {
 struct login {
 	const struct text_map *users; /* borrowed, or NULL */
 	int cost; /* the highest among them */
+	char sum[DIGEST_HEX_MAX]; /* of users; "": not known */
 	uint32_t generation; /* of users */
 	struct proven proven;
 	struct told told[TOLD_MAX];
 	struct link attempts;
+	uint32_t waiting; /* for any of them */
 	struct attempt *checking; /* on attempts, too; NULL: none */
+	struct in6_addr last_peer; /* of the last one that was checked */
+	bool last_has_peer;
 	struct capture_pool *pool; /* owned, of one thread */
 	struct loop_wake wake;
 	struct loop_timer rest; /* armed after a wrong password */
@@ -170,6 +183,7 @@ static void attempt_free(struct attempt *attempt)
 static void waiter_free(struct waiter *waiter)
 {
 	link_remove(&waiter->link);
+	waiter->login->waiting--;
 	waiter->exchange->held = NULL;
 	waiter->exchange->drop = NULL;
 	free(waiter);
@@ -192,6 +206,11 @@ static struct attempt *find_attempt(struct login *login, const char *key)
 	return NULL;
 }
 
+static bool is_near(const struct attempt *attempt, bool has_peer, const struct in6_addr *peer)
+{
+	return attempt->has_peer == has_peer && (!has_peer || peers_are_near(&attempt->peer, peer));
+}
+
 static bool has_room(struct login *login, const struct http_connection *c)
 {
 	uint32_t n = 0, same = 0;
@@ -200,10 +219,17 @@ static bool has_room(struct login *login, const struct http_connection *c)
 		const struct attempt *attempt = container_of(at, struct attempt, link);
 
 		n++;
-		same += attempt->has_peer == c->has_peer &&
-			(!c->has_peer || IN6_ARE_ADDR_EQUAL(&attempt->peer, &c->peer));
+		same += is_near(attempt, c->has_peer, &c->peer);
 	}
 	return n < LOGIN_WAITING_MAX && same < LOGIN_WAITING_PER_IP_MAX;
+}
+
+/* Who is held is never cut to make room (connection.c). */
+static bool may_wait(const struct login *login, const struct http_connection *c)
+{
+	uint32_t most = c->crowd->max / WAITING_SHARE;
+
+	return login->waiting < (most > 0 ? most : 1);
 }
 
 /* Takes name and password in any case. 0 or -ENOMEM. */
@@ -228,13 +254,15 @@ static int attempt_new(struct login *login, const struct http_connection *c, con
 	return 0;
 }
 
-static int wait_for(struct attempt *attempt, struct http_exchange *exchange)
+static int wait_for(struct login *login, struct attempt *attempt, struct http_exchange *exchange)
 {
 	struct waiter *waiter = calloc(1, sizeof(*waiter));
 
 	if (waiter == NULL)
 		return -ENOMEM;
+	waiter->login = login;
 	waiter->exchange = exchange;
+	login->waiting++;
 	list_append(&attempt->waiters, &waiter->link);
 	exchange->held = waiter;
 	exchange->drop = on_drop;
@@ -244,15 +272,31 @@ static int wait_for(struct attempt *attempt, struct http_exchange *exchange)
 
 /* ---- checks ---- */
 
+/* As the costliest hash: 2^n, and as much again with each step. Else names could be told apart. */
+static void take_as_long(const struct attempt *attempt)
+{
+	for (int cost = bcrypt_cost(attempt->hash); cost < attempt->cost; cost++) {
+		char decoy[BCRYPT_HASH_MAX];
+
+		bcrypt_decoy(decoy, cost);
+		(void)bcrypt_is(decoy, attempt->password);
+	}
+}
+
 /* On the thread. */
 static void check(struct pool_job *job)
 {
 	struct attempt *attempt = container_of(job, struct attempt, job);
 
-	attempt->right = bcrypt_is(attempt->hash, attempt->password) && attempt->exists;
-}
+	int r = bcrypt_is(attempt->hash, attempt->password);
 
-enum verdict { RIGHT, WRONG, UNKNOWN };
+	if (r < 0)
+		attempt->verdict = UNKNOWN;
+	else
+		attempt->verdict = r > 0 && attempt->exists ? RIGHT : WRONG;
+	if (attempt->verdict == WRONG)
+		take_as_long(attempt);
+}
 
 /* For everybody who waits for it. UNKNOWN: there was nothing to check it with. */
 static void settle(struct attempt *attempt, enum verdict verdict)
@@ -283,18 +327,33 @@ static int begin(struct login *login, struct attempt *attempt)
 		str_copy(attempt->hash, sizeof(attempt->hash), hash);
 	else
 		bcrypt_decoy(attempt->hash, login->cost);
+	attempt->cost = login->cost;
 	attempt->generation = login->generation;
 	attempt->began_ns = clock_mono_ns();
+	login->last_peer = attempt->peer;
+	login->last_has_peer = attempt->has_peer;
 	attempt->job = (struct pool_job){ .run = check };
 	link_init(&attempt->job.link);
 	return capture_pool_submit(login->pool, &attempt->job, 1);
+}
+
+/* The first of another place than the last one, so that nobody waits behind all of a crowd. */
+static struct attempt *first_of_others(struct login *login)
+{
+	list_each (at, &login->attempts) {
+		struct attempt *attempt = container_of(at, struct attempt, link);
+
+		if (!is_near(attempt, login->last_has_peer, &login->last_peer))
+			return attempt;
+	}
+	return container_of(login->attempts.next, struct attempt, link);
 }
 
 /* The next one that needs a check; those that need none any more are settled on the way. */
 static void begin_next(struct login *login)
 {
 	while (login->checking == NULL && !login->rest.armed && !list_empty(&login->attempts)) {
-		struct attempt *attempt = container_of(login->attempts.next, struct attempt, link);
+		struct attempt *attempt = first_of_others(login);
 
 		if (list_empty(&attempt->waiters)) {
 			attempt_free(attempt);
@@ -329,13 +388,13 @@ static void on_checked(void *owner)
 	login->checking = NULL;
 	/* By users that are no more: again, by those of now. */
 	if (attempt->generation == login->generation) {
-		if (attempt->right) {
+		if (attempt->verdict == RIGHT)
 			proven_add(&login->proven, attempt->key);
-		} else {
+		if (attempt->verdict == WRONG) {
 			tell(login, attempt);
 			rest(login, attempt);
 		}
-		settle(attempt, attempt->right ? RIGHT : WRONG);
+		settle(attempt, attempt->verdict);
 	}
 	begin_next(login);
 }
@@ -385,18 +444,20 @@ static char *decode(const char *text)
 	return NULL;
 }
 
-/* Owned name and password of "Basic ...". 0; -EINVAL: there are none; -ENOMEM. */
+enum { NO_CREDENTIALS = 1 };
+
+/* Owned name and password of "Basic ...". 0; NO_CREDENTIALS; -ENOMEM. */
 static int read_header(const char *header, char **ret_name, char **ret_password)
 {
 	char *pair, *colon;
 
 	if (header == NULL || strncasecmp(header, "Basic ", 6) != 0)
-		return -EINVAL;
+		return NO_CREDENTIALS;
 	pair = decode(header + 6 + strspn(header + 6, " "));
 	colon = pair != NULL ? strchr(pair, ':') : NULL;
 	if (colon == NULL) {
 		free_text(pair);
-		return -EINVAL;
+		return NO_CREDENTIALS;
 	}
 	*ret_name = str_dup_span(pair, (size_t)(colon - pair));
 	*ret_password = strdup(colon + 1);
@@ -414,9 +475,10 @@ static int try(struct login *login, struct http_exchange *exchange, const char *
 {
 	const struct http_connection *c = exchange->connection;
 	struct attempt *attempt = find_attempt(login, key);
+	bool room = may_wait(login, c);
 	int r = 0;
 
-	if (attempt == NULL && has_room(login, c)) {
+	if (attempt == NULL && room && has_room(login, c)) {
 		r = attempt_new(login, c, key, name, password, &attempt);
 	} else {
 		free(name);
@@ -424,11 +486,12 @@ static int try(struct login *login, struct http_exchange *exchange, const char *
 	}
 	if (r < 0)
 		return r;
-	if (attempt == NULL)
+	if (attempt == NULL || !room)
 		return put_off(exchange);
-	r = wait_for(attempt, exchange);
+	r = wait_for(login, attempt, exchange);
 	begin_next(login);
-	return r;
+	/* Settled at once, and there was no memory to say so: nobody is let in by that. */
+	return r == 0 && !c->held && c->status == 0 ? -ENOMEM : r;
 }
 
 int login_judge(struct login *login, struct http_exchange *exchange)
@@ -439,7 +502,7 @@ int login_judge(struct login *login, struct http_exchange *exchange)
 	if (login->users == NULL)
 		return 0;
 	r = read_header(http_header(exchange, "Authorization"), &name, &password);
-	if (r == -EINVAL)
+	if (r == NO_CREDENTIALS)
 		return refuse(exchange, "a name and a password are needed");
 	if (r < 0)
 		return r;
@@ -453,14 +516,40 @@ int login_judge(struct login *login, struct http_exchange *exchange)
 
 /* ---- all of it ---- */
 
+/* 0, -ENOMEM, -EIO. */
+static int sum_users(const struct text_map *users, char ret[DIGEST_HEX_MAX])
+{
+	struct digest *digest;
+	int r = digest_new(&digest);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; users != NULL && i < users->n; i++) {
+		const struct text_pair *user = &users->items[i];
+
+		digest_update(digest, user->name, strlen(user->name) + 1);
+		digest_update(digest, user->text, strlen(user->text) + 1);
+	}
+	r = digest_final(digest, ret);
+	digest_free(digest);
+	return r;
+}
+
 void login_set(struct login *login, const struct text_map *users)
 {
+	char sum[DIGEST_HEX_MAX];
+
 	login->users = users != NULL && users->n > 0 ? users : NULL;
 	login->cost = 0;
 	for (size_t i = 0; login->users != NULL && i < users->n; i++) {
 		if (bcrypt_cost(users->items[i].text) > login->cost)
 			login->cost = bcrypt_cost(users->items[i].text);
 	}
+	if (sum_users(login->users, sum) < 0)
+		sum[0] = '\0';
+	if (sum[0] != '\0' && strcmp(sum, login->sum) == 0)
+		return;
+	str_copy(login->sum, sizeof(login->sum), sum);
 	login->generation++;
 	proven_forget(&login->proven);
 }

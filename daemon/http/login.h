@@ -15,7 +15,7 @@ struct loop;
 struct text_map;
 
 enum {
-	/* Passwords that wait for their check, in all and from one address. */
+	/* Passwords that wait for their check, in all and from one address (of IPv6: one /64). */
 	LOGIN_WAITING_MAX = 16,
 	LOGIN_WAITING_PER_IP_MAX = 4,
 };
@@ -26,13 +26,14 @@ int login_new(struct login **ret, struct loop *loop); /* 0 or -errno */
 void login_free(struct login *login);
 
 /*
- * Names and bcrypt hashes, borrowed until the next call; NULL or none: nobody is asked. Forgets
- * what was known, and what waits is judged by these.
+ * Names and bcrypt hashes, borrowed until the next call; NULL or none: nobody is asked. When they
+ * are others than before, what was known is forgotten, and what waits is judged by these.
  */
 void login_set(struct login *login, const struct text_map *users);
 
 /*
  * The head of a request is here: lets it pass, answers 401 or 429, or holds it until its password
- * is checked; then it is answered, or goes on by request_continue(). 0 or -ENOMEM.
+ * is checked; then it is answered, or goes on by request_continue(). 0, or -errno: it
+ * has to end unanswered.
  */
 int login_judge(struct login *login, struct http_exchange *exchange);

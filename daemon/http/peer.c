@@ -1,6 +1,7 @@
 /*
- * Who asks. There is no authentication: an address is that of the machine, or of a proxy before us,
- * and the name of the client is its own word. Of a unix socket the kernel tells the user.
+ * Who asks, as far as it can be seen, whatever name was logged in with: an address is that of the
+ * machine, or of a proxy before us, and the name of the client is its own word. Of a unix socket
+ * the kernel tells the user.
  */
 
 #include <arpa/inet.h>

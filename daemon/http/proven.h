@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PROVEN_MAX = 64, PROVEN_SALT_BYTES = 32, PROVEN_KEY_MAX = 65 };
+enum { PROVEN_MAX = 256, PROVEN_SALT_BYTES = 32, PROVEN_KEY_MAX = 65 };
 
 struct proven_entry {
 	char key[PROVEN_KEY_MAX]; /* "": free */

@@ -155,6 +155,15 @@ static void forget(struct http_connection *c)
 	request_forget(c);
 }
 
+/* Its handshake was by demands that are no more: it ends with what is under way. */
+static bool is_outdated(const struct http_connection *c)
+{
+	const struct server_tls *tls = c->listener->server->tls;
+
+	return c->tls != NULL && tls != NULL && c->tls != tls &&
+	       !server_tls_demands_same(c->tls, tls);
+}
+
 static enum MHD_Result queue_answer(struct http_connection *c)
 {
 	enum MHD_Result r;
@@ -244,6 +253,8 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **request,
 	forget(c);
 	*request = NULL;
 	connection_enter(c, PHASE_IDLE, UINT64_MAX);
+	if (is_outdated(c))
+		connection_cut(c);
 }
 
 /* The first line of a request is here. What is returned becomes *request. */
@@ -376,7 +387,7 @@ static bool add_headers(struct http_connection *c, struct MHD_Response *response
 	for (uint32_t i = 0; i < c->headers_n; i++)
 		ok &= MHD_add_response_header(response, c->headers[i].name, c->headers[i].value) ==
 		      MHD_YES;
-	if (c->site->stopping)
+	if (c->site->stopping || is_outdated(c))
 		ok &= MHD_add_response_header(response, "Connection", "close") == MHD_YES;
 	return ok;
 }
@@ -505,6 +516,17 @@ int http_server_set(struct http_server *server, const struct web_settings *setti
 	return 0;
 }
 
+/* Those whose request is whole are answered first. */
+static void cut_outdated(struct http_server *server)
+{
+	list_each (at, &server->crowd.list) {
+		struct http_connection *c = container_of(at, struct http_connection, link);
+
+		if ((c->phase == PHASE_READING || c->phase == PHASE_IDLE) && is_outdated(c))
+			connection_cut(c);
+	}
+}
+
 void http_server_set_access(struct http_server *server, const struct web_config *config)
 {
 	bool tls = config != NULL && config->server_tls != NULL;
@@ -518,6 +540,7 @@ void http_server_set_access(struct http_server *server, const struct web_config 
 	server->guarded = web_config_is_guarded(config);
 	server_tls_unref(server->tls);
 	server->tls = tls ? server_tls_ref(config->server_tls) : NULL;
+	cut_outdated(server);
 }
 
 int http_server_check(const struct http_server *server, const struct web_settings *settings,
@@ -527,7 +550,7 @@ int http_server_check(const struct http_server *server, const struct web_setting
 
 	while (at != NULL && at->socket.loopback)
 		at = at->next;
-	if (at == NULL || settings->allow_remote || web_config_is_guarded(config))
+	if (at == NULL || settings->allow_remote || (at->tls && web_config_is_guarded(config)))
 		return 0;
 	problems_add(problems, "configuration", 0, 0, NULL, "listening at %s, beyond loopback: %s",
 		     at->url, NOT_GUARDED);

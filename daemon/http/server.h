@@ -52,8 +52,9 @@ int http_server_set(struct http_server *server, const struct web_settings *setti
 
 /*
  * TLS, and who may ask. Before http_server_listen(): whether there is TLS is decided here. Later,
- * at a reload: certificates hold for connections to come, users at once. NULL: neither. config is
- * borrowed until the next call.
+ * at a reload: certificates hold for connections to come, users at once, and when clients have to
+ * show others than before, or the least version changes, open connections end, those with a whole
+ * request once it is answered. NULL: neither. config is borrowed until the next call.
  */
 void http_server_set_access(struct http_server *server, const struct web_config *config);
 

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "spool/digest.h"
 #include "util/err.h"
 #include "util/file.h"
 #include "util/str.h"
@@ -26,6 +27,8 @@ enum { FILE_BYTES_MAX = 1 << 20, PATH_SHOWN = 120 };
 struct server_tls {
 	int refs;
 	bool asks; /* for a certificate of the client */
+	bool only_tls13;
+	char authorities[DIGEST_HEX_MAX]; /* of the file; "": none */
 	gnutls_certificate_credentials_t credentials; /* owned */
 	gnutls_priority_t priority; /* owned */
 };
@@ -104,6 +107,19 @@ static int load_pair(const struct loading *loading)
 	return r;
 }
 
+static int sum_authorities(struct server_tls *tls, const gnutls_datum_t *list)
+{
+	struct digest *digest;
+	int r = digest_new(&digest);
+
+	if (r < 0)
+		return r;
+	digest_update(digest, list->data, list->size);
+	r = digest_final(digest, tls->authorities);
+	digest_free(digest);
+	return r;
+}
+
 static int load_authorities(const struct loading *loading)
 {
 	const char *path = loading->files->client_ca_file;
@@ -117,6 +133,11 @@ static int load_authorities(const struct loading *loading)
 	r = read_file(loading, path, &list);
 	if (r < 0)
 		return r;
+	r = sum_authorities(loading->tls, &list);
+	if (r < 0) {
+		forget_file(&list);
+		return err_set(loading->err, r, "%s", strerrordesc_np(-r));
+	}
 	r = gnutls_certificate_set_x509_trust_mem(loading->tls->credentials, &list,
 						  GNUTLS_X509_FMT_PEM);
 	forget_file(&list);
@@ -136,6 +157,7 @@ int server_tls_load(struct server_tls **ret, const struct server_tls_files *file
 	if (tls == NULL)
 		return err_set(err, -ENOMEM, "out of memory");
 	tls->refs = 1;
+	tls->only_tls13 = files->only_tls13;
 	if (gnutls_certificate_allocate_credentials(&tls->credentials) < 0 ||
 	    gnutls_priority_init2(&tls->priority, versions, NULL, 0) < 0)
 		r = err_set(err, -ENOMEM, "out of memory");
@@ -167,6 +189,12 @@ void server_tls_unref(struct server_tls *tls)
 	if (tls->priority != NULL)
 		gnutls_priority_deinit(tls->priority);
 	free(tls);
+}
+
+bool server_tls_demands_same(const struct server_tls *a, const struct server_tls *b)
+{
+	return a->asks == b->asks && a->only_tls13 == b->only_tls13 &&
+	       strcmp(a->authorities, b->authorities) == 0;
 }
 
 int server_tls_begin(struct server_tls *tls, void *session_of_library)

@@ -36,6 +36,12 @@ void server_tls_unref(struct server_tls *tls);
 int server_tls_begin(struct server_tls *tls, void *session);
 
 /*
+ * Is what it demands of clients the same: certificates, of the same authorities, and the least
+ * version? Neither is NULL.
+ */
+bool server_tls_demands_same(const struct server_tls *a, const struct server_tls *b);
+
+/*
  * What a library that wants a function to ask for certificates
  * (gnutls_certificate_retrieve_function3) is given in place of one: it has none, so that what
  * server_tls_begin() did not reach is refused.

@@ -21,7 +21,7 @@
 #include "util/log.h"
 #include "util/str.h"
 
-enum { USERS_MAX = 256, USER_BYTES_MAX = 256 };
+enum { USER_BYTES_MAX = 256 };
 
 /* ---- options ---- */
 
@@ -109,7 +109,7 @@ const struct option_desc web_config_options[] = {
 	{ .name = "basic_auth_users",
 	  .type = OPTION_TEXT_MAP,
 	  .offset = offsetof(struct web_config, users),
-	  .max = USERS_MAX,
+	  .max = WEB_USERS_MAX,
 	  .check = check_user,
 	  .help = "Users and the bcrypt hashes of their passwords (`htpasswd -nBC 10 USER`), of a "
 		  "cost "
@@ -224,16 +224,21 @@ int web_config_load(struct web_config **ret, const char *file, struct problems *
 	struct doc *doc = NULL;
 	int r;
 
-	if (config == NULL)
+	if (config == NULL) {
+		problems_add(problems, file, 0, 0, NULL, "out of memory");
 		return -ENOMEM;
+	}
 	r = doc_load(&doc, file, problems);
 	loading.doc = doc;
 	if (r == 0)
 		r = options_load(web_config_options, doc, &doc->root, "", config, problems);
 	if (r == 0 && wants_tls(doc)) {
 		r = check(&loading);
-		if (r == 0)
+		if (r == 0) {
 			r = resolve_paths(file, &config->tls);
+			if (r < 0)
+				problems_add(problems, file, 0, 0, NULL, "out of memory");
+		}
 		if (r == 0)
 			r = load_tls(&loading);
 	}

@@ -11,6 +11,8 @@
 struct problems;
 struct server_tls;
 
+enum { WEB_USERS_MAX = 256 };
+
 enum web_client_auth { WEB_CLIENT_AUTH_NONE, WEB_CLIENT_AUTH_REQUIRED };
 enum web_tls_version { WEB_TLS12, WEB_TLS13 };
 

@@ -366,6 +366,32 @@ def test_a_certificate_is_renewed_by_a_reload(guarded, web):
         assert daemon.process.stop() == 0
 
 
+@pytest.mark.parametrize("before", [False, True], ids=["none-asked", "other-authority"])
+def test_new_demands_end_what_is_open(guarded, web, tmp_path, before):
+    """An idle connection that was made without the certificate that is asked for now."""
+    certificate, key = web.authority.issue("client")
+    web.context.load_cert_chain(certificate, key)
+    demand = {"client_auth_type": "RequireAndVerifyClientCert", "client_ca_file": str(web.ca)}
+    daemon = guarded(**(demand if before else {}))
+    if before:
+        demand["client_ca_file"] = str(Authority(tmp_path / "other", "other").ca)
+    text = base64.b64encode(":".join(LOGIN).encode()).decode()
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=LIMIT_S) as raw, \
+            web.context.wrap_socket(raw, server_hostname="127.0.0.1") as old:
+        old.sendall(f"GET /-/ready HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {text}\r\n\r\n".encode())
+        assert b" 200 " in old.recv(4096)
+        web.write({"ops": CHEAP}, **demand)
+        assert reload(daemon)
+        try:
+            while old.recv(4096):
+                pass
+        except (ssl.SSLError, ConnectionResetError):
+            pass
+        except TimeoutError:
+            pytest.fail("it is still open")
+    assert daemon.process.stop() == 0
+
+
 @pytest.mark.parametrize("spoil, place", [
     (lambda web: (web.folder / "server.pem").write_text("no certificate\n"), r"web.yaml:4:14: tls_server_config.cert_file: "),
     (lambda web: (web.folder / "server.key").unlink(), r"web.yaml:5:13: tls_server_config.key_file: .*No such file"),

@@ -1,13 +1,20 @@
 #include "scene.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "capture/pool.h"
 #include "client.h"
 #include "http/bcrypt.h"
+#include "http/connection.h"
 #include "http/login.h"
 #include "http/web_config.h"
 #include "util/clock.h"
@@ -23,6 +30,77 @@ static struct server_scene scene;
 static struct web_config config, none;
 static struct text_pair users[1];
 static int handled;
+
+/* What fails, and what was counted. */
+static bool no_thread, no_answer;
+static int checks, holds;
+
+/* The next check waits in kept until release(). */
+static bool keep;
+static struct capture_pool *kept_pool;
+static struct pool_job *kept;
+
+int __real_capture_pool_submit(struct capture_pool *pool, struct pool_job *job,
+			       uint64_t threads_max);
+int __wrap_capture_pool_submit(struct capture_pool *pool, struct pool_job *job,
+			       uint64_t threads_max);
+int __wrap_http_answer_error(struct http_exchange *exchange, int status, const char *type,
+			     const char *fmt, ...);
+int __real_http_answer_error(struct http_exchange *exchange, int status, const char *type,
+			     const char *fmt, ...);
+
+int __wrap_capture_pool_submit(struct capture_pool *pool, struct pool_job *job,
+			       uint64_t threads_max)
+{
+	checks++;
+	if (keep) {
+		keep = false;
+		kept_pool = pool;
+		kept = job;
+		return 0;
+	}
+	return no_thread ? -EAGAIN : __real_capture_pool_submit(pool, job, threads_max);
+}
+
+static _Atomic int rounds; /* of bcrypt */
+static _Atomic bool no_memory;
+
+int __real_bcrypt_is(const char *hash, const char *password);
+int __wrap_bcrypt_is(const char *hash, const char *password);
+
+int __wrap_bcrypt_is(const char *hash, const char *password)
+{
+	rounds += 1 << bcrypt_cost(hash);
+	return no_memory ? -ENOMEM : __real_bcrypt_is(hash, password);
+}
+
+static void release(void)
+{
+	cr_assert_not_null(kept);
+	cr_assert_eq(__real_capture_pool_submit(kept_pool, kept, 1), 0);
+	kept = NULL;
+}
+
+void __real_http_hold(struct http_exchange *exchange);
+void __wrap_http_hold(struct http_exchange *exchange);
+
+void __wrap_http_hold(struct http_exchange *exchange)
+{
+	holds++;
+	__real_http_hold(exchange);
+}
+
+int __wrap_http_answer_error(struct http_exchange *exchange, int status, const char *type,
+			     const char *fmt, ...)
+{
+	char text[256];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	return no_answer ? -ENOMEM : __real_http_answer_error(exchange, status, type, "%s", text);
+}
 
 static int answer_body_size(struct http_exchange *exchange)
 {
@@ -50,7 +128,9 @@ static void set_user(const char *name, const char *hash)
 
 static void setup(void)
 {
-	handled = 0;
+	handled = checks = holds = 0;
+	no_thread = no_answer = keep = false;
+	kept = NULL;
 	server_prepare(&scene);
 	server_start(&scene, routes, NULL);
 	set_user("a", QUICK);
@@ -276,6 +356,175 @@ Test(login, many_at_once)
 	cr_expect_eq(handled, 20);
 }
 
+/* Nobody gets in, not even when there is no memory to say so. */
+Test(login, nothing_to_check_it_with)
+{
+	struct client client;
+
+	no_thread = true;
+	cr_expect_eq(status_of(header_of("a:secret")), 503);
+	cr_expect_eq(status_of(header_of("a:wrong")), 503);
+	no_answer = true;
+	ask(&client, "a:secret");
+	cr_expect(client_ends(&client, CLIENT_WAIT_MS));
+	cr_expect_eq(client.size, 0);
+	client_close(&client);
+	cr_expect_eq(handled, 0);
+	no_thread = no_answer = false;
+	cr_expect_eq(status_of(header_of("a:secret")), 200);
+}
+
+/* That is nobody's mistake: no 401. */
+Test(login, no_memory_to_check_it)
+{
+	no_memory = true;
+	cr_expect_eq(status_of(header_of("a:secret")), 503);
+	cr_expect_eq(status_of(header_of("b:secret")), 503);
+	no_memory = false;
+	cr_expect_eq(status_of(header_of("a:secret")), 200);
+	cr_expect_eq(handled, 1);
+}
+
+/* Neither a name that does not exist nor a cheaper hash shows by the time it takes. */
+Test(login, what_is_wrong_takes_as_long)
+{
+	static const char *const wrong[] = { "a:wrong", "b:wrong", "c:secret" };
+	struct text_pair pairs[] = { { (char[]){ "a" }, (char[]){ QUICK } },
+				     { (char[]){ "b" }, (char[]){ SLOW } } };
+	struct web_config two = { .users = { pairs, 2 } };
+
+	http_server_set_access(scene.server, &two);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		rounds = 0;
+		cr_expect_eq(status_of(header_of(wrong[i])), 401);
+		cr_expect_eq(rounds, 1 << 9, "%s: %d", wrong[i], rounds);
+	}
+	rounds = 0;
+	cr_expect_eq(status_of(header_of("a:secret")), 200);
+	cr_expect_eq(rounds, 1 << 4);
+}
+
+/* However many bring the same, connections are left for those who are known. */
+Test(login, most_connections_are_not_for_waiting)
+{
+	struct client clients[6];
+
+	scene.settings.max_connections = 16;
+	cr_assert_eq(http_server_set(scene.server, &scene.settings), 0);
+	keep = true;
+	for (size_t i = 0; i < 6; i++)
+		ask(&clients[i], "a:secret");
+	for (size_t i = 4; i < 6; i++) {
+		client_wait(&clients[i], false);
+		cr_expect_eq(client_status(&clients[i]), 429);
+		client_close(&clients[i]);
+	}
+	cr_expect_eq(holds, 4);
+	release();
+	for (size_t i = 0; i < 4; i++) {
+		client_wait(&clients[i], false);
+		cr_expect_eq(client_status(&clients[i]), 200);
+		client_close(&clients[i]);
+	}
+}
+
+static void ask_from(struct client *client, const char *address, const char *pair)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(scene.port) };
+	struct sockaddr_in from = { .sin_family = AF_INET };
+	char text[1024];
+
+	client_open(client, &scene.loop, scene.port);
+	close(client->fd);
+	client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cr_assert_eq(inet_pton(AF_INET, address, &from.sin_addr), 1);
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	cr_assert_eq(bind(client->fd, (struct sockaddr *)&from, sizeof(from)), 0);
+	cr_assert_eq(connect(client->fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	cr_assert_eq(fcntl(client->fd, F_SETFL, O_NONBLOCK), 0);
+	snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: localhost\r\n%s\r\n",
+		 header_of(pair));
+	client_send(client, text);
+}
+
+/* Who comes from elsewhere is behind the one that is checked, not behind all of them. */
+Test(login, addresses_take_turns)
+{
+	struct client wrong[3], other;
+
+	keep = true;
+	for (size_t i = 0; i < 3; i++) {
+		char pair[16];
+
+		snprintf(pair, sizeof(pair), "a:wrong%zu", i);
+		ask(&wrong[i], pair);
+	}
+	while (holds < 3)
+		client_turn(&wrong[0], 10);
+	ask_from(&other, "127.0.0.2", "a:secret");
+	while (holds < 4)
+		client_turn(&other, 10);
+	release();
+	client_wait(&other, false);
+	cr_expect_eq(client_status(&other), 200);
+	cr_expect_leq(checks, 3, "two that are wrong at the most");
+	client_close(&other);
+	for (size_t i = 0; i < 3; i++) {
+		client_wait(&wrong[i], false);
+		cr_expect_eq(client_status(&wrong[i]), 401);
+		client_close(&wrong[i]);
+	}
+}
+
+static struct in6_addr address_of(const char *text)
+{
+	struct in6_addr address;
+
+	cr_assert_eq(inet_pton(AF_INET6, text, &address), 1);
+	return address;
+}
+
+/* Of IPv6 whoever has one address has all of its /64. */
+Test(login, addresses_of_one_place)
+{
+	static const struct {
+		const char *a, *b;
+		bool near;
+	} pairs[] = {
+		{ "2001:db8:0:1::1", "2001:db8:0:1:ffff::2", true },
+		{ "2001:db8:0:1::1", "2001:db8:0:2::1", false },
+		{ "::ffff:192.0.2.1", "::ffff:192.0.2.1", true },
+		{ "::ffff:192.0.2.1", "::ffff:192.0.2.2", false },
+		{ "::ffff:192.0.2.1", "::1", false },
+		{ "::1", "::1", true },
+	};
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		struct in6_addr a = address_of(pairs[i].a), b = address_of(pairs[i].b);
+
+		cr_expect_eq(peers_are_near(&a, &b), pairs[i].near, "%s %s", pairs[i].a,
+			     pairs[i].b);
+		cr_expect_eq(peers_are_near(&b, &a), pairs[i].near, "%s %s", pairs[i].a,
+			     pairs[i].b);
+	}
+}
+
+/* A reload for something else does not have everybody checked again. */
+Test(login, the_same_users_again)
+{
+	struct text_pair pairs[] = { { (char[]){ "a" }, (char[]){ QUICK } } };
+	struct web_config again = { .users = { pairs, 1 } };
+
+	cr_expect_eq(status_of(header_of("a:secret")), 200);
+	http_server_set_access(scene.server, &again);
+	cr_expect_eq(status_of(header_of("a:secret")), 200);
+	cr_expect_eq(checks, 1);
+	users[0].text = (char *)(uintptr_t)SLOW;
+	http_server_set_access(scene.server, &config);
+	cr_expect_eq(status_of(header_of("a:secret")), 200);
+	cr_expect_eq(checks, 2);
+}
+
 /* While others try what is wrong, one after the other and with a rest. */
 Test(login, who_is_known_does_not_wait)
 {
@@ -387,17 +636,20 @@ Test(bcrypt, hashes_are_checked)
 
 Test(bcrypt, passwords)
 {
-	char decoy[BCRYPT_HASH_MAX];
+	char decoy[BCRYPT_HASH_MAX], overlong[600] = "";
 
-	cr_expect(bcrypt_is(QUICK, "secret"));
-	cr_expect(bcrypt_is(SLOW, "secret"));
-	cr_expect(bcrypt_is("$2a$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
-			    "secret"));
-	cr_expect_not(bcrypt_is(QUICK, "Secret"));
-	cr_expect_not(bcrypt_is(QUICK, ""));
+	cr_expect_eq(bcrypt_is(QUICK, "secret"), 1);
+	cr_expect_eq(bcrypt_is(SLOW, "secret"), 1);
+	cr_expect_eq(
+		bcrypt_is("$2a$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW", "secret"),
+		1);
+	cr_expect_eq(bcrypt_is(QUICK, "Secret"), 0);
+	cr_expect_eq(bcrypt_is(QUICK, ""), 0);
+	memset(overlong, 'c', sizeof(overlong) - 1);
+	cr_expect_eq(bcrypt_is(QUICK, overlong), 0);
 	cr_expect_eq(bcrypt_cost(SLOW), 9);
 	bcrypt_decoy(decoy, 9);
 	cr_expect_eq(bcrypt_check_hash(decoy, NULL), 0, "it takes as long as one that is right");
 	cr_expect_eq(bcrypt_cost(decoy), 9);
-	cr_expect_not(bcrypt_is(decoy, "secret"));
+	cr_expect_eq(bcrypt_is(decoy, "secret"), 0);
 }

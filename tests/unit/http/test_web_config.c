@@ -1,6 +1,7 @@
 #include "scene.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,5 +235,38 @@ Test(web_config, links_say_https)
 	cr_assert_eq(http_server_listen(scene.server, NULL, 0, NULL), 0);
 	cr_expect_eq(strncmp(http_server_url(scene.server), "https://127.0.0.1:", 18), 0);
 	server_stop(&scene);
+	web_config_free(config);
+}
+
+/* Listening in clear, TLS would begin at the next start only: it does not guard what goes on. */
+Test(web_config, clear_text_does_not_stay_beyond_loopback)
+{
+	struct server_scene scene;
+	struct web_config *config;
+	struct problems problems;
+
+	run("openssl req -x509 " KEY "-nodes -keyout d/a.key -out d/a.pem -subj /CN=a -days 2 "
+	    "2>/dev/null");
+	config = load("tls_server_config: {cert_file: a.pem, key_file: a.key}\n"
+		      "basic_auth_users: {a: " HASH "}\n");
+	for (int tls = 0; tls < 2; tls++) {
+		server_prepare(&scene);
+		scene.addresses[0] = (char[]){ "0.0.0.0:0" };
+		scene.settings.allow_remote = true;
+		cr_assert_eq(http_server_init(&scene.server, &scene.loop, &scene.settings,
+					      http_routes, NULL),
+			     0);
+		http_server_set_access(scene.server, tls ? config : NULL);
+		cr_assert_eq(http_server_listen(scene.server, NULL, 0, NULL), 0);
+		problems_init(&problems);
+		cr_expect_eq(http_server_check(scene.server, &scene.settings, config, &problems),
+			     0);
+		scene.settings.allow_remote = false;
+		cr_expect_eq(http_server_check(scene.server, &scene.settings, config, &problems),
+			     tls ? 0 : -EPERM);
+		cr_expect_eq(problems.n, tls ? 0 : 1);
+		problems_fini(&problems);
+		server_stop(&scene);
+	}
 	web_config_free(config);
 }
