@@ -219,8 +219,7 @@ def test_the_second_command_has_hardly_anything_to_do(store):
 
 
 def test_what_retains_an_object_is_found_in_a_fifth_of_the_time(store):
-    """At 1.1 GB it is less (0.08 s, on two threads); here also the sums of what is mapped are slower,
-    with sanitizers."""
+    """Besides what a program takes to start. It was a fourteenth, and sums are slower with sanitizers."""
     retainers = ("retainers", store, "--class=Item", "--json=short")
     first, wanted = cpu_seconds(*retainers, "--no-index")
     assert cpu_seconds(*retainers)[1] == wanted
