@@ -66,7 +66,10 @@ const struct route http_routes[] = {
 	  "understand. 403 for less redaction or other recipients than configured, unless "
 	  "`capture.allow_weaker`. 409 when the target is busy or not up (`conflict`), or a guard "
 	  "protects it "
-	  "(`guard`); 429 when a limit refuses it. The text says which, with numbers." },
+	  "(`guard`); 429 when a limit refuses it. The text says which, with numbers. "
+	  "By a poll older than a second `max_heap`, `max_cpu` and `headroom` refuse nobody who "
+	  "asks here: the capture waits for another poll, and has failed when they refuse it then "
+	  "(`refused` is true, `reason` the guard)." },
 	{ "POST", "/api/v1/targets/:name/gc", api_gc,
 	  "Have the target collect its garbage now: 200 when it has, with `heap_before_bytes`, "
 	  "`heap_after_bytes`, `freed_bytes` (what an isolate has not told in time is absent) and "
