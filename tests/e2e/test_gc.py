@@ -132,6 +132,7 @@ def test_a_rule_collects_before_it_captures(start_node, start_daemon, tmp_path):
          "actions": [{"gc": True}]}]}]}))
     daemon = start_daemon(static_config({"app": node.address}, rule_files=[str(rules)]))
     daemon.wait_capture()
+    daemon.process.wait_line("snapshot of app captured")
     log = daemon.process.lines
     collected = next(i for i, line in enumerate(log) if "garbage of app collected" in line)
     captured = next(i for i, line in enumerate(log) if "snapshot of app captured" in line)
@@ -576,10 +577,9 @@ def test_firefox(nursery, tmp_path, watch):
     def run(script):
         assert firefox.evaluate(script) == 1
     got = expect_collected(daemon, firefox.isolate, run)
-    count = until(lambda: gc_counts(daemon, "major", firefox.isolate)[0], "the forced one")
-    collections = daemon.value(GC + "collections_total", target="app", isolate=firefox.isolate,
-                               kind="major")
-    assert 0 < collections <= count
+    collections = until(lambda: daemon.value(GC + "collections_total", target="app",
+                                             isolate=firefox.isolate, kind="major"), "the forced one")
+    assert 0 < collections <= gc_counts(daemon, "major", firefox.isolate)[0]
     assert 0 < gc_counts(daemon, "major", firefox.isolate)[1] < got["duration_seconds"] + 1
     assert daemon.values(GC + "span_seconds_count", target="app") == []
 
