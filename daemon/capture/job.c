@@ -87,6 +87,15 @@ static int on_bytes(void *owner, enum download_part part, const char *data, size
 	return job_file_put(&job->main, data, size);
 }
 
+/* Whoever listens on for the target's sake needs no room on the disk for that. */
+static void on_given_up(void *owner)
+{
+	struct capture_job *job = owner;
+
+	job_file_fini(&job->main);
+	job_file_fini(&job->scripts);
+}
+
 static int on_profile(void *owner, const struct json_event *event)
 {
 	struct capture_job *job = owner;
@@ -407,6 +416,7 @@ int capture_job_from_target(struct capture_job *job, const struct download_reque
 	access_ref(job->request.address.access);
 	job->request.cancel_fd = job->cancel_fd;
 	job->request.sink = on_bytes;
+	job->request.given_up = on_given_up;
 	job->request.profile = on_profile;
 	job->request.peek = &job->peek.wish;
 	job->request.peek_profile = on_peek;

@@ -518,6 +518,8 @@ static void leave(struct download *download, int r)
 	struct err unused;
 	int cancel_fd;
 
+	if (r != 0 && download->request->given_up != NULL)
+		download->request->given_up(download->request->owner);
 	if (download->broken || download->request->runtime->dialect->snapshot_finish == NULL)
 		return;
 	cancel_fd = take_cancel(download, r);

@@ -102,6 +102,11 @@ struct download_request {
 	 * result. */
 	int (*sink)(void *owner, enum download_part part, const char *data, size_t size);
 	/*
+	 * What was given to the sink stays a part: from now on, and before what is left of a
+	 * snapshot is heard out, so that a disk that is full need not keep it. May be NULL.
+	 */
+	void (*given_up)(void *owner);
+	/*
 	 * Takes a profile (profile/read_v8.h), whose root object is at depth 0, as its events come.
 	 * Only that task's; a negative errno ends the download with that result.
 	 */

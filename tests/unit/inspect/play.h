@@ -41,6 +41,10 @@ struct result {
 	int cancel_fd; /* cancel at the first piece */
 	uint64_t cancels; /* so many times */
 	struct fake_inspector *release; /* and let it go on */
+	/* It was told that nothing more will come, so often, before the end of this one was asked.
+	 */
+	struct fake_inspector *watched;
+	unsigned given_up;
 };
 
 static int sink(void *owner, enum download_part part, const char *data, size_t size)
@@ -62,6 +66,15 @@ static int sink(void *owner, enum download_part part, const char *data, size_t s
 	return buf_append(&result->bytes, data, size);
 }
 
+static void given_up(void *owner)
+{
+	struct result *result = owner;
+
+	result->given_up++;
+	if (result->watched != NULL)
+		cr_expect_eq(fake_heard(result->watched, "HeapProfiler.disable"), 0);
+}
+
 static void progress(void *owner, double share)
 {
 	((struct result *)owner)->progress = share;
@@ -78,6 +91,7 @@ static struct download_request request_to(uint16_t port, const char *isolate)
 		.total_ns = 60 * SECOND,
 		.cancel_fd = -1,
 		.sink = sink,
+		.given_up = given_up,
 		.progress = progress,
 	};
 

@@ -236,8 +236,10 @@ static unsigned give_up(const struct fake_script *script, unsigned cancels, int 
 	else
 		result.full_at = 10;
 	result.cancels = cancels;
+	result.watched = fake;
 	run(&request, &result);
 	cr_expect_eq(result.r, expected);
+	cr_expect_eq(result.given_up, 1);
 	cr_expect_leq(result.bytes.size, 10);
 	cr_expect(is_beginning(&result, small));
 	if (request.cancel_fd >= 0)
