@@ -17,6 +17,7 @@ KINDS = {
     "sessions": ("SessionRecord", "Map", "sessions"),  # a cache without a bound
     "callbacks": ("Function", "Array", "callbacks"),
     "listeners": ("Function", "Array", "tick"),
+    "emitter": ("Function", "Array", "tick"),  # the same of an EventEmitter
     "timers": ("Timeout", None, None),
 }
 
