@@ -64,6 +64,15 @@ def wait_snapshots(daemon, n):
           lambda: f"{n} snapshots: {manifests(daemon)}; log:\n{daemon.tail()}")
 
 
+def turns(daemon):
+    return daemon.api("/rules")["groups"][0]["rules"][0]["evaluations"]
+
+
+def wait_turns(daemon, n):
+    before = turns(daemon)
+    until(lambda: turns(daemon) >= before + n, f"{n} evaluations")
+
+
 def test_steps_in_a_group_and_a_large_program_that_comes_back(ruled, start_node):
     app = start_node(24, "levels", 10, 25, 50, flags=["--expose-gc"])
     daemon = ruled({"app": app}, LADDER, RETURNED)
@@ -109,13 +118,41 @@ def test_of_steps_reached_at_once_the_highest_captures(ruled, start_node):
     assert daemon.values("heapwatch_captures_suppressed_total", reason="busy") == [], "refused"
 
 
+def test_growth_and_a_new_maximum(ruled, start_node):
+    """Above the mean of its recent past, which catches up; and higher than ever, which is so once."""
+    app = start_node(24, "levels", 10, 50, 20, 50, 60, flags=["--expose-gc"])
+    daemon = ruled(
+        {"app": app},
+        {"alert": "Grown", "when": {"metric": "array_buffers", "growth": "100%", "mean_over": "10s"}},
+        {"alert": "Highest", "when": {"metric": "array_buffers", "new_max": {"by": "5%"}},
+         "guards": {"cooldown": 0, "max_captures": 0}, "actions": [{"capture": "diagnostics"}]})
+
+    def past():
+        series = daemon.api("/targets/app/series?resolution=raw&metric=heap_used")["result"]
+        times = [at for at, _ in series[0]["values"]]
+        return times[-1] - times[0]
+    until(lambda: past() > 6, "half of what the mean is over")
+    assert firing(daemon, "Grown") == [] and manifests(daemon, "diagnostics") == []
+    app.nudge("^level 50")
+    wait_firing(daemon, "Grown", [""])
+    until(lambda: len(manifests(daemon, "diagnostics")) == 1, "a new maximum")
+    wait_firing(daemon, "Grown", [])
+    for level, times in ((20, 1), (50, 1), (60, 2)):
+        app.nudge(f"^level {level}")
+        until(lambda: int(daemon.value("heapwatch_array_buffers_bytes", target="app")) >> 20 == level,
+              f"{level} MiB")
+        wait_turns(daemon, 2)
+        until(lambda: len(manifests(daemon, "diagnostics")) >= times, f"{times} new maxima")
+        assert len(manifests(daemon, "diagnostics")) == times
+
+
 def test_events_of_a_target(ruled, start_node):
     def rule(name, event):
         return {"alert": name, "when": {"on": [event], "keep_firing_for": "1h"}}
     app = start_node(24, "idle")
     daemon = ruled({"app": app}, rule("Up", "target_up"), rule("Down", "target_down"),
                    rule("Again", "restart"))
-    until(lambda: daemon.api("/rules")["groups"][0]["rules"][0]["evaluations"] >= 1, "a turn")
+    until(lambda: turns(daemon) >= 1, "a turn")
     app.process.kill()
     wait_firing(daemon, "Down", [""])
     assert firing(daemon, "Up") == firing(daemon, "Again") == []
