@@ -361,7 +361,7 @@ def test_the_command_says_why_the_second_does_not_come(nursery, track, tmp_path)
     daemon, _ = track(program)
     ctl = Ctl("-H", f"http://127.0.0.1:{daemon.port}", cwd=tmp_path)
     with ThreadPoolExecutor(1) as pool:
-        told = pool.submit(ctl, "capture", "tracking", "app", "--duration=3s", "--wait", exit=1)
+        told = pool.submit(ctl, "capture", "tracking", "app", "--duration=3s", "--wait", exit=4)
         second = wait_waiting(daemon)
         program.swell()
         told = told.result()
