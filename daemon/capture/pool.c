@@ -11,13 +11,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 #include "capture/step.h"
 #include "capture/tracking.h"
 #include "loop/wake.h"
+#include "util/thread.h"
 
 enum {
 	/* A download needs less than 32 KiB; sanitizers triple it. */
@@ -99,21 +99,17 @@ static void *work(void *owner)
 static int start_thread(struct capture_pool *pool)
 {
 	pthread_attr_t attr;
-	sigset_t all, before;
 	int r;
 
 	r = pthread_attr_init(&attr);
 	if (r != 0)
 		return -r;
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&pool->threads[pool->threads_n], &attr, work, pool);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	r = thread_start(&pool->threads[pool->threads_n], &attr, work, pool);
 	pthread_attr_destroy(&attr);
 	if (r == 0)
 		pool->threads_n++;
-	return -r;
+	return r;
 }
 
 /* 0: a thread is idle, or was started; -EAGAIN: there are as many as may be; -errno. */

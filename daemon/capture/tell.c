@@ -16,7 +16,7 @@ void capture_tell(struct alerts *alerts, const struct capture *capture, const ch
 		.target_id = capture->target_id,
 		.isolate = manifest->isolate,
 		.rule = manifest->rule,
-		.step = capture->manifest.rule_step,
+		.step = manifest->rule_step,
 		.series = manifest->series,
 		.id = manifest->id,
 		.path = path,

@@ -183,7 +183,6 @@ static int by_inode(const void *a, const void *b)
 static int take_socket(void *owner, const struct address *address, uint64_t inode)
 {
 	struct search *search = owner;
-
 	struct listening *sockets;
 
 	if (search->n >= SOCKETS_MAX)

@@ -287,7 +287,6 @@ static void take_as_long(const struct attempt *attempt)
 static void check(struct pool_job *job)
 {
 	struct attempt *attempt = container_of(job, struct attempt, job);
-
 	int r = bcrypt_is(attempt->hash, attempt->password);
 
 	if (r < 0)

@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -22,6 +21,7 @@
 #include <unistd.h>
 
 #include "util/clock.h"
+#include "util/thread.h"
 
 enum { SLICES = 8, DESCRIPTORS_MAX = 1 << 20 };
 
@@ -83,20 +83,6 @@ static int on_turn(void *owner)
 	return watch->slice_ms / 2;
 }
 
-/* Signals are the loop's. */
-static int start_thread(struct hang_watch *watch)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&watch->thread, NULL, watch_loop, watch);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	watch->running = r == 0;
-	return -r;
-}
-
 int hang_watch_init(struct hang_watch *watch, struct loop *loop, uint64_t limit_ns)
 {
 	int r;
@@ -107,7 +93,8 @@ int hang_watch_init(struct hang_watch *watch, struct loop *loop, uint64_t limit_
 	watch->stop_fd = eventfd(0, EFD_CLOEXEC);
 	if (watch->stop_fd < 0)
 		return -errno;
-	r = start_thread(watch);
+	r = thread_start(&watch->thread, NULL, watch_loop, watch);
+	watch->running = r == 0;
 	if (r < 0) {
 		close(watch->stop_fd);
 		return r;

@@ -9,7 +9,6 @@
 #include "watch/alert_file.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "util/err.h"
 #include "util/file.h"
 #include "util/log.h"
+#include "util/thread.h"
 #include "watch/alert.h"
 #include "watch/alert_restore.h"
 
@@ -196,19 +196,6 @@ int alert_file_load(struct alert_file *file)
 
 /* ---- start and end ---- */
 
-/* Signals are for the control thread. */
-static int start_thread(struct alert_file *file)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&file->thread, NULL, write_texts, file);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -r;
-}
-
 int alert_file_init(struct alert_file *file, struct loop *loop, struct alerts *alerts, int dir_fd)
 {
 	int r;
@@ -220,7 +207,7 @@ int alert_file_init(struct alert_file *file, struct loop *loop, struct alerts *a
 	if (r == 0)
 		r = loop_timer_init(&file->timer, loop, on_timer, file);
 	if (r == 0)
-		r = start_thread(file);
+		r = thread_start(&file->thread, NULL, write_texts, file);
 	file->started = r == 0;
 	return r;
 }

@@ -87,8 +87,7 @@ const struct option_desc sampling_options[] = {
 	  .max = SAMPLING_DEPTH_MAX,
 	  .def = "128",
 	  .help = "Of `sampling`: calls of each stack. Node.js before 26 and V8 before 14.6 take "
-		  "128, "
-		  "and another number is refused there as not supported." },
+		  "128, and another number is refused there as not supported." },
 	{ .name = "objects",
 	  .type = OPTION_ENUM,
 	  .offset = AT(objects),

@@ -36,15 +36,15 @@ ENGINES = {
 }
 
 
-def start(engine, nursery, home, kind):
-    if engine == "bun":
-        return bun.Bun(nursery, kind, program="steady")
-    text = hoards.SCRIPT.read_text() + RUN.format(kind)
+def start_with(engine, nursery, home, text):
     if engine == "firefox":
-        browser = firefox.Firefox(nursery, home)
-        browser.evaluate(text)
-        return browser
-    if engine == "deno":
+        program = firefox.Firefox(nursery, home)
+        program.evaluate(text)
+        return program
+    if engine == "bun":
+        program = bun.Bun(nursery, "0")
+        client = program.client()
+    elif engine == "deno":
         program = deno.Deno(nursery, home, "0")
         client = hoards.cdp.Client(program.port, limit_s=60)
     else:
@@ -53,6 +53,12 @@ def start(engine, nursery, home, kind):
     with client:
         client.evaluate(text)
     return program
+
+
+def start(engine, nursery, home, kind):
+    if engine == "bun":
+        return bun.Bun(nursery, kind, program="steady")
+    return start_with(engine, nursery, home, hoards.SCRIPT.read_text() + RUN.format(kind))
 
 
 def parts():
@@ -96,25 +102,6 @@ HEALTHY = TREND + "setInterval(() => shop.hoards.work(25), 100); 1"
 # A Firefox that is asked ten times a second on a loaded machine is not always in time.
 PATIENT = {"poll": {"interval": "500ms", "timeout": "500ms"},
            "leak": {"warmup": "0s", "fast_window": "45s", "slow_window": "90s"}}
-
-
-def start_with(engine, nursery, home, text):
-    if engine == "firefox":
-        program = firefox.Firefox(nursery, home)
-        program.evaluate(text)
-        return program
-    if engine == "bun":
-        program = bun.Bun(nursery, "0")
-        client = program.client()
-    elif engine == "deno":
-        program = deno.Deno(nursery, home, "0")
-        client = hoards.cdp.Client(program.port, limit_s=60)
-    else:
-        program = chromium.Chromium(nursery, home, "data:text/html,<title>shop</title><body>")
-        client = program.client()
-    with client:
-        client.evaluate(text)
-    return program
 
 
 @pytest.mark.parametrize("engine", sorted(ENGINES))

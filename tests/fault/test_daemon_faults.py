@@ -6,8 +6,7 @@ import errno
 
 from faults import ERRORS, fault_of
 from lab import node
-from probe import Probe
-from victim import POLL_S, Victim, check_restart
+from victim import Victim, check_restart, strike_all
 
 FAULTS = 400  # at full scale
 
@@ -26,20 +25,6 @@ def test_every_call_of_a_daemon_fails(build, nursery, tmp_path, start_node, shim
     for fault in chosen:
         if fault.get("error") == errno.EINTR:
             fault["sticky"] = False
-    problems, fired = [], 0
-    with Probe(victim.daemon, "quiet", POLL_S) as probe:
-        for i, fault in enumerate(chosen):
-            try:
-                problems += victim.strike(victim.names[i % len(victim.names)], fault)
-            except (OSError, AssertionError) as error:
-                problems.append(f"{fault} at {victim.faults.what}: {error}\n{victim.daemon.tail()}")
-                break
-            fired += victim.faults.fired > 0
-        assert victim.daemon.process.running(), "\n".join(
-            [f"the daemon ended: {victim.daemon.process.wait_exit()}", *problems])
-        probe.end()
-    record_property("faults", fired)
-    record_property("slowest answer", round(probe.slowest, 3))
-    assert not problems, "\n".join([f"{len(problems)} of {len(chosen)}:", *problems[:20]])
-    probe.check()
+    strike_all(victim, [(victim.names[i % len(victim.names)], fault) for i, fault in enumerate(chosen)],
+               record_property)
     check_restart(victim, nursery)

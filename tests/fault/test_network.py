@@ -4,8 +4,7 @@ next capture succeeds. Node 20 and 22 are left out: they may die of a connection
 snapshot (RUNTIMES.md)."""
 
 from faults import NETWORK, PEER_KINDS, fault_of, peer
-from probe import Probe
-from victim import POLL_S, Victim, check_restart
+from victim import Victim, check_restart, strike_all
 
 FAULTS = 400  # at full scale
 
@@ -31,21 +30,6 @@ def test_every_call_of_the_network_fails(build, nursery, tmp_path, start_node, s
     victim = Victim(nursery, tmp_path / "daemon", targets, start_node(24, "idle"), shim, environment)
     victim.capture("node24")
     chosen = choose(victim, targets, dice, share(FAULTS * part))
-    problems, fired = [], 0
-    with Probe(victim.daemon, "quiet", POLL_S) as probe:
-        for name, fault in chosen:
-            try:
-                problems += victim.strike(name, fault)
-            except (OSError, AssertionError) as error:
-                problems.append(f"{fault} at {victim.faults.what}: {error}\n{victim.daemon.tail()}")
-                break
-            fired += victim.faults.fired > 0
-        assert victim.daemon.process.running(), "\n".join(
-            [f"the daemon ended: {victim.daemon.process.wait_exit()}", *problems])
-        probe.end()
-    record_property("faults", fired)
-    record_property("slowest answer", round(probe.slowest, 3))
-    assert not problems, "\n".join([f"{len(problems)} of {len(chosen)}:", *problems[:20]])
+    fired = strike_all(victim, chosen, record_property)
     assert fired >= len(chosen) / 2, f"{fired} of {len(chosen)} were hit"
-    probe.check()
     check_restart(victim, nursery)

@@ -7,6 +7,7 @@ from faults import SPACE
 from invariants import Storage
 from lab.daemon import Daemon, static_config
 from lab.wait import until
+from probe import Probe
 
 CAPTURE_S = 60.0
 POLL_S = 0.2
@@ -106,3 +107,25 @@ def check_restart(victim, nursery):
     again = Daemon(nursery, victim.home, victim.config)
     assert not victim.storage.after_start(halves, again.api("/captures")["ready"])
     victim.faults.close()
+
+
+def strike_all(victim, chosen, record_property):
+    """Each (name of the target, fault) in turn, while others are polled and HTTP is answered. How many
+    were hit."""
+    problems, fired = [], 0
+    with Probe(victim.daemon, "quiet", POLL_S) as probe:
+        for name, fault in chosen:
+            try:
+                problems += victim.strike(name, fault)
+            except (OSError, AssertionError) as error:
+                problems.append(f"{fault} at {victim.faults.what}: {error}\n{victim.daemon.tail()}")
+                break
+            fired += victim.faults.fired > 0
+        assert victim.daemon.process.running(), "\n".join(
+            [f"the daemon ended: {victim.daemon.process.wait_exit()}", *problems])
+        probe.end()
+    record_property("faults", fired)
+    record_property("slowest answer", round(probe.slowest, 3))
+    assert not problems, "\n".join([f"{len(problems)} of {len(chosen)}:", *problems[:20]])
+    probe.check()
+    return fired

@@ -8,8 +8,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "shots.h"
 #include "util/buf.h"
-#include "util/err.h"
 
 /* As type and name of a node, or of an edge. */
 enum { ARRAY = 1, OBJECT = 3, SYNTHETIC = 9 };
@@ -64,12 +64,6 @@ struct scene {
 	bool table_of_two; /* it is the one of compose_table() */
 	uint32_t rooted; /* of the store's items, so many the root's */
 	uint32_t table; /* bytes that the store's elements take besides */
-};
-
-struct shot {
-	struct buf text;
-	struct heap_analysis analysis;
-	struct heap_side side;
 };
 
 static void put_node(struct buf *buf, unsigned type, unsigned name, unsigned id, unsigned size,
@@ -328,13 +322,10 @@ static void compose_table(struct buf *buf, const struct scene *scene)
 	buf_printf(buf, "],\"strings\":%s", strings);
 }
 
-static void shot_init(struct shot *shot, const struct scene *scene)
+static void compose_scene(struct shot *shot, const void *scenes, size_t i)
 {
-	struct heap_load_options options = { .threads = 1 };
-	struct v8_text text;
-	struct err err = { .text = "" };
+	const struct scene *scene = (const struct scene *)scenes + i;
 
-	buf_init(&shot->text, SIZE_MAX / 2);
 	if (scene->scoped)
 		compose_scoped(&shot->text, scene);
 	else if (scene->shared)
@@ -349,47 +340,12 @@ static void shot_init(struct shot *shot, const struct scene *scene)
 		compose_stack(&shot->text, scene);
 	else
 		compose(&shot->text, scene);
-	text = (struct v8_text){ .data = buf_text(&shot->text), .size = shot->text.size };
-	cr_assert_eq(heap_analyse(&shot->analysis, &text, &options, &err), 0, "%s", err.text);
-	cr_assert_eq(heap_side_init(&shot->side, &shot->analysis), 0);
-}
-
-static void shot_fini(struct shot *shot)
-{
-	heap_side_fini(&shot->side);
-	heap_analysis_fini(&shot->analysis);
-	buf_fini(&shot->text);
-}
-
-/* The suspects of these scenes, the last one of which stays in `last`. */
-static void find_by(struct heap_leaks *ret, struct shot *last, const struct scene *scenes, size_t n,
-		    enum heap_match_by wish, enum heap_match_by expected)
-{
-	struct heap_past pasts[HEAP_PASTS_MAX];
-
-	shot_init(last, &scenes[n - 1]);
-	for (size_t i = 0; i + 1 < n; i++) {
-		enum heap_match_by by = wish;
-		struct heap_match match;
-		struct shot base;
-
-		shot_init(&base, &scenes[i]);
-		cr_assert_eq(heap_match_init(&match, &base.side, &last->side, &by), 0);
-		cr_assert_eq(by, expected);
-		cr_assert_eq(heap_past_init(&pasts[i], &match, &base.side, &last->analysis.shapes),
-			     0);
-		heap_match_fini(&match);
-		shot_fini(&base);
-	}
-	cr_assert_eq(heap_leaks_find(ret, &last->side, pasts, n - 1), 0);
-	for (size_t i = 0; i + 1 < n; i++)
-		heap_past_fini(&pasts[i]);
 }
 
 static void find(struct heap_leaks *ret, struct shot *last, const struct scene *scenes, size_t n,
 		 enum heap_match_by expected)
 {
-	find_by(ret, last, scenes, n, HEAP_MATCH_AUTO, expected);
+	shots_find(ret, last, compose_scene, scenes, n, HEAP_MATCH_AUTO, expected);
 }
 
 static void expect(const struct shot *last, const struct heap_suspect *suspect, const char *holder,
@@ -500,7 +456,7 @@ static void expect_nobody_larger(const struct scene *scenes, enum heap_match_by 
 	struct heap_leaks leaks;
 	struct shot last;
 
-	find_by(&leaks, &last, scenes, 2, by, by);
+	shots_find(&leaks, &last, compose_scene, scenes, 2, by, by);
 	for (size_t i = 0; i < leaks.n; i++)
 		cr_expect_neq(
 			leaks.items[i].kind, HEAP_LEAK_OWN, "%s",

@@ -8,8 +8,8 @@
 #include <criterion/criterion.h>
 
 #include "heap/leaks_made.h"
+#include "shots.h"
 #include "util/buf.h"
-#include "util/err.h"
 
 enum { FUNCTION_BYTES = 400, THING_BYTES = 400, SMALL_TABLE = 600, MAKERS = 2, KEPT = 1000 };
 
@@ -32,12 +32,6 @@ struct scene {
 	uint32_t things; /* to which nothing leads */
 	uint32_t table; /* bytes of that of the cache */
 	bool anew; /* ids are another's now */
-};
-
-struct shot {
-	struct buf nodes, edges, text;
-	struct heap_analysis analysis;
-	struct heap_side side;
 };
 
 /* Ids: what makes functions, then the maps, what is kept, functions, things. */
@@ -112,53 +106,15 @@ static void compose(struct shot *shot, const struct scene *scene)
 	buf_puts(&shot->text, tail);
 }
 
-static void shot_init(struct shot *shot, const struct scene *scene)
+static void compose_scene(struct shot *shot, const void *scenes, size_t i)
 {
-	struct heap_load_options options = { .threads = 1 };
-	struct v8_text text;
-	struct err err = { .text = "" };
-
-	buf_init(&shot->nodes, SIZE_MAX / 2);
-	buf_init(&shot->edges, SIZE_MAX / 2);
-	buf_init(&shot->text, SIZE_MAX / 2);
-	compose(shot, scene);
-	text = (struct v8_text){ .data = buf_text(&shot->text), .size = shot->text.size };
-	cr_assert_eq(heap_analyse(&shot->analysis, &text, &options, &err), 0, "%s", err.text);
-	cr_assert_eq(heap_side_init(&shot->side, &shot->analysis), 0);
+	compose(shot, (const struct scene *)scenes + i);
 }
 
-static void shot_fini(struct shot *shot)
-{
-	heap_side_fini(&shot->side);
-	heap_analysis_fini(&shot->analysis);
-	buf_fini(&shot->nodes);
-	buf_fini(&shot->edges);
-	buf_fini(&shot->text);
-}
-
-/* The suspects of these scenes, the last one of which stays in `last`. */
 static void find(struct heap_leaks *ret, struct shot *last, const struct scene *scenes, size_t n,
 		 enum heap_match_by wish)
 {
-	struct heap_past pasts[HEAP_PASTS_MAX];
-
-	shot_init(last, &scenes[n - 1]);
-	for (size_t i = 0; i + 1 < n; i++) {
-		enum heap_match_by by = wish;
-		struct heap_match match;
-		struct shot base;
-
-		shot_init(&base, &scenes[i]);
-		cr_assert_eq(heap_match_init(&match, &base.side, &last->side, &by), 0);
-		cr_assert_eq(by, wish);
-		cr_assert_eq(heap_past_init(&pasts[i], &match, &base.side, &last->analysis.shapes),
-			     0);
-		heap_match_fini(&match);
-		shot_fini(&base);
-	}
-	cr_assert_eq(heap_leaks_find(ret, &last->side, pasts, n - 1), 0);
-	for (size_t i = 0; i + 1 < n; i++)
-		heap_past_fini(&pasts[i]);
+	shots_find(ret, last, compose_scene, scenes, n, wish, wish);
 }
 
 static void expect_roots(const struct shot *last, const struct heap_suspect *suspect,
