@@ -46,6 +46,8 @@ enum {
 #define REST_MAX_NS   (3 * NS_PER_S)
 #define TELL_EVERY_NS (60 * NS_PER_S)
 
+#define NOT_NOW "passwords cannot be checked now"
+
 _Static_assert((int)PROVEN_MAX >= (int)WEB_USERS_MAX, "all users can be known");
 
 enum verdict { RIGHT, WRONG, UNKNOWN };
@@ -312,7 +314,7 @@ static void settle(struct attempt *attempt, enum verdict verdict)
 		else if (verdict == WRONG)
 			r = refuse(exchange, "wrong name or password");
 		if (r < 0 || verdict == UNKNOWN)
-			request_give_up(exchange->connection, "passwords cannot be checked now");
+			request_give_up(exchange->connection, NOT_NOW);
 	}
 	attempt_free(attempt);
 }
@@ -425,47 +427,66 @@ static bool decode_digits(const char *text, size_t size, char *dst)
 	return true;
 }
 
-/* The text that is meant by one in base64 (RFC 4648 4). NULL: it is none, or longer than there may
- * be, or for want of memory. */
-static char *decode(const char *text)
+enum { NO_CREDENTIALS = 1 };
+
+/*
+ * Owned text that is meant by one in base64 (RFC 4648 4), to be wiped. 0; NO_CREDENTIALS: it is
+ * none, or longer than there may be; -ENOMEM.
+ */
+static int decode(const char *text, char **ret)
 {
 	size_t size = strlen(text), padding = 0;
 	char *meant;
 
 	if (size == 0 || size % 4 != 0 || size > CREDENTIALS_BYTES_MAX / 3 * 4)
-		return NULL;
+		return NO_CREDENTIALS;
 	while (padding < 2 && text[size - padding - 1] == '=')
 		padding++;
 	meant = calloc(1, size / 4 * 3 + 1);
-	if (meant == NULL || decode_digits(text, size - padding, meant))
-		return meant;
-	free_text(meant);
-	return NULL;
+	if (meant == NULL)
+		return -ENOMEM;
+	if (!decode_digits(text, size - padding, meant)) {
+		free_text(meant);
+		return NO_CREDENTIALS;
+	}
+	*ret = meant;
+	return 0;
 }
 
-enum { NO_CREDENTIALS = 1 };
+/* "name:password", owned. 0; NO_CREDENTIALS; -ENOMEM. */
+static int split(const char *pair, char **ret_name, char **ret_password)
+{
+	const char *colon = strchr(pair, ':');
+	char *name, *password;
+
+	if (colon == NULL)
+		return NO_CREDENTIALS;
+	name = str_dup_span(pair, (size_t)(colon - pair));
+	password = strdup(colon + 1);
+	if (name == NULL || password == NULL) {
+		free(name);
+		free_text(password);
+		return -ENOMEM;
+	}
+	*ret_name = name;
+	*ret_password = password;
+	return 0;
+}
 
 /* Owned name and password of "Basic ...". 0; NO_CREDENTIALS; -ENOMEM. */
 static int read_header(const char *header, char **ret_name, char **ret_password)
 {
-	char *pair, *colon;
+	char *pair;
+	int r;
 
 	if (header == NULL || strncasecmp(header, "Basic ", 6) != 0)
 		return NO_CREDENTIALS;
-	pair = decode(header + 6 + strspn(header + 6, " "));
-	colon = pair != NULL ? strchr(pair, ':') : NULL;
-	if (colon == NULL) {
-		free_text(pair);
-		return NO_CREDENTIALS;
-	}
-	*ret_name = str_dup_span(pair, (size_t)(colon - pair));
-	*ret_password = strdup(colon + 1);
+	r = decode(header + 6 + strspn(header + 6, " "), &pair);
+	if (r != 0)
+		return r;
+	r = split(pair, ret_name, ret_password);
 	free_text(pair);
-	if (*ret_name != NULL && *ret_password != NULL)
-		return 0;
-	free(*ret_name);
-	free_text(*ret_password);
-	return -ENOMEM;
+	return r;
 }
 
 /* It is not known. Takes name and password. */
@@ -493,14 +514,11 @@ static int try(struct login *login, struct http_exchange *exchange, const char *
 	return r == 0 && !c->held && c->status == 0 ? -ENOMEM : r;
 }
 
-int login_judge(struct login *login, struct http_exchange *exchange)
+static int judge(struct login *login, struct http_exchange *exchange)
 {
 	char *name, *password, key[PROVEN_KEY_MAX];
-	int r;
+	int r = read_header(http_header(exchange, "Authorization"), &name, &password);
 
-	if (login->users == NULL)
-		return 0;
-	r = read_header(http_header(exchange, "Authorization"), &name, &password);
 	if (r == NO_CREDENTIALS)
 		return refuse(exchange, "a name and a password are needed");
 	if (r < 0)
@@ -511,6 +529,14 @@ int login_judge(struct login *login, struct http_exchange *exchange)
 	free(name);
 	free_text(password);
 	return r;
+}
+
+int login_judge(struct login *login, struct http_exchange *exchange)
+{
+	int r = login->users != NULL ? judge(login, exchange) : 0;
+
+	/* What we lack is nobody's mistake. */
+	return r < 0 ? http_answer_error(exchange, 503, NULL, NOT_NOW ": %s", strerror(-r)) : r;
 }
 
 /* ---- all of it ---- */

@@ -32,8 +32,8 @@ void login_free(struct login *login);
 void login_set(struct login *login, const struct text_map *users);
 
 /*
- * The head of a request is here: lets it pass, answers 401 or 429, or holds it until its password
- * is checked; then it is answered, or goes on by request_continue(). 0, or -errno: it
- * has to end unanswered.
+ * The head of a request is here: lets it pass, answers 401, 429 or (for want of memory or threads)
+ * 503, or holds it until its password is checked; then it is answered, or goes on by
+ * request_continue(). 0, or -errno: it has to end unanswered.
  */
 int login_judge(struct login *login, struct http_exchange *exchange);

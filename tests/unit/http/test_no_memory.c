@@ -1,0 +1,193 @@
+#include "scene.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "http/login.h"
+#include "http/web_config.h"
+
+/*
+ * Each allocation of ours that a request needs is made to fail once. It is answered as ever, or
+ * with the reason, or its connection ends: never in part, and never as if it were the client's
+ * mistake.
+ */
+
+/* Of "secret". */
+#define HASH "$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"
+/* "a:secret" */
+#define LOGIN "Authorization: Basic YTpzZWNyZXQ=\r\n"
+
+enum { LONG_BYTES = 4096, ALLOCATIONS_MAX = 200 };
+
+static struct server_scene scene;
+static struct text_pair users[] = { { (char[]){ "a" }, (char[]){ HASH } } };
+static struct web_config config = { .users = { users, 1 } };
+
+/* ---- what fails ---- */
+
+enum part { OF_NOTHING, OF_LOGIN, OF_LOOP };
+
+static enum part part; /* whose allocations are counted */
+static int left; /* until the one that fails, that one included */
+static bool failed;
+static _Thread_local enum part inside;
+
+static bool fails(void)
+{
+	if (part == OF_NOTHING || inside != part || left == 0 || --left > 0)
+		return false;
+	failed = true;
+	return true;
+}
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+char *__real_strdup(const char *text);
+char *__wrap_strdup(const char *text);
+
+void *__wrap_malloc(size_t size)
+{
+	return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+	return fails() ? NULL : __real_realloc(old, size);
+}
+
+char *__wrap_strdup(const char *text)
+{
+	return fails() ? NULL : __real_strdup(text);
+}
+
+int __real_loop_turn(struct loop *loop, int max_wait_ms);
+int __wrap_loop_turn(struct loop *loop, int max_wait_ms);
+int __real_login_judge(struct login *login, struct http_exchange *exchange);
+int __wrap_login_judge(struct login *login, struct http_exchange *exchange);
+
+int __wrap_loop_turn(struct loop *loop, int max_wait_ms)
+{
+	int r;
+
+	inside = OF_LOOP;
+	r = __real_loop_turn(loop, max_wait_ms);
+	inside = OF_NOTHING;
+	return r;
+}
+
+int __wrap_login_judge(struct login *login, struct http_exchange *exchange)
+{
+	enum part before = inside;
+	int r;
+
+	inside = part == OF_LOGIN ? OF_LOGIN : before;
+	r = __real_login_judge(login, exchange);
+	inside = before;
+	return r;
+}
+
+/* ---- the server ---- */
+
+static int answer_long(struct http_exchange *exchange)
+{
+	char text[LONG_BYTES + 1];
+
+	memset(text, 'x', LONG_BYTES);
+	text[LONG_BYTES] = '\0';
+	return http_answer_text(exchange, 200, text);
+}
+
+static int answer_file(struct http_exchange *exchange)
+{
+	int fd = memfd_create("file", MFD_CLOEXEC);
+
+	cr_assert_eq(write(fd, "0123456789", 10), 10);
+	return http_answer_file(exchange, fd, "text/plain", "file");
+}
+
+static const struct route routes[] = {
+	{ "GET", "/long", answer_long, "" },
+	{ "GET", "/file", answer_file, "" },
+	{ NULL, NULL, NULL, NULL },
+};
+
+static void setup(void)
+{
+	server_prepare(&scene);
+	server_start(&scene, routes, NULL);
+}
+
+static void teardown(void)
+{
+	server_stop(&scene);
+}
+
+TestSuite(no_memory, .init = setup, .fini = teardown);
+
+/* 0: the connection ended without an answer. */
+static int ask(struct client *client, const char *path, const char *headers)
+{
+	char text[512];
+
+	client_open(client, &scene.loop, scene.port);
+	snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", path, headers);
+	client_send(client, text);
+	while (!client->ended && strstr(client->data, "\r\n\r\n") == NULL)
+		client_turn(client, 10);
+	if (client->size > 0)
+		client_wait(client, false);
+	return client_status(client);
+}
+
+/* Asks with the k-th allocation failing. False: there was none. */
+static bool ask_without(struct client *client, enum part of, int k, const char *path,
+			const char *headers)
+{
+	part = of;
+	left = k;
+	failed = false;
+	(void)ask(client, path, headers);
+	part = OF_NOTHING;
+	return failed;
+}
+
+/* Nobody is known after a change of the users. */
+static void forget_logins(void)
+{
+	http_server_set_access(scene.server, NULL);
+	http_server_set_access(scene.server, &config);
+}
+
+Test(no_memory, of_a_password)
+{
+	struct client client;
+	int k = 1;
+
+	forget_logins();
+	while (ask_without(&client, OF_LOGIN, k, "/long", LOGIN)) {
+		cr_expect_eq(client_status(&client), 503, "%d: %s", k, client.data);
+		cr_expect_not_null(strstr(client_body(&client), "Cannot allocate memory"), "%d: %s",
+				   k, client_body(&client));
+		client_close(&client);
+		forget_logins();
+		cr_assert_lt(++k, ALLOCATIONS_MAX);
+	}
+	cr_expect_eq(client_status(&client), 200);
+	cr_expect_gt(k, 5);
+	client_close(&client);
+}
