@@ -191,3 +191,52 @@ Test(no_memory, of_a_password)
 	cr_expect_gt(k, 5);
 	client_close(&client);
 }
+
+/* The body is what its head says. */
+static void expect_whole(const struct client *client, int k)
+{
+	bool packed = (unsigned char)client_body(client)[0] == 0x1f;
+	const char *coding = client_header(client, "Content-Encoding");
+
+	cr_expect_eq(coding != NULL, packed, "%d: %.300s", k, client->data);
+	cr_expect(packed || client_body_size(client) == LONG_BYTES, "%d: %.300s", k, client->data);
+}
+
+Test(no_memory, of_a_text)
+{
+	struct client client;
+	int k = 1;
+
+	while (ask_without(&client, OF_LOOP, k, "/long", "Accept-Encoding: gzip\r\n")) {
+		int status = client_status(&client);
+
+		cr_expect(status == 200 || status == 500 || status == 0, "%d: %d", k, status);
+		if (status == 200)
+			expect_whole(&client, k);
+		client_close(&client);
+		cr_assert_lt(++k, ALLOCATIONS_MAX);
+	}
+	expect_whole(&client, k);
+	cr_expect_gt(k, 8);
+	client_close(&client);
+}
+
+Test(no_memory, of_a_part_of_a_file)
+{
+	struct client client;
+	int k = 1;
+
+	while (ask_without(&client, OF_LOOP, k, "/file", "Range: bytes=2-4\r\n")) {
+		int status = client_status(&client);
+
+		cr_expect(status == 206 || status == 500 || status == 0, "%d: %d", k, status);
+		if (status == 206)
+			cr_expect_str_eq(client_header(&client, "Content-Range"), "bytes 2-4/10",
+					 "%d: %s", k, client.data);
+		client_close(&client);
+		cr_assert_lt(++k, ALLOCATIONS_MAX);
+	}
+	cr_expect_str_eq(client_body(&client), "234");
+	cr_expect_gt(k, 8);
+	client_close(&client);
+}
