@@ -202,6 +202,17 @@ const char *request_answer_header(const struct http_connection *c, const char *n
 	return NULL;
 }
 
+void request_drop_header(struct http_connection *c, const char *name)
+{
+	for (uint32_t i = 0; i < c->headers_n; i++) {
+		if (strcasecmp(c->headers[i].name, name) != 0)
+			continue;
+		free(c->headers[i].value);
+		c->headers[i] = c->headers[--c->headers_n];
+		return;
+	}
+}
+
 const char *http_body(const struct http_exchange *exchange, size_t *ret_size)
 {
 	struct buf *body = &exchange->connection->body;
