@@ -216,6 +216,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
 	/* What was cut off while it was held is resumed only for its end. */
 	if (c == NULL || c->cut)
 		return MHD_NO;
+	/* The next one of a connection that is drained: nobody would answer what it holds. */
+	if (c->site->stopping && !c->started)
+		return MHD_NO;
 	if (!c->started && request_begin(c, method) < 0)
 		return MHD_NO;
 	/* The first call comes a second time when the connection was suspended in it. */
