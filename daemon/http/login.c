@@ -305,16 +305,17 @@ static void settle(struct attempt *attempt, enum verdict verdict)
 	while (!list_empty(&attempt->waiters)) {
 		struct waiter *waiter = container_of(attempt->waiters.next, struct waiter, link);
 		struct http_exchange *exchange = waiter->exchange;
+		struct http_connection *c = exchange->connection;
 		int r = 0;
 
 		waiter_free(waiter);
-		exchange->connection->held = false;
+		c->held = false;
 		if (verdict == RIGHT)
-			r = request_continue(exchange->connection);
+			r = request_continue(c);
 		else if (verdict == WRONG)
 			r = refuse(exchange, "wrong name or password");
-		if (r < 0 || verdict == UNKNOWN)
-			request_give_up(exchange->connection, NOT_NOW);
+		if ((r < 0 || verdict == UNKNOWN) && request_give_up(c, NOT_NOW) < 0)
+			c->crowd->held_too_long(c);
 	}
 	attempt_free(attempt);
 }

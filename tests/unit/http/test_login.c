@@ -129,7 +129,7 @@ static void set_user(const char *name, const char *hash)
 static void setup(void)
 {
 	handled = checks = holds = 0;
-	no_thread = no_answer = keep = false;
+	no_thread = no_answer = keep = no_memory = false;
 	kept = NULL;
 	server_prepare(&scene);
 	server_start(&scene, routes, NULL);
@@ -383,6 +383,23 @@ Test(login, no_memory_to_check_it)
 	no_memory = false;
 	cr_expect_eq(status_of(header_of("a:secret")), 200);
 	cr_expect_eq(handled, 1);
+}
+
+/* Whoever waited for it is not left until the deadline of an answer. */
+Test(login, no_memory_to_say_so)
+{
+	struct client client;
+
+	keep = true;
+	ask(&client, "a:secret");
+	while (holds == 0)
+		client_turn(&client, 10);
+	no_memory = no_answer = true;
+	release();
+	cr_expect(client_ends(&client, CLIENT_WAIT_MS / 4));
+	cr_expect_eq(client.size, 0);
+	client_close(&client);
+	cr_expect_eq(handled, 0);
 }
 
 /* Neither a name that does not exist nor a cheaper hash shows by the time it takes. */
