@@ -189,15 +189,6 @@ static int resolve_paths(const char *file, struct web_tls_settings *tls)
 	return r == 0 ? resolve(file, &tls->client_ca_file) : r;
 }
 
-static void warn_of_readers(const char *path)
-{
-	struct stat status;
-
-	if (stat(path, &status) == 0 && (status.st_mode & S_IROTH) != 0)
-		log_warn("http", "everybody on this host can read %s: let only the daemon",
-			 str_end(path, 120));
-}
-
 static int load_tls(const struct loading *loading)
 {
 	struct web_config *config = loading->config;
@@ -211,10 +202,7 @@ static int load_tls(const struct loading *loading)
 	const char *option;
 	int r = server_tls_load(&config->server_tls, &files, &option, &err);
 
-	if (r < 0)
-		return complain(loading, option, err.text);
-	warn_of_readers(config->tls.key_file);
-	return 0;
+	return r < 0 ? complain(loading, option, err.text) : 0;
 }
 
 int web_config_load(struct web_config **ret, const char *file, struct problems *problems)
@@ -242,8 +230,6 @@ int web_config_load(struct web_config **ret, const char *file, struct problems *
 		if (r == 0)
 			r = load_tls(&loading);
 	}
-	if (r == 0 && config->users.n > 0)
-		warn_of_readers(file);
 	doc_free(doc);
 	if (r < 0) {
 		web_config_free(config);
@@ -260,6 +246,25 @@ void web_config_free(struct web_config *config)
 	server_tls_unref(config->server_tls);
 	options_fini(web_config_options, config);
 	free(config);
+}
+
+static void warn_of_readers(const char *path)
+{
+	struct stat status;
+
+	if (stat(path, &status) == 0 && (status.st_mode & S_IROTH) != 0)
+		log_warn("http", "everybody on this host can read %s: let only the daemon",
+			 str_end(path, 120));
+}
+
+void web_config_warn(const struct web_config *config, const char *file)
+{
+	if (config == NULL)
+		return;
+	if (config->server_tls != NULL)
+		warn_of_readers(config->tls.key_file);
+	if (config->users.n > 0)
+		warn_of_readers(file);
 }
 
 bool web_config_is_guarded(const struct web_config *config)

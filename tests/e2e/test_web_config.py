@@ -2,6 +2,7 @@
 heapwatchctl, and certificates of openssl."""
 
 import base64
+import json
 import re
 import shutil
 import signal
@@ -468,3 +469,31 @@ def test_a_key_that_everybody_can_read_is_told(web, nursery):
     process = nursery.start([program(), web.flag, "--check"])
     assert process.wait_exit() == 0
     process.wait_line("everybody on this host can read .*server.key")
+
+
+def test_what_everybody_can_read_is_told_as_the_log_has_it(web, nursery, tmp_path):
+    """Once, in the format and at the level of the configuration; at a reload once more."""
+    web.write({"ops": CHEAP})
+    for path in (web.file, web.folder / "server.key"):
+        path.chmod(0o644)
+    config = tmp_path / "heapwatchd.yaml"
+    config.write_text("log: {format: json}\n")
+    start = [program(), web.flag, f"--config.file={config}", f"--storage.path={tmp_path}/storage",
+             "--web.listen-address=127.0.0.1:0"]
+
+    def told(process, since=0):
+        said = [json.loads(line) for line in process.lines[since:] if "everybody" in line]
+        assert {line["level"] for line in said} <= {"warn"}
+        return sorted(re.search(r"read .*/(\S+):", line["msg"])[1] for line in said)
+    check = nursery.start([*start, "--check"])
+    assert check.wait_exit() == 0
+    assert told(check) == ["server.key", "web.yaml"]
+    process = nursery.start(start)
+    process.wait_line("is ready")
+    assert told(process) == ["server.key", "web.yaml"]
+    mark = process.mark()
+    process.signal(signal.SIGHUP)
+    process.wait_line("configuration loaded again", since=mark)
+    assert told(process, mark) == ["server.key", "web.yaml"]
+    quiet = nursery.start([*start, "--check", "--log.level=error"])
+    assert quiet.wait_exit() == 0 and "everybody" not in quiet.output()
