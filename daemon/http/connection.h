@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "http/server.h"
+#include "http/web_config.h"
 #include "loop/loop.h"
 #include "util/list.h"
 
@@ -72,6 +73,7 @@ struct http_connection {
 	/* The request under way; see request.h. */
 	struct http_exchange exchange;
 	uint64_t began_ns;
+	char user[WEB_USER_MAX]; /* whose password was right; "": nobody's was asked for */
 	char *uri, *path, *params; /* owned: as it came; its path; what exchange.params point into
 				    */
 	char method[16];

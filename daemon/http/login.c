@@ -50,7 +50,7 @@ enum {
 
 _Static_assert((int)PROVEN_MAX >= (int)WEB_USERS_MAX, "all users can be known");
 
-enum verdict { RIGHT, WRONG, UNKNOWN };
+enum verdict { RIGHT, WRONG, UNKNOWN, NOT_ASKED };
 
 struct attempt {
 	struct pool_job job; /* the pool's while it is checked */
@@ -299,7 +299,10 @@ static void check(struct pool_job *job)
 		take_as_long(attempt);
 }
 
-/* For everybody who waits for it. UNKNOWN: there was nothing to check it with. */
+/*
+ * For everybody who waits for it. UNKNOWN: there was nothing to check it with; NOT_ASKED: there is
+ * nobody any more who would have to be known.
+ */
 static void settle(struct attempt *attempt, enum verdict verdict)
 {
 	while (!list_empty(&attempt->waiters)) {
@@ -311,6 +314,8 @@ static void settle(struct attempt *attempt, enum verdict verdict)
 		waiter_free(waiter);
 		c->held = false;
 		if (verdict == RIGHT)
+			str_copy(c->user, sizeof(c->user), attempt->name);
+		if (verdict == RIGHT || verdict == NOT_ASKED)
 			r = request_continue(c);
 		else if (verdict == WRONG)
 			r = refuse(exchange, "wrong name or password");
@@ -362,7 +367,7 @@ static void begin_next(struct login *login)
 			continue;
 		}
 		if (login->users == NULL) {
-			settle(attempt, RIGHT);
+			settle(attempt, NOT_ASKED);
 			continue;
 		}
 		if (begin(login, attempt) == 0)
@@ -527,6 +532,8 @@ static int judge(struct login *login, struct http_exchange *exchange)
 	r = proven_key(&login->proven, name, password, key);
 	if (r == 0 && !proven_has(&login->proven, key))
 		return try(login, exchange, key, name, password);
+	if (r == 0)
+		str_copy(exchange->connection->user, sizeof(exchange->connection->user), name);
 	free(name);
 	free_text(password);
 	return r;

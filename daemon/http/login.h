@@ -34,6 +34,7 @@ void login_set(struct login *login, const struct text_map *users);
 /*
  * The head of a request is here: lets it pass, answers 401, 429 or (for want of memory or threads)
  * 503, or holds it until its password is checked; then it is answered, or goes on by
- * request_continue(). 0, or -errno: it has to end unanswered.
+ * request_continue(). Of who is let in by a password, connection.user has the name. 0, or -errno:
+ * it has to end unanswered.
  */
 int login_judge(struct login *login, struct http_exchange *exchange);

@@ -35,6 +35,7 @@ void request_forget(struct http_connection *c)
 	buf_fini(&c->body);
 	c->exchange = (struct http_exchange){ .server = c->site->server, .connection = c };
 	c->uri = c->path = c->params = NULL;
+	c->user[0] = '\0';
 	c->headers_n = 0;
 	c->status = 0;
 	c->started = c->head_passed = c->held = c->suspended = false;

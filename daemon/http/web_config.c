@@ -21,8 +21,6 @@
 #include "util/log.h"
 #include "util/str.h"
 
-enum { USER_BYTES_MAX = 256 };
-
 /* ---- options ---- */
 
 static const char *const client_auth_words[] = { [WEB_CLIENT_AUTH_NONE] = "NoClientCert",
@@ -91,9 +89,9 @@ static int check_user(const void *value, struct err *err)
 	const struct text_pair *user = value;
 
 	if (user->name[0] == '\0' || strchr(user->name, ':') != NULL ||
-	    strlen(user->name) > USER_BYTES_MAX)
+	    strlen(user->name) >= WEB_USER_MAX)
 		return err_set(err, -EINVAL, "not a name of a user (no colon, %d bytes at most)",
-			       USER_BYTES_MAX);
+			       WEB_USER_MAX - 1);
 	return bcrypt_check_hash(user->text, err);
 }
 

@@ -11,7 +11,7 @@
 struct problems;
 struct server_tls;
 
-enum { WEB_USERS_MAX = 256 };
+enum { WEB_USERS_MAX = 256, WEB_USER_MAX = 257 }; /* users; bytes of a name, with the zero */
 
 enum web_client_auth { WEB_CLIENT_AUTH_NONE, WEB_CLIENT_AUTH_REQUIRED };
 enum web_tls_version { WEB_TLS12, WEB_TLS13 };

@@ -182,6 +182,20 @@ def test_long_bodies_and_answers(guarded, web, tmp_path):
     assert code == 0 and text.count("# TYPE heapwatch_build_info ") == 3
 
 
+def test_a_capture_tells_the_user(guarded, start_node):
+    """Whose password was right, whatever else the request says of itself."""
+    app = start_node(24, "idle")
+    daemon = guarded(static_config({"app": app.address}))
+    daemon.wait_up("app")
+    path = "/api/v1/targets/app/captures?kind=diagnostics"
+    assert daemon.post(path, headers={"User-Agent": "user root"}).status == 202
+    (ready,) = until(lambda: daemon.api("/captures")["ready"], daemon.tail)
+    assert ready["requested_by"] == "user ops, 127.0.0.1 (user root)"
+    assert daemon.process.count_lines(r'captured.* requested_by="user ops, 127\.0\.0\.1 \(user root\)"') == 1
+    assert daemon.post("/api/v1/targets/app/gc").status == 200
+    assert daemon.process.wait_line(r'collect.* requested_by="user ops, 127')
+
+
 # ---- Prometheus and heapwatchctl ----
 
 def test_prometheus_scrapes(guarded, web, nursery, tmp_path, start_node):
