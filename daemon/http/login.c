@@ -40,7 +40,7 @@ enum {
 	CREDENTIALS_BYTES_MAX = 1024, /* of name, colon and password */
 	TOLD_MAX = 16, /* addresses the log has told of */
 	REST_FACTOR = 3,
-	WAITING_SHARE = 4, /* one connection of so many may wait for a check */
+	WAITING_SHARE = 4, /* one connection of so many may wait for a check, of an address too */
 };
 
 #define REST_MAX_NS   (3 * NS_PER_S)
@@ -226,12 +226,38 @@ static bool has_room(struct login *login, const struct http_connection *c)
 	return n < LOGIN_WAITING_MAX && same < LOGIN_WAITING_PER_IP_MAX;
 }
 
-/* Who is held is never cut to make room (connection.c). */
+/* How many connections wait that come from where this one does. */
+static uint32_t count_waiting_near(const struct login *login, const struct http_connection *c)
+{
+	uint32_t n = 0;
+
+	list_each (at, &login->attempts) {
+		const struct attempt *attempt = container_of(at, struct attempt, link);
+
+		list_each (of, &attempt->waiters) {
+			const struct waiter *waiter = container_of(of, struct waiter, link);
+			const struct http_connection *other = waiter->exchange->connection;
+
+			n += other->has_peer == c->has_peer &&
+			     (!c->has_peer || peers_are_near(&other->peer, &c->peer));
+		}
+	}
+	return n;
+}
+
+static uint32_t share_of(uint32_t connections)
+{
+	return connections < WAITING_SHARE ? 1 : connections / WAITING_SHARE;
+}
+
+/*
+ * Who is held is never cut to make room (connection.c), so there are few; and of one address a
+ * share of its connections only, or it would take the places of all others.
+ */
 static bool may_wait(const struct login *login, const struct http_connection *c)
 {
-	uint32_t most = c->crowd->max / WAITING_SHARE;
-
-	return login->waiting < (most > 0 ? most : 1);
+	return login->waiting < share_of(c->crowd->max) &&
+	       count_waiting_near(login, c) < share_of(c->crowd->max_per_ip);
 }
 
 /* Takes name and password in any case. 0 or -ENOMEM. */

@@ -15,7 +15,11 @@ struct loop;
 struct text_map;
 
 enum {
-	/* Passwords that wait for their check, in all and from one address (of IPv6: one /64). */
+	/*
+	 * Passwords that wait for their check, in all and from one address (of IPv6: one /64; all
+	 * unix sockets are one). Of connections that wait for one of them, a quarter of those that
+	 * there may be, again in all and from one address.
+	 */
 	LOGIN_WAITING_MAX = 16,
 	LOGIN_WAITING_PER_IP_MAX = 4,
 };

@@ -559,6 +559,39 @@ static void ask_from(struct client *client, const char *address, const char *pai
 	client_send(client, text);
 }
 
+/* One address leaves the others places to wait. */
+Test(login, one_address_does_not_take_all_places)
+{
+	struct client many[6], others[2];
+
+	scene.settings.max_connections = 64; /* 16 places, */
+	scene.settings.max_connections_per_ip = 16; /* 4 for an address */
+	cr_assert_eq(http_server_set(scene.server, &scene.settings), 0);
+	keep = true;
+	for (size_t i = 0; i < 6; i++)
+		ask(&many[i], "a:secret");
+	for (size_t i = 4; i < 6; i++) {
+		client_wait(&many[i], false);
+		cr_expect_eq(client_status(&many[i]), 429);
+		client_close(&many[i]);
+	}
+	ask_from(&others[0], "127.0.0.2", "a:secret");
+	ask_from(&others[1], "127.0.0.3", "a:secret2");
+	while (holds < 6)
+		client_turn(&others[0], 10);
+	release();
+	for (size_t i = 0; i < 2; i++) {
+		client_wait(&others[i], false);
+		cr_expect_eq(client_status(&others[i]), i == 0 ? 200 : 401);
+		client_close(&others[i]);
+	}
+	for (size_t i = 0; i < 4; i++) {
+		client_wait(&many[i], false);
+		cr_expect_eq(client_status(&many[i]), 200);
+		client_close(&many[i]);
+	}
+}
+
 /* Who comes from elsewhere is behind the one that is checked, not behind all of them. */
 Test(login, addresses_take_turns)
 {
