@@ -91,6 +91,7 @@ struct login {
 	struct told told[TOLD_MAX];
 	struct link attempts;
 	uint32_t waiting; /* for any of them */
+	uint64_t failures; /* checks that found it wrong */
 	struct attempt *checking; /* on attempts, too; NULL: none */
 	struct in6_addr last_peer; /* of the last one that was checked */
 	bool last_has_peer;
@@ -424,6 +425,7 @@ static void on_checked(void *owner)
 		if (attempt->verdict == RIGHT)
 			proven_add(&login->proven, attempt->key);
 		if (attempt->verdict == WRONG) {
+			login->failures++;
 			tell(login, attempt);
 			rest(login, attempt);
 		}
@@ -611,6 +613,11 @@ void login_set(struct login *login, const struct text_map *users)
 	str_copy(login->sum, sizeof(login->sum), sum);
 	login->generation++;
 	proven_forget(&login->proven);
+}
+
+uint64_t login_failures(const struct login *login)
+{
+	return login->failures;
 }
 
 int login_new(struct login **ret, struct loop *loop)

@@ -42,3 +42,6 @@ void login_set(struct login *login, const struct text_map *users);
  * it has to end unanswered.
  */
 int login_judge(struct login *login, struct http_exchange *exchange);
+
+/* Checks that found a name or its password wrong, since the start. */
+uint64_t login_failures(const struct login *login);

@@ -799,6 +799,11 @@ const struct http_counter *http_counters(const struct http_server *server)
 	return server->stats.counters;
 }
 
+uint64_t http_auth_failures(const struct http_server *server)
+{
+	return login_failures(server->site.login);
+}
+
 const struct histogram *http_durations(const struct http_server *server, const char *handler)
 {
 	return stats_duration(&server->stats, handler);

@@ -139,4 +139,5 @@ struct http_counter {
 	uint64_t requests;
 };
 const struct http_counter *http_counters(const struct http_server *server);
+uint64_t http_auth_failures(const struct http_server *server); /* see login_failures() */
 const struct histogram *http_durations(const struct http_server *server, const char *handler);

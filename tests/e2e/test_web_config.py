@@ -103,6 +103,7 @@ def test_curl_with_and_without_a_password(guarded, web, path):
     said = daemon.process.output() + daemon.get("/metrics").text
     assert PASSWORD not in said and "$2y$" not in said
     assert daemon.value("heapwatch_http_requests_total", code="401", handler="") == 3
+    assert daemon.value("heapwatch_http_auth_failures_total") == 2, "without any it is no guess"
     assert daemon.process.count_lines("wrong name or password.*address=127.0.0.1") == 1
 
 
@@ -297,6 +298,8 @@ def test_wrong_passwords_hold_nobody_up(guarded, start_node):
         for thread in threads:
             thread.join()
     assert sorted(took)[10] < 1, took
+    # Who was put off was not checked.
+    assert 0 < daemon.value("heapwatch_http_auth_failures_total") <= statuses.count(401)
     assert set(statuses) == {401, 429}
     assert daemon.state("app") == "up"
     assert daemon.process.count_lines("wrong name or password") == 1

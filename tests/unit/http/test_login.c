@@ -209,6 +209,7 @@ Test(login, who_is_let_in)
 	cr_expect_eq(status_of(header_of("a:secret")), 200);
 	cr_expect_eq(status_of(header_of("a:wrong")), 401);
 	cr_expect_eq(handled, 2);
+	cr_expect_eq(http_auth_failures(scene.server), 5, "one had neither name nor password");
 	http_server_set_access(scene.server, &none);
 	cr_expect_eq(status_of(""), 200);
 	http_server_set_access(scene.server, NULL);
@@ -475,6 +476,7 @@ Test(login, no_memory_to_check_it)
 	no_memory = true;
 	cr_expect_eq(status_of(header_of("a:secret")), 503);
 	cr_expect_eq(status_of(header_of("b:secret")), 503);
+	cr_expect_eq(http_auth_failures(scene.server), 0);
 	no_memory = false;
 	cr_expect_eq(status_of(header_of("a:secret")), 200);
 	cr_expect_eq(handled, 1);

@@ -188,6 +188,7 @@ Test(no_memory, of_a_password)
 		cr_assert_lt(++k, ALLOCATIONS_MAX);
 	}
 	cr_expect_eq(client_status(&client), 200);
+	cr_expect_eq(http_auth_failures(scene.server), 0);
 	cr_expect_gt(k, 5);
 	client_close(&client);
 }
