@@ -80,6 +80,7 @@ struct http_connection {
 	struct buf body;
 	uint64_t discarded; /* bytes of body beyond the limit */
 	bool started, head_passed; /* the head is here; it was let in, or answered */
+	bool whole; /* the body, too: it gets its answer whatever becomes of the connection */
 	uint8_t step; /* the next of those a head passes */
 	bool held, suspended;
 	struct http_answer_header headers[HTTP_HEADERS_MAX];

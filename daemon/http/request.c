@@ -38,7 +38,7 @@ void request_forget(struct http_connection *c)
 	c->user[0] = '\0';
 	c->headers_n = 0;
 	c->status = 0;
-	c->started = c->head_passed = c->held = c->suspended = false;
+	c->started = c->head_passed = c->whole = c->held = c->suspended = false;
 	c->discarded = 0;
 	c->step = 0;
 	c->answer_bytes = 0;
@@ -162,6 +162,7 @@ void request_handle(struct http_connection *c)
 {
 	int r;
 
+	c->whole = true;
 	if (c->discarded > 0) {
 		http_answer_error(&c->exchange, 413, NULL, "request body over %d bytes",
 				  HTTP_BODY_MAX);

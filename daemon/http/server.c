@@ -559,13 +559,14 @@ int http_server_set(struct http_server *server, const struct web_settings *setti
 	return 0;
 }
 
-/* Those whose request is whole are answered first. */
+/* Those whose request is whole are answered first; it may be the one that had us reload. */
 static void cut_outdated(struct http_server *server)
 {
 	list_each (at, &server->crowd.list) {
 		struct http_connection *c = container_of(at, struct http_connection, link);
 
-		if ((c->phase == PHASE_READING || c->phase == PHASE_IDLE) && is_outdated(c))
+		if ((c->phase == PHASE_READING || c->phase == PHASE_IDLE) && !c->whole &&
+		    is_outdated(c))
 			connection_cut(c);
 	}
 }

@@ -457,6 +457,24 @@ def test_new_demands_end_what_is_open(guarded, web, tmp_path, before):
     assert daemon.process.stop() == 0
 
 
+def test_who_asks_for_new_demands_is_told(guarded, web):
+    """The connection that had them read ends, too, but with its answer."""
+    daemon = guarded({"web": {"enable_lifecycle": True}})
+    text = base64.b64encode(":".join(LOGIN).encode()).decode()
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=LIMIT_S) as raw, \
+            web.context.wrap_socket(raw, server_hostname="127.0.0.1") as old:
+        web.write({"ops": CHEAP}, min_version="TLS13")
+        old.sendall(f"POST /-/reload HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {text}\r\n"
+                    "Content-Length: 0\r\n\r\n".encode())
+        said = b""
+        try:
+            while data := old.recv(4096):
+                said += data
+        except (ssl.SSLError, ConnectionResetError):
+            pass
+    assert said.startswith(b"HTTP/1.1 200 ") and b"Connection: close" in said, said
+
+
 @pytest.mark.parametrize("spoil, place", [
     (lambda web: (web.folder / "server.pem").write_text("no certificate\n"), r"web.yaml:4:14: tls_server_config.cert_file: "),
     (lambda web: (web.folder / "server.key").unlink(), r"web.yaml:5:13: tls_server_config.key_file: .*No such file"),
