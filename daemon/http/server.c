@@ -228,9 +228,12 @@ static enum MHD_Result answer_or_hold(struct http_connection *c)
 		return queue_answer(c);
 	if (!c->held)
 		return MHD_NO;
+	connection_enter(c, PHASE_HELD, UINT64_MAX);
+	/* Without a deadline nobody would end it. */
+	if (c->cut)
+		return MHD_NO;
 	MHD_suspend_connection(c->mhd);
 	c->suspended = true;
-	connection_enter(c, PHASE_HELD, UINT64_MAX);
 	return MHD_YES;
 }
 

@@ -1,6 +1,7 @@
 #include "scene.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,19 @@ char *__wrap_strdup(const char *text)
 	return fails() ? NULL : __real_strdup(text);
 }
 
+static bool no_timer; /* the next one cannot be armed */
+
+int __real_loop_timer_set(struct loop_timer *timer, uint64_t delay_ns);
+int __wrap_loop_timer_set(struct loop_timer *timer, uint64_t delay_ns);
+
+int __wrap_loop_timer_set(struct loop_timer *timer, uint64_t delay_ns)
+{
+	if (!no_timer)
+		return __real_loop_timer_set(timer, delay_ns);
+	no_timer = false;
+	return -ENOMEM;
+}
+
 int __real_loop_turn(struct loop *loop, int max_wait_ms);
 int __wrap_loop_turn(struct loop *loop, int max_wait_ms);
 int __real_login_judge(struct login *login, struct http_exchange *exchange);
@@ -120,7 +134,24 @@ static int answer_file(struct http_exchange *exchange)
 	return http_answer_file(exchange, fd, "text/plain", "file");
 }
 
+static int dropped;
+
+static void on_drop(struct http_exchange *exchange)
+{
+	(void)exchange;
+	dropped++;
+}
+
+static int hold_without_timer(struct http_exchange *exchange)
+{
+	exchange->drop = on_drop;
+	http_hold(exchange);
+	no_timer = true;
+	return 0;
+}
+
 static const struct route routes[] = {
+	{ "GET", "/hold", hold_without_timer, "" },
 	{ "GET", "/long", answer_long, "" },
 	{ "GET", "/file", answer_file, "" },
 	{ NULL, NULL, NULL, NULL },
@@ -239,5 +270,17 @@ Test(no_memory, of_a_part_of_a_file)
 	}
 	cr_expect_str_eq(client_body(&client), "234");
 	cr_expect_gt(k, 8);
+	client_close(&client);
+}
+
+/* What cannot have a deadline is not held. */
+Test(no_memory, of_a_deadline)
+{
+	struct client client;
+
+	client_open(&client, &scene.loop, scene.port);
+	client_send(&client, "GET /hold HTTP/1.1\r\nHost: localhost\r\n\r\n");
+	cr_expect(client_ends(&client, CLIENT_WAIT_MS));
+	cr_expect_eq(dropped, 1);
 	client_close(&client);
 }
