@@ -163,6 +163,10 @@ void request_handle(struct http_connection *c)
 	int r;
 
 	c->whole = true;
+	if (c->body.error == -ENOMEM) {
+		http_answer_error(&c->exchange, 503, NULL, "no memory for the request body");
+		return;
+	}
 	if (c->discarded > 0) {
 		http_answer_error(&c->exchange, 413, NULL, "request body over %d bytes",
 				  HTTP_BODY_MAX);

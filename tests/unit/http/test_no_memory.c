@@ -150,10 +150,19 @@ static int hold_without_timer(struct http_exchange *exchange)
 	return 0;
 }
 
+static int answer_size(struct http_exchange *exchange)
+{
+	char text[32];
+	size_t size;
+
+	http_body(exchange, &size);
+	snprintf(text, sizeof(text), "%zu", size);
+	return http_answer_text(exchange, 200, text);
+}
+
 static const struct route routes[] = {
-	{ "GET", "/hold", hold_without_timer, "" },
-	{ "GET", "/long", answer_long, "" },
-	{ "GET", "/file", answer_file, "" },
+	{ "POST", "/size", answer_size, "" }, { "GET", "/hold", hold_without_timer, "" },
+	{ "GET", "/long", answer_long, "" },  { "GET", "/file", answer_file, "" },
 	{ NULL, NULL, NULL, NULL },
 };
 
@@ -170,13 +179,13 @@ static void teardown(void)
 
 TestSuite(no_memory, .init = setup, .fini = teardown);
 
-/* 0: the connection ended without an answer. */
-static int ask(struct client *client, const char *path, const char *headers)
+/* 0: the connection ended without an answer. what: method and path. */
+static int ask(struct client *client, const char *what, const char *rest)
 {
 	char text[512];
 
 	client_open(client, &scene.loop, scene.port);
-	snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", path, headers);
+	snprintf(text, sizeof(text), "%s HTTP/1.1\r\nHost: localhost\r\n%s", what, rest);
 	client_send(client, text);
 	while (!client->ended && strstr(client->data, "\r\n\r\n") == NULL)
 		client_turn(client, 10);
@@ -186,13 +195,13 @@ static int ask(struct client *client, const char *path, const char *headers)
 }
 
 /* Asks with the k-th allocation failing. False: there was none. */
-static bool ask_without(struct client *client, enum part of, int k, const char *path,
-			const char *headers)
+static bool ask_without(struct client *client, enum part of, int k, const char *what,
+			const char *rest)
 {
 	part = of;
 	left = k;
 	failed = false;
-	(void)ask(client, path, headers);
+	(void)ask(client, what, rest);
 	part = OF_NOTHING;
 	return failed;
 }
@@ -210,7 +219,7 @@ Test(no_memory, of_a_password)
 	int k = 1;
 
 	forget_logins();
-	while (ask_without(&client, OF_LOGIN, k, "/long", LOGIN)) {
+	while (ask_without(&client, OF_LOGIN, k, "GET /long", LOGIN "\r\n")) {
 		cr_expect_eq(client_status(&client), 503, "%d: %s", k, client.data);
 		cr_expect_not_null(strstr(client_body(&client), "Cannot allocate memory"), "%d: %s",
 				   k, client_body(&client));
@@ -239,7 +248,7 @@ Test(no_memory, of_a_text)
 	struct client client;
 	int k = 1;
 
-	while (ask_without(&client, OF_LOOP, k, "/long", "Accept-Encoding: gzip\r\n")) {
+	while (ask_without(&client, OF_LOOP, k, "GET /long", "Accept-Encoding: gzip\r\n\r\n")) {
 		int status = client_status(&client);
 
 		cr_expect(status == 200 || status == 500 || status == 0, "%d: %d", k, status);
@@ -258,7 +267,7 @@ Test(no_memory, of_a_part_of_a_file)
 	struct client client;
 	int k = 1;
 
-	while (ask_without(&client, OF_LOOP, k, "/file", "Range: bytes=2-4\r\n")) {
+	while (ask_without(&client, OF_LOOP, k, "GET /file", "Range: bytes=2-4\r\n\r\n")) {
 		int status = client_status(&client);
 
 		cr_expect(status == 206 || status == 500 || status == 0, "%d: %d", k, status);
@@ -270,6 +279,26 @@ Test(no_memory, of_a_part_of_a_file)
 	}
 	cr_expect_str_eq(client_body(&client), "234");
 	cr_expect_gt(k, 8);
+	client_close(&client);
+}
+
+/* It is not as if the body had been too large. */
+Test(no_memory, of_a_body)
+{
+	struct client client;
+	int k = 1, put_off = 0;
+
+	while (ask_without(&client, OF_LOOP, k, "POST /size", "Content-Length: 5\r\n\r\nhello")) {
+		int status = client_status(&client);
+
+		cr_expect(status == 200 || status == 500 || status == 503 || status == 0, "%d: %d",
+			  k, status);
+		put_off += status == 503;
+		client_close(&client);
+		cr_assert_lt(++k, ALLOCATIONS_MAX);
+	}
+	cr_expect_str_eq(client_body(&client), "5");
+	cr_expect_geq(put_off, 1);
 	client_close(&client);
 }
 
