@@ -398,6 +398,9 @@ void server_read_on(struct http_connection *c)
 {
 	if (!c->suspended)
 		return;
+	/* The demands have changed meanwhile, and it is not whole. */
+	if (is_outdated(c) && has_body(c))
+		connection_cut(c);
 	c->suspended = false;
 	connection_enter(c, PHASE_READING, UINT64_MAX);
 	MHD_resume_connection(c->mhd);

@@ -27,6 +27,7 @@ LOGIN = ("ops", PASSWORD)
 # Of PASSWORD: cheap, and as costly as htpasswd makes them.
 CHEAP = "$2y$04$abcdefghijklmnopqrstuu0b46GwkMvd7J9lfYu.vkC2lVzrfRnR."
 USUAL = "$2y$10$abcdefghijklmnopqrstuuJzFhqCtiZv6Qh5a2XUGddqh9zeqDywG"
+COSTLY = "$2y$14$abcdefghijklmnopqrstuueyHV0AnsIm0/Sk1S01eCxbX4jPP5/kK"
 
 
 class Web:
@@ -454,6 +455,32 @@ def test_new_demands_end_what_is_open(guarded, web, tmp_path, before):
             pass
         except TimeoutError:
             pytest.fail("it is still open")
+    assert daemon.process.stop() == 0
+
+
+def test_new_demands_end_what_waits_and_is_not_whole(guarded, web):
+    """A head whose password is being checked, with a body to come."""
+    daemon = guarded()
+    web.write({"ops": CHEAP, "slow": COSTLY})
+    assert reload(daemon)
+    text = base64.b64encode(f"slow:{PASSWORD}".encode()).decode()
+    body = b"groups: []\n"
+
+    def of_threads():
+        return daemon.process.group_cpu_seconds() - daemon.process.cpu_seconds()
+    before = of_threads()
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=LIMIT_S) as raw, \
+            web.context.wrap_socket(raw, server_hostname="127.0.0.1") as old:
+        old.sendall(f"POST /api/v1/rules/eval HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {text}\r\n"
+                    f"Content-Length: {len(body)}\r\n\r\n".encode())
+        until(lambda: of_threads() > before + 0.02, "the check under way")
+        web.write({"ops": CHEAP, "slow": COSTLY}, min_version="TLS13")
+        assert reload(daemon)
+        try:
+            old.sendall(body)
+            assert old.recv(4096) == b""
+        except (ssl.SSLError, ConnectionError):
+            pass
     assert daemon.process.stop() == 0
 
 
