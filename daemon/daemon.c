@@ -20,6 +20,7 @@
 #include "capture/collection.h"
 #include "evidence.h"
 #include "http/route.h"
+#include "http/web_config.h"
 #include "inspect/parting.h"
 #include "net/http_call.h"
 #include "net/ws.h"
@@ -245,6 +246,7 @@ static int apply(struct daemon *daemon, struct settings *settings, struct rules 
 		return r;
 	}
 	log_setup((enum log_level)settings->log.level, (enum log_format)settings->log.format);
+	web_config_warn(settings->web_config, daemon->flags->web_config_file);
 	daemon->settings = settings;
 	daemon->view.web = &settings->web;
 	targets_set_limits(&daemon->targets, &settings->watch);
@@ -520,11 +522,24 @@ static int start_http(struct daemon *daemon, const struct settings *settings)
 	return r;
 }
 
+/*
+ * What targets hold in their memory passes through ours in clear, and so do the secrets of our
+ * configuration: none of it may end in a core on some disk, nor be read by a debugger of our user.
+ */
+static void keep_memory_private(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+		log_warn("daemon", "cannot forbid cores of this process: %s", strerror(errno));
+}
+
 /* Takes settings and rules in any case. */
 static int daemon_start(struct daemon *daemon, struct settings *settings, struct rules *rules)
 {
 	int r = start_loop(daemon);
 
+	keep_memory_private();
 	if (r == 0)
 		r = start_net(daemon);
 	if (r == 0)
@@ -611,24 +626,16 @@ int daemon_check(const struct flags *flags)
 	problems_init(&problems);
 	r = load(flags, NULL, &settings, &rules, &problems);
 	print_problems(&problems);
-	if (r == 0)
+	if (r == 0) {
+		log_setup((enum log_level)settings->log.level,
+			  (enum log_format)settings->log.format);
+		web_config_warn(settings->web_config, flags->web_config_file);
 		printf("configuration OK\n");
+	}
 	rules_free(rules);
 	settings_free(settings);
 	problems_fini(&problems);
 	return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-/*
- * What targets hold in their memory passes through ours in clear, and so do the secrets of our
- * configuration: none of it may end in a core on some disk, nor be read by a debugger of our user.
- */
-static void keep_memory_private(void)
-{
-	const struct rlimit none = { 0, 0 };
-
-	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
-		log_warn("daemon", "cannot forbid cores of this process: %s", strerror(errno));
 }
 
 int daemon_main(const struct flags *flags)
@@ -646,7 +653,6 @@ int daemon_main(const struct flags *flags)
 	if (r < 0)
 		return EXIT_FAILURE;
 	log_setup((enum log_level)settings->log.level, (enum log_format)settings->log.format);
-	keep_memory_private();
 	daemon.spool =
 		(struct spool){ .dir_fd = -1, .incoming_fd = -1, .ready_fd = -1, .corrupt_fd = -1 };
 	r = daemon_start(&daemon, settings, rules);

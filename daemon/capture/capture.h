@@ -59,8 +59,8 @@ struct capture_request {
 	const char *step; /* of the rule's, as it is written; NULL: it has none */
 	const char *after; /* the id of a capture of the same rule whose end it waits for; NULL */
 	/*
-	 * Whoever asked the API, as the system and the client itself tell of it: "uid 1000, pid
-	 * 4711 (heapwatchctl/0.1)"; NULL: a rule, or captures themselves.
+	 * Whoever asked the API, as their password, the system and the client itself tell of it:
+	 * "user ops, uid 1000, pid 4711 (heapwatchctl/0.1)"; NULL: a rule, or captures themselves.
 	 */
 	const char *requested_by;
 	const char *cause;

@@ -30,16 +30,18 @@ static bool compressible(const char *content_type)
 	       str_has_prefix(content_type, "application/openmetrics-text");
 }
 
-static void compress(struct http_connection *c, const char *content_type, struct buf *body)
+/* 0, or -errno when it could not be told what the body is now. */
+static int compress(struct http_connection *c, const char *content_type, struct buf *body)
 {
-	if (!compressible(content_type) || body->error != 0)
-		return;
-	http_set_header(&c->exchange, "Vary", "Accept, Accept-Encoding");
-	if (body->size < GZIP_MIN_BYTES ||
+	int r;
+
+	if (!compressible(content_type))
+		return 0;
+	r = http_set_header(&c->exchange, "Vary", "Accept, Accept-Encoding");
+	if (r < 0 || body->size < GZIP_MIN_BYTES ||
 	    !negotiate_gzip(http_header(&c->exchange, "Accept-Encoding")))
-		return;
-	if (gzip_pack(body) == 0)
-		http_set_header(&c->exchange, "Content-Encoding", "gzip");
+		return r;
+	return gzip_pack(body) == 0 ? http_set_header(&c->exchange, "Content-Encoding", "gzip") : 0;
 }
 
 int http_answer(struct http_exchange *exchange, int status, const char *content_type,
@@ -54,11 +56,12 @@ int http_answer(struct http_exchange *exchange, int status, const char *content_
 		r = -EALREADY;
 	if (r == 0)
 		r = http_set_header(exchange, "Content-Type", content_type);
+	if (r == 0)
+		r = compress(c, content_type, body);
 	if (r < 0) {
 		buf_fini(body);
 		return r;
 	}
-	compress(c, content_type, body);
 	data = buf_take(body, &size);
 	if (data == NULL)
 		return -ENOMEM;
@@ -101,11 +104,13 @@ static enum range_verdict wanted_range(const struct http_connection *c, uint64_t
 	return range_parse(holds ? http_header(&c->exchange, "Range") : NULL, size, ret);
 }
 
+/* fd is taken. */
 static int answer_part(struct http_connection *c, int fd, uint64_t file_size)
 {
 	struct byte_range range;
 	enum range_verdict verdict = wanted_range(c, file_size, &range);
 	char text[80];
+	int r = 0;
 
 	if (verdict == RANGE_UNSATISFIABLE) {
 		snprintf(text, sizeof(text), "bytes */%llu", (unsigned long long)file_size);
@@ -118,7 +123,11 @@ static int answer_part(struct http_connection *c, int fd, uint64_t file_size)
 			 (unsigned long long)range.first,
 			 (unsigned long long)(range.first + range.size - 1),
 			 (unsigned long long)file_size);
-		http_set_header(&c->exchange, "Content-Range", text);
+		r = http_set_header(&c->exchange, "Content-Range", text);
+	}
+	if (r < 0) {
+		close(fd);
+		return r;
 	}
 	return server_send_file(c, verdict == RANGE_PART ? 206 : 200, fd, range.first, range.size);
 }

@@ -60,19 +60,26 @@ static int answer_expanded(struct http_exchange *exchange, int fd, const struct 
 				  read_expanded, free_expanded, expand);
 }
 
-/* By the ETag a download is taken up again only when the file is the same. */
+/* fd is taken. By the ETag a download is taken up again only when the file is the same. */
 static int answer_as_is(struct http_exchange *exchange, int fd, const struct stored *stored,
 			bool encoded)
 {
 	char tag[80], name[SPOOL_NAME_MAX];
+	int r;
 
 	snprintf(tag, sizeof(tag), "\"%s%s\"", stored->sha256, encoded ? "-zstd" : "");
-	http_set_header(exchange, "ETag", tag);
-	if (!encoded)
+	r = http_set_header(exchange, "ETag", tag);
+	if (r == 0 && !encoded)
 		return http_answer_file(exchange, fd, "application/octet-stream", stored->name);
 	select_plain_name(name, sizeof(name), stored->name);
-	http_set_header(exchange, "Vary", "Accept-Encoding");
-	http_set_header(exchange, "Content-Encoding", "zstd");
+	if (r == 0)
+		r = http_set_header(exchange, "Vary", "Accept-Encoding");
+	if (r == 0)
+		r = http_set_header(exchange, "Content-Encoding", "zstd");
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
 	return http_answer_file(exchange, fd, "application/octet-stream", name);
 }
 

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "http/server.h"
+#include "http/web_config.h"
 #include "loop/loop.h"
 #include "util/list.h"
 
@@ -72,12 +73,14 @@ struct http_connection {
 	/* The request under way; see request.h. */
 	struct http_exchange exchange;
 	uint64_t began_ns;
+	char user[WEB_USER_MAX]; /* whose password was right; "": nobody's was asked for */
 	char *uri, *path, *params; /* owned: as it came; its path; what exchange.params point into
 				    */
 	char method[16];
 	struct buf body;
 	uint64_t discarded; /* bytes of body beyond the limit */
 	bool started, head_passed; /* the head is here; it was let in, or answered */
+	bool whole; /* the body, too: it gets its answer whatever becomes of the connection */
 	uint8_t step; /* the next of those a head passes */
 	bool held, suspended;
 	struct http_answer_header headers[HTTP_HEADERS_MAX];

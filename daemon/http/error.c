@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "http/connection.h"
+#include "http/request.h"
 #include "json/write.h"
 #include "util/str.h"
 
@@ -46,6 +48,13 @@ static void write_envelope(struct buf *body, const char *type, const char *text)
 	buf_puts(body, "\n");
 }
 
+/* What was said of a body that does not come is not true of the text that does. */
+static void forget_body(struct http_connection *c)
+{
+	request_drop_header(c, "Content-Encoding");
+	request_drop_header(c, "Content-Disposition");
+}
+
 int http_answer_error(struct http_exchange *exchange, int status, const char *type, const char *fmt,
 		      ...)
 {
@@ -56,6 +65,7 @@ int http_answer_error(struct http_exchange *exchange, int status, const char *ty
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	forget_body(exchange->connection);
 	buf_init(&body, ERROR_BODY_MAX);
 	if (exchange->path != NULL && str_has_prefix(exchange->path, "/api/")) {
 		write_envelope(&body, type != NULL ? type : usual_type(status), text);

@@ -40,15 +40,17 @@ enum {
 	CREDENTIALS_BYTES_MAX = 1024, /* of name, colon and password */
 	TOLD_MAX = 16, /* addresses the log has told of */
 	REST_FACTOR = 3,
-	WAITING_SHARE = 4, /* one connection of so many may wait for a check */
+	WAITING_SHARE = 4, /* one connection of so many may wait for a check, of an address too */
 };
 
 #define REST_MAX_NS   (3 * NS_PER_S)
 #define TELL_EVERY_NS (60 * NS_PER_S)
 
+#define NOT_NOW "passwords cannot be checked now"
+
 _Static_assert((int)PROVEN_MAX >= (int)WEB_USERS_MAX, "all users can be known");
 
-enum verdict { RIGHT, WRONG, UNKNOWN };
+enum verdict { RIGHT, WRONG, UNKNOWN, NOT_ASKED };
 
 struct attempt {
 	struct pool_job job; /* the pool's while it is checked */
@@ -89,6 +91,7 @@ struct login {
 	struct told told[TOLD_MAX];
 	struct link attempts;
 	uint32_t waiting; /* for any of them */
+	uint64_t failures; /* checks that found it wrong */
 	struct attempt *checking; /* on attempts, too; NULL: none */
 	struct in6_addr last_peer; /* of the last one that was checked */
 	bool last_has_peer;
@@ -224,12 +227,38 @@ static bool has_room(struct login *login, const struct http_connection *c)
 	return n < LOGIN_WAITING_MAX && same < LOGIN_WAITING_PER_IP_MAX;
 }
 
-/* Who is held is never cut to make room (connection.c). */
+/* How many connections wait that come from where this one does. */
+static uint32_t count_waiting_near(const struct login *login, const struct http_connection *c)
+{
+	uint32_t n = 0;
+
+	list_each (at, &login->attempts) {
+		const struct attempt *attempt = container_of(at, struct attempt, link);
+
+		list_each (of, &attempt->waiters) {
+			const struct waiter *waiter = container_of(of, struct waiter, link);
+			const struct http_connection *other = waiter->exchange->connection;
+
+			n += other->has_peer == c->has_peer &&
+			     (!c->has_peer || peers_are_near(&other->peer, &c->peer));
+		}
+	}
+	return n;
+}
+
+static uint32_t share_of(uint32_t connections)
+{
+	return connections < WAITING_SHARE ? 1 : connections / WAITING_SHARE;
+}
+
+/*
+ * Who is held is never cut to make room (connection.c), so there are few; and of one address a
+ * share of its connections only, or it would take the places of all others.
+ */
 static bool may_wait(const struct login *login, const struct http_connection *c)
 {
-	uint32_t most = c->crowd->max / WAITING_SHARE;
-
-	return login->waiting < (most > 0 ? most : 1);
+	return login->waiting < share_of(c->crowd->max) &&
+	       count_waiting_near(login, c) < share_of(c->crowd->max_per_ip);
 }
 
 /* Takes name and password in any case. 0 or -ENOMEM. */
@@ -297,22 +326,28 @@ static void check(struct pool_job *job)
 		take_as_long(attempt);
 }
 
-/* For everybody who waits for it. UNKNOWN: there was nothing to check it with. */
+/*
+ * For everybody who waits for it. UNKNOWN: there was nothing to check it with; NOT_ASKED: there is
+ * nobody any more who would have to be known.
+ */
 static void settle(struct attempt *attempt, enum verdict verdict)
 {
 	while (!list_empty(&attempt->waiters)) {
 		struct waiter *waiter = container_of(attempt->waiters.next, struct waiter, link);
 		struct http_exchange *exchange = waiter->exchange;
+		struct http_connection *c = exchange->connection;
 		int r = 0;
 
 		waiter_free(waiter);
-		exchange->connection->held = false;
+		c->held = false;
 		if (verdict == RIGHT)
-			r = request_continue(exchange->connection);
+			str_copy(c->user, sizeof(c->user), attempt->name);
+		if (verdict == RIGHT || verdict == NOT_ASKED)
+			r = request_continue(c);
 		else if (verdict == WRONG)
 			r = refuse(exchange, "wrong name or password");
-		if (r < 0 || verdict == UNKNOWN)
-			request_give_up(exchange->connection, "passwords cannot be checked now");
+		if ((r < 0 || verdict == UNKNOWN) && request_give_up(c, NOT_NOW) < 0)
+			c->crowd->held_too_long(c);
 	}
 	attempt_free(attempt);
 }
@@ -359,7 +394,7 @@ static void begin_next(struct login *login)
 			continue;
 		}
 		if (login->users == NULL) {
-			settle(attempt, RIGHT);
+			settle(attempt, NOT_ASKED);
 			continue;
 		}
 		if (begin(login, attempt) == 0)
@@ -390,6 +425,7 @@ static void on_checked(void *owner)
 		if (attempt->verdict == RIGHT)
 			proven_add(&login->proven, attempt->key);
 		if (attempt->verdict == WRONG) {
+			login->failures++;
 			tell(login, attempt);
 			rest(login, attempt);
 		}
@@ -425,47 +461,66 @@ static bool decode_digits(const char *text, size_t size, char *dst)
 	return true;
 }
 
-/* The text that is meant by one in base64 (RFC 4648 4). NULL: it is none, or longer than there may
- * be, or for want of memory. */
-static char *decode(const char *text)
+enum { NO_CREDENTIALS = 1 };
+
+/*
+ * Owned text that is meant by one in base64 (RFC 4648 4), to be wiped. 0; NO_CREDENTIALS: it is
+ * none, or longer than there may be; -ENOMEM.
+ */
+static int decode(const char *text, char **ret)
 {
 	size_t size = strlen(text), padding = 0;
 	char *meant;
 
 	if (size == 0 || size % 4 != 0 || size > CREDENTIALS_BYTES_MAX / 3 * 4)
-		return NULL;
+		return NO_CREDENTIALS;
 	while (padding < 2 && text[size - padding - 1] == '=')
 		padding++;
 	meant = calloc(1, size / 4 * 3 + 1);
-	if (meant == NULL || decode_digits(text, size - padding, meant))
-		return meant;
-	free_text(meant);
-	return NULL;
+	if (meant == NULL)
+		return -ENOMEM;
+	if (!decode_digits(text, size - padding, meant)) {
+		free_text(meant);
+		return NO_CREDENTIALS;
+	}
+	*ret = meant;
+	return 0;
 }
 
-enum { NO_CREDENTIALS = 1 };
+/* "name:password", owned. 0; NO_CREDENTIALS; -ENOMEM. */
+static int split(const char *pair, char **ret_name, char **ret_password)
+{
+	const char *colon = strchr(pair, ':');
+	char *name, *password;
+
+	if (colon == NULL)
+		return NO_CREDENTIALS;
+	name = str_dup_span(pair, (size_t)(colon - pair));
+	password = strdup(colon + 1);
+	if (name == NULL || password == NULL) {
+		free(name);
+		free_text(password);
+		return -ENOMEM;
+	}
+	*ret_name = name;
+	*ret_password = password;
+	return 0;
+}
 
 /* Owned name and password of "Basic ...". 0; NO_CREDENTIALS; -ENOMEM. */
 static int read_header(const char *header, char **ret_name, char **ret_password)
 {
-	char *pair, *colon;
+	char *pair;
+	int r;
 
 	if (header == NULL || strncasecmp(header, "Basic ", 6) != 0)
 		return NO_CREDENTIALS;
-	pair = decode(header + 6 + strspn(header + 6, " "));
-	colon = pair != NULL ? strchr(pair, ':') : NULL;
-	if (colon == NULL) {
-		free_text(pair);
-		return NO_CREDENTIALS;
-	}
-	*ret_name = str_dup_span(pair, (size_t)(colon - pair));
-	*ret_password = strdup(colon + 1);
+	r = decode(header + 6 + strspn(header + 6, " "), &pair);
+	if (r != 0)
+		return r;
+	r = split(pair, ret_name, ret_password);
 	free_text(pair);
-	if (*ret_name != NULL && *ret_password != NULL)
-		return 0;
-	free(*ret_name);
-	free_text(*ret_password);
-	return -ENOMEM;
+	return r;
 }
 
 /* It is not known. Takes name and password. */
@@ -493,14 +548,11 @@ static int try(struct login *login, struct http_exchange *exchange, const char *
 	return r == 0 && !c->held && c->status == 0 ? -ENOMEM : r;
 }
 
-int login_judge(struct login *login, struct http_exchange *exchange)
+static int judge(struct login *login, struct http_exchange *exchange)
 {
 	char *name, *password, key[PROVEN_KEY_MAX];
-	int r;
+	int r = read_header(http_header(exchange, "Authorization"), &name, &password);
 
-	if (login->users == NULL)
-		return 0;
-	r = read_header(http_header(exchange, "Authorization"), &name, &password);
 	if (r == NO_CREDENTIALS)
 		return refuse(exchange, "a name and a password are needed");
 	if (r < 0)
@@ -508,9 +560,19 @@ int login_judge(struct login *login, struct http_exchange *exchange)
 	r = proven_key(&login->proven, name, password, key);
 	if (r == 0 && !proven_has(&login->proven, key))
 		return try(login, exchange, key, name, password);
+	if (r == 0)
+		str_copy(exchange->connection->user, sizeof(exchange->connection->user), name);
 	free(name);
 	free_text(password);
 	return r;
+}
+
+int login_judge(struct login *login, struct http_exchange *exchange)
+{
+	int r = login->users != NULL ? judge(login, exchange) : 0;
+
+	/* What we lack is nobody's mistake. */
+	return r < 0 ? http_answer_error(exchange, 503, NULL, NOT_NOW ": %s", strerror(-r)) : r;
 }
 
 /* ---- all of it ---- */
@@ -551,6 +613,11 @@ void login_set(struct login *login, const struct text_map *users)
 	str_copy(login->sum, sizeof(login->sum), sum);
 	login->generation++;
 	proven_forget(&login->proven);
+}
+
+uint64_t login_failures(const struct login *login)
+{
+	return login->failures;
 }
 
 int login_new(struct login **ret, struct loop *loop)

@@ -15,7 +15,11 @@ struct loop;
 struct text_map;
 
 enum {
-	/* Passwords that wait for their check, in all and from one address (of IPv6: one /64). */
+	/*
+	 * Passwords that wait for their check, in all and from one address (of IPv6: one /64; all
+	 * unix sockets are one). Of connections that wait for one of them, a quarter of those that
+	 * there may be, again in all and from one address.
+	 */
 	LOGIN_WAITING_MAX = 16,
 	LOGIN_WAITING_PER_IP_MAX = 4,
 };
@@ -32,8 +36,12 @@ void login_free(struct login *login);
 void login_set(struct login *login, const struct text_map *users);
 
 /*
- * The head of a request is here: lets it pass, answers 401 or 429, or holds it until its password
- * is checked; then it is answered, or goes on by request_continue(). 0, or -errno: it
- * has to end unanswered.
+ * The head of a request is here: lets it pass, answers 401, 429 or (for want of memory or threads)
+ * 503, or holds it until its password is checked; then it is answered, or goes on by
+ * request_continue(). Of who is let in by a password, connection.user has the name. 0, or -errno:
+ * it has to end unanswered.
  */
 int login_judge(struct login *login, struct http_exchange *exchange);
+
+/* Checks that found a name or its password wrong, since the start. */
+uint64_t login_failures(const struct login *login);

@@ -568,6 +568,13 @@ const struct metric_desc metric_table[METRICS + 1] = {
 				   .unit = "seconds",
 				   .labels = { "handler" },
 				   .help = "Time to serve HTTP requests." },
+	[METRIC_HTTP_AUTH_FAILURES] = { .name = "heapwatch_http_auth_failures",
+					.type = METRIC_COUNTER,
+					.unit = "",
+					.help = "Checks that found a user's name or password "
+						"wrong. Who comes with the same at once is "
+						"checked once; a request without any is not "
+						"counted." },
 	[METRIC_SELF_CPU] = { .name = "process_cpu_seconds",
 			      .type = METRIC_COUNTER,
 			      .unit = "seconds",

@@ -162,6 +162,8 @@ void prom_write_http(struct exposition_writer *w, const struct http_view *view)
 			write_durations(w, view->server, route->pattern);
 	}
 	write_durations(w, view->server, "");
+	exposition_family(w, METRIC_HTTP_AUTH_FAILURES);
+	sample_uint(w, no_labels, NULL, http_auth_failures(view->server));
 }
 
 /* ---- our own process ---- */

@@ -35,9 +35,10 @@ void request_forget(struct http_connection *c)
 	buf_fini(&c->body);
 	c->exchange = (struct http_exchange){ .server = c->site->server, .connection = c };
 	c->uri = c->path = c->params = NULL;
+	c->user[0] = '\0';
 	c->headers_n = 0;
 	c->status = 0;
-	c->started = c->head_passed = c->held = c->suspended = false;
+	c->started = c->head_passed = c->whole = c->held = c->suspended = false;
 	c->discarded = 0;
 	c->step = 0;
 	c->answer_bytes = 0;
@@ -161,6 +162,11 @@ void request_handle(struct http_connection *c)
 {
 	int r;
 
+	c->whole = true;
+	if (c->body.error == -ENOMEM) {
+		http_answer_error(&c->exchange, 503, NULL, "no memory for the request body");
+		return;
+	}
 	if (c->discarded > 0) {
 		http_answer_error(&c->exchange, 413, NULL, "request body over %d bytes",
 				  HTTP_BODY_MAX);
@@ -200,6 +206,17 @@ const char *request_answer_header(const struct http_connection *c, const char *n
 			return c->headers[i].value;
 	}
 	return NULL;
+}
+
+void request_drop_header(struct http_connection *c, const char *name)
+{
+	for (uint32_t i = 0; i < c->headers_n; i++) {
+		if (strcasecmp(c->headers[i].name, name) != 0)
+			continue;
+		free(c->headers[i].value);
+		c->headers[i] = c->headers[--c->headers_n];
+		return;
+	}
 }
 
 const char *http_body(const struct http_exchange *exchange, size_t *ret_size)

@@ -28,3 +28,6 @@ int request_give_up(struct http_connection *connection, const char *why);
 
 /* An extra header set so far, or NULL. */
 const char *request_answer_header(const struct http_connection *connection, const char *name);
+
+/* Without it, if it was set. */
+void request_drop_header(struct http_connection *connection, const char *name);

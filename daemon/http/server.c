@@ -16,6 +16,10 @@
  *
  *   Without SIGPIPE_HANDLED_BY_APP it does not use sendfile. SIGPIPE is therefore ignored here.
  *
+ *   It computes handshakes where it runs, and anybody may begin one, which costs the client next to
+ *   nothing. After each run with some in it, it is not run for a while: strangers get a quarter of
+ *   this thread, and what it has to do besides goes on.
+ *
  *   Its credentials of TLS are those of its start, and it asks for certificates of clients without
  *   looking at them: each session is given ours when it begins (server_tls.h).
  *
@@ -56,6 +60,8 @@ enum {
 	/* Who takes an answer slower than 1 Mbit/s is a slow reader. */
 	ANSWER_BYTES_PER_S_MIN = 128 * 1024,
 	DRAIN_STEP_MS = 20,
+	/* After handshakes, so many times as long as they took. */
+	REST_FACTOR = 3,
 	STREAM_BLOCK_BYTES = 64 * 1024,
 };
 
@@ -68,6 +74,9 @@ enum {
 #define ANSWER_NS (30 * NS_PER_S) /* plus the time its size needs at the least speed */
 #define DRAIN_NS  (1 * NS_PER_S) /* at the end, for answers under way */
 
+/* At most. Longer, and who has to wait through several would give up. */
+#define REST_MAX_NS (250 * NS_PER_MS)
+
 struct http_listener {
 	struct http_listener *next;
 	struct http_server *server;
@@ -78,6 +87,7 @@ struct http_listener {
 	struct loop_timer timer;
 	struct loop_deferred again;
 	bool tls;
+	bool resting; /* watch is off until timer is due */
 };
 
 struct http_server {
@@ -104,16 +114,34 @@ static unsigned connections_in(struct http_listener *listener)
 	return info != NULL ? info->num_connections : 0;
 }
 
+/* 0; -errno: there is none. */
+static int rest(struct http_listener *listener, uint64_t took_ns)
+{
+	uint64_t rest_ns = REST_FACTOR * took_ns;
+	int r = loop_timer_set(&listener->timer, rest_ns < REST_MAX_NS ? rest_ns : REST_MAX_NS);
+
+	if (r == 0)
+		r = loop_fd_want(&listener->watch, 0);
+	listener->resting = r == 0;
+	return r;
+}
+
 static void pump(struct http_listener *listener)
 {
+	uint64_t handshakes = server_tls_handshakes(), began_ns = clock_mono_ns();
 	MHD_UNSIGNED_LONG_LONG wait_ms;
 	unsigned before;
 
+	if (listener->resting)
+		return;
 	/* Again after every run that ended a connection: the library may have stopped listening,
 	 * for its limit or for want of descriptors, and begins again at the start of a run. */
 	do {
 		before = connections_in(listener);
 		MHD_run(listener->mhd);
+		if (server_tls_handshakes() != handshakes &&
+		    rest(listener, clock_mono_ns() - began_ns) == 0)
+			return;
 	} while (connections_in(listener) < before);
 	if (MHD_get_timeout(listener->mhd, &wait_ms) == MHD_YES)
 		loop_timer_set(&listener->timer, wait_ms * NS_PER_MS);
@@ -129,6 +157,18 @@ static void on_epoll(void *owner, int fd, unsigned what)
 }
 
 static void on_timer(void *owner)
+{
+	struct http_listener *listener = owner;
+
+	if (listener->resting && loop_fd_want(&listener->watch, LOOP_READ) < 0) {
+		(void)loop_timer_set(&listener->timer, REST_MAX_NS);
+		return;
+	}
+	listener->resting = false;
+	pump(listener);
+}
+
+static void on_again(void *owner)
 {
 	pump(owner);
 }
@@ -188,9 +228,12 @@ static enum MHD_Result answer_or_hold(struct http_connection *c)
 		return queue_answer(c);
 	if (!c->held)
 		return MHD_NO;
+	connection_enter(c, PHASE_HELD, UINT64_MAX);
+	/* Without a deadline nobody would end it. */
+	if (c->cut)
+		return MHD_NO;
 	MHD_suspend_connection(c->mhd);
 	c->suspended = true;
-	connection_enter(c, PHASE_HELD, UINT64_MAX);
 	return MHD_YES;
 }
 
@@ -215,6 +258,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
 	(void)version;
 	/* What was cut off while it was held is resumed only for its end. */
 	if (c == NULL || c->cut)
+		return MHD_NO;
+	/* The next one of a connection that is drained: nobody would answer what it holds. */
+	if (c->site->stopping && !c->started)
 		return MHD_NO;
 	if (!c->started && request_begin(c, method) < 0)
 		return MHD_NO;
@@ -352,6 +398,9 @@ void server_read_on(struct http_connection *c)
 {
 	if (!c->suspended)
 		return;
+	/* The demands have changed meanwhile, and it is not whole. */
+	if (is_outdated(c) && has_body(c))
+		connection_cut(c);
 	c->suspended = false;
 	connection_enter(c, PHASE_READING, UINT64_MAX);
 	MHD_resume_connection(c->mhd);
@@ -516,13 +565,14 @@ int http_server_set(struct http_server *server, const struct web_settings *setti
 	return 0;
 }
 
-/* Those whose request is whole are answered first. */
+/* Those whose request is whole are answered first; it may be the one that had us reload. */
 static void cut_outdated(struct http_server *server)
 {
 	list_each (at, &server->crowd.list) {
 		struct http_connection *c = container_of(at, struct http_connection, link);
 
-		if ((c->phase == PHASE_READING || c->phase == PHASE_IDLE) && is_outdated(c))
+		if ((c->phase == PHASE_READING || c->phase == PHASE_IDLE) && !c->whole &&
+		    is_outdated(c))
 			connection_cut(c);
 	}
 }
@@ -660,7 +710,7 @@ static int add_listener(struct http_server *server, struct listen_socket *socket
 	listen_url(listener->url, socket, listener->tls);
 	listener->server = server;
 	listener->socket = *socket;
-	loop_deferred_init(&listener->again, on_timer, listener);
+	loop_deferred_init(&listener->again, on_again, listener);
 	while (*end != NULL)
 		end = &(*end)->next;
 	*end = listener;
@@ -794,6 +844,11 @@ const char *http_server_url(const struct http_server *server)
 const struct http_counter *http_counters(const struct http_server *server)
 {
 	return server->stats.counters;
+}
+
+uint64_t http_auth_failures(const struct http_server *server)
+{
+	return login_failures(server->site.login);
 }
 
 const struct histogram *http_durations(const struct http_server *server, const char *handler)

@@ -80,9 +80,10 @@ const char *http_argument(const struct http_exchange *exchange, const char *name
 const char *http_header(const struct http_exchange *exchange, const char *name);
 
 /*
- * Who asks, for people: the address, or of a unix socket what the kernel knows of the process at
- * its other end, and what the client calls itself, which may be anything: "192.0.2.7
- * (curl/7.88.1)", "uid 1000, pid 4711 (heapwatchctl/0.1)". Printable ASCII. Returns dst.
+ * Who asks, for people: the user whose password was right, where one was asked for; the address, or
+ * of a unix socket what the kernel knows of the process at its other end; and what the client calls
+ * itself, which may be anything: "user ops, 192.0.2.7 (curl/7.88.1)", "uid 1000, pid 4711
+ * (heapwatchctl/0.1)". Printable ASCII. Returns dst.
  */
 char *http_peer(const struct http_exchange *exchange, char *dst, size_t size);
 
@@ -138,4 +139,5 @@ struct http_counter {
 	uint64_t requests;
 };
 const struct http_counter *http_counters(const struct http_server *server);
+uint64_t http_auth_failures(const struct http_server *server); /* see login_failures() */
 const struct histogram *http_durations(const struct http_server *server, const char *handler);

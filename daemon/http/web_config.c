@@ -21,8 +21,6 @@
 #include "util/log.h"
 #include "util/str.h"
 
-enum { USER_BYTES_MAX = 256 };
-
 /* ---- options ---- */
 
 static const char *const client_auth_words[] = { [WEB_CLIENT_AUTH_NONE] = "NoClientCert",
@@ -91,9 +89,9 @@ static int check_user(const void *value, struct err *err)
 	const struct text_pair *user = value;
 
 	if (user->name[0] == '\0' || strchr(user->name, ':') != NULL ||
-	    strlen(user->name) > USER_BYTES_MAX)
+	    strlen(user->name) >= WEB_USER_MAX)
 		return err_set(err, -EINVAL, "not a name of a user (no colon, %d bytes at most)",
-			       USER_BYTES_MAX);
+			       WEB_USER_MAX - 1);
 	return bcrypt_check_hash(user->text, err);
 }
 
@@ -189,15 +187,6 @@ static int resolve_paths(const char *file, struct web_tls_settings *tls)
 	return r == 0 ? resolve(file, &tls->client_ca_file) : r;
 }
 
-static void warn_of_readers(const char *path)
-{
-	struct stat status;
-
-	if (stat(path, &status) == 0 && (status.st_mode & S_IROTH) != 0)
-		log_warn("http", "everybody on this host can read %s: let only the daemon",
-			 str_end(path, 120));
-}
-
 static int load_tls(const struct loading *loading)
 {
 	struct web_config *config = loading->config;
@@ -211,10 +200,7 @@ static int load_tls(const struct loading *loading)
 	const char *option;
 	int r = server_tls_load(&config->server_tls, &files, &option, &err);
 
-	if (r < 0)
-		return complain(loading, option, err.text);
-	warn_of_readers(config->tls.key_file);
-	return 0;
+	return r < 0 ? complain(loading, option, err.text) : 0;
 }
 
 int web_config_load(struct web_config **ret, const char *file, struct problems *problems)
@@ -242,8 +228,6 @@ int web_config_load(struct web_config **ret, const char *file, struct problems *
 		if (r == 0)
 			r = load_tls(&loading);
 	}
-	if (r == 0 && config->users.n > 0)
-		warn_of_readers(file);
 	doc_free(doc);
 	if (r < 0) {
 		web_config_free(config);
@@ -260,6 +244,25 @@ void web_config_free(struct web_config *config)
 	server_tls_unref(config->server_tls);
 	options_fini(web_config_options, config);
 	free(config);
+}
+
+static void warn_of_readers(const char *path)
+{
+	struct stat status;
+
+	if (stat(path, &status) == 0 && (status.st_mode & S_IROTH) != 0)
+		log_warn("http", "everybody on this host can read %s: let only the daemon",
+			 str_end(path, 120));
+}
+
+void web_config_warn(const struct web_config *config, const char *file)
+{
+	if (config == NULL)
+		return;
+	if (config->server_tls != NULL)
+		warn_of_readers(config->tls.key_file);
+	if (config->users.n > 0)
+		warn_of_readers(file);
 }
 
 bool web_config_is_guarded(const struct web_config *config)

@@ -11,7 +11,7 @@
 struct problems;
 struct server_tls;
 
-enum { WEB_USERS_MAX = 256 };
+enum { WEB_USERS_MAX = 256, WEB_USER_MAX = 257 }; /* users; bytes of a name, with the zero */
 
 enum web_client_auth { WEB_CLIENT_AUTH_NONE, WEB_CLIENT_AUTH_REQUIRED };
 enum web_tls_version { WEB_TLS12, WEB_TLS13 };
@@ -30,9 +30,15 @@ struct web_config {
 
 /*
  * Reads the file and those that it names, relative to its own folder. 0; -EINVAL or -errno with the
- * reasons in problems. That everybody can read the key, or the hashes, is told in the log.
+ * reasons in problems. Nothing is logged: what says how is read at the same time.
  */
 int web_config_load(struct web_config **ret, const char *file, struct problems *problems);
+
+/*
+ * Tells the log when everybody on this host can read the key, or the hashes in file, which is the
+ * one that was loaded. config NULL: nothing.
+ */
+void web_config_warn(const struct web_config *config, const char *file);
 void web_config_free(struct web_config *config); /* NULL is fine */
 
 /*

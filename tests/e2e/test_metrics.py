@@ -236,6 +236,7 @@ def test_shipped_rules_are_all_there():
     assert [r.get("alert") or r["record"] for r in shipped_rules()] == [
         "JSTargetDown", "JSHeapNearLimit", "JSHeapLeakSuspected", "JSContainerNearOOM",
         "HeapwatchPollStale", "HeapwatchSpoolNearFull", "HeapwatchConfigReloadFailed",
+        "HeapwatchPasswordsWrong",
         "target:heapwatch_gc_pause:ratio_rate5m"]
 
 
@@ -272,6 +273,16 @@ def test_shipped_rules_fire(tmp_path):
                     [fires("16m", "JSHeapLeakSuspected", "ticket", "app/main leaks",
                            description=description)]),
         "none": ([series("leak_suspected", "0x30"), series("up", "1x30")], quiet)}
+    wrong = "heapwatch_http_auth_failures_total{instance=\"host\"}"
+    rule = next(r for r in shipped_rules() if r.get("alert") == "HeapwatchPasswordsWrong")
+    tests["guessed"] = ([{"series": wrong, "values": "0x10 0+2x30"}], [
+        {"eval_time": "10m", "alertname": rule["alert"], "exp_alerts": []},
+        {"eval_time": "30m", "alertname": rule["alert"], "exp_alerts": [
+            {"exp_labels": {"severity": "ticket", "instance": "host"}, "exp_annotations": {
+                "summary": "heapwatchd on host was given 30 wrong passwords in 15 minutes",
+                "description": rule["annotations"]["description"]}}]}])
+    tests["mistyped"] = ([{"series": wrong, "values": "0x10 3x30"}],
+                         [{"eval_time": "12m", "alertname": rule["alert"], "exp_alerts": []}])
     pauses = [series("gc_pause_seconds_sum", f"0+{n}x30", kind=kind)
               for kind, n in (("minor", 3), ("major", 12))]
     (tmp_path / "tests.yml").write_text(yaml.safe_dump({

@@ -2,6 +2,8 @@
 heapwatchctl, and certificates of openssl."""
 
 import base64
+import contextlib
+import json
 import re
 import shutil
 import signal
@@ -25,6 +27,7 @@ LOGIN = ("ops", PASSWORD)
 # Of PASSWORD: cheap, and as costly as htpasswd makes them.
 CHEAP = "$2y$04$abcdefghijklmnopqrstuu0b46GwkMvd7J9lfYu.vkC2lVzrfRnR."
 USUAL = "$2y$10$abcdefghijklmnopqrstuuJzFhqCtiZv6Qh5a2XUGddqh9zeqDywG"
+COSTLY = "$2y$14$abcdefghijklmnopqrstuueyHV0AnsIm0/Sk1S01eCxbX4jPP5/kK"
 
 
 class Web:
@@ -102,6 +105,7 @@ def test_curl_with_and_without_a_password(guarded, web, path):
     said = daemon.process.output() + daemon.get("/metrics").text
     assert PASSWORD not in said and "$2y$" not in said
     assert daemon.value("heapwatch_http_requests_total", code="401", handler="") == 3
+    assert daemon.value("heapwatch_http_auth_failures_total") == 2, "without any it is no guess"
     assert daemon.process.count_lines("wrong name or password.*address=127.0.0.1") == 1
 
 
@@ -179,6 +183,20 @@ def test_long_bodies_and_answers(guarded, web, tmp_path):
     code, _, text = curl("--cacert", web.ca, "-u", ":".join(LOGIN), "-H", "Connection: keep-alive", url + "/x",
                          *[f"https://127.0.0.1:{daemon.port}/metrics"] * 3)
     assert code == 0 and text.count("# TYPE heapwatch_build_info ") == 3
+
+
+def test_a_capture_tells_the_user(guarded, start_node):
+    """Whose password was right, whatever else the request says of itself."""
+    app = start_node(24, "idle")
+    daemon = guarded(static_config({"app": app.address}))
+    daemon.wait_up("app")
+    path = "/api/v1/targets/app/captures?kind=diagnostics"
+    assert daemon.post(path, headers={"User-Agent": "user root"}).status == 202
+    (ready,) = until(lambda: daemon.api("/captures")["ready"], daemon.tail)
+    assert ready["requested_by"] == "user ops, 127.0.0.1 (user root)"
+    assert daemon.process.count_lines(r'captured.* requested_by="user ops, 127\.0\.0\.1 \(user root\)"') == 1
+    assert daemon.post("/api/v1/targets/app/gc").status == 200
+    assert daemon.process.wait_line(r'collect.* requested_by="user ops, 127')
 
 
 # ---- Prometheus and heapwatchctl ----
@@ -282,9 +300,57 @@ def test_wrong_passwords_hold_nobody_up(guarded, start_node):
         for thread in threads:
             thread.join()
     assert sorted(took)[10] < 1, took
+    # Who was put off was not checked.
+    assert 0 < daemon.value("heapwatch_http_auth_failures_total") <= statuses.count(401)
     assert set(statuses) == {401, 429}
     assert daemon.state("app") == "up"
     assert daemon.process.count_lines("wrong name or password") == 1
+
+
+def hello():
+    """What a client of TLS says first: the same bytes every time cost it nothing."""
+    said = ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), said, server_hostname="localhost").do_handshake()
+    return said.read()
+
+
+def begin_handshakes(port, n, text):
+    """n connections; then all begin at once, and each is answered."""
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection(
+            ("127.0.0.1", port), timeout=LIMIT_S, source_address=("127.0.0.2", 0))) for _ in range(n)]
+        for client in clients:
+            client.sendall(text)
+        assert all(client.recv(4096) for client in clients)
+
+
+def test_handshakes_leave_time_for_the_rest(guarded, start_node):
+    """Polls go on, and strangers get a quarter of the thread they go on by."""
+    app = start_node(24, "idle")
+    daemon = guarded(static_config({"app": app.address}))
+    daemon.wait_up("app")
+    text, rounds, stop = hello(), [], threading.Event()
+
+    def flood():
+        while not stop.is_set():
+            begin_handshakes(daemon.port, 20, text)
+            rounds.append(20)
+    threads = [threading.Thread(target=flood) for _ in range(2)]
+    before = daemon.value("heapwatch_polls_total", target="app")
+    for thread in threads:
+        thread.start()
+    try:
+        until(lambda: len(rounds) > 4, lambda: rounds)
+        began, busy = time.monotonic(), daemon.process.busy_seconds()
+        daemon.wait_value("heapwatch_polls_total", lambda v: v >= before + 6, target="app")
+        share = (daemon.process.busy_seconds() - busy) / (time.monotonic() - began)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert share < 0.7, (share, sum(rounds))
+    assert daemon.state("app") == "up"
 
 
 def test_a_handshake_that_trickles_is_cut_off(guarded, web):
@@ -392,6 +458,50 @@ def test_new_demands_end_what_is_open(guarded, web, tmp_path, before):
     assert daemon.process.stop() == 0
 
 
+def test_new_demands_end_what_waits_and_is_not_whole(guarded, web):
+    """A head whose password is being checked, with a body to come."""
+    daemon = guarded()
+    web.write({"ops": CHEAP, "slow": COSTLY})
+    assert reload(daemon)
+    text = base64.b64encode(f"slow:{PASSWORD}".encode()).decode()
+    body = b"groups: []\n"
+
+    def of_threads():
+        return daemon.process.group_cpu_seconds() - daemon.process.cpu_seconds()
+    before = of_threads()
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=LIMIT_S) as raw, \
+            web.context.wrap_socket(raw, server_hostname="127.0.0.1") as old:
+        old.sendall(f"POST /api/v1/rules/eval HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {text}\r\n"
+                    f"Content-Length: {len(body)}\r\n\r\n".encode())
+        until(lambda: of_threads() > before + 0.02, "the check under way")
+        web.write({"ops": CHEAP, "slow": COSTLY}, min_version="TLS13")
+        assert reload(daemon)
+        try:
+            old.sendall(body)
+            assert old.recv(4096) == b""
+        except (ssl.SSLError, ConnectionError):
+            pass
+    assert daemon.process.stop() == 0
+
+
+def test_who_asks_for_new_demands_is_told(guarded, web):
+    """The connection that had them read ends, too, but with its answer."""
+    daemon = guarded({"web": {"enable_lifecycle": True}})
+    text = base64.b64encode(":".join(LOGIN).encode()).decode()
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=LIMIT_S) as raw, \
+            web.context.wrap_socket(raw, server_hostname="127.0.0.1") as old:
+        web.write({"ops": CHEAP}, min_version="TLS13")
+        old.sendall(f"POST /-/reload HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {text}\r\n"
+                    "Content-Length: 0\r\n\r\n".encode())
+        said = b""
+        try:
+            while data := old.recv(4096):
+                said += data
+        except (ssl.SSLError, ConnectionResetError):
+            pass
+    assert said.startswith(b"HTTP/1.1 200 ") and b"Connection: close" in said, said
+
+
 @pytest.mark.parametrize("spoil, place", [
     (lambda web: (web.folder / "server.pem").write_text("no certificate\n"), r"web.yaml:4:14: tls_server_config.cert_file: "),
     (lambda web: (web.folder / "server.key").unlink(), r"web.yaml:5:13: tls_server_config.key_file: .*No such file"),
@@ -468,3 +578,31 @@ def test_a_key_that_everybody_can_read_is_told(web, nursery):
     process = nursery.start([program(), web.flag, "--check"])
     assert process.wait_exit() == 0
     process.wait_line("everybody on this host can read .*server.key")
+
+
+def test_what_everybody_can_read_is_told_as_the_log_has_it(web, nursery, tmp_path):
+    """Once, in the format and at the level of the configuration; at a reload once more."""
+    web.write({"ops": CHEAP})
+    for path in (web.file, web.folder / "server.key"):
+        path.chmod(0o644)
+    config = tmp_path / "heapwatchd.yaml"
+    config.write_text("log: {format: json}\n")
+    start = [program(), web.flag, f"--config.file={config}", f"--storage.path={tmp_path}/storage",
+             "--web.listen-address=127.0.0.1:0"]
+
+    def told(process, since=0):
+        said = [json.loads(line) for line in process.lines[since:] if "everybody" in line]
+        assert {line["level"] for line in said} <= {"warn"}
+        return sorted(re.search(r"read .*/(\S+):", line["msg"])[1] for line in said)
+    check = nursery.start([*start, "--check"])
+    assert check.wait_exit() == 0
+    assert told(check) == ["server.key", "web.yaml"]
+    process = nursery.start(start)
+    process.wait_line("is ready")
+    assert told(process) == ["server.key", "web.yaml"]
+    mark = process.mark()
+    process.signal(signal.SIGHUP)
+    process.wait_line("configuration loaded again", since=mark)
+    assert told(process, mark) == ["server.key", "web.yaml"]
+    quiet = nursery.start([*start, "--check", "--log.level=error"])
+    assert quiet.wait_exit() == 0 and "everybody" not in quiet.output()

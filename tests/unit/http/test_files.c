@@ -206,6 +206,17 @@ Test(files, as_a_coding_of_the_transfer)
 	client_close(&client);
 }
 
+/* The text of an error is none, and no file to be saved. */
+Test(files, range_outside_of_a_coding)
+{
+	get(ZSTD_ID "/file", "Accept-Encoding: zstd\r\nRange: bytes=99999999-\r\n");
+	cr_expect_eq(client_status(&client), 416);
+	cr_expect_null(client_header(&client, "Content-Encoding"));
+	cr_expect_null(client_header(&client, "Content-Disposition"));
+	cr_expect_not_null(strstr(client_body(&client), "range outside of the file"));
+	client_close(&client);
+}
+
 Test(files, raw)
 {
 	const struct spool_entry *entry = spool_find(&scene.spool, ZSTD_ID);

@@ -113,8 +113,16 @@ static int answer_body_size(struct http_exchange *exchange)
 	return http_answer_text(exchange, 200, text);
 }
 
+static int answer_peer(struct http_exchange *exchange)
+{
+	char text[224];
+
+	return http_answer_text(exchange, 200, http_peer(exchange, text, sizeof(text)));
+}
+
 static const struct route routes[] = {
 	{ "GET", "/", answer_body_size, "" },
+	{ "GET", "/peer", answer_peer, "" },
 	{ "POST", "/", answer_body_size, "" },
 	{ NULL, NULL, NULL, NULL },
 };
@@ -129,7 +137,7 @@ static void set_user(const char *name, const char *hash)
 static void setup(void)
 {
 	handled = checks = holds = 0;
-	no_thread = no_answer = keep = false;
+	no_thread = no_answer = keep = no_memory = false;
 	kept = NULL;
 	server_prepare(&scene);
 	server_start(&scene, routes, NULL);
@@ -201,6 +209,7 @@ Test(login, who_is_let_in)
 	cr_expect_eq(status_of(header_of("a:secret")), 200);
 	cr_expect_eq(status_of(header_of("a:wrong")), 401);
 	cr_expect_eq(handled, 2);
+	cr_expect_eq(http_auth_failures(scene.server), 5, "one had neither name nor password");
 	http_server_set_access(scene.server, &none);
 	cr_expect_eq(status_of(""), 200);
 	http_server_set_access(scene.server, NULL);
@@ -243,6 +252,93 @@ Test(login, headers_that_are_none)
 	cr_expect_eq(status_of(line), 401);
 	free(line);
 	cr_expect_eq(handled, 2);
+}
+
+/* ---- who it was ---- */
+
+static void expect_peer(const char *headers, const char *wanted)
+{
+	struct client client;
+
+	client_get(&client, &scene.loop, scene.port, "GET", "/peer", headers);
+	cr_expect_str_eq(client_body(&client), wanted, "%s", client_body(&client));
+	client_close(&client);
+}
+
+/* Whoever is checked, and whoever is known; never by the request's word alone. */
+Test(login, the_user_is_told)
+{
+	char headers[512];
+
+	expect_peer(header_of("a:secret"), "user a, 127.0.0.1");
+	expect_peer(header_of("a:secret"), "user a, 127.0.0.1");
+	snprintf(headers, sizeof(headers), "%sUser-Agent: x), user b (y\r\n",
+		 header_of("a:secret"));
+	expect_peer(headers, "user a, 127.0.0.1 (x), user b (y)");
+	http_server_set_access(scene.server, NULL);
+	expect_peer(header_of("a:secret"), "127.0.0.1");
+	expect_peer("User-Agent: user a, curl\r\n", "127.0.0.1 (user a, curl)");
+}
+
+/* The next request of the connection is nobody's before it is judged. */
+Test(login, the_user_is_of_one_request)
+{
+	struct client client;
+
+	client_get(&client, &scene.loop, scene.port, "GET", "/peer", header_of("a:secret"));
+	cr_expect_str_eq(client_body(&client), "user a, 127.0.0.1");
+	http_server_set_access(scene.server, NULL);
+	client_forget(&client);
+	client_send(&client, "GET /peer HTTP/1.1\r\nHost: localhost\r\n\r\n");
+	client_wait(&client, false);
+	cr_expect_str_eq(client_body(&client), "127.0.0.1");
+	client_close(&client);
+}
+
+/* It was let in because nobody is asked any more. */
+Test(login, who_was_not_checked_is_not_told)
+{
+	struct client client;
+	char text[1024];
+
+	keep = true;
+	client_open(&client, &scene.loop, scene.port);
+	snprintf(text, sizeof(text), "GET /peer HTTP/1.1\r\nHost: localhost\r\n%s\r\n",
+		 header_of("a:secret"));
+	client_send(&client, text);
+	while (holds == 0)
+		client_turn(&client, 10);
+	http_server_set_access(scene.server, NULL);
+	release();
+	client_wait(&client, false);
+	cr_expect_str_eq(client_body(&client), "127.0.0.1");
+	client_close(&client);
+}
+
+/* No name looks like what stands behind it. */
+Test(login, names_as_they_are_told)
+{
+	char longest[WEB_USER_MAX], pair[WEB_USER_MAX + 8], headers[1024];
+	struct client client;
+
+	set_user("b o, 1.2.3.4 (\xc3\xa9%", QUICK);
+	expect_peer(header_of("b o, 1.2.3.4 (\xc3\xa9%:secret"),
+		    "user b%20o%2C%201.2.3.4%20%28%C3%A9%25, 127.0.0.1");
+	memset(longest, 'n', WEB_USER_MAX - 1);
+	longest[WEB_USER_MAX - 1] = '\0';
+	set_user(longest, QUICK);
+	snprintf(pair, sizeof(pair), "%s:secret", longest);
+	snprintf(headers, sizeof(headers), "%sUser-Agent: ", header_of(pair));
+	for (size_t i = 0; i < 200; i++)
+		strcat(headers, "y");
+	strcat(headers, "\r\n");
+	client_get(&client, &scene.loop, scene.port, "GET", "/peer", headers);
+	cr_expect_eq(strncmp(client_body(&client), "user nnnnnnnn", 13), 0, "%s",
+		     client_body(&client));
+	cr_expect_not_null(strstr(client_body(&client), "n..., 127.0.0.1 (yyy"), "%s",
+			   client_body(&client));
+	cr_expect_eq(client_body(&client)[client_body_size(&client) - 1], ')');
+	client_close(&client);
 }
 
 /* They are turned away before anybody tells what there is. */
@@ -380,9 +476,27 @@ Test(login, no_memory_to_check_it)
 	no_memory = true;
 	cr_expect_eq(status_of(header_of("a:secret")), 503);
 	cr_expect_eq(status_of(header_of("b:secret")), 503);
+	cr_expect_eq(http_auth_failures(scene.server), 0);
 	no_memory = false;
 	cr_expect_eq(status_of(header_of("a:secret")), 200);
 	cr_expect_eq(handled, 1);
+}
+
+/* Whoever waited for it is not left until the deadline of an answer. */
+Test(login, no_memory_to_say_so)
+{
+	struct client client;
+
+	keep = true;
+	ask(&client, "a:secret");
+	while (holds == 0)
+		client_turn(&client, 10);
+	no_memory = no_answer = true;
+	release();
+	cr_expect(client_ends(&client, CLIENT_WAIT_MS / 4));
+	cr_expect_eq(client.size, 0);
+	client_close(&client);
+	cr_expect_eq(handled, 0);
 }
 
 /* Neither a name that does not exist nor a cheaper hash shows by the time it takes. */
@@ -445,6 +559,39 @@ static void ask_from(struct client *client, const char *address, const char *pai
 	snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: localhost\r\n%s\r\n",
 		 header_of(pair));
 	client_send(client, text);
+}
+
+/* One address leaves the others places to wait. */
+Test(login, one_address_does_not_take_all_places)
+{
+	struct client many[6], others[2];
+
+	scene.settings.max_connections = 64; /* 16 places, */
+	scene.settings.max_connections_per_ip = 16; /* 4 for an address */
+	cr_assert_eq(http_server_set(scene.server, &scene.settings), 0);
+	keep = true;
+	for (size_t i = 0; i < 6; i++)
+		ask(&many[i], "a:secret");
+	for (size_t i = 4; i < 6; i++) {
+		client_wait(&many[i], false);
+		cr_expect_eq(client_status(&many[i]), 429);
+		client_close(&many[i]);
+	}
+	ask_from(&others[0], "127.0.0.2", "a:secret");
+	ask_from(&others[1], "127.0.0.3", "a:secret2");
+	while (holds < 6)
+		client_turn(&others[0], 10);
+	release();
+	for (size_t i = 0; i < 2; i++) {
+		client_wait(&others[i], false);
+		cr_expect_eq(client_status(&others[i]), i == 0 ? 200 : 401);
+		client_close(&others[i]);
+	}
+	for (size_t i = 0; i < 4; i++) {
+		client_wait(&many[i], false);
+		cr_expect_eq(client_status(&many[i]), 200);
+		client_close(&many[i]);
+	}
 }
 
 /* Who comes from elsewhere is behind the one that is checked, not behind all of them. */

@@ -4,6 +4,8 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +30,7 @@ enum {
 
 static struct server_scene scene;
 static struct http_exchange *held[256];
-static size_t held_n, files_n;
+static size_t held_n, files_n, late_n;
 
 static int answer(struct http_exchange *exchange)
 {
@@ -64,10 +66,20 @@ static int hold(struct http_exchange *exchange)
 	return 0;
 }
 
+/* Longer than a server that stops waits for answers under way. */
+static int hold_late(struct http_exchange *exchange)
+{
+	late_n++;
+	poll(NULL, 0, 1500);
+	http_hold(exchange);
+	return 0;
+}
+
 static const struct route routes[] = {
 	{ "GET", "/", answer, "" },          { "POST", "/", answer, "" },
 	{ "GET", "/big", answer_big, "" },   { "GET", "/hold", hold, "" },
-	{ "GET", "/file", answer_file, "" }, { NULL, NULL, NULL, NULL },
+	{ "GET", "/file", answer_file, "" }, { "GET", "/late", hold_late, "" },
+	{ NULL, NULL, NULL, NULL },
 };
 
 static void start(uint64_t request_ms, uint64_t response_ms)
@@ -184,6 +196,41 @@ Test(server_limits, slow_readers_are_cut_off)
 	cr_expect_lt(client.size, BIG_BYTES);
 	client_close(&client);
 	server_stop(&scene);
+}
+
+static void *read_all(void *arg)
+{
+	const struct client *client = arg;
+	struct pollfd at = { .fd = client->fd, .events = POLLIN };
+	static char piece[65536];
+
+	while (poll(&at, 1, CLIENT_WAIT_MS) > 0 && recv(client->fd, piece, sizeof(piece), 0) > 0)
+		;
+	return NULL;
+}
+
+/*
+ * The answer that a stop waits for lets the next request of its connection in: held then, it would
+ * be held when the server is gone.
+ */
+Test(server_limits, nothing_begins_while_it_stops)
+{
+	struct client client;
+	pthread_t reader;
+	int size = 65536;
+
+	start(10000, 10000);
+	client_open(&client, &scene.loop, scene.port);
+	setsockopt(client.fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	client_send(&client, "GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n"
+			     "GET /late HTTP/1.1\r\nHost: localhost\r\n\r\n");
+	while (client.size == 0)
+		client_turn(&client, 10);
+	cr_assert_eq(pthread_create(&reader, NULL, read_all, &client), 0);
+	server_stop(&scene);
+	cr_assert_eq(pthread_join(reader, NULL), 0);
+	cr_expect_eq(late_n, 0);
+	client_close(&client);
 }
 
 /* Who reads as fast as a network does gets everything. */
