@@ -29,8 +29,8 @@ def ask(daemon, program):
     daemon.wait_isolate("app", program.isolate)
     answer = daemon.post(f"/api/v1/targets/app/captures?kind=snapshot&isolate={program.isolate}")
     assert answer.status == 202, answer.text
-    until(lambda: any(f.stat().st_size for f in daemon.incoming()), "bytes in incoming/",
-          step_s=0.001)
+    until(lambda: any(f.stat().st_size for f in daemon.incoming()),
+          lambda: f"bytes in incoming/; log:\n{daemon.tail()}", step_s=0.001)
     return answer.json()["data"]["id"]
 
 

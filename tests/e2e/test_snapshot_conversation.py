@@ -139,8 +139,8 @@ def cancel(daemon):
     answer = daemon.post("/api/v1/targets/app/captures", b'{"kind": "snapshot"}',
                          {"Content-Type": "application/json"})
     assert answer.status == 202
-    until(lambda: any(f.stat().st_size for f in daemon.incoming()), "bytes in incoming/",
-          step_s=0.001)
+    until(lambda: any(f.stat().st_size for f in daemon.incoming()),
+          lambda: f"bytes in incoming/; log:\n{daemon.tail()}", step_s=0.001)
     running = daemon.get(f"/api/v1/captures/{answer.json()['data']['id']}", method="DELETE")
     assert running.status == 202, "the capture was over before it was cancelled: no proof"
     until(lambda: not daemon.incoming(), "it is gone")
