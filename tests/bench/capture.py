@@ -12,7 +12,6 @@ import subprocess
 import time
 import urllib.request
 
-OBJECTS = 12345
 OTHERS = 3  # idle targets that are polled meanwhile
 SCRAPE_PAUSE_S = 0.01
 POLL_S = 0.5
@@ -38,9 +37,9 @@ def path_of(port):
 
 
 class Bench:
-    def __init__(self, setting, major, megabytes):
+    def __init__(self, setting, major, objects, megabytes):
         self.setting = setting
-        self.target = setting.node(major, "heap", OBJECTS, megabytes, flags=(
+        self.target = setting.node(major, "heap", objects, megabytes, flags=(
             "--max-old-space-size=16384",), limit_s=300)
         others = {f"other{i}": setting.node(major, "idle").address for i in range(OTHERS)}
         self.daemon = setting.daemon({"big": self.target.address, **others},
@@ -129,12 +128,14 @@ def measure(bench, rounds):
 
 def main():
     options = arguments(__doc__, majors=("24", "Node versions"), rounds=(3, "of each kind"),
-                        megabytes=("200,1024", "of strings in the heap"))
+                        megabytes=("200,1024", "of strings in the heap"),
+                        objects=(12345, "small ones in it, each with another"))
     for major in map(int, options.majors.split(",")):
         for megabytes in map(int, options.megabytes.split(",")):
             with Setting(options) as setting:
-                print(f"Node {major}, {megabytes} MiB of strings, {options.rounds} rounds")
-                measure(Bench(setting, major, megabytes), options.rounds)
+                print(f"Node {major}, {options.objects} small objects and {megabytes} MiB of strings, "
+                      f"{options.rounds} rounds")
+                measure(Bench(setting, major, options.objects, megabytes), options.rounds)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from lab.wait import until
 
 HELD = 300000  # objects: a snapshot that takes a second
 LEVEL = 0.55  # of the speed before; while objects are tracked it is less than half
+STOP_S = 40  # a daemon that is told to stop reads on for 20 s at most
 
 DENO, CHROMIUM = "deno", "chromium"
 
@@ -28,16 +29,29 @@ def ask(daemon, program):
     daemon.wait_isolate("app", program.isolate)
     answer = daemon.post(f"/api/v1/targets/app/captures?kind=snapshot&isolate={program.isolate}")
     assert answer.status == 202, answer.text
-    until(lambda: any(f.stat().st_size for f in daemon.incoming()), "bytes in incoming/",
-          step_s=0.001)
+    until(lambda: any(f.stat().st_size for f in daemon.incoming()),
+          lambda: f"bytes in incoming/; log:\n{daemon.tail()}", step_s=0.001)
     return answer.json()["data"]["id"]
+
+
+def check_nothing_is_kept(daemon):
+    """Of a capture that did not come to its end."""
+    assert daemon.ready() == [] and daemon.incoming() == []
+    assert not list(daemon.storage.rglob("*heapsnapshot*"))
 
 
 def wait_failed(daemon, id_, reason, limit_s=60.0):
     failed = until(lambda: (c := daemon.api(f"/captures/{id_}"))["state"] == "failed" and c,
                    lambda: f"its end; log:\n{daemon.tail()}", limit_s)
     assert failed["reason"] == reason, failed
-    assert daemon.ready() == [] and daemon.incoming() == []
+    check_nothing_is_kept(daemon)
+
+
+def wait_answers(daemon):
+    """The program, to a poll that began after this."""
+    polls = daemon.value("heapwatch_polls_total", target="app") or 0
+    daemon.wait_value("heapwatch_polls_total", lambda n: n >= polls + 2, target="app")
+    daemon.wait_up("app")
 
 
 def end_whole(daemon, program):
@@ -68,17 +82,27 @@ def end_killed(daemon, program):
     assert not daemon.ready(), "the capture was over before the daemon died: no proof"
 
 
+def end_stopped(daemon, program):
+    ask(daemon, program)
+    assert daemon.process.stop(STOP_S) == 0
+    assert not daemon.ready(), "the capture was over before the daemon stopped: no proof"
+    check_nothing_is_kept(daemon)
+
+
 ENDS = {
     "whole": (end_whole, {}),
     "cancelled": (end_cancelled, {}),
     "file_max": (end_too_large, {"file_max": "1MiB"}),
     "timeout": (end_overdue, {"idle_timeout": "5s"}),
     "killed": (end_killed, {}),
+    "stopped": (end_stopped, {}),
 }
+GONE = ("killed", "stopped")  # the daemon is
 # Of Node the other ends have tests where more of them is told: test_harm.py, and
 # test_snapshot_conversation.py. Node 20 and 22 may die of a connection that breaks in a snapshot.
 CASES = [(what, end) for what in (DENO, CHROMIUM) for end in ENDS] + \
-    [(major, "file_max") for major in (20, 22, 24, 26)] + [(major, "timeout") for major in (24, 26)]
+    [(major, "file_max") for major in (20, 22, 24, 26)] + \
+    [(major, "timeout") for major in (24, 26)] + [(major, "stopped") for major in (20, 24)]
 
 
 @pytest.mark.parametrize("what, end", CASES, ids=lambda it: f"node{it}" if isinstance(it, int) else it)
@@ -91,9 +115,10 @@ def test_it_is_as_fast_as_before(nursery, watch, tmp_path, what, end):
     daemon = watch(app=program.address, home=home, sections=sections)
     daemon.wait_up("app")
     run(daemon, program)
-    if end == "killed":
+    if end in GONE:
         daemon = watch(app=program.address, home=home, sections=sections)
-        daemon.wait_up("app")
+        check_nothing_is_kept(daemon)
+    wait_answers(daemon)
     assert pace.is_at_least(program, before * LEVEL), f"{pace.best(program)} of {before}"
     assert daemon.process.stop() == 0
     assert pace.is_at_least(program, before * LEVEL), "after it left"

@@ -139,12 +139,12 @@ def cancel(daemon):
     answer = daemon.post("/api/v1/targets/app/captures", b'{"kind": "snapshot"}',
                          {"Content-Type": "application/json"})
     assert answer.status == 202
-    until(lambda: any(f.stat().st_size for f in daemon.incoming()), "bytes in incoming/",
-          step_s=0.001)
+    until(lambda: any(f.stat().st_size for f in daemon.incoming()),
+          lambda: f"bytes in incoming/; log:\n{daemon.tail()}", step_s=0.001)
     running = daemon.get(f"/api/v1/captures/{answer.json()['data']['id']}", method="DELETE")
     assert running.status == 202, "the capture was over before it was cancelled: no proof"
     until(lambda: not daemon.incoming(), "it is gone")
-    assert not daemon.ready()
+    assert not daemon.ready() and not list(daemon.storage.rglob("*heapsnapshot*"))
 
 
 def test_a_cancelled_capture_leaves_no_trace(start_node, watch, major):
@@ -154,6 +154,11 @@ def test_a_cancelled_capture_leaves_no_trace(start_node, watch, major):
     daemon.wait_up("app")
     cancel(daemon)
     assert allocates_at_least(node, before * LEVEL)
+    polls = daemon.value("heapwatch_polls_total", target="app")
+    daemon.wait_value("heapwatch_polls_total", lambda n: n >= polls + 2, target="app")
+    daemon.wait_up("app")
+    assert daemon.process.stop() == 0
+    assert allocates_at_least(node, before * LEVEL), "after it left"
 
 
 def test_what_a_killed_daemon_may_have_left_is_switched_off(start_node, watch, tmp_path, major):
