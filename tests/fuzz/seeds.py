@@ -31,13 +31,14 @@ def main():
     parser.add_argument("folder", type=Path, nargs="?", default=HERE / "corpus" / "heap_v8")
     folder = parser.parse_args().folder
     nursery = proc.Nursery()
-    try:
-        with tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory() as home:
+        try:
             for runtime in RUNTIMES:
                 before, _ = snapshots.take(nursery, Path(home), runtime)
-                (folder / runtime).write_bytes(cut.cut(without_places(before.read_bytes(), home), each=1))
-    finally:
-        nursery.close()
+                data = without_places(before.read_bytes(), home)
+                (folder / runtime).write_bytes(cut.cut(data, each=1))
+        finally:
+            nursery.close()
 
 
 if __name__ == "__main__":
