@@ -119,28 +119,38 @@ static int expand(struct v8_text *text, const struct packing *packing, uint64_t 
 			stage != NULL && stage->error[0] ? stage->error : strerror(-r));
 	if (stage != NULL)
 		stage->ops->free(stage);
-	if (r < 0) {
+	if (r < 0 && r != -EBADMSG) {
 		if (room.data != NULL)
 			munmap(room.data, room.capacity);
 		return r;
 	}
 	input_fini(text);
 	*text = room_text(&room);
-	return 0;
+	return r;
+}
+
+bool input_is_packed(const struct v8_text *text)
+{
+	return packing_of(text->data, text->size) != NULL;
 }
 
 int input_expand(struct v8_text *text, uint64_t memory_bytes, uint64_t *ret_bytes, struct err *err)
 {
-	const struct packing *packing;
-	int r = 0;
+	struct err ignored, *told = err;
+	int ret = 0;
 
 	*ret_bytes = 0;
-	for (int i = 0; i < LAYERS_MAX && r == 0; i++) {
-		packing = packing_of(text->data, text->size);
-		if (packing == NULL)
+	for (int i = 0; i < LAYERS_MAX && input_is_packed(text); i++) {
+		int r = expand(text, packing_of(text->data, text->size), memory_bytes - *ret_bytes,
+			       told);
+
+		if (ret == 0)
+			ret = r;
+		if (r < 0 && r != -EBADMSG)
 			break;
-		r = expand(text, packing, memory_bytes - *ret_bytes, err);
+		if (r < 0) /* of a part the layers inside break off as well: that is no news */
+			told = &ignored;
 		*ret_bytes = text->size;
 	}
-	return r;
+	return ret;
 }

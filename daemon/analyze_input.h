@@ -2,6 +2,7 @@
 
 /* Snapshots and lists as the worker has them: mapped while it may, expanded when it is confined. */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "heap/load_v8.h"
 
@@ -12,10 +13,13 @@ int input_map(struct v8_text *ret, int fd, struct err *err);
 
 /*
  * What is packed is unpacked, layer by layer, within so many bytes of memory; the packed text is
- * given back. *ret_bytes: the memory it takes. 0; -ENOMEM: more would be needed; -EBADMSG and
- * others with the reason in err.
+ * given back. *ret_bytes: the memory it takes. 0; -ENOMEM: more would be needed; -EBADMSG: damaged,
+ * and the text is what there is in it before that, packed still where there was no memory for more;
+ * others; each with the reason in err.
  */
 int input_expand(struct v8_text *text, uint64_t memory_bytes, uint64_t *ret_bytes, struct err *err);
+
+bool input_is_packed(const struct v8_text *text);
 
 /* Give it back. */
 void input_fini(struct v8_text *text);

@@ -280,14 +280,19 @@ static int work(struct inputs *inputs, const struct wish *wish, struct err *err)
 				     .top = (size_t)wish->top,
 				     .refused = wish->no_verdict };
 	struct heap_analysis analysis;
+	struct err damage;
 	int r = input_expand(&inputs->snapshot, wish->memory_bytes, &expanded, err);
 
+	load.memory_max -= expanded;
+	load.memory_max -= load.memory_max / UNCOUNTED_SHARE;
+	if (r == -EBADMSG && !wish->is_profile && !input_is_packed(&inputs->snapshot)) {
+		damage = *err;
+		return heap_load_part(&inputs->snapshot, &load, damage.text, err);
+	}
 	if (r < 0)
 		return r;
 	if (wish->is_profile)
 		return report_profile(inputs, wish, err);
-	load.memory_max -= expanded;
-	load.memory_max -= load.memory_max / UNCOUNTED_SHARE;
 	r = heap_analyse(&analysis, &inputs->snapshot, &load, err);
 	if (r < 0)
 		return r;

@@ -24,7 +24,7 @@ struct tree *beside_manifest(const char *snapshot, const struct ctl_options *opt
 
 	if (n < 0 || (size_t)n >= sizeof(path) || access(path, R_OK) < 0)
 		return NULL;
-	if (heap_file_open(&file, path, options, 0, &ignored) == CTL_OK &&
+	if (heap_file_open(&file, path, options, 0, false, &ignored) == CTL_OK &&
 	    tree_parse(file.text.data, (size_t)file.text.size, &ret, NULL) < 0)
 		ret = NULL;
 	heap_file_fini(&file);

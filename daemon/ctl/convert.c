@@ -54,7 +54,7 @@ int command_convert(struct source *source, const struct ctl_options *options, st
 	struct converting converting = { .path = options->args[0] };
 	char name[OUTPUT_NAME_MAX];
 	struct err why;
-	int r, exit = heap_file_open(&converting.file, converting.path, options, 0, err);
+	int r, exit = heap_file_open(&converting.file, converting.path, options, 0, true, err);
 
 	(void)source;
 	if (exit == CTL_OK) {

@@ -66,17 +66,37 @@ static int take_note(struct heap_file *file, const struct unpack *unpack, const 
 	return CTL_OK;
 }
 
+/* Where a snapshot breaks off of which fd has the part that could be unpacked. */
+static int tell_part(struct heap_file *file, int fd, const struct unpack *unpack, const char *path,
+		     const struct ctl_options *options, uint64_t taken, struct err *err)
+{
+	struct heap_load_options load;
+	struct err place;
+	int exit = map(file, fd, path, err);
+
+	if (exit != CTL_OK)
+		return exit;
+	load = heap_file_load_options(path, options, taken + file->text.size);
+	heap_load_part(&file->text, &load, unpack->damage, &place);
+	progress_end();
+	return source_fail(err, CTL_FAILURE, place.code, "%s: %s", path, place.text);
+}
+
 /* fd is closed in any case. */
 static int take_in(struct heap_file *file, int fd, const char *path,
-		   const struct ctl_options *options, uint64_t taken, struct err *err)
+		   const struct ctl_options *options, uint64_t taken, bool snapshot,
+		   struct err *err)
 {
-	struct unpack unpack = { memory_left(options, taken), options->heap.spill, false, false };
+	struct unpack unpack = { .memory_max = memory_left(options, taken),
+				 .spill = options->heap.spill };
 	int exit = unpack_all(&unpack, &fd, path, options, err);
 
 	if (exit == CTL_OK && file->mapped == 0)
 		exit = map(file, fd, path, err);
 	if (exit == CTL_OK)
 		exit = take_note(file, &unpack, path, err);
+	else if (unpack.part && snapshot && file->mapped == 0)
+		exit = tell_part(file, fd, &unpack, path, options, taken, err);
 	close(fd);
 	return exit;
 }
@@ -89,12 +109,12 @@ static int open_path(const char *path, int *ret, struct err *err)
 }
 
 int heap_file_open(struct heap_file *ret, const char *path, const struct ctl_options *options,
-		   uint64_t taken, struct err *err)
+		   uint64_t taken, bool snapshot, struct err *err)
 {
 	int fd, exit = open_path(path, &fd, err);
 
 	*ret = (struct heap_file){ .text = { .data = "" } };
-	return exit == CTL_OK ? take_in(ret, fd, path, options, taken, err) : exit;
+	return exit == CTL_OK ? take_in(ret, fd, path, options, taken, snapshot, err) : exit;
 }
 
 void heap_file_fini(struct heap_file *file)
@@ -227,7 +247,7 @@ int heap_file_analyse(struct heap_file *file, struct heap_analysis *ret,
 		file->keeps = false; /* it is there already */
 	}
 	heap_analysis_fini(ret);
-	exit = take_in(file, fd, request->path, options, request->taken, err);
+	exit = take_in(file, fd, request->path, options, request->taken, true, err);
 	if (exit != CTL_OK)
 		return exit;
 	r = analyse(file, ret, request, options, &why);

@@ -37,11 +37,12 @@ struct heap_request {
 };
 
 /*
- * taken: as above. CTL_OK; CTL_REFUSED: it takes too much memory; CTL_FAILURE; err has the reason.
- * fini in any case.
+ * taken: as above; snapshot: it is to be one, so of one that cannot be unpacked whole it is told
+ * where it breaks off. CTL_OK; CTL_REFUSED: it takes too much memory; CTL_FAILURE; err has the
+ * reason. fini in any case.
  */
 int heap_file_open(struct heap_file *ret, const char *path, const struct ctl_options *options,
-		   uint64_t taken, struct err *err);
+		   uint64_t taken, bool snapshot, struct err *err);
 void heap_file_fini(struct heap_file *file); /* zeroed is fine */
 
 /* The exit status for an analysis that failed with r and why, which goes to err. */

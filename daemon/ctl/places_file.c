@@ -52,7 +52,7 @@ static int open_scripts(struct scripts *ret, const char *snapshot,
 	if (path == NULL && !companion(beside, sizeof(beside), snapshot))
 		return CTL_OK;
 	path = path != NULL ? path : beside;
-	exit = heap_file_open(&file, path, options, 0, err);
+	exit = heap_file_open(&file, path, options, 0, false, err);
 	if (exit == CTL_OK) {
 		r = scripts_parse(ret, file.text.data, file.text.size, &why);
 		if (r < 0)

@@ -31,7 +31,7 @@ static int read_profile(const char *path, const struct ctl_options *options, str
 			struct err *err)
 {
 	struct heap_file file = { .mapped = 0 };
-	int exit = heap_file_open(&file, path, options, 0, err), r;
+	int exit = heap_file_open(&file, path, options, 0, false, err), r;
 
 	if (exit == CTL_OK) {
 		r = profile_parse(ret, file.text.data, (size_t)file.text.size);

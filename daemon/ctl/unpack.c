@@ -99,11 +99,13 @@ static int too_large(const struct unpack *unpack, const char *path, struct err *
 			   unpack->sealed ? "" : UNPACK_SPILL_HINT);
 }
 
-static int complain(const struct unpack *unpack, const struct stage *stage,
-		    const struct outlet *outlet, int r, const char *path, struct err *err)
+static int complain(struct unpack *unpack, const struct stage *stage, const struct outlet *outlet,
+		    int r, const char *path, struct err *err)
 {
 	if (outlet->is_full)
 		return too_large(unpack, path, err);
+	unpack->part = r == -EBADMSG;
+	str_copy(unpack->damage, sizeof(unpack->damage), chain_error(stage));
 	return source_fail(err, CTL_FAILURE, r, "%s: %s", path, chain_error(stage));
 }
 
@@ -142,25 +144,49 @@ static int take_off(struct unpack *unpack, int *fd, const struct layer *layer,
 	return exit;
 }
 
+static int next_layer(struct unpack *unpack, int *fd, const struct layer *layer,
+		      const struct identities *identities, const char *path, struct err *err)
+{
+	if (lseek(*fd, 0, SEEK_SET) != 0)
+		return source_fail(err, CTL_FAILURE, -errno, "%s: %s", path, strerror(errno));
+	return take_off(unpack, fd, layer, identities, path, err);
+}
+
+/*
+ * The layers inside of a part, n at the most: that they break off as well is no news. False: what
+ * is in it cannot be told.
+ */
+static bool take_off_rest(const struct unpack *unpack, int *fd, const struct identities *identities,
+			  const char *path, int n)
+{
+	struct unpack rest = *unpack;
+	struct layer layer;
+	struct err ignored;
+
+	while (n-- > 0 && layer_of(*fd, &layer)) {
+		rest.part = false;
+		if (next_layer(&rest, fd, &layer, identities, path, &ignored) != CTL_OK &&
+		    !rest.part)
+			return false;
+	}
+	return true;
+}
+
 int unpack_all(struct unpack *unpack, int *fd, const char *path, const struct ctl_options *options,
 	       struct err *err)
 {
 	struct identities identities = { .n = 0 };
 	struct layer layer;
-	int exit = CTL_OK;
+	int exit = CTL_OK, n = LAYERS_MAX;
 
 	for (size_t i = 0; i < options->identities_n && exit == CTL_OK; i++) {
 		if (identities_read(&identities, options->identities[i], err) < 0)
 			exit = CTL_FAILURE;
 	}
-	for (int i = 0; i < LAYERS_MAX && exit == CTL_OK; i++) {
-		if (!layer_of(*fd, &layer))
-			break;
-		exit = lseek(*fd, 0, SEEK_SET) == 0
-			       ? take_off(unpack, fd, &layer, &identities, path, err)
-			       : source_fail(err, CTL_FAILURE, -errno, "%s: %s", path,
-					     strerror(errno));
-	}
+	for (; n > 0 && exit == CTL_OK && layer_of(*fd, &layer); n--)
+		exit = next_layer(unpack, fd, &layer, &identities, path, err);
+	if (unpack->part)
+		unpack->part = take_off_rest(unpack, fd, &identities, path, n);
 	identities_fini(&identities);
 	return exit;
 }

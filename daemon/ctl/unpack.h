@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "ctl/options.h"
+#include "pipeline/stage.h"
 
 struct err;
 
@@ -17,6 +18,8 @@ struct unpack {
 	uint64_t memory_max; /* bytes of memory that it may take; UINT64_MAX: any */
 	const char *spill; /* a folder for files in place of memory; or NULL */
 	bool packed, sealed; /* set: it was; of that, by age */
+	bool part; /* set, with CTL_FAILURE: it is damaged, and *fd is what there is in it before */
+	char damage[STAGE_ERROR_MAX]; /* which, if so */
 };
 
 /* Whether and how the file is packed, from the outside, by its first bytes. */

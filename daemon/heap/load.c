@@ -4,10 +4,13 @@
 
 #include "heap/load.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "heap/load_gecko.h"
 #include "heap/load_jsc.h"
+#include "util/err.h"
 
 /* A Metadata message is a time stamp: the key of field 1 and ten bytes at the most. */
 enum { METADATA_MAX = 11, METADATA_KEY = 0x08, KEY_AT = 1 };
@@ -63,4 +66,22 @@ int heap_load(struct heap_graph *ret, const struct v8_text *text,
 		break;
 	}
 	return heap_load_v8(ret, text, options, err);
+}
+
+int heap_load_part(const struct v8_text *part, const struct heap_load_options *options,
+		   const char *why, struct err *err)
+{
+	struct err place = { .text = "" };
+	struct heap_graph graph;
+	int r;
+
+	if (part->size == 0)
+		return err_set(err, -EBADMSG,
+			       "unpacked, it ends at byte 0, before its first section: %s", why);
+	r = heap_load(&graph, part, options, &place);
+	heap_graph_fini(&graph);
+	if (r == -ENODATA || r == -EBADMSG)
+		return err_set(err, -EBADMSG, "unpacked, %s: %s", place.text, why);
+	return err_set(err, -EBADMSG, "unpacked, it %s at byte %" PRIu64 ": %s",
+		       r == 0 ? "can be read up to its end" : "ends", part->size, why);
 }

@@ -181,18 +181,22 @@ static int fail_at(struct gzip_stage *gzip, int result, uint64_t byte)
 }
 
 /*
- * What fits the output; *ret_more: it was filled, so there may be more without any input. rest:
- * bytes of the input that the stream has not been given.
+ * What fits the output, up to a damage; *ret_more: it was filled, so there may be more without any
+ * input. rest: bytes of the input that the stream has not been given.
  */
 static int expand_some(struct gzip_stage *gzip, size_t rest, bool *ret_more)
 {
-	int result;
+	int result, r;
 	size_t n;
 
 	gzip->stream.next_out = gzip->out;
 	gzip->stream.avail_out = sizeof(gzip->out);
 	gzip->inside = true;
 	result = inflate(&gzip->stream, Z_NO_FLUSH);
+	n = sizeof(gzip->out) - gzip->stream.avail_out;
+	r = n > 0 ? stage_put(gzip->stage.next, gzip->out, n) : 0;
+	if (r != 0)
+		return r;
 	if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR)
 		return fail_at(gzip, result, gzip->stage.bytes - rest - gzip->stream.avail_in);
 	*ret_more = gzip->stream.avail_out == 0 && result != Z_STREAM_END;
@@ -200,8 +204,7 @@ static int expand_some(struct gzip_stage *gzip, size_t rest, bool *ret_more)
 		gzip->inside = false;
 		inflateReset(&gzip->stream);
 	}
-	n = sizeof(gzip->out) - gzip->stream.avail_out;
-	return n > 0 ? stage_put(gzip->stage.next, gzip->out, n) : 0;
+	return 0;
 }
 
 static int expand_put(struct stage *stage, const void *data, size_t size)

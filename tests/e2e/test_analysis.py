@@ -1,8 +1,11 @@
 """Reports beside captures: the same as `heapwatchctl analyze` makes, by a worker that can do nothing
 else; and what becomes of a snapshot, a worker or a daemon that fails."""
 
+import ctypes
 import json
 import os
+import platform
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -220,6 +223,38 @@ def adopting(analysing, tmp_path):
     return start
 
 
+REPORT_MAX = 1 << 20  # daemon/capture/worker.h
+IO_WHO_PROCESS, IO_CLASS_IDLE, IO_CLASS_SHIFT = 1, 3, 13  # linux/ioprio.h
+SYS_ioprio_get = {"x86_64": 252, "aarch64": 31}
+
+
+def io_class(pid):
+    libc = ctypes.CDLL(None, use_errno=True)
+    found = libc.syscall(SYS_ioprio_get[platform.machine()], IO_WHO_PROCESS, pid)
+    assert found >= 0, os.strerror(ctypes.get_errno())
+    return found >> IO_CLASS_SHIFT
+
+
+def limit_of(limits, name):
+    """Soft and hard."""
+    row = next(row for row in limits.splitlines() if row.startswith(name))
+    return row[len("Max realtime priority    "):].split()[:2]
+
+
+def check_limits(proc, status):
+    """As it was told; of address space besides that what was mapped when it was limited."""
+    told = dict(flag.decode().split("=", 1) for flag in (proc / "cmdline").read_bytes().split(b"\0")
+                if b"=" in flag)
+    limits = (proc / "limits").read_text()
+    for name, value in (("Max open files", 2), ("Max core file size", 0), ("Max processes", 0),
+                        ("Max file size", REPORT_MAX),
+                        ("Max cpu time", int(told["--deadline"]))):
+        assert limit_of(limits, name) == [str(value)] * 2, (name, limits)
+    soft, hard = map(int, limit_of(limits, "Max address space"))
+    peak = int(status["VmPeak"].split()[0]) * 1024
+    assert 0 < soft - int(told["--memory-max"]) <= peak and soft == hard
+
+
 def check_confined(pid):
     proc = Path(f"/proc/{pid}")
     assert {fd.name for fd in (proc / "fd").iterdir()} == {"0", "1"}
@@ -232,11 +267,8 @@ def check_confined(pid):
     assert (proc / "oom_score_adj").read_text() == "1000\n"
     stat = (proc / "stat").read_text().rpartition(") ")[2].split()
     assert stat[16] == "19" and stat[38] == "5"  # nice; SCHED_IDLE
-    limits = (proc / "limits").read_text()
-    for name, value in (("Max open files", "2"), ("Max core file size", "0"),
-                        ("Max processes", "0")):
-        row = next(row for row in limits.splitlines() if row.startswith(name))
-        assert row[len("Max realtime priority    "):].split()[0] == value, row
+    assert io_class(pid) == IO_CLASS_IDLE
+    check_limits(proc, status)
 
 
 def test_worker_is_confined(adopting, big):
@@ -379,6 +411,8 @@ def test_bytes_that_somebody_changed(app, analysing, tmp_path, compress, damage,
     (capture,) = wait_state(daemon, "failed")
     assert reason in capture["analysis"]["reason"]
     assert "crashed" not in capture["analysis"]["reason"]
+    if compress == "zstd":  # what is in it up to there
+        assert re.search(r"unpacked, .*byte \d+", capture["analysis"]["reason"])
 
 
 # ---- the daemon ends ----

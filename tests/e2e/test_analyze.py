@@ -2,6 +2,7 @@
 runtimes themselves write; and what it says of files that are none."""
 
 import json
+import random
 import re
 import subprocess
 
@@ -60,19 +61,26 @@ TYPES = ["hidden", "array", "string", "object", "code", "closure", "regexp", "nu
          "synthetic", "concatenated string", "sliced string"]
 
 
-def write(path, things, strings):
-    """A snapshot whose root has these: (type, place of the name in strings, bytes of its own)."""
-    nodes = [[TYPES.index("synthetic"), 0, 1, 0, len(things)]]
-    nodes += [[TYPES.index(kind), name, 2 * i + 3, size, 0]
-              for i, (kind, name, size) in enumerate(things)]
-    edges = [[2, 1, 5 * i] for i in range(1, len(nodes))]
+KINDS = ["context", "element", "property", "internal", "hidden", "shortcut", "weak"]
+NUMBERED = ("element", "hidden")
+
+
+def write(path, things, strings, links=None):
+    """A snapshot of a root and these: (type, place of the name in strings, bytes of its own). links:
+    (from, kind, to), counted from 1 in things, 0 is the root; the root has all of them without."""
+    if links is None:
+        links = [(0, "property", i + 1) for i in range(len(things))]
+    links = sorted(links, key=lambda link: link[0])
+    nodes = [[TYPES.index(kind), name, 2 * i + 1, size, sum(link[0] == i for link in links)]
+             for i, (kind, name, size) in enumerate([("synthetic", 0, 0), *things])]
+    edges = [[KINDS.index(kind), i if kind in NUMBERED else 1, 5 * to]
+             for i, (_, kind, to) in enumerate(links)]
     path.write_text(json.dumps({
         "snapshot": {"meta": {
             "node_fields": ["type", "name", "id", "self_size", "edge_count"],
             "node_types": [TYPES, "string", "number", "number", "number"],
             "edge_fields": ["type", "name_or_index", "to_node"],
-            "edge_types": [["context", "element", "property", "internal", "hidden", "shortcut",
-                            "weak"], "string_or_number", "node"]},
+            "edge_types": [KINDS, "string_or_number", "node"]},
             "node_count": len(nodes), "edge_count": len(edges), "trace_function_count": 0},
         "nodes": sum(nodes, []), "edges": sum(edges, []), "trace_function_infos": [],
         "trace_tree": [], "samples": [], "locations": [], "strings": strings}))
@@ -92,6 +100,42 @@ def test_two_classes_of_one_key_are_one_row(tmp_path):
     assert rows(found).pop(",Function")[:3] == [3, 1128, 1128]
     assert wanted["classes"][",Function"][:3] == [1, 1000, 1000]
     assert {**rows(found), ",Function": None} == {**wanted["classes"], ",Function": None}
+
+
+def same_as_devtools(path, out):
+    found = [analyze(path, "--threads", threads) for threads in THREADS]
+    wanted = readers.devtools_report(path, out)
+    for report in found:
+        numbers.check(report, wanted)
+    return rows(found[0])
+
+
+def test_what_nothing_reaches_but_itself(tmp_path):
+    """Circles, which a collector has taken before V8 writes a snapshot, but not always all."""
+    things = [("object", 2, 100 + i) for i in range(10)]
+    links = [(0, "element", 1), (1, "property", 2), (2, "property", 1),
+             (3, "property", 4), (4, "property", 3),  # a circle
+             (5, "property", 3),  # held by what nobody holds
+             (6, "element", 6),  # itself alone
+             (7, "property", 8), (8, "context", 9), (9, "internal", 7), (9, "property", 1),
+             (2, "weak", 10), (10, "property", 3)]
+    path = write(tmp_path / "circles.heapsnapshot", things, ["", "way", "Thing"], links)
+    (thing,) = same_as_devtools(path, tmp_path / "devtools.json").values()
+    assert thing[0] == len(things)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_graphs_that_no_program_makes(tmp_path, seed):
+    """Of few references, so that much of it is not reached; of each kind, also to itself."""
+    chance = random.Random(seed)
+    kinds = ["object"] * 6 + ["array", "closure", "code", "hidden", "native", "synthetic"]
+    things = [(chance.choice(kinds), 2 + chance.randrange(20), 8 * chance.randrange(40))
+              for _ in range(3000)]
+    links = [(chance.randrange(3001), chance.choice(KINDS), chance.randrange(1, 3001))
+             for _ in range(4500)] + [(0, "element", 1 + 5 * i) for i in range(20)]
+    strings = ["", "way", *(f"Thing{i}" for i in range(20))]
+    path = write(tmp_path / "random.heapsnapshot", things, strings, links)
+    assert len(same_as_devtools(path, tmp_path / "devtools.json")) > 20
 
 
 def test_sizes_of_4_gib_and_more_do_not_wrap(tmp_path):

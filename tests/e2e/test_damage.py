@@ -1,9 +1,11 @@
 """What is said of files that are no whole snapshots, of each of the three formats: exit 1, with the
 section (or, of Firefox, the node) and the byte; never an answer, and never a crash."""
 
+import gzip
 import random
 import re
 import subprocess
+import zlib
 
 import pytest
 
@@ -136,6 +138,94 @@ def test_packed_files_that_are_damaged(files, tmp_path):
     assert f"gzip: cut short after {len(gz) // 2} bytes" in verdict(tmp_path, gz[:len(gz) // 2])
     said = verdict(tmp_path, gz[:1000] + b"\xff" * 100 + gz[1100:])
     assert 1000 <= int(re.search(r": gzip: .*, at byte (\d+)$", said.strip())[1]) <= len(gz)
+
+
+PACKERS = {"zst": ["zstd", "-q", "-c"], "gz": ["gzip", "-c"]}
+
+
+def sound_part(packed, packer):
+    """Of a file that is cut short, what there is in it; by the tools of its format."""
+    if packer == "gz":
+        return zlib.decompressobj(wbits=31).decompress(packed)
+    return subprocess.run(["zstd", "-dcq"], input=packed, capture_output=True, check=False).stdout
+
+
+def section_at(whole, at):
+    """Of V8's, the one this byte is in."""
+    return ["snapshot", *re.findall(r'"(nodes|edges|trace_\w+|samples|locations|strings)":\[',
+                                    whole[:at].decode("utf-8", "replace"))][-1]
+
+
+def check_part(said, kind, whole, part):
+    """It tells section (or node) and byte of what can be unpacked; of V8's also which."""
+    assert ": unpacked, " in said, said
+    assert whole.startswith(part)
+    assert f"byte {len(part)}" in said or "cut short behind a node" in said, (len(part), said)
+    if not part:
+        assert "ends at byte 0, before its first section" in said, said
+    elif part == whole:
+        assert f"can be read up to its end at byte {len(part)}" in said, said
+    else:
+        assert re.search(PLACE[kind], said), said
+        edges = int(re.search(rb'"edge_count":(\d+)', whole)[1]) if kind == "v8" else 0
+        # What has not even room for its edges is told so at its head.
+        if kind == "v8" and len(part) > edges:
+            assert f'section "{section_at(whole, len(part))}"' in said, (len(part), said)
+
+
+@pytest.mark.parametrize("packer", sorted(PACKERS))
+def test_of_a_packed_file_that_is_cut_the_place_in_what_is_in_it_is_told(files, kind, packer, tmp_path):
+    whole = files[kind]
+    packed = subprocess.run(PACKERS[packer], input=whole, check=True, capture_output=True).stdout
+    word = {"zst": "zstd", "gz": "gzip"}[packer]
+    checksum = len(packed) - 2  # of which that much is left
+    for size in (12, *(len(packed) * i // 5 for i in range(1, 5)), checksum):
+        said = verdict(tmp_path, packed[:size])
+        assert f": {word}: cut short after {size} bytes" in said
+        part = whole if size == checksum else sound_part(packed[:size], packer)
+        check_part(said, kind, whole, part)
+
+
+def test_packed_twice_or_sealed_as_well(files, tmp_path):
+    """Layers inside of what is cut are taken off too. A file of Firefox's is gzip itself."""
+    key, path = tmp_path / "key", tmp_path / "file"
+    subprocess.run(["age-keygen", "-o", key], check=True, capture_output=True)
+    gz = subprocess.run(PACKERS["gz"], input=files["gecko"], check=True, capture_output=True).stdout
+    both = subprocess.run(PACKERS["zst"], input=gz, check=True, capture_output=True).stdout
+    cut = both[:len(both) * 2 // 3]
+    said = verdict(tmp_path, cut)
+    assert f": zstd: cut short after {len(cut)} bytes" in said
+    check_part(said, "gecko", files["gecko"], sound_part(sound_part(cut, "zst"), "gz"))
+    packed = subprocess.run(PACKERS["zst"], input=files["v8"], check=True,
+                            capture_output=True).stdout
+    sealed = subprocess.run(["age", "-e", "-i", key], input=packed, check=True,
+                            capture_output=True).stdout
+    chunk = (1 << 16) + 16
+    path.write_bytes(sealed[:len(sealed) // 2])
+    payload = sealed.index(b"\n", sealed.index(b"\n--- ") + 1) + 1 + 16
+    chunks = (len(sealed) // 2 - payload) // chunk
+    done = Ctl()("analyze", path, "--identity", key, "--no-index", exit=1)
+    assert done.stdout == "" and "age: cut short" in done.stderr
+    check_part(done.stderr, "v8", files["v8"], sound_part(packed[:chunks << 16], "zst"))
+
+
+@pytest.mark.parametrize("command", [("retainers", "--class=Node"), ("diff",), ("leaks",),
+                                     ("convert", "--output=none")])
+def test_every_command_tells_it(files, command, tmp_path):
+    path, flags = tmp_path / "cut.gz", command[1:]
+    gz = subprocess.run(PACKERS["gz"], input=files["v8"], check=True, capture_output=True).stdout
+    path.write_bytes(gz[:len(gz) // 2])
+    names = [path] * (2 if command[0] in ("diff", "leaks") else 1)
+    done = Ctl(cwd=tmp_path)(command[0], *names, *flags, exit=1)
+    assert done.stdout == "" and not (tmp_path / "none").exists()
+    check_part(done.stderr, "v8", files["v8"], sound_part(path.read_bytes(), "gz"))
+
+
+def test_what_is_no_snapshot_has_no_sections(tmp_path):
+    path = tmp_path / "cut.heapprofile.gz"
+    path.write_bytes(gzip.compress(b'{"head":{"callFrame":{},"selfSize":0}}' * 100)[:-9])
+    said = Ctl()("profile", "top", path, exit=1).stderr
+    assert "gzip: cut short" in said and "section" not in said
 
 
 def test_sealed_files_that_are_damaged(files, tmp_path):

@@ -5,9 +5,10 @@ import subprocess
 
 import pytest
 
-from lab import chromium, node, readers, snapshots
+from lab import chromium, node, readers, snapshots, tables
 from lab.ctl import Ctl
 from lab.daemon import static_config
+from lab.tables import BYTES, COUNT, ID, TEXT
 
 SCRIPT = node.PROGRAMS / "variables.js"
 URL = "https://shop.example/variables.js"
@@ -54,6 +55,9 @@ def test_the_table_and_its_words(page, tmp_path):
     path = tmp_path / "page.heapsnapshot"
     take(page, path)
     shown = Ctl()("analyze", path, "--variables").stdout
+    tables.check(tables.after(shown.splitlines(), "ALONE"), [
+        ("ALONE", BYTES), ("RETAINED", BYTES), ("CONTEXTS", COUNT), ("CONTEXT", ID), ("VALUE", ID),
+        ("VARIABLE", TEXT), ("SCRIPT", TEXT)])
     count = Ctl().json("analyze", path, "--extras")["variables"]["dead"]
     assert f"variables that no function can use any more: {count} (--variables)\n" in shown
     lines = [line.split() for line in shown.splitlines() if URL in line]

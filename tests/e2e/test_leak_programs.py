@@ -35,10 +35,7 @@ def check_place(suspect, program):
 
 def check(engine, program, leak, paths):
     kind = leaking.kind_of(engine)
-    ways = [(3, ()), (2, ("--match=paths",))]
-    if kind in IDS_LAST:
-        ways.append((2, ()))
-    for n, arguments in ways:
+    for n, arguments in [(3, ()), (2, ()), (2, ("--match=paths",))]:
         report = Ctl().json("leaks", *paths[-n:], *arguments)
         by_ids = kind in IDS_LAST and not arguments
         assert report["matched_by"] == ("ids" if by_ids else "paths"), program

@@ -3,7 +3,7 @@ nothing that is healthy is. With ids that last, and with captures of the daemon,
 
 import pytest
 
-from lab import hoard
+from lab import hoard, node
 from lab.ctl import Ctl
 from lab.daemon import static_config
 
@@ -39,6 +39,7 @@ def captures(start_daemon, start_node):
     return take
 
 
+@pytest.mark.parametrize("major", node.MAJORS)
 def test_every_leak_is_named_and_nothing_else_where_ids_last(nursery, tmp_path, major):
     paths = hoard.by_cdp(nursery, tmp_path, major)
     report = leaks(*paths)
@@ -56,6 +57,11 @@ def test_every_leak_is_named_and_nothing_else_where_ids_last(nursery, tmp_path, 
     assert [s["bytes"] for s in report["suspects"]] == sorted(
         (s["bytes"] for s in report["suspects"]), reverse=True)
     assert leaks(*paths, "--threads=1") == report
+    # So it is of two: from the first to the last, and of one step.
+    for pair, steps in (((paths[0], paths[2]), 2), (paths[1:], 1)):
+        of_two = leaks(*pair)
+        assert of_two["matched_by"] == "ids" and planted(of_two) == ALL
+        assert {s["count"] for s in of_two["suspects"]} == {steps * hoard.EACH}
     # What has to be matched by paths, though it need not, is the same.
     assert planted(leaks(*paths, "--match=paths")) == ALL
 

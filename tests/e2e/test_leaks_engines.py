@@ -29,6 +29,9 @@ ONE_ROOT = {"gtk", "wpe", "firefox"}
 # Those that tell neither names nor places of functions: of each the function that makes them.
 NAMELESS = {"bun-jsc", "gtk", "wpe", "firefox"}
 IDS_LAST = {"deno", "chromium", "gtk", "wpe"}
+# Of two snapshots of JSC what its stack happens to hold looks as if it had come; test_leak_programs.py
+# has it write over that.
+OF_TWO = {"deno", "chromium", "firefox"}
 
 TAKE = {
     "deno": hoards.of_deno, "bun": hoards.of_bun,
@@ -86,6 +89,16 @@ def check(engine, report):
         assert (made_in["callbacks"], made_in["tick"]) == ("callbacks", "listeners")
 
 
+def check_two(engine, before, after):
+    report = Ctl().json("leaks", before, after)
+    assert report["matched_by"] == ("ids" if engine in IDS_LAST else "paths")
+    if engine == "deno":
+        # The table of its own map of timers doubles, which only a third tells from a leak.
+        report["suspects"] = [s for s in report["suspects"]
+                              if (s["class"], s["kind"]) != (",Map", "own")]
+    check(engine, report)
+
+
 @pytest.mark.parametrize("engine", sorted(TAKE))
 def test_every_leak_is_named_and_nothing_else(nursery, tmp_path, engine):
     paths = TAKE[engine](nursery, tmp_path, leaks_of(engine))
@@ -96,6 +109,8 @@ def test_every_leak_is_named_and_nothing_else(nursery, tmp_path, engine):
         check(engine, report)
         by_ids = engine in IDS_LAST and not arguments
         assert report["matched_by"] == ("ids" if by_ids else "paths")
+    if engine in OF_TWO:
+        check_two(engine, leaky[0], leaky[2])
     if engine in IDS_LAST:
         assert "Ids did last" in Ctl()("leaks", *leaky, "--match=paths").stdout
     text = Ctl()("leaks", *leaky).stdout

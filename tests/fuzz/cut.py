@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A small heap snapshot out of a real one, for the fuzzers: a few nodes of each kind and those on the way
 to them from the root, with what they refer to of each other. It is what its runtime would have written
-of so little: JSC's JSON, or Gecko's messages without their gzip.
+of so little: V8's or JSC's JSON, or Gecko's messages without their gzip.
 
     cut.py FILE OUT [--each=2]"""
 
@@ -17,22 +17,33 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 from lab.fxsnapshot import varint  # noqa: E402
 
 
-def choose(root, kinds, edges, each):
-    """The ids to be kept: `each` of a kind at least, nearest to the root first."""
-    above, order = {root: None}, collections.deque([root])
+def choose(root, kinds, edges, each, links=()):
+    """The ids to be kept: `each` of a kind at least, nearest to the root first; and both ends of as
+    many of each kind of links, which are (kind, from, to)."""
+    above, depth, order = {root: None}, {root: 0}, collections.deque([root])
     kept, seen = {root}, collections.Counter()
+
+    def keep(step):
+        while step is not None and step not in kept:
+            kept.add(step)
+            step = above[step]
+
     while order:
         id_ = order.popleft()
         if seen[kinds[id_]] < each:
             seen[kinds[id_]] += 1
-            step = id_
-            while step is not None and step not in kept:
-                kept.add(step)
-                step = above[step]
+            keep(id_)
         for to in edges[id_]:
             if to not in above:
                 above[to] = id_
+                depth[to] = depth[id_] + 1
                 order.append(to)
+    links = [link for link in links if link[1] in above and link[2] in above]
+    for kind, from_, to in sorted(links, key=lambda link: depth[link[1]] + depth[link[2]]):
+        if seen[kind] < each:
+            seen[kind] += 1
+            keep(from_)
+            keep(to)
     return kept
 
 
@@ -80,6 +91,123 @@ def cut_jsc(data, each):
                           for value in (row[0], labels.of(row[1]), labels.of(row[2]))]
         found["labels"] = labels.texts
     return json.dumps(found, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+# ---- V8 ----
+
+TEXT_MAX = 160  # characters: the source of a script is a text, too
+SCOPES_MAX = 6  # of a script; the first ones are a tree of their own
+SAMPLES_MAX = 4
+PAIR = " / part of key "  # of the name of what a WeakMap holds
+INDEXED = ("element", "hidden")  # edges with a number in place of a name
+
+
+class V8:
+    """Nodes by their place in the file, each with its edges."""
+
+    def __init__(self, data):
+        self.whole = json.loads(data)
+        self.meta = self.whole["snapshot"]["meta"]
+        assert not self.whole["trace_tree"], "a timeline, whose calls are not cut"
+        self.width = len(self.meta["node_fields"])
+        self._at = {name: i for i, name in enumerate(self.meta["node_fields"])}
+        self.nodes = rows_of(self.whole["nodes"], self.width)
+        rows = iter(rows_of(self.whole["edges"], 3))
+        self.edges = [[next(rows) for _ in range(self.of(node, "edge_count"))] for node in self.nodes]
+        texts = [text[:TEXT_MAX] for text in self.whole["strings"]]
+        self.names = Names(texts, first=texts[:1])
+
+    def of(self, node, field):
+        return node[self._at[field]] if field in self._at else 0
+
+    def table(self, name, fields_of):
+        """The rows of a section, and where each of their fields is; none where V8 does not know it."""
+        known = self.meta.get(fields_of, [])
+        rows = rows_of(self.whole.get(name, []), len(known)) if known else []
+        return rows, {field: i for i, field in enumerate(known)}
+
+    def kind(self, node):
+        return self.of(node, "type"), self.of(node, "detachedness")
+
+    def links(self):
+        for i, node in enumerate(self.nodes):
+            for type_, name, to in self.edges[i]:
+                yield ("edge", type_, self.of(node, "type")), i, to // self.width
+                if not self._is_indexed(type_) and PAIR in self.whole["strings"][name]:
+                    yield "pair", i, to // self.width
+        rows, at = self.table("locations", "location_fields")
+        for row in rows:
+            script = row[at.get("script_object_index", at["object_index"])]
+            yield "location", row[at["object_index"]] // self.width, script // self.width
+        rows, at = self.table("scopes", "scope_fields")
+        for row in rows:
+            script = row[at["script_node_index"]] // self.width
+            yield "scope", script, script
+
+    def _is_indexed(self, type_):
+        return self.meta["edge_types"][0][type_] in INDEXED
+
+    def write(self, kept):
+        self._place = {old: new * self.width for new, old in enumerate(sorted(kept))}
+        nodes, edges = [], []
+        for old in sorted(kept):
+            inside = [edge for edge in self.edges[old] if edge[2] // self.width in kept]
+            node = list(self.nodes[old])
+            node[self._at["name"]] = self.names.of(node[self._at["name"]])
+            node[self._at["edge_count"]] = len(inside)
+            nodes += node
+            for type_, name, to in inside:
+                edges += [type_, name if self._is_indexed(type_) else self.names.of(name),
+                          self._place[to // self.width]]
+        head = dict(self.whole["snapshot"], node_count=len(kept), edge_count=len(edges) // 3)
+        if "root_index" in head:
+            head["root_index"] = self._place[head["root_index"] // self.width]
+        found = dict(self.whole, snapshot=head, nodes=nodes, edges=edges, samples=self._samples(),
+                     locations=self._locations(), **self._scopes())
+        found["strings"] = self.names.texts
+        return json.dumps(found, separators=(",", ":")).encode()
+
+    def _samples(self):
+        rows, _ = self.table("samples", "sample_fields")
+        return sum(rows[:SAMPLES_MAX], [])
+
+    def _locations(self):
+        found = []
+        rows, at = self.table("locations", "location_fields")
+        objects = [at[name] for name in ("object_index", "script_object_index") if name in at]
+        for row in rows:
+            if all(row[i] // self.width in self._place for i in objects):
+                found += [self._place[value // self.width] if i in objects else value
+                          for i, value in enumerate(row)]
+        return found
+
+    def _scopes(self):
+        rows, at = self.table("scopes", "scope_fields")
+        parts = {"scopes": [], "scope_context_vars": [], "scope_uses": []}
+        if not rows:
+            return {}
+        variables = iter(self.table("scope_context_vars", "scope_context_var_fields")[0])
+        uses = iter(self.table("scope_uses", "scope_use_fields")[0])
+        taken = collections.Counter()
+        for row in rows:
+            own = [next(variables) for _ in range(row[at["scope_context_vars_count"]])]
+            used = [next(uses) for _ in range(row[at["scope_uses_count"]])]
+            script = row[at["script_node_index"]] // self.width
+            taken[script] += 1
+            if script in self._place and taken[script] <= SCOPES_MAX:
+                parts["scopes"] += [self._place[script] if i == at["script_node_index"] else value
+                                    for i, value in enumerate(row)]
+                parts["scope_context_vars"] += [self.names.of(name) for name, in own]
+                parts["scope_uses"] += sum(used, [])
+        return parts
+
+
+def cut_v8(data, each):
+    found = V8(data)
+    root = found.whole["snapshot"].get("root_index", 0) // found.width
+    kinds = [found.kind(node) for node in found.nodes]
+    edges = [[to // found.width for _, _, to in rows] for rows in found.edges]
+    return found.write(choose(root, kinds, edges, each, found.links()))
 
 
 # ---- Gecko ----
@@ -210,6 +338,13 @@ def cut_gecko(data, each):
     return found.write(choose(found.nodes[0]["id"], kinds, edges, each))
 
 
+def cut(data, each=2):
+    """Of any format, by how it begins."""
+    if data.startswith(b'{"snapshot"'):
+        return cut_v8(data, each)
+    return cut_jsc(data, each) if data[:1] == b"{" else cut_gecko(data, each)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
@@ -219,7 +354,6 @@ def main():
     data = options.file.read_bytes()
     if data[:2] == b"\x1f\x8b":
         data = gzip.decompress(data)
-    cut = cut_jsc if data[:1] == b"{" else cut_gecko
     options.out.write_bytes(cut(data, options.each))
 
 

@@ -1,6 +1,6 @@
 /* Small V8 snapshots: what is read, and what damaged ones are called. */
 
-#include "heap/load_v8.h"
+#include "heap/load.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -114,6 +114,37 @@ Test(load_v8, a_part_of_a_file_is_never_taken_for_a_file)
 		heap_graph_fini(&graph);
 		free(copy);
 	}
+}
+
+/* Of a packed file that is cut short: the place in what it unpacks to, and then why. */
+Test(load_v8, a_part_is_told_with_its_place)
+{
+	for (size_t size = 0; size <= strlen(whole); size++) {
+		const struct v8_text part = { .data = whole, .size = size };
+		const struct heap_load_options options = { .threads = 1 };
+		struct err err = { .text = "" };
+		char place[32];
+
+		cr_assert_eq(heap_load_part(&part, &options, "a reason", &err), -EBADMSG);
+		cr_assert_eq(strncmp(err.text, "unpacked, ", strlen("unpacked, ")), 0, "%s",
+			     err.text);
+		cr_assert_str_eq(strrchr(err.text, ':'), ": a reason");
+		snprintf(place, sizeof(place), "byte %zu", size);
+		cr_assert(strstr(err.text, place) != NULL || size > strlen(whole) - 2, "%zu: %s",
+			  size, err.text);
+		cr_assert(strstr(err.text, "section") != NULL || size >= strlen(whole) - 1,
+			  "%zu: %s", size, err.text);
+	}
+}
+
+Test(load_v8, a_part_that_takes_too_much_is_told_with_its_end)
+{
+	const struct v8_text part = { .data = whole, .size = strlen(whole) - 20 };
+	const struct heap_load_options options = { .threads = 1, .memory_max = 1 };
+	struct err err = { .text = "" };
+
+	cr_assert_eq(heap_load_part(&part, &options, "a reason", &err), -EBADMSG);
+	cr_assert(strstr(err.text, "it ends at byte") != NULL, "%s", err.text);
 }
 
 static const struct {

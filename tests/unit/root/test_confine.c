@@ -11,6 +11,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -166,6 +167,36 @@ Test(confine, processor_time_ends_at_the_limit)
 	cr_expect(WIFSIGNALED(status) &&
 			  (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL),
 		  "status %x", (unsigned)status);
+}
+
+static void write_much(void)
+{
+	static const char block[MIB / 4];
+
+	for (int i = 0; i < 8; i++) {
+		if (write(STDOUT_FILENO, block, sizeof(block)) < 0)
+			_exit(5);
+	}
+}
+
+/* A report, where that is a file. */
+Test(confine, what_is_written_ends_at_the_limit)
+{
+	char path[] = "/tmp/confine-XXXXXX";
+	int out = dup(STDOUT_FILENO), fd = mkstemp(path), status;
+	struct stat st;
+
+	cr_assert(out >= 0 && fd >= 0);
+	unlink(path);
+	cr_assert_eq(dup2(fd, STDOUT_FILENO), STDOUT_FILENO);
+	status = confined(&wide, write_much);
+	dup2(out, STDOUT_FILENO);
+	cr_assert_eq(fstat(fd, &st), 0);
+	cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ, "status %x",
+		  (unsigned)status);
+	cr_expect_eq(st.st_size, MIB);
+	close(fd);
+	close(out);
 }
 
 static void end_badly(void)
