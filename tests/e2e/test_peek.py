@@ -223,6 +223,17 @@ def peeked(ctl, identity):
         return None
 
 
+def test_the_command_waits_for_both_formats_and_names_both(watched):
+    node, daemon = watched()
+    ctl = Ctl("-H", f"http://127.0.0.1:{daemon.port}")
+    identity = ask(daemon, duration="1h", format=["heapprofile", "pprof"])
+    both = until(lambda: peeked(ctl, identity), "a look")
+    assert len(both) == 2 and identity not in both
+    assert [ended(daemon, i)["format"] for i in both] == ["heapprofile", "pb.gz"]
+    assert {ended(daemon, i)["profile"] for i in both} == {both[0]}
+    assert "second" not in daemon.api(f"/captures/{identity}")
+
+
 def test_the_command(watched, tmp_path):
     node, daemon = watched()
     ctl = Ctl("-H", f"http://127.0.0.1:{daemon.port}", cwd=tmp_path)

@@ -471,6 +471,23 @@ groups:
     assert readers.pprof(tmp_path / "mine.pb.gz")["columns"] == ["samples", "inuse_space"]
 
 
+def test_the_command_waits_for_both_formats_and_names_both(idle_node):
+    node, daemon = idle_node
+    ctl = Ctl("-H", f"http://127.0.0.1:{daemon.port}")
+    both = ctl.lines("capture", "sampling", "app", "--duration=1s", "--format=heapprofile,pprof",
+                     "--wait")
+    ready = {m["id"]: m for m in daemon.api("/captures")["ready"]}
+    assert [ready[i]["format"] for i in both] == ["heapprofile", "pb.gz"]
+    assert [ready[i]["profile"] for i in both] == [both[0]] * 2
+    assert daemon.api(f"/captures/{both[0]}")["second"] == both[1]
+    assert "second" not in daemon.api(f"/captures/{both[1]}")
+    for identity in both:
+        assert f"Profile: {both[0]} (in both formats)" in ctl("info", identity).stdout
+
+    one, = ctl.lines("capture", "sampling", "app", "--duration=61s", "--format=pprof")
+    assert "profile" not in daemon.api(f"/captures/{one}")
+
+
 def test_firefox_tells_all_allocations(nursery, start_daemon, tmp_path):
     """It takes objects by chance, here one of sixteen, and each stands for so many. Its log loses
     nothing between its begin and the last time it is asked for, and all the work is in between."""
