@@ -1,6 +1,6 @@
 /*
- * capture and peek: the daemon is asked for one, and its id printed; of a tracking, and of a profile
- * in both formats, both ids.
+ * capture and peek: the daemon is asked for one, and its id printed; of a tracking, and of a
+ * profile in both formats, both ids.
  */
 
 #include <errno.h>
