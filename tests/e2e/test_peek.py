@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lab import readers
+from lab import readers, sampled
 from lab.cdp import Client, is_sampling
 from lab.chromium import Chromium, isolate
 from lab.ctl import Ctl
@@ -23,7 +23,7 @@ SOON = dict(PLAIN, gc_interval="1s")
 
 def ask(daemon, **wishes):
     answer = daemon.post("/api/v1/targets/app/captures",
-                         json.dumps({"kind": "sampling", "interval": "8KiB", **wishes}).encode(),
+                         json.dumps({"kind": "sampling", "interval": "1KiB", **wishes}).encode(),
                          {"Content-Type": "application/json"})
     assert answer.status == 202, answer.text
     return answer.json()["data"]["id"]
@@ -97,12 +97,14 @@ def test_what_is_there_so_far(watched, major):
         assert not is_sampling(client)
     table, own = top(daemon, first)
     assert table["what"] == "live" and 0 < table["duration_seconds"] < 6
-    assert own["keepMany"] + own["keepFew"] == pytest.approx(half, rel=0.11)
+    size = sampled.array_bytes(8)
+    assert own["keepMany"] + own["keepFew"] == pytest.approx(half, rel=sampled.error(16000, size, 1024))
     assert readers.devtools_profile(path_of(daemon, first))["total"] == table["bytes"]
     table, both = top(daemon, whole)
     assert table["duration_seconds"] == 6
     # All of the first half, by the same samples, and as much again.
-    assert both["keepMany"] + both["keepFew"] == pytest.approx(2 * half, rel=0.11)
+    assert both["keepMany"] + both["keepFew"] == \
+        pytest.approx(2 * half, rel=sampled.error(32000, size, 1024))
 
     assert first["kind"] == "sampling" and first["cause"] == f"a look at {identity}, which goes on"
     packed = until(lambda: [m for m in daemon.api("/captures")["ready"]
