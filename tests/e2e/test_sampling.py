@@ -16,7 +16,7 @@ from lab.daemon import PLAIN, POLL
 from lab.deno import Deno
 from lab.firefox import Firefox
 from lab.gc import force, forced
-from lab.node import OLD
+from lab.node import OLD, binary, environment
 from lab.relay import Packets, Relay
 from lab.wait import until
 from lab.workerd import Workerd, Wrangler
@@ -516,6 +516,24 @@ groups:
         ctl("capture", "snapshot", "app", "--duration=1s", exit=1).stderr
     ctl("profile", "pprof", exported)
     assert readers.pprof(tmp_path / "mine.pb.gz")["columns"] == ["samples", "inuse_space"]
+
+
+def test_what_node_writes_by_itself_is_read_too(nursery, tmp_path, major):
+    process = nursery.start([binary(major), "--heap-prof", f"--heap-prof-interval={INTERVAL}",
+                             f"--heap-prof-dir={tmp_path}", "-e", KEEP], env=environment())
+    assert process.wait_exit() == 0
+    written, = tmp_path.glob("*.heapprofile")
+    table = top(written)
+    assert table["functions"][0]["function"] == "keepHere"
+    check_keep(table["functions"][0], 8)
+    seen = readers.devtools_profile(written)
+    assert seen["total"] == table["bytes"]
+    Ctl()("profile", "pprof", written, "-o", tmp_path / "mine.pb.gz")
+    assert readers.pprof(tmp_path / "mine.pb.gz")["self"]["keepHere"][1] == seen["self"]["keepHere"]
+    Ctl()("profile", "flame", written, "-o", tmp_path / "mine.svg")
+    assert "keepHere" in (tmp_path / "mine.svg").read_text()
+    rows = Ctl().json("profile", "diff", written, written)["functions"]
+    assert all(row["bytes"] == row["base_bytes"] for row in rows)
 
 
 def test_the_command_waits_for_both_formats_and_names_both(idle_node):
