@@ -363,6 +363,37 @@ const struct capture *captures_find(const struct captures *captures, const char 
 	return find(captures, id);
 }
 
+static bool is_second(const struct manifest *manifest, const char *first_id)
+{
+	if (manifest_is_tracking(manifest))
+		return manifest->series_index == 2 && strcmp(manifest->series, first_id) == 0;
+	return strcmp(manifest->profile, first_id) == 0 && strcmp(manifest->id, first_id) != 0;
+}
+
+bool captures_find_second(const struct captures *captures, const char *first_id,
+			  char ret_id[CAPTURE_ID_MAX])
+{
+	const struct link *const lists[] = { &captures->running, &captures->queue,
+					     &captures->ended };
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		list_each (link, lists[i]) {
+			const struct capture *capture = container_of(link, struct capture, link);
+
+			if (is_second(&capture->manifest, first_id))
+				return str_copy(ret_id, CAPTURE_ID_MAX, capture->id);
+		}
+	}
+	list_each (link, &captures->spool->ready) {
+		const struct manifest *manifest =
+			&container_of(link, struct spool_entry, link)->manifest;
+
+		if (is_second(manifest, first_id))
+			return str_copy(ret_id, CAPTURE_ID_MAX, manifest->id);
+	}
+	return false;
+}
+
 static bool is_of_rule(const struct capture *capture, uint64_t target_id, const char *isolate,
 		       const char *rule, const char *step)
 {

@@ -240,6 +240,14 @@ void captures_polled(struct captures *captures, struct target *target);
 const struct capture *captures_find(const struct captures *captures, const char *id);
 
 /*
+ * The id of the second of two captures that are one story, whatever has become of it: of a tracking
+ * the other snapshot, of a profile in both formats the other file. False: the one with this id is
+ * no first of two, or the second has not begun yet, or is gone or forgotten.
+ */
+bool captures_find_second(const struct captures *captures, const char *first_id,
+			  char ret_id[CAPTURE_ID_MAX]);
+
+/*
  * The kinds (bits: 1 << enum capture_kind) of captures that a rule has asked for and that wait or
  * run; of a series only the first counts. step: as it is written, "" for a rule without.
  */

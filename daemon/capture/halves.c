@@ -9,37 +9,7 @@
 #include "capture/step.h"
 #include "inspect/download.h"
 #include "util/log.h"
-#include "util/str.h"
 #include "watch/target.h"
-
-static bool is_second(const struct manifest *manifest, const char *first_id)
-{
-	return manifest_is_tracking(manifest) && manifest->series_index == 2 &&
-	       strcmp(manifest->series, first_id) == 0;
-}
-
-bool halves_find_second(const struct captures *captures, const char *first_id,
-			char ret_id[CAPTURE_ID_MAX])
-{
-	const struct link *const lists[] = { &captures->running, &captures->ended };
-
-	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-		list_each (link, lists[i]) {
-			const struct capture *capture = container_of(link, struct capture, link);
-
-			if (is_second(&capture->manifest, first_id))
-				return str_copy(ret_id, CAPTURE_ID_MAX, capture->id);
-		}
-	}
-	list_each (link, &captures->spool->ready) {
-		const struct manifest *manifest =
-			&container_of(link, struct spool_entry, link)->manifest;
-
-		if (is_second(manifest, first_id))
-			return str_copy(ret_id, CAPTURE_ID_MAX, manifest->id);
-	}
-	return false;
-}
 
 void halves_lost(struct captures *captures, const struct capture *first, const char *why)
 {
@@ -47,7 +17,7 @@ void halves_lost(struct captures *captures, const struct capture *first, const c
 	struct capture *second;
 	int r;
 
-	if (halves_find_second(captures, first->id, id))
+	if (captures_find_second(captures, first->id, id))
 		return;
 	r = request_half(first, &second);
 	if (r == 0) {

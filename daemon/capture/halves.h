@@ -22,12 +22,5 @@ void halves_lost(struct captures *captures, const struct capture *first, const c
 /* A second half of this one is running. */
 bool halves_under_way(const struct captures *captures, const struct capture *first);
 
-/*
- * The id of the second half of the one with this id, whatever has become of it. False: it has none,
- * or not yet, or it is forgotten.
- */
-bool halves_find_second(const struct captures *captures, const char *first_id,
-			char ret_id[CAPTURE_ID_MAX]);
-
 /* Without the first there is nothing to be compared with. False: there is none to be cancelled. */
 bool halves_cancel(struct captures *captures, const struct capture *first);

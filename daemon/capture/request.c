@@ -192,6 +192,13 @@ enum content content_of(int kind, const struct runtime *runtime)
 	return kind == CAPTURE_KIND_DIAGNOSTICS ? CONTENT_OWN : CONTENT_SAMPLED;
 }
 
+/* Two files are to come of one profile, of which this is the first. */
+static void describe_both(struct capture *capture)
+{
+	if (capture->formats == (SAMPLING_HEAPPROFILE | SAMPLING_PPROF))
+		str_copy(capture->manifest.profile, sizeof(capture->manifest.profile), capture->id);
+}
+
 /* What is packed already is not packed again. */
 static void choose_pprof(struct capture *capture)
 {
@@ -211,6 +218,7 @@ static void describe_samples(struct capture *capture, const struct sampling_sett
 	capture->formats = sampling_formats(wish);
 	if (capture->formats == SAMPLING_PPROF)
 		choose_pprof(capture);
+	describe_both(capture);
 }
 
 static void choose_timeline(struct capture *capture, const struct capture_request *request)
@@ -467,6 +475,7 @@ int request_peek(struct captures *captures, const struct capture *of, const char
 		return r;
 	describe_peek(&capture->manifest, of, requested_by);
 	capture->formats = of->formats;
+	describe_both(capture);
 	capture->awaits = true;
 	r = peek_wish(&of->job->peek, of->job->cancel_fd, capture->id);
 	if (r < 0) {

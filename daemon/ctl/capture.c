@@ -1,4 +1,7 @@
-/* capture and peek: the daemon is asked for one, and its id printed; of a tracking both ids. */
+/*
+ * capture and peek: the daemon is asked for one, and its id printed; of a tracking, and of a
+ * profile in both formats, both ids.
+ */
 
 #include <errno.h>
 #include <stdio.h>
@@ -62,7 +65,10 @@ static int print_id(const char *id)
 	return show_out(&buf, false);
 }
 
-/* Of a tracking for both: the second begins before the first is in the spool. */
+/*
+ * Of a tracking for both snapshots, of a profile in both formats for both files: the second is
+ * known before the first is in the spool.
+ */
 static int wait_for_all(struct source *source, const char *id, struct err *err)
 {
 	struct capture_look first, second;
@@ -73,8 +79,8 @@ static int wait_for_all(struct source *source, const char *id, struct err *err)
 	if (first.second[0] == '\0')
 		return source_fail(
 			err, CTL_FAILURE, -ENOENT,
-			"the daemon knows of no second snapshot of this tracking: it was "
-			"restarted meanwhile, or that was deleted");
+			"the daemon knows only this one of the two that were to come: it was "
+			"restarted meanwhile, or the other was deleted or not kept");
 	exit = print_id(first.second);
 	return exit == CTL_OK ? wait_for(source, first.second, &second, err) : exit;
 }

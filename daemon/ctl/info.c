@@ -158,6 +158,7 @@ static void print_file(struct buf *buf, const struct item *item)
 		}
 		buf_puts(buf, "\n");
 	}
+	named(buf, "Profile", manifest->profile, "in both formats");
 	line(buf, "Source", manifest->source);
 	line(buf, "Pinned", manifest->pinned != 0 ? "yes" : "no");
 }

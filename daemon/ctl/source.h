@@ -49,7 +49,8 @@ struct gc_result {
 /* How far a capture is. */
 struct capture_look {
 	bool done; /* it is in the spool */
-	bool has_second; /* it is the first of a tracking */
+	/* It is the first of a tracking, or of the two files of a profile in both formats. */
+	bool has_second;
 	char second[CAPTURE_ID_MAX]; /* the id of the other; "": it has not begun, or is gone */
 };
 

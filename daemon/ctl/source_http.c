@@ -319,14 +319,25 @@ static int http_peek(struct source *source, const char *id, char ret_id[CAPTURE_
 	return exit;
 }
 
-static void take_second(const struct tree *data, struct capture_look *ret)
+static bool is_first(const struct tree *data)
 {
-	const char *kind = "", *second = "";
+	const char *kind = "", *id = "", *profile = "";
 	uint64_t index = 0;
 
 	tree_string(data, "kind", &kind);
+	tree_string(data, "id", &id);
+	tree_string(data, "profile", &profile);
 	tree_uint(data, "series_index", &index);
-	ret->has_second = strcmp(kind, "tracking") == 0 && index == 1;
+	if (strcmp(kind, "tracking") == 0)
+		return index == 1;
+	return profile[0] != '\0' && strcmp(profile, id) == 0;
+}
+
+static void take_second(const struct tree *data, struct capture_look *ret)
+{
+	const char *second = "";
+
+	ret->has_second = is_first(data);
 	tree_string(data, "second", &second);
 	str_copy(ret->second, sizeof(ret->second), second);
 }

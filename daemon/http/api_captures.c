@@ -11,7 +11,6 @@
 
 #include "capture/analysis.h"
 #include "capture/capture.h"
-#include "capture/halves.h"
 #include "capture/series.h"
 #include "http/api_refusal.h"
 #include "http/server.h"
@@ -76,6 +75,7 @@ static void write_manifest(struct json_writer *w, const struct manifest *manifes
 	member_bytes(w, "resident_peak_bytes", manifest->resident_peak_bytes);
 	write_recipe(w, manifest);
 	write_series(w, manifest);
+	member_known(w, "profile", manifest->profile);
 	member_known(w, "source", manifest->source);
 	if (manifest->started_wall_ms > 0)
 		api_member_time(w, "started", manifest->started_wall_ms, NULL);
@@ -116,8 +116,7 @@ static void write_ready(struct json_writer *w, const struct http_view *view,
 	json_write_object_end(w);
 }
 
-/* second: the id of the other half, of the first of a tracking; "": none, or it is not looked for.
- */
+/* second: the id of the other, of the first of two; "": none, or it is not looked for. */
 static void write_capture(struct json_writer *w, const struct capture *capture, const char *second)
 {
 	json_write_object(w);
@@ -287,7 +286,7 @@ int api_capture(struct http_exchange *exchange)
 	/* One that succeeded and is not in the spool has been deleted. */
 	if (entry == NULL && (capture == NULL || capture->step == CAPTURE_SUCCEEDED))
 		return answer_unknown(exchange);
-	(void)halves_find_second(view->captures, exchange->params[0], second);
+	(void)captures_find_second(view->captures, exchange->params[0], second);
 	api_begin(&answer);
 	if (entry != NULL)
 		write_ready(&answer.json, view, &entry->manifest, second);

@@ -86,9 +86,8 @@ const struct route http_routes[] = {
 	  "fit `match` (a glob of the target, or MEMBER=GLOB), `kind`, `since`, `until` and "
 	  "`limit`." },
 	{ "GET", "/api/v1/captures/:id", api_capture,
-	  "One capture. Of the first of a `tracking` `second` is the id of the other, once that "
-	  "has "
-	  "begun." },
+	  "One capture. Of the first of two, the snapshots of a `tracking` or the files of a "
+	  "`sampling` in both formats, `second` is the id of the other, once that has begun." },
 	{ "GET", "/api/v1/captures/:id/file", api_capture_file,
 	  "The capture as an attachment. What zstd compressed goes out with `Content-Encoding: "
 	  "zstd` to who accepts that, expanded to others (without length and Range); what is "

@@ -104,6 +104,7 @@ static const struct {
 	MEMBER(MEMBER_INT, series_index),
 	MEMBER(MEMBER_INT, series_count),
 	MEMBER(MEMBER_TEXT, ids),
+	MEMBER(MEMBER_TEXT, profile),
 	MEMBER(MEMBER_INT, continuous),
 	MEMBER(MEMBER_INT, pinned),
 	MEMBER(MEMBER_TEXT, source),

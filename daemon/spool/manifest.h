@@ -84,6 +84,8 @@ struct manifest {
 	char series[CAPTURE_ID_MAX]; /* the id of the first capture of a series; "": alone */
 	int64_t series_index, series_count; /* 1 of 3 */
 	char ids[8]; /* "exact": V8 was to keep the ids of objects over the series; "" */
+	/* Of a sampling profile in both formats: the id of the first of its two files; "". */
+	char profile[CAPTURE_ID_MAX];
 	int64_t continuous; /* 1: a profile of those that follow one another */
 	int64_t pinned; /* 1: vacuum leaves it alone */
 	char source[256]; /* the file a runtime wrote itself and we took over; "": we captured it */

@@ -498,6 +498,15 @@ def test_refused_by_a_limit(impostor):
     assert "no space left" in refused("vacuum", exit=4).stderr
 
 
+def test_a_daemon_that_knows_only_one_of_two(impostor):
+    """As after a restart before the second file of a profile was written."""
+    only = impostor(200, json.dumps({"status": "success", "data": {
+        "id": "a" * 32, "profile": "a" * 32, "kind": "sampling", "state": "succeeded"}}).encode())
+    told = only("capture", "sampling", "app", "--format=heapprofile,pprof", "--wait", exit=1)
+    assert told.stdout.split() == ["a" * 32]
+    assert "knows only this one of the two that were to come" in told.stderr
+
+
 def test_what_is_no_daemon(impostor):
     for status, body in ((200, b"<html>"), (200, b"{}"), (200, b'{"data":{"ready":[{"id":1}]}}'),
                          (500, b"oops"), (404, b"")):

@@ -1,13 +1,14 @@
 """Looks at sampling profiles while they are taken: what is there so far is a capture of its own, and
 the profile goes on as if nobody had looked."""
 
+import contextlib
 import gzip
 import json
 from xml.etree import ElementTree
 
 import pytest
 
-from lab import readers
+from lab import readers, sampled
 from lab.cdp import Client, is_sampling
 from lab.chromium import Chromium, isolate
 from lab.ctl import Ctl
@@ -23,7 +24,7 @@ SOON = dict(PLAIN, gc_interval="1s")
 
 def ask(daemon, **wishes):
     answer = daemon.post("/api/v1/targets/app/captures",
-                         json.dumps({"kind": "sampling", "interval": "8KiB", **wishes}).encode(),
+                         json.dumps({"kind": "sampling", "interval": "1KiB", **wishes}).encode(),
                          {"Content-Type": "application/json"})
     assert answer.status == 202, answer.text
     return answer.json()["data"]["id"]
@@ -97,12 +98,14 @@ def test_what_is_there_so_far(watched, major):
         assert not is_sampling(client)
     table, own = top(daemon, first)
     assert table["what"] == "live" and 0 < table["duration_seconds"] < 6
-    assert own["keepMany"] + own["keepFew"] == pytest.approx(half, rel=0.11)
+    size = sampled.array_bytes(8)
+    assert own["keepMany"] + own["keepFew"] == pytest.approx(half, rel=sampled.error(16000, size, 1024))
     assert readers.devtools_profile(path_of(daemon, first))["total"] == table["bytes"]
     table, both = top(daemon, whole)
     assert table["duration_seconds"] == 6
     # All of the first half, by the same samples, and as much again.
-    assert both["keepMany"] + both["keepFew"] == pytest.approx(2 * half, rel=0.11)
+    assert both["keepMany"] + both["keepFew"] == \
+        pytest.approx(2 * half, rel=sampled.error(32000, size, 1024))
 
     assert first["kind"] == "sampling" and first["cause"] == f"a look at {identity}, which goes on"
     packed = until(lambda: [m for m in daemon.api("/captures")["ready"]
@@ -112,21 +115,61 @@ def test_what_is_there_so_far(watched, major):
         assert read["self"][name][1] == own[name]
 
 
-def test_other_runtimes_of_v8(nursery, watch, tmp_path, site):
-    deno = Deno(nursery, tmp_path / "program", "100000")
-    browser = Chromium(nursery, tmp_path / "profile", site.url + "page.html")
-    workerd = Workerd(nursery, tmp_path / "worker")
-    names = {"deno": (deno, "main"), "browser": (browser, isolate(browser.page)),
-             "workerd": (workerd, workerd.isolate)}
-    daemon = watch(sections={"capture": PLAIN}, **{n: p.address for n, (p, _) in names.items()})
-    for name, (_, part) in names.items():
-        until(lambda: daemon.value("heapwatch_heap_used_bytes", target=name, isolate=part), name)
-        answer = daemon.post(f"/api/v1/targets/{name}/captures?kind=sampling&duration=3s"
-                             f"&isolate={part}")
-        assert answer.status == 202, answer.text
-        identity = answer.json()["data"]["id"]
-        assert top(daemon, looked(daemon, identity))[0]["duration_seconds"] < 3
-        assert top(daemon, ended(daemon, identity))[0]["duration_seconds"] == 3
+KEEP = ("globalThis.kept ??= []; (function keepMany() { for (let i = 0; i < 16000; i++)"
+        " kept.push(new Array(128).fill(i)) })(); 1")
+
+
+def a_deno(nursery, home, site):
+    deno = Deno(nursery, home, "100")
+    return deno.address, "main", 8, lambda: Client(deno.port)
+
+
+def a_page(nursery, home, site):
+    browser = Chromium(nursery, home, site.url + "page.html")
+    return browser.address, isolate(browser.page), 4, browser.client
+
+
+def a_workerd(nursery, home, site):
+    """It bears one client: it is asked by its own requests."""
+    workerd = Workerd(nursery, home)
+    return workerd.address, workerd.isolate, 4, lambda: Visitor(workerd)
+
+
+class Visitor(contextlib.AbstractContextManager):
+    def __init__(self, workerd):
+        self._workerd = workerd
+
+    def evaluate(self, _):
+        self._workerd.visit("keep=16000")
+
+    def __exit__(self, *_):
+        pass
+
+
+@pytest.mark.parametrize("start", [a_deno, a_page, a_workerd])
+def test_other_runtimes_of_v8(nursery, watch, tmp_path, site, start):
+    """What is allocated between the first look and the second is in the second, and what comes after
+    that is in the whole."""
+    address, name, pointer, open_client = start(nursery, tmp_path / "program", site)
+    daemon = watch(app=address, sections={"capture": SOON})
+    daemon.wait_isolate("app", name)
+    daemon.wait_up("app")
+    identity = ask(daemon, duration="8s", isolate=name)
+    before = looked(daemon, identity)
+    with open_client() as client:
+        client.evaluate(KEEP)
+        first = looked(daemon, identity)
+        client.evaluate(KEEP)
+    whole = ended(daemon, identity)
+    assert "keepMany" not in top(daemon, before)[1]
+    size = sampled.array_bytes(pointer)
+    for manifest, n in ((first, 16000), (whole, 32000)):
+        table, own = top(daemon, manifest)
+        assert table["functions"][0]["function"] == "keepMany"
+        # And what their list has grown to.
+        assert own["keepMany"] == pytest.approx(n * size, rel=sampled.error(n, size, 1024) + 0.01)
+        sampled.check_mean(table["functions"][0], pointer, 1024)
+        assert (table["duration_seconds"] == 8) == (manifest == whole)
 
 
 def test_only_one_at_a_time_and_only_of_what_samples(watched):
@@ -221,6 +264,17 @@ def peeked(ctl, identity):
         return ctl.lines("peek", identity, "--wait")
     except AssertionError:
         return None
+
+
+def test_the_command_waits_for_both_formats_and_names_both(watched):
+    node, daemon = watched()
+    ctl = Ctl("-H", f"http://127.0.0.1:{daemon.port}")
+    identity = ask(daemon, duration="1h", format=["heapprofile", "pprof"])
+    both = until(lambda: peeked(ctl, identity), "a look")
+    assert len(both) == 2 and identity not in both
+    assert [ended(daemon, i)["format"] for i in both] == ["heapprofile", "pb.gz"]
+    assert {ended(daemon, i)["profile"] for i in both} == {both[0]}
+    assert "second" not in daemon.api(f"/captures/{identity}")
 
 
 def test_the_command(watched, tmp_path):

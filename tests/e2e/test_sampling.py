@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from lab import readers
+from lab import readers, sampled
 from lab.cdp import Client, Worker, in_worker, is_sampling, used_bytes
 from lab.chromium import Chromium, isolate
 from lab.ctl import Ctl
@@ -16,18 +16,18 @@ from lab.daemon import PLAIN, POLL
 from lab.deno import Deno
 from lab.firefox import Firefox
 from lab.gc import force, forced
-from lab.node import OLD
+from lab.node import OLD, binary, environment
 from lab.relay import Packets, Relay
 from lab.wait import until
 from lab.workerd import Workerd, Wrangler
 
 KEPT = ("keepMany", "keepFew")
-INTERVAL = 8192
+INTERVAL = 1024
 
-# What is kept makes 2000 samples: the deviation is 2 %, and this is five of it.
-SUM_ERROR = 0.11
-# A quarter of them is keepFew's, whose share of the whole deviates by 4 %.
-SHARE_ERROR = 0.2
+# What is kept makes 10400 samples.
+SUM_ERROR = sampled.error(16000, sampled.array_bytes(8), INTERVAL)
+# A quarter of them is keepFew's, and with it what the list of all has grown to, 4 % more.
+SHARE_ERROR = sampled.error(4000, sampled.array_bytes(8), INTERVAL) + 0.04
 
 HEADROOM = dict(PLAIN, guards={"headroom": 3})  # which is for snapshots
 # And what is for all that goes over the whole heap.
@@ -65,7 +65,7 @@ def wait_files(daemon, ending, n=1):
 def sample(daemon, client, work, **wishes):
     """One profile of what `work` does, which is done once sampling is on."""
     before = len(files(daemon, ".heapprofile"))
-    answer = ask(daemon, duration="3s", interval="8KiB", **wishes)
+    answer = ask(daemon, duration="3s", interval=str(INTERVAL), **wishes)
     assert answer.status == 202, answer.text
     until(lambda: is_sampling(client), lambda: f"it samples; log:\n{daemon.tail()}")
     result = work()
@@ -86,14 +86,30 @@ def kept_bytes(node):
     return int(node.nudge(r"^kept (\d+)")[1])
 
 
-def check_go(packed, table, column):
+def check_go(packed, table, column, first=2):
     """`go tool pprof` finds the sum and the first functions that ours finds."""
     counted = "samples" if table["counted"] == "samples" else column.replace("space", "objects")
     for name, sums in ((column, "self_bytes"), (counted, "self_count")):
         told = readers.go_pprof(packed, name)
         assert told["type"] == name
-        assert told["functions"][:2] == [(row["function"], row[sums]) for row in table["functions"][:2]]
+        assert told["functions"][:first] == [(row["function"], row[sums])
+                                             for row in table["functions"][:first]]
     assert readers.go_pprof(packed, column)["total"] == table["bytes"]
+
+
+def check_waste(row, pointer):
+    """Of one that has made 30000 of the arrays, and let go of them."""
+    size = sampled.array_bytes(pointer)
+    assert row["self_bytes"] == pytest.approx(30000 * size, rel=sampled.error(30000, size, INTERVAL))
+    sampled.check_mean(row, pointer, INTERVAL)
+
+
+def check_keep(row, pointer):
+    """Of KEEP, and of workerd.js."""
+    size = sampled.array_bytes(pointer)
+    assert row["self_bytes"] == pytest.approx(sampled.kept_bytes(pointer),
+                                              rel=sampled.error(16000, size, INTERVAL))
+    sampled.check_mean(row, pointer, INTERVAL)
 
 
 def test_live_objects(start_node, watch, major):
@@ -112,6 +128,7 @@ def test_live_objects(start_node, watch, major):
     both = first["self_bytes"] + second["self_bytes"]
     assert both == pytest.approx(kept, rel=SUM_ERROR)
     assert second["self_bytes"] == pytest.approx(both / 4, rel=SHARE_ERROR)
+    sampled.check_mean(first, 8, INTERVAL)
     assert self_bytes(profile).get("waste", 0) < both * 0.05
 
     seen = readers.devtools_profile(profile)
@@ -145,8 +162,8 @@ def test_all_objects(start_node, watch, major):
     assert table["what"] == "allocated"
     assert [row["function"] for row in table["functions"][:3]] == ["waste", *KEPT]
     own = self_bytes(profile)
-    # waste() makes 30000 of the arrays of which 16000 are kept.
-    assert own["waste"] == pytest.approx(kept * 30 / 16, rel=SUM_ERROR)
+    check_waste(table["functions"][0], 8)
+    assert own["keepMany"] + own["keepFew"] == pytest.approx(kept, rel=SUM_ERROR + 0.02)  # its list was shorter
     packed, = wait_files(daemon, ".pb.gz")
     read = readers.pprof(packed)
     assert read["columns"] == ["samples", "alloc_space"] and read["units"] == ["count", "bytes"]
@@ -235,12 +252,17 @@ def test_pages_of_chromium(nursery, watch, tmp_path, site):
             "for (let i = 0; i < 20000; i++) kept.push(new Array(128).fill(i)); return kept.length }"
             "keepPage()")
     with browser.client() as client:
-        profile, _ = sample(daemon, client, lambda: client.evaluate(work), isolate=page)
+        profile, _ = sample(daemon, client, lambda: client.evaluate(work), isolate=page,
+                            format=["heapprofile", "pprof"])
     table = top(profile)
     assert table["functions"][0]["function"] == "keepPage"
     # Its pointers have four bytes.
-    assert table["functions"][0]["self_bytes"] == pytest.approx(20000 * (128 * 4 + 24), rel=0.15)
+    size = sampled.array_bytes(4)
+    assert table["functions"][0]["self_bytes"] == \
+        pytest.approx(20000 * size, rel=sampled.error(20000, size, INTERVAL) + 0.01)  # and their list
+    sampled.check_mean(table["functions"][0], 4, INTERVAL)
     assert readers.devtools_profile(profile)["total"] == table["bytes"]
+    check_go(wait_files(daemon, ".pb.gz")[0], table, "inuse_space", first=1)
 
 
 KEEP = ("globalThis.kept = []; function keepHere() { for (let i = 0; i < 16000; i++)"
@@ -253,40 +275,65 @@ def test_deno(nursery, watch, tmp_path):
     daemon.wait_up("app")
     with Client(deno.port) as client:
         before = used_bytes(client)
-        profile, _ = sample(daemon, client, lambda: client.evaluate(KEEP))
+        profile, _ = sample(daemon, client, lambda: client.evaluate(KEEP),
+                            format=["heapprofile", "pprof"])
         kept = used_bytes(client) - before
-    first = top(profile)["functions"][0]
+    table = top(profile)
+    first = table["functions"][0]
     assert first["function"] == "keepHere"
     assert first["self_bytes"] == pytest.approx(kept, rel=SUM_ERROR)
+    check_keep(first, 8)
+    assert readers.devtools_profile(profile)["total"] == table["bytes"]
+    check_go(wait_files(daemon, ".pb.gz")[0], table, "inuse_space", first=1)
+
+
+def sample_workerd(daemon, workerd, visit, **wishes):
+    """It bears one client: nobody else can see when it samples, but a look at the profile can be had
+    from then on."""
+    until(lambda: daemon.values("heapwatch_heap_used_bytes", target="app"), "an isolate")
+    # keepMany() and waste() are called by fetch(), which is one too many.
+    answer = ask(daemon, isolate=workerd.isolate, duration="2s", interval=str(INTERVAL), stack_depth=1,
+                 format="heapprofile,pprof", **wishes)
+    identity = answer.json()["data"]["id"]
+    until(lambda: daemon.post(f"/api/v1/captures/{identity}/peek").status == 202, "it samples")
+    workerd.visit(visit)
+
+    def written(one):
+        """The file of this id, when it is there."""
+        until(lambda: daemon.api(f"/captures/{one}")["state"] == "succeeded",
+              lambda: f"a profile; log:\n{daemon.tail()}")
+        return daemon.storage / "spool" / "ready" / daemon.api(f"/captures/{one}")["name"]
+    profile = written(identity)
+    return profile, written(daemon.api(f"/captures/{identity}")["second"])
 
 
 @pytest.mark.parametrize("start", [Workerd, Wrangler], ids=["alone", "wrangler"])
 def test_workerd(nursery, watch, tmp_path, start):
-    """It bears one client: nobody else can see when it samples, but a look at the profile can be had
-    from then on."""
     workerd = start(nursery, tmp_path / "program")
     daemon = watch(app=workerd.address, sections={"capture": PLAIN})
     daemon.wait_up("app")
-
-    def used():
-        polls = daemon.value("heapwatch_polls_total", target="app")
-        daemon.wait_value("heapwatch_polls_total", lambda n: n >= polls + 2, target="app")
-        return daemon.value("heapwatch_heap_used_bytes", target="app", isolate=workerd.isolate)
-    until(lambda: daemon.values("heapwatch_heap_used_bytes", target="app"), "an isolate")
-    before = used()
-    # keepMany() is called by fetch(), which is one too many.
-    answer = ask(daemon, isolate=workerd.isolate, duration="2s", interval="8KiB", stack_depth=1)
-    identity = answer.json()["data"]["id"]
-    until(lambda: daemon.post(f"/api/v1/captures/{identity}/peek").status == 202, "it samples")
-    workerd.visit("keep=16000")
-    until(lambda: daemon.api(f"/captures/{identity}")["state"] == "succeeded",
-          lambda: f"a profile; log:\n{daemon.tail()}")
-    profile = daemon.storage / "spool" / "ready" / daemon.api(f"/captures/{identity}")["name"]
-    first = top(profile)["functions"][0]
+    profile, packed = sample_workerd(daemon, workerd, "keep=16000")
+    table = top(profile)
+    first = table["functions"][0]
     assert depth(json.loads(profile.read_text())["head"]) == 1
+    assert table["what"] == "live"
     assert first["function"] == "keepMany" and first["url"].endswith("workerd.js")
-    # What else it has allocated is there as well.
-    assert first["self_bytes"] == pytest.approx(used() - before, rel=SUM_ERROR)
+    check_keep(first, 4)
+    assert readers.devtools_profile(profile)["total"] == table["bytes"]
+    check_go(packed, table, "inuse_space", first=1)
+
+
+@pytest.mark.parametrize("start", [Workerd, Wrangler], ids=["alone", "wrangler"])
+def test_all_objects_of_workerd(nursery, watch, tmp_path, start):
+    workerd = start(nursery, tmp_path / "program")
+    daemon = watch(app=workerd.address, sections={"capture": PLAIN})
+    daemon.wait_up("app")
+    profile, packed = sample_workerd(daemon, workerd, "keep=2000&waste=30000", objects="all")
+    table = top(profile)
+    assert table["what"] == "allocated"
+    assert [row["function"] for row in table["functions"][:2]] == ["waste", "keepMany"]
+    check_waste(table["functions"][0], 4)
+    check_go(packed, table, "alloc_space")
 
 
 def test_a_worker_thread(start_node, watch):
@@ -312,11 +359,13 @@ def test_a_worker_thread_that_allocates(start_node, watch, major):
     first = top(profile)["functions"][0]
     assert first["function"] == "keepHere"
     assert first["self_bytes"] == pytest.approx(kept, rel=SUM_ERROR)
+    check_keep(first, 8)
 
 
 def sample_worker(daemon, isolate_name, open_client):
     """Of one whom nobody but the daemon can ask: its program lets it work once a look can be had."""
-    identity = ask(daemon, isolate=isolate_name, duration="2s", interval="8KiB").json()["data"]["id"]
+    identity = ask(daemon, isolate=isolate_name, duration="2s",
+                   interval=str(INTERVAL)).json()["data"]["id"]
     until(lambda: daemon.post(f"/api/v1/captures/{identity}/peek").status == 202,
           lambda: f"it samples; log:\n{daemon.tail()}")
     with open_client() as client:
@@ -334,8 +383,7 @@ def test_a_worker_of_deno_that_allocates(nursery, watch, tmp_path):
     daemon.wait_isolate("app", "worker:1")
     first = sample_worker(daemon, "worker:1", lambda: Client(deno.port))
     assert first["function"] == "keepHere"
-    # Its pointers have eight bytes.
-    assert first["self_bytes"] == pytest.approx(16000 * (128 * 8 + 48), rel=SUM_ERROR)
+    check_keep(first, 8)
 
 
 def test_a_worker_of_chromium_that_allocates(nursery, watch, tmp_path, site):
@@ -343,8 +391,7 @@ def test_a_worker_of_chromium_that_allocates(nursery, watch, tmp_path, site):
     daemon = watch(app=browser.address, sections={"capture": PLAIN})
     first = sample_worker(daemon, daemon.wait_worker("app"), browser.client)
     assert first["function"] == "keepHere"
-    # Its pointers have four bytes.
-    assert first["self_bytes"] == pytest.approx(16000 * (128 * 4 + 24), rel=SUM_ERROR)
+    check_keep(first, 4)
 
 
 def test_somebody_else_who_samples_is_left_alone(start_node, watch, major):
@@ -469,6 +516,41 @@ groups:
         ctl("capture", "snapshot", "app", "--duration=1s", exit=1).stderr
     ctl("profile", "pprof", exported)
     assert readers.pprof(tmp_path / "mine.pb.gz")["columns"] == ["samples", "inuse_space"]
+
+
+def test_what_node_writes_by_itself_is_read_too(nursery, tmp_path, major):
+    process = nursery.start([binary(major), "--heap-prof", f"--heap-prof-interval={INTERVAL}",
+                             f"--heap-prof-dir={tmp_path}", "-e", KEEP], env=environment())
+    assert process.wait_exit() == 0
+    written, = tmp_path.glob("*.heapprofile")
+    table = top(written)
+    assert table["functions"][0]["function"] == "keepHere"
+    check_keep(table["functions"][0], 8)
+    seen = readers.devtools_profile(written)
+    assert seen["total"] == table["bytes"]
+    Ctl()("profile", "pprof", written, "-o", tmp_path / "mine.pb.gz")
+    assert readers.pprof(tmp_path / "mine.pb.gz")["self"]["keepHere"][1] == seen["self"]["keepHere"]
+    Ctl()("profile", "flame", written, "-o", tmp_path / "mine.svg")
+    assert "keepHere" in (tmp_path / "mine.svg").read_text()
+    rows = Ctl().json("profile", "diff", written, written)["functions"]
+    assert all(row["bytes"] == row["base_bytes"] for row in rows)
+
+
+def test_the_command_waits_for_both_formats_and_names_both(idle_node):
+    node, daemon = idle_node
+    ctl = Ctl("-H", f"http://127.0.0.1:{daemon.port}")
+    both = ctl.lines("capture", "sampling", "app", "--duration=1s", "--format=heapprofile,pprof",
+                     "--wait")
+    ready = {m["id"]: m for m in daemon.api("/captures")["ready"]}
+    assert [ready[i]["format"] for i in both] == ["heapprofile", "pb.gz"]
+    assert [ready[i]["profile"] for i in both] == [both[0]] * 2
+    assert daemon.api(f"/captures/{both[0]}")["second"] == both[1]
+    assert "second" not in daemon.api(f"/captures/{both[1]}")
+    for identity in both:
+        assert f"Profile: {both[0]} (in both formats)" in ctl("info", identity).stdout
+
+    one, = ctl.lines("capture", "sampling", "app", "--duration=61s", "--format=pprof")
+    assert "profile" not in daemon.api(f"/captures/{one}")
 
 
 def test_firefox_tells_all_allocations(nursery, start_daemon, tmp_path):

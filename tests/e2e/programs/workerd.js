@@ -1,5 +1,5 @@
 // workerd: GET /?grow=N adds N objects of class KnownThing, /?drop lets go of all, /?keep=N keeps N
-// arrays of 128.
+// arrays of 128, /?waste=N makes N that are garbage at once.
 class KnownThing {
   constructor(i) {
     this.i = i;
@@ -12,6 +12,13 @@ function keepMany(n) {
     kept.push(new Array(128).fill(i));
   }
 }
+function waste(n) {
+  let sum = 0;
+  for (let i = 0; i < n; i++) {
+    sum += new Array(128).fill(i).length;
+  }
+  return sum;
+}
 export default {
   async fetch(request) {
     const wish = new URL(request.url).searchParams;
@@ -22,6 +29,7 @@ export default {
       things.push(new KnownThing(i));
     }
     keepMany(Number(wish.get('keep')));
+    waste(Number(wish.get('waste')));
     return new Response(`things ${things.length}\n`);
   },
 };

@@ -54,36 +54,50 @@ static void worker(const char *script)
 	cr_assert_eq(chmod(program, 0700), 0);
 }
 
-/* The series of the second of a tracking; else NULL. */
-static const struct manifest *put_of(const char *series)
+static struct spool_entry *entry_of(const char *kind, const char *target)
 {
 	struct spool_entry *entry = calloc(1, sizeof(*entry));
 	struct manifest *manifest = &entry->manifest;
-	struct file file;
 
-	*manifest = (struct manifest){ .kind = "snapshot",
-				       .target = "app",
-				       .compress = "none",
+	*manifest = (struct manifest){ .compress = "none",
 				       .encrypt = "none",
 				       .size_bytes = 3,
 				       .file_bytes = 3,
 				       .started_wall_ms = clock_wall_ms(),
 				       .finished_wall_ms = clock_wall_ms() };
 	snprintf(manifest->id, sizeof(manifest->id), "%032x", ++made);
-	if (series != NULL) {
-		str_copy(manifest->kind, sizeof(manifest->kind), "tracking");
-		str_copy(manifest->series, sizeof(manifest->series), series);
-		manifest->series_index = manifest->series_count = 2;
-	}
+	str_copy(manifest->kind, sizeof(manifest->kind), kind);
+	str_copy(manifest->target, sizeof(manifest->target), target);
 	memset(manifest->sha256, 'a', 64);
+	return entry;
+}
+
+/* Of three bytes. */
+static const struct manifest *publish(struct spool_entry *entry, const char *text)
+{
+	struct manifest *manifest = &entry->manifest;
+	struct file file;
+
 	manifest_set_name(manifest, true);
 	manifest_drop_scripts(manifest);
 	cr_assert_eq(file_begin(&file, scene.spool.incoming_fd, 100), 0);
-	cr_assert_eq(file_write(&file, "abc", 3), 0);
+	cr_assert_eq(file_write(&file, text, 3), 0);
 	cr_assert(spool_claim(&scene.spool, 3, 0));
 	cr_assert_eq(spool_publish(&scene.spool, &file, NULL, manifest), 0);
 	spool_add(&scene.spool, entry);
 	return manifest;
+}
+
+/* The series of the second of a tracking; else NULL. */
+static const struct manifest *put_of(const char *series)
+{
+	struct spool_entry *entry = entry_of(series != NULL ? "tracking" : "snapshot", "app");
+
+	if (series != NULL) {
+		str_copy(entry->manifest.series, sizeof(entry->manifest.series), series);
+		entry->manifest.series_index = entry->manifest.series_count = 2;
+	}
+	return publish(entry, "abc");
 }
 
 static const struct manifest *put(void)
@@ -461,4 +475,63 @@ Test(analysis, a_worker_that_gives_no_verdict)
 			 "no verdict: the worker gave none");
 	cr_expect_str_eq(verdict_of(put_of_series(1, 2), "printf '" REPORT "'")->state, "");
 	cr_expect_eq(told, 0);
+}
+
+/* ---- profiles that follow one another ---- */
+
+/* The file says which it is. */
+static const struct manifest *put_profile(const char *target, unsigned n)
+{
+	struct spool_entry *entry = entry_of("sampling", target);
+	char text[8];
+
+	str_copy(entry->manifest.format, sizeof(entry->manifest.format), "heapprofile");
+	entry->manifest.continuous = 1;
+	snprintf(text, sizeof(text), "%02u ", n);
+	return publish(entry, text);
+}
+
+#define TELL                                                                                       \
+	"for a; do case $a in --earlier=*) printf '%s: ' $a;; esac; done; cat; "                   \
+	"for fd in 3 4 5 6 7 8 9 10 11 12 13; do cat /dev/fd/$fd; done; exit 1"
+
+/* Not those of others, nor what came later. */
+Test(analysis, of_profiles_the_last_twelve_are_told_together)
+{
+	const struct manifest *last, *later;
+
+	for (unsigned n = 1; n <= 14; n++) {
+		put_profile("app", n);
+		put_profile("other", 99);
+	}
+	last = put_profile("app", 15);
+	later = put_profile("app", 16);
+	((struct manifest *)(uintptr_t)later)->finished_wall_ms += 1000;
+	worker(TELL);
+	analyses_add(&analyses, last);
+	settle();
+	cr_expect_str_eq(last->analysis.reason,
+			 "--earlier=11: 15 14 13 12 11 10 09 08 07 06 05 04 ");
+}
+
+/* An older one takes its place. */
+Test(analysis, a_profile_that_was_changed_is_passed_over)
+{
+	const struct manifest *changed = NULL, *last;
+	char name[SPOOL_NAME_MAX + 16];
+
+	for (unsigned n = 1; n <= 14; n++) {
+		const struct manifest *manifest = put_profile("app", n);
+
+		if (n == 12)
+			changed = manifest;
+	}
+	last = put_profile("app", 15);
+	snprintf(name, sizeof(name), "ready/%s", changed->name);
+	folder_write(scene.dir, name, "12 too long", 11);
+	worker(TELL);
+	analyses_add(&analyses, last);
+	settle();
+	cr_expect_str_eq(last->analysis.reason,
+			 "--earlier=11: 15 14 13 11 10 09 08 07 06 05 04 03 ");
 }
