@@ -56,13 +56,13 @@ build_all() {
 	(cd "$top/tests" && "$node" devtools/build.js "$build/devtools.mjs")
 }
 
-# All that is not end-to-end, one after the other and two at a time at the most: the end-to-end tests
-# wait much of their time, and leave that of the CPU.
+# All that is not end-to-end, one after the other: the end-to-end tests wait much of their time. The
+# campaigns bound how long a daemon may take to answer, so they come one at a time as well.
 run_beside_e2e() {
 	meson test -C "$build" --no-rebuild --num-processes 2 >"$out/unit.log" 2>&1 || :
 	suite style
 	suite page --basetemp "$out/tmp.side"
-	suite fault -n 2 --basetemp "$out/tmp.side"
+	suite fault --basetemp "$out/tmp.side"
 }
 
 # suite NAME OPTIONS...: into NAME.xml and NAME.log; what failed is told by the summary.
