@@ -19,7 +19,7 @@ from lab.gc import force, forced
 from lab.node import OLD
 from lab.relay import Packets, Relay
 from lab.wait import until
-from lab.workerd import Workerd, Wrangler
+from lab.workerd import WAYS
 
 KEPT = ("keepMany", "keepFew")
 INTERVAL = 8192
@@ -260,7 +260,7 @@ def test_deno(nursery, watch, tmp_path):
     assert first["self_bytes"] == pytest.approx(kept, rel=SUM_ERROR)
 
 
-@pytest.mark.parametrize("start", [Workerd, Wrangler], ids=["alone", "wrangler"])
+@pytest.mark.parametrize("start", WAYS.values(), ids=WAYS)
 def test_workerd(nursery, watch, tmp_path, start):
     """It bears one client: nobody else can see when it samples, but a look at the profile can be had
     from then on."""
