@@ -151,6 +151,18 @@ def test_a_proxy_of_miniflare_is_not_spoken_to_before_it_is_connected(nursery, w
     daemon.wait_isolate("app", "main")
 
 
+def test_nor_by_a_capture(nursery, watch):
+    program = Miniflare(nursery, held_ms=HELD_MS)
+    daemon = watch(app=program.address,
+                   sections={"capture": dict(PLAIN, guards={"headroom": 0}),
+                             "poll": {"interval": "1h", "timeout": "2s"}})
+    daemon.wait_isolate("app", "main")
+    for _ in range(5):
+        program.reload()
+        daemon.capture("app")
+        assert program.process.running(), program.process.output()
+
+
 def profile_of(program):
     """What a person hears who asks for it, once they are let in."""
     try:
