@@ -146,13 +146,15 @@ static int set_source(struct captures *captures, struct capture *capture,
 }
 
 /* What must be on the disk before the target is asked for anything. */
-static int note_state(struct captures *captures, struct capture *capture)
+static int note_state(struct captures *captures, struct capture *capture,
+		      const struct target *target)
 {
 	struct capture_job *job = capture->job;
 
-	/* Sampling ends with its connection, however that ends; of a second half it is noted. */
-	if (captures->state == NULL || !capture_kind_is_heap(capture->kind) ||
-	    capture->job->first_kept != NULL)
+	/* Sampling ends with its connection, but for where that lingers; of a second half it is
+	 * noted. */
+	if (captures->state == NULL || job->first_kept != NULL ||
+	    (!capture_kind_is_heap(capture->kind) && !target->session.runtime->lingers))
 		return 0;
 	state_set_open(captures, capture->manifest.target, true);
 	job->state = captures->state;
@@ -173,7 +175,7 @@ static void start(struct captures *captures, struct capture *capture, const stru
 		  int r)
 {
 	if (r == 0 && target != NULL)
-		r = note_state(captures, capture);
+		r = note_state(captures, capture, target);
 	finish_hold(captures, capture, true);
 	if (r == 0)
 		r = capture_pool_submit(captures->pool, &capture->job->pool_job,

@@ -92,6 +92,18 @@ static bool is_gone_on_with(const struct capture *capture)
 	return capture->kind == CAPTURE_KIND_TRACKING && capture->tracked;
 }
 
+/* It was noted where sampling may linger. */
+static void leave_sampled(struct captures *captures, const struct capture *capture,
+			  struct target *target)
+{
+	if (capture->job->state == NULL)
+		return;
+	state_set_open(captures, capture->manifest.target, false);
+	captures->unsaved = true;
+	if (capture->job->result != 0 && target != NULL)
+		session_settle(&target->session);
+}
+
 /* The target has been left. Whether our last words reached it, only its next session can say. */
 static void leave_target(struct captures *captures, struct capture *capture)
 {
@@ -105,8 +117,10 @@ static void leave_target(struct captures *captures, struct capture *capture)
 	finish_hold(captures, capture, false);
 	if (target != NULL && capture->job->stats.collected)
 		target->gc_forced_ns = clock_mono_ns();
-	if (!capture_kind_is_heap(capture->kind))
+	if (!capture_kind_is_heap(capture->kind)) {
+		leave_sampled(captures, capture, target);
 		return;
+	}
 	if (capture->keeps_ids && !capture->tracked && capture->job->result == 0)
 		lost(captures, capture, "the connection has ended");
 	if (!capture->tracked || capture->job->result != 0)

@@ -17,7 +17,9 @@
  * Leaving ends the sampling too, so a program is not left with it whatever becomes of us; what is
  * cancelled is ended so, unless an answer is owed, and a continuous profile whose end the guards
  * forbid: V8 collects all garbage for stopSampling, and none for one who leaves. It does not track
- * object ids, so HeapProfiler.disable, which would take those of others, is not said.
+ * object ids, so HeapProfiler.disable, which would take those of others, is not said, but where
+ * leaving ends nothing, for a proxy stays there: nobody else has any ids then, and it collects
+ * nothing.
  */
 
 #include "inspect/cdp_sampling.h"
@@ -27,12 +29,14 @@
 
 #include "inspect/cdp_capture.h"
 #include "inspect/download.h"
+#include "inspect/runtime.h"
 #include "util/clock.h"
 #include "util/err.h"
 
 static const char probe_method[] = "HeapProfiler.getSamplingProfile";
 static const char start_method[] = "HeapProfiler.startSampling";
 static const char stop_method[] = "HeapProfiler.stopSampling";
+static const char disable_method[] = "HeapProfiler.disable";
 
 static struct cdp_sampling *state_of(const struct download *download)
 {
@@ -184,6 +188,8 @@ static int finish(struct download *download)
 	const struct cdp_sampling *state = &capture->sampling;
 	bool owes = state->start_id != 0 || state->peek_id != 0 || state->stop_id != 0;
 
+	if (state->started && download->request->runtime->lingers)
+		return cdp_capture_ask(download, disable_method, NULL, &capture->last_id);
 	if (!state->started || !owes)
 		return 0;
 	download->stats->collected = true;

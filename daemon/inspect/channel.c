@@ -76,10 +76,13 @@ static void leave(struct channel *channel)
 	if (partings != NULL && channel_is_greeted(channel) && channel->ws != NULL &&
 	    dialect_of(channel)->bye != NULL)
 		dialect_of(channel)->bye(channel);
-	if (channel->owed > 0 && partings != NULL)
+	if (channel->quiet.armed && channel->ws != NULL && partings != NULL)
+		partings_hold(partings, channel->ws, channel->session->runtime->quiet_ns);
+	else if (channel->owed > 0 && partings != NULL)
 		partings_add(partings, channel->ws, channel->owed, dialect_of(channel)->answers);
 	else
 		ws_close(channel->ws);
+	loop_timer_clear(&channel->quiet);
 	channel->ws = NULL;
 	channel->owed = 0;
 }
@@ -104,6 +107,7 @@ void channel_free(struct channel *channel)
 	if (channel == NULL)
 		return;
 	channel_close(channel);
+	loop_timer_fini(&channel->quiet);
 	link_remove(&channel->link);
 	channel->session->channels_n--;
 	free(channel);
@@ -125,16 +129,41 @@ void channel_fail(struct channel *channel, enum session_end end, const char *fmt
 
 /* ---- the connection ---- */
 
+static void say_hello(struct channel *channel)
+{
+	int r = dialect_of(channel)->hello(channel);
+
+	if (r < 0)
+		channel_fail(channel, SESSION_END_LOST, "cannot send: %s", strerror(-r));
+}
+
+static void on_quiet(void *owner)
+{
+	say_hello(owner);
+}
+
+/* Most channels never need the timer. */
+static int be_quiet(struct channel *channel, uint64_t quiet_ns)
+{
+	struct loop_timer *quiet = &channel->quiet;
+	int r = quiet->event != NULL ? 0
+				     : loop_timer_init(quiet, channel->session->context->loop,
+						       on_quiet, channel);
+
+	return r < 0 ? r : loop_timer_set(quiet, quiet_ns);
+}
+
 static void on_open(void *owner)
 {
 	struct channel *channel = owner;
-	int r;
+	uint64_t quiet_ns = channel->session->runtime->quiet_ns;
 
 	channel_enter(channel, CHANNEL_GREETING);
 	session_channel_opened(channel->session);
-	r = dialect_of(channel)->hello(channel);
-	if (r < 0)
-		channel_fail(channel, SESSION_END_LOST, "cannot send: %s", strerror(-r));
+	if (quiet_ns == 0)
+		say_hello(channel);
+	else if (be_quiet(channel, quiet_ns) < 0)
+		channel_fail(channel, SESSION_END_LOST, "out of memory");
 }
 
 static void on_message(void *owner, const char *data, size_t size)
@@ -163,6 +192,8 @@ static void on_closed(void *owner, int r, const char *reason)
 	channel->packets = NULL;
 	if (channel->state == CHANNEL_GREETING && dialect_of(channel)->packets && r == -EPROTO)
 		end = SESSION_END_NOT_INSPECTOR;
+	if (r == -EBUSY)
+		end = SESSION_END_TAKEN;
 	if (channel->state == CHANNEL_CONNECTING) {
 		if (r == -ECONNREFUSED)
 			end = SESSION_END_REFUSED;
@@ -218,6 +249,7 @@ int channel_open(struct channel *channel)
 
 	channel->next_id = 0;
 	channel->collect_id = 0;
+	channel->settled = false;
 	channel->dialect_state = calloc(1, dialect_of(channel)->state_size);
 	if (channel->dialect_state == NULL)
 		return -ENOMEM;
@@ -314,6 +346,7 @@ void channel_polled(struct channel *channel, enum session_activity activity, uin
 	if (channel->state != CHANNEL_POLLING)
 		return;
 	channel->overdue = false;
+	channel->ended[0] = '\0';
 	channel_enter(channel, CHANNEL_IDLE);
 	session_channel_polled(channel->session, activity, rss_bytes);
 }

@@ -39,6 +39,9 @@ struct channel {
 	bool offered; /* by the list that came last */
 	uint64_t rest_until_ns; /* monotonic: we or another client let it rest; not before */
 	uint64_t left_ns; /* monotonic: we left a connection that said nothing; 0: never */
+	struct loop_timer quiet; /* armed while it may not be spoken on yet */
+	bool settled; /* on this connection, see session_settle() */
+	char ended[96]; /* why the connection ended, until a poll is answered; "": it did not */
 	unsigned owed; /* answers that are still to come, where the dialect counts them */
 	bool overdue; /* owes the answer to an earlier poll: nobody waits for it */
 	int32_t collect_id; /* of the forced collection; 0: nobody waits for its answer */

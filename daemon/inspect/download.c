@@ -247,13 +247,15 @@ static int on_control(void *owner, enum frame_opcode opcode, const char *data, s
 {
 	struct download *download = owner;
 
-	(void)data;
-	(void)size;
 	if (opcode == FRAME_CLOSE) {
+		bool busy = frame_close_code(data, size) == FRAME_CLOSE_BUSY;
+
 		download->broken = true;
 		if (download->result == 0 && !download->done)
-			download->result = err_set(download->err, DOWNLOAD_E_LOST,
-						   "the target closed the connection");
+			download->result =
+				err_set(download->err, DOWNLOAD_E_LOST, "%s",
+					busy ? "another client has the target's one connection"
+					     : "the target closed the connection");
 	}
 	return 0;
 }
@@ -623,6 +625,15 @@ static int await_parting(const struct download_request *request, struct err *err
 	return 0;
 }
 
+/* Whatever is wished meanwhile: it must not be left either. */
+static void keep_quiet(const struct download *download)
+{
+	uint64_t quiet_ns = download->request->runtime->quiet_ns;
+
+	if (quiet_ns > 0)
+		(void)poll(NULL, 0, (int)(quiet_ns / NS_PER_MS));
+}
+
 static int converse(struct download *download, bool keep)
 {
 	const struct download_request *request = download->request;
@@ -633,6 +644,7 @@ static int converse(struct download *download, bool keep)
 		r = connect_wire(download);
 	if (r != 0)
 		return r;
+	keep_quiet(download);
 	r = request->runtime->dialect->snapshot_begin(download);
 	if (r == 0)
 		r = receive_all(download, request->idle_ns);

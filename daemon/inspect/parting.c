@@ -22,7 +22,7 @@ struct parting {
 	struct link link; /* of partings->all */
 	struct ws *ws; /* owned */
 	unsigned owed;
-	parting_answers_fn *answers;
+	parting_answers_fn *answers; /* NULL: it is held until the deadline */
 	struct loop_timer deadline;
 };
 
@@ -44,7 +44,7 @@ static void on_message(void *owner, const char *data, size_t size)
 	struct parting *parting = owner;
 	struct tree *message;
 
-	if (data == NULL || tree_parse(data, size, &message, NULL) < 0)
+	if (data == NULL || parting->answers == NULL || tree_parse(data, size, &message, NULL) < 0)
 		return;
 	if (parting->answers(message))
 		parting->owed--;
@@ -65,10 +65,10 @@ static void on_closed(void *owner, int r, const char *reason)
 
 static const struct ws_events events = { .message = on_message, .closed = on_closed };
 
-void partings_add(struct partings *partings, struct ws *ws, unsigned owed,
-		  parting_answers_fn *answers)
+static void add(struct partings *partings, struct ws *ws, unsigned owed,
+		parting_answers_fn *answers, uint64_t hold_ns)
 {
-	struct parting *parting = owed > 0 ? calloc(1, sizeof(*parting)) : NULL;
+	struct parting *parting = calloc(1, sizeof(*parting));
 
 	if (parting == NULL) {
 		ws_close(ws);
@@ -80,8 +80,22 @@ void partings_add(struct partings *partings, struct ws *ws, unsigned owed,
 	list_append(&partings->all, &parting->link);
 	ws_hand_over(ws, &events, parting);
 	if (loop_timer_init(&parting->deadline, partings->loop, on_deadline, parting) < 0 ||
-	    loop_timer_set(&parting->deadline, PARTING_NS) < 0)
+	    loop_timer_set(&parting->deadline, hold_ns) < 0)
 		part(parting);
+}
+
+void partings_add(struct partings *partings, struct ws *ws, unsigned owed,
+		  parting_answers_fn *answers)
+{
+	if (owed > 0)
+		add(partings, ws, owed, answers, PARTING_NS);
+	else
+		ws_close(ws);
+}
+
+void partings_hold(struct partings *partings, struct ws *ws, uint64_t hold_ns)
+{
+	add(partings, ws, 0, NULL, hold_ns);
 }
 
 int partings_new(struct partings **ret, struct loop *loop)
@@ -96,12 +110,25 @@ int partings_new(struct partings **ret, struct loop *loop)
 	return 0;
 }
 
+static uint64_t last_deadline_ns(const struct partings *partings)
+{
+	uint64_t last_ns = 0;
+
+	list_each (link, &partings->all) {
+		uint64_t due_ns = container_of(link, struct parting, link)->deadline.due_ns;
+
+		last_ns = due_ns > last_ns ? due_ns : last_ns;
+	}
+	return last_ns;
+}
+
 void partings_free(struct partings *partings)
 {
-	uint64_t until_ns = clock_mono_ns() + PARTING_NS;
+	uint64_t until_ns;
 
 	if (partings == NULL)
 		return;
+	until_ns = last_deadline_ns(partings) + PARTING_NS;
 	while (!list_empty(&partings->all) && clock_mono_ns() < until_ns)
 		if (loop_turn(partings->loop, PARTING_NS / NS_PER_MS) < 0)
 			break;

@@ -9,10 +9,12 @@
  * node::inspector::TcpHolder::WriteRaw). So nobody leaves while an answer is owed: the connection
  * is held until the last one has come, or for PARTING_NS. A main thread that takes longer than that
  * is busy with something else, and by the time it answers the session has gone as well. WPE dies of
- * the like, and is asked to tell nothing unasked any more before (dialect->bye).
+ * the like, and is asked to tell nothing unasked any more before (dialect->bye). One that may not
+ * be left in its first moments (runtime->quiet_ns) is held until these are over.
  */
 
 #include <stdbool.h>
+#include <stdint.h>
 #include "util/clock.h"
 
 struct loop;
@@ -28,9 +30,12 @@ typedef bool parting_answers_fn(const struct tree *message);
 /* 0 or -ENOMEM. */
 int partings_new(struct partings **ret, struct loop *loop);
 
-/* Turns the loop until the last has left, for at most PARTING_NS. NULL is fine. */
+/* Turns the loop until the last has left, which none puts off. NULL is fine. */
 void partings_free(struct partings *partings);
 
 /* Takes the connection over, and closes it when so many answers have come. */
 void partings_add(struct partings *partings, struct ws *ws, unsigned owed,
 		  parting_answers_fn *answers);
+
+/* The same, and closes it after so long, whatever comes. */
+void partings_hold(struct partings *partings, struct ws *ws, uint64_t hold_ns);

@@ -56,28 +56,51 @@ static const struct runtime deno = {
 	},
 };
 
+static const char one_client[] = "it bears one client, so nobody could poll it meanwhile";
+static const char one_clients_ids[] = "it bears one client, and the ids are lost when that leaves";
+
+/* What workerd and the proxies before it have in common. */
+#define WORKERD                                                                                    \
+	.name = "workerd", \
+	.engine = "v8", \
+	.dialect = &dialect_cdp, \
+	.words = &cdp_words_workerd, \
+	.program = "workerd", \
+	.versioned = true, \
+	.list_path = "/json/list", \
+	.many = true, \
+	.per_poll = true, \
+	.alone = true, \
+	.cannot = { \
+		[ABILITY_CONTINUOUS] = one_client, \
+		[ABILITY_TRACKING] = v8_no_tracking, \
+		[ABILITY_EXACT_IDS] = one_clients_ids, \
+		[ABILITY_GC_EVENTS] = "its inspector has nothing that tells them", \
+	}, \
+	.collects_late = "no request has come to it since, and it collects with the next one"
+
 /*
  * A second connection to a worker ends the first, and SIGTERM with one open makes the process
  * crash.
  */
-static const struct runtime workerd = {
-	.name = "workerd",
-	.engine = "v8",
-	.dialect = &dialect_cdp,
-	.words = &cdp_words_workerd,
-	.program = "workerd",
-	.versioned = true,
-	.list_path = "/json/list",
-	.many = true,
-	.per_poll = true,
-	.alone = true,
-	.cannot = {
-		[ABILITY_CONTINUOUS] = "it bears one client, so nobody could poll it meanwhile",
-		[ABILITY_TRACKING] = v8_no_tracking,
-		[ABILITY_EXACT_IDS] = "it bears one client, and the ids are lost when that leaves",
-		[ABILITY_GC_EVENTS] = "its inspector has nothing that tells them",
-	},
-	.collects_late = "no request has come to it since, and it collects with the next one",
+static const struct runtime workerd = { WORKERD };
+
+/* Its proxy turns a second client away. */
+static const struct runtime wrangler = {
+	WORKERD,
+	.lingers = true,
+};
+
+/*
+ * The proxy of miniflare (unsafeInspectorProxy) connects to a worker when that is loaded, anew
+ * after each reload, and lists it at once. What is said to it before that connection stands, it
+ * throws an error at, as it does when a client leaves before, and the process that runs miniflare
+ * dies of either. Nothing tells when it stands.
+ */
+static const struct runtime miniflare = {
+	WORKERD,
+	.lingers = true,
+	.quiet_ns = 250 * NS_PER_MS,
 };
 
 /* Any number of clients, of which none waits for another. */
@@ -207,14 +230,10 @@ static const struct {
 	const struct runtime *runtime;
 	const char *version;
 } browsers[] = {
-	{ "node.js/v", &node, NULL },
-	{ "Deno/", &deno, NULL },
-	{ "workerd", &workerd, NULL },
-	{ "wrangler/v", &workerd, NULL }, /* its proxy, with the same workerd behind it */
-	{ "miniflare/v", &workerd, NULL }, /* and its one (unsafeInspectorProxy) */
-	{ "Chrome/", &chromium, NULL },
-	{ "HeadlessChrome/", &chromium, NULL },
-	{ "Edg/", &chromium, NULL },
+	{ "node.js/v", &node, NULL },           { "Deno/", &deno, NULL },
+	{ "workerd", &workerd, NULL },          { "wrangler/v", &wrangler, NULL },
+	{ "miniflare/v", &miniflare, NULL },    { "Chrome/", &chromium, NULL },
+	{ "HeadlessChrome/", &chromium, NULL }, { "Edg/", &chromium, NULL },
 	{ "Bun", &bun, "Bun-Version" }, /* alone: see bun_facade */
 };
 

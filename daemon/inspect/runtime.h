@@ -57,6 +57,11 @@ struct runtime {
 	/* A second client takes the channel from the first: whose it is taken from leaves it for a
 	 * while, or two would take it from each other for ever. */
 	bool yields;
+	/* What a client has switched on stays on when it leaves: a proxy has the connection to the
+	 * program, and keeps it. */
+	bool lingers;
+	/* A new connection is neither spoken on nor left for so long; 0: it may be at once. */
+	uint64_t quiet_ns;
 	/* Why a worker may never answer though its loop turns; NULL: there is no such reason. */
 	const char *mute_worker_why;
 

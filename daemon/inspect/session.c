@@ -71,7 +71,7 @@ static const char *const end_names[] = {
 	[SESSION_END_UNREACHABLE] = "unreachable", [SESSION_END_NOT_INSPECTOR] = "not_inspector",
 	[SESSION_END_SILENT] = "silent",           [SESSION_END_BLOCKED] = "blocked",
 	[SESSION_END_EXITING] = "exiting",         [SESSION_END_LOST] = "lost",
-	[SESSION_END_PROTOCOL] = "protocol",
+	[SESSION_END_PROTOCOL] = "protocol",       [SESSION_END_TAKEN] = "taken",
 };
 _Static_assert(sizeof(end_names) / sizeof(*end_names) == SESSION_ENDS, "a name per end");
 
@@ -94,8 +94,9 @@ static uint64_t state_deadline_ns(const struct session *session, enum session_st
 	switch (state) {
 	case SESSION_FINDING:
 	case SESSION_CONNECTING:
-	case SESSION_GREETING:
 		return session->limits.connect_ns;
+	case SESSION_GREETING:
+		return session->limits.connect_ns + session->runtime->quiet_ns;
 	case SESSION_IDLE:
 		return 2 * 3600 * NS_PER_S;
 	case SESSION_POLLING:
@@ -201,10 +202,10 @@ void session_found(struct session *session)
 	tree_free(session->version);
 	session->version = NULL;
 	session_enter(session, SESSION_CONNECTING);
-	if (session->channels_n == 0)
+	open_channels(session);
+	/* There is nothing to connect to, or all of it is left to others for a while. */
+	if (session->state == SESSION_CONNECTING && channels_in(session, CHANNEL_CONNECTING) == 0)
 		session_enter(session, SESSION_GREETING);
-	else
-		open_channels(session);
 	session_channel_greeted(session);
 }
 
@@ -215,7 +216,10 @@ static void end_look(struct session *session)
 	session->fetch = NULL;
 }
 
-/* Workers are known once the session is greeted. */
+/*
+ * Workers are known once the session is greeted. What another client has is settled when we have it
+ * again, and with it all else once more, which changes nothing there.
+ */
 static void settle(struct session *session)
 {
 	const struct dialect *dialect;
@@ -225,12 +229,17 @@ static void settle(struct session *session)
 		return;
 	session->unsettled = false;
 	dialect = session->runtime->dialect;
+	if (dialect->settle == NULL)
+		return;
 	list_each (link, &session->channels) {
 		struct channel *channel = channel_of(link);
 		int r = 0;
 
-		if (dialect->settle != NULL && channel_is_greeted(channel))
+		channel->settled = channel_is_greeted(channel);
+		if (channel->settled)
 			r = dialect->settle(channel);
+		else
+			session->unsettled = true;
 		if (r < 0)
 			channel_fail(channel, SESSION_END_LOST, "cannot send: %s", strerror(-r));
 	}
@@ -266,7 +275,9 @@ static void finish_poll(struct session *session)
 	list_each (link, &session->channels)
 		channel_of(link)->overdue = channel_of(link)->state == CHANNEL_POLLING;
 	session_enter(session, SESSION_IDLE);
-	session->events->polled(session->owner, session->activity, session->rss_bytes);
+	settle(session);
+	if (session->state == SESSION_IDLE)
+		session->events->polled(session->owner, session->activity, session->rss_bytes);
 }
 
 static void finish_if_answered(struct session *session)
@@ -296,18 +307,28 @@ void session_channel_polled(struct session *session, enum session_activity activ
 	finish_if_answered(session);
 }
 
+/* Whoever comes second is turned away, or has taken it from us; then nothing is told. */
+static bool is_taken(const struct channel *channel, enum session_end end)
+{
+	bool lately = channel->left_ns != 0 && clock_mono_ns() - channel->left_ns < LEFT_NS;
+
+	return end == SESSION_END_TAKEN ||
+	       (end == SESSION_END_LOST && channel->session->runtime->yields && !lately);
+}
+
 /* A browser that ends the connection that we have left may take the next one for it. */
 static void rest(struct channel *channel, enum session_end end)
 {
 	uint64_t now_ns = clock_mono_ns();
-	bool lately = channel->left_ns != 0 && now_ns - channel->left_ns < LEFT_NS;
+	bool yields = channel->session->runtime->yields;
 
 	if (end == SESSION_END_SILENT)
 		channel->left_ns = now_ns;
-	if (end == SESSION_END_SILENT || (end == SESSION_END_LOST && lately))
-		channel->rest_until_ns = now_ns + SETTLE_NS;
-	else if (end == SESSION_END_LOST)
+	if (yields && is_taken(channel, end))
 		channel->rest_until_ns = now_ns + YIELD_NS;
+	else if (end == SESSION_END_TAKEN ||
+		 (yields && (end == SESSION_END_SILENT || end == SESSION_END_LOST)))
+		channel->rest_until_ns = now_ns + SETTLE_NS;
 }
 
 void session_channel_ended(struct channel *channel, enum session_end end, const char *reason)
@@ -326,8 +347,11 @@ void session_channel_ended(struct channel *channel, enum session_end end, const 
 		return;
 	}
 	session_isolate_lost(session, channel->isolate);
-	if (session->runtime->yields)
-		rest(channel, end);
+	if (end == SESSION_END_TAKEN && channel->settled)
+		session->unsettled = true; /* it was not heard */
+	str_copy(channel->ended, sizeof(channel->ended),
+		 is_taken(channel, end) ? "another client has its one connection" : reason);
+	rest(channel, end);
 	if (session->state == SESSION_CONNECTING && channels_in(session, CHANNEL_CONNECTING) == 0)
 		session_fail(session, end, "%s", reason);
 	else if (session->state == SESSION_GREETING)
@@ -669,6 +693,21 @@ const char *session_path(const struct session *session, const char *isolate)
 			return channel_of(link)->path;
 	}
 	return NULL;
+}
+
+const char *session_missed(const struct session *session, char dst[SESSION_MISSED_MAX])
+{
+	dst[0] = '\0';
+	list_each (link, &session->channels) {
+		const struct channel *channel = channel_of(link);
+
+		if (channel->ended[0] == '\0')
+			continue;
+		snprintf(dst, SESSION_MISSED_MAX, "%s is not polled: %s",
+			 channel->isolate[0] != '\0' ? channel->isolate : "main", channel->ended);
+		break;
+	}
+	return dst;
 }
 
 void session_settle(struct session *session)

@@ -51,6 +51,7 @@ enum session_end {
 	SESSION_END_EXITING, /* the program waits for us to leave so that it can exit */
 	SESSION_END_LOST, /* the connection broke */
 	SESSION_END_PROTOCOL, /* answers that make no sense, or over the limits */
+	SESSION_END_TAKEN, /* another client has it, and no second one is borne */
 	SESSION_ENDS,
 };
 
@@ -194,6 +195,14 @@ void session_set_collects(struct session *session, bool collects);
 
 const char *session_state_name(enum session_state state);
 const char *session_end_name(enum session_end end);
+
+enum { SESSION_MISSED_MAX = 192 };
+
+/*
+ * Of a runtime with a connection for each isolate: one that is listed and cannot be polled, and
+ * why, for people; "" when there is none. Returns dst.
+ */
+const char *session_missed(const struct session *session, char dst[SESSION_MISSED_MAX]);
 
 /* The path to an isolate's WebSocket, also while closed; NULL when it was never found. */
 const char *session_path(const struct session *session, const char *isolate);

@@ -291,7 +291,7 @@ static void take_version(struct session *session, const struct http_answer *answ
 		session_fail(session, SESSION_END_NOT_INSPECTOR,
 			     "the inspector of \"%.60s\" is not supported%s", browser,
 			     runtime_hint(browser));
-	else if (wanted != NULL && wanted != runtime)
+	else if (wanted != NULL && strcmp(wanted->name, runtime->name) != 0)
 		session_fail(session, SESSION_END_NOT_INSPECTOR, "it is %s, not %s as configured",
 			     runtime->name, wanted->name);
 	if (session->state == SESSION_CLOSED)

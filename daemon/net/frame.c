@@ -53,6 +53,11 @@ static bool is_close_code(uint64_t code)
 	       (code >= 3000 && code <= 4999);
 }
 
+unsigned frame_close_code(const char *data, size_t size)
+{
+	return size >= 2 ? (unsigned)load((const uint8_t *)data, 2) : 0;
+}
+
 /* The first two bytes: what kind of frame, and is it in its place? */
 static int check_start(struct frame_reader *reader)
 {

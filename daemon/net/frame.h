@@ -21,6 +21,9 @@ enum frame_opcode {
 	FRAME_PONG = 10,
 };
 
+/* Code of a close frame: "try again later". */
+enum { FRAME_CLOSE_BUSY = 1013 };
+
 struct frame_events {
 	/* A piece of a text message's payload; `last` with the final piece (which may be empty). */
 	int (*text)(void *owner, const char *data, size_t size, bool last);
@@ -47,6 +50,9 @@ void frame_reader_init(struct frame_reader *reader, const struct frame_events *e
  * follows a close frame is thrown away.
  */
 int frame_feed(struct frame_reader *reader, const char *data, size_t size);
+
+/* The code that the payload of a close frame begins with; 0: none. */
+unsigned frame_close_code(const char *data, size_t size);
 
 /*
  * Write one masked frame into dst (at least size + FRAME_HEADER_MAX bytes). mask is four random

@@ -38,6 +38,7 @@
 #include "loop/uvloop.h"
 #include "net/access.h"
 #include "net/address.h"
+#include "net/frame.h"
 #include "net/upgrade.h"
 #include "net/wss.h"
 #include "util/buf.h"
@@ -50,6 +51,9 @@ enum {
 	FDS_MAX = 65536, /* lws keeps 16 bytes per descriptor that could be open */
 	RX_PIECE_BYTES = 1024, /* polling replies are ~120 bytes, and each connection has one */
 	LWS_TIMEOUT_S = 86400, /* out of the way of our own timers */
+	/* Put by lws in the place of codes it does not know, "try again later" (1013) among them;
+	 * no peer has found fault with our frames, which is what it means. */
+	LWS_UNKNOWN_CODE = 1002,
 	KEPT_BYTES = 16 * 1024, /* an assembly buffer grown beyond this is not kept */
 	REASON_MAX = 160,
 	KEEPALIVE_IDLE_S = 30,
@@ -217,8 +221,11 @@ static void on_open(struct ws *ws)
 /* Close frames carry a code and perhaps a text. */
 static void on_peer_close(struct ws *ws, const unsigned char *data, size_t size)
 {
-	if (size >= 2)
-		decide(ws, 0, "closed by the peer with code %d", data[0] << 8 | data[1]);
+	unsigned code = frame_close_code((const char *)data, size);
+
+	if (code != 0)
+		decide(ws, code == FRAME_CLOSE_BUSY || code == LWS_UNKNOWN_CODE ? -EBUSY : 0,
+		       "closed by the peer with code %u", code);
 	else
 		decide(ws, 0, "closed by the peer");
 }

@@ -29,8 +29,9 @@ struct ws_events {
 	 * The end, exactly once unless ws_close() was called first: -ECONNREFUSED, -ETIMEDOUT,
 	 * -EPROTO (the peer is no WebSocket server or refused the upgrade), -EACCES (TLS: one of
 	 * the two does not trust the other), -EINVAL (a file that is needed for it is no good),
-	 * -ECONNRESET, 0 when the peer closed in good order. reason is for people, never NULL. The
-	 * ws is gone afterwards.
+	 * -ECONNRESET, -EBUSY (the peer closed with "try again later", or in a way that lws
+	 * does not tell from that), 0 when it closed in good order otherwise. reason is for people,
+	 * never NULL. The ws is gone afterwards.
 	 */
 	void (*closed)(void *owner, int r, const char *reason);
 };

@@ -172,6 +172,7 @@ static int on_text(void *owner, const char *data, size_t size, bool last)
 static int on_control(void *owner, enum frame_opcode opcode, const char *data, size_t size)
 {
 	struct wss *wss = owner;
+	unsigned code = frame_close_code(data, size);
 	char reason[64];
 
 	if (opcode == FRAME_PING)
@@ -179,10 +180,9 @@ static int on_control(void *owner, enum frame_opcode opcode, const char *data, s
 	if (opcode != FRAME_CLOSE)
 		return 0;
 	snprintf(reason, sizeof(reason), "closed by the peer");
-	if (size >= 2)
-		snprintf(reason, sizeof(reason), "closed by the peer with code %d",
-			 (uint8_t)data[0] << 8 | (uint8_t)data[1]);
-	end(wss, 0, reason);
+	if (code != 0)
+		snprintf(reason, sizeof(reason), "closed by the peer with code %u", code);
+	end(wss, code == FRAME_CLOSE_BUSY ? -EBUSY : 0, reason);
 	return -ECANCELED;
 }
 

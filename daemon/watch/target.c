@@ -389,6 +389,28 @@ static bool stands_still(struct target *target, enum session_activity activity)
 					      : now_ns - target->moved_ns >= PAUSED_MIN_NS;
 }
 
+/* A page that is closing is missed by one poll, and by no more. */
+static void tell_missed(struct target *target, const char *missed)
+{
+	const struct log_field fields[] = { { "target", target->spec.name }, { "reason", missed } };
+
+	if (missed[0] == '\0' && target->missed_told)
+		log_event(LEVEL_INFO, "watch", NULL, fields, 1, "all of it is polled again");
+	if (missed[0] != '\0' && !target->missed_told && strcmp(missed, target->reason) == 0)
+		log_event(LEVEL_WARN, "watch", NULL, fields, 2, "not all of it can be polled");
+	target->missed_told =
+		missed[0] != '\0' && (target->missed_told || strcmp(missed, target->reason) == 0);
+}
+
+static void enter_up(struct target *target)
+{
+	char missed[SESSION_MISSED_MAX];
+
+	session_missed(&target->session, missed);
+	tell_missed(target, missed);
+	target_enter(target, TARGET_UP, missed);
+}
+
 static void on_polled(void *owner, enum session_activity activity, uint64_t rss_bytes)
 {
 	struct target *target = owner;
@@ -413,7 +435,7 @@ static void on_polled(void *owner, enum session_activity activity, uint64_t rss_
 			     "the event loop stands still and uses no CPU: paused at a breakpoint, "
 			     "held by --inspect-brk, or waiting synchronously");
 	else
-		target_enter(target, TARGET_UP, "");
+		enter_up(target);
 	attempt_succeeded(target);
 	if (collect_holds(target))
 		collect_and_stay(target);

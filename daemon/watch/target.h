@@ -86,7 +86,10 @@ struct target {
 	enum target_state state;
 	uint64_t state_since_ns;
 	int64_t state_since_wall_ms;
-	char reason[192]; /* why it is in this state, for people; "" when up */
+	/* Why it is in this state, for people; of one that is up, why not all of it is polled, or
+	 * "". */
+	char reason[192];
+	bool missed_told; /* that is in the journal */
 	char last_error[192]; /* of the last failed poll, kept while up */
 
 	struct session session;

@@ -9,6 +9,7 @@ from lab import readers
 from lab.chromium import Chromium, isolate
 from lab.daemon import PLAIN
 from lab.gc import forced
+from lab.relay import BothWays
 from lab.wait import until
 
 USED = "heapwatch_heap_used_bytes"
@@ -251,6 +252,44 @@ def test_crashed_page_vanishes_and_returns(watch, browser, site):
         assert daemon.value("heapwatch_up", target="app") == 1
         client.send("Page.reload")
         wait_isolates(daemon, lambda seen: isolate(second) in seen, "the page loaded again")
+
+
+def test_nothing_is_asked_of_a_page_that_has_crashed(watch, browser, site):
+    """It would never answer, and a poll would wait for that until its time-out."""
+    between = BothWays(browser.port)
+    daemon = watch(app=between.address)
+    daemon.wait_up("app")
+    second = browser.open(site.other_url + "page.html")
+    wait_isolates(daemon, lambda seen: {isolate(second), isolate(browser.page)} <= seen, "two pages")
+    session, = (told["params"]["sessionId"] for told in between.told()
+                if told.get("method") == "Target.attachedToTarget" and
+                told["params"]["targetInfo"]["targetId"] == second)
+
+    def asked():
+        return sum(json.loads(message).get("sessionId") == session for message in between.messages())
+    with browser.client(second) as client:
+        client.send("Page.crash")
+        until(lambda: isolate(second) not in isolates(daemon), "the crashed page gone", step_s=0.001)
+        before = asked()
+        wait_polls(daemon, 3)
+        assert asked() == before > 0
+        client.send("Page.reload")
+        wait_isolates(daemon, lambda seen: isolate(second) in seen, "the page loaded again")
+        assert asked() > before
+    between.close()
+
+
+def test_a_worker_that_is_terminated_is_gone(watch, browser):
+    """At once, not when its last values are stale: that would take 11 s here."""
+    daemon = watch(app=browser.address, sections={
+        "capture": PLAIN, "poll": {"interval": "3s", "timeout": "2s", "backoff_max": "1s"}})
+    name = daemon.wait_worker("app")
+    with browser.client() as client:
+        client.evaluate("worker.terminate(), 1")
+        until(lambda: name not in isolates(daemon), lambda: f"{name} is gone; log:\n{daemon.tail()}", 6)
+    assert name not in daemon.isolates("app") and isolate(browser.page) in isolates(daemon)
+    wait_polls(daemon, 1)
+    assert daemon.state("app") == "up" and name not in isolates(daemon)
 
 
 def test_busy_page_hides_no_other(daemon, browser, site):

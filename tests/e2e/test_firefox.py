@@ -113,7 +113,8 @@ def test_tabs_and_processes_come_and_go(firefox, look):
 
 
 def test_a_tab_that_changes_its_process_keeps_its_series(firefox, look):
-    """Its old actors never answer again (forwardingCancelled)."""
+    """Its old actors never answer again, of which nothing tells but the list: it shows another browsing
+    context."""
     page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi"
 
     def serve(client):

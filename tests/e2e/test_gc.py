@@ -247,7 +247,7 @@ def test_where_nothing_is_told_there_is_nothing(nursery, tmp_path, watch):
     assert told_of(daemon) == set()
 
 
-@pytest.mark.parametrize("start", [workerd.Workerd, workerd.Wrangler], ids=["alone", "wrangler"])
+@pytest.mark.parametrize("start", workerd.WAYS.values(), ids=workerd.WAYS)
 def test_workerd_collects_with_its_next_request(nursery, tmp_path, watch, start):
     """While nobody asks it for anything it does not, and is left alive and polled."""
     program = start(nursery, tmp_path / "workerd")

@@ -11,9 +11,11 @@ import subprocess
 
 import pytest
 
-from lab import cdp, listener, node, readers
+from lab import cdp, deno, listener, node, readers
+from lab.bun import Bun
 from lab.daemon import PLAIN, POLL, program
 from lab.wait import until
+from lab.workerd import Workerd
 
 # What a program may stand still when an inspector is opened, polled and closed, on a busy machine. One
 # that waits for a client to leave stands still for as long as that stays.
@@ -252,6 +254,46 @@ def test_not_to_another_program(nursery, start_daemon, tmp_path):
                                          "open_by_sigusr1": {"pid_file": str(pid_file)}}))
         refused(daemon, f"pid {refused_pid}: there is no such process")
         daemon.process.stop()
+
+
+OTHERS = {"bun": lambda nursery, _: Bun(nursery, "10"), "workerd": Workerd}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_not_to_another_runtime(nursery, start_daemon, tmp_path, kind):
+    """It would end it, by whatever name it goes."""
+    program = OTHERS[kind](nursery, tmp_path / "program").process
+    false_node = tmp_path / "bin" / "node"
+    false_node.parent.mkdir()
+    os.link(program.argv[0], false_node)
+    again = nursery.start([false_node, *program.argv[1:]], env=node.environment())
+    for process, reason in (program, f"is {kind}, not Node"), (again, "has no handler of SIGUSR1"):
+        until(lambda: os.readlink(f"/proc/{process.pid}/exe") == os.path.realpath(process.argv[0]), "exec")
+        (tmp_path / "pid").write_text(str(process.pid))
+        port = listener.free_port()
+        daemon = start_daemon(config_of({"name": "app", "address": f"127.0.0.1:{port}",
+                                         "open_by_sigusr1": {"pid_file": str(tmp_path / "pid")}}))
+        refused(daemon, reason)
+        daemon.wait_value("heapwatch_polls_total", lambda n: n >= 3, target="app")
+        assert daemon.process.stop() == 0
+        assert process.running() and not listens(port)
+        process.signal(signal.SIGUSR1)
+        assert process.wait_exit() == -signal.SIGUSR1, f"{process.argv} bears the signal: no proof"
+
+
+def test_not_to_deno(nursery, start_daemon, tmp_path):
+    """It ends one that has just begun, and opens the inspector of another, which nobody would close."""
+    process = nursery.start([deno.binary(), "run", "--no-config", "--no-remote", "--allow-read",
+                             node.PROGRAMS / "deno.js", "10"],
+                            env=dict(node.environment(), DENO_DIR=str(tmp_path / "deno")))
+    process.wait_line("^ready")
+    (tmp_path / "pid").write_text(str(process.pid))
+    daemon = start_daemon(config_of({"name": "app", "address": f"127.0.0.1:{listener.free_port()}",
+                                     "open_by_sigusr1": {"pid_file": str(tmp_path / "pid")}}))
+    refused(daemon, "is deno, not Node")
+    daemon.wait_value("heapwatch_polls_total", lambda n: n >= 3, target="app")
+    assert daemon.process.stop() == 0
+    assert process.running() and process.count_lines("Debugger listening") == 0
 
 
 def test_not_to_a_program_with_a_handler_that_is_no_node(nursery, start_daemon, tmp_path):

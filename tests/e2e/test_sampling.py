@@ -19,7 +19,7 @@ from lab.gc import force, forced
 from lab.node import OLD, binary, environment
 from lab.relay import Packets, Relay
 from lab.wait import until
-from lab.workerd import Workerd, Wrangler
+from lab.workerd import WAYS
 
 KEPT = ("keepMany", "keepFew")
 INTERVAL = 1024
@@ -307,7 +307,7 @@ def sample_workerd(daemon, workerd, visit, **wishes):
     return profile, written(daemon.api(f"/captures/{identity}")["second"])
 
 
-@pytest.mark.parametrize("start", [Workerd, Wrangler], ids=["alone", "wrangler"])
+@pytest.mark.parametrize("start", WAYS.values(), ids=WAYS)
 def test_workerd(nursery, watch, tmp_path, start):
     workerd = start(nursery, tmp_path / "program")
     daemon = watch(app=workerd.address, sections={"capture": PLAIN})

@@ -16,7 +16,7 @@ from lab.node import STEADY, allocates_at_least, allocation_speed
 from lab.relay import Relay
 from lab.snapshots import take_one
 from lab.wait import until
-from lab.workerd import Workerd, Wrangler
+from lab.workerd import WAYS
 
 LEVEL = 0.55  # of the speed before, as in test_harm.py
 NO_GUARDS = dict(PLAIN, guards={"headroom": 0})
@@ -522,7 +522,7 @@ def test_sums_of_a_worker_of_chromium(nursery, watch, tmp_path, site):
     check_kept(path, times, 4)
 
 
-@pytest.mark.parametrize("start", [Workerd, Wrangler], ids=["alone", "wrangler"])
+@pytest.mark.parametrize("start", WAYS.values(), ids=WAYS)
 def test_sums_of_workerd(nursery, watch, tmp_path, start):
     """Its pointers have four bytes."""
     workerd = start(nursery, tmp_path / "program")
@@ -550,9 +550,10 @@ def test_deno(nursery, watch, tmp_path):
     check_readers(path, tmp_path)
 
 
-def test_workerd(nursery, watch, tmp_path):
+@pytest.mark.parametrize("start", WAYS.values(), ids=WAYS)
+def test_workerd(nursery, watch, tmp_path, start):
     """It bears one client: nobody else can look, so it grows all the time."""
-    workerd = Workerd(nursery, tmp_path / "program")
+    workerd = start(nursery, tmp_path / "program")
     daemon = watch(app=workerd.address, sections={"capture": NO_GUARDS})
     daemon.wait_up("app")
     until(lambda: daemon.values("heapwatch_heap_used_bytes", target="app"), "an isolate")

@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from lab import converted, readers, webkit
+from lab.cdp import Client
 from lab.daemon import PLAIN, POLL
 from lab.listener import http
 from lab.relay import Relay
@@ -131,10 +132,41 @@ def test_a_page_that_another_takes_is_left_to_it(browser, watch):
         until(lambda: used(daemon) is None, "its series to end")
         polls = daemon.value("heapwatch_polls_total", target="app")
         until(lambda: daemon.value("heapwatch_polls_total", target="app") > polls + 4, "polls")
-        asked = other.send("Target.isThere")
-        while other.receive().get("id") != asked:
-            pass
+        is_there(other)
         assert ask(daemon).status != 202, "nor is it taken for a capture"
+        says_who_has_it(daemon)
+    assert daemon.state("app") == "up"
+
+
+def is_there(client):
+    asked = client.send("Target.isThere")
+    while client.receive().get("id") != asked:
+        pass
+
+
+def says_who_has_it(daemon):
+    reason = "page:1 is not polled: another client has its one connection"
+    assert daemon.target("app")["reason"] == reason and reason in daemon.get("/").text
+    said = daemon.process.wait_line("not all of it can be polled.*")[0]
+    assert reason in said, said
+
+
+def test_a_page_of_safari_that_another_takes_is_left_to_it(browser, watch):
+    """We are told so when we say something next."""
+    proxy = webkit.Proxy(browser.port)
+    daemon = watch(app=proxy.address)
+    until(lambda: used(daemon), "the page")
+    path = "/devtools/page/1"
+    with Client(proxy.port, path=path) as other:
+        until(lambda: used(daemon) is None, "its series to end")
+        assert proxy.evicted == 1
+        asked = proxy.asked.count(path)
+        polls = daemon.value("heapwatch_polls_total", target="app")
+        until(lambda: daemon.value("heapwatch_polls_total", target="app") > polls + 4, "polls")
+        assert proxy.asked.count(path) == asked
+        is_there(other)
+        assert ask(daemon).status != 202, "nor is it taken for a capture"
+        says_who_has_it(daemon)
     assert daemon.state("app") == "up"
 
 

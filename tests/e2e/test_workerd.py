@@ -1,5 +1,6 @@
 """Cloudflare workerd: one client at a time, and a server that must be able to stop."""
 
+import json
 import signal
 
 import pytest
@@ -7,8 +8,9 @@ import pytest
 from lab import readers
 from lab.cdp import Client
 from lab.daemon import PLAIN
+from lab.relay import BothWays
 from lab.wait import until
-from lab.workerd import Miniflare, Workerd
+from lab.workerd import WAYS, Miniflare, Workerd
 
 ENDED = "heapwatch_last_poll_timestamp_seconds"
 USED = "heapwatch_heap_used_bytes"
@@ -78,13 +80,126 @@ def test_a_worker_that_ends_is_gone(nursery, tmp_path, watch):
     assert daemon.state("app") == "up" and program.process.running()
 
 
-def test_behind_miniflare_who_comes_second_is_turned_away(nursery, watch):
+@pytest.mark.parametrize("way", ["wrangler", "miniflare"])
+def test_behind_a_proxy_who_comes_second_is_turned_away(nursery, watch, tmp_path, way):
     """A person's debugger is not ended by our polls, and we have the worker again when it has left."""
-    program = Miniflare(nursery)
-    with Client(program.port, path="/") as person:
+    program = WAYS[way](nursery, tmp_path / "program")
+    with Client(program.port, path=program.path) as person:
         assert person.call("Runtime.getHeapUsage")["usedSize"] > 0
         daemon = watch(app=program.address)
         daemon.wait_value("heapwatch_polls_total", lambda n: n > 3, target="app")
         assert daemon.values(USED, target="app") == []
+        says_who_has_it(daemon, program.isolate)
         assert person.call("Runtime.getHeapUsage")["usedSize"] > 0
     daemon.wait_isolate("app", program.isolate)
+    assert daemon.target("app")["reason"] == ""
+    daemon.process.wait_line("all of it is polled again")
+    assert daemon.process.count_lines(MISSED) == 1
+
+
+MISSED = "not all of it can be polled"
+
+
+def says_who_has_it(daemon, isolate):
+    """On the API, the page and, once, in the journal."""
+    reason = f"{isolate} is not polled: another client has its one connection"
+    assert daemon.target("app")["reason"] == reason and daemon.state("app") == "up"
+    assert reason in daemon.get("/").text
+    said = daemon.process.wait_line(f"{MISSED}.*")[0]
+    assert reason in said, said
+
+
+def test_one_of_two_that_another_has_is_named(nursery, watch):
+    """The other is polled."""
+    program = Miniflare(nursery, "one", "two")
+    with Client(program.port, path="/two"):
+        daemon = watch(app=program.address)
+        until(lambda: daemon.target("app")["reason"], "a reason")
+        daemon.wait_value(USED, lambda v: v > 0, target="app", isolate="worker:one")
+        says_who_has_it(daemon, "worker:two")
+        assert daemon.isolates("app") == ["worker:one"]
+    daemon.wait_isolate("app", "worker:two")
+
+
+def test_a_capture_of_a_worker_that_another_has_says_so(nursery, watch):
+    program = Miniflare(nursery)
+    rarely = {"interval": "1h", "timeout": "2s"}
+    daemon = watch(app=program.address,
+                   sections={"capture": dict(PLAIN, guards={"headroom": 0}), "poll": rarely})
+    daemon.wait_isolate("app", "main")
+    until(lambda: program.clients() == 0, "nobody connected")
+    with Client(program.port, path="/"):
+        asked = daemon.post("/api/v1/targets/app/captures?isolate=main").json()["data"]["id"]
+        failed = until(lambda: daemon.api(f"/captures/{asked}").get("error"), "it fails")
+    assert failed == "another client has the target's one connection"
+
+
+OFTEN = {"interval": "100ms", "timeout": "100ms", "backoff_max": "100ms"}
+HELD_MS = 60  # of the 250 that we wait
+
+
+def test_a_proxy_of_miniflare_is_not_spoken_to_before_it_is_connected(nursery, watch):
+    """What it is told before, and a client that leaves before, ends the process that runs it."""
+    program = Miniflare(nursery, held_ms=HELD_MS)
+    daemon = watch(app=program.address, sections={"poll": OFTEN})
+    for _ in range(8):
+        daemon.wait_isolate("app", "main")
+        program.reload()
+        polls = daemon.value("heapwatch_polls_total", target="app")
+        daemon.wait_value("heapwatch_polls_total", lambda n: n > polls + 2, target="app")
+        assert program.process.running(), program.process.output()
+    daemon.wait_isolate("app", "main")
+
+
+def test_nor_by_a_capture(nursery, watch):
+    program = Miniflare(nursery, held_ms=HELD_MS)
+    daemon = watch(app=program.address,
+                   sections={"capture": dict(PLAIN, guards={"headroom": 0}),
+                             "poll": {"interval": "1h", "timeout": "2s"}})
+    daemon.wait_isolate("app", "main")
+    for _ in range(5):
+        program.reload()
+        daemon.capture("app")
+        assert program.process.running(), program.process.output()
+
+
+def profile_of(program):
+    """What a person hears who asks for it, once they are let in."""
+    try:
+        with Client(program.port, path=program.path) as person:
+            asked = person.send("HeapProfiler.getSamplingProfile")
+            while (answer := person.receive()).get("id") != asked:
+                pass
+            return "error" if "error" in answer else "profile"
+    except ConnectionError:
+        return None
+
+
+START = {"sampling": "HeapProfiler.startSampling", "timeline": "HeapProfiler.startTrackingHeapObjects"}
+
+
+@pytest.mark.parametrize("kind", ["sampling", "timeline"])
+@pytest.mark.parametrize("end", ["cancelled", "killed"])
+@pytest.mark.parametrize("start", [WAYS["wrangler"], WAYS["miniflare"]], ids=["wrangler", "miniflare"])
+def test_nothing_stays_on_behind_a_proxy(nursery, tmp_path, start_daemon, start, kind, end):
+    """It stays connected to the worker when we leave it, so that leaving ends nothing."""
+    program = start(nursery, tmp_path / "program")
+    between = BothWays(program.port)
+    config = {"poll": {"interval": "2s", "timeout": "2s"},
+              "capture": dict(PLAIN, guards={"headroom": 0}, gc_interval="1s"),
+              "targets": [{"name": "app", "address": between.address}]}
+    daemon = start_daemon(config, home=tmp_path / "d")
+    daemon.wait_isolate("app", program.isolate)
+    asked = daemon.post(f"/api/v1/targets/app/captures?kind={kind}&isolate={program.isolate}"
+                        "&duration=1m").json()["data"]["id"]
+    until(lambda: START[kind] in between.answered(), lambda: f"its begin; log:\n{daemon.tail()}")
+    if end == "cancelled":
+        assert daemon.get(f"/api/v1/captures/{asked}", method="DELETE").status in (200, 202)
+    else:
+        daemon.process.kill()
+        daemon = start_daemon(config, home=tmp_path / "d")
+    # A client that has been killed is there to wrangler for some seconds more.
+    until(lambda: "HeapProfiler.disable" in between.answered(), lambda: f"its end; log:\n{daemon.tail()}",
+          limit_s=60)
+    assert daemon.process.stop() == 0
+    assert until(lambda: profile_of(program), "a person") == "error", "it samples"

@@ -43,9 +43,9 @@ def start_wrangler(nursery, home):
                 {"headroom": 0})
 
 
-def start_miniflare(name=None):
+def start_miniflare(*names):
     def start(nursery, home):
-        program = Miniflare(nursery, name)
+        program = Miniflare(nursery, *names)
         program.grow(COUNT)
         # Nor is its process the one that listens.
         return Case("workerd", "v8", program, program.isolate, lambda: program.grow(COUNT),

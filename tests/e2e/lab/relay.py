@@ -163,6 +163,13 @@ class BothWays(Relay):
         self._said[heard] = self._said.get(heard, b"") + data
         return data
 
+    def answered(self):
+        """The methods of all requests that were answered, connection by connection."""
+        return [asked["method"] for heard in list(self.conversations)
+                for asked in map(json.loads, list(heard.messages))
+                if any(json.loads(m).get("id") == asked["id"]
+                       for m in text_frames(self._said.get(heard, b"")))]
+
     def told(self):
         """All of it, connection by connection."""
         return [json.loads(m) for heard in list(self.conversations)

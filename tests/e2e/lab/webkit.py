@@ -159,8 +159,8 @@ class Page:
 
 class Proxy(listener.Listener):
     """ios-webkit-debug-proxy as its source has it: a list of pages, whose WebSockets are relayed
-    verbatim (the pages are WebKitGTK's), and a device that is lost when it sends more than 64 MiB in
-    one message."""
+    verbatim (the pages are WebKitGTK's) for one client each, which a new one takes it from, and a device
+    that is lost when it sends more than 64 MiB in one message."""
 
     LIMIT = 1 << 26
 
@@ -169,6 +169,7 @@ class Proxy(listener.Listener):
         self.listed = True
         self.asked = []  # the paths of all requests
         self.lost = False
+        self.evicted = 0  # clients that a page was taken from
         self._taken = {}  # the relay that has a page
         super().__init__(self._answer)
 
@@ -204,24 +205,39 @@ class Proxy(listener.Listener):
 
     def _relay(self, page, client, head):
         if page in self._taken:
-            try:
-                self._taken[page][0].shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # it is gone already
-            self._taken[page][1].join(10)
+            self._take(*self._taken[page])
         server = socket.create_connection(("127.0.0.1", self._to))
         server.sendall(head)
-        back = threading.Thread(target=self._back, args=(server, client), daemon=True)
-        self._taken[page] = server, back
+        claimed = threading.Event()
+        back = threading.Thread(target=self._back, args=(server, client, claimed), daemon=True)
+        self._taken[page] = server, back, claimed
         back.start()
         try:
-            while data := client.recv(1 << 16):
+            while (data := client.recv(1 << 16)) and not claimed.is_set():
                 server.sendall(data)
+            if data:
+                self._evict(page, client)
             server.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
 
-    def _back(self, server, client):
+    @staticmethod
+    def _take(server, back, claimed):
+        claimed.set()
+        try:
+            server.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # it is gone already
+        back.join(10)
+
+    def _evict(self, page, client):
+        """Whom a page was taken from hears of it when it says something next."""
+        text = struct.pack("!H", 1001) + f"Page {self.port}/{page} claimed by local".encode()
+        client.sendall(struct.pack("!BB", 0x88, len(text)) + text)
+        self.evicted += 1
+        client.shutdown(socket.SHUT_RDWR)
+
+    def _back(self, server, client, claimed):
         stream = server.makefile("rb")
         try:
             while (line := stream.readline()) != b"\r\n":
@@ -232,7 +248,8 @@ class Proxy(listener.Listener):
         except OSError:
             pass
         try:
-            client.shutdown(socket.SHUT_RDWR)  # a close would wait for the other thread's recv()
+            if not claimed.is_set():
+                client.shutdown(socket.SHUT_RDWR)  # a close would wait for the other thread's recv()
         except OSError:
             pass
         stream.close()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import urllib.request
 from pathlib import Path
@@ -86,6 +87,7 @@ class Workerd(_Program):
 
 class Wrangler(_Program):
     isolate = "worker:ws"
+    path = "/ws"
 
     def __init__(self, nursery, home):
         assert WRANGLER.exists(), f"wrangler is missing ({WRANGLER}): run tests/run.sh"
@@ -108,17 +110,30 @@ class Wrangler(_Program):
 
 
 class Miniflare(_Program):
-    """One worker, by itself without a name, behind the proxy of `unsafeInspectorProxy`."""
+    """One worker, by itself without a name, or several, behind the proxy of `unsafeInspectorProxy`;
+    held_ms: the proxy takes so long to be connected to them."""
 
-    def __init__(self, nursery, name=None):
-        self.isolate = f"worker:{name}" if name else "main"
+    def __init__(self, nursery, *names, held_ms=""):
+        self.isolate = f"worker:{names[0]}" if names else "main"
+        self.path = "/" + "".join(names[:1])
         self.process = nursery.start(
             [node.binary(24), node.PROGRAMS / "miniflare.js", node.PROGRAMS / "workerd.js",
-             *filter(None, [name])], env=node.environment())
+             ",".join(names), str(held_ms)], env=node.environment())
         ready = self.process.wait_line(r"^ready, http (\d+) inspector (\d+)", limit_s=60)
         self.http = int(ready[1])
         super().__init__(int(ready[2]))
 
+    def reload(self):
+        """The worker begins anew, and the proxy with it."""
+        mark = self.process.mark()
+        self.process.signal(signal.SIGUSR2)
+        self.process.wait_line("^reloaded", since=mark)
+
     @staticmethod
     def version():
         return json.loads((node.MODULES / "miniflare" / "package.json").read_text())["version"]
+
+
+# How its inspector is reached: start(nursery, home).
+WAYS = {"alone": Workerd, "wrangler": Wrangler,
+        "miniflare": lambda nursery, home: Miniflare(nursery)}

@@ -354,6 +354,18 @@ Test(ws, closed_in_good_order)
 	cr_assert_eq(seen.opened, 1);
 }
 
+static void close_as_busy(struct peer *peer)
+{
+	peer_upgrade(peer);
+	peer_frame(peer, 0x88, "\x03\xf5", 2);
+	peer_wait_end(peer);
+}
+
+Test(ws, closed_to_be_tried_later)
+{
+	expect_end(close_as_busy, -EBUSY, "closed by the peer");
+}
+
 static void close_without_a_code(struct peer *peer)
 {
 	peer_upgrade(peer);
