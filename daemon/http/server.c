@@ -16,10 +16,6 @@
  *
  *   Without SIGPIPE_HANDLED_BY_APP it does not use sendfile. SIGPIPE is therefore ignored here.
  *
- *   It computes handshakes where it runs, and anybody may begin one, which costs the client next to
- *   nothing. After each run with some in it, it is not run for a while: strangers get a quarter of
- *   this thread, and what it has to do besides goes on.
- *
  *   Its credentials of TLS are those of its start, and it asks for certificates of clients without
  *   looking at them: each session is given ours when it begins (server_tls.h).
  *
@@ -60,8 +56,6 @@ enum {
 	/* Who takes an answer slower than 1 Mbit/s is a slow reader. */
 	ANSWER_BYTES_PER_S_MIN = 128 * 1024,
 	DRAIN_STEP_MS = 20,
-	/* After handshakes, so many times as long as they took. */
-	REST_FACTOR = 3,
 	STREAM_BLOCK_BYTES = 64 * 1024,
 };
 
@@ -74,9 +68,6 @@ enum {
 #define ANSWER_NS (30 * NS_PER_S) /* plus the time its size needs at the least speed */
 #define DRAIN_NS  (1 * NS_PER_S) /* at the end, for answers under way */
 
-/* At most. Longer, and who has to wait through several would give up. */
-#define REST_MAX_NS (250 * NS_PER_MS)
-
 struct http_listener {
 	struct http_listener *next;
 	struct http_server *server;
@@ -87,7 +78,6 @@ struct http_listener {
 	struct loop_timer timer;
 	struct loop_deferred again;
 	bool tls;
-	bool resting; /* watch is off until timer is due */
 };
 
 struct http_server {
@@ -114,34 +104,16 @@ static unsigned connections_in(struct http_listener *listener)
 	return info != NULL ? info->num_connections : 0;
 }
 
-/* 0; -errno: there is none. */
-static int rest(struct http_listener *listener, uint64_t took_ns)
-{
-	uint64_t rest_ns = REST_FACTOR * took_ns;
-	int r = loop_timer_set(&listener->timer, rest_ns < REST_MAX_NS ? rest_ns : REST_MAX_NS);
-
-	if (r == 0)
-		r = loop_fd_want(&listener->watch, 0);
-	listener->resting = r == 0;
-	return r;
-}
-
 static void pump(struct http_listener *listener)
 {
-	uint64_t handshakes = server_tls_handshakes(), began_ns = clock_mono_ns();
 	MHD_UNSIGNED_LONG_LONG wait_ms;
 	unsigned before;
 
-	if (listener->resting)
-		return;
 	/* Again after every run that ended a connection: the library may have stopped listening,
 	 * for its limit or for want of descriptors, and begins again at the start of a run. */
 	do {
 		before = connections_in(listener);
 		MHD_run(listener->mhd);
-		if (server_tls_handshakes() != handshakes &&
-		    rest(listener, clock_mono_ns() - began_ns) == 0)
-			return;
 	} while (connections_in(listener) < before);
 	if (MHD_get_timeout(listener->mhd, &wait_ms) == MHD_YES)
 		loop_timer_set(&listener->timer, wait_ms * NS_PER_MS);
@@ -157,18 +129,6 @@ static void on_epoll(void *owner, int fd, unsigned what)
 }
 
 static void on_timer(void *owner)
-{
-	struct http_listener *listener = owner;
-
-	if (listener->resting && loop_fd_want(&listener->watch, LOOP_READ) < 0) {
-		(void)loop_timer_set(&listener->timer, REST_MAX_NS);
-		return;
-	}
-	listener->resting = false;
-	pump(listener);
-}
-
-static void on_again(void *owner)
 {
 	pump(owner);
 }
@@ -710,7 +670,7 @@ static int add_listener(struct http_server *server, struct listen_socket *socket
 	listen_url(listener->url, socket, listener->tls);
 	listener->server = server;
 	listener->socket = *socket;
-	loop_deferred_init(&listener->again, on_again, listener);
+	loop_deferred_init(&listener->again, on_timer, listener);
 	while (*end != NULL)
 		end = &(*end)->next;
 	*end = listener;

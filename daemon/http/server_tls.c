@@ -197,26 +197,6 @@ bool server_tls_demands_same(const struct server_tls *a, const struct server_tls
 	       strcmp(a->authorities, b->authorities) == 0;
 }
 
-/* Of the process: a hook is given nothing but the session. */
-static uint64_t handshakes;
-
-static int on_hello(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
-		    const gnutls_datum_t *message)
-{
-	(void)session;
-	(void)type;
-	(void)when;
-	(void)incoming;
-	(void)message;
-	handshakes++;
-	return 0;
-}
-
-uint64_t server_tls_handshakes(void)
-{
-	return handshakes;
-}
-
 int server_tls_begin(struct server_tls *tls, void *session_of_library)
 {
 	/* Kept by the session: a certificate that is made for servers only is none of a client. */
@@ -228,8 +208,6 @@ int server_tls_begin(struct server_tls *tls, void *session_of_library)
 
 	if (gnutls_priority_set(session, tls->priority) < 0)
 		return -ENOMEM;
-	gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_CLIENT_HELLO, GNUTLS_HOOK_POST,
-					   on_hello);
 	gnutls_certificate_server_set_request(session,
 					      tls->asks ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_IGNORE);
 	if (tls->asks)

@@ -8,7 +8,6 @@
  */
 
 #include <stdbool.h>
-#include <stdint.h>
 
 struct err;
 struct server_tls;
@@ -35,12 +34,6 @@ void server_tls_unref(struct server_tls *tls);
  * -ENOMEM: it stays so, and its handshake will fail.
  */
 int server_tls_begin(struct server_tls *tls, void *session);
-
-/*
- * Handshakes of all of them that a client has begun, and so had us compute for: whoever runs the
- * sessions can tell by it what their time went to.
- */
-uint64_t server_tls_handshakes(void);
 
 /*
  * Is what it demands of clients the same: certificates, of the same authorities, and the least

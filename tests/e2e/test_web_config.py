@@ -2,7 +2,6 @@
 heapwatchctl, and certificates of openssl."""
 
 import base64
-import contextlib
 import json
 import re
 import shutil
@@ -305,52 +304,6 @@ def test_wrong_passwords_hold_nobody_up(guarded, start_node):
     assert set(statuses) == {401, 429}
     assert daemon.state("app") == "up"
     assert daemon.process.count_lines("wrong name or password") == 1
-
-
-def hello():
-    """What a client of TLS says first: the same bytes every time cost it nothing."""
-    said = ssl.MemoryBIO()
-    with pytest.raises(ssl.SSLWantReadError):
-        ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), said, server_hostname="localhost").do_handshake()
-    return said.read()
-
-
-def begin_handshakes(port, n, text):
-    """n connections; then all begin at once, and each is answered."""
-    with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(socket.create_connection(
-            ("127.0.0.1", port), timeout=LIMIT_S, source_address=("127.0.0.2", 0))) for _ in range(n)]
-        for client in clients:
-            client.sendall(text)
-        assert all(client.recv(4096) for client in clients)
-
-
-def test_handshakes_leave_time_for_the_rest(guarded, start_node):
-    """Polls go on, and strangers get a quarter of the thread they go on by."""
-    app = start_node(24, "idle")
-    daemon = guarded(static_config({"app": app.address}))
-    daemon.wait_up("app")
-    text, rounds, stop = hello(), [], threading.Event()
-
-    def flood():
-        while not stop.is_set():
-            begin_handshakes(daemon.port, 20, text)
-            rounds.append(20)
-    threads = [threading.Thread(target=flood) for _ in range(2)]
-    before = daemon.value("heapwatch_polls_total", target="app")
-    for thread in threads:
-        thread.start()
-    try:
-        until(lambda: len(rounds) > 4, lambda: rounds)
-        began, busy = time.monotonic(), daemon.process.busy_seconds()
-        daemon.wait_value("heapwatch_polls_total", lambda v: v >= before + 6, target="app")
-        share = (daemon.process.busy_seconds() - busy) / (time.monotonic() - began)
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    assert share < 0.7, (share, sum(rounds))
-    assert daemon.state("app") == "up"
 
 
 def test_a_handshake_that_trickles_is_cut_off(guarded, web):

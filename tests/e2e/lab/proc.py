@@ -126,11 +126,6 @@ class Process:
         except (OSError, ValueError):
             return sum(map(int, self._stat()[11:13])) / TICKS_PER_S
 
-    def busy_seconds(self):
-        """Of the first thread: on a processor, or waiting for one, as on a machine that is full."""
-        ran, waited, _ = map(int, Path(f"/proc/{self.pid}/schedstat").read_text().split())
-        return (ran + waited) / 1e9
-
     def group_cpu_seconds(self):
         """CPU time of all threads."""
         total = 0
