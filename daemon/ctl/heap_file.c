@@ -51,6 +51,12 @@ static int map(struct heap_file *file, int fd, const char *path, struct err *err
 	return CTL_OK;
 }
 
+/* The graph of what is encrypted would be written to the disk. */
+static bool would_bare(const struct unpack *unpack)
+{
+	return unpack->sealed && unpack->spill != NULL;
+}
+
 /* What was packed is in memory now, unless it is in a file. */
 static int take_note(struct heap_file *file, const struct unpack *unpack, const char *path,
 		     struct err *err)
@@ -58,7 +64,7 @@ static int take_note(struct heap_file *file, const struct unpack *unpack, const 
 	file->sealed = unpack->sealed;
 	if (unpack->packed && (unpack->spill == NULL || unpack->sealed))
 		file->taken = file->text.size;
-	if (unpack->sealed && unpack->spill != NULL)
+	if (would_bare(unpack))
 		return source_fail(err, CTL_REFUSED, -EPERM,
 				   "%s: it is encrypted, and what is in it goes to no disk in "
 				   "clear: --spill is for other files",
@@ -95,7 +101,7 @@ static int take_in(struct heap_file *file, int fd, const char *path,
 		exit = map(file, fd, path, err);
 	if (exit == CTL_OK)
 		exit = take_note(file, &unpack, path, err);
-	else if (unpack.part && snapshot && file->mapped == 0)
+	else if (unpack.part && snapshot && file->mapped == 0 && !would_bare(&unpack))
 		exit = tell_part(file, fd, &unpack, path, options, taken, err);
 	close(fd);
 	return exit;

@@ -156,20 +156,21 @@ static int next_layer(struct unpack *unpack, int *fd, const struct layer *layer,
  * The layers inside of a part, n at the most: that they break off as well is no news. False: what
  * is in it cannot be told.
  */
-static bool take_off_rest(const struct unpack *unpack, int *fd, const struct identities *identities,
+static bool take_off_rest(struct unpack *unpack, int *fd, const struct identities *identities,
 			  const char *path, int n)
 {
 	struct unpack rest = *unpack;
 	struct layer layer;
 	struct err ignored;
+	bool ret = true;
 
-	while (n-- > 0 && layer_of(*fd, &layer)) {
+	while (ret && n-- > 0 && layer_of(*fd, &layer)) {
 		rest.part = false;
-		if (next_layer(&rest, fd, &layer, identities, path, &ignored) != CTL_OK &&
-		    !rest.part)
-			return false;
+		ret = next_layer(&rest, fd, &layer, identities, path, &ignored) == CTL_OK ||
+		      rest.part;
 	}
-	return true;
+	unpack->sealed = rest.sealed;
+	return ret;
 }
 
 int unpack_all(struct unpack *unpack, int *fd, const char *path, const struct ctl_options *options,

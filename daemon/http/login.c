@@ -149,21 +149,30 @@ static void tell(struct login *login, const struct attempt *attempt)
 
 /* ---- answers ---- */
 
+/* With this header, or another answer comes without it. */
+static int answer_with(struct http_exchange *exchange, int status, const char *name,
+		       const char *value, const char *text)
+{
+	int r = http_set_header(exchange, name, value);
+
+	if (r < 0)
+		return r;
+	r = http_answer_error(exchange, status, NULL, "%s", text);
+	if (r < 0)
+		request_drop_header(exchange->connection, name);
+	return r;
+}
+
 static int refuse(struct http_exchange *exchange, const char *text)
 {
-	int r = http_set_header(exchange, "WWW-Authenticate",
-				"Basic realm=\"heapwatchd\", charset=\"UTF-8\"");
-
-	return r == 0 ? http_answer_error(exchange, 401, NULL, "%s", text) : r;
+	return answer_with(exchange, 401, "WWW-Authenticate",
+			   "Basic realm=\"heapwatchd\", charset=\"UTF-8\"", text);
 }
 
 static int put_off(struct http_exchange *exchange)
 {
-	int r = http_set_header(exchange, "Retry-After", "1");
-
-	return r == 0 ? http_answer_error(exchange, 429, NULL,
-					  "too many passwords are waiting to be checked")
-		      : r;
+	return answer_with(exchange, 429, "Retry-After", "1",
+			   "too many passwords are waiting to be checked");
 }
 
 /* ---- attempts ---- */

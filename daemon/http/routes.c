@@ -87,7 +87,8 @@ const struct route http_routes[] = {
 	  "`limit`." },
 	{ "GET", "/api/v1/captures/:id", api_capture,
 	  "One capture. Of the first of two, the snapshots of a `tracking` or the files of a "
-	  "`sampling` in both formats, `second` is the id of the other, once that has begun." },
+	  "`sampling` in both formats, `second` is the id of the other, once that has begun; "
+	  "`profile` of either file is the id of the first." },
 	{ "GET", "/api/v1/captures/:id/file", api_capture_file,
 	  "The capture as an attachment. What zstd compressed goes out with `Content-Encoding: "
 	  "zstd` to who accepts that, expanded to others (without length and Range); what is "
@@ -163,7 +164,7 @@ int routes_markdown(struct buf *buf)
 		 "`--web.config.file` "
 		 "names users, every request needs one of them by basic authentication (401), and\n"
 		 "passwords that have to wait too long for their check are put off (429 with "
-		 "Retry-After).\n\n"
+		 "Retry-After), as are all\n(503) while there is nothing to check them with.\n\n"
 		 "| method | path | what it does |\n|---|---|---|\n");
 	for (const struct route *route = http_routes; route->pattern != NULL; route++)
 		buf_printf(buf, "| %s | `%s` | %s |\n", route->method, route->pattern, route->help);

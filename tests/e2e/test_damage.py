@@ -207,6 +207,13 @@ def test_packed_twice_or_sealed_as_well(files, tmp_path):
     done = Ctl()("analyze", path, "--identity", key, "--no-index", exit=1)
     assert done.stdout == "" and "age: cut short" in done.stderr
     check_part(done.stderr, "v8", files["v8"], sound_part(packed[:chunks << 16], "zst"))
+    # To find the place means to build what would be spilled.
+    gz = subprocess.run(PACKERS["gz"], input=sealed, check=True, capture_output=True).stdout
+    for cut, word in ((sealed[:len(sealed) // 2], "age"), (gz[:len(gz) // 2], "gzip")):
+        path.write_bytes(cut)
+        said = Ctl()("analyze", path, "--identity", key, f"--spill={tmp_path}", "--no-index",
+                     exit=1).stderr
+        assert f": {word}: cut short" in said and "unpacked" not in said
 
 
 @pytest.mark.parametrize("command", [("retainers", "--class=Node"), ("diff",), ("leaks",),
