@@ -468,14 +468,20 @@ def expect_same_spans(daemon, heard, work, isolate_name="main"):
     def counted():
         return {kind: gc_counts(daemon, kind, isolate_name, what="span_seconds")
                 for kind in ("minor", "major")}
+
+    def collections(kind):
+        return daemon.value(GC + "collections_total", target="app", isolate=isolate_name, kind=kind)
     before, heard_before = counted(), {k: len(s) for k, s in heard().items()}
     work()
 
     def agreed():
         told, own = counted(), {k: s[heard_before[k]:] for k, s in heard().items()}
-        same = all(told[k][0] - before[k][0] == len(own[k]) for k in own)
+        # Each is one collection; of a kind of which there was none nothing is told.
+        same = all(told[k][0] - before[k][0] == len(own[k]) and
+                   collections(k) == (told[k][0] or None) for k in own)
         return (told, own) if same and len(own["major"]) > 1 else None
-    told, own = until(agreed, lambda: f"one number: {before}, {counted()}, {heard_before}, {heard()}")
+    told, own = until(agreed, lambda: f"one number: {before}, {counted()}, {heard_before}, {heard()}, "
+                                      f"{[collections(kind) for kind in before]} collections")
     for kind, seconds in own.items():
         assert told[kind][1] - before[kind][1] == pytest.approx(sum(seconds), abs=1e-6)
     return own
