@@ -47,7 +47,7 @@ def printed(browser):
     """What V8 has printed of its busiest isolate: (pid, {kind: [milliseconds]})"""
     found = {}
     for pid, at, kind, ms in re.findall(
-            r"^\[(\d+):(0x\w+)\] .* ms: (Scavenge|Mark-Compact).* MB, ([\d.]+) /",
+            r"^\[(\d+):(0x\w+)\] .* ms: (?:Incremental )?(Scavenge|Mark-Compact).* MB, ([\d.]+) /",
             browser.process.output(), re.MULTILINE):
         found.setdefault((int(pid), at), {"Scavenge": [], "Mark-Compact": []})[kind].append(float(ms))
     (pid, _), kinds = max(found.items(), key=lambda item: len(item[1]["Scavenge"]))
@@ -103,6 +103,52 @@ def test_a_forced_collection_is_a_major_one_and_tells_the_live_set(browser, watc
                              isolate=name)
     until(lambda: daemon.value("heapwatch_heap_used_bytes", target="app", isolate=name) > live,
           "garbage on top of it")
+
+
+def wait_printed(browser):
+    """All that has been printed until now: V8 keeps up to a pipe's buffer of it back, some twenty lines.
+    The busiest isolate goes on meanwhile."""
+    before = len(printed(browser)[1]["Scavenge"])
+    until(lambda: len(printed(browser)[1]["Scavenge"]) > before + 40, "scavenges", 40)
+
+
+def wait_polls(daemon, n=2):
+    polls = daemon.value("heapwatch_polls_total", target="app")
+    daemon.wait_value("heapwatch_polls_total", lambda now: now >= polls + n, target="app")
+
+
+FORCED_N = 15
+# Uneven with the polls, so that they come at all times of the interval.
+LATER = "new Promise(done => setTimeout(done, 600))"
+
+
+def test_major_pauses_are_those_that_v8_prints(browser, watch):
+    """A person asks for them, who knows nothing of polls; V8 collects twice each time."""
+    name = isolate(browser.page)
+    daemon = watch(app=browser.address, sections=SLOW)
+    run(browser, LITTER)
+    browser.grow(100000)
+    wait_minors(daemon, name)
+    wait_polls(daemon)
+    before = counts(daemon, "major", name)
+    wait_printed(browser)
+    own_before = len(printed(browser)[1]["Mark-Compact"])
+    with browser.client() as client:
+        for _ in range(FORCED_N):
+            client.call("HeapProfiler.collectGarbage")
+            client.call("Runtime.evaluate", expression=LATER, awaitPromise=True)
+    wait_polls(daemon)
+    n, seconds = (after - was for after, was in zip(counts(daemon, "major", name), before))
+    wait_printed(browser)
+    own = printed(browser)[1]["Mark-Compact"][own_before:]
+    own_seconds = sum(own) / 1e3
+    assert len(own) >= FORCED_N
+    # Less by what came between two traces.
+    assert 0.5 * len(own) <= n <= len(own), (n, len(own))
+    assert seconds <= 1.2 * own_seconds + 0.05, (seconds, own)
+    assert own_seconds / len(own) / 2 < seconds / n < 2 * own_seconds / len(own), (n, seconds, own)
+    assert daemon.value(GC + "collections_total", target="app", isolate=name, kind="major") == \
+        counts(daemon, "major", name)[0]
 
 
 def test_each_is_counted_for_its_own_page_or_worker(browser, site, watch):
