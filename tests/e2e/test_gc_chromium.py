@@ -151,6 +151,48 @@ def test_major_pauses_are_those_that_v8_prints(browser, watch):
         counts(daemon, "major", name)[0]
 
 
+# The heap is marked in steps when what is old reaches a limit that V8 has set itself: here a low one, and
+# so small a young generation that all that is held is old soon.
+GROWS_OLD = "--js-flags=--trace-gc --max-semi-space-size=1 --initial-old-space-size=16"
+GROW_OLD = """var old = [], growing = setInterval(() => {
+  for (let i = 0; i < 4000; i++) old.push({ i, pair: [i, { i }] });
+  if (old.length >= 100000) old = [];
+}, 5); 1"""
+STEPS_N = 120
+
+
+def printed_steps(browser):
+    """Of each collection of a heap that was marked in steps: [(how many, seconds, longest)]"""
+    return [(int(n), float(ms) / 1e3, float(longest) / 1e3) for ms, n, longest in re.findall(
+        r" Mark-Compact .*\(\+ ([\d.]+) ms in (\d+) steps since start of marking, "
+        r"biggest step ([\d.]+) ms", browser.process.output())]
+
+
+def test_steps_of_marking_are_those_that_v8_prints(nursery, tmp_path, site, watch):
+    """None before there are any."""
+    browser = Chromium(nursery, tmp_path / "profile", site.url + "page.html?shared", [GROWS_OLD])
+    name = isolate(browser.page)
+    daemon = watch(app=browser.address, sections=SLOW)
+    run(browser, LITTER)
+    wait_minors(daemon, name)
+    assert printed_steps(browser) == []
+    assert daemon.values(GC + "pause_seconds_count", target="app", kind="incremental") == []
+    run(browser, GROW_OLD)
+    until(lambda: counts(daemon, "incremental", name)[0] > STEPS_N,
+          lambda: f"steps; told of {counts(daemon, 'incremental', name)}; log:\n{daemon.tail()}", 60)
+    run(browser, "clearInterval(growing)")
+    wait_polls(daemon)
+    n, seconds = counts(daemon, "incremental", name)
+    wait_printed(browser)
+    own = printed_steps(browser)
+    own_n, own_seconds = sum(steps for steps, _, _ in own), sum(took for _, took, _ in own)
+    longest = max(step for _, _, step in own)
+    # Less by what came between two traces; more by those of a heap whose marking has not ended yet.
+    assert 0.4 * own_n <= n <= own_n + max(own)[0], (n, own)
+    # One long step may be lost, and the processor may be taken away before V8 begins to count a step.
+    assert (own_seconds - longest) / 4 <= seconds <= 4 * own_seconds + 0.02, (seconds, own)
+
+
 def test_each_is_counted_for_its_own_page_or_worker(browser, site, watch):
     daemon = watch(app=browser.address, sections=SOON)
     second = browser.open(site.other_url + "page.html")
