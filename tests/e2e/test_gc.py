@@ -346,7 +346,7 @@ def test_node_tells_the_steps_of_marking(major, start_node, watch, tmp_path):
         daemon.wait_value("heapwatch_polls_total", lambda now: now >= polls + n, target="app")
     daemon.wait_up("app")
     wait_polls(2)
-    assert gc_counts(daemon, "incremental") == (0, 0)
+    assert daemon.values(GC + "pause_seconds_count", target="app", kind="incremental") == []
     with Client(node.port) as client:
         assert client.evaluate(GROW_OLD) == 1
         node.process.wait_line("^grown", limit_s=60)
@@ -468,14 +468,20 @@ def expect_same_spans(daemon, heard, work, isolate_name="main"):
     def counted():
         return {kind: gc_counts(daemon, kind, isolate_name, what="span_seconds")
                 for kind in ("minor", "major")}
+
+    def collections(kind):
+        return daemon.value(GC + "collections_total", target="app", isolate=isolate_name, kind=kind)
     before, heard_before = counted(), {k: len(s) for k, s in heard().items()}
     work()
 
     def agreed():
         told, own = counted(), {k: s[heard_before[k]:] for k, s in heard().items()}
-        same = all(told[k][0] - before[k][0] == len(own[k]) for k in own)
+        # Each is one collection; of a kind of which there was none nothing is told.
+        same = all(told[k][0] - before[k][0] == len(own[k]) and
+                   collections(k) == (told[k][0] or None) for k in own)
         return (told, own) if same and len(own["major"]) > 1 else None
-    told, own = until(agreed, lambda: f"one number: {before}, {counted()}, {heard_before}, {heard()}")
+    told, own = until(agreed, lambda: f"one number: {before}, {counted()}, {heard_before}, {heard()}, "
+                                      f"{[collections(kind) for kind in before]} collections")
     for kind, seconds in own.items():
         assert told[kind][1] - before[kind][1] == pytest.approx(sum(seconds), abs=1e-6)
     return own
@@ -582,6 +588,9 @@ def test_firefox(nursery, tmp_path, watch):
     assert 0 < collections <= gc_counts(daemon, "major", firefox.isolate)[0]
     assert 0 < gc_counts(daemon, "major", firefox.isolate)[1] < got["duration_seconds"] + 1
     assert daemon.values(GC + "span_seconds_count", target="app") == []
+    assert daemon.values(GC + "pause_seconds_count", target="app", kind="minor") == []
+    assert daemon.values(GC + "collections_total", target="app", kind="minor") == []
+    assert daemon.values(GC + "freed_bytes_total", target="app") == []
 
 
 SCRAPS = """for (let k = 0, held = []; k < 60; k++, held = held.slice(-8))
@@ -612,3 +621,6 @@ def test_pauses_of_firefox_are_those_its_collector_writes_down(nursery, tmp_path
         seconds = [s for reason, s in own if (reason == "COMPONENT_UTILS") == is_forced]
         rounding = sum(0.5e-3 if s >= 1e-3 else 1e-6 for s in seconds)
         assert abs(by_kind[kind][1] - sum(seconds)) <= rounding, (kind, by_kind, own)
+    # Its nursery has been collected many times by then, and no slice has a size.
+    assert daemon.values(GC + "pause_seconds_count", target="app", kind="minor") == []
+    assert daemon.values(GC + "freed_bytes_total", target="app") == []

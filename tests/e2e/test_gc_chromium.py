@@ -47,7 +47,7 @@ def printed(browser):
     """What V8 has printed of its busiest isolate: (pid, {kind: [milliseconds]})"""
     found = {}
     for pid, at, kind, ms in re.findall(
-            r"^\[(\d+):(0x\w+)\] .* ms: (Scavenge|Mark-Compact).* MB, ([\d.]+) /",
+            r"^\[(\d+):(0x\w+)\] .* ms: (?:Incremental )?(Scavenge|Mark-Compact).* MB, ([\d.]+) /",
             browser.process.output(), re.MULTILINE):
         found.setdefault((int(pid), at), {"Scavenge": [], "Mark-Compact": []})[kind].append(float(ms))
     (pid, _), kinds = max(found.items(), key=lambda item: len(item[1]["Scavenge"]))
@@ -103,6 +103,94 @@ def test_a_forced_collection_is_a_major_one_and_tells_the_live_set(browser, watc
                              isolate=name)
     until(lambda: daemon.value("heapwatch_heap_used_bytes", target="app", isolate=name) > live,
           "garbage on top of it")
+
+
+def wait_printed(browser):
+    """All that has been printed until now: V8 keeps up to a pipe's buffer of it back, some twenty lines.
+    The busiest isolate goes on meanwhile."""
+    before = len(printed(browser)[1]["Scavenge"])
+    until(lambda: len(printed(browser)[1]["Scavenge"]) > before + 40, "scavenges", 40)
+
+
+def wait_polls(daemon, n=2):
+    polls = daemon.value("heapwatch_polls_total", target="app")
+    daemon.wait_value("heapwatch_polls_total", lambda now: now >= polls + n, target="app")
+
+
+FORCED_N = 15
+# Uneven with the polls, so that they come at all times of the interval.
+LATER = "new Promise(done => setTimeout(done, 600))"
+
+
+def test_major_pauses_are_those_that_v8_prints(browser, watch):
+    """A person asks for them, who knows nothing of polls; V8 collects twice each time."""
+    name = isolate(browser.page)
+    daemon = watch(app=browser.address, sections=SLOW)
+    run(browser, LITTER)
+    browser.grow(100000)
+    wait_minors(daemon, name)
+    wait_polls(daemon)
+    before = counts(daemon, "major", name)
+    wait_printed(browser)
+    own_before = len(printed(browser)[1]["Mark-Compact"])
+    with browser.client() as client:
+        for _ in range(FORCED_N):
+            client.call("HeapProfiler.collectGarbage")
+            client.call("Runtime.evaluate", expression=LATER, awaitPromise=True)
+    wait_polls(daemon)
+    n, seconds = (after - was for after, was in zip(counts(daemon, "major", name), before))
+    wait_printed(browser)
+    own = printed(browser)[1]["Mark-Compact"][own_before:]
+    own_seconds = sum(own) / 1e3
+    assert len(own) >= FORCED_N
+    # Less by what came between two traces.
+    assert 0.5 * len(own) <= n <= len(own), (n, len(own))
+    assert seconds <= 1.2 * own_seconds + 0.05, (seconds, own)
+    assert own_seconds / len(own) / 2 < seconds / n < 2 * own_seconds / len(own), (n, seconds, own)
+    assert daemon.value(GC + "collections_total", target="app", isolate=name, kind="major") == \
+        counts(daemon, "major", name)[0]
+
+
+# The heap is marked in steps when what is old reaches a limit that V8 has set itself: here a low one, and
+# so small a young generation that all that is held is old soon.
+GROWS_OLD = "--js-flags=--trace-gc --max-semi-space-size=1 --initial-old-space-size=16"
+GROW_OLD = """var old = [], growing = setInterval(() => {
+  for (let i = 0; i < 4000; i++) old.push({ i, pair: [i, { i }] });
+  if (old.length >= 100000) old = [];
+}, 5); 1"""
+STEPS_N = 120
+
+
+def printed_steps(browser):
+    """Of each collection of a heap that was marked in steps: [(how many, seconds, longest)]"""
+    return [(int(n), float(ms) / 1e3, float(longest) / 1e3) for ms, n, longest in re.findall(
+        r" Mark-Compact .*\(\+ ([\d.]+) ms in (\d+) steps since start of marking, "
+        r"biggest step ([\d.]+) ms", browser.process.output())]
+
+
+def test_steps_of_marking_are_those_that_v8_prints(nursery, tmp_path, site, watch):
+    """None before there are any."""
+    browser = Chromium(nursery, tmp_path / "profile", site.url + "page.html?shared", [GROWS_OLD])
+    name = isolate(browser.page)
+    daemon = watch(app=browser.address, sections=SLOW)
+    run(browser, LITTER)
+    wait_minors(daemon, name)
+    assert printed_steps(browser) == []
+    assert daemon.values(GC + "pause_seconds_count", target="app", kind="incremental") == []
+    run(browser, GROW_OLD)
+    until(lambda: counts(daemon, "incremental", name)[0] > STEPS_N,
+          lambda: f"steps; told of {counts(daemon, 'incremental', name)}; log:\n{daemon.tail()}", 60)
+    run(browser, "clearInterval(growing)")
+    wait_polls(daemon)
+    n, seconds = counts(daemon, "incremental", name)
+    wait_printed(browser)
+    own = printed_steps(browser)
+    own_n, own_seconds = sum(steps for steps, _, _ in own), sum(took for _, took, _ in own)
+    longest = max(step for _, _, step in own)
+    # Less by what came between two traces; more by those of a heap whose marking has not ended yet.
+    assert 0.4 * own_n <= n <= own_n + max(own)[0], (n, own)
+    # One long step may be lost, and the processor may be taken away before V8 begins to count a step.
+    assert (own_seconds - longest) / 4 <= seconds <= 4 * own_seconds + 0.02, (seconds, own)
 
 
 def test_each_is_counted_for_its_own_page_or_worker(browser, site, watch):
