@@ -323,7 +323,7 @@ def test_workerd(nursery, watch, tmp_path, start):
     check_go(packed, table, "inuse_space", first=1)
 
 
-@pytest.mark.parametrize("start", [Workerd, Wrangler], ids=["alone", "wrangler"])
+@pytest.mark.parametrize("start", WAYS.values(), ids=WAYS)
 def test_all_objects_of_workerd(nursery, watch, tmp_path, start):
     workerd = start(nursery, tmp_path / "program")
     daemon = watch(app=workerd.address, sections={"capture": PLAIN})
