@@ -575,7 +575,7 @@ def test_firefox_tells_all_allocations(nursery, start_daemon, tmp_path):
         daemon.wait_isolate("app", isolate_name)
         long = ask(daemon, isolate=isolate_name, duration="301s")
         assert long.status == 422 and "firefox bears at most 5m" in long.json()["error"]
-        assert ask(daemon, isolate=isolate_name, duration="4s", interval="1KiB",
+        assert ask(daemon, isolate=isolate_name, duration="8s", interval="1KiB",
                    format="heapprofile,pprof").status == 202
         # Or it would not be asked.
         until(lambda: fetches(relay), lambda: f"it records; log:\n{daemon.tail()}")
@@ -615,10 +615,10 @@ def test_a_log_of_firefox_that_came_full_is_a_failure(nursery, start_daemon, tmp
     with closing(Relay(int(firefox.address.rsplit(":", 1)[1]), Packets)) as relay:
         daemon = start_daemon({"poll": POLL, "capture": GUARDED, "targets": [
             {"name": "app", "address": relay.address, "runtime": "firefox"}]})
-        daemon.wait_isolate("app", isolate_name)
 
         def waste(**wishes):
             before = fetches(relay)
+            daemon.wait_isolate("app", isolate_name)
             assert ask(daemon, isolate=isolate_name, format="heapprofile,pprof",
                        **wishes).status == 202
             until(lambda: fetches(relay) > before, lambda: f"it records; log:\n{daemon.tail()}")
@@ -631,8 +631,7 @@ def test_a_log_of_firefox_that_came_full_is_a_failure(nursery, start_daemon, tmp
         assert not files(daemon, ".heapprofile") and not files(daemon, ".pb.gz")
         assert daemon.incoming() == []
         # The page goes on, and with the larger interval that was advised all is told.
-        daemon.wait_up("app")
-        waste(duration="4s", interval="4KiB")
+        waste(duration="8s", interval="4KiB")
         profile, = wait_files(daemon, ".heapprofile")
     first = top(profile)["functions"][0]
     # 9375 samples: the deviation is 1 %, and this is five of them.
