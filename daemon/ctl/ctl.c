@@ -78,7 +78,7 @@ static const char usage[] =
 	"sampling,\n"
 	"                         timeline, tracking\n"
 	"  peek ID                what a sampling profile that runs has so far, while it goes on\n"
-	"  profile top FILE...    what profiles say was allocated, added up by function\n"
+	"  profile top FILE...    what .heapprofile files (no .pb.gz) say was allocated\n"
 	"  profile diff BASE FILE how that changed between two profiles\n"
 	"  profile flame [BASE] FILE   a profile as a flame graph (SVG)\n"
 	"  profile pprof FILE...  .heapprofile files, added up, for go tool pprof\n"

@@ -323,7 +323,7 @@ def test_workerd(nursery, watch, tmp_path, start):
     check_go(packed, table, "inuse_space", first=1)
 
 
-@pytest.mark.parametrize("start", [Workerd, Wrangler], ids=["alone", "wrangler"])
+@pytest.mark.parametrize("start", WAYS.values(), ids=WAYS)
 def test_all_objects_of_workerd(nursery, watch, tmp_path, start):
     workerd = start(nursery, tmp_path / "program")
     daemon = watch(app=workerd.address, sections={"capture": PLAIN})
@@ -553,6 +553,12 @@ def test_the_command_waits_for_both_formats_and_names_both(idle_node):
     assert "profile" not in daemon.api(f"/captures/{one}")
 
 
+def fetches(relay):
+    """How many times the log of allocations of Firefox was asked for."""
+    return sum(packet["type"] == "getAllocations"
+               for heard in relay.conversations for packet in heard)
+
+
 def test_firefox_tells_all_allocations(nursery, start_daemon, tmp_path):
     """It takes objects by chance, here one of sixteen, and each stands for so many. Its log loses
     nothing between its begin and the last time it is asked for, and all the work is in between."""
@@ -569,17 +575,14 @@ def test_firefox_tells_all_allocations(nursery, start_daemon, tmp_path):
         daemon.wait_isolate("app", isolate_name)
         long = ask(daemon, isolate=isolate_name, duration="301s")
         assert long.status == 422 and "firefox bears at most 5m" in long.json()["error"]
-
-        def asked():
-            return sum(packet["type"] == "getAllocations"
-                       for heard in relay.conversations for packet in heard)
-        assert ask(daemon, isolate=isolate_name, duration="4s", interval="1KiB",
+        assert ask(daemon, isolate=isolate_name, duration="8s", interval="1KiB",
                    format="heapprofile,pprof").status == 202
-        until(asked, lambda: f"it records; log:\n{daemon.tail()}")  # or it would not be asked
+        # Or it would not be asked.
+        until(lambda: fetches(relay), lambda: f"it records; log:\n{daemon.tail()}")
         firefox.evaluate("keep(), waste(), 1")
-        while_working = asked()
+        while_working = fetches(relay)
         profile, = wait_files(daemon, ".heapprofile")
-        assert asked() > while_working, "the work was not over before the end: no proof"
+        assert fetches(relay) > while_working, "the work was not over before the end: no proof"
     count, size = (after - b for after, b in zip(firefox.census("Number"), before))
     table = top(profile)
     assert table["what"] == "allocated" and table["counted"] == "objects"
@@ -599,3 +602,30 @@ def test_firefox_tells_all_allocations(nursery, start_daemon, tmp_path):
     assert told["functions"][0] == ("window.waste", first["self_bytes"])
     assert told["total"] == table["bytes"]
     assert readers.devtools_profile(profile)["total"] == table["bytes"]
+
+
+def test_a_log_of_firefox_that_came_full_is_a_failure(nursery, start_daemon, tmp_path):
+    """It has lost what is oldest, without a word. One script makes more than it holds, of which
+    nothing is fetched before the script ends."""
+    firefox = Firefox(nursery, tmp_path / "program")
+    isolate_name = firefox.isolate
+    firefox.evaluate("window.last = new Number(0);"
+                     "window.waste = () => { for (let i = 0; i < 600000; i++)"
+                     " window.last = new Number(i); }; 1")
+    with closing(Relay(int(firefox.address.rsplit(":", 1)[1]), Packets)) as relay:
+        daemon = start_daemon({"poll": POLL, "capture": GUARDED, "targets": [
+            {"name": "app", "address": relay.address, "runtime": "firefox"}]})
+        daemon.wait_isolate("app", isolate_name)
+        assert ask(daemon, isolate=isolate_name, duration="5m", interval="1KiB",
+                   format="heapprofile,pprof").status == 202
+        until(lambda: fetches(relay), lambda: f"it records; log:\n{daemon.tail()}")
+        # One of sixteen is noted, 37500 where 20000 have a place.
+        firefox.evaluate("waste(), 1")
+        failed, = until(lambda: daemon.api("/captures")["failed"],
+                        lambda: f"its failure; log:\n{daemon.tail()}")
+        assert failed["reason"] == "refused" and "its log of allocations was full" in failed["error"]
+        assert not files(daemon, ".heapprofile") and not files(daemon, ".pb.gz")
+        assert daemon.incoming() == []
+        # The page goes on.
+        assert firefox.grow(1000) == 1000
+        daemon.wait_isolate("app", isolate_name)

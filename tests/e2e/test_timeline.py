@@ -3,6 +3,8 @@ Chrome DevTools and the analyser read it, redaction leaves what tells of time an
 program allocates as fast as before once it is over, however it ended."""
 
 import json
+import threading
+from contextlib import closing
 
 import pytest
 
@@ -16,7 +18,7 @@ from lab.node import STEADY, allocates_at_least, allocation_speed
 from lab.relay import Relay
 from lab.snapshots import take_one
 from lab.wait import until
-from lab.workerd import WAYS
+from lab.workerd import WAYS, Workerd
 
 LEVEL = 0.55  # of the speed before, as in test_harm.py
 NO_GUARDS = dict(PLAIN, guards={"headroom": 0})
@@ -453,6 +455,37 @@ def test_sums_of_a_page(nursery, watch, tmp_path, site):
     check_sums(path, kept)
 
 
+class Intervals(Relay):
+    """Knows when V8 has told its client of an interval: the first has what was there before."""
+
+    def __init__(self, port):
+        self.told = threading.Event()
+        super().__init__(port)
+
+    def _passed(self, heard, data):
+        if b"HeapProfiler.lastSeenObjectId" in data:
+            self.told.set()
+        return data
+
+
+def test_a_page_without_stacks(nursery, watch, tmp_path, site):
+    browser = Chromium(nursery, tmp_path / "profile", site.url + "page.html",
+                       flags=[f"--js-flags={STILL}"])
+    page = isolate(browser.page)
+    with closing(Intervals(browser.port)) as between, browser.client() as client:
+        client.evaluate(ALLOCATORS)
+        daemon = watch(app=between.address, sections={"capture": NO_GUARDS})
+        wait_known(daemon, page)
+        begin(daemon, isolate=page, duration="8s")
+        until(between.told.is_set, lambda: f"an interval; log:\n{daemon.tail()}")
+        kept = allocate(client)
+        path, entry = wait_file(daemon)
+    found = read(path)
+    assert not found["traced"] and not found["bytes"]
+    check_samples(check_readers(path, tmp_path)["samples"], found, 8, kept)
+    check_chart(entry, 8, kept)
+
+
 def test_sums_of_deno(nursery, watch, tmp_path):
     deno = Deno(nursery, tmp_path / "program", "1000")
     daemon = watch(app=deno.address, sections={"capture": NO_GUARDS})
@@ -546,6 +579,42 @@ def test_deno(nursery, watch, tmp_path):
     assert first_of(read(path)) in ("KnownThing", "grow")
     assert "timeline" not in entry
     check_readers(path, tmp_path)
+
+
+def check_untold(path, entry, tmp_path):
+    """Of one without stacks whose runtime tells nothing meanwhile: all that lives is in one interval.
+    How many KnownThing live."""
+    found = read(path)
+    size, = check_readers(path, tmp_path)["samples"]["sizes"]
+    assert not found["traced"] and not found["bytes"] and found["samples"] == 1
+    assert "timeline" not in entry
+    things = readers.parse(path, "KnownThing")[2]
+    assert size > things * 24  # with what it holds, where pointers have four bytes
+    return things
+
+
+def test_deno_without_stacks(nursery, watch, tmp_path):
+    deno = Deno(nursery, tmp_path / "program", "1000")
+    daemon = watch(app=deno.address, sections={"capture": NO_GUARDS})
+    wait_known(daemon)
+    with Client(deno.port) as client:
+        begin(daemon, duration="3s")
+        until(lambda: is_tracking(client), lambda: f"it tracks; log:\n{daemon.tail()}")
+        deno.grow()
+        path, entry = wait_file(daemon)
+        assert not is_tracking(client)
+    assert check_untold(path, entry, tmp_path) == 2000
+
+
+def test_workerd_without_stacks(nursery, watch, tmp_path):
+    workerd = Workerd(nursery, tmp_path / "program")
+    daemon = watch(app=workerd.address, sections={"capture": NO_GUARDS})
+    daemon.wait_up("app")
+    until(lambda: daemon.values("heapwatch_heap_used_bytes", target="app"), "an isolate")
+    begin(daemon, isolate=workerd.isolate, duration="2s")
+    path, times = keep_until_whole(daemon, lambda: workerd.grow(500))
+    things = check_untold(path, wait_file(daemon)[1], tmp_path)
+    assert 500 <= things <= times * 500 and things % 500 == 0
 
 
 @pytest.mark.parametrize("start", WAYS.values(), ids=WAYS)
