@@ -1,6 +1,7 @@
 """A real Node is killed, stopped, cut off or runs out of memory in every phase of its capture: the
 capture ends in time and says why, or is whole; nothing stays behind, and nobody else waits."""
 
+import contextlib
 import json
 import os
 import resource
@@ -127,7 +128,9 @@ class Slot:
             self.node.process.signal(signal.SIGCONT)
         elif fault != "cut":
             if fault == "oom" and phase in INSIDE and self.node.process.running():
-                self.node.process.signal(signal.SIGUSR2)  # it had all that it needed
+                # It had all that it needed, or ends at this moment.
+                with contextlib.suppress(ProcessLookupError):
+                    self.node.process.signal(signal.SIGUSR2)
             self.node.process.wait_exit(60)
             self.begin(self.node.major)
         daemon = self.campaign.daemon
