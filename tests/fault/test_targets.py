@@ -9,6 +9,7 @@ import signal
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -135,16 +136,18 @@ class Slot:
                     self.node.process.signal(signal.SIGUSR2)
             self.node.process.wait_exit(60)
             self.begin(self.node.major)
-        daemon = self.campaign.daemon
-        until(self._is_back, lambda: f"{self.name} is up again: {daemon.target(self.name)}", 60)
+        daemon, undone = self.campaign.daemon, datetime.now(timezone.utc)
+        until(lambda: self._is_back(undone), lambda: f"{self.name} is up again: {daemon.target(self.name)}", 60)
 
-    def _is_back(self):
+    def _is_back(self, undone):
+        """By a poll since then: one that met the trouble may still fail."""
         if not self.node.process.running():
             # Whoever vanishes while a snapshot streams may take these along (RUNTIMES.md).
             assert self.node.major in (20, 22), "it died of a client that vanished"
             self.begin(self.node.major)
         target = self.campaign.daemon.target(self.name)
-        return target["state"] == "up" and target["pid"] == self.node.pid
+        return target["state"] == "up" and target["pid"] == self.node.pid and \
+            datetime.fromisoformat(target["lastScrape"]) > undone
 
 
 class Campaign:
