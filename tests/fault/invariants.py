@@ -15,12 +15,16 @@ TEMPORARY = ".#"
 # Of each file of a capture: where a manifest has its sum, where its name, what it is.
 FILES = (("sha256", "name", "file"), ("scripts_sha256", "scripts_name", "list of scripts"),
          ("report_sha256", "report_name", "report"))
+# Of a spool's settings: vacuum takes the oldest first, as lost() with max_files expects.
+NO_KEEP = {"keep_first": False, "keep_last": False, "keep_max": False, "keep_ramp_up": 0}
+DIAGNOSTICS = "diagnostics"  # have a limit of their own, which nothing here comes to
 
 
 @dataclass
 class Told:
     """What the daemon has said of one capture."""
-    finished: str
+    finished: str = ""
+    kind: str = ""
     sums: dict = field(default_factory=dict)  # by the manifest's member
 
 
@@ -41,7 +45,6 @@ class Storage:
         self.corrupt = self.spool / "corrupt"
         self.acknowledged = {}  # name -> Told
         self.removing = set()  # names somebody asked to remove: may be there or not
-        self.lost = 0
         self._sums = {}  # (name, inode, size, mtime) -> sha256
 
     # ---- what the daemon said ----
@@ -50,7 +53,8 @@ class Storage:
         """Captures of the API's list: from now on they must not vanish, nor what they have beside
         them. A report comes later than its capture."""
         for entry in entries:
-            told = self.acknowledged.setdefault(entry["name"], Told(entry.get("finished", "")))
+            told = self.acknowledged.setdefault(
+                entry["name"], Told(entry.get("finished", ""), entry.get("kind", "")))
             for member, _, _ in FILES:
                 if entry.get(member):
                     told.sums.setdefault(member, entry[member])
@@ -153,15 +157,31 @@ class Storage:
 
     def _lost(self, max_files):
         """P2: of what was acknowledged, what is neither there nor removed by request. With max_files
-        the oldest may have been vacuumed, as long as so many are left."""
+        the oldest may have been vacuumed, as long as so many are left; no diagnostics."""
         gone = self._gone()
         if not gone or not max_files:
             return gone
-        kept = [self.acknowledged[name] for name in self.captures() if name in self.acknowledged]
+        counted = [name for name, manifest in self.captures().items()
+                   if manifest["kind"] != DIAGNOSTICS]
+        kept = [self.acknowledged[name] for name in counted if name in self.acknowledged]
         oldest_kept = min((told.finished for told in kept), default="")
-        if len(self.captures()) < max_files - 1:
+        if len(counted) < max_files - 1:
             return gone
-        return [name for name in gone if self.acknowledged[name].finished > oldest_kept]
+        return [name for name in gone if self.acknowledged[name].kind == DIAGNOSTICS
+                or self.acknowledged[name].finished > oldest_kept]
+
+    def lost(self, max_files=0):
+        """P2, at any moment when nothing is being removed: problems as texts, each told once."""
+        problems = [f"{name} was acknowledged and is lost" for name in self._lost(max_files)]
+        for name in self._gone():
+            del self.acknowledged[name]
+        return problems
+
+    def unlisted(self, listed):
+        """What is there of the acknowledged but not among the captures that the daemon lists."""
+        names = {entry["name"] for entry in listed}
+        return [f"{name} is in ready/ and not listed" for name in self.acknowledged
+                if name not in names and (self.ready / name).exists()]
 
     def _file_changed(self, manifest, member, name_member, told):
         """None, or what has become of it."""
@@ -181,7 +201,7 @@ class Storage:
         """P2: what is there of the acknowledged but has other bytes, or lost what was beside it."""
         problems = []
         for name, manifest in self.captures().items():
-            told = self.acknowledged.get(name, Told(""))
+            told = self.acknowledged.get(name, Told())
             for member, name_member, what in FILES:
                 if member in told.sums and \
                         (how := self._file_changed(manifest, member, name_member, told.sums[member])):
@@ -210,14 +230,5 @@ class Storage:
         problems += self._state_problems()
         if (self.path / "state" / "state.json.bad").exists():
             problems.append("the state was set aside")
-        lost = self._lost(max_files)
-        self.lost += len(lost)
-        problems += [f"{name} was acknowledged and is lost" for name in lost]
-        problems += self.changed()
-        names = {entry["name"] for entry in listed}
-        for name in self.acknowledged:
-            if name not in names and (self.ready / name).exists():
-                problems.append(f"{name} is in ready/ and not listed")
-        for name in self._gone():  # each is told once
-            del self.acknowledged[name]
-        return problems
+        problems += self.changed() + self.unlisted(listed)
+        return problems + self.lost(max_files)

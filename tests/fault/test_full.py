@@ -87,6 +87,12 @@ class Driver:
         return self._child.wait(60)
 
 
+def acknowledge(storage, answer):
+    """What the driver says is ready."""
+    if answer[0] == "ready":
+        storage.acknowledge([{"name": answer[1], "sha256": answer[2]}])
+
+
 def one_size(disk, size_kib, path):
     """Problems, as texts, and whether the capture had room."""
     disk.mount(f"{size_kib}k")
@@ -95,17 +101,21 @@ def one_size(disk, size_kib, path):
         driver = Driver(storage.spool)
         opened = driver.ask("open")
         answer = driver.ask(f"file {path} none 0")
+        acknowledge(storage, answer)
         if answer[0] == "failed" and int(answer[1]) != NO_SPACE:
             problems.append(f"told as {answer}")
         if storage.incoming.exists() and os.listdir(storage.incoming):
             problems.append("something is left in incoming/")
         problems += storage.whole()
         disk.resize(ENOUGH)
-        if opened[0] == "ok" and (again := driver.ask(f"file {path} none 0"))[0] != "ready":
-            problems.append(f"with space: {again}")
+        if opened[0] == "ok":
+            again = driver.ask(f"file {path} none 0")
+            acknowledge(storage, again)
+            if again[0] != "ready":
+                problems.append(f"with space: {again}")
         if driver.ask("close")[0] != "ok" or driver.end() != 0:
             problems.append("the driver ended badly")
-        problems += storage.whole()
+        problems += storage.whole() + storage.changed() + storage.lost()
         halves = storage.halves()
         if halves:
             problems.append(f"left behind: {halves}")
@@ -179,7 +189,15 @@ class Victim:
         path = f"/captures/{json.loads(answer.body)['data']['id']}"
         ended = until(lambda: (c := daemon.api(path))["state"] in ("succeeded", "failed") and c,
                       "the end of the capture", RECOVERY_S)
+        if ended["state"] == "succeeded":
+            self.acknowledge([ended])
         return ended["state"], ended.get("reason", "")
+
+    def acknowledge(self, entries):
+        for entry in entries:
+            if entry["name"] in self.storage.removing:  # it was of the same second
+                self.storage.begin(entry["name"])
+        self.storage.acknowledge(entries)
 
     def polls(self):
         return self.daemon.value("heapwatch_polls_total", target="app")
@@ -191,13 +209,24 @@ class Victim:
         assert self.daemon.get("/-/healthy").status == 200
 
     def delete_all(self):
+        """But for what is pinned."""
         for entry in self.daemon.api("/captures")["ready"]:
-            self.daemon.get(f"/api/v1/captures/{entry['id']}", method="DELETE")
+            if not entry["pinned"]:
+                self.storage.let_go(entry["name"])
+                self.daemon.get(f"/api/v1/captures/{entry['id']}", method="DELETE")
+
+    def pin_all(self):
+        for entry in self.daemon.api("/captures")["ready"]:
+            path = f"/api/v1/captures/{entry['id']}"
+            assert self.daemon.get(path, method="PATCH", body=b'{"pinned":true}').status == 200
 
     def clean(self):
         until(lambda: not self.daemon.api("/captures")["running"] and
               not os.listdir(self.storage.incoming), "an empty incoming/")
-        return self.storage.whole()
+        problems = self.storage.whole() + self.storage.changed() + self.storage.lost()
+        listed = self.daemon.api("/captures")["ready"]
+        self.acknowledge(listed)
+        return problems + self.storage.unlisted(listed)
 
 
 @pytest.fixture
@@ -230,8 +259,10 @@ def test_daemon_on_disks_of_all_sizes(victim, record_property):
 
 
 def test_disk_that_fills_during_a_capture(victim, share, record_property):
+    """What was there before stays, and nothing else is deleted for it."""
     seen = victim(ENOUGH)
     assert seen.capture()[0] == "succeeded"
+    seen.pin_all()
     rounds = share(50)
     with Probe(seen.daemon, "quiet", POLL_S) as probe:
         for _ in range(rounds):

@@ -20,6 +20,11 @@ class Spool:
         self.scripts, self.report = manifest["scripts_name"], manifest["report_name"]
         storage.acknowledge([manifest])
 
+    def vanish(self):
+        """With all that is beside it."""
+        for name in (self.name, self.name + ".json", self.scripts, self.report):
+            self.path(name).unlink()
+
     def path(self, name):
         return self.storage.ready / name
 
@@ -71,3 +76,34 @@ def test_other_bytes(spool, what, member):
 def test_lost_capture(spool):
     spool.path(spool.name).unlink()
     assert f"{spool.name} was acknowledged and is lost" in spool.problems()
+
+
+def test_vanished_capture(spool):
+    """All that is left agrees, also with what the daemon lists."""
+    told = [f"{spool.name} was acknowledged and is lost"]
+    spool.vanish()
+    assert spool.storage.whole() + spool.storage.changed() + spool.storage.unlisted([]) == []
+    assert spool.storage.lost() == told
+    assert spool.storage.lost() == []  # it has been told
+
+
+@pytest.mark.parametrize("index, kind, left, lost", [
+    (0, "snapshot", 2, False),  # the oldest, as vacuum does it
+    (1, "snapshot", 2, True),
+    (0, "snapshot", 1, True),  # so few that vacuum was not it
+    (0, "diagnostics", 2, True),
+], ids=["oldest", "other", "few", "diagnostics"])
+def test_vanished_or_vacuumed(tmp_path, index, kind, left, lost):
+    """What the limit of two allows, and nothing else."""
+    storage = Storage(tmp_path)
+    storage.ready.mkdir(parents=True)
+    entries = [{"name": f"capture{i}", "finished": f"{i}", "kind": "snapshot"}
+               for i in range(left + 1)]
+    entries[index]["kind"] = kind
+    storage.acknowledge(entries)
+    for entry in entries[:index] + entries[index + 1:]:
+        (storage.ready / entry["name"]).touch()
+        (storage.ready / (entry["name"] + ".json")).write_text(json.dumps(entry))
+    name = entries[index]["name"]
+    assert storage.lost(max_files=3 if left == 1 else 2) == \
+        ([f"{name} was acknowledged and is lost"] if lost else [])

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from invariants import Storage
+from invariants import NO_KEEP, Storage
 from keys import public_key
 from lab import node
 from lab.daemon import Daemon, static_config
@@ -62,8 +62,7 @@ KINDS = {
     "plain": Kind(600, PLAIN, 8, encrypted=False),
     "sealed": Kind(500, SEALED, 20),
     "vacuum": Kind(400, dict(SEALED, diagnostics=False), 20,
-                   spool={"max_files": 5, "keep_first": False, "keep_last": False,
-                          "keep_max": False, "keep_ramp_up": 0}),
+                   spool={"max_files": 5, **NO_KEEP}),
     "rules": Kind(200, SEALED, 20, rule={
         "guards": {"cooldown": f"{COOLDOWN_S}s", "max_captures": 0}}),
     "series": Kind(100, SEALED, 20, rule={

@@ -4,13 +4,14 @@ import os
 
 import faults
 from faults import SPACE
-from invariants import Storage
+from invariants import NO_KEEP, Storage
 from lab.daemon import Daemon, static_config
 from lab.wait import until
 from probe import Probe
 
 CAPTURE_S = 60.0
 POLL_S = 0.2
+MAX_FILES = 8
 # What a file keeps when deleting it fails; the next start deletes it.
 LEAVES_FILES = ("unlink",)
 
@@ -26,7 +27,7 @@ class Victim:
         home.mkdir()
         self.faults = faults.Faults(home / "control", self.storage.path)
         self.config = static_config(
-            addresses, spool={"keep_free": "0", "max_files": 8},
+            addresses, spool={"keep_free": "0", "max_files": MAX_FILES, **NO_KEEP},
             poll={"interval": f"{round(POLL_S * 1000)}ms", "timeout": "200ms",
                   "backoff_max": "200ms"},
             capture={"guards": {"headroom": 0}})
@@ -51,6 +52,8 @@ class Victim:
         path = f"/captures/{answer.json()['data']['id']}"
         ended = until(lambda: (c := self.daemon.api(path))["state"] in ("succeeded", "failed") and c,
                       lambda: f"the end of {self.daemon.api(path)}", CAPTURE_S)
+        if ended["state"] == "succeeded":
+            self.storage.acknowledge([ended])
         return ended["state"], ended.get("reason"), ended
 
     def settle(self):
@@ -59,16 +62,14 @@ class Victim:
 
     def intact(self):
         """What is there, and what has been told of it: problems as texts."""
-        problems = self.storage.whole() + self.storage.changed()
-        self.acknowledge()
-        return problems
+        problems = self.storage.whole() + self.storage.changed() + self.storage.lost(MAX_FILES)
+        return problems + self.acknowledge()
 
     def acknowledge(self):
-        """What is listed; what is so no more has been vacuumed."""
+        """What is listed. Problems: what is there and is not."""
         listed = self.daemon.api("/captures")["ready"]
-        for name in set(self.storage.acknowledged) - {entry["name"] for entry in listed}:
-            del self.storage.acknowledged[name]
         self.storage.acknowledge(listed)
+        return self.storage.unlisted(listed)
 
     def strike(self, name, fault):
         """Problems, as texts."""
@@ -100,7 +101,8 @@ class Victim:
 
 
 def check_restart(victim, nursery):
-    victim.acknowledge()
+    victim.settle()
+    assert not victim.intact()
     victim.daemon.process.stop()
     problems, halves = victim.storage.after_kill()
     assert not problems
