@@ -1,6 +1,7 @@
 """A whole daemon with the shim before it, whose captures are watched while a call of it fails."""
 
 import os
+from datetime import datetime, timezone
 
 import faults
 from faults import SPACE
@@ -56,6 +57,15 @@ class Victim:
             self.storage.acknowledge([ended])
         return ended["state"], ended.get("reason"), ended
 
+    def wait_polled(self, name):
+        """By a poll since now: one that met the fault may still fail."""
+        now = datetime.now(timezone.utc)
+
+        def polled():
+            target = self.daemon.target(name)
+            return target["state"] == "up" and datetime.fromisoformat(target["lastScrape"]) > now
+        until(polled, lambda: f"{name} is up again: {self.daemon.target(name)}")
+
     def settle(self):
         """Also diagnostics, and what is being deleted."""
         until(lambda: not self.daemon.api("/captures")["running"], "all captures to end")
@@ -81,6 +91,7 @@ class Victim:
         problems = [f"{what}: {problem}" for problem in self.intact()]
         if state == "failed" and fault.get("error") in SPACE and reason != "space":
             problems.append(f"{what}: {ended}")
+        self.wait_polled(name)
         again, _, ended = self.capture(name)
         if again != "succeeded":
             problems.append(f"{what}: and then, without faults: {ended}")
