@@ -56,22 +56,6 @@ build_all() {
 	(cd "$top/tests" && "$node" devtools/build.js "$build/devtools.mjs")
 }
 
-# All that is not end-to-end, one after the other: the end-to-end tests wait much of their time. The
-# campaigns bound how long a daemon may take to answer, so they come one at a time as well.
-run_beside_e2e() {
-	meson test -C "$build" --no-rebuild --num-processes 2 >"$out/unit.log" 2>&1 || :
-	suite style
-	suite page --basetemp "$out/tmp.side"
-	suite fault --basetemp "$out/tmp.side"
-}
-
-# suite NAME OPTIONS...: into NAME.xml and NAME.log; what failed is told by the summary.
-suite() {
-	name=$1
-	shift
-	(cd "$top/tests/$name" && $pytest "$@" --junitxml "$out/$name.xml" . >"$out/$name.log" 2>&1) || :
-}
-
 # Suites write JUnit files or meson's log into $out; sanitizers write their reports there.
 run_suites() {
 	rm -rf "$out"
@@ -82,12 +66,17 @@ run_suites() {
 	export ASAN_OPTIONS="log_path=$out/sanitizer/asan:detect_stack_use_after_return=1"
 	export UBSAN_OPTIONS="log_path=$out/sanitizer/ubsan:print_stacktrace=1"
 	pytest="/usr/bin/python3 -m pytest -q -p no:cacheprovider"
-	run_beside_e2e &
+	(
+		cd "$top/tests"
+		meson test -C "$build" --no-rebuild --num-processes 2 >"$out/unit.log" 2>&1 || :
+		$pytest style --junitxml "$out/style.xml" >"$out/style.log" 2>&1 || :
+	) &
 	side=$!
 	(cd "$top/tests/e2e" && $pytest -n 4 --basetemp "$out/tmp" --junitxml "$out/e2e.xml" . 2>&1) || :
+	(cd "$top/tests/page" && $pytest --basetemp "$out/tmp" --junitxml "$out/page.xml" . 2>&1) || :
+	(cd "$top/tests/fault" && $pytest -n 2 --basetemp "$out/tmp" --junitxml "$out/fault.xml" . 2>&1) || :
 	wait $side
-	cat "$out/page.log" "$out/fault.log" || :
-	rm -rf "$out/tmp" "$out/tmp.side" # snapshots, by the gigabyte at full scale
+	rm -rf "$out/tmp" # snapshots, by the gigabyte at full scale
 }
 
 mkdir -p "$top/build"

@@ -192,7 +192,8 @@ static void on_closed(void *owner, int r, const char *reason)
 	channel->packets = NULL;
 	if (channel->state == CHANNEL_GREETING && dialect_of(channel)->packets && r == -EPROTO)
 		end = SESSION_END_NOT_INSPECTOR;
-	if (r == -EBUSY)
+	/* Where a second client ends the first, none is turned away: lws has another code for it. */
+	if (r == -EBUSY && !channel->session->runtime->yields)
 		end = SESSION_END_TAKEN;
 	if (channel->state == CHANNEL_CONNECTING) {
 		if (r == -ECONNREFUSED)

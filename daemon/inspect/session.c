@@ -143,6 +143,17 @@ static void session_ended(void *owner)
 	session->events->closed(session->owner, session->end, session->end_reason);
 }
 
+/* What comes there next is another program, which nobody has taken from us or left. */
+static void forget_rests(struct session *session)
+{
+	list_each (link, &session->channels) {
+		struct channel *channel = channel_of(link);
+
+		channel->rest_until_ns = channel->left_ns = 0;
+		channel->ended[0] = '\0';
+	}
+}
+
 void session_fail(struct session *session, enum session_end end, const char *fmt, ...)
 {
 	va_list args;
@@ -153,6 +164,8 @@ void session_fail(struct session *session, enum session_end end, const char *fmt
 	vsnprintf(session->end_reason, sizeof(session->end_reason), fmt, args);
 	va_end(args);
 	session->end = end;
+	if (end == SESSION_END_REFUSED || end == SESSION_END_UNREACHABLE)
+		forget_rests(session);
 	session_drop(session);
 	loop_defer(session->context->loop, &session->ending);
 }
@@ -275,9 +288,8 @@ static void finish_poll(struct session *session)
 	list_each (link, &session->channels)
 		channel_of(link)->overdue = channel_of(link)->state == CHANNEL_POLLING;
 	session_enter(session, SESSION_IDLE);
+	session->events->polled(session->owner, session->activity, session->rss_bytes);
 	settle(session);
-	if (session->state == SESSION_IDLE)
-		session->events->polled(session->owner, session->activity, session->rss_bytes);
 }
 
 static void finish_if_answered(struct session *session)

@@ -516,6 +516,7 @@ static void forget_values(struct target *target)
 	target->process = (struct process_stats){ 0 };
 	target->has_cpu_rate = false;
 	target->rss_bytes = 0;
+	target->missed_told = false;
 }
 
 static void on_closed(void *owner, enum session_end end, const char *reason)

@@ -81,8 +81,4 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """Files from both ends of the alphabet in turns, for at its end are most of those that wait a lot:
-    side by side they would leave the CPU idle. What is last of all is short."""
-    files = list(dict.fromkeys(item.path for item in items))
-    turn = {path: min(2 * i, 2 * (len(files) - 1 - i) + 1) for i, path in enumerate(files)}
-    items.sort(key=lambda item: (item.get_closest_marker("first") is None, turn[item.path]))
+    items.sort(key=lambda item: item.get_closest_marker("first") is None)

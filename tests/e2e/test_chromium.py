@@ -270,6 +270,7 @@ def test_nothing_is_asked_of_a_page_that_has_crashed(watch, browser, site):
     with browser.client(second) as client:
         client.send("Page.crash")
         until(lambda: isolate(second) not in isolates(daemon), "the crashed page gone", step_s=0.001)
+        wait_polls(daemon, 1)  # what was under way has arrived
         before = asked()
         wait_polls(daemon, 3)
         assert asked() == before > 0

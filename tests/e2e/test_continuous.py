@@ -235,7 +235,7 @@ def test_a_table_of_the_last_twelve(start_node, watch):
         answer = daemon.get(f"/api/v1/captures/{manifest['id']}/report")
         return answer.json() if answer.status == 200 else None
     for n in (11, 12, 13, 14):
-        merged = until(lambda: report(manifests[n - 1]), lambda: f"its report; log:\n{daemon.tail()}")
+        merged = until(lambda: report(manifests[n - 1]), lambda: f"its report; log:\n{daemon.tail()}", 60)
         paths = [path_of(daemon, m) for m in manifests[:n]]
         table = top(*paths[-12:], "--top=0")
         assert merged["profiles"] == merged["duration_seconds"] == min(n, 12)

@@ -576,8 +576,10 @@ def expect_left_well(browser, daemon, watch):
 
 
 def test_firefox(nursery, tmp_path, watch):
-    """Slices are pauses."""
-    firefox = Firefox(nursery, tmp_path / "program")
+    """Slices are pauses. Each collection is one here: what the browser begins by itself in steps may end
+    without a single one of those that are forced."""
+    firefox = Firefox(nursery, tmp_path / "program",
+                      prefs={"javascript.options.mem.gc_incremental": False})
     daemon = watch(app=firefox.address, sections={"poll": SLOWER, "capture": OFTEN})
 
     def run(script):

@@ -29,7 +29,8 @@ AS_NOBODY = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-grou
 
 def listens(port):
     """As the kernel has it. Who connects to find out is a client, and for a client it stays open."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    rows = [line.split() for family in ("tcp", "tcp6")
+            for line in Path("/proc/net", family).read_text().splitlines()[1:]]
     return any(row[1].endswith(f":{port:04X}") and row[3] == LISTEN for row in rows)
 
 

@@ -154,7 +154,7 @@ def test_other_runtimes_of_v8(nursery, watch, tmp_path, site, start):
     daemon = watch(app=address, sections={"capture": SOON})
     daemon.wait_isolate("app", name)
     daemon.wait_up("app")
-    identity = ask(daemon, duration="8s", isolate=name)
+    identity = ask(daemon, duration="12s", isolate=name)
     before = looked(daemon, identity)
     with open_client() as client:
         client.evaluate(KEEP)
@@ -169,7 +169,10 @@ def test_other_runtimes_of_v8(nursery, watch, tmp_path, site, start):
         # And what their list has grown to.
         assert own["keepMany"] == pytest.approx(n * size, rel=sampled.error(n, size, 1024) + 0.01)
         sampled.check_mean(table["functions"][0], pointer, 1024)
-        assert (table["duration_seconds"] == 8) == (manifest == whole)
+        if manifest == whole:
+            assert table["duration_seconds"] == 12
+        else:
+            assert 0 < table["duration_seconds"] < 12
 
 
 def test_only_one_at_a_time_and_only_of_what_samples(watched):

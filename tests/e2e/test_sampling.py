@@ -292,7 +292,7 @@ def sample_workerd(daemon, workerd, visit, **wishes):
     from then on."""
     until(lambda: daemon.values("heapwatch_heap_used_bytes", target="app"), "an isolate")
     # keepMany() and waste() are called by fetch(), which is one too many.
-    answer = ask(daemon, isolate=workerd.isolate, duration="2s", interval=str(INTERVAL), stack_depth=1,
+    answer = ask(daemon, isolate=workerd.isolate, duration="4s", interval=str(INTERVAL), stack_depth=1,
                  format="heapprofile,pprof", **wishes)
     identity = answer.json()["data"]["id"]
     until(lambda: daemon.post(f"/api/v1/captures/{identity}/peek").status == 202, "it samples")
@@ -312,9 +312,18 @@ def test_workerd(nursery, watch, tmp_path, start):
     workerd = start(nursery, tmp_path / "program")
     daemon = watch(app=workerd.address, sections={"capture": PLAIN})
     daemon.wait_up("app")
+
+    def used():
+        polls = daemon.value("heapwatch_polls_total", target="app")
+        daemon.wait_value("heapwatch_polls_total", lambda n: n >= polls + 2, target="app")
+        return daemon.value("heapwatch_heap_used_bytes", target="app", isolate=workerd.isolate)
+    daemon.wait_isolate("app", workerd.isolate)
+    before = used()
     profile, packed = sample_workerd(daemon, workerd, "keep=16000")
     table = top(profile)
     first = table["functions"][0]
+    # What else it has allocated is there as well.
+    assert first["self_bytes"] == pytest.approx(used() - before, rel=0.11)
     assert depth(json.loads(profile.read_text())["head"]) == 1
     assert table["what"] == "live"
     assert first["function"] == "keepMany" and first["url"].endswith("workerd.js")

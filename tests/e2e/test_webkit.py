@@ -77,6 +77,19 @@ def test_the_headroom_is_that_of_the_browser_which_listens(browser, watch):
     daemon.capture("app", isolate="page:1")
 
 
+@EACH_ENGINE
+def test_a_browser_that_is_started_anew_is_polled_at_once(start_browser, watch, path):
+    """Its page has the path of the one before, which nobody has taken from us."""
+    browser = start_browser(path)
+    daemon = watch(app=browser.address)
+    until(lambda: used(daemon), "the page")
+    browser.process.kill()
+    daemon.wait_state("app", "down")
+    browser.start()
+    until(lambda: used(daemon), lambda: f"its page; log:\n{daemon.tail()}")
+    assert daemon.process.count_lines("not all of it can be polled") == 0
+
+
 def row(path):
     """What ends the row of a title, and begins the next, as the server writes it."""
     return ("</div><div class=\"targeturl\">u</div></td><td class=\"input\"><input type=\"button\" "

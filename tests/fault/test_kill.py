@@ -86,6 +86,7 @@ class Campaign:
         self.expected_s = 0.0  # what is under way takes
         self.events_max = kind.events
         self.running = False  # when we last looked
+        self.lives = 0
         self.config = self._configure(addresses)
         self.daemon = self.watch = None
         self.halves = {}
@@ -97,20 +98,26 @@ class Campaign:
             capture["encrypt"] = [public_key()]
         sections = {"poll": POLL, "capture": capture, "spool": dict(kind.spool, keep_free="0")}
         if kind.rule is not None:
-            rule = {"alert": "Always", "when": {"metric": "heap_used", "above": "1KiB"},
-                    "actions": [{"capture": "snapshot"}], **kind.rule}
-            self.home.mkdir(parents=True, exist_ok=True)
-            rules = self.home / "rules.yaml"
-            rules.write_text(yaml.safe_dump(
-                {"groups": [{"name": "all", "interval": "1s", "rules": [rule]}]}))
-            sections["rule_files"] = [str(rules)]
+            sections["rule_files"] = [str(self.home / "rules.yaml")]
         if kind.analysis is not None:
             sections["analysis"] = kind.analysis
         return static_config(addresses, **sections)
 
+    def _write_rules(self):
+        """Of a condition that no life before had: what fires goes on over a restart, and captures when
+        it begins."""
+        rule = {"alert": "Always", "when": {"metric": "heap_used", "above": str(1024 + self.lives)},
+                "actions": [{"capture": "snapshot"}], **self.kind.rule}
+        self.home.mkdir(parents=True, exist_ok=True)
+        (self.home / "rules.yaml").write_text(yaml.safe_dump(
+            {"groups": [{"name": "all", "interval": "1s", "rules": [rule]}]}))
+
     # ---- a life of the daemon ----
 
     def start(self):
+        self.lives += 1
+        if self.kind.rule is not None:
+            self._write_rules()
         self.daemon = Daemon(self.nursery, self.home, self.config, flags=["--log.level=info"])
         listed = self.daemon.api("/captures")["ready"]
         self.must_be_fine(self.storage.after_start(

@@ -44,6 +44,7 @@ class Forgetful(Victim):
         what = f"allocation {nth} and {times - 1} more"
         self.settle()
         problems = [f"{what}: {problem}" for problem in self.intact()]
+        self.wait_polled(name)
         again, _, ended = self.capture(name)
         if again != "succeeded":
             problems.append(f"{what}: and then, with memory: {ended}")

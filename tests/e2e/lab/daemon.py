@@ -112,7 +112,9 @@ class Daemon:
     def values(self, name, **labels):
         """[(labels, value)] of the samples that have at least these labels."""
         # Who waits asks often, and to parse all takes longer than the daemon needs to tell it.
-        lines = [line for line in self.get("/metrics").text.split("\n") if line.startswith(name)]
+        answer = self.get("/metrics")
+        assert answer.status == 200, answer.text
+        lines = [line for line in answer.text.split("\n") if line.startswith(name)]
         return [(have, value) for found, have, value in _samples_of("\n".join(lines))
                 if found == name and labels.items() <= have.items()]
 
