@@ -3,26 +3,20 @@
 import time
 
 LIMIT_S = 20.0  # longer than anything that works takes, also under sanitizers on a busy machine
-
-# Asking takes CPU time from who is waited for: the longer that has been, the less often.
 STEP_S = 0.02
-LONG_STEP_S = 0.05
-SHARE = 1 / 20  # of the time so far
 
 
 class Timeout(AssertionError):
     pass
 
 
-def until(condition, what, limit_s=LIMIT_S, step_s=None):
-    """The first true value of condition(), which is asked every step_s, if that is given; its last
-    answer is in the complaint."""
-    began = time.monotonic()
+def until(condition, what, limit_s=LIMIT_S, step_s=STEP_S):
+    """The first true value of condition(); its last answer is in the complaint."""
+    deadline = time.monotonic() + limit_s
     while True:
         value = condition()
         if value:
             return value
-        waited = time.monotonic() - began
-        if waited > limit_s:
+        if time.monotonic() > deadline:
             raise Timeout(f"not within {limit_s:g} s: {what() if callable(what) else what}")
-        time.sleep(step_s or min(max(STEP_S, waited * SHARE), LONG_STEP_S))
+        time.sleep(step_s)

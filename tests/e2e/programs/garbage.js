@@ -1,10 +1,10 @@
 // Holds argv[2] MiB and makes garbage steadily, argv[3] objects each 20 ms. Counts its own collections
 // by Node's PerformanceObserver; SIGUSR2 prints them: "gc minor N SECONDS LONGEST major N SECONDS
-// LONGEST". With "workers" a worker thread does the same beside it.
+// LONGEST". With "workers" a worker thread does the same beside it. Is ready when each holds its part.
 'use strict';
 
 const { PerformanceObserver, constants } = require('perf_hooks');
-const { Worker, isMainThread } = require('worker_threads');
+const { Worker, isMainThread, parentPort } = require('worker_threads');
 
 const [, , mib, objects, mode] = process.argv;
 const held = [];
@@ -39,13 +39,17 @@ setInterval(() => {
 
 if (isMainThread) {
   new PerformanceObserver(note).observe({ entryTypes: ['gc'] });
-  if (mode === 'workers') {
-    new Worker(__filename, { argv: [mib, objects] });
-  }
   process.on('SIGUSR2', () => setImmediate(() => {
     const text = of => `${of.n} ${(of.ms / 1000).toFixed(6)} ${(of.longest / 1000).toFixed(6)}`;
     console.log(`gc minor ${text(seen[constants.NODE_PERFORMANCE_GC_MINOR])} ` +
       `major ${text(seen[constants.NODE_PERFORMANCE_GC_MAJOR])}`);
   }));
-  console.log('ready');
+  const ready = () => console.log('ready');
+  if (mode === 'workers') {
+    new Worker(__filename, { argv: [mib, objects] }).once('message', ready);
+  } else {
+    ready();
+  }
+} else {
+  parentPort.postMessage('it holds as much');
 }
