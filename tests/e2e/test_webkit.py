@@ -78,9 +78,11 @@ def test_the_headroom_is_that_of_the_browser_which_listens(browser, watch):
 
 
 @EACH_ENGINE
-def test_a_browser_that_is_started_anew_is_polled_at_once(start_browser, watch, path):
+def test_a_browser_that_is_started_anew_is_polled_at_once(start_browser, watch, tmp_path, path):
     """Its page has the path of the one before, which nobody has taken from us."""
-    browser = start_browser(path)
+    page = tmp_path / "page.html"
+    page.write_text("<title>shop</title>")
+    browser = start_browser(path, url=page.as_uri())
     daemon = watch(app=browser.address)
     until(lambda: used(daemon), "the page")
     browser.process.kill()
