@@ -192,7 +192,7 @@ static void on_closed(void *owner, int r, const char *reason)
 	channel->packets = NULL;
 	if (channel->state == CHANNEL_GREETING && dialect_of(channel)->packets && r == -EPROTO)
 		end = SESSION_END_NOT_INSPECTOR;
-	/* Where a second client ends the first, none is turned away: lws has another code for it. */
+	/* Where a second client ends the first, nobody is turned away. */
 	if (r == -EBUSY && !channel->session->runtime->yields)
 		end = SESSION_END_TAKEN;
 	if (channel->state == CHANNEL_CONNECTING) {
