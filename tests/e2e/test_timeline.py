@@ -560,13 +560,17 @@ def test_sums_of_a_worker_of_chromium(nursery, watch, tmp_path, site):
     check_kept(path, times, 4)
 
 
+def watched_workerd(start, nursery, watch, tmp_path):
+    workerd = start(nursery, tmp_path / "program")
+    daemon = watch(app=workerd.address, sections={"capture": NO_GUARDS})
+    daemon.wait_isolate("app", workerd.isolate)
+    return workerd, daemon
+
+
 @pytest.mark.parametrize("start", WAYS.values(), ids=WAYS)
 def test_sums_of_workerd(nursery, watch, tmp_path, start):
     """Its pointers have four bytes."""
-    workerd = start(nursery, tmp_path / "program")
-    daemon = watch(app=workerd.address, sections={"capture": NO_GUARDS})
-    daemon.wait_up("app")
-    until(lambda: daemon.values("heapwatch_heap_used_bytes", target="app"), "an isolate")
+    workerd, daemon = watched_workerd(start, nursery, watch, tmp_path)
     begin(daemon, isolate=workerd.isolate, duration="3s", stacks=True)
     path, times = keep_until_whole(daemon, lambda: workerd.visit("keep=1000"))
     check_kept(path, times, 4)
@@ -614,10 +618,7 @@ def test_deno_without_stacks(nursery, watch, tmp_path):
 
 
 def test_workerd_without_stacks(nursery, watch, tmp_path):
-    workerd = Workerd(nursery, tmp_path / "program")
-    daemon = watch(app=workerd.address, sections={"capture": NO_GUARDS})
-    daemon.wait_up("app")
-    until(lambda: daemon.values("heapwatch_heap_used_bytes", target="app"), "an isolate")
+    workerd, daemon = watched_workerd(Workerd, nursery, watch, tmp_path)
     begin(daemon, isolate=workerd.isolate, duration="2s")
     path, times = keep_until_whole(daemon, lambda: workerd.grow(500))
     things = check_untold(path, wait_file(daemon)[1], tmp_path)
@@ -627,10 +628,7 @@ def test_workerd_without_stacks(nursery, watch, tmp_path):
 @pytest.mark.parametrize("start", WAYS.values(), ids=WAYS)
 def test_workerd(nursery, watch, tmp_path, start):
     """It bears one client: nobody else can look, so it grows all the time."""
-    workerd = start(nursery, tmp_path / "program")
-    daemon = watch(app=workerd.address, sections={"capture": NO_GUARDS})
-    daemon.wait_up("app")
-    until(lambda: daemon.values("heapwatch_heap_used_bytes", target="app"), "an isolate")
+    workerd, daemon = watched_workerd(start, nursery, watch, tmp_path)
     begin(daemon, isolate=workerd.isolate, duration="2s", stacks=True)
 
     def finished():

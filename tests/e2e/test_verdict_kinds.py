@@ -5,6 +5,7 @@ import re
 import signal
 
 from lab import firefox, hoards
+from lab.alertmanager import Alertmanager, static
 from lab.verdicts import alert_of, configuration, report_of, rule, series_of, wait_verdict
 from lab.wait import until
 
@@ -53,15 +54,19 @@ def test_firefox(nursery, start_daemon, tmp_path):
     check(daemon, "browser", *KINDS["sessions"])
 
 
-def test_a_trend_is_explained_without_a_person(start_node, start_daemon, tmp_path):
+def test_a_trend_is_explained_without_a_person(nursery, start_node, start_daemon, tmp_path):
     """The `leak` condition fires, three snapshots are taken as the heap grows, and the alert names
-    the culprit; what only works beside it is left alone."""
+    the culprit, in Alertmanager too; what only works beside it is left alone."""
     programs = {"leaky": start_node(24, "leak", "0.2", "250"),
                 "healthy": start_node(24, "steady")}
+    peer = Alertmanager(nursery, tmp_path / "alertmanager")
     daemon = start_daemon(configuration(
         tmp_path, {name: program.address for name, program in programs.items()},
-        rule({"leak": {}, "for": "1s"}, growth="30%", deadline="1h"), **FAST))
+        rule({"leak": {}, "for": "1s"}, growth="30%", deadline="1h"),
+        alerting={"alertmanagers": [static(peer)], "resend_delay": "1h"}, **FAST))
     text = wait_verdict(daemon, "leaky")
+    until(lambda: [a["annotations"].get("verdict") for a in peer.alerts()] == [text],
+          lambda: f"Alertmanager to know of {text}: {peer.alerts()}")
     assert re.match(r'\+[\d,]+ LeakedOrder .* held by Array "kept" in \S+/leak\.js:\d+', text), text
     alert, captures = alert_of(daemon, "leaky"), series_of(daemon, "leaky")
     assert alert["annotations"]["cause"] == "heap" and alert["annotations"]["verdict"] == text

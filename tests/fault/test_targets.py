@@ -140,14 +140,13 @@ class Slot:
         until(lambda: self._is_back(undone), lambda: f"{self.name} is up again: {daemon.target(self.name)}", 60)
 
     def _is_back(self, undone):
-        """By a poll since then: one that met the trouble may still fail."""
+        """By a poll since the trouble was undone."""
         if not self.node.process.running():
             # Whoever vanishes while a snapshot streams may take these along (RUNTIMES.md).
             assert self.node.major in (20, 22), "it died of a client that vanished"
             self.begin(self.node.major)
-        target = self.campaign.daemon.target(self.name)
-        return target["state"] == "up" and target["pid"] == self.node.pid and \
-            datetime.fromisoformat(target["lastScrape"]) > undone
+        daemon = self.campaign.daemon
+        return daemon.is_up_since(self.name, undone) and daemon.target(self.name)["pid"] == self.node.pid
 
 
 class Campaign:

@@ -60,11 +60,8 @@ class Victim:
     def wait_polled(self, name):
         """By a poll since now: one that met the fault may still fail."""
         now = datetime.now(timezone.utc)
-
-        def polled():
-            target = self.daemon.target(name)
-            return target["state"] == "up" and datetime.fromisoformat(target["lastScrape"]) > now
-        until(polled, lambda: f"{name} is up again: {self.daemon.target(name)}")
+        until(lambda: self.daemon.is_up_since(name, now),
+              lambda: f"{name} is up again: {self.daemon.target(name)}")
 
     def settle(self):
         """Also diagnostics, and what is being deleted."""

@@ -6,6 +6,7 @@ import os
 import re
 import urllib.error
 import urllib.request
+from datetime import datetime
 from pathlib import Path
 
 import yaml
@@ -146,6 +147,11 @@ class Daemon:
             if entry["labels"].get("target") == name:
                 return entry
         return None
+
+    def is_up_since(self, name, when):
+        """By a poll after that: one that was under way may have met what was before."""
+        target = self.target(name)
+        return target["state"] == "up" and datetime.fromisoformat(target["lastScrape"]) > when
 
     def wait_state(self, target, state, limit_s=LIMIT_S):
         """Waits for the state and returns what the API says of the target."""

@@ -518,6 +518,16 @@ Test(login, what_is_wrong_takes_as_long)
 	cr_expect_eq(rounds, 1 << 4);
 }
 
+/* Clients that have asked, from this one to before that one. */
+static void expect_answers(struct client *clients, size_t first, size_t end, int status)
+{
+	for (size_t i = first; i < end; i++) {
+		client_wait(&clients[i], false);
+		cr_expect_eq(client_status(&clients[i]), status);
+		client_close(&clients[i]);
+	}
+}
+
 /* However many bring the same, connections are left for those who are known. */
 Test(login, most_connections_are_not_for_waiting)
 {
@@ -528,18 +538,10 @@ Test(login, most_connections_are_not_for_waiting)
 	keep = true;
 	for (size_t i = 0; i < 6; i++)
 		ask(&clients[i], "a:secret");
-	for (size_t i = 4; i < 6; i++) {
-		client_wait(&clients[i], false);
-		cr_expect_eq(client_status(&clients[i]), 429);
-		client_close(&clients[i]);
-	}
+	expect_answers(clients, 4, 6, 429);
 	cr_expect_eq(holds, 4);
 	release();
-	for (size_t i = 0; i < 4; i++) {
-		client_wait(&clients[i], false);
-		cr_expect_eq(client_status(&clients[i]), 200);
-		client_close(&clients[i]);
-	}
+	expect_answers(clients, 0, 4, 200);
 }
 
 static void ask_from(struct client *client, const char *address, const char *pair)
@@ -572,11 +574,7 @@ Test(login, one_address_does_not_take_all_places)
 	keep = true;
 	for (size_t i = 0; i < 6; i++)
 		ask(&many[i], "a:secret");
-	for (size_t i = 4; i < 6; i++) {
-		client_wait(&many[i], false);
-		cr_expect_eq(client_status(&many[i]), 429);
-		client_close(&many[i]);
-	}
+	expect_answers(many, 4, 6, 429);
 	ask_from(&others[0], "127.0.0.2", "a:secret");
 	ask_from(&others[1], "127.0.0.3", "a:secret2");
 	while (holds < 6)
@@ -587,11 +585,7 @@ Test(login, one_address_does_not_take_all_places)
 		cr_expect_eq(client_status(&others[i]), i == 0 ? 200 : 401);
 		client_close(&others[i]);
 	}
-	for (size_t i = 0; i < 4; i++) {
-		client_wait(&many[i], false);
-		cr_expect_eq(client_status(&many[i]), 200);
-		client_close(&many[i]);
-	}
+	expect_answers(many, 0, 4, 200);
 }
 
 /* Who comes from elsewhere is behind the one that is checked, not behind all of them. */
@@ -616,11 +610,7 @@ Test(login, addresses_take_turns)
 	cr_expect_eq(client_status(&other), 200);
 	cr_expect_leq(checks, 3, "two that are wrong at the most");
 	client_close(&other);
-	for (size_t i = 0; i < 3; i++) {
-		client_wait(&wrong[i], false);
-		cr_expect_eq(client_status(&wrong[i]), 401);
-		client_close(&wrong[i]);
-	}
+	expect_answers(wrong, 0, 3, 401);
 }
 
 static struct in6_addr address_of(const char *text)
@@ -690,11 +680,7 @@ Test(login, who_is_known_does_not_wait)
 	cr_expect_eq(status_of(header_of("a:secret")), 200);
 	cr_expect_lt(clock_mono_ns() - began_ns, NS_PER_S);
 	cr_expect_eq(wrong[2].size, 0, "it is behind two others");
-	for (size_t i = 0; i < 3; i++) {
-		client_wait(&wrong[i], false);
-		cr_expect_eq(client_status(&wrong[i]), 401);
-		client_close(&wrong[i]);
-	}
+	expect_answers(wrong, 0, 3, 401);
 }
 
 /* What was known is not, and what waits is judged by the new users. */
