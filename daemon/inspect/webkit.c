@@ -12,7 +12,10 @@
  * has crashed answers nothing, and nothing tells of it: it is a poll that stays overdue.
  *
  * A page is tracked for the one update that comes at once, then no more: each further one, twice a
- * second, would be work for the page. A poll is over when the page has said that it tracks no more,
+ * second, would be work for the page. And a page that closes while it is tracked takes its process
+ * along, with all other pages of that: the page that a navigation leaves behind closes, so that one
+ * that another target is about to take over from is tracked no more, nor anew.
+ * A poll is over when the page has said that it tracks no more,
  * for WPE 2.38 crashes when a client leaves that something is still on its way to. For that reason
  * the connection is parted from (inspect/parting.h) once the page has confirmed that it tells
  * nothing by itself any more.
@@ -38,6 +41,7 @@ enum { WRAPPED_MAX = 1024 };
 
 struct webkit {
 	char target[64]; /* "": the browser has named none */
+	char provisional[64]; /* what may take over from it; "": nothing */
 	int32_t next_id; /* of the page's stream of messages */
 	int32_t track_id, stop_id; /* 0: nothing outstanding */
 	unsigned unpassed; /* requests of which the browser has not said that it passed them on */
@@ -100,6 +104,24 @@ static int hear_of_collections(struct channel *channel)
 	return r == 0 ? ask_page(channel, "Heap.enable", &unused) : r;
 }
 
+/* Its answer ends the poll. */
+static int stop_tracking(struct channel *channel)
+{
+	struct webkit *webkit = webkit_of(channel);
+
+	webkit->track_id = 0;
+	return ask_page(channel, "Memory.stopTracking", &webkit->stop_id);
+}
+
+static int track(struct channel *channel)
+{
+	struct webkit *webkit = webkit_of(channel);
+
+	if (webkit->provisional[0] != '\0')
+		return stop_tracking(channel);
+	return ask_page(channel, "Memory.startTracking", &webkit->track_id);
+}
+
 static int webkit_poll(struct channel *channel)
 {
 	struct webkit *webkit = webkit_of(channel);
@@ -107,11 +129,12 @@ static int webkit_poll(struct channel *channel)
 
 	webkit->asked_ns = clock_mono_ns();
 	webkit->track_id = webkit->stop_id = 0;
+	webkit->sample = (struct sample){ 0 };
 	if (webkit->target[0] == '\0')
 		return 0;
 	if (channel->session->limits.gc_events)
 		r = hear_of_collections(channel);
-	return r == 0 ? ask_page(channel, "Memory.startTracking", &webkit->track_id) : r;
+	return r == 0 ? track(channel) : r;
 }
 
 static void webkit_bye(struct channel *channel)
@@ -162,8 +185,7 @@ static int updated(struct channel *channel, const struct tree *message)
 	if (channel->state != CHANNEL_POLLING || webkit->track_id == 0 ||
 	    !javascript_bytes(tree_get(message, "params.event.categories"), &used))
 		return 0;
-	webkit->track_id = 0;
-	r = ask_page(channel, "Memory.stopTracking", &webkit->stop_id);
+	r = stop_tracking(channel);
 	if (r < 0) {
 		channel_fail(channel, SESSION_END_LOST, "cannot send: %s", strerror(-r));
 		return 0;
@@ -195,7 +217,8 @@ static int page_said(struct channel *channel, const struct tree *message)
 		return 0;
 	if (id == webkit->stop_id) {
 		webkit->stop_id = 0;
-		session_sample(channel->session, channel->isolate, &webkit->sample);
+		if (webkit->sample.mono_ns != 0)
+			session_sample(channel->session, channel->isolate, &webkit->sample);
 		channel_polled(channel, ACTIVITY_UNKNOWN, 0);
 	} else if (id == webkit->track_id && tree_string(message, "error.message", &text)) {
 		channel_fail(channel, SESSION_END_PROTOCOL, "it does not tell its memory: %.80s",
@@ -227,10 +250,28 @@ static int set_target(struct channel *channel, const char *target)
 
 	if (!str_copy(webkit->target, sizeof(webkit->target), target))
 		return -EPROTO;
+	webkit->provisional[0] = '\0';
 	if (channel->state == CHANNEL_POLLING)
 		return webkit_poll(channel);
 	channel_ready(channel);
 	return 0;
+}
+
+static int about_to_be_replaced(struct channel *channel, const char *by)
+{
+	struct webkit *webkit = webkit_of(channel);
+
+	if (!str_copy(webkit->provisional, sizeof(webkit->provisional), by))
+		return -EPROTO;
+	return webkit->track_id != 0 ? stop_tracking(channel) : 0;
+}
+
+static void destroyed(struct webkit *webkit, const char *target)
+{
+	if (strcmp(target, webkit->target) == 0)
+		webkit->target[0] = '\0';
+	if (strcmp(target, webkit->provisional) == 0)
+		webkit->provisional[0] = '\0';
 }
 
 /* A provisional one counts when it is committed. */
@@ -241,20 +282,18 @@ static int created(struct channel *channel, const struct tree *params)
 
 	tree_string(params, "targetInfo.type", &type);
 	tree_bool(params, "targetInfo.isProvisional", &provisional);
-	if (strcmp(type, "page") != 0 || provisional ||
-	    !tree_string(params, "targetInfo.targetId", &target))
+	if (strcmp(type, "page") != 0 || !tree_string(params, "targetInfo.targetId", &target))
 		return 0;
-	return set_target(channel, target);
+	return provisional ? about_to_be_replaced(channel, target) : set_target(channel, target);
 }
 
 static int webkit_message(struct channel *channel, const struct tree *message)
 {
 	const struct tree *params = tree_get(message, "params");
-	struct webkit *webkit = webkit_of(channel);
 	const char *method, *target;
 
 	if (!tree_string(message, "method", &method)) {
-		webkit->unpassed = 0;
+		webkit_of(channel)->unpassed = 0;
 		return 0;
 	}
 	if (strcmp(method, "Target.dispatchMessageFromTarget") == 0)
@@ -265,8 +304,8 @@ static int webkit_message(struct channel *channel, const struct tree *message)
 		return tree_string(params, "newTargetId", &target) ? set_target(channel, target)
 								   : 0;
 	if (strcmp(method, "Target.targetDestroyed") == 0 &&
-	    tree_string(params, "targetId", &target) && strcmp(target, webkit->target) == 0)
-		webkit->target[0] = '\0';
+	    tree_string(params, "targetId", &target))
+		destroyed(webkit_of(channel), target);
 	return 0;
 }
 

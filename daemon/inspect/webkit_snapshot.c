@@ -166,12 +166,17 @@ int webkit_snapshot_event(struct download *download, const struct json_event *ev
 
 /* ---- what the browser says ---- */
 
-static int greeted(struct download *download, const struct webkit_message *message)
+static int created(struct download *download, const struct webkit_message *message)
 {
 	struct webkit_snapshot *state = download->state;
 
-	if (state->step != WEBKIT_GREET || strcmp(message->type, "page") != 0 ||
-	    message->provisional)
+	if (strcmp(message->type, "page") != 0)
+		return 0;
+	/* Who closes while it is tracked takes other pages along (webkit.c). */
+	if (message->provisional)
+		return err_set(download->err, DOWNLOAD_E_LOST,
+			       "the page is about to get another process");
+	if (state->step != WEBKIT_GREET)
 		return 0;
 	str_copy(state->target, sizeof(state->target), message->target);
 	return prepare(download);
@@ -186,7 +191,7 @@ int webkit_snapshot_message_end(struct download *download)
 		return err_set(download->err, DOWNLOAD_E_REFUSED, "the browser refused: %s",
 			       message->text);
 	if (strcmp(message->method, "Target.targetCreated") == 0)
-		return greeted(download, message);
+		return created(download, message);
 	if (strcmp(message->method, "Target.targetDestroyed") == 0 &&
 	    strcmp(message->target, state->target) == 0)
 		return err_set(download->err, DOWNLOAD_E_LOST,
