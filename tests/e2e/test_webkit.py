@@ -4,6 +4,7 @@ each hazard with what keeps it away."""
 import json
 import os
 import signal
+import threading
 
 import pytest
 
@@ -12,7 +13,7 @@ from lab.cdp import Client
 from lab.daemon import PLAIN, POLL
 from lab.listener import http
 from lab.relay import Relay
-from lab.wait import until
+from lab.wait import LIMIT_S, until
 
 COUNT = 23456
 SCALE = float(os.environ.get("HEAPWATCH_TEST_SCALE", "0.1"))
@@ -244,6 +245,40 @@ def expect_second(browser, daemon, second):
           lambda: f"the first page alone; log:\n{daemon.tail()}")
     until(lambda: used(daemon), "its series")
     assert used(daemon, "page:2") is None
+    assert browser.grow(1) == 1
+
+
+class Tracked(Relay):
+    """What the second page tells of its memory is lost: it would be tracked until it is closed."""
+    loses = True
+
+    def _passed(self, heard, data):
+        if self.loses and b"/2/WebPage" in heard.head:
+            return data.replace(b"trackingUpdate", b"trackingUnsaid")
+        return data
+
+    def asked(self, of):
+        return any(of in message for c in self.conversations if b"/2/WebPage" in c.head
+                   for message in c.messages)
+
+
+def test_a_page_that_gets_another_process_does_not_take_the_others_along(start_browser, watch):
+    """WebKit's process crashes when a page of it closes that is tracked, as a window does that was
+    opened in the process of the page that opened it, and now gets one of its own."""
+    browser = start_browser(flags=["--javascript-can-open-windows-automatically=true"])
+    pids = browser.web_processes()
+    between, loaded = Tracked(browser.port), threading.Event()
+    slow = http({"/": (200, "text/html", lambda _: loaded.wait(LIMIT_S) and b"there")})
+    daemon = watch(app=between.address)
+    until(lambda: used(daemon), "the first page")
+    browser.site.run(opening(slow))
+    until(lambda: between.asked(b"Memory."), lambda: f"a poll of the window; log:\n{daemon.tail()}")
+    between.loses = False
+    loaded.set()
+    until(lambda: used(daemon, "page:2"), lambda: f"the window; log:\n{daemon.tail()}")
+    polls = daemon.value("heapwatch_polls_total", target="app")
+    daemon.wait_value("heapwatch_polls_total", lambda n: n > polls + 2, target="app")
+    assert pids <= browser.web_processes()
     assert browser.grow(1) == 1
 
 

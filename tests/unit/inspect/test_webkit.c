@@ -348,6 +348,10 @@ static void begin_poll(void)
 	http_answers(one_page);
 }
 
+#define PROVISIONAL                                                                                \
+	"{\"method\":\"Target.targetCreated\",\"params\":{\"targetInfo\":{\"targetId\":"           \
+	"\"page-16\",\"type\":\"page\",\"isProvisional\":true}}}"
+
 TestSuite(session, .init = setup, .fini = teardown, .timeout = 20);
 
 Test(session, polls_a_page)
@@ -374,8 +378,7 @@ Test(session, follows_a_page_to_its_next_process)
 	struct ws *ws = greeted_page();
 
 	begin_poll();
-	says(ws, "{\"method\":\"Target.targetCreated\",\"params\":{\"targetInfo\":{\"targetId\":"
-		 "\"page-16\",\"type\":\"page\",\"isProvisional\":true}}}");
+	says(ws, PROVISIONAL);
 	cr_assert_eq(times_sent("page-16"), 0, "not before it is committed");
 	says(ws, "{\"method\":\"Target.didCommitProvisionalTarget\",\"params\":{\"oldTargetId\":"
 		 "\"page-8\",\"newTargetId\":\"page-16\"}}");
@@ -384,6 +387,27 @@ Test(session, follows_a_page_to_its_next_process)
 	from_page(ws, "page-16", UPDATE);
 	answer_stop(ws, "page-16");
 	cr_assert_eq(polled, 1);
+}
+
+/* It would take its process along if it were tracked as it closes. */
+Test(session, tracks_no_page_that_is_about_to_be_replaced)
+{
+	struct ws *ws = greeted_page();
+
+	begin_poll();
+	says(ws, PROVISIONAL);
+	cr_assert_eq(times_sent("Memory.stopTracking"), 1, "at once");
+	from_page(ws, "page-8", UPDATE);
+	answer_stop(ws, "page-8");
+	cr_assert_eq(polled, 1);
+	cr_assert_eq(used, 0, "nothing was told that was still asked for");
+	begin_poll();
+	cr_assert_eq(times_sent("Memory.startTracking"), 1, "nor is it asked anew");
+	answer_stop(ws, "page-8");
+	cr_assert_eq(polled, 2, "but it answers");
+	says(ws, "{\"method\":\"Target.targetDestroyed\",\"params\":{\"targetId\":\"page-16\"}}");
+	begin_poll();
+	cr_assert_eq(times_sent("Memory.startTracking"), 2, "nothing takes over any more");
 }
 
 Test(session, leaves_a_page_to_who_takes_it)
@@ -729,6 +753,11 @@ Test(capture, of_a_page_fails)
 	cr_assert_eq(hears("{\"method\":\"Target.targetDestroyed\",\"params\":{\"targetId\":"
 			   "\"page-8\"}}"),
 		     DOWNLOAD_E_LOST);
+	end();
+	begin(WEBKIT, false);
+	cr_assert_eq(hears(created), 0);
+	cr_assert_eq(hears(PROVISIONAL), DOWNLOAD_E_LOST);
+	cr_assert_not_null(strstr(err.text, "about to get"), "%s", err.text);
 	end();
 	begin(WEBKIT, false);
 	cr_assert_eq(hears(created), 0);
