@@ -17,163 +17,12 @@
 #include "inspect/runtime.h"
 #include "inspect/webkit.h"
 #include "json/write.h"
-#include "net/http_call.h"
-#include "net/ws.h"
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/str.h"
+#include "webkit_play.h"
 
-enum { SENT_MAX = 64, WEBKIT = 6, BUN = 5 }; /* indices of runtime_words */
-
-/* ---- net/, played ---- */
-
-struct ws {
-	const struct ws_events *events;
-	void *owner;
-	char path[128];
-	bool open;
-};
-
-static struct ws sockets[8];
-static size_t sockets_n;
-static struct http_fetch {
-	http_done_fn *fn;
-	void *owner;
-	bool open;
-} fetch;
-static char *sent[SENT_MAX];
-static size_t sent_n;
-
-static void keep(const char *text, size_t size)
-{
-	cr_assert_lt(sent_n, SENT_MAX);
-	sent[sent_n++] = str_dup_span(text, size);
-}
-
-int http_call(struct http_fetch **ret, struct http_client *client,
-	      const struct http_request *request, http_done_fn *fn, void *owner)
-{
-	(void)client, (void)request;
-	fetch = (struct http_fetch){ .fn = fn, .owner = owner, .open = true };
-	*ret = &fetch;
-	return 0;
-}
-
-void http_cancel(struct http_fetch *which)
-{
-	which->open = false;
-}
-
-int ws_open(struct ws **ret, struct ws_context *context, const struct address *to, const char *path,
-	    const struct ws_limits *limits, const struct ws_events *events, void *owner)
-{
-	struct ws *ws = &sockets[sockets_n++];
-
-	(void)context, (void)to, (void)limits;
-	*ws = (struct ws){ .events = events, .owner = owner, .open = true };
-	snprintf(ws->path, sizeof(ws->path), "%s", path);
-	*ret = ws;
-	return 0;
-}
-
-int ws_send(struct ws *ws, const char *text, size_t size)
-{
-	cr_assert(ws->open);
-	keep(text, size);
-	return 0;
-}
-
-void ws_hand_over(struct ws *ws, const struct ws_events *events, void *owner)
-{
-	ws->events = events;
-	ws->owner = owner;
-}
-
-void ws_close(struct ws *ws)
-{
-	if (ws != NULL)
-		ws->open = false;
-}
-
-/* The wire of a capture. */
-int wire_open(struct wire *wire, const struct address *to, const char *path, int cancel_fd,
-	      uint64_t timeout_ns, const struct frame_events *events, void *owner, struct err *err)
-{
-	(void)wire, (void)to, (void)path, (void)cancel_fd, (void)timeout_ns, (void)events;
-	(void)owner, (void)err;
-	return -ENOSYS;
-}
-
-int wire_open_packets(struct wire *wire, const struct address *to, int cancel_fd,
-		      uint64_t timeout_ns, const struct packet_events *packet_events, void *owner,
-		      struct err *err)
-{
-	(void)wire, (void)to, (void)cancel_fd, (void)timeout_ns, (void)packet_events;
-	(void)owner, (void)err;
-	return -ENOSYS;
-}
-
-int wire_get(const struct address *to, const char *path, int cancel_fd, uint64_t timeout_ns,
-	     struct buf *buf, struct err *err)
-{
-	(void)to, (void)path, (void)cancel_fd, (void)timeout_ns, (void)buf, (void)err;
-	return -ENOSYS;
-}
-
-int wire_send(struct wire *wire, const char *text, size_t size, uint64_t timeout_ns)
-{
-	(void)wire, (void)timeout_ns;
-	keep(text, size);
-	return 0;
-}
-
-int wire_receive(struct wire *wire, uint64_t timeout_ns)
-{
-	(void)wire, (void)timeout_ns;
-	return -ENOSYS;
-}
-
-int wire_knock(const struct address *to, uint64_t timeout_ns)
-{
-	(void)to, (void)timeout_ns;
-	return 0;
-}
-
-void wire_close(struct wire *wire)
-{
-	(void)wire;
-}
-
-/* ---- what was said ---- */
-
-static void forget_sent(void)
-{
-	for (size_t i = 0; i < sent_n; i++)
-		free(sent[i]);
-	sent_n = 0;
-}
-
-/* The id in the newest request that has the text: of the page's when it is wrapped. */
-static int id_of(const char *text)
-{
-	for (size_t i = sent_n; i-- > 0;) {
-		const char *at = strstr(sent[i], "{\\\"id\\\":");
-
-		if (strstr(sent[i], text) == NULL)
-			continue;
-		return at != NULL ? atoi(at + 8) : atoi(strstr(sent[i], "\"id\":") + 5);
-	}
-	return 0;
-}
-
-static unsigned times_sent(const char *text)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < sent_n; i++)
-		n += strstr(sent[i], text) != NULL;
-	return n;
-}
+enum { WEBKIT = 6, BUN = 5 }; /* indices of runtime_words */
 
 /* ---- a session ---- */
 
@@ -348,6 +197,8 @@ static void begin_poll(void)
 	http_answers(one_page);
 }
 
+#define DESTROYED(target)                                                                          \
+	"{\"method\":\"Target.targetDestroyed\",\"params\":{\"targetId\":\"" target "\"}}"
 #define PROVISIONAL                                                                                \
 	"{\"method\":\"Target.targetCreated\",\"params\":{\"targetInfo\":{\"targetId\":"           \
 	"\"page-16\",\"type\":\"page\",\"isProvisional\":true}}}"
@@ -382,7 +233,7 @@ Test(session, follows_a_page_to_its_next_process)
 	cr_assert_eq(times_sent("page-16"), 0, "not before it is committed");
 	says(ws, "{\"method\":\"Target.didCommitProvisionalTarget\",\"params\":{\"oldTargetId\":"
 		 "\"page-8\",\"newTargetId\":\"page-16\"}}");
-	says(ws, "{\"method\":\"Target.targetDestroyed\",\"params\":{\"targetId\":\"page-8\"}}");
+	says(ws, DESTROYED("page-8"));
 	cr_assert_eq(times_sent("page-16"), 1, "the poll is asked anew");
 	from_page(ws, "page-16", UPDATE);
 	answer_stop(ws, "page-16");
@@ -405,7 +256,7 @@ Test(session, tracks_no_page_that_is_about_to_be_replaced)
 	cr_assert_eq(times_sent("Memory.startTracking"), 1, "nor is it asked anew");
 	answer_stop(ws, "page-8");
 	cr_assert_eq(polled, 2, "but it answers");
-	says(ws, "{\"method\":\"Target.targetDestroyed\",\"params\":{\"targetId\":\"page-16\"}}");
+	says(ws, DESTROYED("page-16"));
 	begin_poll();
 	cr_assert_eq(times_sent("Memory.startTracking"), 2, "nothing takes over any more");
 }
@@ -704,6 +555,12 @@ static int hears_reply(const char *method, const char *result)
 	return hears_page("page-8", text);
 }
 
+static void begin_page(void)
+{
+	begin(WEBKIT, false);
+	cr_assert_eq(hears(created), 0);
+}
+
 Test(capture, of_a_page_is_quoted_twice)
 {
 	begin(WEBKIT, true);
@@ -730,8 +587,7 @@ Test(capture, of_a_page_is_quoted_twice)
 
 Test(capture, of_a_page_over_the_limit_is_not_asked_for)
 {
-	begin(WEBKIT, false);
-	cr_assert_eq(hears(created), 0);
+	begin_page();
 	cr_assert_eq(hears_page("page-8", "{\"method\":\"Memory.trackingUpdate\",\"params\":{"
 					  "\"event\":{\"categories\":[{\"type\":\"javascript\","
 					  "\"size\":104857601}]}}}"),
@@ -743,35 +599,33 @@ Test(capture, of_a_page_over_the_limit_is_not_asked_for)
 
 Test(capture, of_a_page_fails)
 {
-	begin(WEBKIT, false);
-	cr_assert_eq(hears(created), 0);
+	static const struct {
+		const char *message;
+		int r;
+		const char *why;
+	} ends[] = {
+		{ DESTROYED("page-8"), DOWNLOAD_E_LOST, "has got another process" },
+		{ PROVISIONAL, DOWNLOAD_E_LOST, "is about to get another process" },
+		{ "{\"error\":{\"code\":-32000,\"message\":\"Missing target\"},\"id\":1}",
+		  DOWNLOAD_E_REFUSED, "Missing target" },
+	};
+
+	begin_page();
 	cr_assert_eq(hears_page("page-8", UPDATE), 0);
 	cr_assert_eq(hears_reply("Heap.snapshot", "{}"), -EPROTO);
 	end();
-	begin(WEBKIT, false);
-	cr_assert_eq(hears(created), 0);
-	cr_assert_eq(hears("{\"method\":\"Target.targetDestroyed\",\"params\":{\"targetId\":"
-			   "\"page-8\"}}"),
-		     DOWNLOAD_E_LOST);
-	end();
-	begin(WEBKIT, false);
-	cr_assert_eq(hears(created), 0);
-	cr_assert_eq(hears(PROVISIONAL), DOWNLOAD_E_LOST);
-	cr_assert_not_null(strstr(err.text, "about to get"), "%s", err.text);
-	end();
-	begin(WEBKIT, false);
-	cr_assert_eq(hears(created), 0);
-	cr_assert_eq(hears("{\"error\":{\"code\":-32000,\"message\":\"Missing target\"},\"id\":1}"),
-		     DOWNLOAD_E_REFUSED);
-	cr_assert_not_null(strstr(err.text, "Missing target"), "%s", err.text);
-	end();
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		begin_page();
+		cr_assert_eq(hears(ends[i].message), ends[i].r, "%zu", i);
+		cr_assert_not_null(strstr(err.text, ends[i].why), "%s", err.text);
+		end();
+	}
 }
 
 /* It is asked what the heap has, and given up then. */
 Test(capture, of_a_page_that_is_left_is_not_taken_any_more)
 {
-	begin(WEBKIT, false);
-	cr_assert_eq(hears(created), 0);
+	begin_page();
 	download.leaving = true;
 	cr_assert_eq(request.runtime->dialect->snapshot_finish(&download), 0);
 	cr_assert_eq(hears_page("page-8", UPDATE), 0);
@@ -905,21 +759,4 @@ Test(capture, of_a_page_tracked)
 	cr_assert_eq(request.runtime->dialect->snapshot_finish(&download), 0);
 	cr_assert_eq(times_sent("Heap.disable"), 1);
 	end();
-}
-
-Test(capture, connects_only_to_what_is_listed)
-{
-	const struct runtime *webkit = runtime_of_word(WEBKIT),
-			     *safari = runtime_of_word(WEBKIT + 1);
-	static const char json[] =
-		"[{\"webSocketDebuggerUrl\":\"ws://localhost:9222/devtools/page/12\"}]";
-
-	cr_assert_str_eq(safari->name, "safari");
-	cr_expect(webkit_listed(webkit->words, one_page, sizeof(one_page) - 1,
-				"/socket/1/3/WebPage"));
-	cr_expect_not(webkit_listed(webkit->words, one_page, sizeof(one_page) - 1,
-				    "/socket/1/1/WebPage"));
-	cr_expect_not(webkit_listed(webkit->words, "", 0, "/socket/1/3/WebPage"));
-	cr_expect(webkit_listed(safari->words, json, sizeof(json) - 1, "/devtools/page/12"));
-	cr_expect_not(webkit_listed(safari->words, json, sizeof(json) - 1, "/devtools/page/1"));
 }

@@ -9,10 +9,15 @@
 #include <string.h>
 #include <time.h>
 
+#include "inspect/runtime.h"
 #include "inspect/webkit.h"
 #include "util/buf.h"
 
-enum { TARGETS = 32, LIST_BYTES = 1 << 20 };
+enum {
+	TARGETS = 32,
+	LIST_BYTES = 1 << 20,
+	WEBKIT = 6, /* index of runtime_words */
+};
 
 #define HEAD                                                                                       \
 	"<html><head><title>Remote inspector</title><meta http-equiv=\"Content-Type\" "            \
@@ -220,4 +225,20 @@ Test(webkit_list, is_read_in_one_pass)
 		cr_expect_lt(large, 20 * small + 5e6, "%s: %.1f and %.1f ms", texts[i], small / 1e6,
 			     large / 1e6);
 	}
+}
+
+Test(webkit_list, of_each_runtime)
+{
+	static const char html[] = TABLE(ROW("a", "1/3/WebPage"));
+	static const char json[] =
+		"[{\"webSocketDebuggerUrl\":\"ws://localhost:9222/devtools/page/12\"}]";
+	const struct runtime *webkit = runtime_of_word(WEBKIT),
+			     *safari = runtime_of_word(WEBKIT + 1);
+
+	cr_assert_str_eq(safari->name, "safari");
+	cr_expect(webkit_listed(webkit->words, html, sizeof(html) - 1, "/socket/1/3/WebPage"));
+	cr_expect_not(webkit_listed(webkit->words, html, sizeof(html) - 1, "/socket/1/1/WebPage"));
+	cr_expect_not(webkit_listed(webkit->words, "", 0, "/socket/1/3/WebPage"));
+	cr_expect(webkit_listed(safari->words, json, sizeof(json) - 1, "/devtools/page/12"));
+	cr_expect_not(webkit_listed(safari->words, json, sizeof(json) - 1, "/devtools/page/1"));
 }
