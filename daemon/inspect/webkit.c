@@ -15,10 +15,10 @@
  * second, would be work for the page. And a page that closes while it is tracked takes its process
  * along, with all other pages of that: the page that a navigation leaves behind closes, so that one
  * that another target is about to take over from is tracked no more, nor anew.
- * A poll is over when the page has said that it tracks no more,
- * for WPE 2.38 crashes when a client leaves that something is still on its way to. For that reason
- * the connection is parted from (inspect/parting.h) once the page has confirmed that it tells
- * nothing by itself any more.
+ *
+ * A poll is over when the page has said that it tracks no more, for WPE 2.38 crashes when a client
+ * leaves that something is still on its way to. For that reason the connection is parted from
+ * (inspect/parting.h) once the page has confirmed that it tells nothing by itself any more.
  */
 
 #include "inspect/webkit.h"
