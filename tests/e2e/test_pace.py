@@ -24,14 +24,20 @@ def start(nursery, home, what):
     return pace.OnNode(nursery, what, HELD)
 
 
-def ask(daemon, program):
-    """The id of a capture, of which bytes have come."""
+def request(daemon, program):
+    """The id of a capture."""
     daemon.wait_isolate("app", program.isolate)
     answer = daemon.post(f"/api/v1/targets/app/captures?kind=snapshot&isolate={program.isolate}")
     assert answer.status == 202, answer.text
+    return answer.json()["data"]["id"]
+
+
+def ask(daemon, program):
+    """The same, of which bytes have come."""
+    id_ = request(daemon, program)
     until(lambda: any(f.stat().st_size for f in daemon.incoming()),
           lambda: f"bytes in incoming/; log:\n{daemon.tail()}", step_s=0.001)
-    return answer.json()["data"]["id"]
+    return id_
 
 
 def check_nothing_is_kept(daemon):
@@ -45,6 +51,7 @@ def wait_failed(daemon, id_, reason, limit_s=60.0):
                    lambda: f"its end; log:\n{daemon.tail()}", limit_s)
     assert failed["reason"] == reason, failed
     check_nothing_is_kept(daemon)
+    return failed["error"]
 
 
 def wait_answers(daemon):
@@ -65,7 +72,9 @@ def end_cancelled(daemon, program):
 
 
 def end_too_large(daemon, program):
-    wait_failed(daemon, ask(daemon, program), "space")
+    """So many bytes have come, however short they were to be seen in incoming/."""
+    error = wait_failed(daemon, request(daemon, program), "space")
+    assert error == "it is larger than file_max", error
 
 
 def end_overdue(daemon, program):

@@ -53,6 +53,7 @@ def test_a_capture_is_not_ended_by_a_poll(program, watch):
     daemon = watch(app=program.address, sections={"capture": PLAIN, "poll": often})
     daemon.wait_up("app")
     for _ in range(3):
+        daemon.wait_up("app")  # again: it answers nothing while a snapshot is made
         daemon.capture("app", isolate=program.isolate)
 
 

@@ -30,11 +30,12 @@ class Node:
     """A program of programs/ with the inspector on; `address` is what a target says."""
 
     def __init__(self, nursery, major, program, *arguments, flags=(), port=0, ready="^ready",
-                 limit_s=LIMIT_S):
+                 limit_s=LIMIT_S, opens=False):
+        """opens: the program opens its inspector itself, when it is as it is to be seen."""
         self.major = major
         self.program = program
         self.process = nursery.start(
-            [binary(major), f"--inspect=127.0.0.1:{port}", *flags, PROGRAMS / f"{program}.js",
+            [binary(major), f"--inspect{'-port' if opens else ''}=127.0.0.1:{port}", *flags, PROGRAMS / f"{program}.js",
              *arguments], env=environment())
         heard = self.process.wait_line(r"^Debugger listening on ws://127\.0\.0\.1:(\d+)/(\S+)")
         self.port, self.inspector_id = int(heard[1]), heard[2]

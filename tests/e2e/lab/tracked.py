@@ -64,9 +64,11 @@ class OnPage:
 
     def ask(self, method):
         client = self.browser.client()
-        page = webkit.Page(client)
-        page.call(method)
-        client.leave()
+        try:
+            page = webkit.Page(client)
+            page.call(method)
+        finally:
+            client.leave()
         return [event["method"] for event in page.events]
 
 
