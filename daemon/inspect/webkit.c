@@ -250,20 +250,25 @@ static int set_target(struct channel *channel, const char *target)
 
 	if (!str_copy(webkit->target, sizeof(webkit->target), target))
 		return -EPROTO;
-	webkit->provisional[0] = '\0';
 	if (channel->state == CHANNEL_POLLING)
 		return webkit_poll(channel);
 	channel_ready(channel);
 	return 0;
 }
 
-static int about_to_be_replaced(struct channel *channel, const char *by)
+static int created_provisional(struct channel *channel, const char *by)
 {
 	struct webkit *webkit = webkit_of(channel);
 
 	if (!str_copy(webkit->provisional, sizeof(webkit->provisional), by))
 		return -EPROTO;
 	return webkit->track_id != 0 ? stop_tracking(channel) : 0;
+}
+
+static int committed(struct channel *channel, const char *target)
+{
+	webkit_of(channel)->provisional[0] = '\0';
+	return set_target(channel, target);
 }
 
 static void destroyed(struct webkit *webkit, const char *target)
@@ -274,7 +279,7 @@ static void destroyed(struct webkit *webkit, const char *target)
 		webkit->provisional[0] = '\0';
 }
 
-/* A provisional one counts when it is committed. */
+/* A provisional one counts when it is committed. Which of the two is told first is not said. */
 static int created(struct channel *channel, const struct tree *params)
 {
 	const char *target, *type = "";
@@ -284,7 +289,7 @@ static int created(struct channel *channel, const struct tree *params)
 	tree_bool(params, "targetInfo.isProvisional", &provisional);
 	if (strcmp(type, "page") != 0 || !tree_string(params, "targetInfo.targetId", &target))
 		return 0;
-	return provisional ? about_to_be_replaced(channel, target) : set_target(channel, target);
+	return provisional ? created_provisional(channel, target) : set_target(channel, target);
 }
 
 static int webkit_message(struct channel *channel, const struct tree *message)
@@ -301,8 +306,7 @@ static int webkit_message(struct channel *channel, const struct tree *message)
 	if (strcmp(method, "Target.targetCreated") == 0)
 		return created(channel, params);
 	if (strcmp(method, "Target.didCommitProvisionalTarget") == 0)
-		return tree_string(params, "newTargetId", &target) ? set_target(channel, target)
-								   : 0;
+		return tree_string(params, "newTargetId", &target) ? committed(channel, target) : 0;
 	if (strcmp(method, "Target.targetDestroyed") == 0 &&
 	    tree_string(params, "targetId", &target))
 		destroyed(webkit_of(channel), target);

@@ -261,6 +261,19 @@ Test(session, tracks_no_page_that_is_about_to_be_replaced)
 	cr_assert_eq(times_sent("Memory.startTracking"), 2, "nothing takes over any more");
 }
 
+Test(session, tracks_none_whose_successor_is_told_of_first)
+{
+	open_as(WEBKIT, "");
+	http_answers(one_page);
+	sockets[0].events->open(sockets[0].owner);
+	says(&sockets[0], PROVISIONAL);
+	says(&sockets[0], created);
+	begin_poll();
+	cr_assert_eq(times_sent("Memory.startTracking"), 0);
+	answer_stop(&sockets[0], "page-8");
+	cr_assert_eq(polled, 1);
+}
+
 Test(session, leaves_a_page_to_who_takes_it)
 {
 	struct ws *ws = greeted_page();
