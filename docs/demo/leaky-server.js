@@ -8,7 +8,7 @@
 const http = require('node:http');
 const v8 = require('node:v8');
 
-const VISITS_PER_TICK = 65;
+const VISITS_PER_TICK = 130;
 const TICK_MS = 100;
 const PAGE_BYTES = 4096;
 const FULL = 0.88; // of the old generation's limit: above the shipped rule's 80 %

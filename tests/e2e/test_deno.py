@@ -1,5 +1,7 @@
 """Deno: a program that ends by itself, and its workers."""
 
+from datetime import datetime, timezone
+
 from lab import readers
 from lab.cdp import Client
 from lab.daemon import PLAIN
@@ -49,6 +51,9 @@ def test_a_worker_that_another_client_keeps_from_us(nursery, watch, tmp_path):
         failed = until(lambda: daemon.api(f"/captures/{asked}").get("error"), "it fails")
         assert failed == "the worker did not begin within 2s: its event loop is blocked, or " \
             "while another client is connected Deno gives us no worker"
+    left = datetime.now(timezone.utc)
+    until(lambda: daemon.is_up_since("app", left) and worker in isolates(daemon),
+          lambda: f"the worker again; log:\n{daemon.tail()}")
     assert daemon.capture("app", isolate=worker).stat().st_size > 0
 
 

@@ -403,12 +403,12 @@ def test_a_browser_outlives_a_daemon_that_dies_in_a_capture(browser, watch):
 
 def test_a_large_snapshot_is_one_frame_that_nobody_holds(quick_daemon, browser, watch):
     """300 MB in one frame, quoted twice, at HEAPWATCH_TEST_SCALE=1; a tenth of it by default. Most
-    of it are references, the rest is one name of quotes, of which each is eight bytes by then. More
-    of either and JSC's own limits are met."""
+    of it are references, by the object's id, which may have three digits or four; the rest is one name
+    of quotes, of which each is eight bytes by then. More of either and JSC's own limits are met."""
     browser.grow(1000)
     browser.site.run("const last = things[things.length - 1]; globalThis.kept = [];"
                      f"while (kept.length < 9) kept.push(new Array({int(1e6 * SCALE)}).fill(last));"
-                     f"last['\"'.repeat({int(18e6 * SCALE)})] = last; 1")
+                     f"last['\"'.repeat({int(18.4e6 * SCALE)})] = last; 1")
     daemon = watch(app=browser.address, sections={
         "capture": dict(ANYHOW, compress="zstd", start_timeout="10m", timeout="10m")})
     until(lambda: used(daemon), "the page")
