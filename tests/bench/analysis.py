@@ -39,33 +39,45 @@ def snapshot(path, orders):
                     str(orders), path], check=True)
 
 
+def largest_rss_mb(pid):
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.M)[1]) * 1024 / 1e6
+
+
 def answer_and_index(*argv):
-    """Seconds until a command has answered, in one line, and until the index is written with which it
-    ends."""
+    """(seconds, largest RSS MB) until a command has answered, in one line, and the same until the index
+    is written with which it ends."""
     before = time.monotonic()
     with subprocess.Popen([str(a) for a in argv], stdout=subprocess.PIPE) as child:
         assert child.stdout.readline().endswith(b"}\n")
-        answered = time.monotonic() - before
+        answered = time.monotonic() - before, largest_rss_mb(child.pid)
         assert child.stdout.read() == b""
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
     assert child.returncode == 0, argv
-    return answered, time.monotonic() - before
+    return answered, (time.monotonic() - before, usage.ru_maxrss * 1024 / 1e6)
 
 
 def from_index(ctl, path, runs):
     """The least of each, when the first command has kept one; the peers read the file anew."""
     index = path.with_name(path.name + ".heapindex")
-    index.unlink(missing_ok=True)
     commands = {"analyze": ("analyze", path, "--json=short"),
                 "analyze --node": ("analyze", path, "--node=@1"),
                 "retainers --class": ("retainers", path, "--class=Item"),
                 "diff": ("diff", path, path), "leaks": ("leaks", path, path)}
-    answered, written = answer_and_index(ctl, *commands["analyze"])
+    firsts = []
+    for _ in range(runs):
+        index.unlink(missing_ok=True)
+        firsts.append(answer_and_index(ctl, *commands["analyze"]))
+    answered, written = sorted(firsts)[len(firsts) // 2]
     if not index.exists():
         assert path.stat().st_size < INDEX_FROM_MB * 1e6, f"no {index}"
         print(f"\nno index is kept below {INDEX_FROM_MB:.0f} MB")
         return
-    print(f"\nFirst command: it answers after {answered:.2f} s, and its index of "
-          f"{index.stat().st_size / 1e6:.0f} MB is written after {written:.2f} s.\n\n"
+    size = path.stat().st_size / 1e6
+    print(f"\nFirst command: it answers after {answered[0]:.2f} s, when it has taken {answered[1]:.0f} MB "
+          f"({answered[1] / size:.2f} of the file), and its index of {index.stat().st_size / 1e6:.0f} MB is "
+          f"written after {written[0]:.2f} s and {written[1]:.0f} MB.\n\n"
           "| from the index | wall | CPU | largest RSS |\n|---|---|---|---|")
     second = None
     for name, argv in commands.items():
@@ -169,13 +181,15 @@ def main():
     for name, argv in rows.items():
         runs = sorted(measure(*argv) for _ in range(options.runs if "heapw" in name else 1))
         wall, cpu, rss, text = runs[len(runs) // 2]
-        print(f"| {name} | {wall:.1f} s | {cpu:.1f} s | {rss:.0f} MB | {rss * 1e6 / size:.2f} |",
+        print(f"| {name} | {wall:.2f} s | {cpu:.2f} s | {rss:.0f} MB | {rss * 1e6 / size:.2f} |",
               flush=True)
         took[name] = wall, rss
         if "heapw" in name:
-            digests.append(json.loads(text)["digest"])
+            found = json.loads(text)
+            digests.append(found["digest"])
     if options.tool:
         tool_row(options.tool, path, size)
+    print(f"\n{found['nodes']} nodes, {found['edges']} edges")
     ratios(took)
     digests.append(json.loads(path.with_suffix(".devtools").read_text())["digest"])
     assert all(digest == digests[0] for digest in digests), digests

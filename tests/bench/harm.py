@@ -38,69 +38,74 @@ class Target:
         seconds = time.monotonic() - began
         return json.loads(snapshot.with_name(snapshot.name + ".json").read_text()), seconds
 
-    def turns(self, rounds, between):
-        """Its pulse before, over between(n) for each n of the rounds, and after each."""
-        pulses = {"before": [self.over(SPAN_S)], "during": [], "after": []}
-        for n in range(rounds):
-            self.daemon.wait_up("app", 60)
-            self.pulse()
-            between(n)
-            pulses["during"].append(self.pulse())
-            pulses["after"].append(self.over(SPAN_S))
-        return pulses
+    def life(self, between):
+        """Its pulse before, over between(), and right after."""
+        before = self.over(SPAN_S)
+        self.daemon.wait_up("app", 60)
+        self.pulse()
+        between()
+        return {"before": before, "during": self.pulse(), "after": self.over(SPAN_S)}
 
 
-def captured(target, rounds):
-    """(its pulses, [(manifest, seconds)])"""
-    taken = []
-    pulses = target.turns(rounds, lambda _: taken.append(target.capture()))
-    return pulses, taken
+def captured(options, major, megabytes):
+    """(its pulses, the capture's manifest, seconds)"""
+    with Setting(options) as setting:
+        target, taken = Target(setting, major, megabytes), []
+        pulses = target.life(lambda: taken.append(target.capture()))
+        return pulses, *taken[0]
 
 
-def middle(pulses, when, key):
-    return statistics.median(pulse[key] for pulse in pulses[when])
+def left_alone(options, major, megabytes, seconds):
+    with Setting(options) as setting:
+        return Target(setting, major, megabytes).life(lambda: time.sleep(seconds))
 
 
-def share(pulses, when, key):
-    return middle(pulses, when, key) / middle(pulses, "before", key)
+def shares(lives, when, key):
+    return [life[when][key] / life["before"][key] for life in lives]
 
 
-def report_pace(what, key, pulses, control):
-    """Beside the control, of which the same was asked at the same moments of its life."""
-    row(f"{what} before", f"{middle(pulses, 'before', key):.0f}")
-    row("  during, after / before",
-        f"{share(pulses, 'during', key):.2f}, {share(pulses, 'after', key):.2f}")
-    row("  the same without a capture",
-        f"{share(control, 'during', key):.2f}, {share(control, 'after', key):.2f}")
-    row("  with / without, after", f"{share(pulses, 'after', key) / share(control, 'after', key):.2f}")
+def spread(values):
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
-def report(pulses, taken, control):
-    report_pace("objects per ms of its own time", "objects", pulses, control)
-    report_pace("ticks a second", "ticks", pulses, control)
-    manifests = [manifest for manifest, _ in taken]
-    pauses = [m["pause_ns"] / 1e6 for m in manifests]
-    row("pause felt inside, median", f"{middle(pulses, 'during', 'longest_ms'):.0f} ms")
+def report_pace(what, key, lives, controls):
+    """Beside the controls, of which the same was asked at the same moments of their lives."""
+    after, control = shares(lives, "after", key), shares(controls, "after", key)
+    row(f"{what} before", f"{statistics.median(life['before'][key] for life in lives):.0f}")
+    row("  during / before", spread(shares(lives, "during", key)))
+    row("  after / before", spread(after))
+    row("  the same without a capture", spread(control))
+    row("  with / without, of the medians",
+        f"{statistics.median(after) / statistics.median(control):.2f}")
+
+
+def report(lives, manifests, seconds, controls):
+    report_pace("objects per ms of its own time", "objects", lives, controls)
+    report_pace("ticks a second", "ticks", lives, controls)
+    felt = [life["during"]["longest_ms"] for life in lives]
+    pauses = [manifest["pause_ns"] / 1e6 for manifest in manifests]
+    row("pause felt inside, median", f"{statistics.median(felt):.0f} ms")
     row("pause of the manifest, median", f"{statistics.median(pauses):.0f} ms")
-    row("  manifest / felt, each", " ".join(
-        f"{p / f['longest_ms']:.2f}" for p, f in zip(pauses, pulses["during"])))
+    row("  manifest / felt", spread([p / f for p, f in zip(pauses, felt)]))
     row("size of the snapshot, time of the capture",
-        f"{manifests[-1]['size_bytes'] / 1e6:.0f} MB, {manifests[-1]['duration_ns'] / 1e9:.2f} s")
+        f"{manifests[-1]['size_bytes'] / 1e6:.0f} MB, {statistics.median(seconds):.2f} s")
 
 
 def measure(options, major, megabytes):
-    """The control is the same program anew, alone as the first was, that rests as long as each capture
-    of the first took: what its age does to it, it does to both."""
-    with Setting(options) as setting:
-        pulses, taken = captured(Target(setting, major, megabytes), options.rounds)
-    with Setting(options) as setting:
-        control = Target(setting, major, megabytes).turns(
-            options.rounds, lambda n: time.sleep(taken[n][1]))
-    report(pulses, taken, control)
+    """In turns a program of which a capture is taken and, as the control, the same program anew that is
+    left alone as long: what its age and the machine's mood do to the one, they do to the other."""
+    lives, manifests, seconds, controls = [], [], [], []
+    for _ in range(options.rounds):
+        life, manifest, took = captured(options, major, megabytes)
+        lives.append(life)
+        manifests.append(manifest)
+        seconds.append(took)
+        controls.append(left_alone(options, major, megabytes, took))
+    report(lives, manifests, seconds, controls)
 
 
 def main():
-    options = arguments(__doc__, majors=(MAJORS, "Node versions"), rounds=(5, "captures"),
+    options = arguments(__doc__, majors=(MAJORS, "Node versions"), rounds=(9, "programs captured, and as many left alone"),
                         megabytes=("20,200", "of strings in the heap"))
     for major in map(int, options.majors.split(",")):
         for megabytes in map(int, options.megabytes.split(",")):
