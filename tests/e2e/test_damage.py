@@ -230,7 +230,10 @@ def test_every_command_tells_it(files, command, tmp_path):
 
 
 def changed(whole):
-    """With a letter among the numbers of the references."""
+    """With a letter among the numbers of the references; or, of Firefox, with what is no length behind
+    the first message."""
+    if not whole.startswith(b"{"):
+        return whole[:1 + whole[0]] + b"\xff" * 16 + whole[1 + whole[0]:]
     at = whole.index(b'"edges":[') + 5000
     return whole[:at] + b"x" + whole[at + 1:]
 
@@ -239,11 +242,9 @@ HARMS = {"cut": lambda whole: whole[:len(whole) * 2 // 3], "changed": changed,
          "packed": lambda whole: (packed := gzip.compress(whole, 1))[:len(packed) // 2]}
 
 
-@pytest.mark.parametrize("command, n", [("diff", 2), ("leaks", 2), ("leaks", 3)])
+@pytest.mark.parametrize("command, n", [("diff", 2), ("leaks", 3)])
 @pytest.mark.parametrize("how", sorted(HARMS))
 def test_of_several_the_one_that_is_damaged_is_named(files, kind, command, n, how, tmp_path):
-    if (kind, how) == ("gecko", "changed"):
-        pytest.skip("it has no numbers in letters")
     paths = [tmp_path / f"{i + 1}.file" for i in range(n)]
     for bad in paths:
         for path in paths:
