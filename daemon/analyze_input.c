@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "heap/load.h"
 #include "pipeline/packing.h"
 #include "pipeline/stage.h"
 #include "util/err.h"
@@ -153,4 +154,14 @@ int input_expand(struct v8_text *text, uint64_t memory_bytes, uint64_t *ret_byte
 		*ret_bytes = text->size;
 	}
 	return ret;
+}
+
+int input_damage(const struct v8_text *text, uint64_t memory_max, int r, struct err *err)
+{
+	const struct heap_load_options load = { .threads = 1, .memory_max = memory_max };
+	struct err damage = *err;
+
+	return r == -EBADMSG && !input_is_packed(text)
+		       ? heap_load_part(text, &load, damage.text, err)
+		       : r;
 }

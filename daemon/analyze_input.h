@@ -21,5 +21,11 @@ int input_expand(struct v8_text *text, uint64_t memory_bytes, uint64_t *ret_byte
 
 bool input_is_packed(const struct v8_text *text);
 
+/*
+ * A snapshot that input_expand() found damaged: where in what there is of it, too. What
+ * input_expand() returned, with err told anew; else err stays.
+ */
+int input_damage(const struct v8_text *text, uint64_t memory_max, int r, struct err *err);
+
 /* Give it back. */
 void input_fini(struct v8_text *text);

@@ -55,22 +55,33 @@ static int take_arrivals(struct findings *findings, const struct leaks_answer *a
 				  &answer->last->ids);
 }
 
-/* One earlier snapshot; of its text and analysis nothing is left. */
-static int compare_one(struct leaks_answer *answer, struct findings *findings, struct v8_text *text,
-		       uint64_t memory_bytes, struct err *err)
+/* Of several files the one that is damaged has to be named, too. */
+static int analyse(struct heap_analysis *ret, struct v8_text *text, const char *name,
+		   uint64_t memory_bytes, struct err *err)
 {
 	struct heap_load_options load = { .threads = 1 };
+	struct err why = { .text = "" };
+	uint64_t expanded;
+	int r = input_expand(text, memory_bytes, &expanded, &why);
+
+	load.memory_max = less(memory_bytes, expanded);
+	load.memory_max -= load.memory_max / UNCOUNTED_SHARE;
+	load.memory_max += load.memory_max == 0; /* 0 would be no limit */
+	r = r == 0 ? heap_analyse(ret, text, &load, &why)
+		   : input_damage(text, load.memory_max, r, &why);
+	return r < 0 ? err_set(err, r, "%s: %s", name != NULL ? name : "an earlier snapshot",
+			       why.text)
+		     : 0;
+}
+
+/* One earlier snapshot; of its text and analysis nothing is left. */
+static int compare_one(struct leaks_answer *answer, struct findings *findings, struct v8_text *text,
+		       const char *name, uint64_t memory_bytes, struct err *err)
+{
 	struct heap_analysis base = { .retained = NULL };
 	struct heap_side side = { .analysis = NULL };
-	uint64_t expanded;
-	int r = input_expand(text, memory_bytes, &expanded, err);
+	int r = analyse(&base, text, name, memory_bytes, err);
 
-	if (r == 0) {
-		load.memory_max = less(memory_bytes, expanded);
-		load.memory_max -= load.memory_max / UNCOUNTED_SHARE;
-		load.memory_max += load.memory_max == 0; /* 0 would be no limit */
-		r = heap_analyse(&base, text, &load, err);
-	}
 	if (r == 0)
 		r = heap_side_init(&side, &base);
 	if (r == 0)
@@ -102,7 +113,7 @@ static int compare(struct leaks_answer *answer, struct findings *findings,
 	int r = 0;
 
 	for (unsigned i = 0; i < input->earlier_n && r == 0 && answer->classes == NULL; i++)
-		r = compare_one(answer, findings, &input->earlier[i],
+		r = compare_one(answer, findings, &input->earlier[i], input->earlier_names[i],
 				less(input->memory_bytes, taken), err);
 	if (r == 0)
 		r = leaks_answer_find(answer);

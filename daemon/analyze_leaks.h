@@ -10,6 +10,7 @@ struct json_writer;
 
 struct leaks_input {
 	struct v8_text *earlier; /* borrowed, the oldest first; given back one by one */
+	const char *const *earlier_names; /* borrowed, one for each; NULL: not known */
 	unsigned earlier_n; /* 0: nothing is compared; at most HEAP_PASTS_MAX */
 	struct v8_text *scripts; /* borrowed: the list of scripts; empty: there is none */
 	bool same_process; /* all are known to be of one */

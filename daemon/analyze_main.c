@@ -47,6 +47,8 @@ struct wish {
 	bool is_profile;
 	uint64_t memory_bytes, deadline_s, top;
 	uint64_t earlier; /* snapshots to compare it with, or profiles to add to it */
+	const char *earlier_names[HEAP_PASTS_MAX]; /* of snapshots, where they are told */
+	unsigned earlier_names_n;
 	bool scripts, same_process, tracked;
 };
 
@@ -58,6 +60,7 @@ static const struct option long_flags[] = {
 	{ "top", required_argument, NULL, 't' },
 	{ "scripts", no_argument, NULL, 's' },
 	{ "earlier", required_argument, NULL, 'e' },
+	{ "earlier-name", required_argument, NULL, 'N' },
 	{ "same-process", no_argument, NULL, 'p' },
 	{ "tracked", no_argument, NULL, 'w' },
 	{ "no-verdict", required_argument, NULL, 'v' },
@@ -81,6 +84,8 @@ static const char usage[] =
 	"  --earlier=NUMBER    the next 1 or 2 descriptors are earlier snapshots, the oldest "
 	"first:\n"
 	"                      tell what accumulates; or of a profile up to 11 that are added\n"
+	"  --earlier-name=NAME what one of the snapshots is called that are damaged; once for "
+	"each\n"
 	"  --same-process      they are known to be of one process\n"
 	"  --tracked           and of one tracking: tell what came, too\n"
 	"  --no-verdict=TEXT   why that is not told\n";
@@ -113,6 +118,14 @@ static int read_kind(const char *text, bool *is_profile)
 	return *is_profile || strcmp(text, "snapshot") == 0 ? 0 : -EINVAL;
 }
 
+static int take_earlier_name(struct wish *wish, const char *name)
+{
+	if (wish->earlier_names_n == HEAP_PASTS_MAX)
+		return -EINVAL;
+	wish->earlier_names[wish->earlier_names_n++] = name;
+	return 0;
+}
+
 static void read_flags(int argc, char **argv, struct wish *wish)
 {
 	int flag, r = 0;
@@ -140,6 +153,9 @@ static void read_flags(int argc, char **argv, struct wish *wish)
 			break;
 		case 'e':
 			r = str_parse_uint(optarg, &wish->earlier);
+			break;
+		case 'N':
+			r = take_earlier_name(wish, optarg);
 			break;
 		case 'p':
 			wish->same_process = true;
@@ -273,6 +289,7 @@ static int work(struct inputs *inputs, const struct wish *wish, struct err *err)
 	uint64_t began_ns = clock_mono_ns(), expanded;
 	struct heap_load_options load = { .threads = 1, .memory_max = wish->memory_bytes };
 	struct leaks_input leaks = { .earlier = inputs->earlier,
+				     .earlier_names = wish->earlier_names,
 				     .earlier_n = (unsigned)wish->earlier,
 				     .scripts = &inputs->scripts,
 				     .same_process = wish->same_process,
@@ -280,15 +297,12 @@ static int work(struct inputs *inputs, const struct wish *wish, struct err *err)
 				     .top = (size_t)wish->top,
 				     .refused = wish->no_verdict };
 	struct heap_analysis analysis;
-	struct err damage;
 	int r = input_expand(&inputs->snapshot, wish->memory_bytes, &expanded, err);
 
 	load.memory_max -= expanded;
 	load.memory_max -= load.memory_max / UNCOUNTED_SHARE;
-	if (r == -EBADMSG && !wish->is_profile && !input_is_packed(&inputs->snapshot)) {
-		damage = *err;
-		return heap_load_part(&inputs->snapshot, &load, damage.text, err);
-	}
+	if (r < 0 && !wish->is_profile)
+		r = input_damage(&inputs->snapshot, load.memory_max, r, err);
 	if (r < 0)
 		return r;
 	if (wish->is_profile)

@@ -211,7 +211,8 @@ static int open_file(const struct analysis_job *job, const char *name, uint64_t 
 
 	if (fd < 0)
 		return err_set(err, -errno, "it cannot be opened: %s", strerror(errno));
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != size) {
+	/* What was cut short the worker can tell the place of. */
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size > size) {
 		close(fd);
 		return err_set(err, -EBADMSG, "the file is not as its manifest says");
 	}
@@ -223,6 +224,7 @@ struct besides {
 	struct child_fds fds;
 	bool scripts, same_process;
 	unsigned earlier_n;
+	char earlier_names[VERDICT_EARLIER_MAX][SPOOL_NAME_MAX]; /* of snapshots */
 	struct err refused; /* why nothing is compared; "": there is nothing to compare */
 };
 
@@ -266,6 +268,18 @@ static void open_profiles(const struct analysis_job *job, struct besides *ret)
 	}
 }
 
+/* One that is gone is not compared; one that is another file than it was forbids it. */
+static void open_earlier(const struct analysis_job *job, const struct manifest *earlier,
+			 struct besides *ret)
+{
+	struct err why = { .text = "" };
+
+	if (add(ret, open_file(job, earlier->name, earlier->file_bytes, &why)))
+		str_copy(ret->earlier_names[ret->earlier_n++], SPOOL_NAME_MAX, earlier->name);
+	else if (why.code == -EBADMSG)
+		err_set(&ret->refused, 0, "%s: %s", earlier->name, why.text);
+}
+
 /* Of the last of a series the earlier ones, and the list of scripts, which may be missing. */
 static void open_besides(const struct analysis_job *job, struct besides *ret)
 {
@@ -285,27 +299,40 @@ static void open_besides(const struct analysis_job *job, struct besides *ret)
 	ret->same_process = last->pid > 0;
 	for (unsigned i = 0; i < n; i++) {
 		ret->same_process &= earlier[i]->pid > 0; /* they are not of different ones */
-		if (add(ret, open_file(job, earlier[i]->name, earlier[i]->file_bytes, &ignored)))
-			ret->earlier_n++;
+		open_earlier(job, earlier[i], ret);
 	}
-	if (n > 0 && ret->earlier_n == 0)
+	if (ret->refused.text[0] != '\0')
+		ret->earlier_n = 0;
+	else if (n > 0 && ret->earlier_n == 0)
 		err_set(&ret->refused, 0, "the earlier snapshots of the series cannot be read");
 }
+
+/* All there are at once, and of each earlier snapshot its name. */
+enum { ARGUMENTS_MAX = 10 + VERDICT_EARLIER_MAX };
 
 static int run(struct analysis_job *job, struct besides *besides)
 {
 	const struct analyses *analyses = job->analyses;
 	char name[SPOOL_NAME_MAX + 16], memory[48], deadline[48], top[48], more[ERR_TEXT_MAX + 16];
+	char earlier[VERDICT_EARLIER_MAX][SPOOL_NAME_MAX + 16];
 	char *kind = (char *)(is_profile(job) ? "--kind=sampling" : "--kind=snapshot");
-	char *argv[11] = { (char *)"heapwatch-analyze", kind, name, memory, deadline, top };
-	size_t n = 6;
+	char *argv[ARGUMENTS_MAX + 1] = { (char *)"heapwatch-analyze", kind, name };
+	size_t n = 3;
 
 	snprintf(name, sizeof(name), "--name=%s", job->manifest.name);
+	for (unsigned i = 0; i < besides->earlier_n && !is_profile(job); i++) {
+		snprintf(earlier[i], sizeof(earlier[i]), "--earlier-name=%s",
+			 besides->earlier_names[i]);
+		argv[n++] = earlier[i];
+	}
 	snprintf(memory, sizeof(memory), "--memory-max=%" PRIu64, job->memory_bytes);
 	/* The timer is the limit; this one holds should we be gone. */
 	snprintf(deadline, sizeof(deadline), "--deadline=%llu",
 		 analyses->settings->deadline_ns / NS_PER_S + 1);
 	snprintf(top, sizeof(top), "--top=%" PRIu64, analyses->settings->top);
+	argv[n++] = memory;
+	argv[n++] = deadline;
+	argv[n++] = top;
 	if (besides->refused.text[0] != '\0')
 		snprintf(more, sizeof(more), "--no-verdict=%s", besides->refused.text);
 	else

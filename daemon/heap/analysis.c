@@ -33,7 +33,7 @@ static int branch(struct heap_analysis *analysis, const struct heap_shapes *shap
 		shapes = &analysis->shapes;
 		r = heap_shapes_find(&analysis->shapes, &analysis->graph);
 	}
-	return r == 0 ? heap_classes_init(&analysis->classes, &analysis->graph, shapes) : r;
+	return r == 0 ? heap_classes_init(&analysis->classes, &analysis->graph, shapes, NULL) : r;
 }
 
 static void *second_branch(void *arg)
@@ -121,12 +121,14 @@ int heap_analyse_classes(struct heap_analysis *ret, const struct v8_text *text,
 
 int heap_analysis_reshape(struct heap_analysis *analysis, const struct heap_shapes *shapes)
 {
+	struct heap_classes classes;
 	int r;
 
 	free(analysis->rows);
 	analysis->rows = NULL;
+	r = heap_classes_init(&classes, &analysis->graph, shapes, &analysis->classes);
 	free_classes(analysis);
-	r = heap_classes_init(&analysis->classes, &analysis->graph, shapes);
+	analysis->classes = classes;
 	if (r < 0 || analysis->dominators.order == NULL)
 		return r;
 	analysis->rows = heap_rows(&analysis->graph, &analysis->classes, &analysis->dominators,

@@ -152,20 +152,29 @@ static int add_class(struct heap_classes *classes, struct buf *buf, size_t name)
 	return map_put(&classes->by_key, class->key, (void *)(uintptr_t)classes->n);
 }
 
+/* Of this key, which is taken; name: where it begins in that. */
+static int find_key(struct heap_classes *classes, struct buf *buf, size_t name, uint32_t *ret)
+{
+	const char *key = buf_text(buf);
+	void *found = key != NULL ? map_get(&classes->by_key, key) : NULL;
+	int r = key == NULL ? -ENOMEM : 0;
+
+	if (r == 0 && found == NULL)
+		r = add_class(classes, buf, name);
+	*ret = found != NULL ? (uint32_t)(uintptr_t)found - 1 : classes->n - 1;
+	return r;
+}
+
 static int find_class(struct naming *naming, const struct parts *parts, uint32_t *ret)
 {
-	struct heap_classes *classes = naming->classes;
 	size_t name;
 	struct buf buf;
-	void *found;
 	int r;
 
 	buf_init(&buf, SIZE_MAX / 2);
 	r = put_key(naming, parts, &buf, &name);
-	found = r == 0 ? map_get(&classes->by_key, buf_text(&buf)) : NULL;
-	if (r == 0 && found == NULL)
-		r = add_class(classes, &buf, name);
-	*ret = found != NULL ? (uint32_t)(uintptr_t)found - 1 : classes->n - 1;
+	if (r == 0)
+		r = find_key(naming->classes, &buf, name, ret);
 	buf_fini(&buf);
 	return r;
 }
@@ -215,22 +224,65 @@ static struct parts parts_of(const struct heap_graph *graph, uint32_t node)
 	};
 }
 
+/* The class that it had; renamed: by class of these the new number + 1. */
+static int keep_class(struct naming *naming, uint32_t node, const struct heap_classes *known,
+		      uint32_t *renamed)
+{
+	uint32_t was = known->of[node];
+	const struct heap_class *class = &known->items[was];
+	struct buf buf;
+	int r = 0;
+
+	if (renamed[was] == 0) {
+		buf_init(&buf, SIZE_MAX / 2);
+		buf_puts(&buf, class->key);
+		r = find_key(naming->classes, &buf, (size_t)(class->name - class->key),
+			     &renamed[was]);
+		renamed[was]++;
+		buf_fini(&buf);
+	}
+	naming->classes->of[node] = renamed[was] - 1;
+	return r;
+}
+
+/* All but what the shapes decide. known: NULL, or classes by other shapes. */
+static int name_all(struct naming *naming, const struct heap_classes *known)
+{
+	const struct heap_graph *graph = naming->graph;
+	uint32_t object = heap_string_find(&graph->strings, "Object"), *renamed = NULL;
+	int r = 0;
+
+	if (known != NULL) {
+		renamed = calloc((size_t)known->n + 1, sizeof(*renamed));
+		r = renamed == NULL ? -ENOMEM : 0;
+	}
+	for (uint32_t node = 0; node < graph->nodes && r == 0; node++) {
+		struct parts parts;
+
+		if (known != NULL &&
+		    (graph->type[node] != HEAP_OBJECT || graph->name[node] != object)) {
+			r = keep_class(naming, node, known, renamed);
+			continue;
+		}
+		parts = parts_of(graph, node);
+		r = set_class(naming, node, &parts);
+	}
+	free(renamed);
+	return r;
+}
+
 int heap_classes_init(struct heap_classes *ret, const struct heap_graph *graph,
-		      const struct heap_shapes *shapes)
+		      const struct heap_shapes *shapes, const struct heap_classes *known)
 {
 	struct naming naming = { .classes = ret, .graph = graph, .shapes = shapes };
-	int r = 0;
+	int r;
 
 	*ret = (struct heap_classes){ .nodes = graph->nodes,
 				      .of = heap_alloc(graph->nodes, sizeof(uint32_t)) };
 	map_init(&ret->by_key);
 	if (ret->of == NULL)
 		return -ENOMEM;
-	for (uint32_t node = 0; node < graph->nodes && r == 0; node++) {
-		struct parts parts = parts_of(graph, node);
-
-		r = set_class(&naming, node, &parts);
-	}
+	r = name_all(&naming, known);
 	if (r == 0)
 		r = heap_shapes_apply(shapes, graph, by_shape, &naming);
 	free(naming.slots);

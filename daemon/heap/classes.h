@@ -27,7 +27,10 @@ struct heap_classes {
 	struct map by_key; /* to number + 1 */
 };
 
-/* 0, -ENOMEM; fini in any case. shapes may be of another graph. */
+/*
+ * 0, -ENOMEM; fini in any case. shapes may be of another graph. known: NULL, or the classes of the
+ * same graph by other shapes, which are another only for plain objects.
+ */
 int heap_classes_init(struct heap_classes *ret, const struct heap_graph *graph,
-		      const struct heap_shapes *shapes);
+		      const struct heap_shapes *shapes, const struct heap_classes *known);
 void heap_classes_fini(struct heap_classes *classes); /* zeroed is fine */

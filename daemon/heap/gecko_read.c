@@ -366,7 +366,8 @@ int gecko_rewind(struct gecko_reader *reader)
 	reader->wide.next = reader->narrow.next = 0;
 	r = next_message(reader, &pb);
 	if (r == 0)
-		return err_set(reader->err, -ENODATA, "the file is empty");
+		return err_set(reader->err, -ENODATA,
+			       "the file is empty: it ends at byte 0, before its first section");
 	while (r > 0) {
 		r = next_field(reader, &pb, &field);
 		if (r > 0 && field.number == METADATA_TIME && field.wire != PB_VARINT)

@@ -237,7 +237,8 @@ int jsc_file_read(struct jsc_file *ret, const struct v8_text *text, struct err *
 
 	*ret = (struct jsc_file){ .text = text };
 	if (text->size == 0)
-		return err_set(err, -ENODATA, "the file is empty");
+		return err_set(err, -ENODATA,
+			       "the file is empty: it ends at byte 0, before its first section");
 	blanks(&walk);
 	if (walk.at >= text->size || text->data[walk.at] != '{')
 		return v8_walk_unexpected(&walk, err, "'{'");

@@ -28,6 +28,7 @@ struct read {
 	struct v8_walk walk;
 	struct v8_head head;
 	struct heap_stack scopes, names, uses; /* owned */
+	uint64_t scopes_at; /* byte of the first number of the scopes */
 	struct heap_allowance allowance;
 	struct err *err; /* borrowed */
 	struct err full; /* why no more rows can be taken */
@@ -144,8 +145,10 @@ static int read_section(void *owner)
 	struct read *read = owner;
 	const struct v8_scope_fields *fields = &read->head.scope;
 
-	if (v8_walk_is(&read->walk, "scopes"))
+	if (v8_walk_is(&read->walk, "scopes")) {
+		read->scopes_at = read->walk.at + 1;
 		return read_array(read, "scopes", fields->n, scope_rows);
+	}
 	if (v8_walk_is(&read->walk, "scope_context_vars"))
 		return read_array(read, "scope_context_vars", fields->variable_n, variable_rows);
 	if (v8_walk_is(&read->walk, "scope_uses"))
@@ -162,9 +165,21 @@ static int read_head(struct read *read)
 
 /* ---- what they make ---- */
 
-static int damaged(struct err *err, const char *section, size_t row, const char *what)
+/* Where this row begins: as many commas are before it as numbers. */
+static uint64_t byte_of(const struct read *read, size_t row)
 {
-	return err_set(err, -EBADMSG, "section \"%s\", row %zu: %s", section, row, what);
+	const struct v8_text *text = read->walk.text;
+	uint64_t at = read->scopes_at, left = (uint64_t)row * read->head.scope.n;
+
+	while (left > 0 && at < text->size)
+		left -= text->data[at++] == ',';
+	return at;
+}
+
+static int damaged(const struct read *read, size_t row, const char *what)
+{
+	return err_set(read->err, -EBADMSG, "section \"scopes\", byte %" PRIu64 ", row %zu: %s",
+		       byte_of(read, row), row, what);
 }
 
 /* Trees: those of a script begin anew. open: the scopes above, by depth. */
@@ -180,7 +195,7 @@ static int make_scopes(struct v8_scopes *scopes, const struct read *read, uint32
 		if (i == 0 || row[SCRIPT] != scope[-1].script)
 			depth = 0;
 		if (row[DEPTH] > depth || row[DEPTH] >= DEPTH_MAX)
-			return damaged(read->err, "scopes", i, "it has none above it");
+			return damaged(read, i, "it has none above it");
 		*scope = (struct v8_scope){
 			.script = row[SCRIPT],
 			.id = row[ID],
@@ -192,8 +207,7 @@ static int make_scopes(struct v8_scopes *scopes, const struct read *read, uint32
 		depth = row[DEPTH] + 1;
 		variables += row[VARIABLES];
 		if (variables > scopes->names.n)
-			return damaged(read->err, "scopes", i,
-				       "it has more variables than there are");
+			return damaged(read, i, "it has more variables than there are");
 	}
 	return 0;
 }
@@ -228,7 +242,7 @@ static int make_uses(struct v8_scopes *scopes, const struct read *read)
 		uint32_t n = read->scopes.items[(size_t)i * SCOPE_NUMBERS + USES];
 
 		if (n > all - at)
-			return damaged(read->err, "scopes", i, "it has more uses than there are");
+			return damaged(read, i, "it has more uses than there are");
 		for (; n > 0; n--, at++) {
 			const uint32_t *row = read->uses.items + at * USE_NUMBERS;
 			int64_t of =
@@ -253,7 +267,7 @@ static int make_arrays(struct v8_scopes *scopes, struct read *read)
 	int r;
 
 	if (n >= UINT32_MAX || uses >= UINT32_MAX || read->names.n >= UINT32_MAX)
-		return err_set(read->err, -EBADMSG, "more scopes than can be read");
+		return damaged(read, 0, "there are more than can be read");
 	r = heap_allowance_check(&read->allowance, bytes, read->err);
 	if (r < 0)
 		return r;

@@ -54,14 +54,21 @@ int v8_walk_end(struct v8_walk *walk, struct err *err)
 		       walk->section, walk->at);
 }
 
+static int not_a_snapshot(const struct v8_walk *walk, struct err *err)
+{
+	return err_set(err, -EBADMSG,
+		       "not a heap snapshot of V8: section \"snapshot\" does not begin as "
+		       "{\"snapshot\":{ up to byte %" PRIu64,
+		       walk->at);
+}
+
 int v8_walk_begin(struct v8_walk *walk, struct err *err)
 {
 	if (walk->text->size == 0)
-		return err_set(err, -ENODATA, "the file is empty");
+		return err_set(err, -ENODATA,
+			       "the file is empty: it ends at byte 0, before its first section");
 	if (next(walk) != '{')
-		return err_set(err, -EBADMSG,
-			       "not a heap snapshot of V8: it does not begin with "
-			       "{\"snapshot\":");
+		return not_a_snapshot(walk, err);
 	walk->at++;
 	if (next(walk) == '\0')
 		return v8_walk_unexpected(walk, err, "a key");
@@ -69,9 +76,7 @@ int v8_walk_begin(struct v8_walk *walk, struct err *err)
 		strcpy(walk->section, "snapshot");
 		if (walk->at >= walk->text->size)
 			return v8_walk_unexpected(walk, err, "a key");
-		return err_set(err, -EBADMSG,
-			       "not a heap snapshot of V8: it does not begin with "
-			       "{\"snapshot\":{");
+		return not_a_snapshot(walk, err);
 	}
 	return 0;
 }

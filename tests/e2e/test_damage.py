@@ -47,7 +47,7 @@ PLACE = {"v8": r'section "\w+"', "jsc": r'section "\w+"', "gecko": r"node \d+|fi
 
 def test_wherever_a_file_ends_the_place_is_told(files, kind, tmp_path):
     whole, chance = files[kind], random.Random(1)
-    assert "empty" in verdict(tmp_path, b"")
+    assert "empty: it ends at byte 0" in verdict(tmp_path, b"")
     for size in [1, 2, 20, *(chance.randrange(1, len(whole) - 2) for _ in range(TRIES))]:
         said = verdict(tmp_path, whole[:size])
         # Behind a node of Firefox's, what refers to the rest tells.
@@ -109,7 +109,8 @@ def test_what_follows_the_end_is_not_passed_over(files, tmp_path):
                                      b"[1,2,3]", b'{"nodes":[]}', b"not json at all",
                                      b"\xef\xbb\xbf{}", b"{", b"\x0a\x08\x01\x02"])
 def test_what_is_no_snapshot_is_no_snapshot(tmp_path, content):
-    assert verdict(tmp_path, content)
+    said = verdict(tmp_path, content)
+    assert re.search(r"byte \d+", said) and re.search(r'section "\w+"|node \d+', said), said
 
 
 def zstd_blocks(frame):
@@ -226,6 +227,33 @@ def test_every_command_tells_it(files, command, tmp_path):
     done = Ctl(cwd=tmp_path)(command[0], *names, *flags, exit=1)
     assert done.stdout == "" and not (tmp_path / "none").exists()
     check_part(done.stderr, "v8", files["v8"], sound_part(path.read_bytes(), "gz"))
+
+
+def changed(whole):
+    """With a letter among the numbers of the references; or, of Firefox, with what is no length behind
+    the first message."""
+    if not whole.startswith(b"{"):
+        return whole[:1 + whole[0]] + b"\xff" * 16 + whole[1 + whole[0]:]
+    at = whole.index(b'"edges":[') + 5000
+    return whole[:at] + b"x" + whole[at + 1:]
+
+
+HARMS = {"cut": lambda whole: whole[:len(whole) * 2 // 3], "changed": changed,
+         "packed": lambda whole: (packed := gzip.compress(whole, 1))[:len(packed) // 2]}
+
+
+@pytest.mark.parametrize("command, n", [("diff", 2), ("leaks", 3)])
+@pytest.mark.parametrize("how", sorted(HARMS))
+def test_of_several_the_one_that_is_damaged_is_named(files, kind, command, n, how, tmp_path):
+    paths = [tmp_path / f"{i + 1}.file" for i in range(n)]
+    for bad in paths:
+        for path in paths:
+            path.write_bytes(files[kind])
+        bad.write_bytes(HARMS[how](files[kind]))
+        done = Ctl()(command, *paths, "--no-index", exit=1)
+        assert done.stdout == "" and done.stderr.startswith(f"heapwatchctl: {bad}: "), done.stderr
+        assert re.search(r"byte \d+", done.stderr) and re.search(PLACE[kind], done.stderr)
+        assert not [path for path in paths if path != bad and str(path) in done.stderr]
 
 
 def test_what_is_no_snapshot_has_no_sections(tmp_path):

@@ -1,6 +1,8 @@
 """Variables that no function can use any more, where V8 tells of scopes: as DevTools finds them."""
 
 import gzip
+import json
+import re
 import subprocess
 
 import pytest
@@ -117,3 +119,20 @@ def test_tables_that_are_damaged_are_told_with_their_place(page, tmp_path):
         path.write_text(text[:start] + broken + text[text.index("]", start) + 1:])
         done = Ctl()("analyze", path, "--extras", "--no-index", exit=1)
         assert words in done.stderr and str(path) in done.stderr
+        assert re.search(rf'section "{SECTION_OF[section]}",.* byte \d+', done.stderr), done.stderr
+    assert f"byte {first_with_variables(text)}, row " in done.stderr
+
+
+# A scope tells how many variables it has, so that it is the one that is wrong when there are less.
+SECTION_OF = {"scopes": "scopes", "scope_uses": "scope_uses", "scope_context_vars": "scopes"}
+
+
+def first_with_variables(text):
+    """The byte at which that scope begins."""
+    found = json.loads(text)
+    fields = found["snapshot"]["meta"]["scope_fields"]
+    counts = found["scopes"][fields.index("scope_context_vars_count")::len(fields)]
+    row = next(i for i, n in enumerate(counts) if n > 0)
+    start = text.index("[", text.rindex('"scopes":')) + 1
+    numbers = list(re.finditer(r"\d+", text[start:text.index("]", start)]))
+    return start + numbers[row * len(fields)].start()

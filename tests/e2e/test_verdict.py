@@ -152,6 +152,47 @@ def test_earlier_ones_that_are_gone(start_node, start_daemon, tmp_path):
         "no verdict: the earlier snapshots of the series cannot be read"
 
 
+def changed(whole):
+    """A letter among the numbers of the references, and where."""
+    at = whole.index(b'"edges":[') + 5000
+    return whole[:at] + b"x" + whole[at + 1:], f'section "edges", byte {at}: neither a number nor the end'
+
+
+def cut(whole):
+    size = len(whole) * 2 // 3
+    return whole[:size], f'the file ends at byte {size}, inside of section "'
+
+
+def cut_packed(whole):
+    size = len(whole) // 2
+    return whole[:size], "unpacked, the file ends at byte "
+
+
+@pytest.mark.parametrize("which, compress, harm", [
+    (1, "none", changed), (2, "none", cut), (2, "zstd", cut_packed)])
+def test_an_earlier_one_that_is_damaged_is_named_with_the_place(start_node, start_daemon, tmp_path,
+                                                                which, compress, harm):
+    app = start_node(24, "steady", "sessions")
+    daemon = start_daemon(configuration(tmp_path, {"app": app.address}, rule(spacing="15s"),
+                                        {"compress": compress}))
+    path = daemon.wait_capture(which)
+    until(lambda: (taken := series_of(daemon, "app"))[which - 1:]
+          and taken[which - 1]["analysis"]["state"] == "done",
+          lambda: f"its own report; log:\n{daemon.tail()}", 60)
+    assert path.name == series_of(daemon, "app")[which - 1]["name"]
+    damaged, words = harm(path.read_bytes())
+    path.write_bytes(damaged)
+    text = wait_verdict(daemon, "app")
+    assert text.startswith(f"no verdict: {path.name}: {words}"), text
+    if compress == "zstd":
+        assert re.search(rf'section "\w+": it is cut short: zstd: cut short after {len(damaged)} bytes',
+                         text), text
+    last = series_of(daemon, "app")[-1]
+    assert (last["series_index"], last["verdict"], last["verdict_text"]) == (3, "none", text)
+    assert last["analysis"]["state"] == "done"
+    assert report_of(daemon, last)["leaks"] == {"verdict": "none", "text": text}
+
+
 def test_of_an_alert_that_fires_again(start_node, start_daemon, tmp_path):
     """While its series goes on, and when that is over: within the cooldown there is no other."""
     app = start_node(24, "toggle", 50, flags=["--expose-gc"])

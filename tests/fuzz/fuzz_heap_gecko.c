@@ -4,7 +4,6 @@
  * same of the stacks of its allocations, and of all of it when it was converted.
  */
 
-#include <errno.h>
 #include <stdint.h>
 
 #include "heap/analysis.h"
@@ -49,7 +48,7 @@ static void read_stacks(const struct heap_analysis *analysis, const struct v8_te
 	struct err err = { .text = "" };
 	int r = heap_stacks_read(&stacks, &analysis->graph, text, 64 << 20, &err);
 
-	must(r == 0 || (err.text[0] != '\0' && r != -ENOMEM));
+	heap_sane_reason(r, &err);
 	if (r == 0) {
 		heap_sane_stacks(&stacks, &analysis->graph);
 		convert(analysis, &stacks);

@@ -16,6 +16,16 @@ void must(bool holds)
 		abort();
 }
 
+void heap_sane_reason(int r, const struct err *err)
+{
+	bool damaged = r == -EBADMSG || r == -ENODATA;
+
+	must(r == 0 || (err->text[0] != '\0' && r != -ENOMEM));
+	must(!damaged ||
+	     (strstr(err->text, "byte ") != NULL &&
+	      (strstr(err->text, "section") != NULL || strstr(err->text, "node") != NULL)));
+}
+
 void heap_sane(const struct heap_analysis *analysis)
 {
 	const struct heap_graph *graph = &analysis->graph;
@@ -65,9 +75,8 @@ static int read_on(unsigned threads, const char *data, size_t size, heap_look_fn
 		look(&analysis, &text);
 		*ret = heap_digest(&analysis.graph, &analysis.dominators, analysis.retained,
 				   analysis.distances);
-	} else {
-		must(err.text[0] != '\0' && r != -ENOMEM);
 	}
+	heap_sane_reason(r, &err);
 	heap_analysis_fini(&analysis);
 	return r;
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct err;
 struct heap_analysis;
 struct heap_graph;
 struct heap_stacks;
@@ -13,6 +14,9 @@ struct v8_text;
 
 /* The input is a finding if it does not hold. */
 void must(bool holds);
+
+/* What was refused has its reason; what is damaged its place: section, or node, and byte. */
+void heap_sane_reason(int r, const struct err *err);
 
 /* The root retains all there is. */
 void heap_sane(const struct heap_analysis *analysis);

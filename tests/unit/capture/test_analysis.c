@@ -105,6 +105,14 @@ static const struct manifest *put(void)
 	return put_of(NULL);
 }
 
+static void overwrite(const struct manifest *manifest, const char *text)
+{
+	char name[SPOOL_NAME_MAX + 16];
+
+	snprintf(name, sizeof(name), "ready/%s", manifest->name);
+	folder_write(scene.dir, name, text, strlen(text));
+}
+
 static void settle(void)
 {
 	uint64_t deadline_ns = clock_mono_ns() + 20 * NS_PER_S;
@@ -247,10 +255,8 @@ Test(analysis, a_hanging_worker_is_killed)
 Test(analysis, a_file_that_was_changed_is_not_opened)
 {
 	const struct manifest *manifest = put();
-	char name[SPOOL_NAME_MAX + 16];
 
-	snprintf(name, sizeof(name), "ready/%s", manifest->name);
-	folder_write(scene.dir, name, "abcd", 4);
+	overwrite(manifest, "abcd");
 	worker("printf '" REPORT "'");
 	analyses_add(&analyses, manifest);
 	settle();
@@ -445,6 +451,49 @@ Test(analysis, the_worker_gets_the_earlier_ones)
 	cr_expect_str_eq(last->analysis.reason, "--earlier=2abcabc");
 	cr_expect_str_eq(last->analysis.verdict.text, "no verdict: --earlier=2abcabc");
 	cr_expect_eq(told, 1);
+}
+
+/* So that it can tell which of them is damaged. */
+Test(analysis, the_worker_is_told_the_names_of_the_earlier_ones)
+{
+	const struct manifest *one = put_of_series(1, 3), *two = put_of_series(2, 3);
+	const struct manifest *last = put_of_series(3, 3);
+	char wanted[4 * SPOOL_NAME_MAX];
+
+	verdict_of(last,
+		   "printf '%s' \"$*\" | sed 's/^--kind=snapshot //; s/ --memory.*//'; exit 1");
+	snprintf(wanted, sizeof(wanted), "--name=%s --earlier-name=%s --earlier-name=%s",
+		 last->name, one->name, two->name);
+	cr_expect_str_eq(last->analysis.reason, wanted);
+}
+
+/* The worker tells where it ends. */
+Test(analysis, one_that_was_cut_short_is_read)
+{
+	const struct manifest *one = put_of_series(1, 2), *last = put_of_series(2, 2);
+
+	overwrite(one, "a");
+	verdict_of(last, "cat; cat <&3; exit 1");
+	cr_expect_str_eq(last->analysis.reason, "abca");
+	last = put_of_series(2, 2);
+	overwrite(last, "");
+	verdict_of(last, "printf 'empty'; cat; exit 1");
+	cr_expect_str_eq(last->analysis.reason, "empty");
+}
+
+Test(analysis, an_earlier_one_that_is_another_file_is_named)
+{
+	const struct manifest *last, *two;
+	char wanted[2 * SPOOL_NAME_MAX];
+
+	put_of_series(1, 3);
+	two = put_of_series(2, 3);
+	last = put_of_series(3, 3);
+	overwrite(two, "abcd");
+	verdict_of(last, "printf '%s' \"$*\" | sed 's/.*--top=10 //'; exit 1");
+	snprintf(wanted, sizeof(wanted), "--no-verdict=%s: the file is not as its manifest says",
+		 two->name);
+	cr_expect_str_eq(last->analysis.reason, wanted);
 }
 
 Test(analysis, what_is_missing_for_a_verdict_is_told)
