@@ -54,7 +54,7 @@ def printed_freed(browser):
     found = {}
     for pid, at, kind, before, after, ms in re.findall(
             r"^\[(\d+):(0x\w+)\] .* ms: (?:Incremental )?(Scavenge|Mark-Compact)\D*"
-            r"([\d.]+) \([\d.]+\) -> ([\d.]+) \([\d.]+\) MB, ([\d.]+) /",
+            r"([\d.]+) \([\d.]+\) -> ([\d.]+) \([\d.]+\) MB,(?:.* MB,)? ([\d.]+) /",
             browser.process.output(), re.MULTILINE):
         found.setdefault((int(pid), at), {"Scavenge": [], "Mark-Compact": []})[kind].append(
             (float(ms), float(before) - float(after)))
