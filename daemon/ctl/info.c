@@ -11,7 +11,7 @@
 #include "util/err.h"
 #include "util/str.h"
 
-enum { LABEL_WIDTH = 12, REPORT_BYTES_MAX = 4 << 20 };
+enum { LABEL_WIDTH = 12, REPORT_BYTES_MAX = 4 << 20, BARS = 12, BAR_WIDTH = 32 };
 
 static void label(struct buf *buf, const char *name)
 {
@@ -103,6 +103,53 @@ static void print_cause(struct buf *buf, const struct manifest *manifest)
 		label(buf, "Took");
 		buf_printf(buf, "%.1fs, longest pause of the program %.1fs\n",
 			   (double)manifest->duration_ns / 1e9, (double)manifest->pause_ns / 1e9);
+	}
+}
+
+/* The points of stretch i of BARS, added up. */
+static struct timeline_point folded(const struct timeline_chart *chart, uint64_t i)
+{
+	struct timeline_chart part = { .n = 0 };
+
+	for (uint64_t k = i * chart->n / BARS; k < (i + 1) * chart->n / BARS; k++)
+		part.points[part.n++] = chart->points[k];
+	return timeline_chart_sum(&part);
+}
+
+static void print_bar(struct buf *buf, const struct timeline_point *point, uint64_t most)
+{
+	char seen[STR_UNIT_MAX], live[STR_UNIT_MAX];
+	int width = (int)((double)point->seen_bytes / (double)most * BAR_WIDTH + 0.5);
+	int alive = (int)((double)point->live_bytes / (double)most * BAR_WIDTH + 0.5);
+
+	buf_printf(buf, "%*s%8.1fs %10s %10s  ", LABEL_WIDTH, "", (double)point->at_ms / 1000,
+		   str_format_bytes(seen, point->seen_bytes),
+		   str_format_bytes(live, point->live_bytes));
+	for (int i = 0; i < width; i++)
+		buf_puts(buf, i < alive ? "#" : "-");
+	buf_puts(buf, "\n");
+}
+
+/* What was allocated up to each time, and of that lives. */
+static void print_timeline(struct buf *buf, const struct timeline_chart *chart)
+{
+	struct timeline_point all = timeline_chart_sum(chart);
+	char seen[STR_UNIT_MAX], live[STR_UNIT_MAX];
+	uint64_t most = 1;
+
+	if (chart->n < BARS)
+		return;
+	for (uint64_t i = 0; i < BARS; i++)
+		if (folded(chart, i).seen_bytes > most)
+			most = folded(chart, i).seen_bytes;
+	label(buf, "Timeline");
+	buf_printf(buf, "%s allocated in %.1fs, %s of it still alive (#) at the end\n",
+		   str_format_bytes(seen, all.seen_bytes), (double)all.at_ms / 1000,
+		   str_format_bytes(live, all.live_bytes));
+	for (uint64_t i = 0; i < BARS; i++) {
+		struct timeline_point point = folded(chart, i);
+
+		print_bar(buf, &point, most);
 	}
 }
 
@@ -208,6 +255,7 @@ void show_info(struct buf *buf, struct source *source, const struct item_array *
 		line(buf, "ID", manifest->id);
 		print_program(buf, manifest);
 		print_cause(buf, manifest);
+		print_timeline(buf, &manifest->timeline);
 		print_file(buf, &items->items[i]);
 		print_analysis(buf, source, manifest);
 	}

@@ -115,10 +115,10 @@ int output_write(const struct ctl_options *options, const char *name, output_fn 
 void output_name(char dst[OUTPUT_NAME_MAX], const char *path, const char *ending)
 {
 	/* Outermost first. */
-	static const char *const endings[] = { ".age",         ".zst",          ".gz",
-					       ".json",        ".jsc",          ".fxsnapshot",
-					       ".raw",         ".heapsnapshot", ".heapprofile",
-					       ".heaptimeline" };
+	static const char *const endings[] = { ".age",  ".zst",          ".gz",
+					       ".json", ".jsc",          ".fxsnapshot",
+					       ".raw",  ".heapsnapshot", ".heapprofile",
+					       ".pb",   ".heaptimeline" };
 	const char *slash = strrchr(path, '/');
 
 	str_copy(dst, OUTPUT_NAME_MAX - strlen(ending), slash != NULL ? slash + 1 : path);

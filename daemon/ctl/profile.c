@@ -1,6 +1,6 @@
 /*
- * profile: what .heapprofile files say was allocated, as a table, a comparison, a flame graph, and
- * for go tool pprof. Those of Node (--heap-prof) and Chrome DevTools are read too.
+ * profile: what .heapprofile and .pb.gz files say was allocated, as a table, a comparison, a flame
+ * graph, and for go tool pprof. Those of Node (--heap-prof), Chrome DevTools and Go are read too.
  */
 
 #include <errno.h>
@@ -19,7 +19,8 @@
 #include "pipeline/gzip.h"
 #include "profile/flame.h"
 #include "profile/pprof.h"
-#include "profile/read_v8.h"
+#include "profile/profile.h"
+#include "profile/read.h"
 #include "util/buf.h"
 #include "util/err.h"
 #include "util/str.h"
@@ -34,12 +35,10 @@ static int read_profile(const char *path, const struct ctl_options *options, str
 	int exit = heap_file_open(&file, path, options, 0, false, err), r;
 
 	if (exit == CTL_OK) {
-		r = profile_parse(ret, file.text.data, (size_t)file.text.size);
-		if (r == -ENOMEM)
-			exit = source_fail(err, CTL_FAILURE, r, "%s: out of memory", path);
-		else if (r < 0)
-			exit = source_fail(err, CTL_FAILURE, r,
-					   "%s: it is no profile of V8's (.heapprofile)", path);
+		r = profile_read(ret, file.text.data, (size_t)file.text.size);
+		if (r < 0)
+			exit = source_fail(err, CTL_FAILURE, r, "%s: %s", path,
+					   r == -ENOMEM ? "out of memory" : profile_read_error(r));
 	}
 	heap_file_fini(&file);
 	return exit;

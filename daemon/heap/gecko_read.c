@@ -10,8 +10,8 @@
 #include <stdlib.h>
 
 #include "heap/gecko_text.h"
-#include "heap/protobuf.h"
 #include "util/err.h"
+#include "util/protobuf.h"
 
 /* Numbers of fields. A text has two: itself, and where it was before. */
 enum { METADATA_TIME = 1 };

@@ -1,6 +1,6 @@
 /*
- * Reports of captures: as they are, of profiles as a flame graph and a page, and of trackings as a
- * page.
+ * Reports of captures: as they are, of profiles as a flame graph and a page, of trackings as a
+ * page, and of timelines as one with their chart.
  *
  * A report was written by a worker that what it read may have taken over: it is parsed as anything
  * could be in it, and what is shown of it is drawn here.
@@ -162,11 +162,32 @@ static int answer_tracking(struct http_exchange *exchange, const struct manifest
 			   "its report does not say what came: ", manifest->analysis.verdict.text);
 }
 
+/* The chart is in the manifest: a report that is not there, or is bad, is only not shown. */
+static int answer_timeline(struct http_exchange *exchange, const struct manifest *manifest)
+{
+	const struct http_view *view = http_server_owner(exchange->server);
+	struct tree *report = NULL;
+	struct buf body;
+	int r = 0;
+
+	buf_init(&body, API_BODY_MAX);
+	if (manifest->analysis.report_name[0] != '\0')
+		r = read_report(view, manifest, &report);
+	if (r == 0 || r == -ENOENT || r == -EBADMSG)
+		r = page_timeline(manifest, report, &body);
+	tree_free(report);
+	return answer_made(exchange, r, page_type, &body, "", "");
+}
+
 int page_capture(struct http_exchange *exchange)
 {
 	int r = 0;
-	const struct manifest *manifest = find(exchange, &r);
+	const struct manifest *manifest = api_find_ready(exchange, &r);
 
+	if (manifest != NULL && page_has_chart(manifest))
+		return answer_timeline(exchange, manifest);
+	if (manifest != NULL)
+		manifest = find(exchange, &r);
 	if (manifest == NULL)
 		return r;
 	return manifest_is_tracking(manifest)

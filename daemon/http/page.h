@@ -17,7 +17,7 @@ struct tree;
 /* GET / */
 int page_status(struct http_exchange *exchange);
 
-/* GET /captures/:id, for those with a report that has a page; in api_report.c. */
+/* GET /captures/:id, for timelines, and those with a report that has a page; in api_report.c. */
 int page_capture(struct http_exchange *exchange);
 int page_target_profile(struct http_exchange *exchange);
 
@@ -30,6 +30,12 @@ int page_profile(const struct manifest *manifest, const struct tree *report,
  * else the buffer's error.
  */
 int page_tracking(const struct manifest *manifest, const struct tree *report, struct buf *buf);
+
+/* The same of a timeline with a chart; report: of what it holds, or NULL. The buffer's error. */
+int page_timeline(const struct manifest *manifest, const struct tree *report, struct buf *buf);
+
+/* Is it a timeline with a chart, which has a page without a report as well? */
+bool page_has_chart(const struct manifest *manifest);
 
 /* Has it such a page, once it has a report? */
 bool page_is_there(const struct manifest *manifest);

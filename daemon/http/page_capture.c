@@ -31,7 +31,8 @@ static void write_header(struct buf *buf, const struct manifest *manifest)
 bool page_is_there(const struct manifest *manifest)
 {
 	return strcmp(manifest->kind, "sampling") == 0 ||
-	       (manifest_is_tracking(manifest) && manifest->series_index == 2);
+	       (manifest_is_tracking(manifest) && manifest->series_index == 2) ||
+	       page_has_chart(manifest);
 }
 
 void page_begin(struct buf *buf, const struct manifest *manifest, const char *style)

@@ -88,12 +88,13 @@ static void write_marks(struct buf *buf, const struct manifest *manifest)
 static void write_report_link(struct buf *buf, const struct manifest *manifest)
 {
 	bool has_page = page_is_there(manifest);
+	bool has_report = manifest->analysis.report_name[0] != '\0';
 
-	if (manifest->analysis.report_name[0] == '\0')
+	if (!has_report && !page_has_chart(manifest))
 		return;
 	buf_printf(buf, " <a href=\"%s/captures/", has_page ? "" : "/api/v1");
 	html_segment(buf, manifest->id);
-	buf_printf(buf, "%s\">report</a>", has_page ? "" : "/report");
+	buf_printf(buf, "%s\">%s</a>", has_page ? "" : "/report", has_report ? "report" : "chart");
 }
 
 static void write_ready(struct buf *buf, const struct manifest *manifest)

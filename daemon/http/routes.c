@@ -15,7 +15,8 @@ const struct route http_routes[] = {
 	{ "GET", "/captures/:id", page_capture,
 	  "The page of a profile: its flame graph and the functions that allocated most, by its "
 	  "report; or of the second capture of a `tracking`: what came since the first, by "
-	  "class." },
+	  "class; or of a `timeline`: how much was allocated when, and lives, also without a "
+	  "report." },
 	{ "GET", "/targets/:name/profile", page_target_profile,
 	  "The same of the newest continuous profile of a target together with up to 11 before it: "
 	  "what allocated most lately." },

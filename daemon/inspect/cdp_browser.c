@@ -690,6 +690,13 @@ static int browser_collect(struct channel *channel, const char *isolate)
 	return -ENOENT;
 }
 
+static bool browser_tells_soon(const struct channel *channel)
+{
+	const struct browser *browser = channel->dialect_state;
+
+	return cdp_tracing_is_near(&browser->tracing);
+}
+
 static void browser_forget(struct channel *channel)
 {
 	free(browser_of(channel)->pages.items);
@@ -706,6 +713,7 @@ const struct dialect dialect_cdp_browser = {
 	.enough = browser_enough,
 	.settle = browser_settle,
 	.collect = browser_collect,
+	.tells_soon = browser_tells_soon,
 	.forget = browser_forget,
 	.download_size = sizeof(struct cdp_capture),
 	.snapshot_begin = cdp_capture_begin,

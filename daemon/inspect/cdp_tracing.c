@@ -9,7 +9,7 @@
  * Pages that share an isolate are told once, as all that is told of it (cdp_browser.c).
  *
  * What is collected between the end of a trace and the beginning of the next is not told; a forced
- * collection is, for the poll right before it lets the trace go on.
+ * collection is, for it waits until there is a trace, which the poll right before it lets go on.
  */
 
 #include "inspect/cdp_tracing.h"
@@ -164,6 +164,18 @@ static int next(struct channel *channel, struct cdp_tracing *tracing, struct cdp
 	return any ? begin(channel, tracing, "", false) : 0;
 }
 
+/* The trace that goes on is there in time for the collection, the next may not be; but it tells
+ * nothing of those who have not been looked at. */
+static bool is_held(const struct channel *channel, const struct cdp_pages *pages)
+{
+	if (!channel->session->collects)
+		return false;
+	for (size_t i = 0; i < pages->n; i++)
+		if (is_watched(&pages->items[i]) && wants_look(&pages->items[i]))
+			return false;
+	return true;
+}
+
 int cdp_tracing_poll(struct channel *channel, struct cdp_tracing *tracing, struct cdp_pages *pages)
 {
 	if (!channel->session->limits.gc_events)
@@ -171,15 +183,20 @@ int cdp_tracing_poll(struct channel *channel, struct cdp_tracing *tracing, struc
 	tracing->looks_n = 0;
 	if (tracing->state == TRACING_OFF)
 		return next(channel, tracing, pages);
-	/* The one that goes on is there in time for the collection, the next may not be. */
 	if (tracing->state == TRACING_ON)
-		return channel->session->collects ? 0 : end(channel, tracing);
+		return is_held(channel, pages) ? 0 : end(channel, tracing);
 	/* What was asked to end ends no sooner when we leave: only wait. */
 	if (!tracing->slow && clock_mono_ns() - tracing->since_ns > SLOW_NS) {
 		tracing->slow = true;
 		session_gc_untold(channel->session, "it neither begins nor ends a trace");
 	}
 	return 0;
+}
+
+bool cdp_tracing_is_near(const struct cdp_tracing *tracing)
+{
+	return !tracing->slow &&
+	       (tracing->state == TRACING_STARTING || tracing->state == TRACING_ENDING);
 }
 
 /* ---- answers ---- */

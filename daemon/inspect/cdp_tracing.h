@@ -37,6 +37,9 @@ struct cdp_tracing {
 /* With the requests of a poll; 0 or -errno. */
 int cdp_tracing_poll(struct channel *channel, struct cdp_tracing *tracing, struct cdp_pages *pages);
 
+/* Nothing is told of collections now, but will be in a moment. */
+bool cdp_tracing_is_near(const struct cdp_tracing *tracing);
+
 /* An answer: *ret is true when it was one of its own. 0 or -errno. */
 int cdp_tracing_answer(struct channel *channel, struct cdp_tracing *tracing,
 		       struct cdp_pages *pages, int64_t id, const struct tree *answer, bool *ret);

@@ -71,6 +71,8 @@ struct dialect {
 	 * such isolate; -ENOTSUP; -errno. May be NULL: no.
 	 */
 	int (*collect)(struct channel *channel, const char *isolate);
+	/* Does it tell nothing of collections now, but will in a moment? May be NULL: no. */
+	bool (*tells_soon)(const struct channel *channel);
 	/* Have the runtime close its inspector, a moment after we have left; may be NULL: no. */
 	int (*shut)(struct channel *channel);
 	void (*forget)(struct channel *channel); /* free what the state holds; may be NULL */

@@ -698,6 +698,22 @@ void session_set_collects(struct session *session, bool collects)
 	session->collects = collects;
 }
 
+bool session_tells_soon(const struct session *session)
+{
+	bool soon = false;
+
+	if (!session->limits.gc_events || session->runtime == NULL ||
+	    session->runtime->dialect->tells_soon == NULL)
+		return false;
+	list_each (link, &session->channels) {
+		const struct channel *channel = channel_of(link);
+
+		soon |= channel_is_greeted(channel) &&
+			session->runtime->dialect->tells_soon(channel);
+	}
+	return soon;
+}
+
 const char *session_path(const struct session *session, const char *isolate)
 {
 	list_each (link, &session->channels) {

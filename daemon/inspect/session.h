@@ -193,6 +193,9 @@ void session_set_patient(struct session *session, bool patient);
  */
 void session_set_collects(struct session *session, bool collects);
 
+/* Would a forced collection not be told of now, but in a moment? Then another poll is due first. */
+bool session_tells_soon(const struct session *session);
+
 const char *session_state_name(enum session_state state);
 const char *session_end_name(enum session_end end);
 

@@ -15,48 +15,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profile/pprof_fields.h"
 #include "profile/profile.h"
 #include "util/buf.h"
+#include "util/protobuf.h"
 
-enum {
-	WIRE_VARINT = 0,
-	WIRE_BYTES = 2,
-	MESSAGE_MAX_BYTES = 1 << 16, /* a stack is at most 1024 varints */
-};
-
-/* Fields of proto/profile.proto. */
-enum {
-	PROFILE_SAMPLE_TYPE = 1,
-	PROFILE_SAMPLE = 2,
-	PROFILE_LOCATION = 4,
-	PROFILE_FUNCTION = 5,
-	PROFILE_STRING_TABLE = 6,
-	PROFILE_TIME_NANOS = 9,
-	PROFILE_DURATION_NANOS = 10,
-	PROFILE_PERIOD_TYPE = 11,
-	PROFILE_PERIOD = 12,
-	PROFILE_DEFAULT_SAMPLE_TYPE = 14,
-	VALUE_TYPE_TYPE = 1,
-	VALUE_TYPE_UNIT = 2,
-	SAMPLE_LOCATION_ID = 1,
-	SAMPLE_VALUE = 2,
-	LOCATION_ID = 1,
-	LOCATION_LINE = 4,
-	LINE_FUNCTION_ID = 1,
-	LINE_LINE = 2,
-	FUNCTION_ID = 1,
-	FUNCTION_NAME = 2,
-	FUNCTION_SYSTEM_NAME = 3,
-	FUNCTION_FILENAME = 4,
-	FUNCTION_START_LINE = 5,
-};
+enum { MESSAGE_MAX_BYTES = PPROF_STACK_MAX * PB_VARINT_MAX };
 
 /* The string table: these, then a name and an address for each function. */
 enum { TEXT_EMPTY, TEXT_BYTES, TEXT_COUNT, TEXT_SPACE, TEXT_COUNTED, TEXT_PERIOD, TEXTS };
 
 static void put_varint(struct buf *buf, uint64_t value)
 {
-	unsigned char bytes[10];
+	unsigned char bytes[PB_VARINT_MAX];
 	size_t n = 0;
 
 	do {
@@ -71,13 +42,13 @@ static void put_varint(struct buf *buf, uint64_t value)
 
 static void put_number(struct buf *buf, unsigned field, uint64_t value)
 {
-	put_varint(buf, field << 3 | WIRE_VARINT);
+	put_varint(buf, field << 3 | PB_VARINT);
 	put_varint(buf, value);
 }
 
 static void put_bytes(struct buf *buf, unsigned field, const void *data, size_t size)
 {
-	put_varint(buf, field << 3 | WIRE_BYTES);
+	put_varint(buf, field << 3 | PB_BYTES);
 	put_varint(buf, size);
 	buf_append(buf, data, size);
 }
@@ -134,7 +105,7 @@ static void put_texts(const struct profile *profile, struct buf *buf)
 		const char *name = profile_name(profile, i), *url = profile_url(profile, i);
 
 		if (name[0] == '\0')
-			name = "(anonymous)";
+			name = PPROF_ANONYMOUS;
 		put_bytes(buf, PROFILE_STRING_TABLE, name, strlen(name));
 		put_bytes(buf, PROFILE_STRING_TABLE, url, strlen(url));
 	}
@@ -155,6 +126,7 @@ static void put_function(const struct profile *profile, uint32_t i, struct buf *
 	put_number(message, LOCATION_ID, i + 1);
 	put_number(line, LINE_FUNCTION_ID, i + 1);
 	put_number(line, LINE_LINE, start);
+	put_number(line, LINE_COLUMN, (uint64_t)profile->functions[i].column);
 	put_message(message, LOCATION_LINE, line);
 	put_message(buf, PROFILE_LOCATION, message);
 }

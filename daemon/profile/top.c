@@ -8,14 +8,17 @@
 
 #include "profile/profile.h"
 
-/* The order of equals: a profile read twice gives the same table. */
+/* The order of equals: a profile read of either of its files gives the same table. */
 static int compare_functions(const struct profile *profile, uint32_t a, uint32_t b)
 {
+	const struct profile_function *one = &profile->functions[a], *two = &profile->functions[b];
 	int order = strcmp(profile_name(profile, a), profile_name(profile, b));
 
 	if (order == 0)
 		order = strcmp(profile_url(profile, a), profile_url(profile, b));
-	return order != 0 ? order : (a > b) - (a < b);
+	if (order == 0)
+		order = (one->line > two->line) - (one->line < two->line);
+	return order != 0 ? order : (one->column > two->column) - (one->column < two->column);
 }
 
 /* ---- top ---- */

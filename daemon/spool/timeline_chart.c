@@ -10,6 +10,18 @@
 #include "json/tree.h"
 #include "json/write.h"
 
+struct timeline_point timeline_chart_sum(const struct timeline_chart *chart)
+{
+	struct timeline_point all = { 0 };
+
+	for (uint64_t i = 0; i < chart->n; i++) {
+		all.at_ms = chart->points[i].at_ms;
+		all.seen_bytes += chart->points[i].seen_bytes;
+		all.live_bytes += chart->points[i].live_bytes;
+	}
+	return all;
+}
+
 void timeline_chart_write(const struct timeline_chart *chart, struct json_writer *w)
 {
 	if (chart->n == 0)
@@ -37,7 +49,8 @@ void timeline_chart_read(const struct tree *array, struct timeline_chart *ret)
 
 		if (tree_uint(node, "at_ms", &point.at_ms) &&
 		    tree_uint(node, "seen_bytes", &point.seen_bytes) &&
-		    tree_uint(node, "live_bytes", &point.live_bytes))
+		    tree_uint(node, "live_bytes", &point.live_bytes) &&
+		    point.live_bytes <= point.seen_bytes)
 			ret->points[ret->n++] = point;
 	}
 }

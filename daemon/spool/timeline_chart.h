@@ -23,6 +23,9 @@ struct timeline_chart {
 	struct timeline_point points[TIMELINE_POINTS_MAX];
 };
 
+/* All of it: allocated, still alive, and when it ended. */
+struct timeline_point timeline_chart_sum(const struct timeline_chart *chart);
+
 /* The member "timeline", an array of objects; nothing where there are no points. */
 void timeline_chart_write(const struct timeline_chart *chart, struct json_writer *w);
 

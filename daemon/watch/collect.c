@@ -98,7 +98,7 @@ static void look_before(struct target *target, const struct isolate *isolate)
 		return;
 	}
 	own->has_before = used_bytes(target, isolate, &own->before_bytes);
-	if (own->has_before || !poll_again(target))
+	if ((own->has_before && !session_tells_soon(&target->session)) || !poll_again(target))
 		begin(target);
 }
 

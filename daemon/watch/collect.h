@@ -4,7 +4,7 @@
  * Forced collections: a poll, the collection, a poll, so that what the heap used before and what it
  * held after are the target's own words. Between the two polls the target is not polled otherwise.
  * An isolate that does not answer in such a poll is waited for for a few more, and what it has not
- * told then is not known.
+ * told then is not known. So is a runtime that is about to tell of collections again.
  */
 
 #include <stdbool.h>

@@ -361,6 +361,55 @@ def test_node_tells_the_steps_of_marking(major, start_node, watch, tmp_path):
     assert seconds > 0
 
 
+def written_collections(path):
+    """Of the same file, of its main thread: {kind: [(seconds, bytes freed)]}"""
+    found, begun = {"minor": [], "major": []}, {}
+    for event in json.loads(path.read_text())["traceEvents"]:
+        kind = {"MinorGC": "minor", "MajorGC": "major"}.get(event["name"])
+        if kind is None or event["pid"] != event["tid"]:
+            continue
+        if event["ph"] == "B":
+            begun[kind] = event
+        elif event["ph"] == "E" and kind in begun:
+            was = begun.pop(kind)
+            freed = was["args"]["usedHeapSizeBefore"] - event["args"]["usedHeapSizeAfter"]
+            found[kind].append(((event["ts"] - was["ts"]) / 1e6, max(0, freed)))
+    return found
+
+
+def test_what_node_frees_is_what_it_writes_down(major, start_node, watch, tmp_path):
+    """And how many collections there were, of either kind."""
+    trace = tmp_path / "trace.json"
+    node = start_node(major, "garbage", 8, 4000, flags=(*BUSY, "--trace-event-categories=v8",
+                                                        f"--trace-event-file-pattern={trace}"))
+    daemon = watch(app=node.address, sections={"poll": EVENTS, "capture": OFTEN})
+    until(lambda: gc_counts(daemon, "minor")[0] > 20, lambda: f"collections; log:\n{daemon.tail()}")
+    for _ in range(3):
+        force_when_due(daemon, "main")
+    until(lambda: gc_counts(daemon, "major")[0] >= 3, "the forced ones")
+    polls = daemon.value("heapwatch_polls_total", target="app")
+    daemon.wait_value("heapwatch_polls_total", lambda now: now >= polls + 2, target="app")
+    with Client(node.port) as client:
+        told = {kind: (*gc_counts(daemon, kind),
+                       *(daemon.value(GC + what, target="app", isolate="main", kind=kind)
+                         for what in ("collections_total", "freed_bytes_total")))
+                for kind in ("minor", "major")}
+        client.call("Runtime.evaluate", expression="setTimeout(() => process.exit(0), 50)")
+    assert node.process.wait_exit() == 0
+    written = written_collections(trace)
+    for kind, (n, seconds, collections, freed) in told.items():
+        own = written[kind]
+        # Less what came before the first poll, in a gap between two traces, or after the last poll.
+        assert n == collections <= len(own) and n > 0, (kind, told, len(own))
+        most = sorted((one for _, one in own), reverse=True)[:int(n)]
+        least = sorted(one for _, one in own)[:int(n)]
+        assert sum(least) <= freed <= sum(most), (kind, told, own)
+        assert seconds <= sum(one for one, _ in own) + 1e-3
+    # Its start has others.
+    n, freed, last = told["minor"][0], told["minor"][3], written["minor"][-int(told["minor"][0]):]
+    assert freed / n == pytest.approx(sum(one for _, one in last) / len(last), rel=0.2), (told, last)
+
+
 def test_the_live_set_is_what_a_collection_left(major, start_node, watch):
     """Much of what is in use is garbage; leaks are judged by what is not."""
     node = start_node(major, "garbage", 8, 6000, flags=BUSY)

@@ -87,7 +87,8 @@ def kept_bytes(node):
 
 
 def check_go(packed, table, column, first=2):
-    """`go tool pprof` finds the sum and the first functions that ours finds."""
+    """`go tool pprof` finds the sum and the first functions that ours finds; ours reads it as well."""
+    assert top(packed) == table
     counted = "samples" if table["counted"] == "samples" else column.replace("space", "objects")
     for name, sums in ((column, "self_bytes"), (counted, "self_count")):
         told = readers.go_pprof(packed, name)
@@ -403,6 +404,27 @@ def test_a_worker_of_chromium_that_allocates(nursery, watch, tmp_path, site):
     check_keep(first, 4)
 
 
+@pytest.mark.parametrize("kind", ["iframe", "shared_worker"])
+def test_others_of_chromium_that_allocate(nursery, watch, tmp_path, site, kind):
+    """A frame of another site, which has a process of its own, and a worker of several pages."""
+    browser = Chromium(nursery, tmp_path / "profile", site.url + "page.html?shared")
+    with browser.client() as client:
+        client.evaluate("document.body.append(Object.assign(document.createElement('iframe'),"
+                        f" {{src: '{site.other_url}page.html'}})), 1")
+    target = until(lambda: browser.targets(kind), kind)[0]["id"]
+    name = isolate(target, kind)
+    if kind == "iframe":
+        name = isolate(browser.page) + "/" + name
+    daemon = watch(app=browser.address, sections={"capture": PLAIN})
+    until(lambda: daemon.value("heapwatch_heap_used_bytes", target="app", isolate=name),
+          lambda: f"{name}; log:\n{daemon.tail()}")
+    with browser.client(target) as client:
+        profile, _ = sample(daemon, client, lambda: client.evaluate(KEEP), isolate=name)
+    first = top(profile)["functions"][0]
+    assert first["function"] == "keepHere"
+    check_keep(first, 4)
+
+
 def test_somebody_else_who_samples_is_left_alone(start_node, watch, major):
     node = start_node(major, "allocate")
     daemon = watch(app=node.address, sections={"capture": PLAIN})
@@ -604,6 +626,7 @@ def test_firefox_tells_all_allocations(nursery, start_daemon, tmp_path):
     for row in (first, second):
         assert row["self_bytes"] * count == row["self_count"] * size
     packed, = wait_files(daemon, ".pb.gz")
+    assert top(packed) == table
     read = readers.pprof(packed)
     assert read["columns"] == ["alloc_objects", "alloc_space"]
     assert read["self"]["window.waste"][0] == first["self_count"]

@@ -3,13 +3,14 @@ Chrome DevTools and the analyser read it, redaction leaves what tells of time an
 program allocates as fast as before once it is over, however it ended."""
 
 import json
+import re
 import threading
 from contextlib import closing
 
 import pytest
 
 from lab import numbers, readers
-from lab.cdp import Client, Worker, in_worker, is_tracking, used_bytes
+from lab.cdp import Client, Worker, in_worker, is_tracking, used_bytes, wait_interval
 from lab.chromium import Chromium, isolate
 from lab.ctl import Ctl
 from lab.daemon import PLAIN
@@ -17,18 +18,12 @@ from lab.deno import Deno
 from lab.node import STEADY, allocates_at_least, allocation_speed
 from lab.relay import Relay
 from lab.snapshots import take_one
+from lab.tables import bytes_of
 from lab.wait import until
 from lab.workerd import WAYS, Workerd
 
 LEVEL = 0.55  # of the speed before, as in test_harm.py
 NO_GUARDS = dict(PLAIN, guards={"headroom": 0})
-
-
-def wait_interval(client):
-    """What is allocated before V8 has closed its first interval, after 50 ms, counts as what was
-    there before. Its timer runs in the program's own loop, and so before a later one of that."""
-    client.call("Runtime.evaluate", expression="new Promise((done) => setTimeout(done, 200))",
-                awaitPromise=True)
 
 
 def files(daemon, ending=".heaptimeline"):
@@ -261,6 +256,28 @@ def check_chart(entry, seconds, kept):
     assert sum(p["live_bytes"] for p in chart) == pytest.approx(kept, rel=0.02)
 
 
+def check_shown(daemon, entry):
+    """On its page without a report, and by the command."""
+    seen, live = (sum(p[key] for p in entry["timeline"]) for key in ("seen_bytes", "live_bytes"))
+    page = daemon.get(f"/captures/{entry['id']}")
+    assert page.status == 200 and f'<a href="/captures/{entry["id"]}">chart</a>' in daemon.get("/").text
+    assert page.text.count("<g><title>") == sum(p["seen_bytes"] > 0 for p in entry["timeline"])
+    told = re.search(r"<small>(.+) in (\S+)s, of which (.+) are still alive", page.text)
+    assert bytes_of(told[1]) == pytest.approx(seen, rel=0.05) and bytes_of(told[3]) == pytest.approx(live, rel=0.05)
+    lines = Ctl("-H", f"http://127.0.0.1:{daemon.port}").lines("info", entry["id"])
+    first = next(i for i, line in enumerate(lines) if "Timeline: " in line)
+    assert lines[first].split(": ")[1] == \
+        f"{told[1]} allocated in {told[2]}s, {told[3]} of it still alive (#) at the end"
+    rows = [re.fullmatch(r" +(\S+)s +(\S+ \S+) +(\S+ \S+)  (#*)(-*)", line).groups()
+            for line in lines[first + 1:first + 13]]
+    assert [float(row[0]) for row in rows] == sorted(float(row[0]) for row in rows)
+    assert sum(bytes_of(row[1]) for row in rows) == pytest.approx(seen, rel=0.05)
+    assert sum(bytes_of(row[2]) for row in rows) == pytest.approx(live, rel=0.05)
+    assert max(len(row[3] + row[4]) for row in rows) == 32
+    for row in rows:
+        assert (len(row[3]) > 0) == (bytes_of(row[2]) > max(bytes_of(r[1]) for r in rows) / 64), rows
+
+
 def record_allocate(daemon, node, seconds, **wishes):
     """(file, its entry, by how much the heap grew as the collector counts it)"""
     wait_known(daemon)
@@ -294,6 +311,7 @@ def test_with_stacks(start_node, watch, tmp_path, major):
     assert entry["pause_ns"] > 0 and entry["duration_ns"] > 4e9
     assert (path.parent / entry["scripts_name"]).is_file()
     check_chart(entry, 4, kept)
+    check_shown(daemon, entry)
 
 
 def test_without_stacks(start_node, watch, tmp_path, major):

@@ -9,7 +9,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
-from lab import daemon, listener, node, proc  # noqa: E402
+from lab import cdp, daemon, listener, node, proc  # noqa: E402
 from lab.wait import until  # noqa: E402
 
 RULE = {
@@ -24,11 +24,12 @@ RULE = {
 
 
 class Scene:
-    """A shop whose buffers grow and an idle service, beside one that is gone and one that is none."""
+    """A shop whose buffers grow and a service that is mostly idle, beside one that is gone and one that
+    is none."""
 
     def __init__(self, nursery, home):
         self.shop = node.Node(nursery, 24, "toggle", 50, flags=["--expose-gc"])
-        self.idle = node.Node(nursery, 22, "idle")
+        self.idle = node.Node(nursery, 22, "allocate")
         self.mail = listener.talker()
         rules = home / "rules.yaml"
         rules.write_text(yaml.safe_dump({"groups": [
@@ -45,14 +46,29 @@ class Scene:
         until(lambda: self.daemon.api("/captures")["ready"], "the capture in the API")
         self.capture_id = self.daemon.api("/captures")["ready"][0]["id"]
         self.profile_id = self.take_profile()
+        self.timeline_id, self.kept = self.take_timeline()
+
+    def ask(self, target, **wish):
+        answer = self.daemon.post(f"/api/v1/targets/{target}/captures", json.dumps(wish).encode(),
+                                  {"Content-Type": "application/json"})
+        assert answer.status == 202, answer.text
+        return answer.json()["data"]["id"]
 
     def take_profile(self):
         """Of the shop, once its report is there."""
-        wish = {"kind": "sampling", "duration": "1s", "interval": "1KiB", "objects": "all"}
-        answer = self.daemon.post("/api/v1/targets/shop/captures", json.dumps(wish).encode(),
-                                  {"Content-Type": "application/json"})
-        assert answer.status == 202, answer.text
-        identity = answer.json()["data"]["id"]
+        return self.wait_report(self.ask("shop", kind="sampling", duration="1s", interval="1KiB",
+                                         objects="all"))
+
+    def take_timeline(self):
+        """Of the service while it is not idle, and what that keeps, in bytes."""
+        with cdp.Client(self.idle.port) as client:
+            identity = self.ask("idle", kind="timeline", duration="3s")
+            until(lambda: cdp.is_tracking(client), lambda: f"it tracks; log:\n{self.daemon.tail()}")
+            cdp.wait_interval(client)
+            kept = int(self.idle.nudge(r"^kept (\d+)")[1])
+        return self.wait_report(identity), kept
+
+    def wait_report(self, identity):
         until(lambda: any(c["id"] == identity and c["analysis"]["state"] == "done"
                           for c in self.daemon.api("/captures")["ready"]),
               lambda: f"its report; log:\n{self.daemon.tail()}")

@@ -1,7 +1,8 @@
 // Looks at the status page as a person would, in a real browser, and prints what it saw as JSON:
 //   look.js URL '{"javaScript": true, "scheme": "light", "width": 1280, "shot": "file"}'
 // With "download": "href" and "to": "file" it clicks that link, with "renewed" it waits for the page
-// to load itself again, with "report": "href" it goes to the page of a profile by that link.
+// to load itself again, with "report": "href" it goes to the page of a profile by that link, and
+// with "chart": "href" to that of a timeline.
 'use strict';
 const fs = require('node:fs');
 const os = require('node:os');
@@ -59,18 +60,22 @@ async function download(page, href, to) {
   return { name: file.suggestedFilename(), failure: await file.failure() };
 }
 
-async function report(page, href, shot) {
-  await page.locator(`a[href="${href}"]`).first().click();
-  await page.waitForURL(`**${href}`);
+// The page that is shown now, with what is drawn on it: groups of rectangles with a title each.
+async function drawn(page, groups, shot) {
   if (shot) {
-    await page.screenshot({ path: `${shot}.report.png`, fullPage: true });
+    await page.screenshot({ path: shot, fullPage: true });
   }
   return {
     title: await page.title(),
     sections: await tables(page),
-    frames: await page.locator('.flame svg g').evaluateAll(all => all.map(g => ({
+    frames: await page.locator(groups).evaluateAll(all => all.map(g => ({
       title: g.querySelector('title').textContent,
       width: g.querySelector('rect').getBoundingClientRect().width,
+      rects: [...g.querySelectorAll('rect')].map(rect => {
+        const { left, top, height } = rect.getBoundingClientRect();
+        return { class: rect.getAttribute('class'), fill: getComputedStyle(rect).fill, left, top,
+          height };
+      }),
     }))),
     colours: await colours(page),
     sideways: await page.evaluate(() => document.documentElement.scrollWidth -
@@ -108,7 +113,14 @@ async function look(url, wish, profile) {
       await page.waitForRequest(request => request.isNavigationRequest());
     }
     if (wish.report) {
-      seen.report = await report(page, wish.report, wish.shot);
+      await page.locator(`a[href="${wish.report}"]`).first().click();
+      await page.waitForURL(`**${wish.report}`);
+      seen.report = await drawn(page, '.flame svg g', wish.shot && `${wish.shot}.report.png`);
+    }
+    if (wish.chart) {
+      await page.goto(new URL(wish.chart, url).href);
+      await page.locator('summary').click();
+      seen.chart = await drawn(page, 'svg.bars g', wish.shot && `${wish.shot}.chart.png`);
     }
   } finally {
     await context.close();

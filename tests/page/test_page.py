@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab import node
+from lab.tables import bytes_of
 
 LIMIT_S = 90
 LOOKS = {
@@ -35,7 +36,7 @@ def seen(scene, wish, saved):
     """What look.js saw."""
     more = {"shot": str(saved.with_name("page.png")), "to": str(saved),
             "download": f"/api/v1/captures/{scene.capture_id}/file",
-            "report": f"/captures/{scene.profile_id}"}
+            "report": f"/captures/{scene.profile_id}", "chart": f"/captures/{scene.timeline_id}"}
     done = subprocess.run(
         [node.binary(24), Path(__file__).with_name("look.js"), scene.url, json.dumps({**wish, **more})],
         capture_output=True, text=True, timeout=LIMIT_S, env=node.environment())
@@ -114,6 +115,43 @@ def test_page_of_a_profile(scene, seen):
     assert report["sideways"] <= 0
 
 
+def check_bar(bar, bottom, scale):
+    """What lives stands at the bottom, what has died on it, both as high as their bytes."""
+    seen, alive = map(bytes_of, re.fullmatch(r"\S+s to \S+s: (.+) allocated, (.+) still alive",
+                                         bar["title"]).groups())
+    live, dead = bar["rects"]
+    assert (live["class"], dead["class"]) == ("live", "dead") and live["fill"] != dead["fill"]
+    assert live["left"] == dead["left"] and abs(live["top"] + live["height"] - bottom) < 0.1
+    assert abs(dead["top"] + dead["height"] - live["top"]) < 0.1
+    assert abs(live["height"] - alive * scale) < 1 and \
+        abs(dead["height"] - (seen - alive) * scale) < 1, (bar, scale)
+    return seen, alive
+
+
+def test_page_of_a_timeline(scene, seen):
+    chart = seen["chart"]
+    ready = row(seen, "Captures", "timeline", "ready")
+    assert ["report", f"{scene.url}captures/{scene.timeline_id}"] in ready["links"]
+    assert chart["title"].endswith(".heaptimeline, heapwatchd")
+    bars = [bar for bar in chart["frames"] if bar["width"] > 0]
+    assert bars and [bar["rects"][0]["left"] for bar in bars] == \
+        sorted(bar["rects"][0]["left"] for bar in bars)
+    highest = max(bars, key=lambda bar: sum(rect["height"] for rect in bar["rects"]))
+    bottom = highest["rects"][0]["top"] + highest["rects"][0]["height"]
+    scale = sum(rect["height"] for rect in highest["rects"]) / \
+        bytes_of(re.search(r": (.+) allocated", highest["title"])[1])
+    sums = [check_bar(bar, bottom, scale) for bar in bars]
+    alive = sum(alive for _, alive in sums)
+    # One decimal of each, and what else the program keeps.
+    assert abs(alive - scene.kept) < 0.05 * scene.kept, (alive, scene.kept)
+    assert sum(one for one, _ in sums) > alive
+    table = section(chart, "Allocations over time")
+    assert "still alive at the end" in table["head"]
+    assert [tuple(map(bytes_of, r["text"][1:])) for r in table["rows"]] == sums
+    assert any(r["text"][0] == "Array" for r in section(chart, "What is there at the end")["rows"])
+    assert chart["sideways"] <= 0
+
+
 def test_no_complaint_and_no_other_host(scene, seen):
     assert seen["console"] == []
     assert seen["requests"] and all(u.startswith((scene.url, "data:")) for u in seen["requests"]), \
@@ -143,7 +181,7 @@ def contrast(one, other):
 def test_readable_in_light_and_dark(wish, seen):
     """4.5 is what WCAG asks of text of this size."""
     assert len(seen["colours"]) >= 6
-    for text, background in seen["colours"] + seen["report"]["colours"]:
+    for text, background in seen["colours"] + seen["report"]["colours"] + seen["chart"]["colours"]:
         assert contrast(text, background) >= 4.5, (text, background)
     for text, background in seen["colours"]:
         assert (luminance(background) > 0.5) == (wish["scheme"] == "light"), background

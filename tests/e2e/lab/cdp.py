@@ -155,3 +155,10 @@ def is_tracking(client):
     answer = client.call("HeapProfiler.getHeapObjectId", objectId=found["result"]["objectId"])
     client.call("Runtime.releaseObjectGroup", objectGroup="test")
     return answer["heapSnapshotObjectId"] != "0"
+
+
+def wait_interval(client):
+    """What is allocated before V8 has closed its first interval, after 50 ms, counts as what was
+    there before. Its timer runs in the program's own loop, and so before a later one of that."""
+    client.call("Runtime.evaluate", expression="new Promise((done) => setTimeout(done, 200))",
+                awaitPromise=True)

@@ -91,5 +91,5 @@ def go_pprof(path, column):
     assert done.returncode == 0, f"{argv}: {done.stderr}"
     total = re.search(r"of (\d+)B? total", done.stdout)[1]
     rows = re.findall(r"^ *(\d+)B? +\S+% +\S+% +\d+B? +\S+%  (.+)$", done.stdout, re.M)
-    return {"type": re.search(r"^Type: (\S+)", done.stdout)[1], "total": int(total),
+    return {"type": re.search(r"^Type: (\S+)", done.stdout, re.M)[1], "total": int(total),
             "functions": [(name, int(own)) for own, name in rows]}

@@ -6,8 +6,15 @@ BYTES = r"-?\d+(?:\.\d)? (?:B|[KMG]iB)"
 COUNT = r"\d+"
 PERCENT = r"\d+(?:\.\d)?\s?%"
 ID = r"@\d+"
+UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 TEXT = None  # at the left end of its column; all else is at the right end
 NUMBER_OR_NONE = rf"(?:{COUNT}|-)"
+
+
+def bytes_of(text):
+    """As many as it says, to one decimal of its unit."""
+    number, unit = text.split()
+    return float(number) * UNITS[unit]
 
 
 def _places(head, names):

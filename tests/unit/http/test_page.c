@@ -289,6 +289,62 @@ Test(page, profile_escapes_its_report)
 	tree_free(report);
 }
 
+static const struct manifest timeline = {
+	.target = "<i>",
+	.isolate = "<u>",
+	.id = "a/b",
+	.kind = "timeline",
+	.timeline = { .n = 3,
+		      .points = { { 500, 8 << 20, 2 << 20 },
+				  { 1000, 0, 0 },
+				  { 1500, 4 << 20, 4 << 20 } } },
+};
+
+/* Of 160 high and 20 wide; what has died stands on what lives. */
+Test(page, timeline_has_a_bar_for_each_stretch)
+{
+	struct buf buf;
+	const char *page;
+
+	buf_init(&buf, 1 << 20);
+	cr_assert_eq(page_timeline(&timeline, NULL, &buf), 0);
+	page = buf_text(&buf);
+	cr_expect_not_null(strstr(page, "12 MiB in 1.5s, of which 6 MiB are still alive"));
+	cr_expect_eq(count(page, "<g><title>"), 2);
+	cr_expect_not_null(strstr(page, "<title>0.00s to 0.50s: 8 MiB allocated, 2 MiB still "
+					"alive</title><rect class=live x=0 y=120.00 width=18 "
+					"height=40.00 /><rect class=dead x=0 y=0.00 width=18 "
+					"height=120.00 />"));
+	cr_expect_not_null(strstr(page, "<title>1.00s to 1.50s: 4 MiB allocated, 4 MiB still "
+					"alive</title><rect class=live x=40 y=80.00 width=18 "
+					"height=80.00 /><rect class=dead x=40 y=80.00 width=18 "
+					"height=0.00 />"));
+	cr_expect_eq(count(page, "<tr>"), 3, "a head, and what there was");
+	cr_expect_null(strstr(page, "/report\""));
+	cr_expect_null(strstr(page, "<i>"));
+	cr_expect_null(strstr(page, "<u>"));
+	buf_fini(&buf);
+}
+
+Test(page, timeline_escapes_its_report)
+{
+	static const char text[] =
+		"{\"classes\":[{\"name\":\"<script>\",\"count\":7,\"self_bytes\":1024,"
+		"\"retained_bytes\":4096},3,{\"name\":[]}]}";
+	struct tree *report;
+	struct buf buf;
+
+	buf_init(&buf, 1 << 20);
+	cr_assert_eq(tree_parse(text, strlen(text), &report, NULL), 0);
+	cr_assert_eq(page_timeline(&timeline, report, &buf), 0);
+	cr_expect_not_null(strstr(buf_text(&buf), "<tr><td>&lt;script&gt;</td>"));
+	cr_expect_not_null(strstr(buf_text(&buf), ">4 KiB</td>"));
+	cr_expect_not_null(strstr(buf_text(&buf), "/report\""));
+	cr_expect_null(strstr(buf_text(&buf), "<script>"));
+	buf_fini(&buf);
+	tree_free(report);
+}
+
 Test(page, tracking_escapes_its_report)
 {
 	static const char text[] =

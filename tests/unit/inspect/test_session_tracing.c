@@ -206,6 +206,57 @@ Test(session_tracing, a_look_that_tells_nothing_is_repeated_three_times)
 	clock_real();
 }
 
+/* What comes while one ends or the next begins would not be told. */
+Test(session_tracing, a_forced_collection_is_not_between_two_traces)
+{
+	ready_traced();
+	cr_expect_not(session_tells_soon(&session));
+	session_set_collects(&session, true);
+	poll_pages();
+	cr_assert_eq(times_sent("Tracing.end"), 2, "that which is on goes on");
+	cr_expect_not(session_tells_soon(&session));
+	session_set_collects(&session, false);
+	poll_pages();
+	cr_assert_eq(times_sent("Tracing.end"), 3);
+	cr_expect(session_tells_soon(&session));
+	complete("", "false");
+	session_set_collects(&session, true);
+	poll_pages();
+	cr_expect(session_tells_soon(&session), "it has not begun yet");
+	started();
+	cr_expect_not(session_tells_soon(&session));
+	poll_pages();
+	cr_assert_eq(times_sent("Tracing.end"), 3);
+}
+
+Test(session_tracing, a_forced_collection_waits_for_a_look_at_its_page)
+{
+	ready_traced();
+	cr_assert_eq(session_poll(&session), 0);
+	complete("", "false");
+	started();
+	answer_in("S1", "i1");
+	answer_in("S2", "i3");
+	cr_assert_eq(times_sent("Tracing.end"), 3);
+	session_set_collects(&session, true);
+	poll_pages();
+	cr_assert_eq(times_sent("Tracing.end"), 4, "it tells nothing of who has moved");
+	cr_expect(session_tells_soon(&session));
+}
+
+Test(session_tracing, a_forced_collection_does_not_wait_for_what_is_not_told)
+{
+	ready_traced();
+	poll_pages();
+	complete("", "false");
+	cr_expect(session_tells_soon(&session));
+	refused(TAKEN);
+	cr_expect_not(session_tells_soon(&session));
+	session.limits.gc_events = false;
+	poll_pages();
+	cr_expect_not(session_tells_soon(&session));
+}
+
 Test(session_tracing, who_traces_already_is_left_alone)
 {
 	ready_traced();

@@ -273,8 +273,13 @@ Test(manifest, the_chart_of_a_timeline_is_read_again)
 
 Test(manifest, a_chart_that_is_none_is_ignored)
 {
-	static const char *const charts[] = { "[1]", "{}", "[1,{}]", "[{\"at_ms\":-1}]",
-					      "[{\"at_ms\":1,\"seen_bytes\":2}]" };
+	static const char *const charts[] = { "[1]",
+					      "{}",
+					      "[1,{}]",
+					      "[{\"at_ms\":-1}]",
+					      "[{\"at_ms\":1,\"seen_bytes\":2}]",
+					      "[{\"at_ms\":1,\"seen_bytes\":2,"
+					      "\"live_bytes\":3}]" };
 
 	for (size_t i = 0; i < sizeof(charts) / sizeof(charts[0]); i++) {
 		struct tree *root = NULL;

@@ -8,6 +8,9 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "inspect/channel.h"
+#include "inspect/dialect.h"
+#include "inspect/runtime.h"
 #include "net/http_call.h"
 #include "util/clock.h"
 #include "watch/target.h"
@@ -151,6 +154,51 @@ Test(collect, an_isolate_that_has_gone_is_told)
 	cr_assert_eq(ended, 1);
 	cr_expect_lt(told.result, 0);
 	cr_expect_str_eq(told.reason, "the isolate is gone");
+}
+
+static bool soon;
+
+static bool tells_soon(const struct channel *channel)
+{
+	(void)channel;
+	return soon;
+}
+
+/* A runtime that tells of collections, but not at this moment, for so long. */
+static void poll_until(uint64_t ns)
+{
+	static const struct dialect dialect = { .tells_soon = tells_soon };
+	static const struct runtime runtime = { .dialect = &dialect };
+	struct channel channel = { .state = CHANNEL_IDLE };
+
+	list_append(&app->session.channels, &channel.link);
+	app->session.runtime = &runtime;
+	app->session.limits.gc_events = true;
+	soon = true;
+	cr_assert_eq(target_collect(app, "worker:1"), 0);
+	tells(90);
+	polled();
+	cr_assert_eq(app->collection.phase, COLLECTION_BEFORE, "it is asked again");
+	pass(ns);
+	tells(95);
+	soon = ns > 5 * NS_PER_S;
+	polled();
+	link_remove(&channel.link);
+	app->session.runtime = NULL;
+}
+
+Test(collect, it_waits_until_it_will_be_told_of)
+{
+	poll_until(NS_PER_S);
+	/* Nobody is connected: to collect has failed. */
+	cr_assert_eq(ended, 1);
+	cr_expect_eq(told.before_bytes, 95);
+}
+
+Test(collect, but_not_for_ever)
+{
+	poll_until(6 * NS_PER_S);
+	cr_assert_eq(ended, 1);
 }
 
 Test(collect, what_is_used_before_is_of_after_the_request)

@@ -2,7 +2,7 @@
  * Protocol Buffers' wire format
  */
 
-#include "heap/protobuf.h"
+#include "util/protobuf.h"
 
 #include <errno.h>
 
