@@ -139,9 +139,17 @@ def test_a_capture_of_a_worker_that_another_has_says_so(nursery, watch):
 class Late(BothWays):
     """A proxy learns from it late that a client has left, as one that is busy does."""
 
+    def __init__(self, port):
+        self._gone = []
+        super().__init__(port)
+
     def _part(self, heard):
         if b"Upgrade: websocket" in heard.head:
             threading.Event().wait(LATE_S)
+        self._gone.append(heard)
+
+    def is_alone(self):
+        return len(self._gone) == len(self.conversations)
 
     def turned_away(self):
         return sum(b"Too many clients" in said for said in list(self._said.values()))
@@ -160,7 +168,7 @@ def test_a_capture_waits_for_who_is_leaving(nursery, watch, tmp_path, way):
                    sections={"capture": dict(PLAIN, guards={"headroom": 0}),
                              "poll": {"interval": "1h", "timeout": "2s"}})
     daemon.wait_isolate("app", program.isolate)
-    until(lambda: program.clients() == 0, "nobody connected")
+    until(between.is_alone, "nobody connected")
     assert between.turned_away() == 0
     snapshot = daemon.capture("app", isolate=program.isolate)
     assert readers.parse(snapshot, "KnownThing")[2] == 1000
