@@ -13,48 +13,50 @@
 #include "util/buf.h"
 #include "util/clock.h"
 #include "util/err.h"
-#include "util/str.h"
 
 enum { ANSWER_MAX = 64 << 10 };
 
 /* ---- GET /json/version ---- */
 
-static int take_version(const struct tree *version, struct identity *ret, struct err *err)
+static int take_version(const struct tree *version, const struct runtime **ret_runtime,
+			struct identity *ret, struct err *err)
 {
 	const char *browser;
 
 	if (!tree_string(version, "Browser", &browser) ||
 	    tree_get(version, "Protocol-Version") == NULL)
 		return -ENOENT;
-	if (runtime_of_version(version, ret) == NULL)
+	*ret_runtime = runtime_of_version(version, ret);
+	if (*ret_runtime == NULL)
 		return err_set(err, ASK_E_UNSUPPORTED, "%.64s", browser);
 	return 0;
 }
 
-static int parse_version(const struct buf *text, struct identity *ret, struct err *err)
+static int parse_version(const struct buf *text, const struct runtime **ret_runtime,
+			 struct identity *ret, struct err *err)
 {
 	struct tree *version;
 	int r = tree_parse(text->data, text->size, &version, NULL);
 
 	if (r < 0)
 		return r;
-	r = take_version(version, ret, err);
+	r = take_version(version, ret_runtime, ret, err);
 	tree_free(version);
 	return r;
 }
 
 /* ---- GET / ---- */
 
-static int take_pages(const struct buf *text, struct identity *ret)
+static int take_pages(const struct buf *text, const struct runtime **ret_runtime)
 {
 	if (!webkit_is_list(text->data, text->size))
 		return -ENOENT;
-	str_copy(ret->runtime, sizeof(ret->runtime), "webkit");
+	*ret_runtime = runtime_named("webkit");
 	return 0;
 }
 
 static int ask_http(const struct address *address, enum question question, uint64_t timeout_ns,
-		    struct identity *ret, struct err *err)
+		    const struct runtime **ret_runtime, struct identity *ret, struct err *err)
 {
 	const char *path = question == ASK_PAGES ? "/" : "/json/version";
 	struct buf text;
@@ -63,7 +65,8 @@ static int ask_http(const struct address *address, enum question question, uint6
 	buf_init(&text, ANSWER_MAX);
 	r = wire_get(address, path, -1, timeout_ns, &text, err);
 	if (r == 0)
-		r = question == ASK_PAGES ? take_pages(&text, ret) : parse_version(&text, ret, err);
+		r = question == ASK_PAGES ? take_pages(&text, ret_runtime)
+					  : parse_version(&text, ret_runtime, ret, err);
 	buf_fini(&text);
 	return r;
 }
@@ -86,7 +89,7 @@ static int take_text(void *owner, const char *data, size_t size, bool last)
 	return buf_append(&hello->text, data, size);
 }
 
-static int parse_hello(const struct buf *text, struct identity *ret)
+static int parse_hello(const struct buf *text, const struct runtime **ret_runtime)
 {
 	struct tree *packet;
 	int r = tree_parse(text->data, text->size, &packet, NULL);
@@ -95,7 +98,7 @@ static int parse_hello(const struct buf *text, struct identity *ret)
 		return r;
 	r = rdp_is_hello(packet) ? 0 : -ENOENT;
 	if (r == 0)
-		str_copy(ret->runtime, sizeof(ret->runtime), "firefox");
+		*ret_runtime = runtime_named("firefox");
 	tree_free(packet);
 	return r;
 }
@@ -112,8 +115,8 @@ static int await_hello(struct wire *wire, struct hello *hello, uint64_t deadline
 	return r > 0 ? -ECONNRESET : r;
 }
 
-static int ask_hello(const struct address *address, uint64_t timeout_ns, struct identity *ret,
-		     struct err *err)
+static int ask_hello(const struct address *address, uint64_t timeout_ns,
+		     const struct runtime **ret_runtime, struct err *err)
 {
 	static const struct packet_events events = { .text = take_text };
 	uint64_t deadline_ns = clock_mono_ns() + timeout_ns;
@@ -128,15 +131,17 @@ static int ask_hello(const struct address *address, uint64_t timeout_ns, struct 
 		wire_close(&wire);
 	}
 	if (r == 0)
-		r = parse_hello(&hello.text, ret);
+		r = parse_hello(&hello.text, ret_runtime);
 	buf_fini(&hello.text);
 	return r;
 }
 
 int ask(const struct address *address, enum question question, uint64_t timeout_ns,
-	struct identity *ret, struct err *err)
+	const struct runtime **ret_runtime, struct identity *ret, struct err *err)
 {
+	*ret_runtime = NULL;
 	*ret = (struct identity){ .pid = 0 };
-	return question == ASK_HELLO ? ask_hello(address, timeout_ns, ret, err)
-				     : ask_http(address, question, timeout_ns, ret, err);
+	return question == ASK_HELLO
+		       ? ask_hello(address, timeout_ns, ret_runtime, err)
+		       : ask_http(address, question, timeout_ns, ret_runtime, ret, err);
 }

@@ -12,13 +12,14 @@
 struct address;
 struct err;
 struct identity;
+struct runtime;
 
 enum { ASK_E_UNSUPPORTED = 1 }; /* an inspector, but of no runtime that heapwatchd knows */
 
 /*
- * 0: an inspector; its runtime and version, "" where it does not tell it, are in ret.
- * ASK_E_UNSUPPORTED: what it calls itself is in err. Else -errno, also for what is none. Takes no
- * longer than timeout_ns.
+ * 0: an inspector, of the runtime *ret_runtime; its version, "" where it does not tell it, is in
+ * ret. ASK_E_UNSUPPORTED: what it calls itself is in err. Else -errno, also for what is none. Takes
+ * no longer than timeout_ns.
  */
 int ask(const struct address *address, enum question question, uint64_t timeout_ns,
-	struct identity *ret, struct err *err);
+	const struct runtime **ret_runtime, struct identity *ret, struct err *err);

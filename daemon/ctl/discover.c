@@ -16,6 +16,7 @@
 #include "ctl/command.h"
 #include "ctl/show.h"
 #include "ctl/source.h"
+#include "inspect/runtime.h"
 #include "inspect/sample.h"
 #include "json/write.h"
 #include "net/address.h"
@@ -32,6 +33,7 @@ enum { LABELS = 4, LABEL_MAX = 128 };
 struct inspector {
 	const struct candidate *candidate; /* borrowed */
 	struct address address; /* where to connect */
+	const struct runtime *runtime;
 	struct identity identity;
 	char name[LABEL_MAX];
 };
@@ -44,27 +46,14 @@ struct inspectors {
 
 /* ---- what to say of one ---- */
 
-/* How to have it on loopback only. */
-static const char *remedy(const char *runtime)
+/* How to have it on loopback only. NULL: it is no runtime that is supported. */
+static const char *remedy(const struct runtime *runtime)
 {
-	static const struct {
-		const char *runtime, *text;
-	} remedies[] = {
-		{ "workerd", "--inspector-addr=127.0.0.1:PORT" },
-		{ "chromium", "--remote-debugging-port=PORT and no --remote-debugging-address" },
-		{ "webkit", "WEBKIT_INSPECTOR_HTTP_SERVER=127.0.0.1:PORT" },
-		{ "firefox", "--start-debugger-server PORT and devtools.debugger.force-local true, "
-			     "or a path instead of the port" },
-	};
-
-	for (size_t i = 0; i < sizeof(remedies) / sizeof(remedies[0]); i++) {
-		if (strcmp(remedies[i].runtime, runtime) == 0)
-			return remedies[i].text;
-	}
-	return "--inspect=127.0.0.1:PORT";
+	return runtime != NULL && runtime->loopback != NULL ? runtime->loopback
+							    : "--inspect=127.0.0.1:PORT";
 }
 
-static void warn_exposed(const struct candidate *candidate, const char *runtime)
+static void warn_exposed(const struct candidate *candidate, const struct runtime *runtime)
 {
 	char bound[ADDRESS_TEXT_MAX];
 
@@ -135,14 +124,14 @@ static bool is_twin(const struct inspectors *all, const struct inspector *one)
  */
 static bool is_taken(const struct inspector *one)
 {
-	return one->candidate->inner && strcmp(one->identity.runtime, "workerd") == 0 &&
+	return one->candidate->inner && strcmp(one->runtime->name, "workerd") == 0 &&
 	       one->identity.runtime_version[0] == '\0';
 }
 
 /* Bun does not list its WebSocket, and at a port it has one path; at a unix socket any will do. */
 static bool wants_path(const struct inspector *one)
 {
-	return strcmp(one->identity.runtime, "bun") == 0 && one->address.family != ADDRESS_UNIX;
+	return strcmp(one->runtime->name, "bun") == 0 && one->address.family != ADDRESS_UNIX;
 }
 
 static void consider(struct inspectors *all, const struct candidate *candidate, bool quiet)
@@ -153,10 +142,10 @@ static void consider(struct inspectors *all, const struct candidate *candidate, 
 
 	*one = (struct inspector){ .candidate = candidate };
 	connectable(candidate, &one->address);
-	r = ask(&one->address, candidate->question, ASK_NS, &one->identity, &err);
+	r = ask(&one->address, candidate->question, ASK_NS, &one->runtime, &one->identity, &err);
 	if (r < 0)
 		return;
-	warn_exposed(candidate, one->identity.runtime);
+	warn_exposed(candidate, one->runtime);
 	if (r == ASK_E_UNSUPPORTED) {
 		if (!quiet)
 			note_unsupported(candidate, err.text);
@@ -233,7 +222,7 @@ static size_t fill_labels(const struct inspector *one, struct label labels[LABEL
 	labels[n].name = "__heapwatch_name";
 	str_copy(labels[n++].value, LABEL_MAX, one->name);
 	labels[n].name = "__heapwatch_runtime";
-	str_copy(labels[n++].value, LABEL_MAX, one->identity.runtime);
+	str_copy(labels[n++].value, LABEL_MAX, one->runtime->name);
 	if (one->identity.runtime_version[0] != '\0') {
 		labels[n].name = "__meta_heapwatch_version";
 		str_copy(labels[n++].value, LABEL_MAX, one->identity.runtime_version);

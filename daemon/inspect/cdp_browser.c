@@ -211,7 +211,7 @@ static void finish_if_complete(struct channel *channel)
 	}
 	r = leave_late(channel, browser);
 	if (r < 0)
-		channel_fail(channel, SESSION_END_LOST, "cannot send: %s", strerror(-r));
+		channel_cannot_send(channel, r);
 	else
 		channel_polled(channel, ACTIVITY_UNKNOWN, 0);
 }

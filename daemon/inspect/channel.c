@@ -127,6 +127,14 @@ void channel_fail(struct channel *channel, enum session_end end, const char *fmt
 	session_channel_ended(channel, end, reason);
 }
 
+void channel_cannot_send(struct channel *channel, int r)
+{
+	bool ended = r == -ENOTCONN && (channel->ws != NULL || channel->packets != NULL);
+
+	if (!ended)
+		channel_fail(channel, SESSION_END_LOST, "cannot send: %s", strerror(-r));
+}
+
 /* ---- the connection ---- */
 
 static void say_hello(struct channel *channel)
@@ -134,7 +142,7 @@ static void say_hello(struct channel *channel)
 	int r = dialect_of(channel)->hello(channel);
 
 	if (r < 0)
-		channel_fail(channel, SESSION_END_LOST, "cannot send: %s", strerror(-r));
+		channel_cannot_send(channel, r);
 }
 
 static void on_quiet(void *owner)
@@ -159,6 +167,8 @@ static void on_open(void *owner)
 	uint64_t quiet_ns = channel->session->runtime->quiet_ns;
 
 	channel_enter(channel, CHANNEL_GREETING);
+	if (channel->had_ns == 0)
+		channel->had_ns = channel->since_ns;
 	session_channel_opened(channel->session);
 	if (quiet_ns == 0)
 		say_hello(channel);
@@ -182,6 +192,20 @@ static void on_message(void *owner, const char *data, size_t size)
 	tree_free(message);
 }
 
+/* Who comes second is turned away, or takes it from the first, whose connection ends then. */
+static bool is_taken(const struct channel *channel, int r, const char *reason)
+{
+	const struct runtime *runtime = channel->session->runtime;
+
+	if (!runtime->yields)
+		return r == -EBUSY;
+	if (channel->state == CHANNEL_CONNECTING)
+		return false;
+	if (runtime->yields_to != NULL)
+		return r == 0 && strstr(reason, runtime->yields_to) != NULL;
+	return r == 0 || r == -EBUSY || r == -ECONNRESET;
+}
+
 static void on_closed(void *owner, int r, const char *reason)
 {
 	struct channel *channel = owner;
@@ -192,8 +216,7 @@ static void on_closed(void *owner, int r, const char *reason)
 	channel->packets = NULL;
 	if (channel->state == CHANNEL_GREETING && dialect_of(channel)->packets && r == -EPROTO)
 		end = SESSION_END_NOT_INSPECTOR;
-	/* Where a second client ends the first, nobody is turned away. */
-	if (r == -EBUSY && !channel->session->runtime->yields)
+	if (is_taken(channel, r, reason))
 		end = SESSION_END_TAKEN;
 	if (channel->state == CHANNEL_CONNECTING) {
 		if (r == -ECONNREFUSED)

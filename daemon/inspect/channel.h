@@ -39,6 +39,8 @@ struct channel {
 	bool offered; /* by the list that came last */
 	uint64_t rest_until_ns; /* monotonic: we or another client let it rest; not before */
 	uint64_t left_ns; /* monotonic: we left a connection that said nothing; 0: never */
+	unsigned yields; /* how often another client has taken it, and again soon after */
+	uint64_t had_ns; /* monotonic: since when nobody has, and we could; 0: not since the last */
 	struct loop_timer quiet; /* armed while it may not be spoken on yet */
 	bool settled; /* on this connection, see session_settle() */
 	char ended[96]; /* why the connection ended, until a poll is answered; "": it did not */
@@ -79,6 +81,9 @@ bool channel_answers_collection(struct channel *channel, int64_t id, const struc
 /* It ends: the session with it, unless the runtime has many. Its state is gone afterwards. */
 void channel_fail(struct channel *channel, enum session_end end, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* The same for what could not be sent, unless the connection has ended: then it says why. */
+void channel_cannot_send(struct channel *channel, int r);
 
 /* ---- for sessions ---- */
 

@@ -51,6 +51,16 @@ enum {
 #define LEAVE_STREAM_NS (20 * NS_PER_S)
 
 /*
+ * Who is turned away where one client is borne may meet ourselves: a poll that has left in this
+ * moment, or is held until it may leave, or a daemon that was killed, whom a proxy that is busy has
+ * not yet seen leaving. It is tried again, after this time at first, then ever more rarely, and
+ * given up when it has lasted for longer than our own may.
+ */
+#define TURN_MIN_NS (50 * NS_PER_MS)
+#define TURN_MAX_NS NS_PER_S
+#define TURN_NS     (5 * NS_PER_S)
+
+/*
  * A program that was told to exit just before we asked waits for us to leave, and its snapshot
  * never begins (Node 22 and later). It has closed its inspector's port by then, which is how we
  * know: while nothing comes we knock, at first after this time, then ever more rarely.
@@ -223,6 +233,7 @@ static int on_text(void *owner, const char *data, size_t size, bool last)
 	struct download *download = owner;
 	int r = 0;
 
+	download->heard = true;
 	/* What is heard after a failure would only be answered. */
 	if (download->result != 0)
 		download->skip = true;
@@ -251,6 +262,7 @@ static int on_control(void *owner, enum frame_opcode opcode, const char *data, s
 		bool busy = frame_close_code(data, size) == FRAME_CLOSE_BUSY;
 
 		download->broken = true;
+		download->turned_away = busy && !download->heard;
 		if (download->result == 0 && !download->done)
 			download->result =
 				err_set(download->err, DOWNLOAD_E_LOST, "%s",
@@ -648,7 +660,8 @@ static int converse(struct download *download, bool keep)
 	r = request->runtime->dialect->snapshot_begin(download);
 	if (r == 0)
 		r = receive_all(download, request->idle_ns);
-	if (r != DOWNLOAD_E_EXITING && (r != 0 || !keep || download->broken))
+	if (r != DOWNLOAD_E_EXITING && !download->turned_away &&
+	    (r != 0 || !keep || download->broken))
 		leave(download, r);
 	return r;
 }
@@ -659,8 +672,9 @@ static void count(struct download *download)
 	download->stats->duration_ns = clock_mono_ns() - download->started_ns;
 }
 
-int download_run(const struct download_request *request, struct download_stats *stats,
-		 struct err *err)
+/* As download_run(), at once. */
+static int try_once(const struct download_request *request, struct download_stats *stats,
+		    struct err *err, bool *ret_turned_away)
 {
 	struct download download;
 	int r;
@@ -669,7 +683,25 @@ int download_run(const struct download_request *request, struct download_stats *
 	if (r == 0)
 		r = converse(&download, false);
 	count(&download);
+	*ret_turned_away = download.turned_away;
 	download_fini(&download);
+	return r;
+}
+
+int download_run(const struct download_request *request, struct download_stats *stats,
+		 struct err *err)
+{
+	struct pollfd cancel = { .fd = request->cancel_fd, .events = POLLIN };
+	uint64_t until_ns = clock_mono_ns() + TURN_NS, wait_ns = TURN_MIN_NS;
+	bool turned_away;
+	int r = try_once(request, stats, err, &turned_away);
+
+	while (turned_away && clock_mono_ns() < until_ns) {
+		if (poll(&cancel, 1, (int)(wait_ns / NS_PER_MS)) > 0)
+			return err_set(err, -ECANCELED, "cancelled");
+		wait_ns = least(2 * wait_ns, TURN_MAX_NS);
+		r = try_once(request, stats, err, &turned_away);
+	}
 	return r;
 }
 

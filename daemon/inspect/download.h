@@ -216,6 +216,8 @@ struct download {
 	uint64_t wake_ns; /* nothing is waited for but this; 0: not asleep */
 	uint64_t asleep_ns; /* since when */
 	bool broken; /* the wire can say no more */
+	bool heard; /* it has said something */
+	bool turned_away; /* without: another client has the one connection there can be */
 	bool skip; /* the rest of the message under way is not scanned */
 	bool leaving; /* last words: pieces are dropped, nothing can be cancelled */
 	bool done; /* the dialect has what it waits for: the end of the snapshot, of the last words

@@ -58,49 +58,85 @@ static const struct runtime deno = {
 
 static const char one_client[] = "it bears one client, so nobody could poll it meanwhile";
 static const char one_clients_ids[] = "it bears one client, and the ids are lost when that leaves";
-
-/* What workerd and the proxies before it have in common. */
-#define WORKERD                                                                                    \
-	.name = "workerd", \
-	.engine = "v8", \
-	.dialect = &dialect_cdp, \
-	.words = &cdp_words_workerd, \
-	.program = "workerd", \
-	.versioned = true, \
-	.list_path = "/json/list", \
-	.many = true, \
-	.per_poll = true, \
-	.alone = true, \
-	.cannot = { \
-		[ABILITY_CONTINUOUS] = one_client, \
-		[ABILITY_TRACKING] = v8_no_tracking, \
-		[ABILITY_EXACT_IDS] = one_clients_ids, \
-		[ABILITY_GC_EVENTS] = "its inspector has nothing that tells them", \
-	}, \
-	.collects_late = "no request has come to it since, and it collects with the next one"
+static const char workerd_no_gc_events[] = "its inspector has nothing that tells them";
+static const char workerd_collects_late[] =
+	"no request has come to it since, and it collects with the next one";
 
 /*
  * A second connection to a worker ends the first, and SIGTERM with one open makes the process
  * crash.
  */
-static const struct runtime workerd = { WORKERD };
+static const struct runtime workerd = {
+	.name = "workerd",
+	.engine = "v8",
+	.dialect = &dialect_cdp,
+	.words = &cdp_words_workerd,
+	.loopback = "--inspector-addr=127.0.0.1:PORT",
+	.program = "workerd",
+	.versioned = true,
+	.list_path = "/json/list",
+	.many = true,
+	.per_poll = true,
+	.alone = true,
+	.cannot = {
+		[ABILITY_CONTINUOUS] = one_client,
+		[ABILITY_TRACKING] = v8_no_tracking,
+		[ABILITY_EXACT_IDS] = one_clients_ids,
+		[ABILITY_GC_EVENTS] = workerd_no_gc_events,
+	},
+	.collects_late = workerd_collects_late,
+};
 
-/* Its proxy turns a second client away. */
+/* The proxy of `wrangler dev`, which turns a second client away. */
 static const struct runtime wrangler = {
-	WORKERD,
+	.name = "workerd",
+	.engine = "v8",
+	.dialect = &dialect_cdp,
+	.words = &cdp_words_workerd,
+	.loopback = "wrangler's --inspector-ip=127.0.0.1",
+	.program = "workerd",
+	.versioned = true,
+	.list_path = "/json/list",
+	.many = true,
+	.per_poll = true,
+	.alone = true,
 	.lingers = true,
+	.cannot = {
+		[ABILITY_CONTINUOUS] = one_client,
+		[ABILITY_TRACKING] = v8_no_tracking,
+		[ABILITY_EXACT_IDS] = one_clients_ids,
+		[ABILITY_GC_EVENTS] = workerd_no_gc_events,
+	},
+	.collects_late = workerd_collects_late,
 };
 
 /*
- * The proxy of miniflare (unsafeInspectorProxy) connects to a worker when that is loaded, anew
- * after each reload, and lists it at once. What is said to it before that connection stands, it
- * throws an error at, as it does when a client leaves before, and the process that runs miniflare
- * dies of either. Nothing tells when it stands.
+ * The proxy of miniflare (unsafeInspectorProxy) does so too. It connects to a worker when that is
+ * loaded, anew after each reload, and lists it at once. What is said to it before that connection
+ * stands, it throws an error at, as it does when a client leaves before, and the process that runs
+ * miniflare dies of either. Nothing tells when it stands.
  */
 static const struct runtime miniflare = {
-	WORKERD,
+	.name = "workerd",
+	.engine = "v8",
+	.dialect = &dialect_cdp,
+	.words = &cdp_words_workerd,
+	.loopback = "inspectorHost: '127.0.0.1' among miniflare's options",
+	.program = "workerd",
+	.versioned = true,
+	.list_path = "/json/list",
+	.many = true,
+	.per_poll = true,
+	.alone = true,
 	.lingers = true,
 	.quiet_ns = 250 * NS_PER_MS,
+	.cannot = {
+		[ABILITY_CONTINUOUS] = one_client,
+		[ABILITY_TRACKING] = v8_no_tracking,
+		[ABILITY_EXACT_IDS] = one_clients_ids,
+		[ABILITY_GC_EVENTS] = workerd_no_gc_events,
+	},
+	.collects_late = workerd_collects_late,
 };
 
 /* Any number of clients, of which none waits for another. */
@@ -109,6 +145,7 @@ static const struct runtime chromium = {
 	.engine = "v8",
 	.dialect = &dialect_cdp_browser,
 	.words = &cdp_words_chromium,
+	.loopback = "--remote-debugging-port=PORT and no --remote-debugging-address",
 	.versioned = true,
 	.list_path = "/json/version",
 	.cannot = {
@@ -144,6 +181,7 @@ static const struct runtime webkit = {
 	.engine = "jsc",
 	.dialect = &dialect_webkit,
 	.words = &webkit_list_html,
+	.loopback = "WEBKIT_INSPECTOR_HTTP_SERVER=127.0.0.1:PORT",
 	.program = "",
 	.list_path = "/",
 	.many = true,
@@ -175,6 +213,7 @@ static const struct runtime safari = {
 	.parts = true,
 	.alone = true,
 	.yields = true,
+	.yields_to = "claimed by",
 	.format = SNAPSHOT_JSC,
 	.heap_max = 18 << 20,
 	.heap_max_why = "its snapshot may be longer than the 64 MiB that ios-webkit-debug-proxy "
@@ -194,6 +233,8 @@ static const struct runtime firefox = {
 	.name = "firefox",
 	.engine = "spidermonkey",
 	.dialect = &dialect_rdp,
+	.loopback = "--start-debugger-server PORT and devtools.debugger.force-local true, or a "
+		    "path instead of the port",
 	.program = "firefox",
 	.format = SNAPSHOT_GECKO,
 	.sampling_max_ns = 300 * NS_PER_S,

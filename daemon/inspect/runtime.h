@@ -37,6 +37,10 @@ struct runtime {
 	const struct dialect *dialect;
 	const void *words; /* what its dialect says to it alone; of the dialect's own type */
 
+	/* What it is started with, so that its inspector is on loopback only, for people; NULL:
+	 * --inspect with an address, as most are. */
+	const char *loopback;
+
 	/* What its process is called, where that is the way to its pid; NULL where it tells it. */
 	const char *program;
 
@@ -54,9 +58,11 @@ struct runtime {
 	bool parts;
 	/* A second client disturbs the first: nobody polls while a capture is connected. */
 	bool alone;
-	/* A second client takes the channel from the first: whose it is taken from leaves it for a
-	 * while, or two would take it from each other for ever. */
+	/* A second client takes the channel from the first: whose it is taken from leaves it for
+	 * ever longer whiles, or two would take it from each other for ever. */
 	bool yields;
+	/* What the peer says as it ends the first's; NULL: nothing, and any end may be that. */
+	const char *yields_to;
 	/* What a client has switched on stays on when it leaves: a proxy has the connection to the
 	 * program, and keeps it. */
 	bool lingers;

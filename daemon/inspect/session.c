@@ -41,8 +41,14 @@
 /* After so many looks that were answered, an inspector that says nothing else has lost us. */
 enum { LOST_LOOKS = 3 };
 
-/* What another client has taken is left to it for so long. */
+/*
+ * What another client has taken is left to it for a minute, and for twice as long each time that it
+ * is taken again, up to 16 minutes: we would take it from a person as often as we come back. What
+ * we have had for as long as the longest of these is nobody's, and the next rest is short.
+ */
 #define YIELD_NS (60 * NS_PER_S)
+enum { YIELD_DOUBLINGS = 4 };
+#define YIELD_MAX_NS (YIELD_NS << YIELD_DOUBLINGS)
 
 /* What we have left ourselves is not gone at once, and nobody has taken it who ends us meanwhile.
  */
@@ -149,7 +155,8 @@ static void forget_rests(struct session *session)
 	list_each (link, &session->channels) {
 		struct channel *channel = channel_of(link);
 
-		channel->rest_until_ns = channel->left_ns = 0;
+		channel->rest_until_ns = channel->left_ns = channel->had_ns = 0;
+		channel->yields = 0;
 		channel->ended[0] = '\0';
 	}
 }
@@ -254,7 +261,7 @@ static void settle(struct session *session)
 		else
 			session->unsettled = true;
 		if (r < 0)
-			channel_fail(channel, SESSION_END_LOST, "cannot send: %s", strerror(-r));
+			channel_cannot_send(channel, r);
 	}
 }
 
@@ -319,16 +326,25 @@ void session_channel_polled(struct session *session, enum session_activity activ
 	finish_if_answered(session);
 }
 
-/* Whoever comes second is turned away, or has taken it from us; then nothing is told. */
-static bool is_taken(const struct channel *channel, enum session_end end)
+/* A browser that ends the connection that we have left may take the next one for it. */
+static bool is_left_lately(const struct channel *channel)
 {
-	bool lately = channel->left_ns != 0 && clock_mono_ns() - channel->left_ns < LEFT_NS;
-
-	return end == SESSION_END_TAKEN ||
-	       (end == SESSION_END_LOST && channel->session->runtime->yields && !lately);
+	return channel->left_ns != 0 && clock_mono_ns() - channel->left_ns < LEFT_NS;
 }
 
-/* A browser that ends the connection that we have left may take the next one for it. */
+static uint64_t next_yield_ns(struct channel *channel)
+{
+	uint64_t yield_ns;
+
+	if (channel->had_ns != 0 && clock_mono_ns() - channel->had_ns >= YIELD_MAX_NS)
+		channel->yields = 0;
+	channel->had_ns = 0;
+	yield_ns = YIELD_NS << channel->yields;
+	if (channel->yields < YIELD_DOUBLINGS)
+		channel->yields++;
+	return yield_ns;
+}
+
 static void rest(struct channel *channel, enum session_end end)
 {
 	uint64_t now_ns = clock_mono_ns();
@@ -336,10 +352,9 @@ static void rest(struct channel *channel, enum session_end end)
 
 	if (end == SESSION_END_SILENT)
 		channel->left_ns = now_ns;
-	if (yields && is_taken(channel, end))
-		channel->rest_until_ns = now_ns + YIELD_NS;
-	else if (end == SESSION_END_TAKEN ||
-		 (yields && (end == SESSION_END_SILENT || end == SESSION_END_LOST)))
+	if (end == SESSION_END_TAKEN)
+		channel->rest_until_ns = now_ns + (yields ? next_yield_ns(channel) : SETTLE_NS);
+	else if (yields && (end == SESSION_END_SILENT || end == SESSION_END_LOST))
 		channel->rest_until_ns = now_ns + SETTLE_NS;
 }
 
@@ -349,6 +364,8 @@ void session_channel_ended(struct channel *channel, enum session_end end, const 
 
 	if (session->state == SESSION_CLOSED)
 		return;
+	if (end == SESSION_END_TAKEN && session->runtime->yields && is_left_lately(channel))
+		end = SESSION_END_LOST;
 	if (session->guessed) {
 		session_fail(session, SESSION_END_NOT_INSPECTOR,
 			     "the answer is not HTTP, and as a Firefox: %s", reason);
@@ -362,7 +379,7 @@ void session_channel_ended(struct channel *channel, enum session_end end, const 
 	if (end == SESSION_END_TAKEN && channel->settled)
 		session->unsettled = true; /* it was not heard */
 	str_copy(channel->ended, sizeof(channel->ended),
-		 is_taken(channel, end) ? "another client has its one connection" : reason);
+		 end == SESSION_END_TAKEN ? "another client has its one connection" : reason);
 	rest(channel, end);
 	if (session->state == SESSION_CONNECTING && channels_in(session, CHANNEL_CONNECTING) == 0)
 		session_fail(session, end, "%s", reason);
@@ -663,7 +680,7 @@ static void poll_channels(struct session *session)
 
 		r = channel->state == CHANNEL_IDLE ? channel_poll(channel) : 0;
 		if (r < 0)
-			channel_fail(channel, SESSION_END_LOST, "cannot send: %s", strerror(-r));
+			channel_cannot_send(channel, r);
 		if (session->state != SESSION_POLLING)
 			break;
 	}

@@ -187,7 +187,7 @@ static int updated(struct channel *channel, const struct tree *message)
 		return 0;
 	r = stop_tracking(channel);
 	if (r < 0) {
-		channel_fail(channel, SESSION_END_LOST, "cannot send: %s", strerror(-r));
+		channel_cannot_send(channel, r);
 		return 0;
 	}
 	webkit->sample = (struct sample){

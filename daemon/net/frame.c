@@ -12,6 +12,7 @@
 #include "net/frame.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "util/str.h"
@@ -56,6 +57,19 @@ static bool is_close_code(uint64_t code)
 unsigned frame_close_code(const char *data, size_t size)
 {
 	return size >= 2 ? (unsigned)load((const uint8_t *)data, 2) : 0;
+}
+
+char *frame_close_text(char dst[FRAME_CLOSE_TEXT_MAX], const char *data, size_t size)
+{
+	unsigned code = frame_close_code(data, size);
+	int n = code == 0 ? snprintf(dst, FRAME_CLOSE_TEXT_MAX, "closed by the peer")
+			  : snprintf(dst, FRAME_CLOSE_TEXT_MAX, "closed by the peer with code %u%s",
+				     code, size > 2 ? ": " : "");
+
+	for (size_t i = 2; i < size && n < FRAME_CLOSE_TEXT_MAX - 1; i++)
+		dst[n++] = data[i] >= ' ' && data[i] <= '~' ? data[i] : '?';
+	dst[n] = '\0';
+	return dst;
 }
 
 /* The first two bytes: what kind of frame, and is it in its place? */

@@ -55,6 +55,13 @@ int frame_feed(struct frame_reader *reader, const char *data, size_t size);
 unsigned frame_close_code(const char *data, size_t size);
 
 /*
+ * What such a payload says, for people: "closed by the peer with code 1001: going away". What comes
+ * of the peer is in printable ASCII. Returns dst.
+ */
+enum { FRAME_CLOSE_TEXT_MAX = 160 };
+char *frame_close_text(char dst[FRAME_CLOSE_TEXT_MAX], const char *data, size_t size);
+
+/*
  * Write one masked frame into dst (at least size + FRAME_HEADER_MAX bytes). mask is four random
  * bytes. Returns the number of bytes written.
  */

@@ -222,12 +222,10 @@ static void on_open(struct ws *ws)
 static void on_peer_close(struct ws *ws, const unsigned char *data, size_t size)
 {
 	unsigned code = frame_close_code((const char *)data, size);
+	char text[FRAME_CLOSE_TEXT_MAX];
 
-	if (code != 0)
-		decide(ws, code == FRAME_CLOSE_BUSY || code == LWS_UNKNOWN_CODE ? -EBUSY : 0,
-		       "closed by the peer with code %u", code);
-	else
-		decide(ws, 0, "closed by the peer");
+	decide(ws, code == FRAME_CLOSE_BUSY || code == LWS_UNKNOWN_CODE ? -EBUSY : 0, "%s",
+	       frame_close_text(text, (const char *)data, size));
 }
 
 /* A piece is part of one frame; the first piece of a frame tells how long its header was. */

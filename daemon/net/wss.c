@@ -172,17 +172,14 @@ static int on_text(void *owner, const char *data, size_t size, bool last)
 static int on_control(void *owner, enum frame_opcode opcode, const char *data, size_t size)
 {
 	struct wss *wss = owner;
-	unsigned code = frame_close_code(data, size);
-	char reason[64];
+	bool busy = frame_close_code(data, size) == FRAME_CLOSE_BUSY;
+	char text[FRAME_CLOSE_TEXT_MAX];
 
 	if (opcode == FRAME_PING)
 		return queue_frame(wss, FRAME_PONG, data, size);
 	if (opcode != FRAME_CLOSE)
 		return 0;
-	snprintf(reason, sizeof(reason), "closed by the peer");
-	if (code != 0)
-		snprintf(reason, sizeof(reason), "closed by the peer with code %u", code);
-	end(wss, code == FRAME_CLOSE_BUSY ? -EBUSY : 0, reason);
+	end(wss, busy ? -EBUSY : 0, frame_close_text(text, data, size));
 	return -ECANCELED;
 }
 

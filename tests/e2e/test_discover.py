@@ -138,6 +138,25 @@ def test_others_beyond_loopback(nursery, tmp_path, runtime):
     assert f"start it with {remedy}," in warning
 
 
+PROXIES = {
+    "wrangler": (workerd.Wrangler, "wrangler's --inspector-ip=127.0.0.1"),
+    "miniflare": (lambda nursery, _, host: workerd.Miniflare(nursery, host=host),
+                  "inspectorHost: '127.0.0.1' among miniflare's options"),
+}
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_the_proxies_of_workerd_beyond_loopback(nursery, tmp_path, proxy):
+    """Each is told to stay on loopback in a way of its own, which works."""
+    start, remedy = PROXIES[proxy]
+
+    def warnings(program):
+        return [line for line in discover().said.splitlines() if f":{program.port}: whoever" in line]
+    [warning] = warnings(start(nursery, tmp_path / "exposed", host="0.0.0.0"))
+    assert "is bound to 0.0.0.0:" in warning and f"start it with {remedy}," in warning
+    assert warnings(start(nursery, tmp_path / "local", host="127.0.0.1")) == []
+
+
 def test_firefox_and_webkit_say_what_they_are(nursery, tmp_path):
     by_port = firefox.Firefox(nursery, tmp_path / "port")
     by_path = firefox.Firefox(nursery, tmp_path / "path", unix=True)

@@ -186,6 +186,20 @@ def test_a_page_of_safari_that_another_takes_is_left_to_it(browser, watch):
     assert daemon.state("app") == "up"
 
 
+def test_what_the_proxy_says_as_it_ends_a_connection_is_told(browser, watch):
+    """Nobody has taken the page: it is tried again."""
+    proxy = webkit.Proxy(browser.port)
+    daemon = watch(app=proxy.address)
+    until(lambda: used(daemon), "the page")
+    proxy.ends_with = "inspector closed?"
+    reason = "page:1 is not polled: closed by the peer with code 1001: inspector closed?"
+    until(lambda: daemon.target("app")["reason"] == reason, lambda: daemon.target("app")["reason"])
+    assert reason in daemon.process.wait_line("not all of it can be polled.*")[0]
+    proxy.ends_with = None
+    until(lambda: used(daemon), lambda: f"the page again; log:\n{daemon.tail()}")
+    until(lambda: daemon.target("app")["reason"] == "", lambda: daemon.target("app")["reason"])
+
+
 def test_a_page_that_gets_another_process_is_followed(browser, watch):
     browser.grow(COUNT)
     daemon = watch(app=browser.address)

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import threading
 
 import pytest
 
@@ -133,6 +134,46 @@ def test_a_capture_of_a_worker_that_another_has_says_so(nursery, watch):
         asked = daemon.post("/api/v1/targets/app/captures?isolate=main").json()["data"]["id"]
         failed = until(lambda: daemon.api(f"/captures/{asked}").get("error"), "it fails")
     assert failed == "another client has the target's one connection"
+
+
+class Late(BothWays):
+    """A proxy learns from it late that a client has left, as one that is busy does."""
+
+    def __init__(self, port):
+        self._gone = []
+        super().__init__(port)
+
+    def _part(self, heard):
+        if b"Upgrade: websocket" in heard.head:
+            threading.Event().wait(LATE_S)
+        self._gone.append(heard)
+
+    def is_alone(self):
+        return len(self._gone) == len(self.conversations)
+
+    def turned_away(self):
+        return sum(b"Too many clients" in said for said in list(self._said.values()))
+
+
+LATE_S = 1
+
+
+@pytest.mark.parametrize("way", ["wrangler", "miniflare"])
+def test_a_capture_waits_for_who_is_leaving(nursery, watch, tmp_path, way):
+    """The poll before it was ours, and to the proxy it is still there."""
+    program = WAYS[way](nursery, tmp_path / "program")
+    program.grow(1000)
+    between = Late(program.port)
+    daemon = watch(app=between.address,
+                   sections={"capture": dict(PLAIN, guards={"headroom": 0}),
+                             "poll": {"interval": "1h", "timeout": "2s"}})
+    daemon.wait_isolate("app", program.isolate)
+    until(between.is_alone, "nobody connected")
+    assert between.turned_away() == 0
+    snapshot = daemon.capture("app", isolate=program.isolate)
+    assert readers.parse(snapshot, "KnownThing")[2] == 1000
+    assert between.turned_away() > 0
+    assert program.process.running(), program.process.output()
 
 
 OFTEN = {"interval": "100ms", "timeout": "100ms", "backoff_max": "100ms"}

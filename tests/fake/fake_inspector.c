@@ -41,8 +41,12 @@ struct fake_inspector {
 	char *messages[MESSAGES_MAX];
 	unsigned messages_n;
 	bool released, stopping;
+	unsigned turned_away;
 	uint64_t sent;
 };
+
+/* The code of a close frame: 1013. */
+static const char try_later[] = "\x03\xf5";
 
 struct conn {
 	struct fake_inspector *fake;
@@ -287,8 +291,8 @@ static bool first_chunk_sent(struct conn *conn)
 	if (script->worker_ends)
 		return answer(conn, "{\"method\":\"NodeWorker.detachedFromWorker\",\"params\":{"
 				    "\"sessionId\":\"7\"}}");
-	if (script->gone) {
-		put_frame(conn, 0x88, "\x03\xe8", 2);
+	if (script->gone || script->taken) {
+		put_frame(conn, 0x88, script->taken ? try_later : "\x03\xe8", 2);
 		return false;
 	}
 	return true;
@@ -494,6 +498,24 @@ static void converse(struct conn *conn)
 	}
 }
 
+/* It hears nothing of what it is told until the client has left. */
+static bool turn_away(struct conn *conn)
+{
+	struct fake_inspector *fake = conn->fake;
+	bool turned_away;
+	char *message;
+
+	pthread_mutex_lock(&fake->lock);
+	turned_away = fake->turned_away < conn->script->turns_away;
+	fake->turned_away += turned_away;
+	pthread_mutex_unlock(&fake->lock);
+	if (turned_away && put_frame(conn, 0x88, try_later, 2)) {
+		while ((message = get_text(conn)) != NULL)
+			free(message);
+	}
+	return turned_away;
+}
+
 /* ---- HTTP ---- */
 
 static bool read_head(int fd, char *head, size_t size)
@@ -558,7 +580,7 @@ static void serve(struct conn *conn)
 			send_json(conn,
 				  "{\"Browser\":\"node.js/v24.0.0\",\"Protocol-Version\":\"1.1\"}");
 		} else {
-			if (upgrade(conn, head))
+			if (upgrade(conn, head) && !turn_away(conn))
 				converse(conn);
 			return;
 		}

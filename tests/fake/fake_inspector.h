@@ -34,6 +34,8 @@ struct fake_script {
 	bool endless; /* begin again after the last chunk, until it is told something */
 	bool deaf; /* never answer HeapProfiler.disable */
 	bool gone; /* close in good order after the first chunk */
+	bool taken; /* the same, as a proxy does that bears one client */
+	unsigned turns_away; /* so many connections first, as such a proxy does */
 	unsigned pace_ms; /* wait so long after each chunk */
 	bool hold; /* wait for fake_release() after the first chunk */
 	const char

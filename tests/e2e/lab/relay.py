@@ -131,10 +131,14 @@ class Relay(Listener):
                     server.sendall(data)
             finally:
                 heard.left.set()
+                self._part(heard)
             server.shutdown(socket.SHUT_RDWR)  # a close alone waits for back()
 
     def _hold(self, heard):
         """Called before anything is passed on to the client of this conversation."""
+
+    def _part(self, heard):
+        """Called when the client of this conversation has left, before the inspector is."""
 
     def _passed(self, heard, data):
         """What of it the client gets."""

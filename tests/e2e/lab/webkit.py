@@ -169,6 +169,7 @@ class Proxy(listener.Listener):
         self.listed = True
         self.asked = []  # the paths of all requests
         self.lost = False
+        self.ends_with = None  # what each client hears when it says something next
         self.evicted = 0  # clients that a page was taken from
         self._taken = {}  # the relay that has a page
         super().__init__(self._answer)
@@ -213,10 +214,13 @@ class Proxy(listener.Listener):
         self._taken[page] = server, back, claimed
         back.start()
         try:
-            while (data := client.recv(1 << 16)) and not claimed.is_set():
+            while (data := client.recv(1 << 16)) and not claimed.is_set() and not self.ends_with:
                 server.sendall(data)
-            if data:
-                self._evict(page, client)
+            if data and claimed.is_set():
+                self.evicted += 1
+                self._end(client, f"Page {self.port}/{page} claimed by local")
+            elif data:
+                self._end(client, self.ends_with)
             server.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
@@ -230,11 +234,11 @@ class Proxy(listener.Listener):
             pass  # it is gone already
         back.join(10)
 
-    def _evict(self, page, client):
-        """Whom a page was taken from hears of it when it says something next."""
-        text = struct.pack("!H", 1001) + f"Page {self.port}/{page} claimed by local".encode()
+    @staticmethod
+    def _end(client, why):
+        """Whom a page was taken from, or whose page is gone, hears of it when it says something next."""
+        text = struct.pack("!H", 1001) + why.encode()
         client.sendall(struct.pack("!BB", 0x88, len(text)) + text)
-        self.evicted += 1
         client.shutdown(socket.SHUT_RDWR)
 
     def _back(self, server, client, claimed):

@@ -89,7 +89,8 @@ class Wrangler(_Program):
     isolate = "worker:ws"
     path = "/ws"
 
-    def __init__(self, nursery, home):
+    def __init__(self, nursery, home, host="127.0.0.1"):
+        """host: of its inspector."""
         assert WRANGLER.exists(), f"wrangler is missing ({WRANGLER}): run tests/run.sh"
         home.mkdir(parents=True, exist_ok=True)
         (home / "workerd.js").write_text((node.PROGRAMS / "workerd.js").read_text())
@@ -103,7 +104,8 @@ class Wrangler(_Program):
         port = _free_port()
         self.process = nursery.start(
             [node.binary(24), WRANGLER, "dev", "--ip", "127.0.0.1", "--port", "0",
-             "--inspector-port", str(port), "--show-interactive-dev-session=false"],
+             f"--inspector-ip={host}", "--inspector-port", str(port),
+             "--show-interactive-dev-session=false"],
             env=env, cwd=home)
         self.http = int(self.process.wait_line(r"Ready on http://127\.0\.0\.1:(\d+)", limit_s=60)[1])
         super().__init__(port)
@@ -111,14 +113,14 @@ class Wrangler(_Program):
 
 class Miniflare(_Program):
     """One worker, by itself without a name, or several, behind the proxy of `unsafeInspectorProxy`;
-    held_ms: the proxy takes so long to be connected to them."""
+    held_ms: the proxy takes so long to be connected to them; host: of the proxy."""
 
-    def __init__(self, nursery, *names, held_ms=""):
+    def __init__(self, nursery, *names, held_ms="", host="127.0.0.1"):
         self.isolate = f"worker:{names[0]}" if names else "main"
         self.path = "/" + "".join(names[:1])
         self.process = nursery.start(
             [node.binary(24), node.PROGRAMS / "miniflare.js", node.PROGRAMS / "workerd.js",
-             ",".join(names), str(held_ms)], env=node.environment())
+             ",".join(names), str(held_ms), host], env=node.environment())
         ready = self.process.wait_line(r"^ready, http (\d+) inspector (\d+)", limit_s=60)
         self.http = int(ready[1])
         super().__init__(int(ready[2]))

@@ -1,10 +1,10 @@
 // miniflare: SCRIPT as each worker of NAMES, with commas between ('': one without a name), behind the
-// inspector proxy of Miniflare, which reloads them on SIGUSR2. With HELD_MS the proxy is connected to
-// them so much later.
+// inspector proxy of Miniflare at HOST, which reloads them on SIGUSR2. With HELD_MS the proxy is
+// connected to them so much later.
 const http = require('node:http');
 const { Miniflare } = require('miniflare');
 
-const [script, names, heldMs] = process.argv.slice(2);
+const [script, names, heldMs, inspectorHost] = process.argv.slice(2);
 const { request } = http;
 let connecting = []; // of the proxy to the workers
 http.request = (...args) => {
@@ -35,7 +35,7 @@ const options = {
   })),
   host: '127.0.0.1',
   port: 0,
-  inspectorHost: '127.0.0.1',
+  inspectorHost,
   inspectorPort: 0,
   cf: false, // nothing is asked of Cloudflare
 };

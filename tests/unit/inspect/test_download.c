@@ -4,6 +4,10 @@
  * still hear is told to stop tracking.
  */
 
+#include <limits.h>
+#include <sys/timerfd.h>
+#include <time.h>
+
 #include "play.h"
 
 /* ---- what arrives ---- */
@@ -303,6 +307,50 @@ Test(download, closed_in_good_order)
 {
 	expect_failure(&(struct fake_script){ SMALL, .chunk = 10, .gone = true }, DOWNLOAD_E_LOST,
 		       "closed", 0);
+}
+
+/* Who has the one connection there can be may be leaving, and may be ourselves. */
+Test(download, turned_away_for_a_moment)
+{
+	expect_whole(&(struct fake_script){ SMALL, .turns_away = 3 });
+}
+
+Test(download, turned_away_for_long)
+{
+	uint64_t began_ns = clock_mono_ns();
+
+	expect_failure(&(struct fake_script){ SMALL, .turns_away = UINT_MAX }, DOWNLOAD_E_LOST,
+		       "another client has the target's one connection", 0);
+	cr_expect_geq(clock_mono_ns() - began_ns, 4 * SECOND);
+	cr_expect_lt(clock_mono_ns() - began_ns, 20 * SECOND);
+}
+
+Test(download, cancelled_while_it_is_turned_away)
+{
+	const struct itimerspec soon = { .it_value.tv_nsec = 300 * NS_PER_MS };
+	const struct fake_script script = { SMALL, .turns_away = UINT_MAX };
+	struct fake_inspector *fake = fake_start(&script);
+	struct download_request request = request_to(fake_port(fake), "main");
+	struct result result;
+
+	result_init(&result);
+	request.cancel_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	cr_assert_eq(timerfd_settime(request.cancel_fd, 0, &soon, NULL), 0);
+	run(&request, &result);
+	cr_expect_eq(result.r, -ECANCELED);
+	cr_expect_str_eq(result.err.text, "cancelled");
+	cr_expect_eq(fake_heard(fake, "takeHeapSnapshot"), 0);
+	close(request.cancel_fd);
+	fake_stop(fake);
+}
+
+/* In its midst: what has been kept of it would be there twice. */
+Test(download, taken_by_another_it_is_not_begun_anew)
+{
+	struct fake_script script = { SMALL, .chunk = 10, .taken = true };
+
+	expect_failure(&script, DOWNLOAD_E_LOST, "another client has the target's one connection",
+		       0);
 }
 
 /* The bytes of a whole conversation, to know where it can be cut. */

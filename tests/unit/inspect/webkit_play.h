@@ -26,9 +26,10 @@ struct ws {
 	void *owner;
 	char path[128];
 	bool open;
+	int refuses; /* what it is given to send, with this */
 };
 
-static struct ws sockets[8];
+static struct ws sockets[16];
 static size_t sockets_n;
 static struct http_fetch {
 	http_done_fn *fn;
@@ -63,6 +64,7 @@ int ws_open(struct ws **ret, struct ws_context *context, const struct address *t
 {
 	struct ws *ws = &sockets[sockets_n++];
 
+	cr_assert_leq(sockets_n, sizeof(sockets) / sizeof(sockets[0]));
 	(void)context, (void)to, (void)limits;
 	*ws = (struct ws){ .events = events, .owner = owner, .open = true };
 	snprintf(ws->path, sizeof(ws->path), "%s", path);
@@ -73,6 +75,8 @@ int ws_open(struct ws **ret, struct ws_context *context, const struct address *t
 int ws_send(struct ws *ws, const char *text, size_t size)
 {
 	cr_assert(ws->open);
+	if (ws->refuses != 0)
+		return ws->refuses;
 	keep(text, size);
 	return 0;
 }
@@ -140,7 +144,7 @@ void wire_close(struct wire *wire)
 
 /* ---- what was said ---- */
 
-static void forget_sent(void)
+static inline void forget_sent(void)
 {
 	for (size_t i = 0; i < sent_n; i++)
 		free(sent[i]);
@@ -148,7 +152,7 @@ static void forget_sent(void)
 }
 
 /* The id in the newest request that has the text: of the page's when it is wrapped. */
-static int id_of(const char *text)
+static inline int id_of(const char *text)
 {
 	for (size_t i = sent_n; i-- > 0;) {
 		const char *at = strstr(sent[i], "{\\\"id\\\":");
@@ -160,7 +164,7 @@ static int id_of(const char *text)
 	return 0;
 }
 
-static unsigned times_sent(const char *text)
+static inline unsigned times_sent(const char *text)
 {
 	unsigned n = 0;
 

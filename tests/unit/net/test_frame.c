@@ -174,6 +174,29 @@ Test(frame, close_codes)
 	buf_fini(&record.log);
 }
 
+Test(frame, close_texts)
+{
+	static const struct {
+		const char *data;
+		size_t size;
+		const char *text;
+	} texts[] = {
+		{ "", 0, "closed by the peer" },
+		{ "\x03\xe9", 2, "closed by the peer with code 1001" },
+		{ "\x03\xe9going away", 12, "closed by the peer with code 1001: going away" },
+		{ "\x03\xe9\n\x1b[2J\xc3\xa9\x7f", 10,
+		  "closed by the peer with code 1001: ??[2J???" },
+	};
+	char text[FRAME_CLOSE_TEXT_MAX], longest[125];
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		cr_expect_str_eq(frame_close_text(text, texts[i].data, texts[i].size),
+				 texts[i].text);
+	memset(longest, 'x', sizeof(longest));
+	frame_close_text(text, longest, sizeof(longest));
+	cr_expect_eq(strspn(text + strlen(text) - 123, "x"), 123, "%s", text);
+}
+
 /* Around the edges of the three length forms, cut in the middle. */
 Test(frame, lengths)
 {

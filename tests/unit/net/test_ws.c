@@ -350,7 +350,7 @@ static void close_in_good_order(struct peer *peer)
 
 Test(ws, closed_in_good_order)
 {
-	expect_end(close_in_good_order, 0, "1000");
+	expect_end(close_in_good_order, 0, "closed by the peer with code 1000: bye");
 	cr_assert_eq(seen.opened, 1);
 }
 
