@@ -12,7 +12,7 @@ from lab.manager import Manager
 
 
 def count(setting, major, rounds, kept):
-    """(how many died, of how many)"""
+    """(how many died, of how many from which a snapshot streamed)"""
     homes = iter(range(1 << 20))
 
     def start_node(*args):
@@ -21,10 +21,14 @@ def count(setting, major, rounds, kept):
     def start_daemon(config, home=None, **options):
         return Daemon(setting.nursery, home or setting.home / f"{major}-{kept}-{next(homes)}", config,
                       **options)
-    ends = [end for _ in range(rounds)
-            for end in one_round(start_node, start_daemon, major, Manager() if kept else None)]
-    assert set(ends) <= {0, -signal.SIGSEGV}, ends
-    return ends.count(-signal.SIGSEGV), len(ends)
+    died = streamed = 0
+    for _ in range(rounds):
+        ends, streaming = one_round(start_node, start_daemon, major, Manager() if kept else None)
+        assert set(ends) <= {0, -signal.SIGSEGV}, ends
+        died += ends.count(-signal.SIGSEGV)
+        streamed += streaming
+        setting.nursery.close()
+    return died, streamed
 
 
 def main():

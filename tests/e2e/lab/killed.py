@@ -7,25 +7,29 @@ from .daemon import PLAIN, static_config
 from .wait import until
 
 AT_ONCE = 4  # programs of one round
-HELD = 400000  # objects of each: its snapshot streams for a while
+HELD = 50000  # objects of each: its snapshot streams for a while
 SILENCE_S = 20  # after which what is kept is taken for heard
 HEARD_OUT = "has been heard out"
 
 
 def config(nodes, **capture):
     return static_config({f"app{i}": node.address for i, node in enumerate(nodes)},
-                         capture=dict(PLAIN, scripts=False, threads=AT_ONCE, per_host=0,
+                         capture=dict(PLAIN, scripts=False, threads=AT_ONCE, per_host=AT_ONCE,
                                       guards={"headroom": 0}, **capture))
 
 
 def begin(daemon, nodes):
-    """Until a snapshot streams from each."""
+    """Until a snapshot streams from each, or one is whole; from how many it streams."""
     for i in range(len(nodes)):
         daemon.wait_up(f"app{i}")
     for i in range(len(nodes)):
         daemon.capture(f"app{i}", wait=False)
-    until(lambda: sum(f.stat().st_size > 0 for f in daemon.incoming()) == len(nodes), "bytes of all",
-          step_s=0.001)
+
+    def streaming():
+        return sum(f.stat().st_size > 0 for f in daemon.incoming())
+    until(lambda: daemon.ready() or streaming() == len(nodes),
+          lambda: f"bytes of all, not of {daemon.incoming()}: {daemon.tail()}", 120, step_s=0.001)
+    return streaming()
 
 
 def heard_out(daemon):
@@ -45,23 +49,24 @@ def wait_heard_out(daemon, n):
     return heard_out(daemon)
 
 
-def one_round(start_node, start_daemon, major, manager=None, nodes_n=AT_ONCE):
-    """How programs end that are told to exit after the daemon died in their snapshots: exit statuses.
-    With a manager, who keeps the connections, the next daemon is there at once."""
-    nodes = [start_node(major, "heavy", HELD) for _ in range(nodes_n)]
+def one_round(start_node, start_daemon, major, manager=None):
+    """Exit statuses of programs that are told to exit after the daemon died in their snapshots, and from
+    how many it streamed. With a manager, who keeps the connections, the next daemon is there at once."""
+    nodes = [start_node(major, "heavy", HELD) for _ in range(AT_ONCE)]
     daemon = start_daemon(config(nodes), env={"NOTIFY_SOCKET": manager.path} if manager else {})
-    begin(daemon, nodes)
+    streaming = begin(daemon, nodes)
     daemon.process.kill()
     for node in nodes:
         node.process.signal(signal.SIGUSR2)
     if manager is None:
-        return [node.process.wait_exit(60) for node in nodes]
+        return [node.process.wait_exit(60) for node in nodes], streaming
     with manager.passing() as options:
-        assert len(options["pass_fds"]) == nodes_n, "some were over before it died"
+        kept = len(options["pass_fds"])
+        assert kept > 0, "all were over before it died: no proof"
         daemon = start_daemon(config(nodes), home=daemon.home, **options)
     ends = [node.process.wait_exit(60) for node in nodes]
-    hows = {how for _, _, how in wait_heard_out(daemon, nodes_n)}
+    hows = {how for _, _, how in wait_heard_out(daemon, kept)}
     assert hows <= {"the program wants to exit", "the target closed it"}, hows
     until(lambda: manager.store == {}, lambda: f"an empty store: {manager.store}")
     assert daemon.process.stop() == 0
-    return ends
+    return ends, streaming

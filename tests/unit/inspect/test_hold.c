@@ -74,7 +74,7 @@ Test(hold, until_all_of_it_is_there)
 Test(hold, ends_with_the_connection)
 {
 	expect_held(&(struct fake_script){ SMALL, .gone = true }, DOWNLOAD_E_LOST, 0);
-	expect_held(&(struct fake_script){ SMALL, .cut = 800 }, DOWNLOAD_E_LOST, 0);
+	expect_held(&(struct fake_script){ SMALL, .chunk = 5, .cut = 800 }, DOWNLOAD_E_LOST, 0);
 }
 
 Test(hold, ends_with_a_refusal)
