@@ -180,6 +180,19 @@ static void on_heartbeat(void *owner)
 	loop_timer_set(&daemon->heartbeat, HEARTBEAT_NS);
 }
 
+static void on_kept(void *owner, int fd, const char *id)
+{
+	struct daemon *daemon = owner;
+
+	abandoned_add(&daemon->abandoned, fd, id, daemon->captures.settings->timeout_ns);
+}
+
+static void on_heard_out(void *owner, const char *id)
+{
+	(void)owner;
+	service_keep(id, -1);
+}
+
 static void on_stop(void *owner)
 {
 	struct daemon *daemon = owner;
@@ -406,6 +419,8 @@ static int start_net(struct daemon *daemon)
 		r = ws_context_new(&daemon->ws, &daemon->loop, &daemon->uvloop);
 	if (r == 0)
 		r = partings_new(&daemon->partings, &daemon->loop);
+	abandoned_init(&daemon->abandoned, &daemon->loop);
+	daemon->abandoned.on_ended = on_heard_out;
 	daemon->inspectors = (struct session_context){
 		.loop = &daemon->loop,
 		.http = daemon->http_client,
@@ -472,6 +487,8 @@ static int start_watch(struct daemon *daemon, const struct settings *settings)
 		r = captures_init(&daemon->captures, &daemon->loop, &daemon->targets,
 				  &daemon->spool, &settings->capture, daemon->state_fd);
 	daemon->captures.version = VERSION;
+	daemon->captures.abandoned = &daemon->abandoned;
+	daemon->captures.on_hold = service_keep;
 	daemon->captures.on_collected = on_collected;
 	daemon->captures.owner = daemon;
 	if (r == 0)
@@ -490,6 +507,7 @@ static int start_http(struct daemon *daemon, const struct settings *settings)
 {
 	struct err err = { 0 };
 	int fds[SOCKETS_MAX];
+	size_t n;
 	int r;
 
 	daemon->view = (struct http_view){
@@ -516,7 +534,8 @@ static int start_http(struct daemon *daemon, const struct settings *settings)
 		return r;
 	daemon->view.server = daemon->server;
 	http_server_set_access(daemon->server, settings->web_config);
-	r = http_server_listen(daemon->server, fds, service_sockets(fds, SOCKETS_MAX), &err);
+	n = service_sockets(fds, SOCKETS_MAX, on_kept, daemon);
+	r = http_server_listen(daemon->server, fds, n, &err);
 	if (r < 0)
 		log_error("http", "%s", err.text);
 	return r;
@@ -593,6 +612,7 @@ static void daemon_stop(struct daemon *daemon)
 	if (daemon->state_fd >= 0)
 		close(daemon->state_fd);
 	spool_close(&daemon->spool);
+	abandoned_fini(&daemon->abandoned);
 	partings_free(daemon->partings);
 	ws_context_free(daemon->ws);
 	http_client_free(daemon->http_client);

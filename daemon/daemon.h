@@ -7,6 +7,7 @@
 #include "capture/capture.h"
 #include "http/server.h"
 #include "http/view.h"
+#include "inspect/abandoned.h"
 #include "inspect/session.h"
 #include "loop/loop.h"
 #include "loop/uvloop.h"
@@ -33,6 +34,7 @@ struct daemon {
 	struct ws_context *ws;
 	struct partings *partings; /* owned */
 	struct session_context inspectors;
+	struct abandoned abandoned;
 	struct spool spool;
 	int state_fd; /* owned */
 	struct openings openings;

@@ -26,6 +26,7 @@
 #include "util/clock.h"
 #include "util/file.h"
 #include "util/log.h"
+#include "util/str.h"
 
 enum {
 	ENTRY_MAX_BYTES = 8192, /* twice a line of the text log: every value is there twice */
@@ -251,21 +252,61 @@ void service_status(const char *fmt, ...)
 	sd_notifyf(0, "STATUS=%s", status);
 }
 
-/* ---- what systemd passes ---- */
+/* ---- what systemd keeps and passes ---- */
 
-size_t service_sockets(int *fds, size_t max)
+/* Names in its store are of all kinds of things, ours and those of units. */
+static const char kept_prefix[] = "capture-";
+
+void service_keep(const char *name, int fd)
 {
-	int passed = sd_listen_fds(1);
+	char state[STATUS_MAX_BYTES];
+	int r;
+
+	snprintf(state, sizeof(state), "FDSTORE%s=1\nFDNAME=%s%s", fd < 0 ? "REMOVE" : "",
+		 kept_prefix, name);
+	r = fd < 0 ? sd_notify(0, state) : sd_pid_notify_with_fds(0, 0, state, &fd, 1);
+	if (r < 0)
+		log_warn("service", "systemd cannot be told of a connection to be kept: %s",
+			 strerror(-r));
+}
+
+static bool is_stream(int fd, bool listening)
+{
+	return sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, listening) > 0;
+}
+
+/* In the store it would come again and again. */
+static void refuse(int fd, const char *name)
+{
+	log_warn("service",
+		 "a passed descriptor is no listening stream socket, nor a connection that was "
+		 "kept, or one too many; it is closed");
+	close(fd);
+	if (str_has_prefix(name, kept_prefix))
+		service_keep(name + strlen(kept_prefix), -1);
+}
+
+size_t service_sockets(int *fds, size_t max, service_kept_fn *kept, void *owner)
+{
+	char **names = NULL;
+	int passed = sd_listen_fds_with_names(1, &names);
 	size_t n = 0;
 
-	for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + passed; fd++) {
-		if (n < max && sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) > 0) {
+	if (passed < 0)
+		log_error("service", "what systemd passes cannot be taken: %s", strerror(-passed));
+	for (int i = 0; i < passed; i++) {
+		int fd = SD_LISTEN_FDS_START + i;
+		bool was_kept = str_has_prefix(names[i], kept_prefix);
+
+		if (was_kept && is_stream(fd, false))
+			kept(owner, fd, names[i] + strlen(kept_prefix));
+		else if (!was_kept && n < max && is_stream(fd, true))
 			fds[n++] = fd;
-			continue;
-		}
-		log_warn("service", "a passed descriptor is no listening stream socket or one too "
-				    "many; it is closed");
-		close(fd);
+		else
+			refuse(fd, names[i]);
 	}
+	for (int i = 0; i < passed; i++)
+		free(names[i]);
+	free(names);
 	return n;
 }

@@ -35,5 +35,17 @@ void service_reloading(void);
 void service_stopping(void);
 void service_status(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Sockets passed by socket activation into fds; returns how many (at most max). */
-size_t service_sockets(int *fds, size_t max);
+/*
+ * systemd has this connection too (fd, borrowed) and hands it to the next daemon, should this one
+ * be killed; or no more (-1). The name is of this connection alone. From any thread.
+ */
+void service_keep(const char *name, int fd);
+
+/* A connection that a daemon before this one has had kept, and its name; fd is the callee's. */
+typedef void service_kept_fn(void *owner, int fd, const char *name);
+
+/*
+ * Sockets that systemd passes: those of socket activation into fds; returns how many (at most
+ * max). Connections that were kept go to kept(); what is neither is closed.
+ */
+size_t service_sockets(int *fds, size_t max, service_kept_fn *kept, void *owner);

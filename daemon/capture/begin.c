@@ -20,6 +20,7 @@
 #include "capture/state.h"
 #include "capture/step.h"
 #include "capture/tracking.h"
+#include "inspect/abandoned.h"
 #include "inspect/runtime.h"
 #include "util/clock.h"
 #include "util/str.h"
@@ -120,6 +121,7 @@ static int set_target(struct captures *captures, struct capture *capture,
 	capture->job->peek.wake = &captures->wake;
 	capture->job->target_start = target_start(target);
 	capture->job->keeps_ids = capture->keeps_ids;
+	capture->job->hold = captures->on_hold;
 	if (asks(capture)) {
 		int r = question_init(&capture->job->question, &captures->wake);
 
@@ -265,6 +267,15 @@ static bool is_being_polled(const struct captures *captures, const struct captur
 	       (guard_is_stale(target) || target_rests_for_captures(target));
 }
 
+/* A daemon before us was killed in a snapshot of it, which is still coming. */
+static bool is_heard_out(const struct captures *captures, const struct capture *capture)
+{
+	const struct target *target = targets_find(captures->targets, capture->target_id);
+
+	return captures->abandoned != NULL && target != NULL &&
+	       abandoned_has(captures->abandoned, &target->session.address);
+}
+
 /* What it waits for is there and has not ended, the second of a tracking included. How it ends does
  * not matter. */
 static bool waits_for_another(const struct captures *captures, const struct capture *capture)
@@ -292,7 +303,8 @@ static bool may_begin(const struct captures *captures, const struct capture *cap
 	if (is_at_hand(capture))
 		return true;
 	if (capture->of_target &&
-	    (is_being_polled(captures, capture) || collection_precedes(captures, capture)))
+	    (is_heard_out(captures, capture) || is_being_polled(captures, capture) ||
+	     collection_precedes(captures, capture)))
 		return false;
 	if (capture->of_target &&
 	    (continuous_is_there(captures, capture->target_id) ||

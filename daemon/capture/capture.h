@@ -25,6 +25,7 @@
 #include "util/metric.h"
 #include "watch/rule.h"
 
+struct abandoned;
 struct collection_end;
 struct target;
 struct targets;
@@ -180,6 +181,10 @@ struct captures {
 	struct capture_pool *pool; /* owned */
 	/* Set by the root; may be NULL. */
 	const char *version; /* of the daemon */
+	const struct abandoned *abandoned; /* borrowed: targets that are not captured for now */
+	/* Have a connection (fd, borrowed) outlive us, should we be killed, or no more (-1). Called
+	 * from capture threads. */
+	void (*on_hold)(const char *id, int fd);
 	void (*on_done)(void *owner, const struct capture *capture);
 	void (*on_collected)(void *owner, const struct collection_end *end);
 	/* The last snapshot of this series will not come; why. */

@@ -96,6 +96,14 @@ static void on_given_up(void *owner)
 	job_file_fini(&job->scripts);
 }
 
+static void on_hold(void *owner, int fd)
+{
+	const struct capture_job *job = owner;
+
+	if (job->hold != NULL)
+		job->hold(job->entry->manifest.id, fd);
+}
+
 static int on_profile(void *owner, const struct json_event *event)
 {
 	struct capture_job *job = owner;
@@ -417,6 +425,7 @@ int capture_job_from_target(struct capture_job *job, const struct download_reque
 	job->request.cancel_fd = job->cancel_fd;
 	job->request.sink = on_bytes;
 	job->request.given_up = on_given_up;
+	job->request.hold = on_hold;
 	job->request.profile = on_profile;
 	job->request.peek = &job->peek.wish;
 	job->request.peek_profile = on_peek;

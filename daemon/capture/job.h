@@ -59,6 +59,7 @@ struct capture_job {
 	int cancel_fd; /* owned; also in request */
 	struct peek peek; /* at the profile, if it is one */
 	struct download_stats stats; /* of the capture's own thread */
+	void (*hold)(const char *id, int fd); /* as captures->on_hold; NULL: nobody does */
 	bool keeps_ids; /* the connection is kept: see capture/tracking.h and halves.h */
 	struct question question; /* to the guards, before what costs the target most */
 	/* Owned until the thread has it: of the first half of a tracking; NULL: it is no second. */

@@ -104,6 +104,7 @@ static int ask_snapshot(struct download *download)
 	state->asked_ns = clock_mono_ns();
 	state->look_id = 0;
 	download->stats->asked = true;
+	download_hold(download);
 	return ask(download, method_of(download), "{\"reportProgress\":true}", &state->snapshot_id);
 }
 

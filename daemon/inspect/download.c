@@ -93,6 +93,23 @@ void download_began(struct download *download)
 	download->start_deadline_ns = 0;
 }
 
+void download_hold(struct download *download)
+{
+	const struct download_request *request = download->request;
+
+	if (!request->runtime->brittle || request->hold == NULL || download->held)
+		return;
+	download->held = download->wire.shared = true;
+	request->hold(request->owner, download->wire.fd);
+}
+
+static void release(struct download *download)
+{
+	if (download->held)
+		download->request->hold(download->request->owner, -1);
+	download->held = false;
+}
+
 bool download_can_peek(const struct runtime *runtime)
 {
 	return runtime->dialect->snapshot_peek != NULL;
@@ -663,6 +680,7 @@ static int converse(struct download *download, bool keep)
 	if (r != DOWNLOAD_E_EXITING && !download->turned_away &&
 	    (r != 0 || !keep || download->broken))
 		leave(download, r);
+	release(download);
 	return r;
 }
 

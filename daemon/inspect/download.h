@@ -107,6 +107,12 @@ struct download_request {
 	 */
 	void (*given_up)(void *owner);
 	/*
+	 * A snapshot is about to be asked for of a target that may die when the connection (fd,
+	 * borrowed) ends in its midst: somebody should have it too, in case we are killed. -1: that
+	 * is over. May be NULL.
+	 */
+	void (*hold)(void *owner, int fd);
+	/*
 	 * Takes a profile (profile/read_v8.h), whose root object is at depth 0, as its events come.
 	 * Only that task's; a negative errno ends the download with that result.
 	 */
@@ -220,6 +226,7 @@ struct download {
 	bool turned_away; /* without: another client has the one connection there can be */
 	bool skip; /* the rest of the message under way is not scanned */
 	bool leaving; /* last words: pieces are dropped, nothing can be cancelled */
+	bool held; /* see request->hold */
 	bool done; /* the dialect has what it waits for: the end of the snapshot, of the last words
 		    */
 };
@@ -238,6 +245,9 @@ int download_send(struct download *download, const char *text, size_t size);
 /* The same message into buf instead, for a dialect that wraps one message in another. */
 int download_compose(struct download *download, struct buf *buf, const char *session_id,
 		     const char *method, const char *params, int32_t *ret_id);
+
+/* A snapshot is asked for next: what request->hold is for, where the runtime needs it. */
+void download_hold(struct download *download);
 
 /* A request goes out that the target must begin within start_ns; then it is overdue. */
 void download_expect(struct download *download);

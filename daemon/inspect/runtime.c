@@ -34,6 +34,7 @@ static const struct runtime node = {
 	.versioned = true,
 	.list_path = "/json/list",
 	.parts = true,
+	.brittle = true,
 	.cannot = {
 		[ABILITY_TRACKING] = v8_no_tracking,
 	},

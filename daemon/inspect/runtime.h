@@ -56,6 +56,9 @@ struct runtime {
 	/* It may die of what it says to a client that has just gone: nobody leaves while an answer
 	 * is owed (inspect/parting.h). */
 	bool parts;
+	/* It may die of a client that is gone in the midst of a snapshot: see inspect/abandoned.h.
+	 */
+	bool brittle;
 	/* A second client disturbs the first: nobody polls while a capture is connected. */
 	bool alone;
 	/* A second client takes the channel from the first: whose it is taken from leaves it for

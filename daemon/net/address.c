@@ -292,3 +292,31 @@ size_t address_to_sockaddr(const struct address *address, struct sockaddr_storag
 	}
 	return 0;
 }
+
+bool address_from_sockaddr(struct address *address, const struct sockaddr_storage *from)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)from;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)from;
+	const struct sockaddr_un *un = (const struct sockaddr_un *)from;
+
+	*address = (struct address){ 0 };
+	switch (from->ss_family) {
+	case AF_INET:
+		address->family = ADDRESS_INET;
+		address->port = ntohs(v4->sin_port);
+		inet_ntop(AF_INET, &v4->sin_addr, address->host, sizeof(address->host));
+		return true;
+	case AF_INET6:
+		address->family = ADDRESS_INET6;
+		address->port = ntohs(v6->sin6_port);
+		inet_ntop(AF_INET6, &v6->sin6_addr, address->host, sizeof(address->host));
+		return true;
+	case AF_UNIX:
+		address->family = ADDRESS_UNIX;
+		snprintf(address->host, sizeof(address->host), "%.*s", (int)sizeof(un->sun_path),
+			 un->sun_path);
+		return address->host[0] != '\0';
+	default:
+		return false;
+	}
+}

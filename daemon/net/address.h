@@ -61,3 +61,6 @@ bool address_is_any(const struct address *address);
 
 /* Where connect(2) goes. Its size; 0 when the host is not numeric. */
 size_t address_to_sockaddr(const struct address *address, struct sockaddr_storage *dst);
+
+/* The way back. False when it is of another family, or a unix socket without a path. */
+bool address_from_sockaddr(struct address *address, const struct sockaddr_storage *from);

@@ -572,6 +572,8 @@ void wire_close(struct wire *wire)
 		if (!wire->torn && !wire->is_packets)
 			send_close(wire);
 		tls_free(wire->tls);
+		if (wire->shared)
+			(void)shutdown(wire->fd, SHUT_RDWR);
 		close(wire->fd);
 	}
 	wire->tls = NULL;

@@ -35,6 +35,7 @@ struct wire {
 	uint64_t bytes_in, bytes_out; /* of frames or packets */
 	bool closed; /* the peer sent a close frame */
 	bool torn; /* a message of ours was written in part: nothing may follow */
+	bool shared; /* another process has the socket too: to close ours alone would not end it */
 };
 
 /*

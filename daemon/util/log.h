@@ -65,6 +65,7 @@ int log_format_parse(const char *text, enum log_format *ret);
 #define LOG_ID_CAPTURE_DONE         "c16a4d9d7f58452daa160db270e8e611"
 #define LOG_ID_CAPTURE_FAILED       "c7eb39b54c4b4ddc9f4981a118d9a5cf"
 #define LOG_ID_CAPTURE_SUPPRESSED   "31fd108702744bada8dd92bf931fce5c"
+#define LOG_ID_CAPTURE_HEARD_OUT    "9c8ba7249b1048bd9ca1d1e3404b22d1"
 #define LOG_ID_CAPTURE_ADOPTED      "841c5be7551344df8f3ab7b748d6c234"
 #define LOG_ID_CAPTURE_ADOPT_FAILED "6021600002b741f7b170f1044d8ce814"
 #define LOG_ID_CAPTURE_REMOVED      "6ea66c9d2b9f4ebeb37066cbfa4be206"

@@ -164,9 +164,9 @@ def bootable():
     return reason is None
 
 
-def start_service(box):
+def start_service(box, node="node-24/bin/node", program="idle.js", *arguments):
     box.run("systemd-run", "--unit=app", "--property=DynamicUser=yes",
-            "/mnt/nodes/node-24/bin/node", "--inspect=127.0.0.1:9229", "/mnt/programs/idle.js")
+            f"/mnt/nodes/{node}", "--inspect=127.0.0.1:9229", f"/mnt/programs/{program}", *arguments)
     until(lambda: any(row["MESSAGE"] == "ready" for row in box.journal("_SYSTEMD_UNIT=app.service")),
           "the program")
     status, said = box.run("systemctl", "start", "heapwatchd.service", check=False)
@@ -313,6 +313,39 @@ def test_watchdog_restarts_a_daemon_that_hangs(request):
     until(lambda: box.show("heapwatchd", "ActiveState") == "active", "the new one")
     assert box.show("heapwatchd", "MainPID") != pid
     until(lambda: 'heapwatch_up{target="app"} 1' in (box.get("/metrics") or ""), "polling again")
+
+
+HEAVY = """\
+poll: {interval: 500ms, timeout: 500ms}
+capture: {guards: {headroom: 0}}
+targets:
+- {name: app, address: '127.0.0.1:9229'}
+rule_files: [rules.yaml]
+"""
+
+
+def test_the_connection_of_a_snapshot_outlives_the_daemon(request):
+    """systemd keeps it, and the next daemon hears it out (test_killed.py has why)."""
+    if not bootable():
+        return
+    box = request.getfixturevalue("booted")
+    (box.etc / "heapwatchd.yaml").write_text(HEAVY)
+    start_service(box, "node-22/bin/node", "heavy.js", "400000")
+    incoming = box.root / "var/lib/heapwatch/spool/incoming"
+
+    def log():
+        return box.run("journalctl", "-u", "heapwatchd", "--no-pager")[1]
+    until(lambda: any(f.stat().st_size for f in incoming.glob("*.heapsnapshot*")), log, step_s=0.001)
+    assert box.show("heapwatchd", "NFileDescriptorStore") == "1"
+    box.run("systemctl", "kill", "--signal=SIGKILL", "--kill-whom=main", "heapwatchd")
+    until(lambda: box.show("heapwatchd", "NRestarts") == "1", log)
+    until(lambda: box.show("heapwatchd", "ActiveState") == "active", log)
+    (heard,) = until(lambda: box.journal("MESSAGE_ID=9c8ba7249b1048bd9ca1d1e3404b22d1"), log, 60)
+    assert heard["HEAPWATCH_ADDRESS"] == "127.0.0.1:9229" and heard["HEAPWATCH_REASON"] == "nothing came"
+    assert int(heard["HEAPWATCH_RECEIVED_BYTES"]) > 1 << 20
+    until(lambda: box.show("heapwatchd", "NFileDescriptorStore") == "0", log)
+    assert box.show("app", "ActiveState") == "active"
+    until(lambda: 'heapwatch_up{target="app"} 1' in (box.get("/metrics") or ""), log)
 
 
 def test_socket_unit_starts_it_on_the_first_request(request):

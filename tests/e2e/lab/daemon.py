@@ -51,8 +51,8 @@ class Daemon:
     """A running heapwatchd with its storage and configuration in `home`."""
 
     def __init__(self, nursery, home, config=None, flags=(), env=None, wait=True, listen=True,
-                 context=None, login=None):
-        """context: it speaks TLS; login: the name and password it wants."""
+                 context=None, login=None, before=(), pass_fds=()):
+        """context: it speaks TLS; login: the name and password it wants; before: what starts it."""
         self.context, self.login = context, login
         self.home = Path(home)
         self.home.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,8 @@ class Daemon:
         if config is not None:
             self.configure(config)
             argv.append(f"--config.file={self.config_file}")
-        self.process = nursery.start(argv + list(flags), env=dict(os.environ, **(env or {})))
+        self.process = nursery.start([*before, *argv, *flags], env=dict(os.environ, **(env or {})),
+                                     pass_fds=pass_fds)
         self.port = None
         if wait:
             self.wait_ready()

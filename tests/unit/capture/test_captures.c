@@ -7,11 +7,14 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "fake_inspector.h"
+#include "inspect/abandoned.h"
 #include "scene.h"
 #include "spool/digest.h"
 #include "util/clock.h"
@@ -398,6 +401,83 @@ Test(captures, the_daemon_ends_in_the_middle)
 	cr_expect_eq(folder_count(scene.dir, "incoming"), 0);
 	cr_expect_eq(scene.spool.claimed, 0);
 	fake_stop(fake);
+}
+
+/* ---- over a daemon that is killed ---- */
+
+static struct {
+	unsigned held, over;
+	char id[CAPTURE_ID_MAX];
+} kept;
+
+static void on_hold(const char *id, int fd)
+{
+	if (fd >= 0)
+		kept.held++;
+	else
+		kept.over++;
+	snprintf(kept.id, sizeof(kept.id), "%s", id);
+}
+
+Test(captures, somebody_has_the_connection_too)
+{
+	const struct fake_script script = { TEXT };
+	struct fake_inspector *fake = fake_start(&script);
+	struct target *target = scene_target(&scene, "app", fake_port(fake), 3000000);
+	const struct capture *capture;
+
+	scene.captures.on_hold = on_hold;
+	capture = ask(target, NULL);
+	cr_assert(scene_settle(&scene));
+	cr_expect_eq(capture->step, CAPTURE_SUCCEEDED, "%s", capture->error);
+	cr_expect_eq(kept.held, 1);
+	cr_expect_eq(kept.over, 1);
+	cr_expect_str_eq(kept.id, capture->id);
+	scene_drop(target);
+	fake_stop(fake);
+}
+
+static int connected_to(uint16_t port)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	cr_assert_eq(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
+}
+
+/* What a daemon before us did not finish is still coming. */
+Test(captures, one_waits_until_another_has_been_heard_out)
+{
+	const struct fake_script script = { TEXT };
+	struct fake_inspector *fake = fake_start(&script), *other = fake_start(&script);
+	struct target *target = scene_target(&scene, "app", fake_port(fake), 3000000);
+	struct target *free_one = scene_target(&scene, "free", fake_port(other), 3000000);
+	const struct capture *waits, *goes;
+	struct abandoned abandoned;
+
+	abandoned_init(&abandoned, &scene.loop);
+	abandoned.silence_ns = 60 * NS_PER_S;
+	scene.captures.abandoned = &abandoned;
+	abandoned_add(&abandoned, connected_to(fake_port(fake)), "before", 2 * NS_PER_S);
+	waits = ask(target, NULL);
+	goes = ask(free_one, NULL);
+	for (uint64_t until_ns = clock_mono_ns() + 20 * NS_PER_S; goes->step < CAPTURE_SUCCEEDED;) {
+		cr_assert_lt(clock_mono_ns(), until_ns);
+		cr_assert_eq(loop_turn(&scene.loop, 10), 0);
+	}
+	cr_expect_eq(goes->step, CAPTURE_SUCCEEDED, "%s", goes->error);
+	cr_expect_eq(abandoned.n, 1);
+	cr_expect_eq(waits->step, CAPTURE_WAITING);
+	cr_assert(scene_settle(&scene));
+	cr_expect_eq(abandoned.n, 0);
+	cr_expect_eq(waits->step, CAPTURE_SUCCEEDED, "%s", waits->error);
+	abandoned_fini(&abandoned);
+	scene_drop(target);
+	scene_drop(free_one);
+	fake_stop(fake);
+	fake_stop(other);
 }
 
 Test(captures, bytes_are_told_while_it_runs)

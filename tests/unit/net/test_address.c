@@ -227,3 +227,23 @@ Test(address, all_of_the_host)
 		cr_expect(!cases[i].any || !address_is_local(&address), "%s", cases[i].text);
 	}
 }
+
+Test(address, to_the_kernel_and_back)
+{
+	static const char *const texts[] = { "127.0.0.1:9229", "[2001:db8::7]:1", "unix:/run/x" };
+	struct sockaddr_storage sa;
+	struct address address;
+	char text[ADDRESS_TEXT_MAX];
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		cr_assert_eq(address_parse(&address, texts[i], NULL), 0, "%s", texts[i]);
+		cr_assert_gt(address_to_sockaddr(&address, &sa), 0);
+		memset(&address, 0xff, sizeof(address));
+		cr_expect(address_from_sockaddr(&address, &sa));
+		cr_expect_str_eq(address_format(text, &address), texts[i]);
+	}
+	sa = (struct sockaddr_storage){ .ss_family = AF_UNIX };
+	cr_expect_not(address_from_sockaddr(&address, &sa));
+	sa = (struct sockaddr_storage){ .ss_family = AF_NETLINK };
+	cr_expect_not(address_from_sockaddr(&address, &sa));
+}

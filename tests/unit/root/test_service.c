@@ -140,8 +140,31 @@ Test(service, leaves_the_watchdog_of_another_process_alone)
 
 /* ---- passed sockets ---- */
 
-/* In a child, because descriptor 3 is the test framework's own here. */
-static int passed_sockets(int first, int second, size_t max)
+enum { KEPT = 16 }; /* of a status: each connection that was kept */
+
+static void on_kept(void *owner, int fd, const char *name)
+{
+	if (fcntl(fd, F_GETFD) == FD_CLOEXEC && strcmp(name, "0123") == 0)
+		*(int *)owner += KEPT;
+}
+
+/* Listeners, and KEPT for each connection with its name; nothing of it is passed on. */
+static int took(size_t max)
+{
+	int fds[4], kept = 0;
+	int listeners = (int)service_sockets(fds, max, on_kept, &kept);
+
+	for (int i = 0; i < listeners; i++)
+		if (fcntl(fds[i], F_GETFD) != FD_CLOEXEC)
+			return -1;
+	return getenv("LISTEN_FDS") || getenv("LISTEN_FDNAMES") ? -1 : listeners + kept;
+}
+
+/*
+ * In a child, because descriptor 3 is the test framework's own here. names: of both, with a colon
+ * between; NULL: they have none.
+ */
+static int passed(int first, int second, const char *names, size_t max)
 {
 	int status;
 	pid_t pid = fork();
@@ -149,7 +172,6 @@ static int passed_sockets(int first, int second, size_t max)
 	cr_assert(pid >= 0);
 	if (pid == 0) {
 		char text[32];
-		int fds[4];
 		int a = fcntl(first, F_DUPFD, 10), b = fcntl(second, F_DUPFD, 10);
 
 		dup2(a, SD_LISTEN_FDS_START);
@@ -157,7 +179,9 @@ static int passed_sockets(int first, int second, size_t max)
 		snprintf(text, sizeof(text), "%d", getpid());
 		setenv("LISTEN_PID", text, 1);
 		setenv("LISTEN_FDS", "2", 1);
-		_exit((int)service_sockets(fds, max));
+		if (names != NULL)
+			setenv("LISTEN_FDNAMES", names, 1);
+		_exit(took(max));
 	}
 	cr_assert(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
 	return WEXITSTATUS(status);
@@ -178,7 +202,8 @@ Test(service, takes_the_passed_listeners)
 {
 	int a = listener(), b = listener();
 
-	cr_assert_eq(passed_sockets(a, b, 4), 2);
+	cr_assert_eq(passed(a, b, NULL, 4), 2);
+	cr_assert_eq(passed(a, b, "heapwatchd.socket:other", 4), 2);
 	close(a);
 	close(b);
 }
@@ -188,7 +213,7 @@ Test(service, refuses_what_is_no_listener)
 	int a = listener();
 	int datagram = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	cr_assert_eq(passed_sockets(datagram, a, 4), 1);
+	cr_assert_eq(passed(datagram, a, NULL, 4), 1);
 	close(a);
 	close(datagram);
 }
@@ -197,17 +222,107 @@ Test(service, takes_no_more_than_there_is_room_for)
 {
 	int a = listener(), b = listener();
 
-	cr_assert_eq(passed_sockets(a, b, 1), 1);
+	cr_assert_eq(passed(a, b, NULL, 1), 1);
 	close(a);
 	close(b);
 }
 
 Test(service, takes_none_when_none_are_passed)
 {
-	int fds[4];
-
 	unsetenv("LISTEN_FDS");
-	cr_assert_eq(service_sockets(fds, 4), 0);
+	cr_assert_eq(took(4), 0);
+}
+
+/* ---- connections that systemd keeps ---- */
+
+/* What the manager is told, and the descriptor that comes with it; -1: none. */
+static const char *heard_with(int manager, int *ret_fd)
+{
+	static char message[MESSAGE_MAX];
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec text = { .iov_base = message, .iov_len = sizeof(message) - 1 };
+	struct msghdr received = {
+		.msg_iov = &text,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t n = recvmsg(manager, &received, MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *header = CMSG_FIRSTHDR(&received);
+
+	cr_assert(n > 0, "the manager heard nothing");
+	message[n] = '\0';
+	*ret_fd = -1;
+	if (header != NULL && header->cmsg_type == SCM_RIGHTS)
+		memcpy(ret_fd, CMSG_DATA(header), sizeof(*ret_fd));
+	return message;
+}
+
+static bool same_file(int a, int b)
+{
+	struct stat one, two;
+
+	return fstat(a, &one) == 0 && fstat(b, &two) == 0 && one.st_ino == two.st_ino &&
+	       one.st_dev == two.st_dev;
+}
+
+Test(service, has_a_connection_kept_and_no_longer)
+{
+	int manager = manager_new(), pair[2], fd;
+
+	cr_assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+	service_keep("0123", pair[0]);
+	cr_assert_str_eq(heard_with(manager, &fd), "FDSTORE=1\nFDNAME=capture-0123");
+	cr_assert(fd >= 0 && fd != pair[0] && same_file(fd, pair[0]));
+	close(fd);
+	service_keep("0123", -1);
+	cr_assert_str_eq(heard_with(manager, &fd), "FDSTOREREMOVE=1\nFDNAME=capture-0123");
+	cr_assert_eq(fd, -1);
+	close(pair[0]);
+	close(pair[1]);
+	close(manager);
+}
+
+Test(service, nobody_keeps_a_connection_without_systemd)
+{
+	unsetenv("NOTIFY_SOCKET");
+	service_keep("0123", STDERR_FILENO);
+	service_keep("0123", -1);
+}
+
+Test(service, takes_a_connection_that_was_kept)
+{
+	int pair[2], a = listener();
+
+	cr_assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+	cr_assert_eq(passed(a, pair[0], "heapwatchd.socket:capture-0123", 4), 1 + KEPT);
+	cr_assert_eq(passed(pair[0], a, "capture-0123:heapwatchd.socket", 4), 1 + KEPT);
+	cr_assert_eq(passed(a, pair[0], "heapwatchd.socket:capture-0123", 0), KEPT);
+	close(pair[1]); /* it has ended meanwhile */
+	cr_assert_eq(passed(a, pair[0], "heapwatchd.socket:capture-0123", 4), 1 + KEPT);
+	close(pair[0]);
+	close(a);
+}
+
+Test(service, takes_nothing_else_for_one)
+{
+	int manager = manager_new(), pair[2], a = listener(), fd;
+	int datagram = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	cr_assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+	cr_assert_eq(passed(pair[0], datagram, "heapwatchd.socket:other", 4), 0);
+	cr_assert_eq(recv(manager, &fd, sizeof(fd), MSG_DONTWAIT), -1, "they are not ours");
+	cr_assert_eq(passed(a, datagram, "capture-1:capture-2", 4), 0);
+	cr_assert_str_eq(heard(manager), "FDSTOREREMOVE=1\nFDNAME=capture-1");
+	cr_assert_str_eq(heard(manager), "FDSTOREREMOVE=1\nFDNAME=capture-2");
+	close(pair[0]);
+	close(pair[1]);
+	close(datagram);
+	close(manager);
+	close(a);
 }
 
 /* ---- the journal ---- */
