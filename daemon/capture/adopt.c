@@ -4,6 +4,9 @@
  * A directory is watched by inotify and listed at intervals as well: inotify is a help, not a need.
  * Each file of interest has a record with its state. A file is seen when its writer creates it, and
  * its target is looked up then, for a process that is out of memory is gone when the file is whole.
+ *
+ * A file that is whole never changes again, and lies there in clear. So what fails for want of
+ * descriptors, of memory or of a disk's good will is tried again, ever more rarely.
  */
 
 #include "capture/adopt.h"
@@ -32,6 +35,10 @@
 #define RESCAN_NS (10 * NS_PER_S)
 #define SOON_NS   (20 * NS_PER_MS) /* events come in bursts */
 
+/* After what may pass: twice as long after each time. */
+#define AGAIN_MIN_NS NS_PER_S
+#define AGAIN_MAX_NS (600 * NS_PER_S)
+
 enum { FOUND_MAX = 1000 }; /* of one directory */
 
 enum found_state {
@@ -48,6 +55,7 @@ struct found {
 	struct adopt_name parsed;
 	struct adopt_stamp stamp;
 	uint64_t since_ns; /* when it was first seen like this */
+	uint64_t again_ns, pause_ns; /* not before, and how long that was; 0: nothing has failed */
 	uint64_t target_id; /* 0: unknown */
 	enum found_state state;
 	bool closed; /* by its writer */
@@ -76,7 +84,14 @@ struct adoption {
 	struct loop_fd events;
 	struct loop_timer scan;
 	uint64_t next_ns; /* from this scan to the next one */
+	uint64_t due_ns; /* when the next one is */
 };
+
+static void scan_in(struct adoption *adoption, uint64_t ns)
+{
+	adoption->due_ns = clock_mono_ns() + ns;
+	loop_timer_set(&adoption->scan, ns);
+}
 
 /* ---- telling ---- */
 
@@ -95,7 +110,7 @@ static const char *target_name(const struct found *found)
 	return found->folder->target[0] != '\0' ? found->folder->target : "unknown";
 }
 
-static void leave(struct found *found, const char *why)
+static void tell_failed(const struct found *found, const char *what, const char *why)
 {
 	char path[PATH_MAX];
 	const struct log_field fields[] = {
@@ -106,8 +121,7 @@ static void leave(struct found *found, const char *why)
 
 	path_of(found, path);
 	log_event(LEVEL_WARN, "adopt", LOG_ID_CAPTURE_ADOPT_FAILED, fields,
-		  sizeof(fields) / sizeof(fields[0]), "%s is not taken over: %s", path, why);
-	found->state = FOUND_LEFT;
+		  sizeof(fields) / sizeof(fields[0]), "%s %s: %s", path, what, why);
 }
 
 static void tell_adopted(const struct found *found, const struct capture *capture)
@@ -123,6 +137,42 @@ static void tell_adopted(const struct found *found, const struct capture *captur
 	log_event(LEVEL_INFO, "adopt", LOG_ID_CAPTURE_ADOPTED, fields,
 		  sizeof(fields) / sizeof(fields[0]), "%s taken over as %s", path,
 		  capture->manifest.name);
+}
+
+/* ---- failures ---- */
+
+/* What ails us or the machine, not the file, which will never change: it may pass. */
+static bool may_pass(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -EAGAIN || r == -EIO ||
+	       r == -EINTR;
+}
+
+static void wait_again(struct found *found)
+{
+	struct adoption *adoption = found->folder->adoption;
+	uint64_t now_ns = clock_mono_ns();
+
+	found->pause_ns = found->pause_ns == 0 ? AGAIN_MIN_NS : 2 * found->pause_ns;
+	if (found->pause_ns > AGAIN_MAX_NS)
+		found->pause_ns = AGAIN_MAX_NS;
+	found->again_ns = now_ns + found->pause_ns;
+	found->state = FOUND_WAITS;
+	if (found->again_ns < adoption->due_ns)
+		scan_in(adoption, found->pause_ns);
+}
+
+/* Left until it changes, or tried again, which is told once. */
+static void give_up(struct found *found, int r, const char *why)
+{
+	if (!may_pass(r)) {
+		tell_failed(found, "is not taken over", why);
+		found->state = FOUND_LEFT;
+		return;
+	}
+	if (found->pause_ns == 0)
+		tell_failed(found, "is not taken over yet and will be tried again", why);
+	wait_again(found);
 }
 
 /* ---- one file ---- */
@@ -175,9 +225,11 @@ static void leave_or_delete_original(struct found *found)
 	}
 	r = adopt_delete(found->folder->fd, found->name, &found->stamp);
 	path_of(found, path);
-	if (r < 0 && r != -ENOENT)
+	if (r < 0 && r != -ENOENT && found->pause_ns == 0)
 		log_warn("adopt", "%s was taken over but cannot be deleted: %s", path,
 			 r == -ESTALE ? "it has changed since" : strerror(-r));
+	if (may_pass(r))
+		wait_again(found); /* its copy will be found in the spool */
 }
 
 /* Of the program that is still there: what its own snapshot left on is switched off. */
@@ -210,7 +262,7 @@ static void on_adopted(void *owner, const struct capture *capture)
 		   strcmp(capture->reason, "cancelled") == 0) {
 		found->state = FOUND_WAITS; /* the next scan asks again */
 	} else {
-		leave(found, capture->error);
+		give_up(found, capture->failure, capture->error);
 	}
 	folder_free_if_done(found->folder);
 }
@@ -294,7 +346,7 @@ static void take(struct found *found)
 	int fd, r = adopt_open(found->folder->fd, found->name, &fd, &stamp, &err);
 
 	if (r < 0) {
-		leave(found, err.text);
+		give_up(found, r, err.text);
 		return;
 	}
 	if (!adopt_same(&stamp, &found->stamp)) {
@@ -304,7 +356,7 @@ static void take(struct found *found)
 	r = adopt_look_at_end(fd, stamp.size, &err);
 	if (r < 0) {
 		close(fd);
-		leave(found, err.text);
+		give_up(found, r, err.text);
 		return;
 	}
 	found->parsed.profile = found->parsed.profile && !adopt_is_snapshot(fd);
@@ -349,12 +401,16 @@ static struct found *found_new(struct folder *folder, const char *name,
 	return found;
 }
 
-/* A file that was there before us is looked at again when it may have settled. */
+/* A file that was there before us is looked at again when it may have settled, one that failed
+ * later.
+ */
 static void look_again(struct found *found, uint64_t now_ns)
 {
 	struct adoption *adoption = found->folder->adoption;
 	uint64_t due_ns = found->since_ns + found->folder->settle_ns;
 
+	if (due_ns < found->again_ns)
+		due_ns = found->again_ns;
 	if (found->state == FOUND_WAITS && due_ns > now_ns &&
 	    due_ns - now_ns + SOON_NS < adoption->next_ns)
 		adoption->next_ns = due_ns - now_ns + SOON_NS;
@@ -382,13 +438,15 @@ static void look(struct folder *folder, const char *name, uint64_t now_ns)
 	if (found->since_ns == 0 || !adopt_same(&stamp, &found->stamp)) {
 		found->stamp = stamp;
 		found->since_ns = now_ns;
+		found->again_ns = found->pause_ns = 0;
 		if (found->state == FOUND_LEFT)
 			found->state = FOUND_WAITS;
 		if (found->state == FOUND_WAITS && adopted && folder->keep)
 			found->state = FOUND_LEFT;
 	}
-	if (found->state == FOUND_WAITS && (found->closed || !S_ISREG(st.st_mode) ||
-					    now_ns - found->since_ns >= folder->settle_ns))
+	if (found->state == FOUND_WAITS && now_ns >= found->again_ns &&
+	    (found->closed || !S_ISREG(st.st_mode) ||
+	     now_ns - found->since_ns >= folder->settle_ns))
 		take(found);
 	found->closed = false;
 	look_again(found, now_ns);
@@ -467,7 +525,7 @@ static void scan(void *owner)
 	}
 	save_soon(adoption->captures); /* what was noted or forgotten */
 	if (!list_empty(&adoption->folders))
-		loop_timer_set(&adoption->scan, adoption->next_ns);
+		scan_in(adoption, adoption->next_ns);
 }
 
 /* ---- events ---- */
@@ -510,7 +568,7 @@ static void on_events(void *owner, int fd, unsigned what)
 			at += (ssize_t)(sizeof(*event) + event->len);
 		}
 	}
-	loop_timer_set(&adoption->scan, SOON_NS);
+	scan_in(adoption, SOON_NS);
 }
 
 static int start_events(struct adoption *adoption)
@@ -604,7 +662,7 @@ void adoption_set(struct adoption *adoption)
 	if (list_empty(&adoption->folders))
 		loop_timer_clear(&adoption->scan);
 	else
-		loop_timer_set(&adoption->scan, SOON_NS);
+		scan_in(adoption, SOON_NS);
 }
 
 int adoption_new(struct adoption **ret, struct captures *captures)

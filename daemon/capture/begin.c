@@ -186,6 +186,7 @@ static void start(struct captures *captures, struct capture *capture, const stru
 		finish_hold(captures, capture, false);
 		if (target != NULL)
 			state_set_open(captures, capture->manifest.target, false);
+		capture->failure = r;
 		step_fail(captures, capture, "error", strerror(-r));
 		return;
 	}

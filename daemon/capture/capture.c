@@ -241,6 +241,8 @@ void step_fail(struct captures *captures, struct capture *capture, const char *r
 	       const char *text)
 {
 	capture->stopped = capture->job != NULL && capture->job->stopped;
+	if (capture->job != NULL && capture->job->result < 0)
+		capture->failure = capture->job->result;
 	explain(capture, reason, text);
 	/*
 	 * What gave no byte left nothing to look at: the rule may try again. Not so when a person

@@ -118,6 +118,7 @@ struct capture {
 	bool refused; /* by a guard, right before it would have begun */
 	bool stopped; /* it failed, and the target may have stood still for it */
 	bool unsure; /* it succeeded, but may be lost if the power fails now */
+	int failure; /* -errno of it, where it has one */
 	char reason[16]; /* of the failure, in one word: "timeout", as in the metric */
 	char error[256]; /* why it failed */
 	struct capture_job *job; /* owned while running */

@@ -168,8 +168,10 @@ static void made(struct captures *captures, struct capture *capture)
 		continuous_made(captures, capture, capture->job->profiled_bytes);
 	capture->job->phase = JOB_PUBLISH;
 	r = capture_pool_submit(captures->pool, &capture->job->pool_job, step_threads(captures));
-	if (r < 0)
+	if (r < 0) {
+		capture->failure = r;
 		step_fail(captures, capture, "error", strerror(-r));
+	}
 }
 
 static void failed(struct captures *captures, struct capture *capture)

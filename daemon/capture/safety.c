@@ -56,20 +56,37 @@ static double engine_needs(const struct target *target)
 	return needs_unknown;
 }
 
+/* As the last poll has read it: of the process that the isolate is in. */
+static struct cpu_reading polled_cpu(const struct target *target, const char *isolate)
+{
+	const struct isolate *found = target_find_isolate(target, isolate);
+
+	if (found != NULL && found->last.pid != 0)
+		return found->cpu;
+	return (struct cpu_reading){
+		.start_ticks = target->process.start_ticks,
+		.read_ns = target->process.present ? target->process_read_ns : 0,
+		.seconds = target->process.cpu_seconds,
+		.has_rate = target->has_cpu_rate,
+		.rate = target->cpu_rate,
+	};
+}
+
 /* Since the last poll when that is long enough ago, else between the two before. */
 static void take_cpu(struct subject *subject)
 {
-	const struct target *target = subject->target;
-	const struct process_stats *before = &target->process;
-	double seconds = (double)(clock_mono_ns() - target->process_read_ns) / NS_PER_S;
+	const struct cpu_reading before = polled_cpu(subject->target, subject->isolate);
+	double seconds = (double)(clock_mono_ns() - before.read_ns) / NS_PER_S;
 
-	subject->has_cpu = subject->seen && target->has_cpu_rate;
-	subject->cpu = target->cpu_rate;
-	if (!subject->seen || !before->present || seconds < cpu_span_min_seconds ||
-	    subject->process.cpu_seconds < before->cpu_seconds)
+	if (!subject->seen || before.read_ns == 0 ||
+	    subject->process.start_ticks != before.start_ticks)
+		return;
+	subject->has_cpu = before.has_rate;
+	subject->cpu = before.rate;
+	if (seconds < cpu_span_min_seconds || subject->process.cpu_seconds < before.seconds)
 		return;
 	subject->has_cpu = true;
-	subject->cpu = (subject->process.cpu_seconds - before->cpu_seconds) / seconds;
+	subject->cpu = (subject->process.cpu_seconds - before.seconds) / seconds;
 }
 
 /* Of a content process only its memory is known, which its heap is a part of. */
@@ -102,8 +119,7 @@ static struct subject look(const struct target *target, const char *isolate, boo
 
 	if (fresh || is_elsewhere(target, isolate))
 		subject.seen = target_see_isolate_process(target, isolate, &subject.process);
-	if (!is_elsewhere(target, isolate))
-		take_cpu(&subject);
+	take_cpu(&subject);
 	return subject;
 }
 

@@ -17,6 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/file.h"
+#include "util/log.h"
 #include "util/rand.h"
 
 enum { BURY_STACK_BYTES = 65536 };
@@ -32,7 +34,7 @@ struct grave {
 	struct graves *graves; /* borrowed */
 	int dir_fd; /* owned */
 	uint64_t bytes;
-	char name[32];
+	char name[32]; /* "": the directory itself is to be synced */
 };
 
 int graves_new(struct graves **ret)
@@ -79,13 +81,24 @@ uint64_t graves_bytes(struct graves *graves)
 	return bytes;
 }
 
+static void tell_unsure(int r)
+{
+	if (r != 0)
+		log_warn("spool",
+			 "the spool's folder could not be synced: what was deleted may come back "
+			 "if the power fails now");
+}
+
 static void *bury(void *owner)
 {
 	struct grave *grave = owner;
 	struct graves *graves = grave->graves;
 	uint64_t bytes = grave->bytes;
 
-	unlinkat(grave->dir_fd, grave->name, 0);
+	if (grave->name[0] != '\0')
+		unlinkat(grave->dir_fd, grave->name, 0);
+	else
+		tell_unsure(file_sync_directory(grave->dir_fd));
 	close(grave->dir_fd);
 	free(grave);
 	pthread_mutex_lock(&graves->lock);
@@ -153,4 +166,22 @@ int graves_bury(struct graves *graves, int from_fd, const char *name, int incomi
 		close(grave->dir_fd);
 	free(grave);
 	return r;
+}
+
+int graves_settle(struct graves *graves, int dir_fd)
+{
+	struct grave *grave = calloc(1, sizeof(*grave));
+
+	if (grave == NULL)
+		return -ENOMEM;
+	grave->graves = graves;
+	grave->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
+	if (grave->dir_fd < 0) {
+		int r = -errno;
+
+		free(grave);
+		return r;
+	}
+	bury_later(grave);
+	return 0;
 }

@@ -18,6 +18,12 @@ void graves_free(struct graves *graves);
 /* 0, -ENOENT, -errno. */
 int graves_bury(struct graves *graves, int from_fd, const char *name, int incoming_fd);
 
+/*
+ * Have a thread sync this directory, which files have left: until then a loss of power may bring
+ * them back. The control thread does not wait for it, graves_free() does. 0, -errno.
+ */
+int graves_settle(struct graves *graves, int dir_fd);
+
 /* Of files that are gone but whose space the file system does not show as free yet. NULL is fine:
  * none. */
 uint64_t graves_bytes(struct graves *graves);

@@ -107,15 +107,18 @@ void publish_take_back(const struct spool *spool, const struct manifest *manifes
 	unlinkat(spool->ready_fd, name, 0);
 }
 
-/* All are synced together by the directory's sync after the capture, which tells if it failed. */
+/*
+ * FILE_E_UNSURE is not the end: the capture's own sync may succeed. But it does not make up for it,
+ * since the kernel tells of what it could not write only once.
+ */
 static int publish_companions(const struct spool *spool, struct file *scripts,
 			      const struct manifest *manifest)
 {
-	int r = publish_manifest(spool, manifest);
+	int r = publish_manifest(spool, manifest), unsure = r;
 
 	if ((r == 0 || r == FILE_E_UNSURE) && scripts != NULL)
 		r = file_commit(scripts, spool->ready_fd, manifest->scripts_name);
-	return r == FILE_E_UNSURE ? 0 : r;
+	return r == 0 && unsure == FILE_E_UNSURE ? FILE_E_UNSURE : r;
 }
 
 int spool_publish(const struct spool *spool, struct file *file, struct file *scripts,
@@ -123,10 +126,13 @@ int spool_publish(const struct spool *spool, struct file *file, struct file *scr
 {
 	bool agree = (scripts != NULL) == (manifest->scripts_name[0] != '\0');
 	int r = agree ? publish_companions(spool, scripts, manifest) : -EINVAL;
+	bool unsure = r == FILE_E_UNSURE;
 
-	if (r == 0) {
+	if (r == 0 || unsure) {
 		set_attributes(file->fd, manifest);
 		r = file_commit(file, spool->ready_fd, manifest->name);
+		if (r == 0 && unsure)
+			r = FILE_E_UNSURE;
 	} else {
 		file_abort(file);
 		if (scripts != NULL)

@@ -46,6 +46,11 @@ int report_write(const struct spool *spool, const struct manifest *manifest, con
 		file_abort(&file);
 	if (r != 0 && r != FILE_E_UNSURE)
 		return r;
+	/* No sync after this one makes up for it: the kernel tells of what it could not write once.
+	 */
+	if (r == FILE_E_UNSURE)
+		log_warn("spool", "%s: its report may be lost if the power fails now",
+			 manifest->name);
 	str_copy(analysis->report_name, sizeof(analysis->report_name), name);
 	analysis->report_bytes = size;
 	return 0;

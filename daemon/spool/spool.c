@@ -1,8 +1,9 @@
 /*
  * Spool
  *
- * The index and the accounts, which are the control thread's. Removing does not sync: if a crash
- * brings a removed capture back, it is whole and listed again.
+ * The index and the accounts, which are the control thread's. What somebody asks to remove is gone
+ * for good when it is answered; vacuum leaves the sync to a thread, one for all that it removes: if
+ * a loss of power before it brings a capture back, that is whole and listed again.
  *
  * Two daemons on one spool would empty each other's incoming/; a lock on the directory keeps the
  * second one out.
@@ -326,7 +327,20 @@ int spool_remove_for(struct spool *spool, const char *id, enum spool_reason reas
 
 int spool_remove(struct spool *spool, const char *id)
 {
-	return spool_remove_for(spool, id, SPOOL_API);
+	int r = spool_remove_for(spool, id, SPOOL_API);
+
+	if (r == 0 && file_sync_directory(spool->ready_fd) != 0)
+		log_warn("spool", "%s was deleted, but may come back if the power fails now", id);
+	return r;
+}
+
+void spool_settle(struct spool *spool)
+{
+	int r = graves_settle(spool->graves, spool->ready_fd);
+
+	if (r < 0)
+		log_warn("spool", "%s: what was deleted may come back if the power fails now",
+			 strerror(-r));
 }
 
 /* In one step: a capture under way that is refused bytes for a moment has failed. */

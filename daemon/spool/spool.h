@@ -118,10 +118,15 @@ const struct spool_entry *spool_find_name(const struct spool *spool, const char 
 bool spool_name_is_taken(const struct spool *spool, const struct manifest *manifest);
 const struct spool_entry *spool_newest(const struct spool *spool, bool diagnostics);
 
-/* With its manifest, list of scripts and report, because a person asked; told. 0, -ENOENT, -errno.
+/*
+ * With its manifest, list of scripts and report, because a person asked; told, and synced: a few
+ * milliseconds. 0, -ENOENT, -errno.
  */
 int spool_remove(struct spool *spool, const char *id);
+
+/* The same without a sync; spool_settle() has a thread do that for all that were removed. */
 int spool_remove_for(struct spool *spool, const char *id, enum spool_reason reason);
+void spool_settle(struct spool *spool);
 uint64_t spool_removed(const struct spool *spool); /* for all reasons */
 const char *spool_reason_name(enum spool_reason reason); /* "max_age" */
 

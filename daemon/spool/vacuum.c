@@ -352,5 +352,7 @@ int vacuum_run(struct spool *spool, const struct spool_settings *limits, uint64_
 		ret->removed--;
 		ret->bytes -= bytes;
 	}
+	if (ret->removed > 0)
+		spool_settle(spool);
 	return failed;
 }

@@ -95,9 +95,8 @@ static int close_checked(struct file *file)
 
 static int settle(struct file *file, int to_dir_fd, const char *name)
 {
-	int r;
+	int r = sync_fd(file->fd);
 
-	r = sync_fd(file->fd);
 	if (r != 0)
 		return r;
 	r = close_checked(file);
@@ -114,18 +113,43 @@ int file_sync(struct file *file)
 	return file->fd < 0 ? -EBADF : sync_fd(file->fd);
 }
 
+/*
+ * The kernel tells each open file once of what it could not write, so one that is shared may have
+ * been told on behalf of somebody else.
+ */
+static int open_to_sync(int dir_fd, int *ret)
+{
+	*ret = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *ret < 0 ? write_failure(errno) : 0;
+}
+
+int file_sync_directory(int dir_fd)
+{
+	int fd, r = open_to_sync(dir_fd, &fd);
+
+	if (r == 0)
+		r = sync_fd(fd);
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
 int file_commit(struct file *file, int to_dir_fd, const char *name)
 {
-	int r;
+	int r, fd = -1;
 
 	if (file->fd < 0)
 		return -EBADF;
-	r = settle(file, to_dir_fd, name);
-	if (r != 0) {
+	r = open_to_sync(to_dir_fd, &fd);
+	if (r == 0)
+		r = settle(file, to_dir_fd, name);
+	if (r != 0)
 		file_abort(file);
-		return r;
-	}
-	return sync_fd(to_dir_fd) == 0 ? 0 : FILE_E_UNSURE;
+	else if (sync_fd(fd) != 0)
+		r = FILE_E_UNSURE;
+	if (fd >= 0)
+		close(fd);
+	return r;
 }
 
 void file_abort(struct file *file)

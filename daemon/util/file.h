@@ -31,6 +31,9 @@ int file_write(struct file *file, const void *data, size_t size);
 /* What is written so far, to the disk. 0, FILE_E_FULL or -errno. */
 int file_sync(struct file *file);
 
+/* The names in it, opened for reading. 0, FILE_E_FULL or -errno. */
+int file_sync_directory(int dir_fd);
+
 /*
  * Sync, rename to name in to_dir_fd (an older file of that name is replaced), sync that directory,
  * which has to be a descriptor opened for reading. 0, FILE_E_FULL, FILE_E_UNSURE, -errno. The file

@@ -14,6 +14,7 @@
 #include "util/str.h"
 #include "watch/program.h"
 #include "watch/target.h"
+#include "watch/target_process.h"
 
 static struct isolate *find(const struct link *list, const char *name)
 {
@@ -310,6 +311,7 @@ int target_take_sample(struct target *target, const char *name, const struct sam
 		return -ENOSPC;
 	isolate->last = *sample;
 	isolate->heap_seen_bytes = 0;
+	target_isolate_read(target, isolate);
 	if (!sample_has(sample, SAMPLE_HEAP_USED))
 		return 0;
 	take_live(target, isolate);

@@ -110,11 +110,10 @@ uint64_t procfs_age_ns(const struct process_stats *stats)
 	return now_ns > start_ns ? now_ns - start_ns : 0;
 }
 
-int procfs_read(int64_t pid, const struct process_start *start, struct process_stats *ret)
+int procfs_read_stat(int64_t pid, struct process_stats *ret)
 {
 	struct process_stats stats = { 0 };
-	struct cgroups groups;
-	char path[512], text[2048], number[24];
+	char path[512], text[2048];
 
 	*ret = stats;
 	if (pid <= 0)
@@ -122,9 +121,20 @@ int procfs_read(int64_t pid, const struct process_start *start, struct process_s
 	snprintf(path, sizeof(path), "%s/%" PRId64 "/stat", proc_root, pid);
 	if (file_read_once(path, text, sizeof(text)) < 0 || parse_stat(text, &stats) < 0)
 		return -ESRCH;
-	if (!began_at(&stats, start))
-		return -ESRCH;
 	stats.present = true;
+	*ret = stats;
+	return 0;
+}
+
+int procfs_read(int64_t pid, const struct process_start *start, struct process_stats *ret)
+{
+	struct process_stats stats;
+	struct cgroups groups;
+	char number[24];
+
+	*ret = (struct process_stats){ 0 };
+	if (procfs_read_stat(pid, &stats) < 0 || !began_at(&stats, start))
+		return -ESRCH;
 	snprintf(number, sizeof(number), "%" PRId64, pid);
 	groups = cgroups_read(proc_root, cgroup_root, number);
 	stats.cgroup = groups.tightest;

@@ -34,6 +34,9 @@ struct process_start {
 	int64_t wall_ms, mono_ms; /* as struct identity has them */
 };
 
+/* Whoever has the pid now, without the control groups, which take longer. 0, -ESRCH. */
+int procfs_read_stat(int64_t pid, struct process_stats *ret);
+
 /* The process that began then; NULL or nothing known: whoever has the pid. 0, -ESRCH. */
 int procfs_read(int64_t pid, const struct process_start *start, struct process_stats *ret);
 

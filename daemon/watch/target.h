@@ -45,11 +45,21 @@ enum target_failure {
 	TARGET_FAILURES,
 };
 
+/* What a process had used when it was read, and how fast since the reading before. */
+struct cpu_reading {
+	uint64_t start_ticks; /* of the process */
+	uint64_t read_ns; /* monotonic; 0: never */
+	double seconds;
+	bool has_rate;
+	double rate; /* cores */
+};
+
 struct isolate {
 	struct link link;
 	char name[64]; /* "main", "worker:3" */
 	char page[ISOLATE_PAGE_MAX]; /* address of what it shows; "": it shows none */
 	struct sample last;
+	struct cpu_reading cpu; /* of its own process, where it has one */
 	uint64_t heap_seen_bytes; /* in use, as a capture has measured since; 0: none has */
 	struct series series;
 	struct leak leak;

@@ -173,6 +173,26 @@ static void update_cpu_rate(struct target *target, const struct process_stats *n
 		target->cpu_rate = (now->cpu_seconds - before->cpu_seconds) / seconds;
 }
 
+void target_isolate_read(const struct target *target, struct isolate *isolate)
+{
+	const struct cpu_reading before = isolate->cpu;
+	struct cpu_reading now = { .read_ns = clock_mono_ns() };
+	struct process_stats stats;
+	double seconds = (double)(now.read_ns - before.read_ns) / NS_PER_S;
+
+	isolate->cpu = (struct cpu_reading){ 0 };
+	if (isolate->last.pid == 0 || !address_is_local(&target->spec.address) ||
+	    procfs_read_stat(isolate->last.pid, &stats) < 0)
+		return;
+	now.start_ticks = stats.start_ticks;
+	now.seconds = stats.cpu_seconds;
+	now.has_rate = before.read_ns != 0 && seconds > 0 &&
+		       now.start_ticks == before.start_ticks && now.seconds >= before.seconds;
+	if (now.has_rate)
+		now.rate = (now.seconds - before.seconds) / seconds;
+	isolate->cpu = now;
+}
+
 bool target_process_read(struct target *target)
 {
 	struct process_stats now;

@@ -2,12 +2,13 @@
 
 /*
  * The process of a target as the kernel has it: which one it is, and what it uses. For target.c
- * alone; what others may ask is in watch/target.h.
+ * and isolate.c; what others may ask is in watch/target.h.
  */
 
 #include <stdbool.h>
 #include "inspect/sample.h"
 
+struct isolate;
 struct target;
 
 /*
@@ -24,3 +25,6 @@ void target_process_update(struct target *target);
 
 /* Read what it uses, for target->process. False when it cannot be seen. */
 bool target_process_read(struct target *target);
+
+/* With its sample: what the process of its own uses, if it has one. */
+void target_isolate_read(const struct target *target, struct isolate *isolate);

@@ -8,7 +8,7 @@ import signal
 import pytest
 import yaml
 
-from lab.cgroups import memory_group
+from lab import cgroups
 from lab.daemon import PLAIN, static_config
 from lab.wait import until
 
@@ -160,11 +160,12 @@ def test_two_of_one_host_at_once(held):
     daemon.wait_capture(3)
 
 
-def test_headroom_looks_at_the_control_group(ruled, start_node):
-    """In the place where a snapshot would get the program killed. Where groups cannot be made, the
-    memory of the host stands for it."""
+def test_headroom_looks_at_the_control_group(ruled, start_node, record_property):
+    """In the place where a snapshot would get the program killed. Who is not root may not make groups:
+    then the memory of the host stands for it. Which it was is in the results."""
     app = start_node(24, "heap", 1000, 40)
-    group = memory_group(app.pid, 400 * MIB)
+    group = cgroups.memory_group(app.pid, 400 * MIB)
+    record_property("version of control groups", cgroups.version(group) if group else "none")
     guards = {"headroom": 22} if group else {"headroom": 1000}
     told = r"control group: limit 400 MiB, " if group else r"headroom: "
     try:
@@ -296,24 +297,59 @@ def test_a_state_file_of_no_use_is_set_aside(ruled, start_node):
     assert (state.parent / "state.json.bad").read_text() == "{"
 
 
-def test_what_changed_while_it_waited_is_judged_again(watch, start_node):
-    first, second = start_node(24, "heap", 1000, 10), start_node(22, "idle")
-    sections = {"capture": dict(PLAIN, threads=1)}
-    daemon = watch(first=first.address, second=second.address, sections=sections)
-    daemon.wait_up("first")
+def set_quiet(daemon, second, start_node):
+    config = yaml.safe_load(daemon.config_file.read_text())
+    config["capture"]["guards"] = {"quiet_hours": "00:00-24:00"}
+    daemon.configure(config)
+    daemon.process.signal(signal.SIGHUP)
+    daemon.process.wait_line("configuration loaded again")
+
+
+def start_again(daemon, second, start_node):
+    second.process.kill()
+    later = start_node(22, "idle", port=second.port)
+    until(lambda: daemon.target("second")["pid"] == later.pid, "the new one")
     daemon.wait_up("second")
+
+
+def begin_to_spin(daemon, second, start_node):
+    """And two polls have seen it."""
+    cpu = "heapwatch_target_process_cpu_seconds_total"
+    second.nudge("^spins")
+    for _ in range(2):
+        before = daemon.value(cpu, target="second")
+        daemon.wait_value(cpu, lambda now, before=before: now >= before + 0.1, target="second")
+
+
+def wait_agrees(daemon, name):
+    """Its guards would let a capture begin."""
+    def asked():
+        return daemon.post(f"/api/v1/targets/{name}/captures", b'{"dry_run": true}',
+                           {"Content-Type": "application/json"})
+    until(lambda: asked().status == 200, lambda: asked().text, 60)
+
+
+CHANGES = {"quiet_hours": ({}, set_quiet), "min_uptime": ({"min_uptime": "20s"}, start_again),
+           "max_cpu": ({"max_cpu": 0.05}, begin_to_spin)}
+
+
+@pytest.mark.parametrize("guard", CHANGES)
+def test_what_changed_while_it_waited_is_judged_again(guard, watch, start_node):
+    guards, change = CHANGES[guard]
+    first, second = start_node(24, "heap", 1000, 10), start_node(22, "spin", "later")
+    sections = {"capture": dict(PLAIN, threads=1, **({"guards": guards} if guards else {}))}
+    daemon = watch(first=first.address, second=second.address, sections=sections)
+    for name in ("first", "second"):
+        daemon.wait_up(name)
+        wait_agrees(daemon, name)
     # The first one holds the only thread, for it is stopped.
     first.process.signal(signal.SIGSTOP)
     daemon.capture("first", wait=False)
     daemon.wait_value("heapwatch_captures_in_progress", 1)
     daemon.capture("second", wait=False)
-    sections["capture"]["guards"] = {"quiet_hours": "00:00-24:00"}
-    daemon.configure(static_config({"first": first.address, "second": second.address},
-                                   **sections))
-    daemon.process.signal(signal.SIGHUP)
-    daemon.process.wait_line("configuration loaded again")
+    change(daemon, second, start_node)
     first.process.signal(signal.SIGCONT)
-    expect = {"target": "second", "rule": "", "reason": "quiet_hours"}
+    expect = {"target": "second", "rule": "", "reason": guard}
     daemon.wait_value("heapwatch_captures_suppressed_total", 1, **expect)
     entries = daemon.api("/captures")["refused"]
     assert entries[0].items() >= expect.items(), entries

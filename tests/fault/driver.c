@@ -12,14 +12,15 @@
  *   vacuum ROOM_BYTES
  *   pin | unpin | remove                the newest
  *   report                              beside the newest, as an analysis writes it
+ *   state NAME                          the state file, of captures of these targets under way
  *   verify                              all that are listed
  *   calm                                no more faults from here on
  *   close                               says also what was not given back: space, descriptors
  *
  * REDACT is none, strings or all; LEVEL that of zstd, 0 for none. Answers `ready NAME SHA256
  * [SHA256]`, the second of the list of scripts, or `failed ERROR TEXT` to captures, `reported NAME
- * SHA256` to reports, `ok`, `removed NAME` or `trouble ERROR TEXT` to the others, and trouble to
- * all while the spool is not open.
+ * SHA256` to reports, `noted NAME` to states, `ok`, `removed NAME` (after `removing NAME`) or
+ * `trouble ERROR TEXT` to the others, and trouble to all while the spool is not open.
  *
  * Usage: fault_driver FOLDER MAX_FILES MAX_USE_BYTES KEEP_FREE_BYTES
  */
@@ -33,9 +34,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "capture/capture.h"
 #include "capture/job.h"
+#include "capture/state.h"
 #include "pipeline/crypto.h"
 #include "spool/report.h"
 #include "spool/vacuum.h"
@@ -52,6 +56,8 @@ static struct spool_settings limits;
 static struct writer_limits writer_limits;
 static const char *folder;
 static bool is_open;
+static struct captures captures; /* as far as its state needs them */
+static int state_fd = -1;
 
 static unsigned descriptors_before;
 
@@ -422,6 +428,45 @@ static void report(char *const words[], int n)
 	trouble(r, "report");
 }
 
+static int open_state(void)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/../state", folder);
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	state_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (state_fd < 0)
+		return -errno;
+	descriptors_before++;
+	link_init(&captures.history);
+	link_init(&captures.series);
+	link_init(&captures.kept);
+	return state_open(&captures, state_fd);
+}
+
+/* As begin.c and job.c do it before a target is asked. */
+static void state(char *const words[], int n)
+{
+	char *text = NULL;
+	uint64_t serial;
+	size_t size;
+	int r = state_fd < 0 ? open_state() : 0;
+
+	(void)n;
+	if (r == 0) {
+		state_set_open(&captures, words[1], true);
+		r = state_text(&captures, &text, &size, &serial);
+	}
+	if (r == 0)
+		r = state_write(captures.state, text, size, serial);
+	free(text);
+	if (r != 0)
+		trouble(r, "state");
+	else
+		printf("noted %s\n", words[1]);
+}
+
 static void verify(char *const words[], int n)
 {
 	struct err why = { 0 };
@@ -452,7 +497,8 @@ static const struct {
 	{ "pair", capture_pair, false, 4 }, { "text", capture_text, false, 3 },
 	{ "vacuum", vacuum, false, 2 },     { "pin", pin, false, 1 },
 	{ "unpin", pin, false, 1 },         { "remove", remove_newest, false, 1 },
-	{ "report", report, false, 1 },     { "verify", verify, false, 1 },
+	{ "report", report, false, 1 },     { "state", state, true, 2 },
+	{ "verify", verify, false, 1 },
 };
 
 static void obey(char *const words[], int n)
@@ -502,5 +548,6 @@ int main(int argc, char **argv)
 	}
 	if (is_open)
 		spool_close(&spool);
+	state_close(&captures);
 	return 0;
 }

@@ -6,7 +6,7 @@ import os
 import shutil
 from dataclasses import dataclass
 
-FOLDERS = ("incoming", "ready", "corrupt")
+FOLDERS = ("spool/incoming", "spool/ready", "spool/corrupt", "state")
 VARIANTS = ("nothing", "names", "contents", "some")
 
 
@@ -32,7 +32,7 @@ def read(log):
 
 
 class Disk:
-    """After some acts. A file is a number, so that renames keep it."""
+    """A folder of the daemon's after some acts. A file is a number, so that renames keep it."""
 
     def __init__(self, folder, acts):
         self.folder = os.fspath(folder)
@@ -80,6 +80,10 @@ class Disk:
                        if os.path.dirname(c[0].to or c[0].path) == act.path]:
             self.pending.remove(change)
             self._apply(self.durable, *change)
+        # What has left for another folder is gone from here; not so sure is that it is there.
+        for change, _ in self.pending:
+            if os.path.dirname(change.path) == act.path:
+                self.durable.pop(change.path, None)
 
     def lose(self, variant, dice):
         """{path: bytes} of what is there when the power is back."""

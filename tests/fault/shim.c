@@ -246,9 +246,15 @@ bool fault_allocation(void)
 
 /* ---- what was done ---- */
 
-static void put(const void *data, size_t size)
+/* At once, for threads may do something at the same time. */
+static void put(const void *line, size_t line_size, const void *data, size_t size)
 {
-	if (syscall(SYS_write, log_fd, data, size) != (long)size)
+	const struct iovec parts[] = {
+		{ .iov_base = (void *)line, .iov_len = line_size },
+		{ .iov_base = (void *)data, .iov_len = size },
+	};
+
+	if (syscall(SYS_writev, log_fd, parts, 2) != (long)(line_size + size))
 		abort();
 }
 
@@ -260,8 +266,7 @@ static void note(const char *what, const char *path, const char *to, const void 
 	if (strncmp(path, control->below, strlen(control->below)) != 0)
 		return;
 	n = snprintf(line, sizeof(line), "%s\t%s\t%s\t%zu\n", what, path, to, size);
-	put(line, (size_t)n);
-	put(data, size);
+	put(line, (size_t)n, data, size);
 }
 
 static bool noted(void)

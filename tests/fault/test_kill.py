@@ -1,9 +1,11 @@
 """SIGKILL of the daemon at random moments of captures of real Nodes, restarted at once on the same
 storage: nothing half, nothing lost, nothing forgotten, and the targets as fast as before. SIGKILL of
-the worker that writes reports: the capture stays, and the daemon goes on."""
+the worker that writes reports: the capture stays, and the daemon goes on. Files that it takes over are there
+once, before or after."""
 
 import json
 import os
+import shutil
 import signal
 import statistics
 import time
@@ -14,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import snapshots
 from invariants import NO_KEEP, Storage
 from keys import public_key
 from lab import node
@@ -26,6 +29,8 @@ POLL = {"interval": "100ms", "timeout": "100ms", "backoff_max": "100ms"}
 KEPT_MAX = 12  # captures in the spool before the older ones are removed, by request
 THREADS = 4  # captures at once
 WORKER_S = 0.1  # it lives about so long
+DROP_BYTES = 1 << 20  # of a file that is taken over
+DROP_S = 0.05  # until it is seen, and for its deletion
 GLANCE_S = 0.002  # between looks for one
 LOOK_S = 0.03  # at what the daemon says, while waiting for the moment
 RULE_S = 3.0  # a rule that may has acted by then
@@ -56,6 +61,7 @@ class Kind:
     sanitized: bool = False
     wishes: dict = field(default_factory=lambda: SNAPSHOT)  # of a person
     analysis: dict = None  # its section; None: no reports
+    drops: bool = False  # nobody asks: files come to a folder
 
 
 KINDS = {
@@ -71,6 +77,7 @@ KINDS = {
     "sanitized": Kind(200, SEALED, 20, sanitized=True),
     "reports": Kind(60, OPEN, 40, encrypted=False, analysis=REPORTS),
     "sampling": Kind(60, dict(OPEN, gc_interval="1s"), 40, encrypted=False, wishes=SAMPLING, analysis=REPORTS),
+    "adopt": Kind(200, dict(SEALED, diagnostics=False), 15, drops=True),
 }
 
 
@@ -96,6 +103,8 @@ class Campaign:
         capture = dict(kind.capture, threads=THREADS, per_host=THREADS, guards={"headroom": 0})
         if kind.encrypted:
             capture["encrypt"] = [public_key()]
+        if kind.drops:
+            capture["adopt"] = [{"directory": str(self.home / "drops"), "settle": "100ms"}]
         sections = {"poll": POLL, "capture": capture, "spool": dict(kind.spool, keep_free="0")}
         if kind.rule is not None:
             sections["rule_files"] = [str(self.home / "rules.yaml")]
@@ -306,8 +315,71 @@ class Campaign:
         if "max_files" in self.kind.spool or len(self.storage.captures()) <= KEPT_MAX:
             return
         for entry in self.look()[3:]:
-            self.storage.let_go(entry["name"])
-            self.daemon.get(f"/api/v1/captures/{entry['id']}", method="DELETE")
+            self.remove(entry)
+
+    def remove(self, entry):
+        self.storage.let_go(entry["name"])
+        self.daemon.get(f"/api/v1/captures/{entry['id']}", method="DELETE")
+
+
+class Drops(Campaign):
+    """Whole files come to a folder. Each is there at any time, in the folder or in the spool, and in the
+    spool once; when the daemon has done with it, it is in the spool only."""
+
+    def __init__(self, kind, nursery, home, addresses, dice):
+        self.folder, self.dropped = home / "drops", []
+        self.folder.mkdir(parents=True)
+        self.whole = snapshots.write(home / "whole", DROP_BYTES, dice)
+        super().__init__(kind, nursery, home, addresses, dice)
+
+    def ask(self, wanted):
+        self.watch.take()
+        for _ in range(wanted):
+            path = self.folder / f"dropped-{len(self.dropped) + self.kills['let go']}.heapsnapshot"
+            self.dropped.append(path)
+            shutil.copy(self.whole, self.home / "coming")
+            (self.home / "coming").rename(path)
+        if self.dice.random() < 0.9:  # else it may be killed before it has seen them
+            self.watch.wait(time.monotonic() + 1)
+        if self.capture_s:
+            self.expected_s = DROP_S + statistics.mean(self.capture_s[-20:]) * (1 + wanted) / 2
+        self.events_max = self.kind.events * wanted
+
+    def first_captures(self):
+        self.wait_up()
+        self.ask(THREADS)
+        self.wait_taken()
+
+    def remove(self, entry):
+        if not os.path.exists(entry["source"]):
+            super().remove(entry)
+            self.dropped.remove(Path(entry["source"]))
+            self.kills["let go"] += 1
+
+    def places(self):
+        """[(path, is it there, how many copies there are)]"""
+        copies = Counter(told.get("source") for told in self.storage.captures().values())
+        return [(path, path.exists(), copies[str(path)]) for path in self.dropped]
+
+    def kill(self):
+        super().kill()
+        places = self.places()
+        self.kills["between copy and deletion"] += any(there and n for _, there, n in places)
+        self.must_be_fine([f"{path.name} is {'' if there else 'not '}there and {n} times in the spool"
+                           for path, there, n in places if n > 1 or (n == 0 and not there)])
+
+    def wait_taken(self):
+        def taken():
+            self.look()
+            return not self.running and not os.listdir(self.folder)
+        until(taken, lambda: f"{os.listdir(self.folder)} to be taken over:\n{self.daemon.tail()}", 60)
+        self.must_be_fine([f"{path.name} is {n} times in the spool"
+                           for path, _, n in self.places() if n != 1])
+
+    def cycle(self):
+        super().cycle()
+        if self.dice.random() < 0.5:  # else the next kill finds also what this one has left
+            self.wait_taken()
 
 
 class Targets:
@@ -349,8 +421,9 @@ def test_kill(name, nursery, tmp_path, start_node, dice, share, request, record_
     targets = Targets(start_node)
     speed = node.allocation_speed(targets.nodes["alloc"])
     taps = {name: Tap(target.port) for name, target in targets.nodes.items()} if kind.rule else {}
-    campaign = Campaign(kind, nursery, tmp_path / "daemon",
-                        {name: t.address for name, t in (taps or targets.nodes).items()}, dice)
+    campaign = (Drops if kind.drops else Campaign)(
+        kind, nursery, tmp_path / "daemon",
+        {name: t.address for name, t in (taps or targets.nodes).items()}, dice)
     campaign.start()
     campaign.first_captures()
     for _ in range(share(kind.kills)):
@@ -361,6 +434,8 @@ def test_kill(name, nursery, tmp_path, start_node, dice, share, request, record_
         until(campaign.a_worker_is_killed, "a worker that can be killed", 60)
     if kind.analysis is not None:
         campaign.check_reports()
+    if kind.drops:
+        campaign.wait_taken()
     for what, n in campaign.kills.items():
         record_property(f"kills, {what}", n)
     record_property("Nodes that died of a client's end", targets.crashes)

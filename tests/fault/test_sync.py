@@ -1,13 +1,15 @@
 """What cannot be synced to the disk is not taken for safe, and a sync that a signal interrupts is
-made again."""
+made again. A file that is taken over stays where it is until it is safe, and no longer."""
 
 import errno
 import os
 import shutil
+import subprocess
 
 import pytest
 
 import faults
+import snapshots
 from lab.daemon import PLAIN, Daemon, static_config
 from lab.wait import until
 
@@ -29,7 +31,9 @@ def begin(nursery, tmp_path, shim):
     control.close()
 
 
-def test_original_stays_until_its_copy_is_safe(begin, nursery, start_node, tmp_path):
+@pytest.mark.parametrize("sticky", [True, False], ids=["always", "once"])
+def test_original_stays_until_its_copy_is_safe(sticky, begin, nursery, start_node, tmp_path):
+    """Once: the manifest's name may be lost, although the syncs after that say nothing."""
     source = tmp_path / "source"
     source.mkdir()
     node = start_node(24, "idle")
@@ -41,7 +45,7 @@ def test_original_stays_until_its_copy_is_safe(begin, nursery, start_node, tmp_p
 
     adopt = {"directory": str(source), "settle": "100ms"}
     daemon, control = begin({"app": node.address}, adopt=[adopt])
-    control.arm("error", kinds=("fsync",), error=errno.EIO, part="/ready", sticky=True)
+    control.arm("error", kinds=("fsync",), error=errno.EIO, part="/ready", sticky=sticky)
     os.rename(tmp_path / name, source / name)
     daemon.process.wait_line("the spool's folder could not be synced")
     daemon.process.wait_line(f"{name} taken over as ")
@@ -66,3 +70,77 @@ def test_a_signal_in_a_sync_fails_nothing(begin, start_node):
         daemon.capture("app")
         until(lambda: control.fired == 1, f"sync {nth} of {syncs}")
         control.disarm()
+
+
+@pytest.fixture
+def adopting(begin, start_node, tmp_path, dice):
+    """(Daemon that takes over what comes to a folder, Faults, drop() -> path of a file there)"""
+    source = tmp_path / "source"
+    source.mkdir()
+    adopt = {"directory": str(source), "settle": "100ms"}
+    daemon, control = begin({"app": start_node(24, "idle").address}, adopt=[adopt])
+
+    def drop():
+        whole = snapshots.write(tmp_path / "whole", 20000, dice)
+        return whole.rename(source / "dropped.heapsnapshot")
+    return daemon, control, drop
+
+
+PASSING = [("open", "/incoming", errno.EMFILE), ("open", "/incoming", errno.ENFILE),
+           ("open", "/incoming", errno.ENOMEM), ("open", "/incoming", errno.EINTR),
+           ("write", "/incoming", errno.EIO), ("fsync", "/incoming", errno.EIO),
+           ("rename", "/ready", errno.EIO)]
+
+
+@pytest.mark.parametrize("kind, part, error", PASSING,
+                         ids=[f"{kind}-{errno.errorcode[error]}" for kind, _, error in PASSING])
+def test_what_may_pass_is_tried_again(kind, part, error, adopting):
+    """A whole file never changes, and lies there in clear until it is taken over."""
+    daemon, control, drop = adopting
+    control.arm("error", kinds=(kind,), error=error, part=part)
+    path = drop()
+    until(lambda: not path.exists(), lambda: f"it to be taken over:\n{daemon.tail()}")
+    assert control.fired == 1
+    daemon.process.wait_line("dropped.heapsnapshot is not taken over yet and will be tried again: ")
+    (taken,) = daemon.api("/captures")["ready"]
+    assert taken["source"] == str(path)
+
+
+def test_what_does_not_pass_is_told_once(adopting):
+    daemon, control, drop = adopting
+    control.arm("error", kinds=("open",), error=errno.EMFILE, part="/incoming", sticky=True)
+    path = drop()
+    until(lambda: control.fired >= 3, lambda: f"the third try:\n{daemon.tail()}")
+    control.disarm()
+    until(lambda: not path.exists(), lambda: f"it to be taken over:\n{daemon.tail()}")
+    assert daemon.process.count_lines("is not taken over") == 1
+
+
+@pytest.mark.parametrize("command", ["pair {path} none 0", "report"], ids=["capture", "report"])
+def test_any_sync_that_fails_is_told(command, driver_program, tmp_path, dice):
+    """Of the manifest, of the list of scripts, of the report: no later sync makes up for it."""
+    path = snapshots.write(tmp_path / "snapshot", 20000, dice)
+    before = "open\n" if command.startswith("pair") else f"open\npair {path} none 0\n"
+    control = faults.Faults(tmp_path / "control", tmp_path)
+
+    def run(text, folder):
+        done = subprocess.run([driver_program, tmp_path / folder, "0", "0", "0"], input=text,
+                              text=True, capture_output=True, timeout=60,
+                              env=dict(os.environ, **control.environment()))
+        assert done.returncode == 0, done.stderr
+        assert "failed" not in done.stdout and "trouble" not in done.stdout, done.stdout
+        return done.stderr
+
+    def syncs(text, folder):
+        control.arm("count", kinds=("fsync",), part="/ready")
+        assert run(text, folder) == ""
+        return control.calls()["fsync"]
+
+    first = syncs(before, "a") if command == "report" else 0
+    last = syncs(before + command.format(path=path) + "\n", "b")
+    assert last - first >= 2
+    for nth in range(first + 1, last + 1):
+        control.arm("error", kinds=("fsync",), error=errno.EIO, part="/ready", nth=nth)
+        told = run(before + command.format(path=path) + "\n", f"c{nth}")
+        assert control.fired == 1 and "if the power fails now" in told, (nth, last, told)
+    control.close()

@@ -20,7 +20,7 @@ LEAVES_FILES = ("unlink",)
 class Victim:
     """A daemon with the shim, and targets to capture one after the other."""
 
-    def __init__(self, nursery, home, targets, quiet, shim, environment):
+    def __init__(self, nursery, home, targets, quiet, shim, environment, **capture):
         self.home, self.names = home, list(targets)
         self.storage = Storage(home / "storage")
         addresses = {name: target.address for name, target in targets.items()}
@@ -31,7 +31,7 @@ class Victim:
             addresses, spool={"keep_free": "0", "max_files": MAX_FILES, **NO_KEEP},
             poll={"interval": f"{round(POLL_S * 1000)}ms", "timeout": "200ms",
                   "backoff_max": "200ms"},
-            capture={"guards": {"headroom": 0}})
+            capture={"guards": {"headroom": 0}, **capture})
         self.daemon = Daemon(nursery, home, self.config, flags=["--log.level=info"],
                              env=dict(environment, LD_PRELOAD=str(shim),
                                       **self.faults.environment()))

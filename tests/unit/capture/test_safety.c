@@ -23,7 +23,7 @@
 #define GIB    (1ull << 30)
 #define MINUTE (60 * NS_PER_S)
 
-enum { PORT = 9, PID = 4711 };
+enum { PORT = 9, PID = 4711, CONTENT_PID = 4712 };
 
 /* 2026-07-01T08:12:30Z */
 static const int64_t wall_ms = 1782893550000;
@@ -32,17 +32,22 @@ static struct scene scene;
 static struct target *shop;
 static char roots[FOLDER_PATH_MAX / 2];
 
-/* How the kernel sees the target: CPU in ticks of a hundredth. */
+/* How the kernel sees a process: CPU in ticks of a hundredth, the start as ticks since boot. */
+static void put_process_of(unsigned pid, unsigned cpu_ticks, unsigned start_ticks)
+{
+	char text[512], name[32];
+
+	snprintf(text, sizeof(text),
+		 "%u (node) S 1 7 7 0 -1 4194560 100 0 0 0 %u 0 0 0 20 0 11 0 %u 123456789 2048 "
+		 "18446744073709551615 1 1 0 0 0 0 0 4096 134234626 0 0 0 17 1 0 0 0 0 0\n",
+		 pid, cpu_ticks, start_ticks);
+	snprintf(name, sizeof(name), "proc/%u/stat", pid);
+	folder_write(roots, name, text, strlen(text));
+}
+
 static void put_process(unsigned cpu_ticks)
 {
-	char text[512];
-
-	snprintf(
-		text, sizeof(text),
-		"4711 (node) S 1 7 7 0 -1 4194560 100 0 0 0 %u 0 0 0 20 0 11 0 1000 123456789 2048 "
-		"18446744073709551615 1 1 0 0 0 0 0 4096 134234626 0 0 0 17 1 0 0 0 0 0\n",
-		cpu_ticks);
-	folder_write(roots, "proc/4711/stat", text, strlen(text));
+	put_process_of(PID, cpu_ticks, 1000);
 }
 
 static void put_number(const char *name, uint64_t value)
@@ -315,6 +320,49 @@ Test(safety, max_cpu)
 	put_process(100 + 400);
 	expect(&guards, true, REFUSAL_MAX_CPU, "max_cpu: 2.00 cores in use, at most 1.5");
 	shop->identity.pid = 0;
+	expect(&guards, true, REFUSAL_MAX_CPU, "max_cpu: the process cannot be seen (at most 1.5)");
+}
+
+static void poll_content(unsigned seconds, unsigned cpu_ticks, unsigned start_ticks)
+{
+	struct sample sample = { .pid = CONTENT_PID, .mono_ns = (3600 + seconds) * NS_PER_S };
+
+	clock_simulate((3600 + seconds) * NS_PER_S, wall_ms + 1000 * (int64_t)seconds);
+	put_process_of(CONTENT_PID, cpu_ticks, start_ticks);
+	sample_set(&sample, SAMPLE_HEAP_USED, 400 * MIB);
+	cr_assert_eq(target_take_sample(shop, "main", &sample), 0);
+}
+
+/* Of a page in a process of its own, whatever the browser's does. */
+Test(safety, max_cpu_elsewhere)
+{
+	const struct rule_guards guards =
+		roomy((struct safety_guards){ .max_cpu = 1.5, .has_max_cpu = true });
+
+	make_folder("proc/4712");
+	folder_write(roots, "proc/4712/cgroup", "0::/app\n", 8);
+	shop->has_cpu_rate = true;
+	shop->cpu_rate = 7;
+	poll_content(0, 100, 2000);
+	expect(&guards, false, REFUSAL_MAX_CPU, "max_cpu: not known before the second poll");
+	poll_content(2, 100 + 300, 2000);
+	AGREES(&guards, false);
+	poll_content(4, 400 + 320, 2000);
+	expect(&guards, false, REFUSAL_MAX_CPU, "max_cpu: 1.60 cores in use, at most 1.5");
+	/* Two seconds later the fresh reading is better. */
+	clock_simulate(3606 * NS_PER_S, wall_ms + 6000);
+	put_process_of(CONTENT_PID, 720 + 100, 2000);
+	AGREES(&guards, true);
+	put_process_of(CONTENT_PID, 720 + 400, 2000);
+	expect(&guards, true, REFUSAL_MAX_CPU, "max_cpu: 2.00 cores in use, at most 1.5");
+	/* Another process has the pid now, and then it is polled, and again. */
+	put_process_of(CONTENT_PID, 9000, 3000);
+	expect(&guards, true, REFUSAL_MAX_CPU, "max_cpu: not known before the second poll");
+	poll_content(8, 9000, 3000);
+	expect(&guards, true, REFUSAL_MAX_CPU, "max_cpu: not known before the second poll");
+	poll_content(10, 9100, 3000);
+	AGREES(&guards, true);
+	folder_write(roots, "proc/4712/stat", "gone", 4);
 	expect(&guards, true, REFUSAL_MAX_CPU, "max_cpu: the process cannot be seen (at most 1.5)");
 }
 

@@ -25,6 +25,7 @@ static struct {
 	int interrupts; /* EINTR so many times first */
 	size_t write_max; /* at most so many bytes at once; 0: all */
 	char order[64]; /* letters of the calls, as they came */
+	int synced_fd; /* the last one */
 } plan;
 
 ssize_t __real_write(int fd, const void *data, size_t size);
@@ -75,6 +76,7 @@ int __wrap_fsync(int fd)
 
 	cr_assert_eq(fstat(fd, &st), 0);
 	note(S_ISDIR(st.st_mode) ? 'D' : 'F');
+	plan.synced_fd = fd;
 	if (plan.fsync_after > 0) {
 		plan.fsync_after--;
 		return __real_fsync(fd);
@@ -207,13 +209,27 @@ Test(file, commit_syncs_in_order)
 
 	memset(plan.order, 0, sizeof(plan.order));
 	cr_assert_eq(file_commit(&file, ready_fd, "a.heapsnapshot"), 0);
-	cr_assert_str_eq(plan.order, "FcrD");
+	cr_assert_str_eq(plan.order, "FcrDc");
 	cr_assert_eq(count_files(dir_fd, name, sizeof(name)), 0);
 	expect_content(ready_fd, "a.heapsnapshot", "whole");
 	cr_assert(file.fd == -1 && file.name[0] == '\0' && file.size == 5);
 	file_abort(&file);
 	expect_content(ready_fd, "a.heapsnapshot", "whole");
 	cr_assert_eq(file_commit(&file, ready_fd, "b"), -EBADF);
+}
+
+/* Of an error the kernel tells each open file once: that of others may have told them. */
+Test(file, the_folder_is_synced_by_an_open_file_of_its_own)
+{
+	struct file file = begin_with("whole");
+
+	cr_assert_eq(file_commit(&file, ready_fd, "a"), 0);
+	cr_expect_neq(plan.synced_fd, ready_fd);
+	plan.synced_fd = ready_fd;
+	cr_assert_eq(file_sync_directory(ready_fd), 0);
+	cr_expect_neq(plan.synced_fd, ready_fd);
+	plan.fsync_errno = EIO;
+	cr_expect_eq(file_sync_directory(ready_fd), -EIO);
 }
 
 Test(file, short_and_interrupted_calls_are_repeated)
