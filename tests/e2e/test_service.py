@@ -330,13 +330,13 @@ def test_the_connection_of_a_snapshot_outlives_the_daemon(request):
         return
     box = request.getfixturevalue("booted")
     (box.etc / "heapwatchd.yaml").write_text(HEAVY)
-    start_service(box, "node-22/bin/node", "heavy.js", "400000")
+    start_service(box, "node-22/bin/node", "heavy.js", "1000000")
     incoming = box.root / "var/lib/heapwatch/spool/incoming"
 
     def log():
         return box.run("journalctl", "-u", "heapwatchd", "--no-pager")[1]
-    until(lambda: any(f.stat().st_size for f in incoming.glob("*.heapsnapshot*")), log, step_s=0.001)
-    assert box.show("heapwatchd", "NFileDescriptorStore") == "1"
+    until(lambda: box.show("heapwatchd", "NFileDescriptorStore") == "1", log)
+    until(lambda: any(f.stat().st_size for f in incoming.iterdir()), log, 120, step_s=0.001)
     box.run("systemctl", "kill", "--signal=SIGKILL", "--kill-whom=main", "heapwatchd")
     until(lambda: box.show("heapwatchd", "NRestarts") == "1", log)
     until(lambda: box.show("heapwatchd", "ActiveState") == "active", log)
