@@ -49,12 +49,14 @@ build() {
 
 # Two builds: the tests run on the one with sanitizers, figures of memory and speed and the installed
 # service on the one people get.
-build_all() {
+build_programs() {
 	build "$build" -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugoptimized
 	build "$release" -Dbuildtype=release -Dtests=false
-	node=$top/tests/node_modules/node-24/bin/node
-	(cd "$top/tests" && "$node" devtools/build.js "$build/devtools.mjs")
 }
+
+bundle_devtools() (
+	cd "$top/tests" && node_modules/node-24/bin/node devtools/build.js "$build/devtools.mjs"
+)
 
 # Suites write JUnit files or meson's log into $out; sanitizers write their reports there.
 run_suites() {
@@ -81,7 +83,11 @@ run_suites() {
 
 mkdir -p "$top/build"
 install_packages
-install_runtimes
-build_all
+install_runtimes & # which mostly waits for the network, while compilers have the processors
+runtimes=$!
+trap wait EXIT # nothing is left half installed by somebody who is no more
+build_programs
+wait $runtimes
+bundle_devtools
 run_suites
 exec /usr/bin/python3 "$top/tests/summary.py" "$build/meson-logs/testlog.json" "$out"

@@ -1,7 +1,7 @@
 // What Chrome DevTools computes from heap snapshots, for comparison:
 //   node report.mjs BUNDLE FILE OUT [BASE]
-// OUT gets {digest, classes: {KEY: [count, self, retained, distance]}, statistics, total, variables:
-// {KEY: [contexts, retained]} that no function can use any more, detached: [count, self, retained],
+// OUT gets {nodes, edges, digest, classes: {KEY: [count, self, retained, distance]}, statistics, total,
+// variables: {KEY: [contexts, retained]} that no function can use any more, detached: [count, self, retained],
 // allocations: [[function, count, size]] of a timeline with stacks, as its view has them, largest first,
 // samples: {ms, sizes} of a timeline, when each interval ended and what of it lives; null: none there}
 // and, with BASE, diff: {KEY: [added, removed, addedSize, removedSize]} and between: {KEY: count}, what
@@ -109,6 +109,8 @@ function samples(s) {
 if (isMainThread) {
   const snapshot = await load(file);
   const report = {
+    nodes: snapshot.nodeCount,
+    edges: snapshot.containmentEdges.length / snapshot.edgeFieldsCount,
     digest: digest(snapshot),
     classes: classes(snapshot),
     statistics: snapshot.getStatistics(),

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import socket
 import urllib.error
 import urllib.request
 from datetime import datetime
@@ -100,8 +101,27 @@ class Daemon:
     def post(self, path, body=b"", headers=None):
         return self.get(path, method="POST", body=body, headers=headers)
 
+    def _read(self, path):
+        """The text of get(path), which has to be 200, in half the CPU time: who waits asks often."""
+        if self.context or self.login:
+            answer = self.get(path)
+            assert answer.status == 200, answer.text
+            return answer.text
+        with socket.socket() as connection:
+            connection.settimeout(LIMIT_S)
+            connection.connect(("127.0.0.1", self.port))
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n"
+                               "Connection: close\r\n\r\n".encode())
+            answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+        head, end, body = answer.partition(b"\r\n\r\n")
+        if not end:
+            raise ConnectionResetError(f"{path}: {answer!r}")
+        assert head.startswith(b"HTTP/1.1 200 "), answer
+        assert int(re.search(rb"\r\nContent-Length: (\d+)", head)[1]) == len(body), answer
+        return body.decode()
+
     def api(self, path):
-        answer = self.get("/api/v1" + path).json()
+        answer = json.loads(self._read("/api/v1" + path))
         assert answer["status"] == "success", answer
         return answer["data"]
 
@@ -114,9 +134,7 @@ class Daemon:
     def values(self, name, **labels):
         """[(labels, value)] of the samples that have at least these labels."""
         # Who waits asks often, and to parse all takes longer than the daemon needs to tell it.
-        answer = self.get("/metrics")
-        assert answer.status == 200, answer.text
-        lines = [line for line in answer.text.split("\n") if line.startswith(name)]
+        lines = [line for line in self._read("/metrics").split("\n") if line.startswith(name)]
         return [(have, value) for found, have, value in _samples_of("\n".join(lines))
                 if found == name and labels.items() <= have.items()]
 

@@ -70,9 +70,13 @@ class Process:
 
     def wait_line(self, pattern, since=0, limit_s=LIMIT_S):
         """The match of the first line that has the pattern. Fails at once when the child ended."""
+        search, at = re.compile(pattern).search, since
+
         def found():
-            for line in self.lines[since:]:
-                match = re.search(pattern, line)
+            nonlocal at
+            while at < len(self.lines):  # each line once, however often there is news
+                match = search(self.lines[at])
+                at += 1
                 if match:
                     return match
             if self.exited_at and not any(t.is_alive() for t in self._threads[:2]):
