@@ -125,10 +125,12 @@ def test_node_whose_memory_runs_out(start_node, watch, major):
     daemon = watch(app=between.address, sections={"capture": CAPTURE})
     daemon.wait_up("app")
     daemon.capture("app", wait=False)
-    until(lambda: between.passed, "it runs out of memory")
+    until(lambda: between.passed, lambda: f"it runs out of memory: {node.process.output()}")
+    until(lambda: WHEN_MEMORY_RUNS_OUT <= methods(said.messages(between)),
+          lambda: f"the word; {node.process.output()}; log:\n{daemon.tail()}")
     # The snapshot comes first.
     until(lambda: node.process.count_lines("^grown") or not node.process.running(), "it goes on", 60)
-    assert WHEN_MEMORY_RUNS_OUT <= methods(said.messages(between)) <= said.listed("Node.js")
+    assert methods(said.messages(between)) <= said.listed("Node.js")
     assert daemon.process.stop() == 0
     between.close()
     assert between.complaints() == []
