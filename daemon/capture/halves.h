@@ -3,7 +3,8 @@
 /*
  * Halves: the two captures of a tracking
  *
- * JSC numbers objects for one connection, so both snapshots come over the same. The second capture
+ * JSC numbers objects anew when a client that had Heap enabled leaves, as this one has, so both
+ * snapshots come over one connection. The second capture
  * begins as soon as the first has been read: its thread waits out the time on that connection,
  * measures the heap, and asks the guards what they say of it (capture/question.h). Only then is the
  * second snapshot asked for; where they say no, the target is left, and JSC drops the tracking

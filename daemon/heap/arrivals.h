@@ -2,8 +2,8 @@
 
 /*
  * What came between two snapshots of one tracking and is alive: by class, the objects of the last
- * whose ids the base has not. JSC numbers objects in the order in which it first sees them, as long
- * as the connection lasts.
+ * whose ids the base has not. JSC numbers objects in the order in which it first sees them, until
+ * the client that had Heap enabled leaves.
  */
 
 #include <stddef.h>

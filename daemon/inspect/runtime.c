@@ -23,8 +23,9 @@ static const char jsc_no_timeline[] = "JavaScriptCore keeps no times and no stac
 static const char v8_no_tracking[] = "V8 notes by itself when each object was allocated; ask for "
 				     "timeline, or for sampling";
 
-static const char jsc_ids[] = "JavaScriptCore keeps the ids of objects for one connection, and its "
-			      "snapshots need connections of their own";
+static const char jsc_ids[] =
+	"JavaScriptCore forgets the ids of objects when a client that had its domain "
+	"Heap enabled leaves, and between two snapshots of a series one may";
 
 static const struct runtime node = {
 	.name = "node",

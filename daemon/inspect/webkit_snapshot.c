@@ -22,9 +22,10 @@
  * "1234567,1234567,2,1234567,"). So heaps over a limit are not asked for at all, by what they have
  * right before (struct runtime, heap_max).
  *
- * Leaving frees what JSC keeps of a snapshot for the next one. But WPE 2.38 crashes when a client
- * leaves that an answer is still on its way to: so the last words are one more request, whose
- * answer comes after all others.
+ * What JSC keeps of a snapshot to number the next one by stays in the page; only a tracking, which
+ * has Heap enabled, ends that when it leaves. WPE 2.38 crashes when a client leaves that an answer
+ * is still on its way to: so the last words are one more request, whose answer comes after all
+ * others.
  */
 
 #include "inspect/webkit.h"

@@ -271,8 +271,8 @@ def test_what_is_refused(start_daemon, tmp_path, series, why):
     assert daemon.process.wait_exit() == 1 and why in daemon.tail()
 
 
-JSC_IDS = "JavaScriptCore keeps the ids of objects for one connection, and its snapshots need " \
-          "connections of their own"
+JSC_IDS = "JavaScriptCore forgets the ids of objects when a client that had its domain Heap enabled " \
+          "leaves, and between two snapshots of a series one may"
 CANNOT = {
     "bun": "its snapshots number the objects anew",
     "workerd": "it bears one client, and the ids are lost when that leaves",

@@ -10,7 +10,7 @@ import pytest
 
 from lab.cdp import in_worker
 from lab.chromium import Chromium, isolate
-from lab.gc import EVENTS, GC, counts, force, forced, told
+from lab.gc import EVENTS, GC, LITTER, counts, force, forced, told
 from lab.daemon import PLAIN
 from lab.relay import Relay
 from lab.wait import until
@@ -18,7 +18,6 @@ from lab.wait import until
 SOON = {"poll": EVENTS, "capture": dict(PLAIN, gc_interval="1s")}
 # What is collected between two traces is not told, and that may be longer than half a second.
 SLOW = dict(SOON, poll=dict(EVENTS, interval="2s", timeout="2s"))
-LITTER = "setInterval(() => { for (let k = 0, a = []; k < 20000; k++) a.push({ k }); }, 10); 1"
 TRACE = {"transferMode": "ReportEvents", "traceConfig": {"includedCategories": ["v8"]}}
 
 

@@ -41,9 +41,10 @@ def wait_closed(port):
 class App:
     """A program without an inspector, its pid file, and how a target names it."""
 
-    def __init__(self, nursery, home, major, *arguments, port=None, flags=(), before=(), ready=True):
+    def __init__(self, nursery, home, major, *arguments, port=None, flags=(), before=(), ready=True,
+                 program="signals"):
         self.port = port or listener.free_port()
-        self.process, _ = node.plain(nursery, major, "signals", *(arguments or ("0",)), before=before,
+        self.process, _ = node.plain(nursery, major, program, *(arguments or ("0",)), before=before,
                                      flags=(f"--inspect-port=127.0.0.1:{self.port}", *flags))
         self.pid_file = home / f"{self.port}.pid"
         self.pid_file.write_text(f"{self.process.pid}\n")
@@ -126,6 +127,27 @@ def test_closed_while_a_capture_is_cut_off_by_the_end(app, start_daemon, major):
     assert daemon.process.stop() == 0
     wait_closed(one.port)
     assert one.process.running()
+
+
+@pytest.mark.parametrize("major", [20, 26])
+def test_what_is_evaluated_in_one_that_is_opened(app, start_daemon, major):
+    """Who it is and what it holds, and that it be closed: all that docs/RUNTIMES.md has."""
+    one = app(major, program="overheard")
+    daemon = start_daemon(config_of(one.target()))
+    daemon.wait_up("app")
+
+    def evaluated():
+        """Each once: while somebody listens V8 compiles each anew."""
+        return list(dict.fromkeys(json.loads(line.split(" ", 1)[1]) for line in one.process.lines
+                                  if line.startswith("evaluated ")))
+    until(lambda: len(evaluated()) == 2, evaluated)
+    assert daemon.process.stop() == 0
+    wait_closed(one.port)
+    until(lambda: len(evaluated()) > 2, evaluated)
+    assert one.process.running()
+    who, what, shut = evaluated()
+    assert "p.pid" in who and "p.memoryUsage()" in what
+    assert "g('inspector').close()" in shut and ",300).unref()" in shut
 
 
 def test_by_its_command_line(app, start_daemon, nursery):

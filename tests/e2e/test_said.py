@@ -1,8 +1,8 @@
-"""What the daemon says to each runtime is what docs/RUNTIMES.md lists, and no more; of Node and Firefox
-in test_harm.py and test_firefox.py."""
+"""What the daemon says to each runtime is what docs/RUNTIMES.md lists, all of it and no more."""
 
 import json
 import re
+import signal
 import threading
 
 import pytest
@@ -12,8 +12,9 @@ from lab.bun import Bun, PATH
 from lab.chromium import Chromium, isolate
 from lab.daemon import PLAIN, POLL
 from lab.deno import Deno
+from lab.firefox import Firefox
 from lab.gc import force
-from lab.relay import Relay
+from lab.relay import Frames, Packets, Relay
 from lab.wait import until
 from lab.workerd import Workerd
 
@@ -22,14 +23,15 @@ JSON = {"GET /json/version", "GET /json/list"}
 KINDS = {"snapshot": {"gc_before": True}, "sampling": {"duration": "1s"},
          "timeline": {"duration": "1s"}}
 JSC_KINDS = {"snapshot": {"gc_before": True}, "tracking": {"duration": "1s", "gc_before": True}}
+FIREFOX_KINDS = {"snapshot": {"gc_before": True}, "sampling": {"duration": "2s", "interval": "1KiB"}}
 CAPTURES = {"tracking": 2}  # other kinds are one
 
 
 @pytest.fixture
 def converse(watch):
     """converse(port, isolate, kinds, ...): the daemon does all it can, by way of the relay returned."""
-    def run(port, isolate_name, kinds, path="", poll=()):
-        between = Relay(port)
+    def run(port, isolate_name, kinds, path="", poll=(), words=Frames):
+        between = Relay(port, words)
         address = f"ws://{between.address}{path}" if path else between.address
         daemon = watch(app=address, sections={"capture": CAPTURE, "poll": dict(POLL, **dict(poll))})
         daemon.wait_isolate("app", isolate_name)
@@ -39,7 +41,7 @@ def converse(watch):
         for kind in kinds:
             daemon.wait_up("app")
             answer = daemon.post("/api/v1/targets/app/captures", json.dumps(
-                {"kind": kind, "isolate": isolate_name, **{**KINDS, **JSC_KINDS}[kind]}).encode(),
+                {"kind": kind, "isolate": isolate_name, **kinds[kind]}).encode(),
                 {"Content-Type": "application/json"})
             assert answer.status == 202, answer.text
             daemon.wait_value("heapwatch_captures_total", CAPTURES.get(kind, 1), target="app", kind=kind)
@@ -60,6 +62,78 @@ def expressions(messages):
 
 def methods(messages):
     return {m["method"] for m in messages}
+
+
+# Of Node, what is said to the connection and not to an isolate of it: a worker would wait for its
+# parent's leave to exit, which cannot give it.
+OF_ONE_CONNECTION = {"NodeRuntime.enable", "NodeRuntime.notifyWhenWaitingForDisconnect",
+                     "NodeWorker.enable", "NodeWorker.sendMessageToWorker", "NodeTracing.start",
+                     "NodeTracing.stop"}
+WHEN_NOTHING_IS_EVALUATED = {"Runtime.globalLexicalScopeNames"}
+WHEN_MEMORY_RUNS_OUT = {"Debugger.resume"}
+
+
+@pytest.mark.parametrize("major", [20, 26])
+def test_node(start_node, converse, major):
+    node = start_node(major, "workers", 1)
+    listed = said.listed("Node.js")
+    between = converse(node.port, "main", KINDS, poll={"gc_events": "always"})
+    assert methods(said.messages(between)) == listed - WHEN_NOTHING_IS_EVALUATED - WHEN_MEMORY_RUNS_OUT
+    assert len(expressions(said.messages(between))) == 2
+    assert between.requests() == JSON | {f"GET /{node.inspector_id}"}
+
+    of_worker = said.messages(converse(node.port, "worker:1", KINDS))
+    inner = [said.wrapped(message) for message in of_worker if said.wrapped(message)]
+    assert methods(inner) == listed - OF_ONE_CONNECTION - WHEN_NOTHING_IS_EVALUATED - WHEN_MEMORY_RUNS_OUT
+    assert methods(of_worker) <= listed
+    assert len(expressions(inner)) == 1, "who it is, the main thread has told"
+
+    blind = said.messages(converse(node.port, "main", {}, poll={"evaluate": "never"}))
+    assert methods(blind) <= listed and WHEN_NOTHING_IS_EVALUATED <= methods(blind)
+    assert expressions(blind) == set()
+    assert node.process.running()
+
+
+class OutOfMemory(Relay):
+    """The answer to Debugger.enable is passed on with what V8 says when memory has run out, so that the
+    debugger is on until then; on_enabled() is called when it is."""
+
+    def __init__(self, port, on_enabled):
+        self._on_enabled = on_enabled
+        self._kept, self.passed = b"", False
+        super().__init__(port)
+
+    def _passed(self, heard, data):
+        if self.passed or not any(b'"Debugger.enable"' in message for message in heard.messages):
+            return data
+        was_on = b'"debuggerId"' in self._kept
+        self._kept += data
+        if not was_on and b'"debuggerId"' in self._kept:
+            self._on_enabled()
+        if b'"OOM"' not in self._kept:
+            return b""
+        self.passed = True
+        return self._kept
+
+
+@pytest.mark.parametrize("major", [20, 26])
+def test_node_whose_memory_runs_out(start_node, watch, major):
+    """While a debugger is on V8 pauses there, and nobody else would resume it: the program goes on, be it
+    to its end."""
+    node = start_node(major, "things", 150000, flags=["--max-old-space-size=22"])
+    between = OutOfMemory(node.port, lambda: node.process.signal(signal.SIGUSR2))
+    daemon = watch(app=between.address, sections={"capture": CAPTURE})
+    daemon.wait_up("app")
+    daemon.capture("app", wait=False)
+    until(lambda: between.passed, lambda: f"it runs out of memory: {node.process.output()}")
+    until(lambda: WHEN_MEMORY_RUNS_OUT <= methods(said.messages(between)),
+          lambda: f"the word; {node.process.output()}; log:\n{daemon.tail()}")
+    # The snapshot comes first.
+    until(lambda: node.process.count_lines("^grown") or not node.process.running(), "it goes on", 60)
+    assert methods(said.messages(between)) <= said.listed("Node.js")
+    assert daemon.process.stop() == 0
+    between.close()
+    assert between.complaints() == []
 
 
 def test_deno(nursery, tmp_path, converse):
@@ -134,3 +208,32 @@ def test_webkit(nursery, tmp_path, converse, kind):
     assert all("params" not in m for m in messages if m["method"] != "Target.sendMessageToTarget")
     assert between.requests() == {"GET /json/version", "GET /"} | (
         {"GET /json/list", "GET /devtools/page/1"} if proxy else {f"GET {webkit.PAGE}"})
+
+
+def test_firefox(nursery, tmp_path, converse):
+    firefox = Firefox(nursery, tmp_path / "program")
+    poll = {"interval": "2s", "timeout": "2s", "gc_events": "always"}
+    tab = converse(firefox.port, firefox.isolate, FIREFOX_KINDS, poll=poll, words=Packets)
+    whole = converse(firefox.port, f"process:{firefox.content_pid}", {"snapshot": {}}, poll=poll,
+                     words=Packets)
+    heard = [list(words) for between in (tab, whole) for words in between.conversations
+             if not words.head]
+    watching = [packets for packets in heard if any(p["type"] == "getDescription" for p in packets)]
+    snapshot, sampling, of_process = (packets for packets in heard if packets not in watching)
+    listed_watching, listed_capturing = said.listed_packets()
+    assert {said.packet(p) for packets in watching for p in packets} == listed_watching
+    assert {said.packet(p) for p in snapshot + sampling + of_process} == listed_capturing
+    assert [p["type"] for p in of_process] == ["getRoot", "listProcesses", "getTarget", "attach",
+                                               "saveHeapSnapshot", "transferHeapSnapshot"]
+    types = [p["type"] for p in sampling]
+    begun = ["getRoot", "listTabs", "getTarget", "attach", "startRecordingAllocations"]
+    assert types[:5] == begun and types[-1] == "stopRecordingAllocations"
+    assert set(types[5:-1]) == {"getAllocations"} and len(types[5:-1]) >= 2
+    with_more = {p["type"]: {name: value for name, value in p.items() if name not in ("to", "type")}
+                 for packets in heard for p in packets if len(p) > 2}
+    assert set(with_more) == {"startRecordingAllocations", "transferHeapSnapshot"}
+    # 64 bytes, a common size of an object, of the interval of 1 KiB.
+    assert with_more["startRecordingAllocations"] == {
+        "options": {"probability": 64 / 1024, "maxLogLength": 20000}}
+    assert set(with_more["transferHeapSnapshot"]) == {"snapshotId"}
+    assert tab.requests() == {"GET /json/version"}

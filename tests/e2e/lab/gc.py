@@ -9,6 +9,8 @@ GC = "heapwatch_gc_"
 # Flags of a Node whose young generation is full several times a second: with a larger one V8 may make
 # nothing but major collections of programs/garbage.js.
 BUSY = ("--max-semi-space-size=2",)
+# What has a page or a worker make garbage steadily.
+LITTER = "setInterval(() => { for (let k = 0, a = []; k < 20000; k++) a.push({ k }); }, 10); 1"
 
 
 def force(daemon, target="app", **wishes):

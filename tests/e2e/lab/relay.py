@@ -62,19 +62,26 @@ class Frames:
 
 
 class Packets:
-    """What the daemon says to a Firefox on one connection, in packets of its protocol."""
+    """What the daemon says to a Firefox on one connection, in packets of its protocol; or over HTTP,
+    while it does not know yet what it is."""
 
     def __init__(self):
         self.left = threading.Event()
         self.evicted = False
+        self.complaints = []
         self._data = b""
 
     def feed(self, data):
         self._data += data
 
+    @property
+    def head(self):
+        """What came over HTTP."""
+        return self._data if self._data.startswith(b"GET ") else b""
+
     def __iter__(self):
         """Those that have come as a whole."""
-        data = self._data
+        data = b"" if self.head else self._data
         while b":" in data:
             size, _, rest = data.partition(b":")
             if len(rest) < int(size):

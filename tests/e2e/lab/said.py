@@ -6,19 +6,42 @@ from pathlib import Path
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "RUNTIMES.md"
 METHOD = re.compile(r"`([A-Z]\w+\.\w+)`")
+NAME = re.compile(r"`([a-z]\w+)`")
+
+
+def _text(section):
+    return re.search(rf"^## {re.escape(section)}\n(.*?)(?=^## |\Z)", PAGE.read_text(),
+                     re.MULTILINE | re.DOTALL)[1]
 
 
 def rows(section):
     """The rows of the section's tables, as lists of cells."""
-    text = re.search(rf"^## {re.escape(section)}\n(.*?)(?=^## |\Z)", PAGE.read_text(),
-                     re.MULTILINE | re.DOTALL)[1]
-    return [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return [line.strip("| ").split(" | ") for line in _text(section).splitlines() if line.startswith("| ")]
 
 
 def listed(section, when=""):
     """The requests in the first column of the section's tables; those whose second has this word."""
     return {method for cells in rows(section) if when in cells[1]
             for method in METHOD.findall(cells[0])}
+
+
+def listed_packets():
+    """Of what a Firefox is asked, {(actor, request)} of its two tables: of who watches, of captures."""
+    found = []
+    for to, request, *_ in rows("Firefox"):
+        if (to, request) == ("to", "request"):
+            found.append(set())
+        elif found:
+            found[-1] |= {(actor.removesuffix("Actor"), name)
+                          for actor in NAME.findall(to) for name in NAME.findall(request)}
+    watching, capturing = found
+    return watching, capturing
+
+
+def packet(heard):
+    """(actor, request) of one: "server1.conn2.memory7" is the 7th actor of its kind."""
+    actor = re.search(r"([A-Za-z]+)\d*$", heard["to"])[1]
+    return actor.removesuffix("Actor"), heard["type"]
 
 
 def wrapped(message):
