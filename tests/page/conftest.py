@@ -62,11 +62,12 @@ class Scene:
     def take_timeline(self):
         """Of the service while it is not idle, and what that keeps, in bytes."""
         with cdp.Client(self.idle.port) as client:
-            identity = self.ask("idle", kind="timeline", duration="3s")
+            identity = self.ask("idle", kind="timeline", duration="4s")
             until(lambda: cdp.is_tracking(client), lambda: f"it tracks; log:\n{self.daemon.tail()}")
             cdp.wait_interval(client)
             kept = int(self.idle.nudge(r"^kept (\d+)")[1])
-        return self.wait_report(identity), kept
+            # Whoever leaves ends the tracking.
+            return self.wait_report(identity), kept
 
     def wait_report(self, identity):
         until(lambda: any(c["id"] == identity and c["analysis"]["state"] == "done"
