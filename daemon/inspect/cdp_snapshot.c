@@ -7,6 +7,7 @@
  *   Debugger.enable
  *   Debugger.resume                                              if it ran out of memory meanwhile
  *   Debugger.disable
+ *   Runtime.getHeapUsage                                         where Debugger.enable is not
  *   HeapProfiler.collectGarbage                                  where it is asked for
  *   HeapProfiler.takeHeapSnapshot {"reportProgress":true}       of a timeline, see cdp_timeline.c
  *   Runtime.getHeapUsage                                         if it does not seem to begin
@@ -29,7 +30,8 @@
  * A program whose event loop is blocked by its own JavaScript does not begin a snapshot from
  * V8 11.5 on, and one with a large heap is long silent before it says that it has begun. Leaving
  * helps the first; the second would only pay for nothing. The first answers a question meanwhile,
- * the second answers nothing.
+ * the second answers nothing. Nor does one that waits in native code, so a question comes before:
+ * that for the scripts, or else one that costs nothing.
  *
  * The answer that ends a step is told by its id alone, because runtimes disagree about what else is
  * in it.
@@ -123,13 +125,21 @@ static int ask_garbage(struct download *download)
 	return ask(download, "HeapProfiler.collectGarbage", NULL, &state->collect_id);
 }
 
+/* Unless there is no limit to how long it may take to begin. */
+static int ask_anything(struct download *download)
+{
+	if (download->request->start_ns == 0)
+		return ask_garbage(download);
+	return ask(download, "Runtime.getHeapUsage", NULL, &state_of(download)->anything_id);
+}
+
 static int ask_scripts(struct download *download)
 {
 	struct cdp_snapshot *state = state_of(download);
 	int r;
 
 	if (!download->request->scripts && !needs_debugger(download))
-		return ask_garbage(download);
+		return ask_anything(download);
 	r = ask(download, "Debugger.setSkipAllPauses", "{\"skip\":true}", NULL);
 	if (r != 0)
 		return r;
@@ -178,6 +188,10 @@ static int answered(struct download *download, const struct cdp_message *message
 		return snapshot_answered(download, message);
 	if (message->id == state->look_id)
 		return download_blocked(download);
+	if (message->id == state->anything_id) {
+		state->anything_id = 0;
+		return ask_garbage(download);
+	}
 	if (message->id == state->debugger_id) {
 		state->debugger_id = 0; /* an answer counts once */
 		return scripts_answered(download);
@@ -248,7 +262,7 @@ static int chunk(struct download *download, const struct cdp_message *message, e
 	return download_piece(download, DOWNLOAD_SNAPSHOT, event->text, event->size);
 }
 
-/* Whoever does not even tell its scripts runs no JavaScript at all. */
+/* Whoever does not even tell its scripts, or answer anything, waits in native code. */
 static int overdue(struct download *download)
 {
 	const struct cdp_capture *capture = download->state;

@@ -14,6 +14,7 @@ struct cdp_snapshot {
 	struct cdp_timeline timeline;
 	uint64_t asked_ns; /* for the snapshot */
 	int32_t debugger_id, collect_id, snapshot_id; /* of the requests, 0 before */
+	int32_t anything_id; /* of the question whether it answers anything */
 	int32_t look_id; /* of the look at a request that is overdue */
 	bool debugger_on; /* the Debugger domain is to be switched off */
 	char last; /* byte of the snapshot */

@@ -2,6 +2,7 @@
 and zstd against our stages, our keys, and captures of real programs."""
 
 import contextlib
+import gzip
 import hashlib
 import json
 import os
@@ -13,7 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab import daemon as heapwatchd
+from lab import cdp, daemon as heapwatchd, tracked
+from lab.node import Node
 from lab.wait import until
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -287,6 +289,125 @@ def test_a_sealed_capture_is_never_on_disk_in_clear(keys, start_node, watch, red
     check_sealed(capture, recipients, keys)
     assert keys[0].read_text().split("\n")[2].encode() not in b"".join(
         body for _, body in files_of(daemon.home))
+
+
+AGE = b"age-encryption.org/v1\n"
+
+
+class OfNode:
+    """What is kept, by which function: neither is in a file in clear. `files` are the ends of the names
+    of what comes, each with how many."""
+    isolate = "main"
+    needle = b"keepMany"
+
+    def __init__(self, nursery, files, **wishes):
+        self.node = Node(nursery, 24, "allocate")
+        self.address, self.files, self.wishes = self.node.address, files, wishes
+        self.client = cdp.Client(self.node.port)  # stays: who leaves would end it for all
+
+    def is_on(self):
+        return cdp.is_sampling(self.client)
+
+    def act(self, daemon, identity):
+        """While it goes on."""
+        until(self.is_on, lambda: f"it goes on; log:\n{daemon.tail()}")
+        self.node.nudge("^kept")
+
+    def close(self):
+        self.client.close()
+
+
+class Looked(OfNode):
+    """A look at it is a capture of its own, of both formats too."""
+
+    def act(self, daemon, identity):
+        super().act(daemon, identity)
+        until(lambda: daemon.post(f"/api/v1/captures/{identity}/peek").status == 202,
+              lambda: f"a look; log:\n{daemon.tail()}")
+
+
+class Timed(OfNode):
+    def is_on(self):
+        return cdp.is_tracking(self.client)
+
+
+class OfBun(tracked.OnBun):
+    needle = b"Parcel"
+    wishes = {"duration": "1s"}
+    files = {".zst.age": 2}
+
+    def __init__(self, nursery):
+        super().__init__(nursery, None)
+        self.grow()
+
+    def act(self, daemon, identity):
+        pass
+
+    def close(self):
+        pass
+
+
+PROFILES = {"duration": "4s", "interval": "1KiB", "format": ["heapprofile", "pprof"]}
+KINDS = {
+    "sampling": lambda nursery: OfNode(
+        nursery, {".heapprofile.zst.age": 1, ".pb.gz.age": 1}, **PROFILES),
+    "peek": lambda nursery: Looked(
+        nursery, {".heapprofile.zst.age": 2, ".pb.gz.age": 2}, **PROFILES),
+    "timeline": lambda nursery: Timed(
+        nursery, {".heaptimeline.zst.age": 1}, duration="3s", stacks=True),
+    "tracking": OfBun,
+}
+
+
+def opened_whole(path, keys):
+    body = output("age", "-d", "-i", keys[0], path)
+    if ".zst." in path.name:
+        return output("zstd", "-dc", data=body)
+    return gzip.decompress(body) if ".gz." in path.name else body
+
+
+@pytest.fixture
+def program(nursery, kind):
+    started = KINDS[kind](nursery)
+    yield started
+    started.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_other_kind_is_ever_on_disk_in_clear(keys, program, watch, kind):
+    """Nor are the diagnostics and the lists of scripts beside them."""
+    daemon = watch(app=program.address, sections={"capture": {
+        "redact": "none", "encrypt": [recipient_of(keys[0])], "gc_interval": "1s",
+        "guards": {"headroom": 0}}})
+    daemon.wait_up("app")
+    seen = set()
+
+    def looking():
+        for path, body in files_of(daemon.home):
+            assert program.needle not in body, path
+            if path.parent.name not in ("incoming", "ready") or not body:
+                continue
+            named = path.parent.name == "ready" and not path.name.endswith(".json")
+            if named or not body.startswith(b'{"version"'):  # a manifest tells nothing of a heap
+                assert body.startswith(AGE), path
+                seen.add(path.parent.name)
+        ready = [path.name for path in captures_of(daemon, ".age")]
+        return all(sum(name.endswith(end) and ".diagnostics." not in name and ".scripts." not in name
+                       for name in ready) >= n for end, n in program.files.items())
+
+    answer = daemon.post("/api/v1/targets/app/captures", json.dumps(
+        {"kind": kind if kind != "peek" else "sampling", "isolate": program.isolate,
+         **program.wishes}).encode(), {"Content-Type": "application/json"})
+    assert answer.status == 202, answer.text
+    program.act(daemon, answer.json()["data"]["id"])
+    until(looking, lambda: f"{program.files}; log:\n{daemon.tail()}", 60.0, step_s=0.001)
+    daemon.process.stop()
+    looking()
+    assert seen == {"incoming", "ready"}
+    told = [path for path in captures_of(daemon, ".age") if program.needle in opened_whole(path, keys)]
+    for end, n in program.files.items():
+        assert sum(path.name.endswith(end) for path in told) == n, f"{end}: {told}"
+    assert any(".diagnostics." in path.name for path in captures_of(daemon, ".age"))
 
 
 def check_sealed(capture, recipients, keys):

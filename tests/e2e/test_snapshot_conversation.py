@@ -3,6 +3,7 @@ paused, nothing is released that somebody else has paused, and what was given up
 
 import collections
 import json
+import os
 import signal
 import time
 
@@ -133,6 +134,33 @@ def test_what_was_given_up_is_not_paid_for_later(start_node, watch, major):
         assert not daemon.ready()
     snapshot = daemon.capture("app") if major > 20 else daemon.wait_capture()
     assert gap < manifest_of(snapshot)["pause_ns"] / 1e9 / 2, "it was paid for later"
+
+
+@pytest.mark.parametrize("scripts", (True, False), ids=("scripts", "bare"))
+def test_blocked_in_native_code(start_node, watch, tmp_path, major, scripts):
+    """There nothing is answered, as by V8 that is at work on a large heap: what has not been begun is
+    told from what has by a question that comes before."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    node = start_node(major, "block", fifo, HELD // 3)
+    daemon = watch(app=node.address, sections={
+        "poll": {"interval": "1h"},
+        **capturing(scripts=scripts, start_timeout="1s")})
+    daemon.wait_up("app")
+    node.nudge("^blocked")
+    mark = node.process.mark()
+    daemon.capture("app", wait=False)
+    (failed,) = until(lambda: daemon.api("/captures")["failed"],
+                      lambda: f"given up; log:\n{daemon.tail()}")
+    assert failed["reason"] == "blocked"
+    assert failed["error"] == "the program's event loop is blocked: it did not begin within 1s"
+    assert node.process.count_lines("^free") == 0, "it was over before: no proof"
+    assert not daemon.incoming() and not daemon.ready()
+    fifo.write_text("go on\n")
+    gap = float(node.process.wait_line(r"^gap (\S+)", since=mark, limit_s=60)[1]) / 1000
+    snapshot = daemon.capture("app")
+    assert gap < manifest_of(snapshot)["pause_ns"] / 1e9 / 2, "it was paid for later"
+    assert json.loads(snapshot.read_bytes())["snapshot"]["node_count"] > 2 * (HELD // 3)
 
 
 def cancel(daemon):

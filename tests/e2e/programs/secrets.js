@@ -19,10 +19,19 @@ function secret(place, tail = '') {
   return values[place];
 }
 
-function key(place) {
-  keys[place] = ['zq', 'key', place].join('');
+function key(place, tail = '') {
+  keys[place] = ['zq', 'key', place, tail].join('');
   return keys[place];
 }
+
+// What a text may end in that is no ASCII, or that JSON writes otherwise.
+const tails = {
+  latin: '\u00fc\u00f1\u00df',
+  wide: '\u043f\u0430\u0440\u043e\u043b\u044c\u5bc6\u7801',
+  astral: '\u{1f511}\u{1f600}',
+  lone: '\ud83d',
+  quote: '"\\\n\t\u0001/',
+};
 
 class Holder {
   constructor(text) {
@@ -31,16 +40,30 @@ class Holder {
 }
 
 held.push(new Holder(secret('property')));
-held.push(new Holder(secret('latin', '\u00fc\u00f1\u00df')));
-held.push(new Holder(secret('wide', '\u043f\u0430\u0440\u043e\u043b\u044c\u5bc6\u7801')));
-held.push(new Holder(secret('astral', '\u{1f511}\u{1f600}')));
-held.push(new Holder(secret('lone', '\ud83d')));
-held.push(new Holder(secret('quote', '"\\\n\t\u0001/')));
+for (const [name, tail] of Object.entries(tails)) {
+  held.push(new Holder(secret(name, tail)));
+}
 held.push([secret('element'), secret('elementtoo')]);
 held.push(new Map([[secret('mapkey'), secret('mapvalue')]]));
 held.push(new Set([secret('setitem')]));
-held.push({ [key('own')]: 1, nested: { [key('nested')]: true } });
-held.push(Object.assign(Object.create(null), { [key('dictionary')]: {} }));
+// So often that who looks for duplicates finds them.
+const often = secret('duplicate', '.'.repeat(200));
+for (let i = 0; i < 100; i++) {
+  held.push(Buffer.from(often).toString('latin1'));
+}
+for (const [name, tail] of [['', ''], ...Object.entries(tails)]) {
+  held.push({ [key(`own${name}`, tail)]: 1, nested: { [key(`nested${name}`, tail)]: true } });
+  held.push(Object.assign(Object.create(null), { [key(`dictionary${name}`, tail)]: {} }));
+  held.push({ [Symbol(key(`described${name}`, tail))]: 1 });
+  held.push({ [key(`method${name}`, tail) + '/a b?']() {} });
+  held.push({ get [key(`getter${name}`, tail)]() { return 1; }, set [key(`setter${name}`, tail)](_) {} });
+  held.push(class { static [key(`static${name}`, tail)] = {}; [key(`field${name}`, tail)] = {}; });
+  held.push(new held[held.length - 1]());
+  // A context whose global has a URL for a name.
+  held.push(vm.createContext({ [key(`sandbox${name}`, tail)]: 1 },
+    { name: `http://h/?${secret(`context${name}`, tail)}` }));
+  globalThis[key(`global${name}`, tail)] = {};
+}
 class Keyed extends Holder {}
 held.push({ 4029123456: new Keyed('a'), 4929123456789: new Holder('b') });
 held.push(Object.assign([new Holder('c'), 1, new Holder('d')], { 4129123457: new Holder('e') }));
@@ -77,7 +100,6 @@ held.push(flat.slice(30, -30));
 held.push(Buffer.from(secret('buffer')).toString('latin1'));
 held.push(new RegExp(secret('regexp')));
 held.push(Symbol(secret('symbolic')), Symbol.for(secret('registered')));
-held.push({ [Symbol(key('described'))]: 1 });
 const error = new Error(secret('error'));
 held.push(error, error.stack);
 held.push(new URL(`https://user:${secret('url').toLowerCase()}@example.com/?q=1`));
@@ -96,11 +118,8 @@ held.push(new Function(`return "${secret('dynamic')}"; // ${secret('dynamiccomme
 held.push(held[held.length - 2]());
 
 // Names that were computed from data.
-held.push({ [key('method') + '/a b?']() {} });
 held.push(Object.defineProperty(() => 1, 'name', { value: secret('definedname', ' =') }));
 
-// A context whose global has a URL for a name.
-held.push(vm.createContext({ [key('sandbox')]: 1 }, { name: `http://h/?${secret('context')}` }));
 held.push(new Promise(() => {}), new WeakRef(new Holder(secret('weakref'))));
 held.push(function* walk() { yield secret('generator'); }());
 held[held.length - 1].next();
@@ -108,6 +127,15 @@ for (let i = 0; i < Number(process.argv[2] || 0) * 1024; i++) {
   held.push(Buffer.alloc(1000, `zq${'value'}more${i}`).toString('latin1'));
 }
 globalThis.held = held;
+
+// What leaks, by a name that a report would tell.
+const leaking = { [key('leaking')]: [] };
+held.push(leaking);
+setInterval(() => {
+  for (let i = 0; i < 200; i++) {
+    leaking[keys.leaking].push(new Holder(secret('leaked')));
+  }
+}, 100);
 
 if (process.argv[3]) {
   v8.writeHeapSnapshot(process.argv[3], { exposeNumericValues: true });

@@ -276,6 +276,40 @@ Test(busy, scripts_are_not_told)
 	expect_busy(&(struct fake_script){ SMALL, .mute = true }, with_a_start, 0);
 }
 
+static void bare(struct download_request *request)
+{
+	request->start_ns = SECOND / 5;
+}
+
+/* The same where the scripts are not wanted. */
+Test(busy, nothing_is_asked_of_who_does_not_answer)
+{
+	const struct fake_script script = { SMALL, .mute = true };
+	struct fake_inspector *fake = fake_start(&script);
+	struct result result = download_with(fake, &script, bare);
+
+	cr_expect_eq(result.r, DOWNLOAD_E_BUSY, "%d: %s", result.r, result.err.text);
+	cr_expect_eq(fake_heard(fake, "Runtime.getHeapUsage"), 1);
+	cr_expect_eq(fake_heard(fake, "takeHeapSnapshot"), 0);
+	cr_expect_eq(fake_heard(fake, "Debugger."), 0);
+	cr_expect_eq(fake_heard(fake, "HeapProfiler.disable"), 0);
+	result_fini(&result);
+	fake_stop(fake);
+}
+
+Test(busy, who_answers_is_asked)
+{
+	const struct fake_script script = { SMALL };
+	struct fake_inspector *fake = fake_start(&script);
+	struct result result = download_with(fake, &script, bare);
+
+	cr_expect_eq(result.r, 0, "%d: %s", result.r, result.err.text);
+	cr_expect_eq(fake_heard(fake, "Runtime.getHeapUsage"), 1);
+	cr_expect(is_all(&result, small, sizeof(small) - 1));
+	result_fini(&result);
+	fake_stop(fake);
+}
+
 /* It is at work, or it would have answered the look. */
 Test(busy, not_while_it_answers_nothing)
 {
