@@ -336,16 +336,17 @@ CHANGES = {"quiet_hours": ({}, set_quiet), "min_uptime": ({"min_uptime": "20s"},
 @pytest.mark.parametrize("guard", CHANGES)
 def test_what_changed_while_it_waited_is_judged_again(guard, watch, start_node):
     guards, change = CHANGES[guard]
-    first, second = start_node(24, "heap", 1000, 10), start_node(22, "spin", "later")
-    sections = {"capture": dict(PLAIN, threads=1, **({"guards": guards} if guards else {}))}
+    # The bytes that have come are told once a second: the stream has to last longer.
+    first, second = start_node(24, "heap", 100000, 200), start_node(22, "spin", "later")
+    sections = {"capture": dict(PLAIN, threads=1, guards=dict(guards, headroom=0))}
     daemon = watch(first=first.address, second=second.address, sections=sections)
     for name in ("first", "second"):
         daemon.wait_up(name)
         wait_agrees(daemon, name)
-    # The first one holds the only thread, for it is stopped.
-    first.process.signal(signal.SIGSTOP)
+    # The first one holds the only thread, for it is stopped amid its snapshot.
     daemon.capture("first", wait=False)
-    daemon.wait_value("heapwatch_captures_in_progress", 1)
+    until(lambda: any(c["bytes"] for c in daemon.api("/captures")["running"]), "bytes", step_s=0.001)
+    first.process.signal(signal.SIGSTOP)
     daemon.capture("second", wait=False)
     change(daemon, second, start_node)
     first.process.signal(signal.SIGCONT)
