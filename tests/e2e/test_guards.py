@@ -345,7 +345,8 @@ def test_what_changed_while_it_waited_is_judged_again(guard, watch, start_node):
         wait_agrees(daemon, name)
     # The first one holds the only thread, for it is stopped amid its snapshot.
     daemon.capture("first", wait=False)
-    until(lambda: any(c["bytes"] for c in daemon.api("/captures")["running"]), "bytes", step_s=0.001)
+    until(lambda: any(c["bytes"] for c in daemon.api("/captures")["running"]),
+          lambda: f"bytes:\n{daemon.tail()}", 120, step_s=0.001)
     first.process.signal(signal.SIGSTOP)
     daemon.capture("second", wait=False)
     change(daemon, second, start_node)
