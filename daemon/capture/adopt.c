@@ -38,6 +38,9 @@
 /* After what may pass: twice as long after each time. */
 #define AGAIN_MIN_NS NS_PER_S
 #define AGAIN_MAX_NS (600 * NS_PER_S)
+/* What the control thread itself could not read: each try may hold it for as long as the disk
+ * tries. */
+#define READ_AGAIN_MIN_NS (60 * NS_PER_S)
 
 enum { FOUND_MAX = 1000 }; /* of one directory */
 
@@ -148,12 +151,14 @@ static bool may_pass(int r)
 	       r == -EINTR;
 }
 
-static void wait_again(struct found *found)
+static void wait_again(struct found *found, uint64_t min_ns)
 {
 	struct adoption *adoption = found->folder->adoption;
 	uint64_t now_ns = clock_mono_ns();
 
-	found->pause_ns = found->pause_ns == 0 ? AGAIN_MIN_NS : 2 * found->pause_ns;
+	found->pause_ns = 2 * found->pause_ns;
+	if (found->pause_ns < min_ns)
+		found->pause_ns = min_ns;
 	if (found->pause_ns > AGAIN_MAX_NS)
 		found->pause_ns = AGAIN_MAX_NS;
 	found->again_ns = now_ns + found->pause_ns;
@@ -163,7 +168,7 @@ static void wait_again(struct found *found)
 }
 
 /* Left until it changes, or tried again, which is told once. */
-static void give_up(struct found *found, int r, const char *why)
+static void give_up(struct found *found, int r, const char *why, uint64_t min_ns)
 {
 	if (!may_pass(r)) {
 		tell_failed(found, "is not taken over", why);
@@ -172,7 +177,7 @@ static void give_up(struct found *found, int r, const char *why)
 	}
 	if (found->pause_ns == 0)
 		tell_failed(found, "is not taken over yet and will be tried again", why);
-	wait_again(found);
+	wait_again(found, min_ns);
 }
 
 /* ---- one file ---- */
@@ -229,7 +234,7 @@ static void leave_or_delete_original(struct found *found)
 		log_warn("adopt", "%s was taken over but cannot be deleted: %s", path,
 			 r == -ESTALE ? "it has changed since" : strerror(-r));
 	if (may_pass(r))
-		wait_again(found); /* its copy will be found in the spool */
+		wait_again(found, AGAIN_MIN_NS); /* its copy will be found in the spool */
 }
 
 /* Of the program that is still there: what its own snapshot left on is switched off. */
@@ -262,7 +267,7 @@ static void on_adopted(void *owner, const struct capture *capture)
 		   strcmp(capture->reason, "cancelled") == 0) {
 		found->state = FOUND_WAITS; /* the next scan asks again */
 	} else {
-		give_up(found, capture->failure, capture->error);
+		give_up(found, capture->failure, capture->error, AGAIN_MIN_NS);
 	}
 	folder_free_if_done(found->folder);
 }
@@ -346,7 +351,7 @@ static void take(struct found *found)
 	int fd, r = adopt_open(found->folder->fd, found->name, &fd, &stamp, &err);
 
 	if (r < 0) {
-		give_up(found, r, err.text);
+		give_up(found, r, err.text, r == -EIO ? READ_AGAIN_MIN_NS : AGAIN_MIN_NS);
 		return;
 	}
 	if (!adopt_same(&stamp, &found->stamp)) {
@@ -356,7 +361,7 @@ static void take(struct found *found)
 	r = adopt_look_at_end(fd, stamp.size, &err);
 	if (r < 0) {
 		close(fd);
-		give_up(found, r, err.text);
+		give_up(found, r, err.text, r == -EIO ? READ_AGAIN_MIN_NS : AGAIN_MIN_NS);
 		return;
 	}
 	found->parsed.profile = found->parsed.profile && !adopt_is_snapshot(fd);

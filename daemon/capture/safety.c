@@ -72,8 +72,9 @@ static struct cpu_reading polled_cpu(const struct target *target, const char *is
 	};
 }
 
-/* Since the last poll when that is long enough ago, else between the two before. */
-static void take_cpu(struct subject *subject)
+/* Since the last poll when the process was read anew, long enough after it, else between the two
+ * polls before. */
+static void take_cpu(struct subject *subject, bool anew)
 {
 	const struct cpu_reading before = polled_cpu(subject->target, subject->isolate);
 	double seconds = (double)(clock_mono_ns() - before.read_ns) / NS_PER_S;
@@ -83,7 +84,8 @@ static void take_cpu(struct subject *subject)
 		return;
 	subject->has_cpu = before.has_rate;
 	subject->cpu = before.rate;
-	if (seconds < cpu_span_min_seconds || subject->process.cpu_seconds < before.seconds)
+	if (!anew || seconds < cpu_span_min_seconds ||
+	    subject->process.cpu_seconds < before.seconds)
 		return;
 	subject->has_cpu = true;
 	subject->cpu = (subject->process.cpu_seconds - before.seconds) / seconds;
@@ -117,9 +119,10 @@ static struct subject look(const struct target *target, const char *isolate, boo
 		.seen = target->process.present,
 	};
 
-	if (fresh || is_elsewhere(target, isolate))
+	fresh = fresh || is_elsewhere(target, isolate);
+	if (fresh)
 		subject.seen = target_see_isolate_process(target, isolate, &subject.process);
-	take_cpu(&subject);
+	take_cpu(&subject, fresh);
 	return subject;
 }
 

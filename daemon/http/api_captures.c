@@ -305,8 +305,9 @@ int api_capture_delete(struct http_exchange *exchange)
 	bool cancelled = false;
 	int r;
 
-	r = spool_remove(view->spool, id);
+	r = spool_remove_for(view->spool, id, SPOOL_API);
 	if (r == 0) {
+		spool_settle(view->spool);
 		series_cancel(view->captures, id);
 		(void)captures_cancel(view->captures, id); /* the second of a tracking */
 	}

@@ -173,7 +173,7 @@ static int answer_timeline(struct http_exchange *exchange, const struct manifest
 	buf_init(&body, API_BODY_MAX);
 	if (manifest->analysis.report_name[0] != '\0')
 		r = read_report(view, manifest, &report);
-	if (r == 0 || r == -ENOENT || r == -EBADMSG)
+	if (r != -ENOMEM)
 		r = page_timeline(manifest, report, &body);
 	tree_free(report);
 	return answer_made(exchange, r, page_type, &body, "", "");

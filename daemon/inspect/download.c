@@ -718,6 +718,7 @@ int download_run(const struct download_request *request, struct download_stats *
 		if (poll(&cancel, 1, (int)(wait_ns / NS_PER_MS)) > 0)
 			return err_set(err, -ECANCELED, "cancelled");
 		wait_ns = least(2 * wait_ns, TURN_MAX_NS);
+		*err = (struct err){ 0 };
 		r = try_once(request, stats, err, &turned_away);
 	}
 	return r;

@@ -121,6 +121,8 @@ static void put_text(struct buf *buf, const char *text, size_t max)
 			buf_puts(buf, "?");
 		else if (c == '<')
 			buf_puts(buf, "&lt;");
+		else if (c == '>')
+			buf_puts(buf, "&gt;"); /* "]]>" is no text */
 		else if (c == '&')
 			buf_puts(buf, "&amp;");
 		else if (length == 3 && c == 0xef && (unsigned char)text[at + 1] == 0xbf &&

@@ -1,7 +1,7 @@
 /*
  * Graves
  *
- * The threads are detached and few: people and vacuum remove one capture at a time. What they have
+ * The threads are detached, one for each file that is removed and one that syncs. What they have
  * still to free is counted, because until then statvfs does not show it, and a vacuum that looked
  * only there would delete more than it needs to.
  */
@@ -26,15 +26,17 @@ enum { BURY_STACK_BYTES = 65536 };
 struct graves {
 	pthread_mutex_t lock;
 	pthread_cond_t none; /* no thread is left */
-	unsigned n; /* under lock, as bytes */
+	unsigned n; /* under lock, as all below */
 	uint64_t bytes;
+	bool settling, again; /* a thread syncs; what has left since it began needs it once more */
 };
 
 struct grave {
 	struct graves *graves; /* borrowed */
 	int dir_fd; /* owned */
 	uint64_t bytes;
-	char name[32]; /* "": the directory itself is to be synced */
+	char name[32];
+	bool settles; /* the directory is synced, and nothing in it is unlinked */
 };
 
 int graves_new(struct graves **ret)
@@ -81,6 +83,21 @@ uint64_t graves_bytes(struct graves *graves)
 	return bytes;
 }
 
+/* It is done, or given up. */
+static void fill(struct grave *grave)
+{
+	struct graves *graves = grave->graves;
+	uint64_t bytes = grave->bytes;
+
+	close(grave->dir_fd);
+	free(grave);
+	pthread_mutex_lock(&graves->lock);
+	graves->bytes -= bytes;
+	if (--graves->n == 0)
+		pthread_cond_broadcast(&graves->none);
+	pthread_mutex_unlock(&graves->lock);
+}
+
 static void tell_unsure(int r)
 {
 	if (r != 0)
@@ -89,28 +106,48 @@ static void tell_unsure(int r)
 			 "if the power fails now");
 }
 
+/* True: the caller is the one that settles. */
+static bool begin_settling(struct graves *graves)
+{
+	bool begins;
+
+	pthread_mutex_lock(&graves->lock);
+	begins = !graves->settling;
+	graves->again = graves->settling;
+	graves->settling = true;
+	pthread_mutex_unlock(&graves->lock);
+	return begins;
+}
+
+/* False: once more. */
+static bool end_settling(struct graves *graves)
+{
+	bool ends;
+
+	pthread_mutex_lock(&graves->lock);
+	ends = !graves->again;
+	graves->again = false;
+	graves->settling = !ends;
+	pthread_mutex_unlock(&graves->lock);
+	return ends;
+}
+
 static void *bury(void *owner)
 {
 	struct grave *grave = owner;
-	struct graves *graves = grave->graves;
-	uint64_t bytes = grave->bytes;
 
-	if (grave->name[0] != '\0')
+	if (!grave->settles) {
 		unlinkat(grave->dir_fd, grave->name, 0);
-	else
-		tell_unsure(file_sync_directory(grave->dir_fd));
-	close(grave->dir_fd);
-	free(grave);
-	pthread_mutex_lock(&graves->lock);
-	graves->bytes -= bytes;
-	if (--graves->n == 0)
-		pthread_cond_broadcast(&graves->none);
-	pthread_mutex_unlock(&graves->lock);
+	} else {
+		do
+			tell_unsure(file_sync_directory(grave->dir_fd));
+		while (!end_settling(grave->graves));
+	}
+	fill(grave);
 	return NULL;
 }
 
-/* Without a thread it is done here and now: late is better than never. */
-static void bury_later(struct grave *grave)
+static bool bury_later(struct grave *grave)
 {
 	struct graves *graves = grave->graves;
 	pthread_attr_t attr;
@@ -127,8 +164,7 @@ static void bury_later(struct grave *grave)
 		started = pthread_create(&thread, &attr, bury, grave) == 0;
 		pthread_attr_destroy(&attr);
 	}
-	if (!started)
-		bury(grave);
+	return started;
 }
 
 static int take_away(struct grave *grave, int from_fd, const char *name, int incoming_fd)
@@ -159,7 +195,9 @@ int graves_bury(struct graves *graves, int from_fd, const char *name, int incomi
 	*grave = (struct grave){ .graves = graves, .dir_fd = -1 };
 	r = take_away(grave, from_fd, name, incoming_fd);
 	if (r == 0) {
-		bury_later(grave);
+		/* Without a thread it is done here and now: late is better than never. */
+		if (!bury_later(grave))
+			bury(grave);
 		return 0;
 	}
 	if (grave->dir_fd >= 0)
@@ -170,18 +208,27 @@ int graves_bury(struct graves *graves, int from_fd, const char *name, int incomi
 
 int graves_settle(struct graves *graves, int dir_fd)
 {
-	struct grave *grave = calloc(1, sizeof(*grave));
+	struct grave *grave = malloc(sizeof(*grave));
+	int r;
 
 	if (grave == NULL)
 		return -ENOMEM;
-	grave->graves = graves;
+	*grave = (struct grave){ .graves = graves, .settles = true };
 	grave->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
 	if (grave->dir_fd < 0) {
-		int r = -errno;
-
+		r = -errno;
 		free(grave);
 		return r;
 	}
-	bury_later(grave);
-	return 0;
+	if (!begin_settling(graves)) {
+		close(grave->dir_fd);
+		free(grave);
+		return 0;
+	}
+	if (bury_later(grave))
+		return 0;
+	/* A sync may take as long as the disk likes, so nobody does it here. */
+	(void)end_settling(graves);
+	fill(grave);
+	return -EAGAIN;
 }

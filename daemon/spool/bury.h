@@ -19,8 +19,9 @@ void graves_free(struct graves *graves);
 int graves_bury(struct graves *graves, int from_fd, const char *name, int incoming_fd);
 
 /*
- * Have a thread sync this directory, which files have left: until then a loss of power may bring
- * them back. The control thread does not wait for it, graves_free() does. 0, -errno.
+ * Have a thread sync this directory, which files have left and which is always the same: until then
+ * a loss of power may bring them back. The control thread does not wait for it, graves_free() does.
+ * However many ask, it is one thread, which syncs once more for all that came meanwhile. 0, -errno.
  */
 int graves_settle(struct graves *graves, int dir_fd);
 

@@ -119,8 +119,8 @@ bool spool_name_is_taken(const struct spool *spool, const struct manifest *manif
 const struct spool_entry *spool_newest(const struct spool *spool, bool diagnostics);
 
 /*
- * With its manifest, list of scripts and report, because a person asked; told, and synced: a few
- * milliseconds. 0, -ENOENT, -errno.
+ * With its manifest, list of scripts and report, because a person asked; told, and synced, which on
+ * a busy disk takes as long as it takes: not for the control thread. 0, -ENOENT, -errno.
  */
 int spool_remove(struct spool *spool, const char *id);
 

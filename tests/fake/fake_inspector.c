@@ -412,7 +412,7 @@ static bool on_isolate(struct conn *conn, const char *message)
 	if (strstr(message, "HeapProfiler.disable") != NULL && conn->script->deaf)
 		return true;
 	if (strstr(message, "Runtime.getHeapUsage") != NULL)
-		return conn->script->mute ||
+		return conn->script->frozen ||
 		       sayf(conn,
 			    "{\"id\":%d,\"result\":{\"usedSize\":3000000,\"totalSize\":4000000}}",
 			    id);

@@ -29,6 +29,7 @@ struct fake_script {
 	bool busy; /* never begin: neither garbage nor snapshot */
 	bool slow; /* begin only when it is told something more, and answer that after */
 	bool mute; /* answer nothing about scripts */
+	bool frozen; /* answer nothing about the heap in use */
 	bool silent; /* never answer */
 	bool exiting; /* and close the port, as a program does that waits for us to leave */
 	bool endless; /* begin again after the last chunk, until it is told something */

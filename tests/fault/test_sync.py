@@ -5,6 +5,7 @@ import errno
 import os
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -13,6 +14,7 @@ import snapshots
 from lab.daemon import PLAIN, Daemon, static_config
 from lab.wait import until
 
+SLOW_S = 5.0
 
 @pytest.fixture
 def begin(nursery, tmp_path, shim):
@@ -70,6 +72,24 @@ def test_a_signal_in_a_sync_fails_nothing(begin, start_node):
         daemon.capture("app")
         until(lambda: control.fired == 1, f"sync {nth} of {syncs}")
         control.disarm()
+
+
+def test_nobody_waits_for_the_sync_of_a_removal(begin, start_node):
+    """A disk that takes its time holds up neither who removes nor anybody else."""
+    daemon, control = begin({"app": start_node(24, "idle").address})
+    for _ in range(3):
+        daemon.capture("app")
+    ids = [entry["id"] for entry in daemon.api("/captures")["ready"]]
+    assert len(ids) >= 3
+    control.arm("delay", kinds=("fsync",), part="/ready", delay_s=SLOW_S, sticky=True)
+    before = time.monotonic()
+    for identity in ids:
+        assert daemon.get(f"/api/v1/captures/{identity}", method="DELETE").status == 200
+    assert daemon.api("/captures")["ready"] == []
+    assert time.monotonic() - before < SLOW_S
+    until(lambda: control.fired >= 1, "a sync")
+    daemon.process.stop()
+    assert 1 <= control.fired <= 2, "one for all that came meanwhile"
 
 
 @pytest.fixture

@@ -313,9 +313,11 @@ Test(safety, max_cpu)
 	AGREES(&guards, false);
 	shop->cpu_rate = 1.62;
 	expect(&guards, true, REFUSAL_MAX_CPU, "max_cpu: 1.62 cores in use, at most 1.5");
-	/* Two seconds later the fresh reading is better: half a core, then two. */
+	/* Two seconds later the fresh reading is better: half a core, then two. Nobody reads at a
+	 * request. */
 	clock_simulate(3602 * NS_PER_S, wall_ms + 2000);
 	put_process(100 + 100);
+	expect(&guards, false, REFUSAL_MAX_CPU, "max_cpu: 1.62 cores in use, at most 1.5");
 	AGREES(&guards, true);
 	put_process(100 + 400);
 	expect(&guards, true, REFUSAL_MAX_CPU, "max_cpu: 2.00 cores in use, at most 1.5");

@@ -284,7 +284,7 @@ static void bare(struct download_request *request)
 /* The same where the scripts are not wanted. */
 Test(busy, nothing_is_asked_of_who_does_not_answer)
 {
-	const struct fake_script script = { SMALL, .mute = true };
+	const struct fake_script script = { SMALL, .frozen = true };
 	struct fake_inspector *fake = fake_start(&script);
 	struct result result = download_with(fake, &script, bare);
 

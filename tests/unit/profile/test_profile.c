@@ -208,7 +208,7 @@ Test(profile, a_graph_has_each_frame_and_quotes_what_xml_would_read)
 	cr_assert_eq(profile_write_flame(&base, NULL, "a & b", &two), 0);
 	cr_expect_str_eq(buf_text(&one), buf_text(&two));
 	cr_expect_eq(count_of(buf_text(&one), "<g>"), 6);
-	cr_expect_eq(count_of(buf_text(&one), "make&lt;T>"), 4, "titles and labels");
+	cr_expect_eq(count_of(buf_text(&one), "make&lt;T&gt;"), 4, "titles and labels");
 	cr_expect_eq(count_of(buf_text(&one), "a &amp; b"), 2);
 	cr_expect_eq(count_of(buf_text(&one), "<script"), 0);
 	base.nodes[4].self_bytes = 0;
