@@ -40,7 +40,7 @@
 #define AGAIN_MAX_NS (600 * NS_PER_S)
 /* What the control thread itself could not read: each try may hold it for as long as the disk
  * tries. */
-#define READ_AGAIN_MIN_NS (60 * NS_PER_S)
+#define READ_AGAIN_MIN_NS (20 * NS_PER_S)
 
 enum { FOUND_MAX = 1000 }; /* of one directory */
 
