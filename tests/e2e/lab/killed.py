@@ -18,6 +18,14 @@ def config(nodes, **capture):
                                       guards={"headroom": 0}, **capture))
 
 
+def _size(path):
+    """0 also of one that has become ready, or is given up."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def begin(daemon, nodes):
     """Until a snapshot streams from each, or one is whole; from how many it streams."""
     for i in range(len(nodes)):
@@ -26,7 +34,7 @@ def begin(daemon, nodes):
         daemon.capture(f"app{i}", wait=False)
 
     def streaming():
-        return sum(f.stat().st_size > 0 for f in daemon.incoming())
+        return sum(_size(path) > 0 for path in daemon.incoming())
     until(lambda: daemon.ready() or streaming() == len(nodes),
           lambda: f"bytes of all, not of {daemon.incoming()}: {daemon.tail()}", 120, step_s=0.001)
     return streaming()
