@@ -2,6 +2,7 @@
 captured is remembered over every kind of end, and what has changed since is judged again."""
 
 import json
+import os
 import re
 import signal
 
@@ -320,3 +321,59 @@ def test_what_changed_while_it_waited_is_judged_again(watch, start_node):
     assert entries[0].items() >= expect.items(), entries
     daemon.wait_capture(1)
     assert len(daemon.ready()) == 1 and daemon.ready()[0].name.startswith("first.")
+
+
+def start_again(daemon, second, start_node):
+    second.process.kill()
+    later = start_node(22, "idle", port=second.port)
+    until(lambda: daemon.target("second")["pid"] == later.pid, "the new one")
+    daemon.wait_up("second")
+
+
+def begin_to_spin(daemon, second, start_node):
+    """And two polls have seen it."""
+    cpu = "heapwatch_target_process_cpu_seconds_total"
+    second.nudge("^spins")
+    for _ in range(2):
+        before = daemon.value(cpu, target="second")
+        daemon.wait_value(cpu, lambda now, before=before: now >= before + 0.1, target="second")
+
+
+def wait_agrees(daemon, name):
+    """Its guards would let a capture begin."""
+    def asked():
+        return daemon.post(f"/api/v1/targets/{name}/captures", b'{"dry_run": true}',
+                           {"Content-Type": "application/json"})
+    until(lambda: asked().status == 200, lambda: asked().text, step_s=0.2)
+
+
+@pytest.mark.parametrize("guard, limit, change, numbers", [
+    ("min_uptime", "10s", start_again, r"min_uptime: up for \d+s of 10s"),
+    ("max_cpu", 0.1, begin_to_spin, r"max_cpu: \d\.\d\d cores in use, at most 0\.1")])
+def test_who_changed_while_it_waited_is_judged_again(guard, limit, change, numbers, watch, start_node,
+                                                     tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    first, second = start_node(24, "block", fifo), start_node(22, "spin", "later")
+    daemon = watch(first=first.address, second=second.address, sections={
+        "capture": dict(PLAIN, threads=1, start_timeout="60s", guards={guard: limit, "headroom": 0})})
+    for name in ("first", "second"):
+        daemon.wait_up(name)
+        wait_agrees(daemon, name)
+    expect = {"target": "second", "rule": "", "reason": guard}
+
+    def told():
+        return [e for e in daemon.api("/captures")["refused"] if e.items() >= expect.items()]
+    refusals = len(told())
+    # The first one holds the only thread, for it is blocked and does not begin.
+    first.nudge("^blocked")
+    daemon.capture("first", wait=False)
+    daemon.wait_value("heapwatch_captures_in_progress", 1)
+    daemon.capture("second", wait=False)
+    change(daemon, second, start_node)
+    assert len(told()) == refusals and daemon.ready() == []
+    fifo.write_text("go on\n")
+    until(lambda: len(told()) == refusals + 1, lambda: f"a refusal: {told()}\n{daemon.tail()}")
+    assert re.search(numbers, told()[0]["text"]), told()
+    daemon.wait_capture(1)
+    assert [path.name.split(".")[0] for path in daemon.ready()] == ["first"]

@@ -1,4 +1,4 @@
-// Uses most of a core, in turns short enough to answer between them.
+// Uses most of a core, in turns short enough to answer between them; with `later` from SIGUSR2 on.
 'use strict';
 const turn = () => {
   const until = Date.now() + 20;
@@ -7,5 +7,13 @@ const turn = () => {
   }
   setTimeout(turn, 5);
 };
-turn();
+if (process.argv[2] === 'later') {
+  process.once('SIGUSR2', () => {
+    console.log('spins');
+    turn();
+  });
+  setInterval(() => {}, 1 << 30);
+} else {
+  turn();
+}
 console.log('ready');
