@@ -259,10 +259,14 @@ static void on_adopted(void *owner, const struct capture *capture)
 	found->folder->taken_n--;
 	if (capture->step == CAPTURE_SUCCEEDED) {
 		tell_adopted(found, capture);
-		if (capture->unsure)
-			found->state = FOUND_LEFT; /* the next start finds it in the spool */
-		else
+		if (capture->unsure) {
+			/* The next start finds it in the spool, and syncs before it believes that.
+			 */
+			found->folder->adoption->captures->spool->unsure = true;
+			found->state = FOUND_LEFT;
+		} else {
 			leave_or_delete_original(found);
+		}
 	} else if (strcmp(capture->reason, "space") == 0 ||
 		   strcmp(capture->reason, "cancelled") == 0) {
 		found->state = FOUND_WAITS; /* the next scan asks again */
@@ -315,6 +319,20 @@ static void describe(const struct found *found, const char *path, struct manifes
 	str_copy(manifest->source, sizeof(manifest->source), path);
 }
 
+/* Its copy is in the spool from before. */
+static void leave_or_delete_again(struct found *found)
+{
+	char path[PATH_MAX];
+
+	if (!found->folder->adoption->captures->spool->unsure) {
+		leave_or_delete_original(found);
+		return;
+	}
+	found->state = FOUND_LEFT;
+	path_of(found, path);
+	log_warn("adopt", "%s stays: a loss of power may take its copy", path);
+}
+
 static void offer(struct found *found, int fd)
 {
 	struct captures *captures = found->folder->adoption->captures;
@@ -327,7 +345,7 @@ static void offer(struct found *found, int fd)
 	str_copy(source, sizeof(source), path);
 	if (is_in_spool(found, source)) {
 		close(fd);
-		leave_or_delete_original(found);
+		leave_or_delete_again(found);
 		return;
 	}
 	describe(found, source, &manifest);
@@ -463,6 +481,7 @@ static void list_files(struct folder *folder, uint64_t now_ns)
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct captures *captures = folder->adoption->captures;
 	struct dirent *item;
+	bool whole;
 
 	if (dir == NULL) {
 		if (fd >= 0)
@@ -477,9 +496,11 @@ static void list_files(struct folder *folder, uint64_t now_ns)
 		look(folder, item->d_name, now_ns);
 		errno = 0;
 	}
-	if (errno == 0)
-		kept_forget_unseen(captures, &folder->as);
+	whole = errno == 0;
 	closedir(dir);
+	if (!whole)
+		return; /* what was not reached may be there */
+	kept_forget_unseen(captures, &folder->as);
 	list_each_safe (link, &folder->files) {
 		struct found *found = container_of(link, struct found, link);
 

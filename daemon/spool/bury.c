@@ -228,7 +228,8 @@ int graves_settle(struct graves *graves, int dir_fd)
 	if (bury_later(grave))
 		return 0;
 	/* A sync may take as long as the disk likes, so nobody does it here. */
-	(void)end_settling(graves);
+	while (!end_settling(graves))
+		;
 	fill(grave);
 	return -EAGAIN;
 }

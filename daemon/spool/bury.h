@@ -21,7 +21,8 @@ int graves_bury(struct graves *graves, int from_fd, const char *name, int incomi
 /*
  * Have a thread sync this directory, which files have left and which is always the same: until then
  * a loss of power may bring them back. The control thread does not wait for it, graves_free() does.
- * However many ask, it is one thread, which syncs once more for all that came meanwhile. 0, -errno.
+ * However many ask, it is one thread, which syncs once more for all that came meanwhile. 0, -errno:
+ * it is not synced.
  */
 int graves_settle(struct graves *graves, int dir_fd);
 

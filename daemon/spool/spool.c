@@ -25,6 +25,7 @@
 #include "spool/publish.h"
 #include "spool/sweep.h"
 #include "util/clock.h"
+#include "util/file.h"
 #include "util/log.h"
 #include "util/str.h"
 
@@ -77,6 +78,15 @@ uint64_t spool_removed(const struct spool *spool)
 	return n;
 }
 
+/* Whoever was here before may have been killed between a rename and its sync. */
+static void settle_names(struct spool *spool)
+{
+	spool->unsure = file_sync_directory(spool->ready_fd) != 0;
+	if (spool->unsure)
+		log_warn("spool", "the spool's folder could not be synced: if the power fails now "
+				  "captures may be lost");
+}
+
 int spool_open(struct spool *spool, const char *path, const struct spool_settings *limits)
 {
 	int r;
@@ -97,6 +107,8 @@ int spool_open(struct spool *spool, const char *path, const struct spool_setting
 		r = graves_new(&spool->graves);
 	if (r == 0)
 		r = spool_sweep(spool);
+	if (r == 0)
+		settle_names(spool);
 	if (r < 0)
 		spool_close(spool);
 	return r;

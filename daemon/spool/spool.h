@@ -65,6 +65,8 @@ struct spool {
 	_Atomic uint64_t reclaimable; /* of these: what vacuum could delete */
 	int64_t opened_wall_ms;
 	uint64_t opened_boot_ns;
+	/* A loss of power may take what is listed: its folder could not be synced. */
+	bool unsure;
 };
 
 /*

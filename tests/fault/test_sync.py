@@ -61,6 +61,36 @@ def test_original_stays_until_its_copy_is_safe(sticky, begin, nursery, start_nod
     assert len([c for c in daemon.api("/captures")["ready"] if c["kind"] == "snapshot"]) == 2
 
 
+def test_an_original_stays_when_the_next_start_cannot_sync(begin, start_node, tmp_path):
+    """Its copy may be there by its name only: the daemon before may have died before it was synced."""
+    source = tmp_path / "source"
+    source.mkdir()
+    node = start_node(24, "idle")
+    adopt = {"directory": str(source), "settle": "100ms", "keep": True}
+    daemon, control = begin({"app": node.address})
+    taken = daemon.capture("app")
+    name = f"Heap.20260101.120000.{node.pid}.0.001.heapsnapshot"
+    shutil.copy(taken, tmp_path / name)
+    os.rename(tmp_path / name, source / name)
+    daemon.process.stop()
+    daemon, control = begin({"app": node.address}, adopt=[adopt])
+    daemon.process.wait_line(f"{name} taken over as ")
+    daemon.process.stop()
+
+    # As if it had been killed before it could delete the original.
+    (daemon.storage / "state" / "state.json").unlink()
+    adopt["keep"] = False
+    control.arm("error", kinds=("fsync",), error=errno.EIO, part="/ready", sticky=True)
+    daemon, control = begin({"app": node.address}, adopt=[adopt])
+    daemon.process.wait_line("captures may be lost")
+    daemon.process.wait_line(f"{name} stays: ")
+    assert os.listdir(source) == [name]
+    control.disarm()
+    daemon.process.stop()
+    daemon, control = begin({"app": node.address}, adopt=[adopt])
+    until(lambda: os.listdir(source) == [], lambda: f"it to be deleted; log:\n{daemon.tail()}")
+
+
 def test_a_signal_in_a_sync_fails_nothing(begin, start_node):
     daemon, control = begin({"app": start_node(24, "idle").address})
     control.arm("count", kinds=("fsync",))
