@@ -339,10 +339,14 @@ int spool_remove_for(struct spool *spool, const char *id, enum spool_reason reas
 
 int spool_remove(struct spool *spool, const char *id)
 {
-	int r = spool_remove_for(spool, id, SPOOL_API);
+	char name[CAPTURE_ID_MAX];
+	int r;
 
+	/* The caller's may be the entry's own. */
+	str_copy(name, sizeof(name), id);
+	r = spool_remove_for(spool, id, SPOOL_API);
 	if (r == 0 && file_sync_directory(spool->ready_fd) != 0)
-		log_warn("spool", "%s was deleted, but may come back if the power fails now", id);
+		log_warn("spool", "%s was deleted, but may come back if the power fails now", name);
 	return r;
 }
 
