@@ -30,6 +30,7 @@ KEPT_MAX = 12  # captures in the spool before the older ones are removed, by req
 THREADS = 4  # captures at once
 WORKER_S = 0.1  # it lives about so long
 DROP_BYTES = 1 << 20  # of a file that is taken over
+DAY_S = 86400
 DROP_S = 0.05  # until it is seen, and for its deletion
 GLANCE_S = 0.002  # between looks for one
 LOOK_S = 0.03  # at what the daemon says, while waiting for the moment
@@ -328,6 +329,7 @@ class Drops(Campaign):
 
     def __init__(self, kind, nursery, home, addresses, dice):
         self.folder, self.dropped = home / "drops", []
+        self.since_s = int(time.time()) - DAY_S
         self.folder.mkdir(parents=True)
         self.whole = snapshots.write(home / "whole", DROP_BYTES, dice)
         super().__init__(kind, nursery, home, addresses, dice)
@@ -335,9 +337,12 @@ class Drops(Campaign):
     def ask(self, wanted):
         self.watch.take()
         for _ in range(wanted):
-            path = self.folder / f"dropped-{len(self.dropped) + self.kills['let go']}.heapsnapshot"
+            n = len(self.dropped) + self.kills["let go"]
+            path = self.folder / f"dropped-{n}.heapsnapshot"
             self.dropped.append(path)
             shutil.copy(self.whole, self.home / "coming")
+            # A copy is named by the second in which the file was written: no name comes twice.
+            os.utime(self.home / "coming", (self.since_s + n, self.since_s + n))
             (self.home / "coming").rename(path)
         if self.dice.random() < 0.9:  # else it may be killed before it has seen them
             self.watch.wait(time.monotonic() + 1)
