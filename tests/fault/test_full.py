@@ -169,6 +169,7 @@ class Victim:
     def __init__(self, nursery, home, disk, target, quiet):
         self.disk = disk
         self.storage = Storage(disk.folder / "storage")
+        self.ids = {}  # name -> id of the capture that had it last
         config = static_config(
             {"app": target.address, "quiet": quiet.address}, spool={"keep_free": "0"},
             capture={"guards": {"headroom": 0}, "compress": "none", "redact": "none"},
@@ -190,14 +191,18 @@ class Victim:
         ended = until(lambda: (c := daemon.api(path))["state"] in ("succeeded", "failed") and c,
                       "the end of the capture", RECOVERY_S)
         if ended["state"] == "succeeded":
-            self.acknowledge([ended])
+            assert self.acknowledge([ended]) == []
         return ended["state"], ended.get("reason", "")
 
     def acknowledge(self, entries):
+        """Problems. A name may come again within its second, when the capture that had it is removed."""
+        problems = []
         for entry in entries:
-            if entry["name"] in self.storage.removing:  # it was of the same second
-                self.storage.begin(entry["name"])
+            if self.ids.setdefault(entry["name"], entry["id"]) != entry["id"]:
+                problems += self.storage.begin(entry["name"])
+                self.ids[entry["name"]] = entry["id"]
         self.storage.acknowledge(entries)
+        return problems
 
     def polls(self):
         return self.daemon.value("heapwatch_polls_total", target="app")
@@ -223,9 +228,9 @@ class Victim:
     def clean(self):
         until(lambda: not self.daemon.api("/captures")["running"] and
               not os.listdir(self.storage.incoming), "an empty incoming/")
-        problems = self.storage.whole() + self.storage.changed() + self.storage.lost()
         listed = self.daemon.api("/captures")["ready"]
-        self.acknowledge(listed)
+        problems = self.acknowledge(listed)
+        problems += self.storage.whole() + self.storage.changed() + self.storage.lost()
         return problems + self.storage.unlisted(listed)
 
 
