@@ -223,7 +223,8 @@ ALL_THE_TIME = ("setInterval(function allocateAlways() {"
 
 def test_a_table_of_the_last_twelve(start_node, watch):
     """However many there are, and of those the newest."""
-    node = start_node(24, "idle")
+    # Once it is inlined, what a function allocates is its caller's (docs/RUNTIMES.md).
+    node = start_node(24, "idle", flags=["--no-turbo-inlining", "--no-maglev-inlining"])
     with Client(node.port) as client:
         client.evaluate(ALL_THE_TIME)
     daemon = watch(app=node.address, sections=sections(

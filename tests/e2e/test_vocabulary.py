@@ -15,10 +15,11 @@ from lab.wait import until
 TOP = Path(__file__).resolve().parents[2]
 PRESETS = TOP / "conf" / "rules.d" / "presets.yaml"
 
+# levels.js has what it drops and what it takes at the same time: 75 MiB on the way from 25 to 50.
 LADDER = {
     "alert": "Ladder",
     "when": {"all_of": [
-        {"metric": "array_buffers", "steps": ["20MiB", "40MiB", "60MiB"]},
+        {"metric": "array_buffers", "steps": ["20MiB", "40MiB", "80MiB"]},
         {"any_of": [{"metric": "heap_used", "above": "1"}, {"on": ["target_down"]}]}]},
     "guards": {"cooldown": "1h", "max_captures": 0},
     "actions": [{"capture": "diagnostics", "wait": True}, {"capture": "snapshot"}],
@@ -105,15 +106,15 @@ def test_steps_in_a_group_and_a_large_program_that_comes_back(ruled, start_node)
 
 
 def test_of_steps_reached_at_once_the_highest_captures(ruled, start_node):
-    app = start_node(24, "levels", 10, 70, flags=["--expose-gc"])
+    app = start_node(24, "levels", 10, 90, flags=["--expose-gc"])
     daemon = ruled({"app": app}, dict(LADDER, actions=[
         {"capture": "sampling", "duration": "2s", "wait": True}, {"capture": "snapshot"}]))
-    app.nudge("^level 70")
-    wait_firing(daemon, "Ladder", ["20MiB", "40MiB", "60MiB"])
+    app.nudge("^level 90")
+    wait_firing(daemon, "Ladder", ["20MiB", "40MiB", "80MiB"])
     wait_snapshots(daemon, 1)
     (snapshot,) = manifests(daemon)
     (before,) = manifests(daemon, "sampling")
-    assert "step 60MiB" in snapshot["cause"]
+    assert "step 80MiB" in snapshot["cause"]
     # The snapshot waited for what stands before it in the list.
     assert snapshot["started_wall_ms"] >= before["started_wall_ms"] + 2000
     assert daemon.values("heapwatch_captures_suppressed_total", reason="busy") == [], "refused"
@@ -291,7 +292,7 @@ def test_rules_eval_says_what_would_happen_and_does_nothing(ruled, start_node):
     daemon = ruled({"app": app, "other": other})
     rule = dict(LADDER, alert="Tried", guards={"min_uptime": "1h"})
     tried = evaluate(daemon, rule)
-    assert tried["query"].startswith("array_buffers > [20MiB, 40MiB, 60MiB] and (")
+    assert tried["query"].startswith("array_buffers > [20MiB, 40MiB, 80MiB] and (")
     by = {(r["target"], r["step"]): r for r in tried["results"]}
     assert {k for k, r in by.items() if r["holds"]} == {("app", "20MiB")}
     held = by["app", "20MiB"]
