@@ -102,7 +102,7 @@ def test_no_room_in_the_spool_is_told(ruled, start_node):
 
 def test_two_rules_at_once_are_one_capture_at_a_time(ruled, start_node):
     """The later one is told to wait, and has its capture at a later evaluation."""
-    app = start_node(24, "levels", 0, 50, flags=["--expose-gc"])
+    app = start_node(24, "levels", 0, 50)
     daemon = ruled({"app": app}, rule("First", LEVELS), rule("Second", LEVELS))
     level(app, daemon, 50)
     expect_told(daemon, "Second", "app", "busy", r"busy: capture \S+ is (waiting|running)")
@@ -118,7 +118,7 @@ def held(ruled, start_node):
         # The bytes that have come are told once a second: the stream has to last longer.
         nodes = {"first": start_node(24, "heap", 100000, 200),
                  "second": start_node(24, "heap", 100000, 200),
-                 "app": start_node(24, "levels", 0, 50, flags=["--expose-gc"])}
+                 "app": start_node(24, "levels", 0, 50)}
         daemon = ruled(nodes, *rules, capture=dict(PLAIN, guards={"headroom": 0}, **capture))
         for i, name in enumerate(("first", "second")):
             daemon.capture(name, wait=False)
@@ -189,7 +189,7 @@ def level(app, daemon, mib):
 
 
 def test_captures_again_only_when_the_value_was_back(ruled, start_node):
-    app = start_node(24, "levels", 0, 50, 15, 50, 0, 50, flags=["--expose-gc"])
+    app = start_node(24, "levels", 0, 50, 15, 50, 0, 50)
     daemon = ruled({"app": app}, rule("Buffers", LEVELS, {"rearm_below": "10MiB"}))
     level(app, daemon, 50)
     daemon.wait_capture(1)
@@ -219,7 +219,7 @@ COUNTS_IDS = ["max_captures", "rearm"]
 
 @pytest.mark.parametrize("guards, low, text", COUNTS, ids=COUNTS_IDS)
 def test_what_was_captured_counts_after_a_restart(ruled, start_node, guards, low, text):
-    app = start_node(24, "levels", 0, 50, low, 50, 0, 50, flags=["--expose-gc"])
+    app = start_node(24, "levels", 0, 50, low, 50, 0, 50)
     buffers = rule("Buffers", LEVELS, guards)
     daemon = ruled({"app": app}, buffers)
     level(app, daemon, 50)
@@ -235,14 +235,13 @@ def test_what_was_captured_counts_after_a_restart(ruled, start_node, guards, low
 
 @pytest.mark.parametrize("guards, low, text", COUNTS, ids=COUNTS_IDS)
 def test_what_was_captured_counts_after_the_target_has_restarted(ruled, start_node, guards, low, text):
-    flags = ["--expose-gc"]
-    app = start_node(24, "levels", 0, 50, flags=flags)
+    app = start_node(24, "levels", 0, 50)
     daemon = ruled({"app": app}, rule("Buffers", LEVELS, guards))
     level(app, daemon, 50)
     daemon.wait_capture(1)
     app.process.kill()
     wait_no_alert(daemon)
-    later = start_node(24, "levels", low, 50, 0, 50, flags=flags, port=app.port)
+    later = start_node(24, "levels", low, 50, 0, 50, port=app.port)
     until(lambda: daemon.target("app")["pid"] == later.pid, "the new one")
     daemon.wait_up("app")
     level(later, daemon, 50)
@@ -251,7 +250,7 @@ def test_what_was_captured_counts_after_the_target_has_restarted(ruled, start_no
 
 
 def test_that_the_value_was_back_counts_after_a_restart(ruled, start_node):
-    app = start_node(24, "levels", 0, 50, 0, 50, flags=["--expose-gc"])
+    app = start_node(24, "levels", 0, 50, 0, 50)
     buffers = rule("Buffers", LEVELS, {"rearm_below": "10MiB"})
     daemon = ruled({"app": app}, buffers)
     level(app, daemon, 50)
@@ -266,7 +265,7 @@ def test_that_the_value_was_back_counts_after_a_restart(ruled, start_node):
 
 def test_cooldown_survives_a_kill_amid_the_capture(ruled, start_node):
     """Of the daemon as soon as the target has been asked; and of the target after that."""
-    app = start_node(24, "levels", 0, 50, flags=["--expose-gc"])
+    app = start_node(24, "levels", 0, 50)
     buffers = rule("Buffers", LEVELS, {"cooldown": "1h"})
     daemon = ruled({"app": app}, buffers)
     app.process.wait_line("Debugger attached")
@@ -278,7 +277,7 @@ def test_cooldown_survives_a_kill_amid_the_capture(ruled, start_node):
     expect_told(again, "Buffers", "app", "cooldown", r"cooldown: \S+ left of 1h")
     app.process.kill()
     until(lambda: again.api("/alerts")["alerts"] == [], "the alert to go")
-    later = start_node(24, "levels", 50, flags=["--expose-gc"], port=app.port)
+    later = start_node(24, "levels", 50, port=app.port)
     again.wait_up("app")
     again.wait_value("heapwatch_captures_suppressed_total", lambda n: n >= 2, target="app",
                      rule="Buffers", reason="cooldown")
