@@ -110,23 +110,35 @@ def test_two_rules_at_once_are_one_capture_at_a_time(ruled, start_node):
     assert daemon.values("heapwatch_captures_suppressed_total", rule="First") == []
 
 
+class Held:
+    """A program that is blocked, whose capture therefore begins and does not end."""
+
+    def __init__(self, start_node, fifo):
+        os.mkfifo(fifo)
+        self._fifo, self._node = fifo, start_node(24, "block", fifo)
+        self.address = self._node.address
+
+    def block(self):
+        self._node.nudge("^blocked")
+
+    def let_go(self):
+        self._fifo.write_text("go on\n")
+
+
 @pytest.fixture
-def held(ruled, start_node):
-    """held(n, rule..., capture settings) -> (Daemon, nodes): captures of `first` and `second` are
-    asked for; the first n of them, stopped amid their snapshot, do not end. `app` is one more."""
+def held(ruled, start_node, tmp_path):
+    """held(n, rule..., capture settings) -> (Daemon, targets): captures of `first` and `second` are
+    asked for; the first n of them have begun and do not end. `app` is one more."""
     def start(n, *rules, **capture):
-        # The bytes that have come are told once a second: the stream has to last longer.
-        nodes = {"first": start_node(24, "heap", 100000, 200),
-                 "second": start_node(24, "heap", 100000, 200),
-                 "app": start_node(24, "levels", 0, 50)}
-        daemon = ruled(nodes, *rules, capture=dict(PLAIN, guards={"headroom": 0}, **capture))
+        targets = {name: Held(start_node, tmp_path / name) for name in ("first", "second")}
+        targets["app"] = start_node(24, "levels", 0, 50)
+        daemon = ruled(targets, *rules, capture=dict(PLAIN, guards={"headroom": 0},
+                                                     start_timeout="10m", **capture))
         for i, name in enumerate(("first", "second")):
-            daemon.capture(name, wait=False)
             if i < n:
-                until(lambda name=name: any(c["bytes"] for c in daemon.api("/captures")["running"]
-                                            if c["target"] == name), "bytes", step_s=0.001)
-                nodes[name].process.signal(signal.SIGSTOP)
-        return daemon, nodes
+                targets[name].block()
+            daemon.capture(name, wait=False)
+        return daemon, targets
     return start
 
 
@@ -136,28 +148,28 @@ def steps(daemon):
 
 def test_a_full_queue_is_told(held):
     only = rule("Queue", LEVELS, match='{target="app"}')
-    daemon, nodes = held(1, only, threads=1, queue=1)
+    daemon, targets = held(1, only, threads=1, queue=1)
     until(lambda: steps(daemon) == {"first": "running", "second": "waiting"},
           lambda: f"one that waits: {steps(daemon)}")
-    level(nodes["app"], daemon, 50)
+    level(targets["app"], daemon, 50)
     expect_told(daemon, "Queue", "app", "queue", "queue: 1 captures wait already")
-    nodes["first"].process.signal(signal.SIGCONT)
+    targets["first"].let_go()
     daemon.wait_capture(3)
 
 
 def test_two_of_one_host_at_once(held):
     """By default, however many threads there are."""
-    daemon, nodes = held(2, threads=4)
+    daemon, targets = held(2, threads=4)
     daemon.capture("app", wait=False)
     both = {"first": "running", "second": "running", "app": "waiting"}
     until(lambda: steps(daemon) == both, lambda: f"{both}: {steps(daemon)}")
     polls = daemon.value("heapwatch_polls_total", target="app")
     daemon.wait_value("heapwatch_polls_total", lambda n: n >= polls + 2, target="app")
     assert steps(daemon) == both
-    nodes["first"].process.signal(signal.SIGCONT)
+    targets["first"].let_go()
     daemon.wait_capture(2)  # of the first, and of the one that waited
     assert steps(daemon) == {"second": "running"}
-    nodes["second"].process.signal(signal.SIGCONT)
+    targets["second"].let_go()
     daemon.wait_capture(3)
 
 
