@@ -115,6 +115,20 @@ int series_begin(struct captures *captures, const struct capture_request *reques
 
 /* ---- asking for the later ones ---- */
 
+static bool any_of(const struct link *list, const char *id)
+{
+	list_each (link, list) {
+		if (strcmp(container_of(link, struct capture, link)->manifest.series, id) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_under_way(const struct captures *captures, const char *id)
+{
+	return any_of(&captures->queue, id) || any_of(&captures->running, id);
+}
+
 static struct capture_request request_of(const struct captures *captures,
 					 const struct series_plan *plan,
 					 const struct series_settings *settings)
@@ -200,8 +214,14 @@ static void ask(struct captures *captures, struct series_plan *plan, uint64_t no
 	const struct capture_request request = request_of(captures, plan, &settings);
 	bool late = !plan->exact && now_ns - plan->due_ns >= PATIENCE_SPACINGS * plan->spacing_ns;
 	struct err err = { .text = "" };
-	int r = request_quietly(captures, &request, plan->asked, &err);
+	int r;
 
+	/* The one before has deadlines of its own: patience with the target begins when it ends. */
+	if (is_under_way(captures, plan->id)) {
+		plan->due_ns = now_ns;
+		return;
+	}
+	r = request_quietly(captures, &request, plan->asked, &err);
 	if (r == 0) {
 		next(captures, plan, now_ns);
 		return;
@@ -375,19 +395,9 @@ void series_ended(struct captures *captures, const struct capture *capture)
 		give_up(captures, plan, capture->error);
 }
 
-static bool any_of(const struct link *list, const char *id)
-{
-	list_each (link, list) {
-		if (strcmp(container_of(link, struct capture, link)->manifest.series, id) == 0)
-			return true;
-	}
-	return false;
-}
-
 bool series_is_over(const struct captures *captures, const char *id)
 {
-	if (find(captures, id) != NULL || any_of(&captures->queue, id) ||
-	    any_of(&captures->running, id))
+	if (find(captures, id) != NULL || is_under_way(captures, id))
 		return false;
 	list_each (link, &captures->spool->ready) {
 		const struct manifest *manifest =
