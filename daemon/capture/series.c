@@ -216,11 +216,8 @@ static void ask(struct captures *captures, struct series_plan *plan, uint64_t no
 	struct err err = { .text = "" };
 	int r;
 
-	/* The one before has deadlines of its own: patience with the target begins when it ends. */
-	if (is_under_way(captures, plan->id)) {
-		plan->due_ns = now_ns;
+	if (is_under_way(captures, plan->id))
 		return;
-	}
 	r = request_quietly(captures, &request, plan->asked, &err);
 	if (r == 0) {
 		next(captures, plan, now_ns);
@@ -374,10 +371,25 @@ static bool did_harm(const struct capture *capture)
 	       (strcmp(capture->reason, "lost") == 0 || strcmp(capture->reason, "timeout") == 0);
 }
 
+/*
+ * A capture that took long is not followed by the next at once: the program has to have gone on, or
+ * there is nothing to compare. Patience with the target begins with that time, too.
+ */
+static void rest(struct series_plan *plan)
+{
+	uint64_t now_ns = clock_mono_ns();
+	uint64_t least_ns = now_ns + (plan->exact ? 0 : plan->spacing_ns / 2);
+
+	if (plan->due_ns < least_ns)
+		plan->due_ns = least_ns;
+}
+
 void series_ended(struct captures *captures, const struct capture *capture)
 {
 	struct series_plan *plan = find(captures, capture->manifest.series);
 
+	if (plan != NULL)
+		rest(plan);
 	if (capture->step != CAPTURE_FAILED)
 		return;
 	tracking_end(captures, capture->manifest.series);

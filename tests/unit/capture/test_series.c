@@ -140,7 +140,8 @@ Test(series, waits_for_a_target_that_is_away_and_gives_up_in_the_end)
 	cr_expect_eq(scene.spool.files, 2);
 }
 
-/* However long that takes: of a large heap, or behind others in the queue. */
+/* However long that takes: of a large heap, or behind others in the queue. And the program is to
+ * have gone on since. */
 Test(series, waits_for_the_one_before)
 {
 	const struct fake_script holds = { text, sizeof(text) - 1, .chunk = 10, .hold = true };
@@ -155,8 +156,10 @@ Test(series, waits_for_the_one_before)
 	for (unsigned i = 2; i < 9; i++)
 		series_tick(&scene.captures, now_ns + i * SPACING_NS);
 	cr_expect_eq(scene.captures.refused_n, 0);
+	container_of(scene.captures.series.next, struct series_plan, link)->due_ns = now_ns;
 	fake_release(other);
 	cr_assert(scene_settle(&scene));
+	cr_expect_gt(tick(clock_mono_ns()), SPACING_NS / 2 - 60 * NS_PER_S);
 	cr_expect_eq(scene.spool.files, 2);
 	target->session.address.port = fake_port(fake);
 	cr_expect_eq(tick(now_ns + 9 * SPACING_NS), UINT64_MAX, "that was the last");
