@@ -332,12 +332,30 @@ static bool may_begin(const struct captures *captures, const struct capture *cap
 	       fits_beside_others(captures, capture);
 }
 
+/*
+ * It was up when it was asked for. On a busy machine a program misses a poll now and then and
+ * answers the next one; a program that has not begun is given as much time once its capture is
+ * under way.
+ */
+static bool waits_for_target(const struct captures *captures, struct capture *capture)
+{
+	const struct target *target = targets_find(captures->targets, capture->target_id);
+	uint64_t now_ns = clock_mono_ns();
+
+	if (!capture->of_target || capture->continuous || target == NULL ||
+	    !target_stands_still(target))
+		return false;
+	if (capture->still_since_ns == 0)
+		capture->still_since_ns = now_ns;
+	return now_ns - capture->still_since_ns < captures->settings->start_timeout_ns;
+}
+
 static struct capture *next_to_begin(const struct captures *captures)
 {
 	list_each (link, &captures->queue) {
 		struct capture *capture = container_of(link, struct capture, link);
 
-		if (may_begin(captures, capture))
+		if (may_begin(captures, capture) && !waits_for_target(captures, capture))
 			return capture;
 	}
 	return NULL;

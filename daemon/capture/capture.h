@@ -113,6 +113,7 @@ struct capture {
 	void (*adopted)(void *owner, const struct capture *capture);
 	void *adopted_owner;
 	uint64_t requested_ns; /* monotonic */
+	uint64_t still_since_ns; /* its turn had come, but its target stood still; 0: it has not */
 	uint64_t started_boot_ns; /* 0: not yet, or of a file that was there */
 	uint64_t bytes; /* so far; updated about once a second */
 	bool refused; /* by a guard, right before it would have begun */

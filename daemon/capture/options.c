@@ -49,7 +49,8 @@ const struct option_desc capture_options[] = {
 	  .max = 24 * HOUR_NS,
 	  .def = "1m",
 	  .help = "Give up when the target has not begun for so long: its event loop is blocked, "
-		  "and the snapshot would surprise it whenever that ends." },
+		  "and the snapshot would surprise it whenever that ends. One that does not answer "
+		  "when its turn comes is waited for as long before." },
 	{ .name = "idle_timeout",
 	  .type = OPTION_TIME,
 	  .offset = AT(idle_timeout_ns),

@@ -115,6 +115,20 @@ int series_begin(struct captures *captures, const struct capture_request *reques
 
 /* ---- asking for the later ones ---- */
 
+static bool any_of(const struct link *list, const char *id)
+{
+	list_each (link, list) {
+		if (strcmp(container_of(link, struct capture, link)->manifest.series, id) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_under_way(const struct captures *captures, const char *id)
+{
+	return any_of(&captures->queue, id) || any_of(&captures->running, id);
+}
+
 static struct capture_request request_of(const struct captures *captures,
 					 const struct series_plan *plan,
 					 const struct series_settings *settings)
@@ -200,8 +214,11 @@ static void ask(struct captures *captures, struct series_plan *plan, uint64_t no
 	const struct capture_request request = request_of(captures, plan, &settings);
 	bool late = !plan->exact && now_ns - plan->due_ns >= PATIENCE_SPACINGS * plan->spacing_ns;
 	struct err err = { .text = "" };
-	int r = request_quietly(captures, &request, plan->asked, &err);
+	int r;
 
+	if (is_under_way(captures, plan->id))
+		return;
+	r = request_quietly(captures, &request, plan->asked, &err);
 	if (r == 0) {
 		next(captures, plan, now_ns);
 		return;
@@ -354,10 +371,25 @@ static bool did_harm(const struct capture *capture)
 	       (strcmp(capture->reason, "lost") == 0 || strcmp(capture->reason, "timeout") == 0);
 }
 
+/*
+ * A capture that took long is not followed by the next at once: the program has to have gone on, or
+ * there is nothing to compare. Patience with the target begins with that time, too.
+ */
+static void rest(struct series_plan *plan)
+{
+	uint64_t now_ns = clock_mono_ns();
+	uint64_t least_ns = now_ns + (plan->exact ? 0 : plan->spacing_ns / 2);
+
+	if (plan->due_ns < least_ns)
+		plan->due_ns = least_ns;
+}
+
 void series_ended(struct captures *captures, const struct capture *capture)
 {
 	struct series_plan *plan = find(captures, capture->manifest.series);
 
+	if (plan != NULL)
+		rest(plan);
 	if (capture->step != CAPTURE_FAILED)
 		return;
 	tracking_end(captures, capture->manifest.series);
@@ -375,19 +407,9 @@ void series_ended(struct captures *captures, const struct capture *capture)
 		give_up(captures, plan, capture->error);
 }
 
-static bool any_of(const struct link *list, const char *id)
-{
-	list_each (link, list) {
-		if (strcmp(container_of(link, struct capture, link)->manifest.series, id) == 0)
-			return true;
-	}
-	return false;
-}
-
 bool series_is_over(const struct captures *captures, const char *id)
 {
-	if (find(captures, id) != NULL || any_of(&captures->queue, id) ||
-	    any_of(&captures->running, id))
+	if (find(captures, id) != NULL || is_under_way(captures, id))
 		return false;
 	list_each (link, &captures->spool->ready) {
 		const struct manifest *manifest =

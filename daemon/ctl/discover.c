@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,24 +26,32 @@
 #include "util/clock.h"
 #include "util/err.h"
 #include "util/str.h"
+#include "util/thread.h"
 
-/* An inspector answers from a thread of its own, in milliseconds; what does not is none. */
-#define ASK_NS (1 * NS_PER_S)
+/*
+ * An inspector answers in milliseconds, but for one that starts or works on a busy machine. All are
+ * asked at once: the longest of them is what it takes.
+ */
+#define ASK_NS (5 * NS_PER_S)
 
-enum { LABELS = 4, LABEL_MAX = 128 };
+enum { LABELS = 4, LABEL_MAX = 128, ASKED_AT_ONCE = 64 };
 
 struct inspector {
 	const struct candidate *candidate; /* borrowed */
 	struct address address; /* where to connect */
+	int answer; /* of ask() */
+	struct err err;
 	const struct runtime *runtime;
 	struct identity identity;
 	char name[LABEL_MAX];
 };
 
 struct inspectors {
-	struct inspector *items; /* owned */
+	struct inspector *items; /* owned; of all candidates first, the first n in the end */
 	size_t n;
 	size_t taken; /* left out, for they have the only client they can have */
+	size_t asked_of; /* how many candidates there are */
+	atomic_size_t next; /* whom to ask */
 };
 
 /* ---- what to say of one ---- */
@@ -95,6 +105,18 @@ static void note_no_path(const struct candidate *candidate)
 		candidate->name, candidate->pid, bound, bound);
 }
 
+/* It may be no inspector at all: a server that waits for its client to speak. */
+static void note_silent(const struct candidate *candidate)
+{
+	char bound[ADDRESS_TEXT_MAX], waited[STR_UNIT_MAX];
+
+	fprintf(stderr,
+		"heapwatchctl: %s (pid %" PRId64 ") is left out: what listens at %s has not "
+		"answered within %s\n",
+		candidate->name, candidate->pid, address_format(bound, &candidate->bound),
+		str_format_duration(waited, ASK_NS));
+}
+
 /* ---- asking ---- */
 
 /* All addresses of the host: the one of loopback is the one to use. */
@@ -134,36 +156,73 @@ static bool wants_path(const struct inspector *one)
 	return strcmp(one->runtime->name, "bun") == 0 && one->address.family != ADDRESS_UNIX;
 }
 
-static void consider(struct inspectors *all, const struct candidate *candidate, bool quiet)
+static void *ask_next(void *owner)
 {
-	struct inspector *one = &all->items[all->n];
-	struct err err = { .text = "" };
-	int r;
+	struct inspectors *all = owner;
+	size_t i;
 
-	*one = (struct inspector){ .candidate = candidate };
-	connectable(candidate, &one->address);
-	r = ask(&one->address, candidate->question, ASK_NS, &one->runtime, &one->identity, &err);
-	if (r < 0)
-		return;
+	while ((i = atomic_fetch_add(&all->next, 1)) < all->asked_of) {
+		struct inspector *one = &all->items[i];
+
+		connectable(one->candidate, &one->address);
+		one->answer = ask(&one->address, one->candidate->question, ASK_NS, &one->runtime,
+				  &one->identity, &one->err);
+	}
+	return NULL;
+}
+
+/* Where a thread is not to be had, the others ask for it. */
+static void ask_all(struct inspectors *all, const struct candidates *found)
+{
+	pthread_t threads[ASKED_AT_ONCE - 1];
+	size_t n = 0;
+
+	for (size_t i = 0; i < found->n; i++)
+		all->items[i].candidate = &found->items[i];
+	all->asked_of = found->n;
+	while (n < ASKED_AT_ONCE - 1 && n + 1 < found->n &&
+	       thread_start(&threads[n], NULL, ask_next, all) == 0)
+		n++;
+	ask_next(all);
+	while (n > 0)
+		pthread_join(threads[--n], NULL);
+}
+
+/* Is it for the list? What a person has to know of it is told. */
+static bool is_listed(struct inspectors *all, struct inspector *one, bool quiet)
+{
+	const struct candidate *candidate = one->candidate;
+
+	if (one->answer == -ETIMEDOUT && !quiet)
+		note_silent(candidate);
+	if (one->answer < 0)
+		return false;
 	warn_exposed(candidate, one->runtime);
-	if (r == ASK_E_UNSUPPORTED) {
+	if (one->answer == ASK_E_UNSUPPORTED) {
 		if (!quiet)
-			note_unsupported(candidate, err.text);
-		return;
+			note_unsupported(candidate, one->err.text);
+		return false;
 	}
 	if (is_taken(one)) {
 		all->taken++;
-		return;
+		return false;
 	}
 	if (wants_path(one)) {
 		str_copy(one->address.path, sizeof(one->address.path), candidate->path);
-		if (candidate->path[0] == '\0') {
-			if (!quiet)
-				note_no_path(candidate);
-			return;
-		}
+		if (candidate->path[0] == '\0' && !quiet)
+			note_no_path(candidate);
+		if (candidate->path[0] == '\0')
+			return false;
 	}
-	all->n += !is_twin(all, one);
+	return !is_twin(all, one);
+}
+
+static void choose(struct inspectors *all, bool quiet)
+{
+	for (size_t i = 0; i < all->asked_of; i++) {
+		if (is_listed(all, &all->items[i], quiet))
+			all->items[all->n++] = all->items[i];
+	}
 }
 
 /* ---- names ---- */
@@ -340,8 +399,8 @@ int command_discover(struct source *source, const struct ctl_options *options, s
 		return source_fail(err, CTL_FAILURE, r, "cannot look at processes: %s",
 				   strerror(-r));
 	}
-	for (size_t i = 0; i < found.n; i++)
-		consider(&all, &found.items[i], options->quiet);
+	ask_all(&all, &found);
+	choose(&all, options->quiet);
 	name_all(&all);
 	if (!options->quiet)
 		note_left_out(&found, all.taken);

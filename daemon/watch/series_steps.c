@@ -54,8 +54,9 @@ const struct option_desc series_options[] = {
 		.min = SPACING_MIN_NS,
 		.max = SPACING_MAX_NS,
 		.def = "10m",
-		.help = "From the beginning of one to the beginning of the next; with `growth` the "
-			"least time between.",
+		.help = "From the beginning of one to the beginning of the next, of which half is "
+			"at "
+			"least left after its end; with `growth` the least time between.",
 	},
 	{
 		.name = "growth",

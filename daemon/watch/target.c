@@ -85,6 +85,12 @@ static void log_transition(const struct target *target, enum target_state from)
 		log_event(LEVEL_DEBUG, "watch", NULL, fields, 5, "target state");
 }
 
+bool target_stands_still(const struct target *target)
+{
+	return target->state == TARGET_BLOCKED || target->state == TARGET_STOPPED ||
+	       target->state == TARGET_PAUSED;
+}
+
 /* Being blocked, stopped or captured is not being gone. */
 static void count_reached(struct target *target)
 {

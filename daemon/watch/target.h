@@ -211,6 +211,9 @@ int target_poll_now(struct target *target);
  */
 int target_poll_patiently(struct target *target, uint64_t patience_ns);
 
+/* It is there, but its program answers nothing, or does not go on: for a moment, or for good. */
+bool target_stands_still(const struct target *target);
+
 /* When its process began, as far as it has been told or seen. */
 struct process_start target_start(const struct target *target);
 

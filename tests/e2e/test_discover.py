@@ -220,6 +220,9 @@ def test_one_that_does_not_answer_holds_nobody_up(start_node):
     until(lambda: stopped.process.state() == "T", "a stopped process")
     found = discover()
     assert found.of(stopped) is None and found.of(other)
+    [line] = found.about(stopped)
+    assert f"127.0.0.1:{stopped.port} has not answered within 5s" in line
+    assert found.about(other) == []
 
 
 def _session(pid):

@@ -64,5 +64,5 @@ def test_of_a_page_that_is_polled(nursery, watch, tmp_path, events, by):
     paths = []
     for _ in range(2):
         paths.append(daemon.capture("app", isolate="page:1", gc_before=True))
-        daemon.wait_up("app")
+        daemon.wait_polled("app")  # which enables it anew
     assert Ctl().json("diff", *paths, "--json=short")["matched_by"] == by

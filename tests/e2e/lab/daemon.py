@@ -7,7 +7,7 @@ import re
 import socket
 import urllib.error
 import urllib.request
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 import yaml
@@ -171,6 +171,12 @@ class Daemon:
         """By a poll after that: one that was under way may have met what was before."""
         target = self.target(name)
         return target["state"] == "up" and datetime.fromisoformat(target["lastScrape"]) > when
+
+    def wait_polled(self, target):
+        """Waits for a poll that ends after now: who has been captured counts as up before one."""
+        now = datetime.now(timezone.utc)
+        until(lambda: self.is_up_since(target, now),
+              lambda: f"a poll of {target} after {now}; log:\n{self.tail()}")
 
     def wait_state(self, target, state, limit_s=LIMIT_S):
         """Waits for the state and returns what the API says of the target."""

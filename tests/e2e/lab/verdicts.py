@@ -13,7 +13,8 @@ RULE = {
     "annotations": {"summary": "{{ $labels.target }}: {{ $labels.verdict }}"},
     "actions": [{"capture": "snapshot", "series": {"count": 3, "spacing": "10s"}}],
 }
-LIMIT_S = 150
+LIMIT_S = 300
+STEP_S = 0.5  # what takes half a minute at least need not be asked for often
 
 
 def rule(when=RULE["when"], **series):
@@ -40,7 +41,12 @@ def wait_verdict(daemon, target):
         alert = alert_of(daemon, target)
         return alert and alert["annotations"].get("verdict")
     return until(told, lambda: f"a verdict on {target}; it has {alert_of(daemon, target)}; "
-                                f"log:\n{daemon.tail(60)}", LIMIT_S)
+                                f"log:\n{daemon.tail(60)}", LIMIT_S, STEP_S)
+
+
+def wait_suspected(daemon, target):
+    until(lambda: daemon.value("heapwatch_leak_suspected", target=target) == 1,
+          lambda: f"a leak of {target}; log:\n{daemon.tail(60)}", LIMIT_S, STEP_S)
 
 
 def series_of(daemon, target):

@@ -35,6 +35,11 @@ globalThis.hoards = (() => {
       this.text = [`ticket ${n}`, { n }];
     }
   }
+  class ArchivedDay {
+    constructor(n) {
+      this.samples = new Array(500).fill(n + 0.5); // much memory in few objects
+    }
+  }
   class CachedPage {
     constructor(n) {
       this.n = n;
@@ -57,6 +62,7 @@ globalThis.hoards = (() => {
   const tickets = new Set();
   const fibers = new FiberNode(0, null);
   let lastFiber = null;
+  const archive = new Map();
   const removed = []; // elements of a page
   // ---- what does not ----
   const pages = new Map(); // bounded, and full soon
@@ -92,6 +98,9 @@ globalThis.hoards = (() => {
         lastFiber.sibling = fiber;
       }
       lastFiber = fiber;
+    },
+    archive(n) {
+      archive.set(n, new ArchivedDay(n));
     },
     timers(n) {
       const context = { timer: `timer ${n}`, marks: [n, {}] };

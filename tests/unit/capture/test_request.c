@@ -217,6 +217,41 @@ Test(request, is_refused_by_no_old_poll)
 	cr_expect_eq(capture->step, CAPTURE_SUCCEEDED, "%s", capture->error);
 }
 
+/* On a busy machine a program misses a poll now and then; what has waited for its turn till then is
+ * not lost. */
+Test(request, waits_for_a_target_that_stands_still)
+{
+	static const enum target_state still[] = { TARGET_BLOCKED, TARGET_STOPPED, TARGET_PAUSED };
+	struct target *target = scene_target(&scene, "a", fake_port(fake), 7);
+	const struct capture *capture;
+
+	scene.settings.start_timeout_ns = 20 * NS_PER_S;
+	capture = ask(&(struct capture_request){ .target_id = target->id });
+	for (unsigned i = 0; i < sizeof(still) / sizeof(still[0]); i++) {
+		target->state = still[i];
+		captures_polled(&scene.captures, target);
+		loop_turn(&scene.loop, 100);
+		cr_assert_eq(capture->step, CAPTURE_WAITING, "%s", capture->error);
+	}
+	target->state = TARGET_UP;
+	captures_polled(&scene.captures, target);
+	cr_assert(scene_settle(&scene));
+	cr_expect_eq(capture->step, CAPTURE_SUCCEEDED, "%s", capture->error);
+}
+
+Test(request, does_not_wait_for_what_stands_still_for_ever)
+{
+	struct target *target = scene_target(&scene, "a", fake_port(fake), 7);
+	const struct capture *capture;
+
+	scene.settings.start_timeout_ns = NS_PER_S;
+	capture = ask(&(struct capture_request){ .target_id = target->id });
+	target->state = TARGET_BLOCKED;
+	cr_assert(scene_settle(&scene));
+	cr_expect_str_eq(capture->error, "the target is no longer up");
+	cr_expect_geq(clock_mono_ns() - capture->requested_ns, NS_PER_S);
+}
+
 /* Whose poll is never over is given up with its target. */
 Test(request, does_not_wait_for_a_target_that_is_gone)
 {

@@ -140,6 +140,33 @@ Test(series, waits_for_a_target_that_is_away_and_gives_up_in_the_end)
 	cr_expect_eq(scene.spool.files, 2);
 }
 
+/* However long that takes: of a large heap, or behind others in the queue. And the program is to
+ * have gone on since. */
+Test(series, waits_for_the_one_before)
+{
+	const struct fake_script holds = { text, sizeof(text) - 1, .chunk = 10, .hold = true };
+	struct fake_inspector *other = fake_start(&holds);
+	char id[CAPTURE_ID_MAX];
+	uint64_t now_ns;
+
+	ask(id);
+	now_ns = clock_mono_ns();
+	target->session.address.port = fake_port(other);
+	series_tick(&scene.captures, now_ns + SPACING_NS);
+	for (unsigned i = 2; i < 9; i++)
+		series_tick(&scene.captures, now_ns + i * SPACING_NS);
+	cr_expect_eq(scene.captures.refused_n, 0);
+	container_of(scene.captures.series.next, struct series_plan, link)->due_ns = now_ns;
+	fake_release(other);
+	cr_assert(scene_settle(&scene));
+	cr_expect_gt(tick(clock_mono_ns()), SPACING_NS / 2 - 60 * NS_PER_S);
+	cr_expect_eq(scene.spool.files, 2);
+	target->session.address.port = fake_port(fake);
+	cr_expect_eq(tick(now_ns + 9 * SPACING_NS), UINT64_MAX, "that was the last");
+	cr_expect_eq(scene.spool.files, 3);
+	fake_stop(other);
+}
+
 Test(series, leaves_out_what_a_guard_forbids)
 {
 	static const struct rule_guards guards = {
