@@ -248,7 +248,7 @@ static bool gc_is_unsupported(const struct target *target, char ret[SESSION_GC_R
 	if (why != NULL)
 		snprintf(ret, SESSION_GC_REASON_MAX, "gc_events: not supported by %s: %s", who,
 			 why);
-	else if (target_leaves_after_poll(target))
+	else if (target->spec.poll.policy == POLICY_PER_POLL || target_leaves_after_poll(target))
 		snprintf(ret, SESSION_GC_REASON_MAX,
 			 "gc_events: not supported by %s with a connection for each poll: what "
 			 "comes between two is told to nobody; with policy: attached they can be "
@@ -276,6 +276,23 @@ static void judge_gc_events(struct target *target)
 }
 
 /* ---- events of the session ---- */
+
+/* It is said once, not with each connection. */
+static void judge_policy(struct target *target)
+{
+	const struct runtime *runtime = target->session.runtime;
+	bool unfollowed = target->spec.poll.policy == POLICY_PER_POLL && runtime->yields;
+	char reason[160];
+	const struct log_field fields[] = { { "target", target->spec.name }, { "reason", reason } };
+
+	snprintf(reason, sizeof(reason),
+		 "not supported by %s: each connection would take the page from a person's Web "
+		 "Inspector; it stays connected",
+		 runtime->name);
+	if (unfollowed && !target->policy_told)
+		log_event(LEVEL_WARN, "watch", NULL, fields, 2, "policy: per_poll is not followed");
+	target->policy_told = unfollowed;
+}
 
 static void log_restart(const struct target *target, const struct identity *now)
 {
@@ -308,6 +325,7 @@ static void on_identified(void *owner, const struct identity *said)
 	target->identity = identity;
 	target->identified = true;
 	judge_gc_events(target);
+	judge_policy(target);
 	backoff_reset(&target->backoff);
 	if (!target->polling)
 		attempt_begin(target);
@@ -357,6 +375,9 @@ bool target_leaves_after_poll(const struct target *target)
 {
 	const struct runtime *runtime = target->session.runtime;
 
+	/* Nobody takes from us what we leave: no rest would ever begin. */
+	if (runtime != NULL && runtime->yields)
+		return false;
 	if (target->spec.poll.policy != POLICY_AUTO)
 		return target->spec.poll.policy == POLICY_PER_POLL;
 	return runtime != NULL && runtime->per_poll;
