@@ -158,6 +158,7 @@ struct download_stats {
 	bool unnamed; /* it may have left one behind whose name it did not tell */
 	bool collected; /* the end of a profile: it has collected its garbage, or was asked to */
 	bool asked; /* for the snapshot: from then on the target may stand still for it */
+	bool taken; /* where one client takes the connection from another, it seems one has */
 };
 
 /*

@@ -61,6 +61,8 @@ enum { YIELD_DOUBLINGS = 4 };
  */
 #define COLLECT_NS (10 * NS_PER_S)
 
+static const char taken_text[] = "another client has its one connection";
+
 static const char *const state_names[] = {
 	[SESSION_CLOSED] = "closed",
 	[SESSION_FINDING] = "finding",
@@ -379,7 +381,7 @@ void session_channel_ended(struct channel *channel, enum session_end end, const 
 	if (end == SESSION_END_TAKEN && channel->settled)
 		session->unsettled = true; /* it was not heard */
 	str_copy(channel->ended, sizeof(channel->ended),
-		 end == SESSION_END_TAKEN ? "another client has its one connection" : reason);
+		 end == SESSION_END_TAKEN ? taken_text : reason);
 	rest(channel, end);
 	if (session->state == SESSION_CONNECTING && channels_in(session, CHANNEL_CONNECTING) == 0)
 		session_fail(session, end, "%s", reason);
@@ -390,6 +392,20 @@ void session_channel_ended(struct channel *channel, enum session_end end, const 
 		session_channel_collected(session, reason);
 	else
 		finish_if_answered(session);
+}
+
+void session_taken(struct session *session, const char *isolate)
+{
+	list_each (link, &session->channels) {
+		struct channel *channel = channel_of(link);
+
+		if (channel->state != CHANNEL_CLOSED || !channel_leads_to(channel, isolate) ||
+		    is_left_lately(channel))
+			continue;
+		session_isolate_lost(session, channel->isolate);
+		str_copy(channel->ended, sizeof(channel->ended), taken_text);
+		rest(channel, SESSION_END_TAKEN);
+	}
 }
 
 /* ---- forced collections ---- */

@@ -154,6 +154,25 @@ def test_a_page_that_another_takes_is_left_to_it(browser, watch):
     assert daemon.state("app") == "up"
 
 
+def test_a_page_that_another_takes_from_a_capture_is_left_to_it(browser, watch):
+    """With a connection for each poll nobody would ever take it from us: so that is not followed."""
+    daemon = watch(app=browser.address, sections={"capture": ANYHOW,
+                                                  "poll": dict(POLL, policy="per_poll")})
+    daemon.process.wait_line("policy: per_poll is not followed")
+    until(lambda: used(daemon), "the page")
+    assert ask(daemon, kind="tracking", duration="5m").status == 202
+    until(daemon.ready, lambda: f"the first half; log:\n{daemon.tail()}")
+    with browser.client() as other:
+        daemon.process.wait_line("the connection ended before the end of the tracking: another client")
+        until(lambda: daemon.target("app")["reason"], "it is left")
+        polls = daemon.value("heapwatch_polls_total", target="app")
+        daemon.wait_value("heapwatch_polls_total", lambda n: n > polls + 4, target="app")
+        is_there(other)
+        assert ask(daemon).status != 202, "nor is it taken for another"
+        says_who_has_it(daemon)
+    assert daemon.state("app") == "up" and used(daemon) is None
+
+
 def is_there(client):
     asked = client.send("Target.isThere")
     while client.receive().get("id") != asked:

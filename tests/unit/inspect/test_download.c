@@ -309,6 +309,45 @@ Test(download, closed_in_good_order)
 		       "closed", 0);
 }
 
+static struct runtime yielding;
+
+static void of_yielding(struct download_request *request)
+{
+	request->runtime = &yielding;
+}
+
+static bool is_taken(const struct fake_script *script, bool yields, const char *yields_to)
+{
+	struct fake_inspector *fake = fake_start(script);
+	struct result result;
+
+	yielding = *runtime_all[0];
+	yielding.yields = yields;
+	yielding.yields_to = yields_to;
+	result = download_with(fake, script, of_yielding);
+	cr_expect_eq(result.r, DOWNLOAD_E_LOST, "%s", result.err.text);
+	cr_expect_eq(strstr(result.err.text, "another client") != NULL, result.stats.taken, "%s",
+		     result.err.text);
+	result_fini(&result);
+	fake_stop(fake);
+	return result.stats.taken;
+}
+
+/* Where a second client takes the connection from the first, which is told so or not. */
+Test(download, taken_by_another)
+{
+	const struct fake_script closed = { SMALL, .chunk = 10, .gone = true };
+	const struct fake_script cut = { SMALL, .chunk = 10, .cut = 300 };
+
+	cr_expect(is_taken(&closed, true, NULL));
+	cr_expect(is_taken(&cut, true, NULL));
+	cr_expect(is_taken(&closed, true, "closed by the peer"));
+	cr_expect_not(is_taken(&closed, true, "claimed by"));
+	cr_expect_not(is_taken(&cut, true, "claimed by"));
+	cr_expect_not(is_taken(&closed, false, NULL));
+	cr_expect_not(is_taken(&cut, false, NULL));
+}
+
 /* Who has the one connection there can be may be leaving, and may be ourselves. */
 Test(download, turned_away_for_a_moment)
 {

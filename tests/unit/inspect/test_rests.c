@@ -133,6 +133,25 @@ Test(rests, do_not_forget_who_left_by_ourselves)
 	expect_rest(1 * MINUTE);
 }
 
+/* It is told of the page alone, and by who had the connection. */
+Test(rests, are_for_what_was_taken_from_a_capture_too)
+{
+	greeted_page();
+	session_close(&session);
+	session_taken(&session, "page:4");
+	is_missed("");
+	session_taken(&session, "page:3");
+	is_missed(taken_text);
+	cr_assert_eq(gone, 1);
+	open_as(WEBKIT, "");
+	http_answers(one_page);
+	cr_assert_eq(sockets_n, 1);
+	expect_rest(1 * MINUTE);
+	get();
+	taken();
+	expect_rest(2 * MINUTE);
+}
+
 Test(rests, are_kept_while_the_session_is_closed)
 {
 	greeted_page();
