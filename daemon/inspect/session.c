@@ -354,9 +354,11 @@ static void rest(struct channel *channel, enum session_end end)
 
 	if (end == SESSION_END_SILENT)
 		channel->left_ns = now_ns;
-	if (end == SESSION_END_TAKEN)
-		channel->rest_until_ns = now_ns + (yields ? next_yield_ns(channel) : SETTLE_NS);
-	else if (yields && (end == SESSION_END_SILENT || end == SESSION_END_LOST))
+	/* What will make no sense the next time either would be taken from a person for nothing. */
+	if (yields && (end == SESSION_END_TAKEN || end == SESSION_END_PROTOCOL))
+		channel->rest_until_ns = now_ns + next_yield_ns(channel);
+	else if (end == SESSION_END_TAKEN ||
+		 (yields && (end == SESSION_END_SILENT || end == SESSION_END_LOST)))
 		channel->rest_until_ns = now_ns + SETTLE_NS;
 }
 
@@ -537,6 +539,21 @@ static void tell_late(struct session *session)
 				      "accepts connections but does not answer");
 }
 
+/* Those whose greeting has been awaited for so long. */
+static void probe(struct session *session)
+{
+	const struct dialect *dialect = session->runtime->dialect;
+	uint64_t now_ns = clock_mono_ns();
+
+	list_each (link, &session->channels) {
+		struct channel *channel = channel_of(link);
+
+		if (dialect->probe != NULL && channel->state == CHANNEL_GREETING &&
+		    now_ns - channel->since_ns >= session->limits.connect_ns)
+			dialect->probe(channel);
+	}
+}
+
 /* First whether the inspector's thread is alive; then also whether it is the one we connected to.
  */
 static const char *look_path(const struct session *session)
@@ -602,6 +619,7 @@ static void on_deadline(void *owner)
 		break;
 	case SESSION_GREETING:
 		session->late = true;
+		probe(session);
 		if (channels_in(session, CHANNEL_IDLE) > 0)
 			session_ready(session);
 		else if (session->guessed)
@@ -708,6 +726,7 @@ int session_poll(struct session *session)
 {
 	if (session->state != SESSION_IDLE)
 		return -EBUSY;
+	probe(session);
 	if (session->runtime->many)
 		drop_stuck(session);
 	session_enter(session, SESSION_POLLING);

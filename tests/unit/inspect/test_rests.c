@@ -286,3 +286,45 @@ Test(rests, are_short_after_a_connection_that_was_lost)
 	taken();
 	expect_rest(1 * MINUTE);
 }
+
+/* ---- what never greets ---- */
+
+static void greeting_is_overdue(void)
+{
+	listed = "[{\"appId\":\"PID:1\",\"title\":\"a\",\"url\":\"http://x/"
+		 "\",\"webSocketDebuggerUrl\":"
+		 "\"ws://127.0.0.1:9222/devtools/page/3\"}]";
+	open_as(SAFARI, "");
+	http_answers(listed);
+	newest()->events->open(newest()->owner);
+	for (int i = 0; i < 2; i++) {
+		pass(5 * NS_PER_S);
+		session.deadline.fn(session.deadline.owner);
+	}
+	cr_assert_eq(sent_n, 1, "it is asked once");
+	cr_assert_eq(times_sent("Target.exists"), 1);
+}
+
+Test(rests, are_for_what_speaks_without_a_target_in_between)
+{
+	greeting_is_overdue();
+	says(newest(), "{\"error\":{\"code\":-32601,\"message\":\"'Target' domain was not found\"},"
+		       "\"id\":1}");
+	cr_assert_not(newest()->open);
+	cr_assert_eq(session.state, SESSION_IDLE);
+	is_missed("page:3 is not polled: not supported by safari: it speaks the protocol of before "
+		  "iOS 12.2");
+	expect_rest(1 * MINUTE);
+}
+
+Test(rests, are_not_for_what_only_is_late)
+{
+	greeting_is_overdue();
+	says(newest(), "{\"error\":{\"code\":-32601,\"message\":\"'Target.exists' was not found\"},"
+		       "\"id\":1}");
+	cr_assert(newest()->open);
+	cr_assert_eq(session.state, SESSION_GREETING);
+	says(newest(), created);
+	cr_assert_eq(session.state, SESSION_IDLE);
+	is_missed("");
+}
