@@ -338,6 +338,15 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static bool is_gone(struct download *download)
+{
+	const struct download_request *request = download->request;
+
+	if (request->gone != NULL)
+		download->result = request->gone(request->owner, download->err);
+	return download->result != 0;
+}
+
 /* Wait for bytes at most as long as may be; before the first byte look whether the program exits.
  */
 static int receive(struct download *download, uint64_t idle_ns)
@@ -353,6 +362,8 @@ static int receive(struct download *download, uint64_t idle_ns)
 				 least(until_ns - now_ns, knocking ? knock_ns : idle_ns));
 		if (r != -ETIMEDOUT || !knocking)
 			return r;
+		if (is_gone(download))
+			return 0;
 		if (wire_knock(&download->request->address, KNOCK_MIN_NS) == -ECONNREFUSED) {
 			download->result =
 				err_set(download->err, DOWNLOAD_E_EXITING,

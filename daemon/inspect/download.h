@@ -107,6 +107,11 @@ struct download_request {
 	 */
 	void (*given_up)(void *owner);
 	/*
+	 * Asked now and then while nothing of a snapshot has come: not 0 ends the download with
+	 * that result, text in err, for nothing will come any more. May be NULL.
+	 */
+	int (*gone)(void *owner, struct err *err);
+	/*
 	 * A snapshot is about to be asked for of a target that may die when the connection (fd,
 	 * borrowed) ends in its midst: somebody should have it too, in case we are killed. -1: that
 	 * is over. May be NULL.

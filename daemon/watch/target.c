@@ -40,6 +40,9 @@ static const char *const state_names[] = {
 };
 _Static_assert(sizeof(state_names) / sizeof(*state_names) == TARGET_STATES, "a name per state");
 
+static const char pages_ended_text[] =
+	"the process of its pages has ended: none answers before it is loaded again";
+
 static const char *const failure_names[] = {
 	[TARGET_FAILURE_REFUSED] = "refused", [TARGET_FAILURE_TIMEOUT] = "timeout",
 	[TARGET_FAILURE_BLOCKED] = "blocked", [TARGET_FAILURE_PROTOCOL] = "protocol",
@@ -326,6 +329,7 @@ static void on_identified(void *owner, const struct identity *said)
 	target->identified = true;
 	judge_gc_events(target);
 	judge_policy(target);
+	target_see_pages(target);
 	backoff_reset(&target->backoff);
 	if (!target->polling)
 		attempt_begin(target);
@@ -484,7 +488,8 @@ static void on_late(void *owner, enum session_end why, const char *reason)
 	if (target->capturing)
 		return;
 	if (why == SESSION_END_BLOCKED)
-		target_enter(target, TARGET_BLOCKED, reason);
+		target_enter(target, TARGET_BLOCKED,
+			     target_pages_ended(target) ? pages_ended_text : reason);
 	else
 		enter_silent(target);
 	if (target->reopen || target_leaves_after_poll(target))

@@ -118,6 +118,8 @@ struct target {
 	 * looked for. 0: not known. */
 	int64_t listener_pid, listener_asked_pid;
 	struct process_start listener_start;
+	int64_t pages_seen_pid; /* of the process that has had processes of pages below it; 0: none
+				 */
 	uint64_t listener_looked_ns;
 
 	struct link isolates;

@@ -169,6 +169,33 @@ Test(download, silence)
 	fake_stop(fake);
 }
 
+static int is_gone(void *owner, struct err *err)
+{
+	struct result *result = owner;
+
+	return result->given_up == 0 ? err_set(err, DOWNLOAD_E_LOST, "it has died") : 0;
+}
+
+/* Nobody waits for idle_ns where it is known that nothing comes. */
+Test(download, silence_of_what_has_died)
+{
+	const struct fake_script script = { SMALL, .silent = true };
+	struct fake_inspector *fake = fake_start(&script);
+	struct download_request request = request_to(fake_port(fake), "main");
+	struct result result;
+
+	result_init(&result);
+	request.gone = is_gone;
+	request.idle_ns = 60 * SECOND;
+	run(&request, &result);
+	cr_expect_eq(result.r, DOWNLOAD_E_LOST);
+	cr_expect_str_eq(result.err.text, "it has died");
+	cr_expect_lt(result.stats.duration_ns, 30 * SECOND);
+	cr_expect_eq(fake_heard(fake, "HeapProfiler.disable"), 1);
+	result_fini(&result);
+	fake_stop(fake);
+}
+
 Test(download, endless_is_ended_by_the_clock)
 {
 	const struct fake_script script = { SMALL, .endless = true };
