@@ -118,6 +118,9 @@ static int set_target(struct captures *captures, struct capture *capture,
 	str_copy(request.isolate, sizeof(request.isolate), capture->manifest.isolate);
 	str_copy(request.engine_version, sizeof(request.engine_version),
 		 capture->manifest.engine_version);
+	if (request.runtime->page_programs != NULL && address_is_local(&request.address))
+		pages_note(&capture->job->pages, target->identity.pid,
+			   request.runtime->page_programs);
 	capture->job->peek.wake = &captures->wake;
 	capture->job->target_start = target_start(target);
 	capture->job->keeps_ids = capture->keeps_ids;

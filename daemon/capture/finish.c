@@ -115,6 +115,8 @@ static void leave_target(struct captures *captures, struct capture *capture)
 	if (is_gone_on_with(capture))
 		return;
 	finish_hold(captures, capture, false);
+	if (target != NULL && capture->job->stats.taken)
+		session_taken(&target->session, capture->manifest.isolate);
 	if (target != NULL && capture->job->stats.collected)
 		target->gc_forced_ns = clock_mono_ns();
 	if (!capture_kind_is_heap(capture->kind)) {

@@ -96,6 +96,17 @@ static void on_given_up(void *owner)
 	job_file_fini(&job->scripts);
 }
 
+static int on_gone(void *owner, struct err *err)
+{
+	struct capture_job *job = owner;
+
+	if (!pages_ended(&job->pages))
+		return 0;
+	return err_set(err, DOWNLOAD_E_LOST,
+		       "the page's process has ended without a word: one of its browser's pages "
+		       "has, and nothing works on an answer");
+}
+
 static void on_hold(void *owner, int fd)
 {
 	const struct capture_job *job = owner;
@@ -425,6 +436,7 @@ int capture_job_from_target(struct capture_job *job, const struct download_reque
 	job->request.cancel_fd = job->cancel_fd;
 	job->request.sink = on_bytes;
 	job->request.given_up = on_given_up;
+	job->request.gone = on_gone;
 	job->request.hold = on_hold;
 	job->request.profile = on_profile;
 	job->request.peek = &job->peek.wish;

@@ -16,6 +16,7 @@
 #include "inspect/download.h"
 #include "spool/spool.h"
 #include "util/err.h"
+#include "watch/pages.h"
 #include "watch/procfs.h"
 
 struct intervals;
@@ -38,6 +39,7 @@ struct capture_job {
 	struct download_request
 		request; /* sink, owner and a hold of the access are the job's own */
 	struct process_start target_start; /* with the request */
+	struct pages pages; /* of the target's browser, as the capture began; n 0: not known */
 	struct profile_job *profile; /* owned; NULL: it is no profile */
 	struct intervals *intervals; /* owned; NULL: it is no timeline */
 	uint64_t profiled_bytes; /* what the profile says was allocated, when it was made */

@@ -54,6 +54,10 @@ struct dialect {
 	/* Overdue, where HTTP cannot tell: has the runtime itself spoken in this poll? */
 	bool (*alive)(struct channel *channel);
 	/*
+	 * A greeting is overdue: ask, once, what tells whether it speaks this at all. May be NULL.
+	 */
+	void (*probe)(struct channel *channel);
+	/*
 	 * Overdue, and HTTP has answered again and again: has the inspector itself, not the
 	 * program, never answered on this connection? It has lost it then. May be NULL: no.
 	 */

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "inspect/dialect.h"
@@ -141,6 +142,16 @@ static bool start_is_overdue(const struct download *download)
 	return download->start_deadline_ns != 0 && clock_mono_ns() >= download->start_deadline_ns;
 }
 
+/* text: what the peer said as it ended the connection; "": nothing, as who takes it has it do. */
+static bool is_taken(struct download *download, const char *text)
+{
+	const struct runtime *runtime = download->request->runtime;
+
+	download->stats->taken |= runtime->yields && (runtime->yields_to == NULL ||
+						      strstr(text, runtime->yields_to) != NULL);
+	return download->stats->taken;
+}
+
 int download_compose(struct download *download, struct buf *buf, const char *session_id,
 		     const char *method, const char *params, int32_t *ret_id)
 {
@@ -170,6 +181,7 @@ int download_send(struct download *download, const char *text, size_t size)
 		return err_set(download->err, r, "the target does not take a request");
 	if (r == -ECANCELED)
 		return err_set(download->err, r, "cancelled");
+	is_taken(download, "");
 	return err_set(download->err, DOWNLOAD_E_LOST, "the connection broke");
 }
 
@@ -274,17 +286,19 @@ static int on_text(void *owner, const char *data, size_t size, bool last)
 static int on_control(void *owner, enum frame_opcode opcode, const char *data, size_t size)
 {
 	struct download *download = owner;
+	char text[FRAME_CLOSE_TEXT_MAX];
 
 	if (opcode == FRAME_CLOSE) {
 		bool busy = frame_close_code(data, size) == FRAME_CLOSE_BUSY;
+		bool taken = is_taken(download, frame_close_text(text, data, size));
 
 		download->broken = true;
 		download->turned_away = busy && !download->heard;
 		if (download->result == 0 && !download->done)
-			download->result =
-				err_set(download->err, DOWNLOAD_E_LOST, "%s",
-					busy ? "another client has the target's one connection"
-					     : "the target closed the connection");
+			download->result = err_set(
+				download->err, DOWNLOAD_E_LOST, "%s",
+				busy || taken ? "another client has the target's one connection"
+					      : "the target closed the connection");
 	}
 	return 0;
 }
@@ -312,14 +326,25 @@ static int receive_failure(struct download *download, int r)
 			       download->wire.is_packets ? "packet" : "WebSocket");
 	if (r == -ENOMEM)
 		return err_set(download->err, r, "out of memory");
-	return err_set(download->err, DOWNLOAD_E_LOST,
-		       "the connection ended before the end of the %s",
-		       task_names[download->request->task]);
+	return err_set(
+		download->err, DOWNLOAD_E_LOST, "the connection ended before the end of the %s%s",
+		task_names[download->request->task],
+		is_taken(download, "") ? ": another client has taken it, or the program has ended"
+				       : "");
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
+}
+
+static bool is_gone(struct download *download)
+{
+	const struct download_request *request = download->request;
+
+	if (request->gone != NULL)
+		download->result = request->gone(request->owner, download->err);
+	return download->result != 0;
 }
 
 /* Wait for bytes at most as long as may be; before the first byte look whether the program exits.
@@ -337,6 +362,8 @@ static int receive(struct download *download, uint64_t idle_ns)
 				 least(until_ns - now_ns, knocking ? knock_ns : idle_ns));
 		if (r != -ETIMEDOUT || !knocking)
 			return r;
+		if (is_gone(download))
+			return 0;
 		if (wire_knock(&download->request->address, KNOCK_MIN_NS) == -ECONNREFUSED) {
 			download->result =
 				err_set(download->err, DOWNLOAD_E_EXITING,

@@ -107,6 +107,11 @@ struct download_request {
 	 */
 	void (*given_up)(void *owner);
 	/*
+	 * Asked now and then while nothing of a snapshot has come: not 0 ends the download with
+	 * that result, text in err, for nothing will come any more. May be NULL.
+	 */
+	int (*gone)(void *owner, struct err *err);
+	/*
 	 * A snapshot is about to be asked for of a target that may die when the connection (fd,
 	 * borrowed) ends in its midst: somebody should have it too, in case we are killed. -1: that
 	 * is over. May be NULL.
@@ -158,6 +163,7 @@ struct download_stats {
 	bool unnamed; /* it may have left one behind whose name it did not tell */
 	bool collected; /* the end of a profile: it has collected its garbage, or was asked to */
 	bool asked; /* for the snapshot: from then on the target may stand still for it */
+	bool taken; /* where one client takes the connection from another, it seems one has */
 };
 
 /*

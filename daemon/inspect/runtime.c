@@ -174,6 +174,8 @@ static const struct runtime bun = {
 	},
 };
 
+static const char *const webkit_page_programs[] = { "WebKitWebProces", "WPEWebProcess", NULL };
+
 /*
  * Any program with WebKit in it that was started with WEBKIT_INSPECTOR_HTTP_SERVER. The limit is
  * explained in webkit_snapshot.c.
@@ -185,6 +187,7 @@ static const struct runtime webkit = {
 	.words = &webkit_list_html,
 	.loopback = "WEBKIT_INSPECTOR_HTTP_SERVER=127.0.0.1:PORT",
 	.program = "",
+	.page_programs = webkit_page_programs,
 	.list_path = "/",
 	.many = true,
 	.parts = true,

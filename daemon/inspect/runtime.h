@@ -44,6 +44,10 @@ struct runtime {
 	/* What its process is called, where that is the way to its pid; NULL where it tells it. */
 	const char *program;
 
+	/* What the processes of its pages are called, as the kernel cuts it, where one may end
+	 * without a word (watch/pages.h); NULL-terminated. NULL: none does. */
+	const char *const *page_programs;
+
 	/* How it is found: by /json/version, or by an answer to list_path that its dialect knows,
 	 * or, with neither, by what it says first on a connection. */
 	bool versioned;

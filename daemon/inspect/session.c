@@ -61,6 +61,8 @@ enum { YIELD_DOUBLINGS = 4 };
  */
 #define COLLECT_NS (10 * NS_PER_S)
 
+static const char taken_text[] = "another client has its one connection";
+
 static const char *const state_names[] = {
 	[SESSION_CLOSED] = "closed",
 	[SESSION_FINDING] = "finding",
@@ -352,9 +354,11 @@ static void rest(struct channel *channel, enum session_end end)
 
 	if (end == SESSION_END_SILENT)
 		channel->left_ns = now_ns;
-	if (end == SESSION_END_TAKEN)
-		channel->rest_until_ns = now_ns + (yields ? next_yield_ns(channel) : SETTLE_NS);
-	else if (yields && (end == SESSION_END_SILENT || end == SESSION_END_LOST))
+	/* What will make no sense the next time either would be taken from a person for nothing. */
+	if (yields && (end == SESSION_END_TAKEN || end == SESSION_END_PROTOCOL))
+		channel->rest_until_ns = now_ns + next_yield_ns(channel);
+	else if (end == SESSION_END_TAKEN ||
+		 (yields && (end == SESSION_END_SILENT || end == SESSION_END_LOST)))
 		channel->rest_until_ns = now_ns + SETTLE_NS;
 }
 
@@ -379,7 +383,7 @@ void session_channel_ended(struct channel *channel, enum session_end end, const 
 	if (end == SESSION_END_TAKEN && channel->settled)
 		session->unsettled = true; /* it was not heard */
 	str_copy(channel->ended, sizeof(channel->ended),
-		 end == SESSION_END_TAKEN ? "another client has its one connection" : reason);
+		 end == SESSION_END_TAKEN ? taken_text : reason);
 	rest(channel, end);
 	if (session->state == SESSION_CONNECTING && channels_in(session, CHANNEL_CONNECTING) == 0)
 		session_fail(session, end, "%s", reason);
@@ -390,6 +394,20 @@ void session_channel_ended(struct channel *channel, enum session_end end, const 
 		session_channel_collected(session, reason);
 	else
 		finish_if_answered(session);
+}
+
+void session_taken(struct session *session, const char *isolate)
+{
+	list_each (link, &session->channels) {
+		struct channel *channel = channel_of(link);
+
+		if (channel->state != CHANNEL_CLOSED || !channel_leads_to(channel, isolate) ||
+		    is_left_lately(channel))
+			continue;
+		session_isolate_lost(session, channel->isolate);
+		str_copy(channel->ended, sizeof(channel->ended), taken_text);
+		rest(channel, SESSION_END_TAKEN);
+	}
 }
 
 /* ---- forced collections ---- */
@@ -521,6 +539,21 @@ static void tell_late(struct session *session)
 				      "accepts connections but does not answer");
 }
 
+/* Those whose greeting has been awaited for so long. */
+static void probe(struct session *session)
+{
+	const struct dialect *dialect = session->runtime->dialect;
+	uint64_t now_ns = clock_mono_ns();
+
+	list_each (link, &session->channels) {
+		struct channel *channel = channel_of(link);
+
+		if (dialect->probe != NULL && channel->state == CHANNEL_GREETING &&
+		    now_ns - channel->since_ns >= session->limits.connect_ns)
+			dialect->probe(channel);
+	}
+}
+
 /* First whether the inspector's thread is alive; then also whether it is the one we connected to.
  */
 static const char *look_path(const struct session *session)
@@ -586,6 +619,7 @@ static void on_deadline(void *owner)
 		break;
 	case SESSION_GREETING:
 		session->late = true;
+		probe(session);
 		if (channels_in(session, CHANNEL_IDLE) > 0)
 			session_ready(session);
 		else if (session->guessed)
@@ -692,6 +726,7 @@ int session_poll(struct session *session)
 {
 	if (session->state != SESSION_IDLE)
 		return -EBUSY;
+	probe(session);
 	if (session->runtime->many)
 		drop_stuck(session);
 	session_enter(session, SESSION_POLLING);

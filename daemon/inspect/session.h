@@ -181,6 +181,12 @@ void session_settle(struct session *session);
  */
 int session_shut(struct session *session);
 
+/*
+ * Another client has taken the connection of a capture, for which this session is closed: what
+ * leads to the isolate is left to it as if it had been the session's.
+ */
+void session_taken(struct session *session, const char *isolate);
+
 /* Leave without an event. */
 void session_close(struct session *session);
 

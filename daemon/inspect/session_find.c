@@ -317,6 +317,10 @@ static void got_version(void *owner, const struct http_answer *answer)
 	} else if (session->wanted == NULL && !session->address.is_tls &&
 		   (answer->r == -EPROTO || (answer->r == -ECONNRESET && answer->connected))) {
 		find_unlisted(session, answer->reason);
+	} else if (session->wanted == NULL && answer->r == -EPROTO) {
+		session_fail(session, SESSION_END_NOT_INSPECTOR,
+			     "%s; TLS (wss://) is not supported by firefox, if it is one",
+			     answer->reason);
 	} else {
 		answer_is_good(session, answer, "/json/version");
 	}
@@ -327,6 +331,12 @@ int find_begin(struct session *session)
 	if (session->wanted == NULL || session->wanted->versioned)
 		return find_get(session, "/json/version", got_version);
 	session->runtime = session->wanted;
-	find_channels(session);
+	if (session->address.is_tls && session->runtime->dialect->packets)
+		session_fail(session, SESSION_END_NOT_INSPECTOR,
+			     "not supported by %s: TLS (wss://); have a tunnel end at it in plain "
+			     "TCP or a unix socket",
+			     session->runtime->name);
+	else
+		find_channels(session);
 	return 0;
 }

@@ -29,6 +29,7 @@
 
 #include "inspect/channel.h"
 #include "inspect/dialect.h"
+#include "inspect/runtime.h"
 #include "inspect/session.h"
 #include "inspect/webkit_gc.h"
 #include "json/tree.h"
@@ -44,6 +45,7 @@ struct webkit {
 	char provisional[64]; /* what may take over from it; "": nothing */
 	int32_t next_id; /* of the page's stream of messages */
 	int32_t track_id, stop_id; /* 0: nothing outstanding */
+	bool probed;
 	unsigned unpassed; /* requests of which the browser has not said that it passed them on */
 	uint64_t asked_ns;
 	struct sample sample; /* of the poll under way */
@@ -292,6 +294,14 @@ static int created(struct channel *channel, const struct tree *params)
 	return provisional ? created_provisional(channel, target) : set_target(channel, target);
 }
 
+static bool has_no_targets(const struct tree *message)
+{
+	const char *text;
+
+	return tree_string(message, "error.message", &text) &&
+	       strstr(text, "'Target' domain was not found") != NULL;
+}
+
 static int webkit_message(struct channel *channel, const struct tree *message)
 {
 	const struct tree *params = tree_get(message, "params");
@@ -299,6 +309,11 @@ static int webkit_message(struct channel *channel, const struct tree *message)
 
 	if (!tree_string(message, "method", &method)) {
 		webkit_of(channel)->unpassed = 0;
+		if (has_no_targets(message))
+			channel_fail(channel, SESSION_END_PROTOCOL,
+				     "not supported by %s: it speaks the protocol of before iOS "
+				     "12.2",
+				     channel->session->runtime->name);
 		return 0;
 	}
 	if (strcmp(method, "Target.dispatchMessageFromTarget") == 0)
@@ -331,6 +346,19 @@ static bool webkit_answers(const struct tree *message)
 	return answers;
 }
 
+/*
+ * A browser that greets by a Target that is there already knows this domain, if no such method; a
+ * page that is spoken to without a browser in between knows neither.
+ */
+static void webkit_probe(struct channel *channel)
+{
+	struct webkit *webkit = webkit_of(channel);
+
+	if (!webkit->probed)
+		(void)channel_ask(channel, "Target.exists", NULL, NULL);
+	webkit->probed = true;
+}
+
 /* It greets by itself, whatever the page does. */
 static bool webkit_lost(const struct channel *channel)
 {
@@ -348,6 +376,7 @@ const struct dialect dialect_webkit = {
 	.poll = webkit_poll,
 	.message = webkit_message,
 	.answers = webkit_answers,
+	.probe = webkit_probe,
 	.lost = webkit_lost,
 	.bye = webkit_bye,
 	.collect = webkit_collect,

@@ -180,8 +180,8 @@ const struct option_desc poll_options[] = {
 	  .choices = policies,
 	  .def = "auto",
 	  .help = "Stay connected to a target (attached), connect for each poll (per_poll), or "
-		  "what "
-		  "is best for its runtime (auto)." },
+		  "what is best for its runtime (auto). WebKit and Safari are stayed with in any "
+		  "case: each connection would take the page from a person's Web Inspector." },
 	{ .name = "evaluate",
 	  .type = OPTION_ENUM,
 	  .offset = POLL(evaluate),

@@ -10,6 +10,7 @@
 
 #include "watch/procfs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -31,6 +32,9 @@ static const int64_t start_tolerance_ms = 2000;
 
 /* The kernel takes 2 MiB of arguments on most machines; who passes more is not described. */
 enum { COMMAND_BYTES_MAX = 4 << 20 };
+
+/* Between a browser and its pages. */
+enum { ANCESTORS_MAX = 16 };
 
 static const char *proc_root = "/proc", *cgroup_root = "/sys/fs/cgroup";
 
@@ -157,6 +161,69 @@ int procfs_listener(const struct address *address, const char *program, int64_t 
 			.wall_ms = (int64_t)(stats.start_seconds * 1000),
 		};
 	return r;
+}
+
+/* ---- kin ---- */
+
+struct kin {
+	char name[16];
+	int64_t parent;
+};
+
+static bool read_kin(int64_t pid, struct kin *ret)
+{
+	char path[512], text[2048], *open, *end;
+
+	snprintf(path, sizeof(path), "%s/%" PRId64 "/stat", proc_root, pid);
+	if (file_read_once(path, text, sizeof(text)) < 0)
+		return false;
+	open = strchr(text, '(');
+	end = strrchr(text, ')');
+	if (open == NULL || end == NULL || end < open || end[1] != ' ' || end[2] == '\0')
+		return false;
+	*end = '\0';
+	str_copy(ret->name, sizeof(ret->name), open + 1);
+	ret->parent = strtoll(end + 3, NULL, 10);
+	return true;
+}
+
+static bool is_called(const struct kin *kin, const char *const *programs)
+{
+	for (; *programs != NULL; programs++)
+		if (strcmp(kin->name, *programs) == 0)
+			return true;
+	return false;
+}
+
+/* There may be the processes of a sandbox in between. */
+static bool is_below(struct kin kin, int64_t pid)
+{
+	for (int up = 0; up < ANCESTORS_MAX && kin.parent > 1; up++) {
+		if (kin.parent == pid)
+			return true;
+		if (!read_kin(kin.parent, &kin))
+			return false;
+	}
+	return false;
+}
+
+size_t procfs_descendants(int64_t pid, const char *const *programs, int64_t *dst, size_t max)
+{
+	DIR *dir = opendir(proc_root);
+	const struct dirent *entry;
+	struct kin kin;
+	size_t n = 0;
+
+	while (dir != NULL && n < max && (entry = readdir(dir)) != NULL) {
+		int64_t other = strtoll(entry->d_name, NULL, 10);
+
+		if (other > 0 && read_kin(other, &kin) && is_called(&kin, programs) &&
+		    is_below(kin, pid))
+			dst[n++] = other;
+	}
+	if (dir != NULL)
+		closedir(dir);
+	return n;
 }
 
 bool procfs_listens(int64_t pid, const struct address *address)

@@ -70,6 +70,13 @@ int procfs_owner(int64_t pid, uid_t *ret);
 int procfs_listener(const struct address *address, const char *program, int64_t *ret_pid,
 		    struct process_start *ret_start);
 
+/*
+ * The processes below this one, children and theirs, that are called one of these (NULL-terminated;
+ * the kernel cuts names to 15 bytes): as many as there is room for. How many. Costs a look at every
+ * process.
+ */
+size_t procfs_descendants(int64_t pid, const char *const *programs, int64_t *dst, size_t max);
+
 /* Does this process hold the socket that listens at an address of this host? False also when its
  * descriptors may not be read. */
 bool procfs_listens(int64_t pid, const struct address *address);

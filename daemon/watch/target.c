@@ -40,6 +40,9 @@ static const char *const state_names[] = {
 };
 _Static_assert(sizeof(state_names) / sizeof(*state_names) == TARGET_STATES, "a name per state");
 
+static const char pages_ended_text[] =
+	"the process of its pages has ended: none answers before it is loaded again";
+
 static const char *const failure_names[] = {
 	[TARGET_FAILURE_REFUSED] = "refused", [TARGET_FAILURE_TIMEOUT] = "timeout",
 	[TARGET_FAILURE_BLOCKED] = "blocked", [TARGET_FAILURE_PROTOCOL] = "protocol",
@@ -254,7 +257,7 @@ static bool gc_is_unsupported(const struct target *target, char ret[SESSION_GC_R
 	if (why != NULL)
 		snprintf(ret, SESSION_GC_REASON_MAX, "gc_events: not supported by %s: %s", who,
 			 why);
-	else if (target_leaves_after_poll(target))
+	else if (target->spec.poll.policy == POLICY_PER_POLL || target_leaves_after_poll(target))
 		snprintf(ret, SESSION_GC_REASON_MAX,
 			 "gc_events: not supported by %s with a connection for each poll: what "
 			 "comes between two is told to nobody; with policy: attached they can be "
@@ -282,6 +285,23 @@ static void judge_gc_events(struct target *target)
 }
 
 /* ---- events of the session ---- */
+
+/* It is said once, not with each connection. */
+static void judge_policy(struct target *target)
+{
+	const struct runtime *runtime = target->session.runtime;
+	bool unfollowed = target->spec.poll.policy == POLICY_PER_POLL && runtime->yields;
+	char reason[160];
+	const struct log_field fields[] = { { "target", target->spec.name }, { "reason", reason } };
+
+	snprintf(reason, sizeof(reason),
+		 "not supported by %s: each connection would take the page from a person's Web "
+		 "Inspector; it stays connected",
+		 runtime->name);
+	if (unfollowed && !target->policy_told)
+		log_event(LEVEL_WARN, "watch", NULL, fields, 2, "policy: per_poll is not followed");
+	target->policy_told = unfollowed;
+}
 
 static void log_restart(const struct target *target, const struct identity *now)
 {
@@ -314,6 +334,8 @@ static void on_identified(void *owner, const struct identity *said)
 	target->identity = identity;
 	target->identified = true;
 	judge_gc_events(target);
+	judge_policy(target);
+	target_see_pages(target);
 	backoff_reset(&target->backoff);
 	if (!target->polling)
 		attempt_begin(target);
@@ -363,6 +385,9 @@ bool target_leaves_after_poll(const struct target *target)
 {
 	const struct runtime *runtime = target->session.runtime;
 
+	/* Nobody takes from us what we leave: no rest would ever begin. */
+	if (runtime != NULL && runtime->yields)
+		return false;
 	if (target->spec.poll.policy != POLICY_AUTO)
 		return target->spec.poll.policy == POLICY_PER_POLL;
 	return runtime != NULL && runtime->per_poll;
@@ -469,7 +494,8 @@ static void on_late(void *owner, enum session_end why, const char *reason)
 	if (target->capturing)
 		return;
 	if (why == SESSION_END_BLOCKED)
-		target_enter(target, TARGET_BLOCKED, reason);
+		target_enter(target, TARGET_BLOCKED,
+			     target_pages_ended(target) ? pages_ended_text : reason);
 	else
 		enter_silent(target);
 	if (target->reopen || target_leaves_after_poll(target))

@@ -100,6 +100,7 @@ struct target {
 	 * "". */
 	char reason[192];
 	bool missed_told; /* that is in the journal */
+	bool policy_told; /* and that its policy is not followed */
 	char last_error[192]; /* of the last failed poll, kept while up */
 
 	struct session session;
@@ -117,6 +118,8 @@ struct target {
 	 * looked for. 0: not known. */
 	int64_t listener_pid, listener_asked_pid;
 	struct process_start listener_start;
+	int64_t pages_seen_pid; /* of the process that has had processes of pages below it; 0: none
+				 */
 	uint64_t listener_looked_ns;
 
 	struct link isolates;
@@ -242,7 +245,7 @@ void target_set_capturing(struct target *target, bool capturing);
  */
 bool target_rests_for_captures(const struct target *target);
 
-/* It is connected to for each poll anew. */
+/* It is connected to for each poll anew; never what a person may have taken meanwhile. */
 bool target_leaves_after_poll(const struct target *target);
 
 const char *target_state_name(enum target_state state);

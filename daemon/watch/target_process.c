@@ -12,6 +12,7 @@
 
 #include "inspect/runtime.h"
 #include "util/clock.h"
+#include "watch/pages.h"
 #include "watch/program.h"
 #include "watch/target.h"
 
@@ -77,6 +78,35 @@ static bool see_listener(struct target *target, struct process_stats *ret)
 	target->listener_looked_ns = clock_mono_ns();
 	return procfs_listens(identity->pid, &target->spec.address) &&
 	       procfs_read(identity->pid, NULL, ret) == 0;
+}
+
+static void note_pages(const struct target *target, struct pages *pages)
+{
+	const struct runtime *runtime = target->session.runtime;
+
+	*pages = (struct pages){ 0 };
+	if (runtime != NULL && runtime->page_programs != NULL && target->identity.pid > 0 &&
+	    address_is_local(&target->spec.address))
+		pages_note(pages, target->identity.pid, runtime->page_programs);
+}
+
+void target_see_pages(struct target *target)
+{
+	struct pages pages;
+
+	note_pages(target, &pages);
+	if (pages.n > 0)
+		target->pages_seen_pid = target->identity.pid;
+}
+
+bool target_pages_ended(const struct target *target)
+{
+	struct pages pages;
+
+	if (target->pages_seen_pid == 0 || target->pages_seen_pid != target->identity.pid)
+		return false;
+	note_pages(target, &pages);
+	return pages.n == 0;
 }
 
 /* ---- which one it is ---- */

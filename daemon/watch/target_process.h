@@ -26,5 +26,12 @@ void target_process_update(struct target *target);
 /* Read what it uses, for target->process. False when it cannot be seen. */
 bool target_process_read(struct target *target);
 
+/* A new connection: note whether it has processes of pages, of those that may end without a word.
+ */
+void target_see_pages(struct target *target);
+
+/* It has had such ones, and has none now. Costs a look at every process. */
+bool target_pages_ended(const struct target *target);
+
 /* With its sample: what the process of its own uses, if it has one. */
 void target_isolate_read(const struct target *target, struct isolate *isolate);

@@ -154,6 +154,25 @@ def test_a_page_that_another_takes_is_left_to_it(browser, watch):
     assert daemon.state("app") == "up"
 
 
+def test_a_page_that_another_takes_from_a_capture_is_left_to_it(browser, watch):
+    """With a connection for each poll nobody would ever take it from us: so that is not followed."""
+    daemon = watch(app=browser.address, sections={"capture": ANYHOW,
+                                                  "poll": dict(POLL, policy="per_poll")})
+    daemon.process.wait_line("policy: per_poll is not followed")
+    until(lambda: used(daemon), "the page")
+    assert ask(daemon, kind="tracking", duration="5m").status == 202
+    until(daemon.ready, lambda: f"the first half; log:\n{daemon.tail()}")
+    with browser.client() as other:
+        daemon.process.wait_line("the connection ended before the end of the tracking: another client")
+        until(lambda: daemon.target("app")["reason"], "it is left")
+        polls = daemon.value("heapwatch_polls_total", target="app")
+        daemon.wait_value("heapwatch_polls_total", lambda n: n > polls + 4, target="app")
+        is_there(other)
+        assert ask(daemon).status != 202, "nor is it taken for another"
+        says_who_has_it(daemon)
+    assert daemon.state("app") == "up" and used(daemon) is None
+
+
 def is_there(client):
     asked = client.send("Target.isThere")
     while client.receive().get("id") != asked:
@@ -213,6 +232,22 @@ def test_a_page_that_gets_another_process_is_followed(browser, watch):
     until(lambda: (used(daemon) or 0) > small + 16 * COUNT, lambda: f"growth; {daemon.tail()}")
     snapshot = daemon.capture("app", isolate="page:1")
     assert readers.jsc(snapshot, "KnownThing")[2] == 3 * COUNT
+
+
+def test_a_page_that_gets_another_process_in_a_capture_ends_that(browser, watch):
+    """The new process knows nothing of what the old one was asked."""
+    daemon = watch(app=browser.address, sections={"capture": ANYHOW})
+    until(lambda: used(daemon), "the page")
+    assert ask(daemon, kind="tracking", duration="5m").status == 202
+    until(daemon.ready, lambda: f"the first half; log:\n{daemon.tail()}")
+    before = browser.web_processes()
+    browser.site.leave(f"http://localhost:{browser.site.port}/")
+    browser.site.run("1")
+    assert browser.web_processes() - before
+    daemon.process.wait_line("the page (is about to get|has got) another process")
+    until(lambda: used(daemon), lambda: f"the page again; log:\n{daemon.tail()}")
+    assert daemon.incoming() == []
+    assert browser.grow(1) == 1
 
 
 def opening(second):
@@ -354,6 +389,32 @@ def test_the_silent_death_of_a_page_is_seen(browser, watch):
         os.kill(pid, signal.SIGKILL)
     daemon.wait_value("heapwatch_up", 0, target="app")
     assert daemon.state("app") in ("blocked", "down")
+    assert browser.process.running()
+    says_its_end(daemon)
+
+
+def says_its_end(daemon):
+    said = "the process of its pages has ended"
+    until(lambda: said in daemon.target("app")["reason"],
+          lambda: f"{daemon.target('app')}; log:\n{daemon.tail()}")
+    assert daemon.value("heapwatch_up", target="app") == 0
+
+
+@EACH_ENGINE
+def test_a_page_that_dies_in_a_capture_is_not_waited_for(start_browser, watch, path):
+    """Nothing tells of it but the kernel; and it is seen that none answers then."""
+    browser = start_browser(path)
+    browser.grow(300000)
+    pid, = browser.web_processes()
+    daemon = watch(app=browser.address, sections={"capture": ANYHOW})
+    until(lambda: used(daemon), "the page")
+    idle_s = webkit.cpu_seconds(pid)
+    assert ask(daemon).status == 202
+    until(lambda: webkit.cpu_seconds(pid) > idle_s + 0.2, "it works on the snapshot")
+    os.kill(pid, signal.SIGKILL)
+    daemon.process.wait_line("the page's process has ended without a word")
+    says_its_end(daemon)
+    assert daemon.ready() == [] and daemon.incoming() == []
     assert browser.process.running()
 
 

@@ -135,6 +135,12 @@ class Browser:
         return Client(self.port, path=PAGE)
 
 
+def cpu_seconds(pid):
+    """What a process has used."""
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return sum(map(int, stat[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 class Page:
     """The Web Inspector of a page, whose messages are wrapped."""
 

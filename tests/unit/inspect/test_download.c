@@ -169,6 +169,33 @@ Test(download, silence)
 	fake_stop(fake);
 }
 
+static int is_gone(void *owner, struct err *err)
+{
+	struct result *result = owner;
+
+	return result->given_up == 0 ? err_set(err, DOWNLOAD_E_LOST, "it has died") : 0;
+}
+
+/* Nobody waits for idle_ns where it is known that nothing comes. */
+Test(download, silence_of_what_has_died)
+{
+	const struct fake_script script = { SMALL, .silent = true };
+	struct fake_inspector *fake = fake_start(&script);
+	struct download_request request = request_to(fake_port(fake), "main");
+	struct result result;
+
+	result_init(&result);
+	request.gone = is_gone;
+	request.idle_ns = 60 * SECOND;
+	run(&request, &result);
+	cr_expect_eq(result.r, DOWNLOAD_E_LOST);
+	cr_expect_str_eq(result.err.text, "it has died");
+	cr_expect_lt(result.stats.duration_ns, 30 * SECOND);
+	cr_expect_eq(fake_heard(fake, "HeapProfiler.disable"), 1);
+	result_fini(&result);
+	fake_stop(fake);
+}
+
 Test(download, endless_is_ended_by_the_clock)
 {
 	const struct fake_script script = { SMALL, .endless = true };
@@ -307,6 +334,45 @@ Test(download, closed_in_good_order)
 {
 	expect_failure(&(struct fake_script){ SMALL, .chunk = 10, .gone = true }, DOWNLOAD_E_LOST,
 		       "closed", 0);
+}
+
+static struct runtime yielding;
+
+static void of_yielding(struct download_request *request)
+{
+	request->runtime = &yielding;
+}
+
+static bool is_taken(const struct fake_script *script, bool yields, const char *yields_to)
+{
+	struct fake_inspector *fake = fake_start(script);
+	struct result result;
+
+	yielding = *runtime_all[0];
+	yielding.yields = yields;
+	yielding.yields_to = yields_to;
+	result = download_with(fake, script, of_yielding);
+	cr_expect_eq(result.r, DOWNLOAD_E_LOST, "%s", result.err.text);
+	cr_expect_eq(strstr(result.err.text, "another client") != NULL, result.stats.taken, "%s",
+		     result.err.text);
+	result_fini(&result);
+	fake_stop(fake);
+	return result.stats.taken;
+}
+
+/* Where a second client takes the connection from the first, which is told so or not. */
+Test(download, taken_by_another)
+{
+	const struct fake_script closed = { SMALL, .chunk = 10, .gone = true };
+	const struct fake_script cut = { SMALL, .chunk = 10, .cut = 300 };
+
+	cr_expect(is_taken(&closed, true, NULL));
+	cr_expect(is_taken(&cut, true, NULL));
+	cr_expect(is_taken(&closed, true, "closed by the peer"));
+	cr_expect_not(is_taken(&closed, true, "claimed by"));
+	cr_expect_not(is_taken(&cut, true, "claimed by"));
+	cr_expect_not(is_taken(&closed, false, NULL));
+	cr_expect_not(is_taken(&cut, false, NULL));
 }
 
 /* Who has the one connection there can be may be leaving, and may be ourselves. */

@@ -277,6 +277,14 @@ static void open_as(int word, uint64_t poll_ns)
 	cr_assert_eq(session_open(&session, &address, runtime_of_word(word), &limits), 0);
 }
 
+static void open_over_tls(int word)
+{
+	const struct address address = { ADDRESS_INET, "127.0.0.1", 6000, "", .is_tls = true };
+	const struct session_limits limits = { .connect_ns = NS_PER_S, .poll_ns = NS_PER_S };
+
+	cr_assert_eq(session_open(&session, &address, runtime_of_word(word), &limits), 0);
+}
+
 static const char hello[] = "{\"from\":\"root\",\"applicationType\":\"browser\",\"traits\":{}}";
 
 static void greet_with(uint64_t poll_ns)
@@ -559,6 +567,24 @@ Test(rdp, neither_http_nor_a_greeting)
 	cr_expect_eq(seen.end, SESSION_END_NOT_INSPECTOR);
 	cr_expect_not_null(strstr(seen.reason, "not HTTP"));
 	cr_expect_eq(seen.late, 0);
+}
+
+Test(rdp, over_tls_it_is_not_spoken)
+{
+	open_over_tls(FIREFOX_WORD);
+	cr_assert_not(link_is_open);
+	ends(SESSION_END_NOT_INSPECTOR, "not supported by firefox: TLS (wss://)");
+}
+
+Test(rdp, over_tls_it_is_not_guessed)
+{
+	const struct http_answer answer = { .r = -EPROTO, .reason = "it is not HTTP" };
+
+	open_over_tls(0);
+	http_fn(http_owner, &answer);
+	cr_assert_not(link_is_open);
+	ends(SESSION_END_NOT_INSPECTOR,
+	     "it is not HTTP; TLS (wss://) is not supported by firefox, if it is one");
 }
 
 Test(rdp, a_firefox_that_asks_a_person_first)

@@ -133,6 +133,25 @@ Test(rests, do_not_forget_who_left_by_ourselves)
 	expect_rest(1 * MINUTE);
 }
 
+/* It is told of the page alone, and by who had the connection. */
+Test(rests, are_for_what_was_taken_from_a_capture_too)
+{
+	greeted_page();
+	session_close(&session);
+	session_taken(&session, "page:4");
+	is_missed("");
+	session_taken(&session, "page:3");
+	is_missed(taken_text);
+	cr_assert_eq(gone, 1);
+	open_as(WEBKIT, "");
+	http_answers(one_page);
+	cr_assert_eq(sockets_n, 1);
+	expect_rest(1 * MINUTE);
+	get();
+	taken();
+	expect_rest(2 * MINUTE);
+}
+
 Test(rests, are_kept_while_the_session_is_closed)
 {
 	greeted_page();
@@ -266,4 +285,46 @@ Test(rests, are_short_after_a_connection_that_was_lost)
 	pass(5 * NS_PER_S);
 	taken();
 	expect_rest(1 * MINUTE);
+}
+
+/* ---- what never greets ---- */
+
+static void greeting_is_overdue(void)
+{
+	listed = "[{\"appId\":\"PID:1\",\"title\":\"a\",\"url\":\"http://x/"
+		 "\",\"webSocketDebuggerUrl\":"
+		 "\"ws://127.0.0.1:9222/devtools/page/3\"}]";
+	open_as(SAFARI, "");
+	http_answers(listed);
+	newest()->events->open(newest()->owner);
+	for (int i = 0; i < 2; i++) {
+		pass(5 * NS_PER_S);
+		session.deadline.fn(session.deadline.owner);
+	}
+	cr_assert_eq(sent_n, 1, "it is asked once");
+	cr_assert_eq(times_sent("Target.exists"), 1);
+}
+
+Test(rests, are_for_what_speaks_without_a_target_in_between)
+{
+	greeting_is_overdue();
+	says(newest(), "{\"error\":{\"code\":-32601,\"message\":\"'Target' domain was not found\"},"
+		       "\"id\":1}");
+	cr_assert_not(newest()->open);
+	cr_assert_eq(session.state, SESSION_IDLE);
+	is_missed("page:3 is not polled: not supported by safari: it speaks the protocol of before "
+		  "iOS 12.2");
+	expect_rest(1 * MINUTE);
+}
+
+Test(rests, are_not_for_what_only_is_late)
+{
+	greeting_is_overdue();
+	says(newest(), "{\"error\":{\"code\":-32601,\"message\":\"'Target.exists' was not found\"},"
+		       "\"id\":1}");
+	cr_assert(newest()->open);
+	cr_assert_eq(session.state, SESSION_GREETING);
+	says(newest(), created);
+	cr_assert_eq(session.state, SESSION_IDLE);
+	is_missed("");
 }

@@ -3,6 +3,7 @@
  * what a test cannot bring about.
  */
 
+#include "watch/pages.h"
 #include "watch/procfs.h"
 
 #include <criterion/criterion.h>
@@ -18,6 +19,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "util/clock.h"
 
 /* ---- real processes ---- */
 
@@ -498,4 +501,116 @@ Test(procfs, available_here)
 
 	cr_assert_eq(procfs_available_bytes(&bytes), 0);
 	cr_assert_gt(bytes, 1 << 20);
+}
+
+/* ---- a browser and its pages ---- */
+
+static const char *const page_programs[] = { "WebKitWebProces", "WPEWebProcess", NULL };
+
+/* utime in ticks; the start is that of a process of the pid that was made first. */
+static void put_process(int pid, const char *name, char state, int parent, unsigned ticks)
+{
+	char path[64], text[512];
+
+	snprintf(path, sizeof(path), "proc/%d/stat", pid);
+	snprintf(text, sizeof(text),
+		 "%d (%s) %c %d 7 7 0 -1 4194560 100 0 0 0 %u 0 0 0 20 0 11 0 %d 123456789 2048 "
+		 "18446744073709551615\n",
+		 pid, name, state, parent, ticks, 1000 + pid);
+	put(path, text);
+}
+
+static void end_process(int pid)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/proc/%d/stat", root, pid);
+	cr_assert_eq(remove(path), 0);
+}
+
+static uint64_t simulated_ns;
+
+/* A second looks too often; two do not. */
+static bool ended_after_a_look(struct pages *pages)
+{
+	clock_simulate(simulated_ns += NS_PER_S, 0);
+	cr_expect_not(pages_ended(pages));
+	clock_simulate(simulated_ns += NS_PER_S, 0);
+	return pages_ended(pages);
+}
+
+/* Another browser's is no page of it; one in a sandbox is, as is one with ") 1" in its name. */
+static void put_browser(struct pages *pages, size_t n)
+{
+	put_process(20, "MiniBrowser", 'S', 1, 100);
+	put_process(21, "WebKitNetworkPr", 'S', 20, 10);
+	put_process(22, "WebKitWebProces", 'S', 20, 50);
+	put_process(30, "MiniBrowser", 'S', 1, 100);
+	put_process(31, "WPEWebProcess", 'S', 30, 100);
+	if (n > 1) {
+		put_process(23, "bwrap) 1", 'S', 20, 0);
+		put_process(24, "bwrap", 'S', 23, 0);
+		put_process(25, "WPEWebProcess", 'S', 24, 50);
+	}
+	clock_simulate(simulated_ns = 1000 * NS_PER_S, 0);
+	pages_note(pages, 20, page_programs);
+	cr_assert_eq(pages->n, n);
+}
+
+Test(procfs_tree, a_page_that_ends_is_seen)
+{
+	struct pages pages;
+
+	put_browser(&pages, 1);
+	cr_expect_not(ended_after_a_look(&pages));
+	end_process(22);
+	cr_expect_not(ended_after_a_look(&pages), "its time has gone with it");
+	cr_expect(ended_after_a_look(&pages));
+	put_process(22, "WebKitWebProces", 'Z', 20, 50);
+	cr_expect(ended_after_a_look(&pages), "nobody has heard of its end");
+	clock_real();
+}
+
+Test(procfs_tree, whoever_works_may_be_the_page_or_pass_it_on)
+{
+	struct pages pages;
+
+	put_browser(&pages, 2);
+	end_process(22);
+	(void)ended_after_a_look(&pages);
+	put_process(25, "WPEWebProcess", 'S', 24, 100);
+	cr_expect_not(ended_after_a_look(&pages), "it has worked");
+	put_process(25, "WPEWebProcess", 'R', 24, 100);
+	cr_expect_not(ended_after_a_look(&pages), "it waits for a processor");
+	put_process(25, "WPEWebProcess", 'S', 24, 100);
+	put_process(20, "MiniBrowser", 'S', 1, 150);
+	cr_expect_not(ended_after_a_look(&pages), "the browser has worked");
+	cr_expect(ended_after_a_look(&pages));
+	clock_real();
+}
+
+Test(procfs_tree, pages_that_cannot_be_found_have_not_ended)
+{
+	struct pages pages;
+
+	put_process(20, "MiniBrowser", 'S', 1, 100);
+	clock_simulate(simulated_ns = 1000 * NS_PER_S, 0);
+	pages_note(&pages, 20, page_programs);
+	cr_expect_eq(pages.n, 0);
+	cr_expect_not(ended_after_a_look(&pages));
+	cr_expect_not(ended_after_a_look(&pages));
+	clock_real();
+}
+
+/* The pid is another process's now. */
+Test(procfs_tree, a_page_whose_pid_is_used_again_has_ended)
+{
+	struct pages pages;
+	char path[32] = "proc/22/stat";
+
+	put_browser(&pages, 1);
+	put(path, "22 (cat) S 1 7 7 0 -1 0 0 0 0 0 50 0 0 0 20 0 1 0 5000 1 1 1\n");
+	(void)ended_after_a_look(&pages);
+	cr_expect(ended_after_a_look(&pages));
+	clock_real();
 }

@@ -186,6 +186,25 @@ Test(targets, labels_of_ours_can_be_matched)
 	cr_assert_null(target_label(target, "runtime"), "not known yet");
 }
 
+/* ---- a page that a person may have ---- */
+
+static struct {
+	unsigned n; /* lines that tell of a policy */
+	char reason[160];
+} unfollowed;
+
+static void on_policy_log(const struct log_record *record)
+{
+	if (strcmp(record->message, "policy: per_poll is not followed") != 0)
+		return;
+	unfollowed.n++;
+	for (size_t i = 0; i < record->fields_n; i++) {
+		if (strcmp(record->fields[i].name, "reason") == 0)
+			str_copy(unfollowed.reason, sizeof(unfollowed.reason),
+				 record->fields[i].value);
+	}
+}
+
 /* ---- collections that cannot be told ---- */
 
 static struct {
@@ -232,6 +251,29 @@ static void greeted(struct target *target, const char *runtime, const char *vers
 	str_copy(identity.runtime_version, sizeof(identity.runtime_version), version);
 	target->session.runtime = runtime_named(runtime);
 	target->session.events->identified(target, &identity);
+}
+
+Test(targets, what_a_person_may_have_is_not_connected_to_for_each_poll)
+{
+	struct target *target = watched(POLICY_PER_POLL, GC_EVENTS_NEVER);
+
+	unfollowed.n = 0;
+	log_set_sink(on_policy_log);
+	greeted(target, "node", "26.0.0");
+	cr_expect(target_leaves_after_poll(target));
+	cr_expect_eq(unfollowed.n, 0);
+	for (int i = 0; i < 3; i++)
+		greeted(target, "webkit", "");
+	cr_expect_not(target_leaves_after_poll(target));
+	cr_expect_eq(unfollowed.n, 1, "not with each of its connections");
+	cr_expect_str_eq(unfollowed.reason,
+			 "not supported by webkit: each connection would take the page from a "
+			 "person's Web Inspector; it stays connected");
+	target = watched(POLICY_ATTACHED, GC_EVENTS_NEVER);
+	log_set_sink(on_policy_log);
+	greeted(target, "safari", "");
+	cr_expect_eq(unfollowed.n, 1, "it is not asked for");
+	log_set_sink(NULL);
 }
 
 Test(targets, a_runtime_that_tells_no_collections_is_told_once)
