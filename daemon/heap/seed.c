@@ -18,8 +18,8 @@
  */
 enum { TEXTS_MIN = 200, PARTS_MAX = 16, FALLS_SHARE = 4 };
 
-/* V8 has some 700; a file may claim what it likes. */
-enum { TEXTS_MAX = 4096 };
+/* V8 has some 700, of short names; a file may claim what it likes. */
+enum { TEXTS_MAX = 4096, NAME_BYTES_MAX = 256 };
 
 struct heap_seed_text {
 	uint64_t name; /* a hash of it: in every snapshot the same */
@@ -56,14 +56,24 @@ static uint32_t child(const struct heap_graph *graph, uint32_t node, const char 
 	return UINT32_MAX;
 }
 
+static bool is_named_text(const struct heap_graph *graph, uint32_t edge)
+{
+	size_t size;
+
+	if (graph->type[heap_edge_to(graph->edges[edge])] != HEAP_STRING ||
+	    !heap_edge_named(graph->edges[edge]) || graph->edge_name[edge] >= graph->strings.n)
+		return false;
+	(void)heap_string_raw(&graph->strings, graph->edge_name[edge], &size);
+	return size <= NAME_BYTES_MAX;
+}
+
 static int put_texts(struct heap_seed *seed, size_t *capacity, const struct heap_graph *graph,
 		     uint32_t root)
 {
 	for (uint32_t i = graph->edge_first[root]; i < graph->edge_first[root + 1]; i++) {
-		uint32_t to = heap_edge_to(graph->edges[i]);
 		struct heap_seed_text *texts;
 
-		if (graph->type[to] != HEAP_STRING || !heap_edge_named(graph->edges[i]))
+		if (!is_named_text(graph, i))
 			continue;
 		if (seed->n == TEXTS_MAX)
 			return 0;
@@ -71,10 +81,31 @@ static int put_texts(struct heap_seed *seed, size_t *capacity, const struct heap
 		if (texts == NULL)
 			return -ENOMEM;
 		seed->texts = texts;
-		texts[seed->n++] =
-			(struct heap_seed_text){ hash_string(graph, graph->edge_name[i]), to, 0 };
+		texts[seed->n++] = (struct heap_seed_text){ hash_string(graph, graph->edge_name[i]),
+							    heap_edge_to(graph->edges[i]), 0 };
 	}
 	return 0;
+}
+
+/* No reference more often than once, however often a root is one. */
+static int put_all_texts(struct heap_seed *seed, const struct heap_graph *graph, uint32_t roots,
+			 uint32_t table)
+{
+	uint32_t left = graph->edges_n;
+	size_t capacity = 0;
+	int r = 0;
+
+	for (uint32_t i = graph->edge_first[roots]; i < graph->edge_first[roots + 1] && r == 0;
+	     i++) {
+		uint32_t root = heap_edge_to(graph->edges[i]);
+		uint32_t edges = graph->edge_first[root + 1] - graph->edge_first[root];
+
+		if (root == table || graph->type[root] != HEAP_SYNTHETIC || edges > left)
+			continue;
+		left -= edges;
+		r = put_texts(seed, &capacity, graph, root);
+	}
+	return r;
 }
 
 /* One object may have several names, one beside the other. */
@@ -126,21 +157,14 @@ static void sort(struct heap_seed *seed, int (*order)(const void *, const void *
 int heap_seed_init(struct heap_seed *ret, const struct heap_graph *graph)
 {
 	uint32_t roots = child(graph, graph->root, "(GC roots)"), table = UINT32_MAX;
-	size_t capacity = 0;
-	int r = 0;
+	int r;
 
 	*ret = (struct heap_seed){ .texts = NULL };
 	if (roots != UINT32_MAX)
 		table = child(graph, roots, "(Internalized strings)");
 	if (table == UINT32_MAX)
 		return 0;
-	for (uint32_t i = graph->edge_first[roots]; i < graph->edge_first[roots + 1] && r == 0;
-	     i++) {
-		uint32_t root = heap_edge_to(graph->edges[i]);
-
-		if (root != table && graph->type[root] == HEAP_SYNTHETIC)
-			r = put_texts(ret, &capacity, graph, root);
-	}
+	r = put_all_texts(ret, graph, roots, table);
 	sort(ret, by_node);
 	put_places(ret, graph, table);
 	sort(ret, by_name);
