@@ -55,6 +55,11 @@ static int take_arrivals(struct findings *findings, const struct leaks_answer *a
 				  &answer->last->ids);
 }
 
+static bool is_damage(int r)
+{
+	return r < 0 && r != -ENOMEM && r != -EFBIG && r != -EOVERFLOW;
+}
+
 /* Of several files the one that is damaged has to be named, too. */
 static int analyse(struct heap_analysis *ret, struct v8_text *text, const char *name,
 		   uint64_t memory_bytes, struct err *err)
@@ -94,6 +99,26 @@ static int compare_one(struct leaks_answer *answer, struct findings *findings, s
 	return r;
 }
 
+/*
+ * Nothing is compared any more, but who has to mend or to remove what is damaged is told of all of
+ * it.
+ */
+static void tell_rest(const struct leaks_input *input, unsigned first, uint64_t memory_bytes,
+		      struct err *err)
+{
+	for (unsigned i = first; i < input->earlier_n; i++) {
+		struct heap_analysis base = { .retained = NULL };
+		struct err also = { .text = "" }, sofar = *err;
+		int r = analyse(&base, &input->earlier[i], input->earlier_names[i], memory_bytes,
+				&also);
+
+		if (is_damage(r))
+			err_set(err, err->code, "%s; %s", sofar.text, also.text);
+		heap_analysis_fini(&base);
+		input_fini(&input->earlier[i]);
+	}
+}
+
 /* Where the program's files are known: without a list the snapshot may tell, or nobody does. */
 static void read_scripts(struct places *places, const struct leaks_input *input)
 {
@@ -109,12 +134,16 @@ static void read_scripts(struct places *places, const struct leaks_input *input)
 static int compare(struct leaks_answer *answer, struct findings *findings,
 		   const struct leaks_input *input, struct err *err)
 {
-	uint64_t taken = leaks_answer_cost(answer->last->analysis->graph.nodes);
+	uint64_t left =
+		less(input->memory_bytes, leaks_answer_cost(answer->last->analysis->graph.nodes));
+	unsigned i = 0;
 	int r = 0;
 
-	for (unsigned i = 0; i < input->earlier_n && r == 0 && answer->classes == NULL; i++)
-		r = compare_one(answer, findings, &input->earlier[i], input->earlier_names[i],
-				less(input->memory_bytes, taken), err);
+	for (; i < input->earlier_n && r == 0 && answer->classes == NULL; i++)
+		r = compare_one(answer, findings, &input->earlier[i], input->earlier_names[i], left,
+				err);
+	if (is_damage(r))
+		tell_rest(input, i, left, err);
 	if (r == 0)
 		r = leaks_answer_find(answer);
 	return r == -ENOMEM || r == -EFBIG ? too_much(err, input->memory_bytes) : r;

@@ -84,8 +84,8 @@ static const char usage[] =
 	"  --earlier=NUMBER    the next 1 or 2 descriptors are earlier snapshots, the oldest "
 	"first:\n"
 	"                      tell what accumulates; or of a profile up to 11 that are added\n"
-	"  --earlier-name=NAME what one of the snapshots is called that are damaged; once for "
-	"each\n"
+	"  --earlier-name=NAME the name of an earlier snapshot, for the case that it is damaged;\n"
+	"                      once for each, the oldest first\n"
 	"  --same-process      they are known to be of one process\n"
 	"  --tracked           and of one tracking: tell what came, too\n"
 	"  --no-verdict=TEXT   why that is not told\n";

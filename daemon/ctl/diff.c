@@ -24,6 +24,7 @@
 #include "heap/class_growth.h"
 #include "heap/collections.h"
 #include "heap/diff.h"
+#include "heap/seed.h"
 #include "util/buf.h"
 #include "util/err.h"
 #include "util/top.h"
@@ -31,6 +32,7 @@
 struct side {
 	struct heap_file file;
 	struct heap_analysis analysis;
+	struct heap_seed seed;
 	struct heap_collections collections; /* of the current one */
 	struct heap_collection_growth *grown; /* owned: found in the other one */
 	size_t grown_n;
@@ -45,6 +47,7 @@ static bool wants_collections(const struct ctl_options *options)
 static void side_fini(struct side *side)
 {
 	free(side->grown);
+	heap_seed_fini(&side->seed);
 	heap_collections_fini(&side->collections);
 	heap_analysis_fini(&side->analysis);
 	heap_file_fini(&side->file);
@@ -65,23 +68,21 @@ static int side_init(struct side *side, const char *path, const struct side *bes
 {
 	struct heap_request request = { .path = path,
 					.only_classes = true,
-					.parts = HEAP_PARTS_NODES };
+					.parts = HEAP_PARTS_NODES | HEAP_PARTS_EDGES };
 	struct err why;
-	int r = 0, exit;
+	int r, exit;
 
 	if (beside != NULL) {
 		request.shapes = &beside->analysis.shapes;
-		request.parts |= HEAP_PARTS_EDGES; /* by which objects have shapes */
 		request.taken = heap_file_taken(&beside->file, &beside->analysis.graph);
 	}
-	if (wants_collections(options)) {
-		request.parts |= HEAP_PARTS_EDGES;
+	if (wants_collections(options))
 		request.after = &heap_collections_after;
-	}
 	exit = heap_file_analyse(&side->file, &side->analysis, &request, options, err);
 	if (exit != CTL_OK)
 		return exit;
-	if (wants_collections(options))
+	r = heap_seed_init(&side->seed, &side->analysis.graph);
+	if (r == 0 && wants_collections(options))
 		r = find_collections(side, beside);
 	heap_graph_drop_edges(&side->analysis.graph);
 	if (r == 0)
@@ -102,21 +103,34 @@ static int agree(struct heap_agreement *ret, const struct side *base, const stru
 	return r;
 }
 
+/* By the manifests that the daemon left beside captures, or by the snapshots. */
+static int find_apart(struct diff_answer *answer, const struct side *base,
+		      const struct side *current, const struct ctl_options *options)
+{
+	int r = beside_other_process(options->args[0], options->args[1], options)
+			? 1
+			: heap_seeds_differ(&base->seed, &current->seed);
+
+	if (r > 0)
+		answer->by = DIFF_OTHER_PROCESS;
+	return r < 0 ? r : 0;
+}
+
 static int find_by(struct diff_answer *answer, const struct side *base, const struct side *current,
 		   const struct ctl_options *options)
 {
 	bool asked = strcmp(options->heap.match, "ids") == 0;
-	int r;
+	int r = 0;
 
 	answer->addresses = base->analysis.graph.addresses || current->analysis.graph.addresses;
 	if (strcmp(options->heap.match, "classes") == 0)
 		answer->by = DIFF_ASKED;
-	else if (!asked && beside_other_process(options->args[0], options->args[1], options))
-		answer->by = DIFF_OTHER_PROCESS;
-	else if (!asked && answer->addresses)
+	else if (!asked)
+		r = find_apart(answer, base, current, options);
+	if (!asked && answer->by == DIFF_IDS && answer->addresses)
 		answer->by = DIFF_ADDRESSES;
-	if (answer->by != DIFF_IDS)
-		return 0;
+	if (r < 0 || answer->by != DIFF_IDS)
+		return r;
 	r = agree(&answer->agreement, base, current);
 	answer->has_agreement = r == 0;
 	if (!asked && !heap_ids_last(&answer->agreement))

@@ -11,6 +11,7 @@
 
 #include "heap/ids.h"
 #include "heap/leaks_words.h"
+#include "heap/seed.h"
 
 /*
  * Per object, besides its analysis: the trees and ways of both; what is matched, and the list of
@@ -29,6 +30,23 @@ static bool is_same_program(const struct heap_match *match, const struct heap_gr
 {
 	return (by == HEAP_MATCH_IDS && heap_ids_go_on(&match->agreement)) ||
 	       heap_match_most(match, base->nodes);
+}
+
+/* The snapshots say so, where nothing else does. 0, -ENOMEM. */
+static int look_apart(struct leaks_answer *answer, const struct heap_graph *base)
+{
+	struct heap_seed before = { .texts = NULL }, now = before;
+	int r = heap_seed_init(&before, base);
+
+	if (r == 0)
+		r = heap_seed_init(&now, &answer->last->analysis->graph);
+	if (r == 0)
+		r = heap_seeds_differ(&before, &now);
+	if (r > 0)
+		answer->apart = LEAKS_OTHER_PROCESS;
+	heap_seed_fini(&now);
+	heap_seed_fini(&before);
+	return r < 0 ? r : 0;
 }
 
 static int add_past(struct leaks_answer *answer, const struct heap_side *base,
@@ -69,8 +87,12 @@ static int add_classes(struct leaks_answer *answer, struct heap_analysis *base)
 int leaks_answer_add(struct leaks_answer *answer, const struct heap_side *base,
 		     enum heap_match_by wish)
 {
-	int r = answer->apart == LEAKS_SAME ? add_past(answer, base, wish) : 0;
+	int r = 0;
 
+	if (answer->apart == LEAKS_SAME && wish == HEAP_MATCH_AUTO && !answer->same_process)
+		r = look_apart(answer, &base->analysis->graph);
+	if (r == 0 && answer->apart == LEAKS_SAME)
+		r = add_past(answer, base, wish);
 	if (r == 0 && answer->apart != LEAKS_SAME)
 		r = add_classes(answer, base->analysis);
 	return r;

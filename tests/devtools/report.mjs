@@ -1,11 +1,13 @@
 // What Chrome DevTools computes from heap snapshots, for comparison:
-//   node report.mjs BUNDLE FILE OUT [BASE]
+//   node report.mjs BUNDLE FILE OUT [BASE | --tell]
 // OUT gets {nodes, edges, digest, classes: {KEY: [count, self, retained, distance]}, statistics, total,
 // variables: {KEY: [contexts, retained]} that no function can use any more, detached: [count, self, retained],
 // allocations: [[function, count, size]] of a timeline with stacks, as its view has them, largest first,
 // samples: {ms, sizes} of a timeline, when each interval ended and what of it lives; null: none there}
 // and, with BASE, diff: {KEY: [added, removed, addedSize, removedSize]} and between: {KEY: count}, what
-// its "objects allocated between" takes by a range of ids.
+// its "objects allocated between" takes by a range of ids. With --tell a line on stdout says when what
+// `heapwatchctl analyze` shows is there, the rows of classes with their retained sizes and the
+// statistics; all else comes after.
 // The digest runs over all nodes in the order of the file, in 32 bits that wrap:
 // idRetained: a = 31 a + id; a = 31 a + retained; domDistance: the same of dominator's id and
 // distance.
@@ -108,19 +110,25 @@ function samples(s) {
 
 if (isMainThread) {
   const snapshot = await load(file);
-  const report = {
+  const shown = {
     nodes: snapshot.nodeCount,
     edges: snapshot.containmentEdges.length / snapshot.edgeFieldsCount,
-    digest: digest(snapshot),
     classes: classes(snapshot),
     statistics: snapshot.getStatistics(),
     total: snapshot.totalSize,
+  };
+  if (base === '--tell') {
+    fs.writeSync(1, 'told\n');
+  }
+  const report = {
+    ...shown,
+    digest: digest(snapshot),
     variables: variables(snapshot),
     detached: detached(snapshot),
     allocations: allocations(snapshot),
     samples: samples(snapshot),
   };
-  if (base) {
+  if (base && base !== '--tell') {
     const before = await load(base);
     report.diff = diff(snapshot, before);
     report.between = between(snapshot, before);

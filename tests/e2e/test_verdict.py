@@ -169,21 +169,25 @@ def cut_packed(whole):
 
 
 @pytest.mark.parametrize("which, compress, harm", [
-    (1, "none", changed), (2, "none", cut), (2, "zstd", cut_packed)])
-def test_an_earlier_one_that_is_damaged_is_named_with_the_place(start_node, start_daemon, tmp_path,
+    ((1,), "none", changed), ((1, 2), "none", cut), ((2,), "zstd", cut_packed)])
+def test_earlier_ones_that_are_damaged_are_named_with_the_place(start_node, start_daemon, tmp_path,
                                                                 which, compress, harm):
     app = start_node(24, "steady", "sessions")
     daemon = start_daemon(configuration(tmp_path, {"app": app.address}, rule(spacing="15s"),
                                         {"compress": compress}))
-    path = daemon.wait_capture(which)
-    until(lambda: (taken := series_of(daemon, "app"))[which - 1:]
-          and taken[which - 1]["analysis"]["state"] == "done",
-          lambda: f"its own report; log:\n{daemon.tail()}", 60)
-    assert path.name == series_of(daemon, "app")[which - 1]["name"]
-    damaged, words = harm(path.read_bytes())
-    path.write_bytes(damaged)
+    wanted = []
+    for n in which:
+        path = daemon.wait_capture(n)
+        until(lambda n=n: (taken := series_of(daemon, "app"))[n - 1:]
+              and taken[n - 1]["analysis"]["state"] == "done",
+              lambda: f"its own report; log:\n{daemon.tail()}", 60)
+        assert path.name == series_of(daemon, "app")[n - 1]["name"]
+        damaged, words = harm(path.read_bytes())
+        path.write_bytes(damaged)
+        wanted.append(f"{path.name}: {words}")
     text = wait_verdict(daemon, "app")
-    assert text.startswith(f"no verdict: {path.name}: {words}"), text
+    assert text.startswith(f"no verdict: {wanted[0]}"), text
+    assert all(f"; {words}" in text for words in wanted[1:]), text
     if compress == "zstd":
         assert re.search(rf'section "\w+": it is cut short: zstd: cut short after {len(damaged)} bytes',
                          text), text

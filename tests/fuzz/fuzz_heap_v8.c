@@ -2,7 +2,7 @@
  * V8 heap snapshots of hostile bytes: they are read or refused with a reason, on one thread and on
  * two alike, and what was read can be analysed to the end. The root retains all there is. The same
  * of the scopes of its sources, and of what `analyze --extras` looks for, as the variables that
- * none of these can use; and of the stacks of its allocations.
+ * none of these can use; and of the stacks of its allocations. It is of the process that it is of.
  */
 
 #include <errno.h>
@@ -10,6 +10,7 @@
 
 #include "heap/analysis.h"
 #include "heap/extras.h"
+#include "heap/seed.h"
 #include "heap/stacks.h"
 #include "heap/v8_scopes.h"
 #include "heap_sane.h"
@@ -58,10 +59,20 @@ static void read_stacks(const struct heap_analysis *analysis, const struct v8_te
 	heap_stacks_fini(&stacks);
 }
 
+static void look_for_seed(const struct heap_graph *graph)
+{
+	struct heap_seed seed;
+
+	must(heap_seed_init(&seed, graph) == 0);
+	must(heap_seeds_differ(&seed, &seed) == 0);
+	heap_seed_fini(&seed);
+}
+
 static void look(const struct heap_analysis *analysis, const struct v8_text *text)
 {
 	look_for_extras(analysis, text);
 	read_stacks(analysis, text);
+	look_for_seed(&analysis->graph);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
