@@ -538,43 +538,98 @@ def keep_until_whole(daemon, keep):
     return wait_file(daemon)[0], times
 
 
-def check_kept(path, times, pointer):
-    """`kept` itself has grown, each time into another list; V8 forgets the stack of some it
-    moves, of a list or of its elements."""
-    arrays, lives = living(path, "Array")["keepMany"]
-    assert 1000 <= arrays <= times * 1000
-    assert lives == pytest.approx(arrays * (128 * pointer + 16 + 4 * pointer), rel=0.1)
-    assert lives <= read(path)["bytes"]["keepMany"] == pytest.approx(lives, rel=0.15)
+def below(path, function):
+    """Of what was allocated in this function and in what it called: (the sizes of what lives, all
+    bytes)."""
+    whole = json.loads(path.read_text())
+    meta, infos = whole["snapshot"]["meta"], whole["trace_function_infos"]
+    fields = meta["trace_function_info_fields"]
+    names = [whole["strings"][i] for i in infos[fields.index("name")::len(fields)]]
+    pending, calls, allocated = [(whole["trace_tree"], False)], set(), 0
+    while pending:
+        level, inside = pending.pop()
+        for at in range(0, len(level), 5):
+            call, called, _, size, more = level[at:at + 5]
+            counts = inside or names[called] == function
+            if counts:
+                calls.add(call)
+                allocated += size
+            pending.append((more, counts))
+    width, nodes = len(meta["node_fields"]), whole["nodes"]
+    sizes, traces = (nodes[meta["node_fields"].index(field)::width]
+                     for field in ("self_size", "trace_node_id"))
+    return [size for size, trace in zip(sizes, traces) if trace in calls], allocated
 
 
-KEEP_MANY = ("globalThis.kept ??= []; globalThis.keepMany ??= function keepMany() {"
-             " for (let i = 0; i < 1000; i++) kept.push(new Array(128).fill(i)); };"
-             " keepMany(); kept.length")
+# V8 gives all objects ids at the end of a timeline and moves some after that, whose stacks are
+# forgotten: of an array and of its list of elements apart. Lists as large as these it never moves.
+LARGE, TURNS, EACH = 40000, 4, 25
+KEEP_LARGE = (f"globalThis.kept ??= []; globalThis.model ??= Array.from({{ length: {LARGE} }}, (_, i) => i);"
+              " globalThis.keepLarge ??= function keepLarge(n) {"
+              " for (let i = 0; i < n; i++) kept.push(model.slice()); };"
+              f" keepLarge({EACH}); kept.length")
+
+
+class Ends(Relay):
+    """Holds the request that ends a timeline: when it has come V8 tracks, also where nobody else can
+    look, and until it is let go that goes on."""
+
+    def __init__(self, port):
+        self.asked, self.let_go = threading.Event(), threading.Event()
+        super().__init__(port)
+
+    def _heard(self, heard):
+        if any(b"stopTrackingHeapObjects" in message for message in list(heard.messages)):
+            self.asked.set()
+            assert self.let_go.wait(60)
+
+
+def sums_between(port, watch, isolate, keep):
+    """The timeline of an isolate of the program at this port, in which keep() is called TURNS times,
+    each for EACH large arrays, after it was called once before."""
+    with closing(Ends(port)) as between:
+        daemon = watch(app=f"127.0.0.1:{between.port}", sections={"capture": NO_GUARDS})
+        isolate = isolate(daemon)
+        keep()
+        begin(daemon, isolate=isolate, duration="1s", stacks=True)
+        until(between.asked.is_set, lambda: f"the end of it; log:\n{daemon.tail()}", 60)
+        for _ in range(TURNS):
+            keep()
+        between.let_go.set()
+        return wait_file(daemon)[0]
+
+
+def check_kept(path, pointer):
+    """All of it, to the byte. Besides there are the arrays of these lists, and `kept`, which grows."""
+    sizes, allocated = below(path, "keepLarge")
+    large = (2 + LARGE) * pointer
+    assert [size for size in sizes if size > LARGE] == [large] * (TURNS * EACH)
+    kept = TURNS * EACH * large
+    assert kept <= sum(sizes) <= kept * 1.01
+    assert kept <= allocated <= kept * 1.01
 
 
 def test_sums_of_a_worker_of_deno(nursery, watch, tmp_path):
     deno = Deno(nursery, tmp_path / "program", "1000", "workers")
-    between = Relay(deno.port)
-    daemon = watch(app=between.address, sections={"capture": NO_GUARDS})
-    wait_known(daemon, "worker:1")
-    begin(daemon, isolate="worker:1", duration="3s", stacks=True)
-    # With another client there Deno gives us no worker.
-    until(lambda: any(b"startTrackingHeapObjects" in m for m in between.messages()),
-          lambda: f"it to be asked; log:\n{daemon.tail()}")
-    with Client(deno.port) as client:
-        path, times = keep_until_whole(daemon, lambda: in_worker(client, KEEP_MANY))
-    check_kept(path, times, 8)
-    between.close()
+
+    def keep():
+        # With another client there for longer Deno gives us no worker.
+        with Client(deno.port) as client:
+            in_worker(client, KEEP_LARGE)
+
+    def isolate(daemon):
+        wait_known(daemon, "worker:1")
+        return "worker:1"
+    check_kept(sums_between(deno.port, watch, isolate, keep), 8)
 
 
 def test_sums_of_a_worker_of_chromium(nursery, watch, tmp_path, site):
     """Its pointers have four bytes."""
     browser = Chromium(nursery, tmp_path / "profile", site.url + "page.html")
-    daemon = watch(app=browser.address, sections={"capture": NO_GUARDS})
-    begin(daemon, isolate=daemon.wait_worker("app"), duration="4s", stacks=True)
     with browser.client() as client:
-        path, times = keep_until_whole(daemon, lambda: in_worker(client, KEEP_MANY))
-    check_kept(path, times, 4)
+        path = sums_between(browser.port, watch, lambda daemon: daemon.wait_worker("app"),
+                            lambda: in_worker(client, KEEP_LARGE))
+    check_kept(path, 4)
 
 
 def watched_workerd(start, nursery, watch, tmp_path):
@@ -587,10 +642,12 @@ def watched_workerd(start, nursery, watch, tmp_path):
 @pytest.mark.parametrize("start", WAYS.values(), ids=WAYS)
 def test_sums_of_workerd(nursery, watch, tmp_path, start):
     """Its pointers have four bytes."""
-    workerd, daemon = watched_workerd(start, nursery, watch, tmp_path)
-    begin(daemon, isolate=workerd.isolate, duration="3s", stacks=True)
-    path, times = keep_until_whole(daemon, lambda: workerd.visit("keep=1000"))
-    check_kept(path, times, 4)
+    workerd = start(nursery, tmp_path / "program")
+
+    def isolate(daemon):
+        daemon.wait_isolate("app", workerd.isolate)
+        return workerd.isolate
+    check_kept(sums_between(workerd.port, watch, isolate, lambda: workerd.visit(f"large={EACH}")), 4)
 
 
 def test_deno(nursery, watch, tmp_path):
