@@ -226,14 +226,16 @@ def test_firefox(nursery, tmp_path, converse):
     assert [p["type"] for p in of_process] == ["getRoot", "listProcesses", "getTarget", "attach",
                                                "saveHeapSnapshot", "transferHeapSnapshot"]
     types = [p["type"] for p in sampling]
-    begun = ["getRoot", "listTabs", "getTarget", "attach", "startRecordingAllocations"]
-    assert types[:5] == begun and types[-1] == "stopRecordingAllocations"
-    assert set(types[5:-1]) == {"getAllocations"} and len(types[5:-1]) >= 2
+    begun = ["getRoot", "listTabs", "getTarget", "attach"]
+    look = ["startRecordingAllocations", "getAllocations", "stopRecordingAllocations"]
+    assert types[:7] == begun + look and types[-3:] == look
+    assert types[7] == look[0] and types[-4] == look[2]
+    assert set(types[8:-4]) == {"getAllocations"} and len(types[8:-4]) >= 2
     with_more = {p["type"]: {name: value for name, value in p.items() if name not in ("to", "type")}
                  for packets in heard for p in packets if len(p) > 2}
     assert set(with_more) == {"startRecordingAllocations", "transferHeapSnapshot"}
     # 64 bytes, a common size of an object, of the interval of 1 KiB.
-    assert with_more["startRecordingAllocations"] == {
-        "options": {"probability": 64 / 1024, "maxLogLength": 20000}}
+    assert [p["options"] for p in sampling if p["type"] == look[0]] == [
+        {"probability": probability, "maxLogLength": 20000} for probability in (0, 64 / 1024, 0)]
     assert set(with_more["transferHeapSnapshot"]) == {"snapshotId"}
     assert tab.requests() == {"GET /json/version"}
