@@ -16,8 +16,9 @@ from lab.chromium import Chromium, isolate
 from lab.ctl import Ctl
 from lab.daemon import PLAIN
 from lab.deno import Deno
+from lab.firefox import Firefox
 from lab.node import STEADY, allocates_at_least, allocation_speed
-from lab.relay import Relay
+from lab.relay import Frames, Packets, Relay
 from lab.snapshots import take_one
 from lab.tables import bytes_of
 from lab.wait import until
@@ -282,12 +283,18 @@ class Ends(Relay):
     """Holds the request that ends a timeline: when it has come V8 tracks, also where nobody else can
     look, and until it is let go that goes on. `intervals`: how many V8 has told of until now."""
 
-    def __init__(self, port):
+    def __init__(self, port, kind=Frames):
         self.asked, self.let_go, self.intervals = threading.Event(), threading.Event(), 0
-        super().__init__(port)
+        super().__init__(port, kind)
+
+    @staticmethod
+    def _is_end(heard):
+        if isinstance(heard, Packets):
+            return any(packet["type"] == "saveHeapSnapshot" for packet in heard)
+        return any(b"stopTrackingHeapObjects" in message for message in list(heard.messages))
 
     def _heard(self, heard):
-        if any(b"stopTrackingHeapObjects" in message for message in list(heard.messages)):
+        if self._is_end(heard):
             self.asked.set()
             assert self.let_go.wait(60)
 
@@ -724,6 +731,27 @@ def test_workerd(nursery, watch, tmp_path, start):
     assert first_of(read(path)) in ("KnownThing", "fetch") and "timeline" not in entry
     check_readers(path, tmp_path)
     daemon.wait_up("app")
+
+
+def test_firefox(nursery, watch, tmp_path):
+    """A snapshot of its own format with the stacks of what was made meanwhile; it tells no times."""
+    firefox = Firefox(nursery, tmp_path / "program")
+    assert firefox.evaluate("fill(500)") == 500
+    with closing(Ends(firefox.port, Packets)) as between:
+        daemon = watch(app=between.address, sections={"capture": NO_GUARDS})
+        daemon.wait_isolate("app", firefox.isolate)
+        plain = ask(daemon, isolate=firefox.isolate)
+        assert plain.status == 422 and "one with stacks can be had" in plain.json()["error"]
+        begin(daemon, isolate=firefox.isolate, duration="1s", stacks=True)
+        until(between.asked.is_set, lambda: f"the end of it; log:\n{daemon.tail()}", 60)
+        assert firefox.evaluate("fill(3000)") == 3500
+        between.let_go.set()
+        path, entry = wait_file(daemon, ".fxsnapshot")
+    assert (entry["kind"], entry["format"]) == ("timeline", "fxsnapshot")
+    assert "timeline" not in entry and entry["duration_ns"] > 1e9
+    found = Ctl().json("analyze", path, "--allocations", "--top=0", "--json=short", "--no-index")
+    fill, = [row for row in found["allocations"]["functions"] if row["function"] == "fill"]
+    assert 3000 <= fill["live_count"] <= 3010  # the elements of `filled` are its own
 
 
 def test_a_rule_the_command_and_what_is_refused(start_node, start_daemon, tmp_path):
