@@ -6,13 +6,15 @@ class KnownThing {
     this.next = { i };
   }
 }
-const things = [], kept = [], model = Array.from({ length: 40000 }, (_, i) => i);
+const things = [], kept = [];
+let model;
 function keepMany(n) {
   for (let i = 0; i < n; i++) {
     kept.push(new Array(128).fill(i));
   }
 }
 function keepLarge(n) {
+  model ??= Array.from({ length: 40000 }, (_, i) => i);
   for (let i = 0; i < n; i++) {
     kept.push(model.slice());
   }
