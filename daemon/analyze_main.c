@@ -71,9 +71,10 @@ static const struct option long_flags[] = {
 static const char usage[] =
 	"usage: heapwatch-analyze [flags] <SNAPSHOT >REPORT\n"
 	"\n"
-	"The worker of heapwatchd: reads a heap snapshot or a .heapprofile, plain or packed by\n"
-	"zstd or gzip, from descriptor 0 and writes a report to descriptor 1, with no right to\n"
-	"anything else. `heapwatchctl analyze FILE` and `profile top FILE` are for people.\n"
+	"The worker of heapwatchd: reads a heap snapshot, a .heapprofile or a profile of pprof's,\n"
+	"plain or packed by zstd or gzip, from descriptor 0 and writes a report to descriptor 1,\n"
+	"with no right to anything else. `heapwatchctl analyze FILE` and `profile top FILE` are\n"
+	"for people.\n"
 	"\n"
 	"  --kind=KIND         snapshot or sampling (default: snapshot)\n"
 	"  --name=NAME         what the report calls the file\n"

@@ -5,7 +5,8 @@
 #include <errno.h>
 
 #include "json/write.h"
-#include "profile/read_v8.h"
+#include "profile/profile.h"
+#include "profile/read.h"
 #include "profile/report.h"
 #include "util/buf.h"
 #include "util/err.h"
@@ -14,10 +15,7 @@ static int fail(struct err *err, int r)
 {
 	if (r == -ENOMEM)
 		return err_set(err, r, "out of memory");
-	if (r == -E2BIG)
-		return err_set(err, -EFBIG,
-			       "it has more calls, or deeper ones, than are looked at");
-	return err_set(err, r, "it is no profile of V8's (.heapprofile)");
+	return err_set(err, r == -E2BIG ? -EFBIG : r, "%s", profile_read_error(r));
 }
 
 int analyze_profile_add(struct profile *to, const char *text, size_t size, struct err *err)
@@ -26,10 +24,10 @@ int analyze_profile_add(struct profile *to, const char *text, size_t size, struc
 	int r;
 
 	if (to->nodes == NULL) {
-		r = profile_parse(to, text, size);
+		r = profile_read(to, text, size);
 		return r < 0 ? fail(err, r) : 0;
 	}
-	r = profile_parse(&profile, text, size);
+	r = profile_read(&profile, text, size);
 	if (r == 0)
 		r = profile_merge(to, &profile);
 	profile_fini(&profile);

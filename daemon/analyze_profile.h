@@ -1,6 +1,6 @@
 #pragma once
 
-/* heapwatch-analyze's half for profiles: the texts of .heapprofile files to one report. */
+/* heapwatch-analyze's half for profiles: those of V8's and of pprof's to one report. */
 
 #include <stddef.h>
 
@@ -8,8 +8,8 @@ struct buf;
 struct err;
 struct profile;
 
-/* Add the profile of a text to `to` (zeroed at first). 0; -EBADMSG, -EFBIG, -ENOMEM with the
- * reason in err. */
+/* Add the profile of a text to `to` (zeroed at first). 0; -EBADMSG, -ENODATA, -EFBIG, -ENOMEM with
+ * the reason in err. */
 int analyze_profile_add(struct profile *to, const char *text, size_t size, struct err *err);
 
 /*

@@ -382,7 +382,7 @@ const char *analyses_state(const struct analyses *analyses, const struct manifes
 	if (manifest->analysis.state[0] != '\0' && !is(manifest->analysis.state, "running"))
 		return manifest->analysis.state;
 	if (!manifest_can_have_report(manifest))
-		*ret_reason = "it is no snapshot and no .heapprofile";
+		*ret_reason = "it is no snapshot and no profile, or the second file of one";
 	else if (analyses == NULL || !analyses->settings->enabled)
 		*ret_reason = "analysis.enabled is off";
 	else

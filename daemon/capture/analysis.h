@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Analyses: a report beside each snapshot and .heapprofile in the spool. One worker at a time, a
+ * Analyses: a report beside each snapshot and profile in the spool. One worker at a time, a
  * program of its own that is given the file and a pipe and can do nothing else; the daemon itself
  * never parses what lies there. What is encrypted is not analysed: the daemon has no key, which is
  * the point of it.

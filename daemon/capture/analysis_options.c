@@ -17,7 +17,7 @@ const struct option_desc analysis_options[] = {
 	  .type = OPTION_BOOL,
 	  .offset = AT(enabled),
 	  .def = "false",
-	  .help = "After each snapshot or .heapprofile that is not encrypted, write a report of "
+	  .help = "After each snapshot or profile that is not encrypted, write a report of "
 		  "what it holds beside it. Off, because it takes memory of a host on which a "
 		  "program is short "
 		  "of it." },

@@ -163,14 +163,14 @@ static void describe_tracking(struct manifest *manifest)
 static void describe_format(struct manifest *manifest, enum content content, unsigned formats)
 {
 	bool timeline = strcmp(manifest->kind, capture_kind_name(CAPTURE_KIND_TIMELINE)) == 0;
-	const char *format = timeline                            ? "heaptimeline"
-			     : formats == SAMPLING_PPROF         ? "pb.gz"
-			     : content == CONTENT_V8_PROFILE     ? "heapprofile"
-			     : content == CONTENT_SAMPLED        ? "heapprofile"
-			     : content == CONTENT_JSC_SNAPSHOT   ? "jsc.json"
-			     : content == CONTENT_GECKO_SNAPSHOT ? "fxsnapshot"
-			     : content == CONTENT_V8_SNAPSHOT    ? "heapsnapshot"
-								 : "";
+	const char *format = timeline && content == CONTENT_V8_SNAPSHOT ? "heaptimeline"
+			     : formats == SAMPLING_PPROF                ? "pb.gz"
+			     : content == CONTENT_V8_PROFILE            ? "heapprofile"
+			     : content == CONTENT_SAMPLED               ? "heapprofile"
+			     : content == CONTENT_JSC_SNAPSHOT          ? "jsc.json"
+			     : content == CONTENT_GECKO_SNAPSHOT        ? "fxsnapshot"
+			     : content == CONTENT_V8_SNAPSHOT           ? "heapsnapshot"
+									: "";
 
 	str_copy(manifest->format, sizeof(manifest->format), format);
 }

@@ -153,6 +153,11 @@ static enum capture_refusal judge_ids(const struct target *target,
 		runtime->name);
 }
 
+static bool has_stacks(const struct capture_request *request)
+{
+	return request->timeline != NULL && request->timeline->stacks;
+}
+
 enum capture_refusal support_judge(const struct captures *captures, const struct target *target,
 				   const struct capture_request *request, struct err *err)
 {
@@ -165,7 +170,8 @@ enum capture_refusal support_judge(const struct captures *captures, const struct
 	if (request->kind == CAPTURE_KIND_SAMPLING)
 		return judge_samples(target, request->sampling, err);
 	if (request->kind == CAPTURE_KIND_TIMELINE &&
-	    refuse(target, ABILITY_TIMELINE, "timeline", err) != REFUSAL_NONE)
+	    refuse(target, has_stacks(request) ? ABILITY_TIMELINE_STACKS : ABILITY_TIMELINE,
+		   "timeline", err) != REFUSAL_NONE)
 		return REFUSAL_UNSUPPORTED;
 	if (request->kind == CAPTURE_KIND_TRACKING &&
 	    refuse(target, ABILITY_TRACKING, "tracking", err) != REFUSAL_NONE)

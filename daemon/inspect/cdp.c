@@ -47,6 +47,7 @@ struct worker {
 	char session_id[32]; /* of NodeWorker, per connection */
 	char isolate[64];
 	struct poll poll;
+	struct cdp_gc_worker gc;
 };
 
 struct cdp {
@@ -449,6 +450,17 @@ static int worker_said(struct channel *channel, const struct tree *params)
 	return 0;
 }
 
+static struct cdp_gc_worker *gc_worker_at(struct channel *channel, size_t i,
+					  const char **ret_isolate)
+{
+	struct cdp *cdp = cdp_of(channel);
+
+	if (i >= cdp->workers_n)
+		return NULL;
+	*ret_isolate = cdp->workers[i].isolate;
+	return &cdp->workers[i].gc;
+}
+
 /* ---- messages ---- */
 
 static int cdp_event(struct channel *channel, const char *method, const struct tree *params)
@@ -464,7 +476,8 @@ static int cdp_event(struct channel *channel, const char *method, const struct t
 	if (strcmp(method, "NodeWorker.receivedMessageFromWorker") == 0)
 		return worker_said(channel, params);
 	if (strcmp(method, "NodeTracing.dataCollected") == 0)
-		cdp_gc_data(channel, &cdp_of(channel)->gc, main_isolate(channel), params);
+		cdp_gc_data(channel, &cdp_of(channel)->gc, main_isolate(channel), gc_worker_at,
+			    params);
 	return 0;
 }
 

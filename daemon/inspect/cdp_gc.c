@@ -2,11 +2,15 @@
  * The trace is of the whole process, and other clients have their own. It ends with the connection,
  * however that ends. Until it is stopped the program keeps it in its memory, some 600 bytes for a
  * collection: hence the limit to the interval of polls (watch/settings.h), and the rest when there
- * are too many. Of worker threads it does not tell which is which, so only the main one counts: the
- * thread whose id is that of the process.
+ * are too many. The main thread's id is that of the process. Which is which of the others Node
+ * notes when a worker begins, if somebody traces then, and tells at the end of each trace from then
+ * on: one that has begun before is not told.
  */
 
 #include "inspect/cdp_gc.h"
+
+#include <stdio.h>
+#include <string.h>
 
 #include "inspect/channel.h"
 #include "inspect/runtime.h"
@@ -67,22 +71,61 @@ bool cdp_gc_answer(struct channel *channel, struct cdp_gc *gc, int64_t id,
 	return true;
 }
 
+static void note_worker(struct channel *channel, cdp_gc_worker_at *worker_at,
+			const struct tree *event)
+{
+	const char *name, *isolate;
+	struct cdp_gc_worker *worker;
+	char wanted[32];
+	unsigned thread;
+	int64_t pid, tid;
+
+	if (!tree_string(event, "name", &name) || strcmp(name, "thread_name") != 0 ||
+	    !tree_string(event, "args.name", &name) || sscanf(name, "[worker %u]", &thread) != 1 ||
+	    !gc_trace_thread(event, &pid, &tid))
+		return;
+	snprintf(wanted, sizeof(wanted), "worker:%u", thread);
+	for (size_t i = 0; (worker = worker_at(channel, i, &isolate)) != NULL; i++)
+		if (strcmp(isolate, wanted) == 0)
+			worker->tid = tid;
+}
+
+/* Whose collections these are; NULL: nobody can say. */
+static struct gc_trace *trace_of(struct channel *channel, struct cdp_gc *gc,
+				 cdp_gc_worker_at *worker_at, const struct tree *event,
+				 const char **isolate)
+{
+	struct cdp_gc_worker *worker;
+	int64_t pid, tid;
+
+	if (!gc_trace_thread(event, &pid, &tid))
+		return NULL;
+	if (pid == tid)
+		return &gc->trace;
+	for (size_t i = 0; (worker = worker_at(channel, i, isolate)) != NULL; i++)
+		if (worker->tid == tid)
+			return &worker->trace;
+	return NULL;
+}
+
 void cdp_gc_data(struct channel *channel, struct cdp_gc *gc, const char *isolate,
-		 const struct tree *params)
+		 cdp_gc_worker_at *worker_at, const struct tree *params)
 {
 	const struct tree *events = tree_get(params, "value");
 	struct gc_event told;
-	int64_t pid, tid;
 
 	if (!channel->session->limits.gc_events)
 		return;
 	gc->silent = 0;
+	for (size_t i = 0; i < tree_size(events); i++)
+		note_worker(channel, worker_at, tree_at(events, i));
 	for (size_t i = 0; i < tree_size(events); i++) {
 		const struct tree *event = tree_at(events, i);
+		const char *whose = isolate;
+		struct gc_trace *trace = trace_of(channel, gc, worker_at, event, &whose);
 
-		if (gc_trace_thread(event, &pid, &tid) && pid == tid &&
-		    gc_trace_take(&gc->trace, event, &told))
-			session_gc(channel->session, isolate, &told);
+		if (trace != NULL && gc_trace_take(trace, event, &told))
+			session_gc(channel->session, whose, &told);
 	}
 	if (gc->on && tree_size(events) > EVENTS_MAX && rest(channel, gc) < 0)
 		gc->on = false; /* the connection is going */

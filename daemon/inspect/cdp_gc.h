@@ -6,6 +6,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include "inspect/gc_trace.h"
 
@@ -20,6 +21,16 @@ struct cdp_gc {
 	struct gc_trace trace;
 };
 
+/* A worker, as far as a trace has told which thread it is. */
+struct cdp_gc_worker {
+	int64_t tid; /* 0: it has not */
+	struct gc_trace trace;
+};
+
+/* The worker at this place of those of a channel, and its isolate; NULL: so many are there not. */
+typedef struct cdp_gc_worker *cdp_gc_worker_at(struct channel *channel, size_t i,
+					       const char **ret_isolate);
+
 /* With the requests of a poll; 0 or -errno. */
 int cdp_gc_poll(struct channel *channel, struct cdp_gc *gc);
 
@@ -27,6 +38,6 @@ int cdp_gc_poll(struct channel *channel, struct cdp_gc *gc);
 bool cdp_gc_answer(struct channel *channel, struct cdp_gc *gc, int64_t id,
 		   const struct tree *answer);
 
-/* NodeTracing.dataCollected */
+/* NodeTracing.dataCollected; isolate: the main one */
 void cdp_gc_data(struct channel *channel, struct cdp_gc *gc, const char *isolate,
-		 const struct tree *params);
+		 cdp_gc_worker_at *worker_at, const struct tree *params);

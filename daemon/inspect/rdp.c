@@ -545,6 +545,6 @@ const struct dialect dialect_rdp = {
 	.snapshot_bulk = rdp_snapshot_bulk,
 	.snapshot_data = rdp_snapshot_data,
 	.snapshot_overdue = rdp_snapshot_overdue,
-	.snapshot_woken = rdp_allocations_woken,
+	.snapshot_woken = rdp_snapshot_woken,
 	.snapshot_finish = rdp_snapshot_finish,
 };

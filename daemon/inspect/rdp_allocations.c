@@ -7,6 +7,11 @@
  *   getAllocations               every half second: it empties the log
  *   stopRecordingAllocations     which goes with the connection, too
  *
+ * and the same once before and once after with a probability of 0, for half a second. Firefox takes
+ * objects for all who record by the highest probability of them, and tells nobody of the others: of
+ * a log that somebody else has filled each object would stand for too many. With 0 ours is empty,
+ * unless somebody does.
+ *
  * Firefox takes objects by chance, one as likely as the other whatever its size, and what becomes
  * of them is not told: this is of all that was allocated. P is chosen so that objects of a common
  * size are as rare as the interval wants it. A log that is full loses what is oldest without a
@@ -18,6 +23,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "inspect/download.h"
 #include "inspect/rdp_snapshot.h"
@@ -32,6 +38,8 @@ enum {
 
 #define DRAIN_NS (500 * NS_PER_MS)
 
+static const char stop_type[] = "stopRecordingAllocations";
+
 static struct rdp_allocations *state_of(const struct download *download)
 {
 	struct rdp_snapshot *snapshot = download->state;
@@ -45,7 +53,7 @@ int rdp_allocations_begin(struct download *download)
 	double wanted = (double)OBJECT_BYTES / (double)download->request->samples.interval_bytes;
 
 	state->probability = wanted < 1 ? wanted : 1;
-	return rdp_snapshot_record(download, state->probability, LOG_MAX);
+	return rdp_snapshot_record(download, 0, LOG_MAX);
 }
 
 static void sleep_on(struct download *download)
@@ -134,28 +142,67 @@ static int take_log(struct download *download, const struct tree *packet)
 	return r;
 }
 
-int rdp_allocations_answered(struct download *download, const char *type, const struct tree *packet)
+/* ---- step by step ---- */
+
+static int look(struct download *download, const struct tree *packet)
+{
+	if (tree_size(tree_get(packet, "allocations")) > 0)
+		return err_set(download->err, DOWNLOAD_E_REFUSED,
+			       "another client records the allocations of this page, too: what "
+			       "Firefox takes for it would count as so many more of ours");
+	return rdp_snapshot_step(download, stop_type);
+}
+
+static int fetched(struct download *download, const struct tree *packet)
 {
 	struct rdp_allocations *state = state_of(download);
 	uint64_t now = clock_mono_ns();
 	int r;
 
-	if (type[0] == 's' && state->until_ns == 0) { /* startRecordingAllocations */
-		state->until_ns = now + download->request->samples.duration_ns;
-		sleep_on(download);
-		return 0;
-	}
-	if (type[0] == 's') { /* stopRecordingAllocations */
-		download->done = true;
-		return 0;
-	}
 	if (now - state->asked_ns > download->stats->busy_ns)
 		download->stats->busy_ns = now - state->asked_ns;
+	if (state->phase != RDP_RECORD)
+		return look(download, packet);
 	r = take_log(download, packet);
 	if (r != 0)
 		return r;
 	if (now >= state->until_ns)
-		return rdp_snapshot_step(download, "stopRecordingAllocations");
+		return rdp_snapshot_step(download, stop_type);
 	sleep_on(download);
+	return 0;
+}
+
+static int stopped(struct download *download)
+{
+	struct rdp_allocations *state = state_of(download);
+
+	if (state->phase == RDP_LOOK_AFTER) {
+		download->done = true;
+		return 0;
+	}
+	state->phase++;
+	return rdp_snapshot_record(download, state->phase == RDP_RECORD ? state->probability : 0,
+				   LOG_MAX);
+}
+
+static void started(struct download *download)
+{
+	struct rdp_allocations *state = state_of(download);
+
+	if (state->phase != RDP_RECORD) {
+		download_sleep(download, DRAIN_NS);
+		return;
+	}
+	state->until_ns = clock_mono_ns() + download->request->samples.duration_ns;
+	sleep_on(download);
+}
+
+int rdp_allocations_answered(struct download *download, const char *type, const struct tree *packet)
+{
+	if (strcmp(type, stop_type) == 0)
+		return stopped(download);
+	if (strcmp(type, "getAllocations") == 0)
+		return fetched(download, packet);
+	started(download); /* startRecordingAllocations */
 	return 0;
 }

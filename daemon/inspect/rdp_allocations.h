@@ -7,7 +7,10 @@
 struct download;
 struct tree;
 
+enum rdp_allocations_phase { RDP_LOOK_BEFORE, RDP_RECORD, RDP_LOOK_AFTER };
+
 struct rdp_allocations {
+	enum rdp_allocations_phase phase;
 	uint64_t until_ns; /* to be recorded */
 	uint64_t asked_ns; /* for the log */
 	double probability; /* that an object is in the log */

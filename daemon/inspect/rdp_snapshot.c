@@ -7,12 +7,17 @@
  *   root                    listTabs, or listProcesses
  *   the tab or process      getTarget
  *   memoryActor             attach
+ *   memoryActor             startRecordingAllocations        of a timeline, and then a while
  *   memoryActor             forceGarbageCollection           where it is asked for
  *   memoryActor             saveHeapSnapshot
+ *   memoryActor             stopRecordingAllocations         of a timeline
  *   root                    getRoot                          while that takes long
  *   heapSnapshotFileActor   transferHeapSnapshot
  *
  * and, of a log of allocations, what stands in rdp_allocations.c instead of what follows `attach`.
+ *
+ * While allocations are recorded each object keeps the stack it was made in, and the snapshot has
+ * them. The log itself nobody wants there: it holds one.
  *
  * Firefox writes the snapshot to a file of its own and tells its name; then the file comes as one
  * bulk packet. Nothing stays on in Firefox after us: what was attached goes with the connection.
@@ -45,6 +50,9 @@ enum {
 
 /* gzip, RFC 1952 2.3.1 */
 static const unsigned char magic[] = { 0x1f, 0x8b };
+
+static const char start_type[] = "startRecordingAllocations";
+static const char stop_type[] = "stopRecordingAllocations";
 
 static int ask(struct download *download, const char *actor, const char *type, uint64_t about,
 	       const char *name, const char *text)
@@ -80,13 +88,12 @@ int rdp_snapshot_step(struct download *download, const char *type)
 /* The one request with a member that is no text. */
 int rdp_snapshot_record(struct download *download, double probability, int log_max)
 {
-	static const char type[] = "startRecordingAllocations";
 	struct rdp_snapshot *state = download->state;
 	struct buf buf;
-	int r = rdp_calls_add(&state->calls, state->memory, type, ABOUT_STEP);
+	int r = rdp_calls_add(&state->calls, state->memory, start_type, ABOUT_STEP);
 
 	if (r < 0)
-		return err_set(download->err, -EPROTO, "%s cannot be asked: %s", type,
+		return err_set(download->err, -EPROTO, "%s cannot be asked: %s", start_type,
 			       strerror(-r));
 	download_expect(download);
 	buf_init(&buf, REQUEST_MAX);
@@ -95,7 +102,7 @@ int rdp_snapshot_record(struct download *download, double probability, int log_m
 	r = buf_printf(&buf,
 		       ",\"type\":\"%s\",\"options\":{\"probability\":%.9f,"
 		       "\"maxLogLength\":%d}}",
-		       type, probability, log_max);
+		       start_type, probability, log_max);
 	if (r == 0)
 		r = download_send(download, buf.data, buf.size);
 	buf_fini(&buf);
@@ -170,14 +177,40 @@ static int save(struct download *download)
 
 static int collect_or_save(struct download *download)
 {
+	const struct rdp_snapshot *state = download->state;
+
+	if (!download->request->collect_garbage)
+		return save(download);
+	return step(download, state->memory, "forceGarbageCollection");
+}
+
+static bool is_timeline(const struct download *download)
+{
+	return download->request->task == DOWNLOAD_TAKE_TIMELINE;
+}
+
+static int attached(struct download *download)
+{
 	struct rdp_snapshot *state = download->state;
 
 	state->attached = true;
 	if (download->request->task == DOWNLOAD_TAKE_SAMPLES)
 		return rdp_allocations_begin(download);
-	if (!download->request->collect_garbage)
-		return save(download);
-	return step(download, state->memory, "forceGarbageCollection");
+	return is_timeline(download) ? rdp_snapshot_record(download, 1, 1)
+				     : collect_or_save(download);
+}
+
+int rdp_snapshot_woken(struct download *download)
+{
+	return is_timeline(download) ? collect_or_save(download) : rdp_allocations_woken(download);
+}
+
+/* The two steps around the snapshot. */
+static int recorded(struct download *download, const char *type)
+{
+	if (strcmp(type, start_type) == 0)
+		download_sleep(download, download->request->timeline.duration_ns);
+	return 0;
 }
 
 /* It becomes the name of a file: what else than digits Firefox may put there is not guessed at. */
@@ -192,6 +225,7 @@ static bool take_id(struct rdp_snapshot *state, const struct tree *packet)
 static int transfer(struct download *download, const struct tree *packet)
 {
 	struct rdp_snapshot *state = download->state;
+	int r;
 
 	state->saving = false;
 	if (!take_id(state, packet))
@@ -204,6 +238,8 @@ static int transfer(struct download *download, const struct tree *packet)
 		download->done = true;
 		return 0;
 	}
+	if (is_timeline(download) && (r = step(download, state->memory, stop_type)) < 0)
+		return r;
 	return ask(download, state->file, "transferHeapSnapshot", ABOUT_STEP, "snapshotId",
 		   state->id);
 }
@@ -236,13 +272,15 @@ static int answered(struct download *download, const struct rdp_call *call,
 	if (strcmp(type, "getTarget") == 0)
 		return attach(download, packet);
 	if (strcmp(type, "attach") == 0)
-		return collect_or_save(download);
+		return attached(download);
 	if (strcmp(type, "forceGarbageCollection") == 0)
 		return save(download);
 	if (strcmp(type, "saveHeapSnapshot") == 0)
 		return transfer(download, packet);
 	if (download->request->task == DOWNLOAD_TAKE_SAMPLES)
 		return rdp_allocations_answered(download, type, packet);
+	if (strcmp(type, start_type) == 0 || strcmp(type, stop_type) == 0)
+		return recorded(download, type);
 	return err_set(download->err, -EPROTO, "%s was answered without a snapshot", type);
 }
 

@@ -37,4 +37,5 @@ int rdp_snapshot_packet(struct download *download, const struct tree *packet);
 int rdp_snapshot_bulk(struct download *download, const char *actor, uint64_t size);
 int rdp_snapshot_data(struct download *download, const char *data, size_t size, bool last);
 int rdp_snapshot_overdue(struct download *download);
+int rdp_snapshot_woken(struct download *download);
 int rdp_snapshot_finish(struct download *download);

@@ -170,6 +170,7 @@ static const struct runtime bun = {
 		[ABILITY_SAMPLING] = jsc_no_samples,
 		[ABILITY_CONTINUOUS] = jsc_no_samples,
 		[ABILITY_TIMELINE] = jsc_no_timeline,
+		[ABILITY_TIMELINE_STACKS] = jsc_no_timeline,
 		[ABILITY_EXACT_IDS] = "its snapshots number the objects anew",
 	},
 };
@@ -203,6 +204,7 @@ static const struct runtime webkit = {
 		[ABILITY_SAMPLING] = jsc_no_samples,
 		[ABILITY_CONTINUOUS] = jsc_no_samples,
 		[ABILITY_TIMELINE] = jsc_no_timeline,
+		[ABILITY_TIMELINE_STACKS] = jsc_no_timeline,
 		[ABILITY_EXACT_IDS] = jsc_ids,
 	},
 };
@@ -229,6 +231,7 @@ static const struct runtime safari = {
 		[ABILITY_SAMPLING] = jsc_no_samples,
 		[ABILITY_CONTINUOUS] = jsc_no_samples,
 		[ABILITY_TIMELINE] = jsc_no_timeline,
+		[ABILITY_TIMELINE_STACKS] = jsc_no_timeline,
 		[ABILITY_EXACT_IDS] = jsc_ids,
 	},
 };
@@ -249,8 +252,8 @@ static const struct runtime firefox = {
 		[ABILITY_WORKERS] = "it tells nothing of their heaps",
 		[ABILITY_CONTINUOUS] = "its log of allocations makes a tab many times slower, "
 				       "however few of them it takes",
-		[ABILITY_TIMELINE] = "its snapshots keep no times of allocations; its log of them "
-				     "can be had as sampling",
+		[ABILITY_TIMELINE] = "its snapshots keep no times of allocations; one with stacks "
+				     "can be had, and its log of them as sampling",
 		[ABILITY_TRACKING] = "its snapshots tell addresses, which others take over; ask for "
 				     "sampling, which is its log of allocations",
 		[ABILITY_EXACT_IDS] = "its snapshots tell addresses, which others take over",

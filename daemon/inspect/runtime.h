@@ -24,7 +24,8 @@ enum ability {
 	ABILITY_REDACT_ALL, /* a snapshot whose names can be replaced */
 	ABILITY_SAMPLING, /* a profile of what is allocated, by samples */
 	ABILITY_CONTINUOUS, /* such profiles all the time */
-	ABILITY_TIMELINE, /* what is allocated over a while, by time, with its stack if wished */
+	ABILITY_TIMELINE, /* what is allocated over a while, by time */
+	ABILITY_TIMELINE_STACKS, /* or by stack */
 	ABILITY_TRACKING, /* two snapshots of one connection, whose ids last */
 	ABILITY_EXACT_IDS, /* one object, one id, in all snapshots of a series */
 	ABILITY_GC_EVENTS, /* to be told of its collections of garbage */

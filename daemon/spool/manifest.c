@@ -372,8 +372,9 @@ void manifest_report_name(const struct manifest *manifest, char dst[SPOOL_NAME_M
 
 bool manifest_can_have_report(const struct manifest *manifest)
 {
-	return manifest_is_heap(manifest) || (strcmp(manifest->kind, "sampling") == 0 &&
-					      strcmp(manifest->format, "heapprofile") == 0);
+	if (strcmp(manifest->kind, "sampling") != 0)
+		return manifest_is_heap(manifest);
+	return strcmp(manifest->format, "heapprofile") == 0 || manifest->profile[0] == '\0';
 }
 
 bool manifest_clashes(const struct manifest *a, const struct manifest *b)

@@ -136,7 +136,7 @@ bool manifest_is_diagnostics(const struct manifest *manifest);
 /* One of many small ones, with a limit of their own; the others are what max_files counts. */
 bool manifest_is_apart(const struct manifest *manifest);
 
-/* A snapshot, or a profile as V8 writes it: a pprof is for other tools. */
+/* A snapshot, or a profile: of one in both formats the file that is V8's. */
 bool manifest_can_have_report(const struct manifest *manifest);
 
 /* The name of the report of a snapshot: NAME.report.json for NAME.heapsnapshot.zst. */

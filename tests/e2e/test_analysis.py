@@ -125,30 +125,33 @@ def test_report_is_that_of_analyze(app, analysing, tmp_path, compress):
     assert daemon.value("heapwatch_spool_size_bytes") == 0
 
 
-@pytest.mark.parametrize("compress", ["none", "zstd"])
-def test_report_of_a_profile(start_node, analysing, tmp_path, compress):
-    """The table of `profile top`, the flame graph of `profile flame`; a pprof is left alone."""
+@pytest.mark.parametrize("compress, formats", [
+    ("none", ["heapprofile", "pprof"]), ("zstd", ["heapprofile", "pprof"]), ("zstd", ["pprof"])],
+    ids=["none", "zstd", "pprof"])
+def test_report_of_a_profile(start_node, analysing, tmp_path, compress, formats):
+    """The table of `profile top`, the flame graph of `profile flame`; a pprof beside it is left alone."""
     node = start_node(24, "allocate")
     daemon = analysing({"app": node.address}, {"compress": compress})
     daemon.wait_up("app")
     wish = {"kind": "sampling", "duration": "3s", "interval": "8KiB", "objects": "all",
-            "format": ["heapprofile", "pprof"]}
+            "format": formats}
     assert daemon.post("/api/v1/targets/app/captures", json.dumps(wish).encode(),
                        {"Content-Type": "application/json"}).status == 202
     with Client(node.port) as client:
         until(lambda: is_sampling(client), "it samples")
     node.nudge(r"^kept (\d+)")
-    ready = until(lambda: (c := daemon.api("/captures")["ready"]) and len(c) == 2
+    ready = until(lambda: (c := daemon.api("/captures")["ready"]) and len(c) == len(formats)
                   and any(x["analysis"]["state"] == "done" for x in c) and c,
-                  lambda: f"two files and a report; log:\n{daemon.tail()}", 60)
-    by_format = {c["format"]: c for c in ready}
-    capture, packed = by_format["heapprofile"], by_format["pb.gz"]
-    assert packed["analysis"] == {"state": "none",
-                                  "reason": "it is no snapshot and no .heapprofile"}
+                  lambda: f"{formats} and a report; log:\n{daemon.tail()}", 60)
+    capture, *beside = sorted(ready, key=lambda c: c["format"])
+    assert [c["format"] for c in beside] == ["pb.gz"] * (len(formats) - 1)
+    assert all(c["analysis"] == {"state": "none", "reason":
+                                 "it is no snapshot and no profile, or the second file of one"}
+               for c in beside)
 
     report = report_of(daemon, capture)
     ctl = Ctl("-H", f"127.0.0.1:{daemon.port}")
-    exported = tmp_path / "app.heapprofile"
+    exported = tmp_path / f"app.{capture['format']}"
     ctl("export", "-o", exported, capture["id"])
     by_hand = Ctl().json("profile", "top", exported, "--top=0")
     for member in ("what", "counted", "interval_bytes", "duration_seconds", "bytes", "count"):
@@ -167,7 +170,8 @@ def test_report_of_a_profile(start_node, analysing, tmp_path, compress):
     page = daemon.get(f"/captures/{capture['id']}")
     assert page.status == 200 and "keepMany" in page.text and "<svg" in page.text
     assert f'<a href="/captures/{capture["id"]}">report</a>' in daemon.get("/").text
-    for path in (f"/api/v1/captures/{packed['id']}/flame", f"/captures/{packed['id']}"):
+    for path in (f(c["id"]) for c in beside
+                 for f in ("/api/v1/captures/{}/flame".format, "/captures/{}".format)):
         assert daemon.get(path).status == 404
 
 

@@ -314,6 +314,47 @@ def test_node_tells_its_pauses(major, start_node, watch):
     assert daemon.value(GC + "freed_bytes_total", target="app", isolate="main", kind="minor") > 0
 
 
+# A worker that makes garbage, and says how many collections of it Node has told it of.
+BEGIN_WORKER = """globalThis.counting = new (process.getBuiltinModule('node:worker_threads').Worker)(`
+const { parentPort } = require('node:worker_threads');
+const { PerformanceObserver, constants } = require('node:perf_hooks');
+const whole = [constants.NODE_PERFORMANCE_GC_MINOR, constants.NODE_PERFORMANCE_GC_MAJOR];
+let n = 0;
+new PerformanceObserver((list) => {
+  n += list.getEntries().filter((entry) => whole.includes(entry.detail.kind)).length;
+}).observe({ entryTypes: ['gc'] });
+parentPort.on('message', () => setImmediate(() => parentPort.postMessage(n)));
+let kept = [];
+setInterval(() => { kept = []; for (let i = 0; i < 4000; i++) kept.push({ i, pair: [i, { i }] }); }, 20);
+`, { eval: true, resourceLimits: { maxYoungGenerationSizeMb: 2 } }); 1"""
+COUNTED = "new Promise((done) => { counting.once('message', done); counting.postMessage(0); })"
+
+
+@pytest.mark.parametrize("major", [20, 26])
+def test_node_tells_of_workers_that_begin_while_it_is_traced(start_node, watch, major):
+    """As many as the worker counts itself; of one that was there before there is nothing, and no zero."""
+    node = start_node(major, "garbage", 1, 4000, "workers", flags=BUSY)
+    daemon = watch(app=node.address, sections={"poll": EVENTS})
+    until(lambda: gc_counts(daemon, "minor")[0] > 2, lambda: f"collections; log:\n{daemon.tail()}")
+    daemon.wait_isolate("app", "worker:1")
+    with Client(node.port) as client:
+        client.evaluate(BEGIN_WORKER)
+
+        def counted():
+            return client.call("Runtime.evaluate", expression=COUNTED, awaitPromise=True)["result"]["value"]
+
+        def told():
+            return sum(gc_counts(daemon, kind, "worker:2")[0] for kind in ("minor", "major"))
+        until(lambda: told() > 20, lambda: f"those of the worker; log:\n{daemon.tail()}", 60)
+        before, polls = counted(), daemon.value("heapwatch_polls_total", target="app")
+        # The second of them begins after that.
+        daemon.wait_value("heapwatch_polls_total", lambda n: n >= polls + 2, target="app")
+        n, after = told(), counted()
+    # Some may fall between two traces, and some come before the worker counts.
+    assert 0.9 * before - 3 <= n <= after + 3, (before, n, after)
+    assert told_of(daemon) == {"main", "worker:2"}
+
+
 # V8 marks in steps when what is old reaches a limit that it has set itself: here a low one at first,
 # and so small a young generation that all that is held is old soon.
 GROWS_OLD = ("--max-semi-space-size=1", "--initial-old-space-size=16")

@@ -23,7 +23,8 @@ JSON = {"GET /json/version", "GET /json/list"}
 KINDS = {"snapshot": {"gc_before": True}, "sampling": {"duration": "1s"},
          "timeline": {"duration": "1s"}}
 JSC_KINDS = {"snapshot": {"gc_before": True}, "tracking": {"duration": "1s", "gc_before": True}}
-FIREFOX_KINDS = {"snapshot": {"gc_before": True}, "sampling": {"duration": "2s", "interval": "1KiB"}}
+FIREFOX_KINDS = {"snapshot": {"gc_before": True}, "sampling": {"duration": "2s", "interval": "1KiB"},
+                 "timeline": {"duration": "1s", "stacks": True}}
 CAPTURES = {"tracking": 2}  # other kinds are one
 
 
@@ -219,21 +220,26 @@ def test_firefox(nursery, tmp_path, converse):
     heard = [list(words) for between in (tab, whole) for words in between.conversations
              if not words.head]
     watching = [packets for packets in heard if any(p["type"] == "getDescription" for p in packets)]
-    snapshot, sampling, of_process = (packets for packets in heard if packets not in watching)
+    snapshot, sampling, timeline, of_process = (packets for packets in heard if packets not in watching)
     listed_watching, listed_capturing = said.listed_packets()
     assert {said.packet(p) for packets in watching for p in packets} == listed_watching
-    assert {said.packet(p) for p in snapshot + sampling + of_process} == listed_capturing
+    assert {said.packet(p) for p in snapshot + sampling + timeline + of_process} == listed_capturing
     assert [p["type"] for p in of_process] == ["getRoot", "listProcesses", "getTarget", "attach",
                                                "saveHeapSnapshot", "transferHeapSnapshot"]
     types = [p["type"] for p in sampling]
-    begun = ["getRoot", "listTabs", "getTarget", "attach", "startRecordingAllocations"]
-    assert types[:5] == begun and types[-1] == "stopRecordingAllocations"
-    assert set(types[5:-1]) == {"getAllocations"} and len(types[5:-1]) >= 2
+    begun = ["getRoot", "listTabs", "getTarget", "attach"]
+    look = ["startRecordingAllocations", "getAllocations", "stopRecordingAllocations"]
+    assert types[:7] == begun + look and types[-3:] == look
+    assert types[7] == look[0] and types[-4] == look[2]
+    assert set(types[8:-4]) == {"getAllocations"} and len(types[8:-4]) >= 2
     with_more = {p["type"]: {name: value for name, value in p.items() if name not in ("to", "type")}
                  for packets in heard for p in packets if len(p) > 2}
     assert set(with_more) == {"startRecordingAllocations", "transferHeapSnapshot"}
     # 64 bytes, a common size of an object, of the interval of 1 KiB.
-    assert with_more["startRecordingAllocations"] == {
-        "options": {"probability": 64 / 1024, "maxLogLength": 20000}}
+    assert [p["options"] for p in sampling if p["type"] == look[0]] == [
+        {"probability": probability, "maxLogLength": 20000} for probability in (0, 64 / 1024, 0)]
+    assert [p["type"] for p in timeline] == [*begun, look[0], "saveHeapSnapshot", look[2],
+                                             "transferHeapSnapshot"]
+    assert timeline[4]["options"] == {"probability": 1, "maxLogLength": 1}
     assert set(with_more["transferHeapSnapshot"]) == {"snapshotId"}
     assert tab.requests() == {"GET /json/version"}

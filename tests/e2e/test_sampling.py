@@ -585,9 +585,14 @@ def test_the_command_waits_for_both_formats_and_names_both(idle_node):
 
 
 def fetches(relay):
-    """How many times the log of allocations of Firefox was asked for."""
-    return sum(packet["type"] == "getAllocations"
-               for heard in relay.conversations for packet in heard)
+    """How many times the log of allocations of Firefox was asked for, looks for others left out."""
+    found = 0
+    for heard in relay.conversations:
+        probability = 0
+        for packet in heard:
+            probability = packet.get("options", {}).get("probability", probability)
+            found += packet["type"] == "getAllocations" and probability > 0
+    return found
 
 
 def test_firefox_tells_all_allocations(nursery, start_daemon, tmp_path):
@@ -661,3 +666,41 @@ def test_a_log_of_firefox_that_came_full_is_a_failure(nursery, start_daemon, tmp
         # The page goes on.
         assert firefox.grow(1000) == 1000
         daemon.wait_isolate("app", isolate_name)
+
+
+def test_a_log_of_firefox_that_another_client_fills_is_a_failure(nursery, start_daemon, tmp_path):
+    """It takes objects for all by the highest probability, and tells nobody: each would stand for too
+    many. Whoever records before or after is seen where the page allocates."""
+    firefox = Firefox(nursery, tmp_path / "program")
+    isolate_name = firefox.isolate
+    firefox.evaluate("setInterval(() => { for (let i = 0; i < 500; i++) window.last = new Number(i); }, 20); 1")
+    memory = firefox.client.target(firefox.descriptor)["memoryActor"]
+    firefox.client.ask(memory, "attach")
+    with closing(Relay(int(firefox.address.rsplit(":", 1)[1]), Packets)) as relay:
+        daemon = start_daemon({"poll": {"interval": "10s", "timeout": "10s"}, "capture": GUARDED, "targets": [
+            {"name": "app", "address": relay.address, "runtime": "firefox"}]})
+        daemon.wait_isolate("app", isolate_name)
+
+        def begin():
+            # On a busy machine the page may be blocked at this moment.
+            until(lambda: ask(daemon, isolate=isolate_name, duration="1s").status == 202,
+                  lambda: f"a beginning; log:\n{daemon.tail()}")
+
+        def fails(n):
+            failed = until(lambda: len(f := daemon.api("/captures")["failed"]) == n and f,
+                           lambda: f"its failure; log:\n{daemon.tail()}")
+            assert all(one["reason"] == "refused" and "another client records" in one["error"]
+                       for one in failed)
+
+        def record():
+            firefox.client.ask(memory, "startRecordingAllocations", options={"probability": 0.5})
+        record()
+        begin()
+        fails(1)
+        assert fetches(relay) == 0
+        firefox.client.ask(memory, "stopRecordingAllocations")
+        begin()
+        until(lambda: fetches(relay), lambda: f"it records; log:\n{daemon.tail()}")
+        record()
+        fails(2)
+        assert not files(daemon, ".heapprofile") and daemon.incoming() == []

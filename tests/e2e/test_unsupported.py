@@ -31,8 +31,8 @@ CANNOT = {
     "firefox": {"isolate=worker:1": "it tells nothing of their heaps", "redact=all": NO_NAMES,
                 "kind=tracking": "its snapshots tell addresses, which others take over; ask for "
                                  "sampling, which is its log of allocations",
-                "kind=timeline": "its snapshots keep no times of allocations; its log of them can "
-                                 "be had as sampling"},
+                "kind=timeline": "its snapshots keep no times of allocations; one with stacks can "
+                                 "be had, and its log of them as sampling"},
 }
 
 # Who can have no profiles all the time.

@@ -135,11 +135,15 @@ class Relay(Listener):
             try:
                 while data := client.recv(1 << 16):
                     heard.feed(data)
+                    self._heard(heard)
                     server.sendall(data)
             finally:
                 heard.left.set()
                 self._part(heard)
             server.shutdown(socket.SHUT_RDWR)  # a close alone waits for back()
+
+    def _heard(self, heard):
+        """Called before anything of the client is passed on to the inspector."""
 
     def _hold(self, heard):
         """Called before anything is passed on to the client of this conversation."""

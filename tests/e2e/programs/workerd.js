@@ -1,5 +1,5 @@
 // workerd: GET /?grow=N adds N objects of class KnownThing, /?drop lets go of all, /?keep=N keeps N
-// arrays of 128, /?waste=N makes N that are garbage at once.
+// arrays of 128, /?large=N N of 40000, /?waste=N makes N that are garbage at once.
 class KnownThing {
   constructor(i) {
     this.i = i;
@@ -7,9 +7,16 @@ class KnownThing {
   }
 }
 const things = [], kept = [];
+let model;
 function keepMany(n) {
   for (let i = 0; i < n; i++) {
     kept.push(new Array(128).fill(i));
+  }
+}
+function keepLarge(n) {
+  model ??= Array.from({ length: 40000 }, (_, i) => i);
+  for (let i = 0; i < n; i++) {
+    kept.push(model.slice());
   }
 }
 function waste(n) {
@@ -29,6 +36,7 @@ export default {
       things.push(new KnownThing(i));
     }
     keepMany(Number(wish.get('keep')));
+    keepLarge(Number(wish.get('large')));
     waste(Number(wish.get('waste')));
     return new Response(`things ${things.length}\n`);
   },

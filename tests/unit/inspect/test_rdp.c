@@ -122,7 +122,7 @@ int rdp_snapshot_overdue(struct download *download)
 	return 0;
 }
 
-int rdp_allocations_woken(struct download *download)
+int rdp_snapshot_woken(struct download *download)
 {
 	(void)download;
 	return 0;

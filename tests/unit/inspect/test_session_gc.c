@@ -115,6 +115,36 @@ Test(session_gc, each_poll_ends_a_trace_and_begins_the_next)
 	cr_assert_eq(seen.gc.duration_ns, 2000000);
 }
 
+#define WORKER_IS(n, tid)                                                                          \
+	"{\"pid\":5,\"tid\":" tid ",\"ph\":\"M\",\"name\":\"thread_name\",\"args\":{\"name\":"     \
+	"\"[worker " n "] wk\"}}"
+
+/* Before or after its collections in one message; of one that has gone it is told again and again.
+ */
+Test(session_gc, a_worker_that_a_trace_names_is_told)
+{
+	ready();
+	session.limits.gc_events = true;
+	says("{\"method\":\"NodeWorker.attachedToWorker\",\"params\":{\"sessionId\":\"1\","
+	     "\"workerInfo\":{\"workerId\":\"1\",\"title\":\"[worker 2] wk\"}}}");
+	says(DATA GC_OF("6") "," WORKER_IS("3", "6") "," WORKER_IS("", "6") "]}}");
+	cr_assert_eq(seen.gcs, 0, "nobody knows whose");
+	says(DATA GC_OF("6") "," WORKER_IS("1", "8") "," WORKER_IS("2", "6") "]}}");
+	cr_assert_eq(seen.gcs, 1);
+	cr_expect_str_eq(seen.gc_isolate, "worker:2");
+	says(DATA GC_OF("6") "," GC_OF("8") "]}}");
+	cr_assert_eq(seen.gcs, 2, "once told, it is known");
+	/* Two threads at a time do not meddle with each other. */
+	says(DATA "{\"pid\":5,\"tid\":6,\"ph\":\"B\",\"name\":\"MajorGC\",\"ts\":500}," GC_OF(
+		"5") ",{\"pid\":5,\"tid\":6,\"ph\":\"E\",\"name\":\"MajorGC\",\"ts\":4500}]}}");
+	cr_assert_eq(seen.gcs, 4);
+	cr_expect_str_eq(seen.gc_isolate, "worker:2");
+	cr_expect_eq(seen.gc.duration_ns, 4000000);
+	says("{\"method\":\"NodeWorker.detachedFromWorker\",\"params\":{\"sessionId\":\"1\"}}");
+	says(DATA WORKER_IS("2", "6") "," GC_OF("6") "]}}");
+	cr_expect_eq(seen.gcs, 4);
+}
+
 Test(session_gc, a_runtime_that_cannot_trace_is_asked_once)
 {
 	ready();

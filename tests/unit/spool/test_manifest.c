@@ -228,15 +228,17 @@ Test(manifest, clashes)
 	struct manifest sealed = named("snapshot", "heapsnapshot", "zstd", "age");
 	struct manifest timeline = named("timeline", "heaptimeline", "zstd", "none");
 	struct manifest sampling = named("sampling", "heapprofile", "none", "none");
-	struct manifest pprof = named("sampling", "pb.gz", "none", "none");
+	struct manifest alone = named("sampling", "pb.gz", "none", "none"), pprof = alone;
 	struct manifest diagnostics = named("diagnostics", "", "zstd", "none");
 
+	snprintf(pprof.profile, sizeof(pprof.profile), "%s", ID);
 	cr_expect(manifest_clashes(&snapshot, &snapshot));
 	cr_expect(manifest_clashes(&pprof, &pprof));
 	cr_expect(manifest_clashes(&snapshot, &packed));
 	cr_expect(manifest_clashes(&packed, &sealed));
 	cr_expect(manifest_clashes(&packed, &timeline));
 	cr_expect(manifest_clashes(&sampling, &packed));
+	cr_expect(manifest_clashes(&sampling, &alone));
 	cr_expect_not(manifest_clashes(&sampling, &pprof));
 	cr_expect_not(manifest_clashes(&packed, &diagnostics));
 	manifest_set_name(&packed, true);
