@@ -18,7 +18,7 @@
 #include "watch/alert.h"
 #include "watch/target.h"
 
-enum { QUERY_MAX = 1024 };
+enum { QUERY_MAX = 1024, CANNOT_HOLD_MAX = 100 };
 
 static void write_label_set(struct json_writer *w, const char *key, const struct labels *labels)
 {
@@ -154,6 +154,49 @@ static void write_guards(struct json_writer *w, const struct rule_guards *guards
 	json_write_object_end(w);
 }
 
+static const char *get_label(const void *thing, const char *name)
+{
+	return target_label(thing, name);
+}
+
+/* Returns how many more there may be. */
+static unsigned write_cannot_of(struct json_writer *w, const struct alerts *alerts,
+				const struct rule *rule, const struct target *target, unsigned more)
+{
+	char why[ALERT_CANNOT_MAX];
+
+	list_each (at, &target->isolates) {
+		const struct isolate *isolate = container_of(at, struct isolate, link);
+
+		if (more == 0 || !alerts_cannot_hold(alerts, rule, target, isolate, why))
+			continue;
+		json_write_object(w);
+		json_member_string(w, "target", target->spec.name);
+		json_member_string(w, "isolate", isolate->name);
+		json_member_string(w, "text", why);
+		json_write_object_end(w);
+		more--;
+	}
+	return more;
+}
+
+/* The isolates for which it cannot hold, as their runtimes are. */
+static void write_cannot_hold(struct json_writer *w, const struct http_view *view,
+			      const struct rule *rule)
+{
+	unsigned more = CANNOT_HOLD_MAX;
+
+	json_write_key(w, "cannotHold");
+	json_write_array(w);
+	list_each (at, &view->targets->list) {
+		const struct target *target = container_of(at, struct target, link);
+
+		if (matchers_match(rule->matchers, get_label, target))
+			more = write_cannot_of(w, view->alerts, rule, target, more);
+	}
+	json_write_array_end(w);
+}
+
 /* ---- rules ---- */
 
 /* A rule that was not evaluated yet has Go's zero time, as in Prometheus. */
@@ -196,6 +239,7 @@ static void write_rule(struct json_writer *w, const struct http_view *view, size
 	json_member_uint(w, "captures", captures_by(view->captures, rule));
 	write_suppressed(w, view->captures, rule);
 	api_member_refused(w, "suppressed", view->captures, rule->name);
+	write_cannot_hold(w, view, rule);
 	json_write_object_end(w);
 	buf_fini(&query);
 }

@@ -117,7 +117,10 @@ const struct route http_routes[] = {
 	  "Delete a capture from the spool (200), or cancel one that runs (202)." },
 	{ "GET", "/api/v1/rules", api_rules,
 	  "Rules in Prometheus' shape, with guards, captures taken and captures suppressed, the "
-	  "newest of these with guard and numbers; "
+	  "newest of these with guard and numbers; `cannotHold` names the isolates, 100 at most, "
+	  "for "
+	  "which the condition cannot hold, for their runtime does not tell what it looks at "
+	  "(`text`); "
 	  "`failures` are evaluations that went over the `limit` of the group." },
 	{ "POST", "/api/v1/rules/eval", api_rules_eval,
 	  "Try rules: a rule file (YAML or JSON, at most 50 rules) as the body, judged once by the "

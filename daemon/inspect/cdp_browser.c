@@ -279,10 +279,11 @@ static void take_dom(struct sample *sample, const struct tree *result)
 			sample_set(sample, counters[i].field, value);
 }
 
-static void take_answer(struct cdp_page *page, int ask, const struct tree *result)
+static void take_answer(const struct channel *channel, struct cdp_page *page, int ask,
+			const struct tree *result)
 {
-	static const struct cdp_heap_limits limits;
-	const char *text = "";
+	const char *engine_version = channel->session->identity.engine_version, *text = "";
+	struct cdp_heap_limits limits = { .young_bytes = cdp_young_bytes(engine_version) };
 
 	if (ask == ASK_USAGE) {
 		page->sample.round_trip_ns = clock_mono_ns() - page->asked_ns;
@@ -306,7 +307,7 @@ static int page_answer(struct channel *channel, struct cdp_page *page, int64_t i
 		if (page->ids[i] == 0 || id != page->ids[i])
 			continue;
 		page->ids[i] = 0;
-		take_answer(page, i, tree_get(answer, "result"));
+		take_answer(channel, page, i, tree_get(answer, "result"));
 		if (page_outstanding(page))
 			return 0;
 		publish(channel, page);

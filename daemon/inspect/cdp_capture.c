@@ -117,12 +117,11 @@ int cdp_capture_message_end(struct download *download)
 		return attach_message(download, message);
 	if (!state->isolate.in_browser)
 		return isolate_message(download, message);
-	/* The browser speaks for itself, or one of its sessions does. */
-	if (message->of_session[0] == '\0' || state->isolate.flat.rest[0] != '\0')
-		return attach_message(download, message);
-	return strcmp(message->of_session, state->isolate.flat.session) == 0
+	/* The browser speaks, or what is above the isolate, or one of its neighbours; or it does.
+	 */
+	return cdp_flat_is_isolate(&state->isolate.flat, message)
 		       ? isolate_message(download, message)
-		       : 0;
+		       : attach_message(download, message);
 }
 
 int cdp_capture_event(struct download *download, const struct json_event *event)

@@ -6,7 +6,6 @@
 
 #include "inspect/cdp_flat.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +15,8 @@
 #include "inspect/download.h"
 #include "util/err.h"
 #include "util/str.h"
+
+static const char crashed_method[] = "Inspector.targetCrashed";
 
 /* "worker" of "worker:9A37CDA0/..."; false when it is no name of ours. */
 static bool next_kind(const char *rest, char kind[CDP_KIND_MAX])
@@ -36,6 +37,12 @@ static bool is_next(const char *rest, const char *target_id)
 	size_t n = strcspn(shown, "/");
 
 	return n == CDP_TARGET_SHOWN && strncmp(shown, target_id, n) == 0;
+}
+
+/* The last session on the way so far says it. */
+static bool is_of(const struct cdp_flat *flat, const struct cdp_message *message)
+{
+	return flat->session[0] != '\0' && strcmp(message->of_session, flat->session) == 0;
 }
 
 static int ask_next(struct download *download, struct cdp_flat *flat)
@@ -105,6 +112,13 @@ static int answered(struct download *download, struct cdp_flat *flat,
 		       download->request->isolate);
 }
 
+/* That it has crashed is said in its session, but it is not what says it. */
+bool cdp_flat_is_isolate(const struct cdp_flat *flat, const struct cdp_message *message)
+{
+	return flat->rest[0] == '\0' && is_of(flat, message) &&
+	       strcmp(message->method, crashed_method) != 0;
+}
+
 int cdp_flat_message(struct download *download, struct cdp_flat *flat,
 		     const struct cdp_message *message)
 {
@@ -115,8 +129,10 @@ int cdp_flat_message(struct download *download, struct cdp_flat *flat,
 	if (strcmp(message->method, "Target.detachedFromTarget") == 0 && flat->session[0] != '\0' &&
 	    strcmp(message->session, flat->session) == 0)
 		return err_set(download->err, DOWNLOAD_E_LOST, "the isolate ended");
-	if (strcmp(message->method, "Target.targetCrashed") == 0 && flat->target_id[0] != '\0' &&
-	    strcmp(message->target_id, flat->target_id) == 0)
+	/* Of a frame only the latter is told. */
+	if ((strcmp(message->method, "Target.targetCrashed") == 0 && flat->target_id[0] != '\0' &&
+	     strcmp(message->target_id, flat->target_id) == 0) ||
+	    (strcmp(message->method, crashed_method) == 0 && is_of(flat, message)))
 		return err_set(download->err, DOWNLOAD_E_LOST, "the isolate crashed");
 	if (flat->rest[0] == '\0')
 		return 0;

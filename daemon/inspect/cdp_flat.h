@@ -6,6 +6,7 @@
  * be spoken to only by way of its page.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct cdp_message;
@@ -35,3 +36,6 @@ int cdp_flat_begin(struct download *download, struct cdp_flat *flat, const char 
  */
 int cdp_flat_message(struct download *download, struct cdp_flat *flat,
 		     const struct cdp_message *message);
+
+/* Does the isolate itself say it, to whom we have come? Else it is for cdp_flat_message(). */
+bool cdp_flat_is_isolate(const struct cdp_flat *flat, const struct cdp_message *message);

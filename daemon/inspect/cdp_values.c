@@ -20,7 +20,7 @@ enum { MIB = 1 << 20 };
  * the old generation is where it dies. Three semi-spaces; their default size grew over the versions
  * (observed: 16 MiB up to V8 12, 64 MiB in 13, 32 MiB from 14 on).
  */
-static uint64_t default_young_bytes(const char *v8_version)
+uint64_t cdp_young_bytes(const char *v8_version)
 {
 	long major = strtol(v8_version, NULL, 10);
 
@@ -42,7 +42,7 @@ void cdp_take_identity(struct identity *identity, struct cdp_heap_limits *limits
 			 text + (text[0] == 'v'));
 	if (tree_string(value, "v8", &text)) {
 		str_copy(identity->engine_version, sizeof(identity->engine_version), text);
-		limits->young_bytes = default_young_bytes(text);
+		limits->young_bytes = cdp_young_bytes(text);
 	}
 	if (tree_uint(value, "semi", &semi) && semi > 0 && semi < UINT32_MAX)
 		limits->young_bytes = 3 * semi * MIB;

@@ -18,6 +18,9 @@ struct cdp_heap_limits {
 	uint64_t old_bytes, young_bytes; /* 0: not known */
 };
 
+/* What that version of V8 gives the young generation unless it is told otherwise. */
+uint64_t cdp_young_bytes(const char *v8_version);
+
 /* What tells a thread that turns its event loop from one that stands still. */
 struct cdp_liveness {
 	bool known;

@@ -36,7 +36,7 @@ struct alert_phase {
 struct alert_phase alert_step(struct alert_phase phase, const struct rule *rule, bool holds,
 			      uint64_t now_ns);
 
-enum { ALERT_KEY_MAX = 112, ALERT_SERIES_MAX = 40 };
+enum { ALERT_KEY_MAX = 112, ALERT_SERIES_MAX = 40, ALERT_CANNOT_MAX = 96 };
 
 /* A capture that a rule has asked for and that is done. Borrowed. */
 struct alert_capture {
@@ -211,6 +211,14 @@ bool alerts_may_look(const struct target *target, const struct isolate *isolate,
  */
 void alerts_look(const struct alerts *alerts, const struct rule *rule, const struct target *target,
 		 const struct isolate *isolate, struct condition_findings *ret);
+
+/*
+ * The condition cannot hold for that isolate, for its runtime does not tell what the rule looks at:
+ * ret says so. False: it may.
+ */
+bool alerts_cannot_hold(const struct alerts *alerts, const struct rule *rule,
+			const struct target *target, const struct isolate *isolate,
+			char ret[ALERT_CANNOT_MAX]);
 
 /*
  * What on_firing had asked for came to nothing: it is called again while the alert fires. step: as

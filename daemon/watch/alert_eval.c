@@ -17,10 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inspect/runtime.h"
 #include "util/clock.h"
 #include "util/fnv.h"
 #include "util/log.h"
 #include "watch/target.h"
+#include "watch/value.h"
 
 /* A sample counts for three polls, and for so long when polls are frequent. */
 static const uint64_t fresh_min_ns = 15 * NS_PER_S;
@@ -635,6 +637,63 @@ void alerts_look(const struct alerts *alerts, const struct rule *rule, const str
 	condition_state_free(of_isolate);
 }
 
+/* ---- what cannot hold ---- */
+
+bool alerts_cannot_hold(const struct alerts *alerts, const struct rule *rule,
+			const struct target *target, const struct isolate *isolate,
+			char ret[ALERT_CANNOT_MAX])
+{
+	struct condition_input input = input_of(target, isolate, alerts->loop->now_ns);
+	struct condition_findings findings;
+	char who[RUNTIME_TITLE_MAX];
+	int missing;
+
+	if (target->state != TARGET_UP || target->session.runtime == NULL)
+		return false;
+	condition_look_events(&rule->condition, NULL, &input, &findings);
+	condition_look_values(&rule->condition, NULL, &input, &findings);
+	missing = condition_missing(&rule->condition, &findings);
+	if (missing < 0)
+		return false;
+	snprintf(ret, ALERT_CANNOT_MAX, "%s is not told by %s", value_at(missing)->name,
+		 runtime_title(who, target->session.runtime, target->identity.runtime_version));
+	return true;
+}
+
+static bool is_told(const struct target *target, uint64_t rule_id)
+{
+	for (uint32_t i = 0; i < target->told_rules_n; i++) {
+		if (target->told_rules[i] == rule_id)
+			return true;
+	}
+	return false;
+}
+
+/* Once, and not while it may hold for one isolate of the target at least. */
+static void tell_cannot_hold(const struct evaluation *evaluation, struct target *target)
+{
+	const struct rule *rule = evaluation->rule;
+	char why[ALERT_CANNOT_MAX];
+	const struct log_field fields[] = {
+		{ "alert", rule->name },
+		{ "target", target->spec.name },
+		{ "reason", why },
+	};
+
+	if (evaluation->counted != NULL || list_empty(&target->isolates) ||
+	    target->told_rules_n == TARGET_TOLD_RULES_MAX || is_told(target, evaluation->rule_id))
+		return;
+	list_each (i, &target->isolates) {
+		const struct isolate *isolate = container_of(i, struct isolate, link);
+
+		if (!alerts_cannot_hold(evaluation->alerts, rule, target, isolate, why))
+			return;
+	}
+	target->told_rules[target->told_rules_n++] = evaluation->rule_id;
+	log_event(LEVEL_WARN, "alert", NULL, fields, sizeof(fields) / sizeof(fields[0]),
+		  "rule %s cannot hold for %s: %s", rule->name, target->spec.name, why);
+}
+
 /* ---- a whole group ---- */
 
 static void evaluate_target(const struct evaluation *evaluation, struct target *target)
@@ -659,6 +718,7 @@ static void evaluate_target(const struct evaluation *evaluation, struct target *
 	}
 	if (condition_remembers(condition) && evaluation->counted == NULL)
 		remember_missing(evaluation, target);
+	tell_cannot_hold(evaluation, target);
 }
 
 static const char *get_label(const void *thing, const char *name)

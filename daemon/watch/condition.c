@@ -164,19 +164,24 @@ void condition_state_free(struct condition_state *state)
 /* ---- leaves that look at a value ---- */
 
 /* Of the metric, or its share of what it is relative to: nothing is a share of nothing. */
-static bool read_value(const struct term *term, const struct condition_input *input, double *ret)
+static bool read_value(const struct term *term, const struct condition_input *input,
+		       struct finding *finding)
 {
 	double reference;
 
-	if (!input->fresh || input->isolate == NULL ||
-	    !value_read(term->metric, input->target, input->isolate, ret))
+	if (!input->fresh || input->isolate == NULL)
 		return false;
+	finding->missing = term->metric;
+	if (!value_read(term->metric, input->target, input->isolate, &finding->value))
+		return false;
+	finding->missing = term->relative_to;
 	if (term->relative_to < 0)
 		return true;
 	if (!value_read(term->relative_to, input->target, input->isolate, &reference) ||
 	    !(reference > 0))
 		return false;
-	*ret /= reference;
+	finding->missing = -1;
+	finding->value /= reference;
 	return true;
 }
 
@@ -269,6 +274,8 @@ static void look_eta(const struct term *term, const struct condition_input *inpu
 {
 	if (!input->fresh || input->isolate == NULL)
 		return;
+	if (!eta_has_limit(input->target, input->isolate))
+		finding->missing = value_find("heap_limit");
 	finding->value = eta_of(input->target, input->isolate);
 	finding->bound = term->level;
 	finding->known = isfinite(finding->value);
@@ -413,7 +420,7 @@ static void look_event(const struct term *term, struct term_state *state,
 static void look_metric(const struct term *term, struct term_state *state,
 			const struct condition_input *input, struct finding *finding)
 {
-	finding->known = read_value(term, input, &finding->value);
+	finding->known = read_value(term, input, finding);
 	if (!finding->known)
 		return;
 	if (term->kind == TERM_COMPARE)
@@ -430,7 +437,7 @@ void condition_look_events(const struct condition *condition, struct condition_s
 			   const struct condition_input *input, struct condition_findings *ret)
 {
 	for (size_t i = 0; i < condition->n; i++) {
-		ret->terms[i] = (struct finding){ .value = NAN, .bound = NAN };
+		ret->terms[i] = (struct finding){ .missing = -1, .value = NAN, .bound = NAN };
 		if (is_event(&condition->terms[i]))
 			look_event(&condition->terms[i], state != NULL ? &state->terms[i] : NULL,
 				   input, &ret->terms[i]);
@@ -561,6 +568,28 @@ bool condition_may_hold(const struct condition *condition,
 			hopeful.terms[i].holds = true;
 	}
 	return condition_verdict(condition, &hopeful, step).holds;
+}
+
+int condition_missing(const struct condition *condition, const struct condition_findings *findings)
+{
+	int missing[CONDITION_TERMS_MAX];
+	bool may_hold[CONDITION_TERMS_MAX] = { false }; /* one of its members */
+
+	for (size_t i = 0; i < condition->n; i++)
+		missing[i] = -1;
+	for (size_t i = condition->n; i-- > 0;) {
+		const struct term *term = &condition->terms[i];
+
+		if (!is_group(term) && value_is_told(findings->terms[i].missing))
+			missing[i] = findings->terms[i].missing;
+		if (term->kind == TERM_ANY_OF && may_hold[i])
+			missing[i] = -1;
+		if (term->parent >= 0 && missing[i] >= 0)
+			missing[term->parent] = missing[i];
+		else if (term->parent >= 0)
+			may_hold[term->parent] = true;
+	}
+	return condition->n > 0 ? missing[0] : -1;
 }
 
 /* ---- comparing ---- */

@@ -87,6 +87,7 @@ struct condition_input {
 struct finding {
 	bool holds;
 	bool known; /* value and bound are there */
+	int missing; /* the value that is looked at or compared with and is not told; -1: none */
 	bool young; /* the past it compares with is too short, or only begins */
 	double value;
 	double bound; /* what it was compared with */
@@ -157,6 +158,12 @@ struct condition_verdict condition_verdict(const struct condition *condition,
  */
 bool condition_may_hold(const struct condition *condition,
 			const struct condition_findings *findings, size_t step, uint64_t seen_ns);
+
+/*
+ * The value that the runtime does not tell (value_is_told()), so that the condition cannot hold,
+ * whatever else becomes of the isolate; -1: it may.
+ */
+int condition_missing(const struct condition *condition, const struct condition_findings *findings);
 
 bool condition_equal(const struct condition *a, const struct condition *b);
 

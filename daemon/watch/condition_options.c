@@ -38,7 +38,9 @@ const struct option_desc condition_options[] = {
 	  .type = OPTION_TEXT,
 	  .offset = TEXT(relative_to),
 	  .help = "Look at the share of this value instead, for example `heap_limit`. While the "
-		  "target has none the condition does not hold." },
+		  "target has none the condition does not hold. Of a runtime that tells no "
+		  "`heap_limit` (docs/RUNTIMES.md) that is always: the journal says so once for "
+		  "each rule and target, and `/api/v1/rules` as `cannotHold`." },
 	{ .name = "above",
 	  .type = OPTION_TEXT,
 	  .offset = TEXT(above),

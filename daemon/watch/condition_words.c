@@ -266,7 +266,7 @@ static void put_explanation(const void *context, size_t i, struct buf *buf)
 
 	if (term->metric >= 0 && finding->known)
 		explain_value(term, finding, explained->step, buf);
-	else if (term->kind == TERM_ETA || term->kind == TERM_LEAK)
+	else if ((term->kind == TERM_ETA || term->kind == TERM_LEAK) && finding->missing < 0)
 		explain_forecast(term, finding, buf);
 	else
 		describe_term(term, buf);
@@ -275,7 +275,9 @@ static void put_explanation(const void *context, size_t i, struct buf *buf)
 		put_events(buf, finding->events);
 		buf_puts(buf, ")");
 	}
-	if (term->metric >= 0 && !finding->known)
+	if (finding->missing >= 0 && finding->missing != term->metric)
+		buf_printf(buf, " (no %s)", value_at(finding->missing)->name);
+	else if (term->metric >= 0 && !finding->known)
 		buf_puts(buf, " (no value)");
 	buf_puts(buf, holds ? ": yes" : ": no");
 }

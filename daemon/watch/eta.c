@@ -59,6 +59,12 @@ bool eta_of_cgroup(const struct target *target, const struct isolate *isolate, d
 	return true;
 }
 
+bool eta_has_limit(const struct target *target, const struct isolate *isolate)
+{
+	return sample_has(&isolate->last, SAMPLE_HEAP_LIMIT) ||
+	       (target->process.present && target->process.cgroup.has_limit);
+}
+
 double eta_of(const struct target *target, const struct isolate *isolate)
 {
 	double heap = INFINITY, cgroup = INFINITY;

@@ -17,6 +17,9 @@ bool eta_of_heap(const struct isolate *isolate, double *ret);
 /* Of the process, and hence for its main isolate only. */
 bool eta_of_cgroup(const struct target *target, const struct isolate *isolate, double *ret);
 
+/* Is there anything to be near to? Of a worker the limit of its process counts here, too. */
+bool eta_has_limit(const struct target *target, const struct isolate *isolate);
+
 /* The window whose slopes they go by; the slow one when nothing grows. */
 enum series_window eta_window(const struct isolate *isolate);
 

@@ -45,6 +45,8 @@ enum target_failure {
 	TARGET_FAILURES,
 };
 
+enum { TARGET_TOLD_RULES_MAX = 32 };
+
 /* What a process had used when it was read, and how fast since the reading before. */
 struct cpu_reading {
 	uint64_t start_ticks; /* of the process */
@@ -147,6 +149,9 @@ struct target {
 	uint64_t capture_pause_ns; /* longest time without an answer during the running capture */
 	bool reached; /* up since nothing answered there last */
 	uint64_t polls, failures[TARGET_FAILURES], restarts;
+	/* Rules of which the journal says that they cannot hold for it; for more it does not. */
+	uint64_t told_rules[TARGET_TOLD_RULES_MAX];
+	uint32_t told_rules_n;
 	uint64_t ups, downs; /* times it came to be reached, and not to be */
 	uint64_t leaks; /* times a leak came to be suspected */
 	int64_t last_poll_wall_ms; /* of the last completed poll; 0: none */

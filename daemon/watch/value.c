@@ -70,6 +70,11 @@ const struct value_desc *value_at(int index)
 	return index >= 0 && index < ROWS_N ? &rows[index].desc : NULL;
 }
 
+bool value_is_told(int index)
+{
+	return index >= 0 && index < ROWS_N && rows[index].source == FROM_SAMPLE;
+}
+
 static bool give(bool present, uint64_t value, double *ret)
 {
 	if (present)

@@ -23,6 +23,9 @@ struct value_desc {
 int value_find(const char *name);
 const struct value_desc *value_at(int index); /* NULL past the end */
 
+/* Does the runtime tell it with each sample, or never? Not what the kernel says, or is computed. */
+bool value_is_told(int index);
+
 /* Where value_read() finds it, for samples that no runtime gave: in the sample, or the target. */
 struct sample;
 void value_write(int index, struct target *target, struct sample *sample, double value);

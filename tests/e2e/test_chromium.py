@@ -2,6 +2,9 @@
 ways could do to the numbers."""
 
 import json
+import os
+import signal
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +18,14 @@ from lab.wait import until
 USED = "heapwatch_heap_used_bytes"
 
 
+EXACT = ("--enable-precise-memory-info", "--js-flags=--max-old-space-size=1024")  # else it rounds
+
+
 @pytest.fixture
-def browser(nursery, tmp_path, site):
-    return Chromium(nursery, tmp_path / "profile", site.url + "page.html?shared")
+def browser(request, nursery, tmp_path, site):
+    """Its parameter: flags."""
+    return Chromium(nursery, tmp_path / "profile", site.url + "page.html?shared",
+                    getattr(request, "param", ()))
 
 
 @pytest.fixture
@@ -46,6 +54,7 @@ def kinds(names):
     return sorted(name.rsplit("/", 1)[-1].split(":")[0] for name in names)
 
 
+@pytest.mark.parametrize("browser", [EXACT], indirect=True, ids=["exact"])
 def test_pages_and_workers_are_isolates(daemon, browser):
     wait_isolates(daemon, lambda seen: kinds(seen) == ["page", "shared_worker", "worker"],
                   "a page, its worker, a shared worker")
@@ -55,7 +64,7 @@ def test_pages_and_workers_are_isolates(daemon, browser):
     assert worker.startswith(page + "/")
     assert daemon.value("heapwatch_dom_nodes", target="app", isolate=page) > 0
     assert daemon.values("heapwatch_dom_nodes", target="app", isolate=worker) == []
-    assert daemon.value("heapwatch_heap_limit_bytes", target="app", isolate=page) > 1 << 30
+    assert daemon.value("heapwatch_heap_limit_bytes", target="app", isolate=page) == 1 << 30
     for name, thing, count in ((worker, "WorkerThing", 4321), (shared, "SharedThing", 1234)):
         assert readers.devtools(daemon.capture("app", isolate=name), thing)[2] == count
 
@@ -306,17 +315,75 @@ def test_busy_page_hides_no_other(daemon, browser, site):
     assert readers.devtools(snapshot, "Worker")
 
 
-def test_page_that_goes_while_it_is_captured(daemon, browser, site):
-    second = browser.open(site.other_url + "page.html")
-    browser.grow(400000, second)
-    wait_isolates(daemon, lambda seen: isolate(second) in seen, "two pages")
-    daemon.capture("app", isolate=isolate(second), wait=False)
-    daemon.wait_state("app", "capturing")
-    browser.shut(second)
+def resident(pid):
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+
+
+def crash(browser, _):
+    """As the kernel does where memory is short: the largest, which is the one that is captured. It
+    would hear of Page.crash when its snapshot is done."""
+    with browser.client("") as client:
+        processes = client.call("SystemInfo.getProcessInfo")["processInfo"]
+    renderers = [process["id"] for process in processes if process["type"] == "renderer"]
+    os.kill(max(renderers, key=resident), signal.SIGKILL)
+
+
+def a_page(daemon, browser, site):
+    page = browser.open(site.other_url + "page.html")
+    browser.grow(200000, page)
+    return page, isolate(page)
+
+
+def its_worker(daemon, browser, site):
+    page = browser.open(site.other_url + "page.html")
+    with browser.client(page) as client:
+        client.evaluate("worker.postMessage('for (let i = 0; i < 200000; i++) "
+                        "workerThings.push(new WorkerThing(i))'), 1")
+    seen = wait_isolates(daemon, lambda seen: [one for one in seen if
+                                               one.startswith(isolate(page) + "/worker:")], "its worker")
+    return page, seen[0]
+
+
+def a_frame(daemon, browser, site):
+    with browser.client() as client:
+        client.evaluate("document.body.append(Object.assign(document.createElement('iframe'), "
+                        f"{{src: '{site.other_url}page.html'}})), 1")
+    frame = until(lambda: browser.targets("iframe"), "the frame")[0]["id"]
+    until(lambda: evaluates(browser, frame), "its things")
+    browser.grow(200000, frame)
+    return frame, isolate(browser.page) + "/" + isolate(frame, "iframe")
+
+
+def evaluates(browser, page):
+    with browser.client(page) as client:
+        return client.evaluate("document.readyState === 'complete' && typeof grow === 'function'")
+
+
+# What is captured, how it goes, what is said of that.
+GOES = {"page closed": (a_page, Chromium.shut, "the isolate ended"),
+        "page crashed": (a_page, crash, "the isolate crashed"),
+        "worker of a page that crashed": (its_worker, crash, "the isolate ended"),
+        "frame crashed": (a_frame, crash, "the isolate crashed")}
+
+
+@pytest.mark.parametrize("what", GOES)
+def test_what_goes_while_it_is_captured(daemon, browser, site, what):
+    """Its capture ends with it, and not when idle_timeout is over; nothing of it is kept, and the rest
+    of the browser is watched on."""
+    of, go, why = GOES[what]
+    going, name = of(daemon, browser, site)
+    wait_isolates(daemon, lambda seen: name in seen, name)
+    asked = daemon.post(f"/api/v1/targets/app/captures?kind=snapshot&isolate={name}").json()["data"]["id"]
+    until(lambda: any(f.stat().st_size for f in daemon.incoming()),
+          lambda: f"bytes in incoming/; log:\n{daemon.tail()}", 120, step_s=0.001)
+    go(browser, going)
+    failed = until(lambda: (c := daemon.api(f"/captures/{asked}"))["state"] == "failed" and c,
+                   lambda: f"its end; log:\n{daemon.tail()}", 60)
+    assert (failed["reason"], failed["error"]) == ("lost", why), failed
+    assert daemon.ready() == [] and daemon.incoming() == []
     daemon.wait_up("app")
-    wait_isolates(daemon, lambda seen: isolate(browser.page) in seen and
-                  not any(isolate(second) in name for name in seen), "the first page alone")
-    until(lambda: not daemon.incoming(), "nothing in incoming")
+    wait_isolates(daemon, lambda seen: isolate(browser.page) in seen and name not in seen, "the others")
+    wait_polls(daemon, 1)
     snapshot = daemon.capture("app", isolate=isolate(browser.page))
     assert readers.devtools(snapshot, "Worker")
 

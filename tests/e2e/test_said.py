@@ -16,7 +16,7 @@ from lab.firefox import Firefox
 from lab.gc import force
 from lab.relay import Frames, Packets, Relay
 from lab.wait import until
-from lab.workerd import Workerd
+from lab.workerd import WAYS
 
 CAPTURE = dict(PLAIN, guards={"headroom": 0}, gc_interval="1s")
 JSON = {"GET /json/version", "GET /json/list"}
@@ -150,8 +150,10 @@ def test_deno(nursery, tmp_path, converse):
     assert between.requests() == JSON | {f"GET /{program.inspector_id.split('/')[-1]}"}
 
 
-def test_workerd(nursery, tmp_path, converse):
-    program = Workerd(nursery, tmp_path / "workerd")
+@pytest.mark.parametrize("way, paths", [("alone", {"GET /main", "GET /second"}), ("wrangler", {"GET /ws"}),
+                                        ("miniflare", {"GET /"})], ids=list(WAYS))
+def test_workerd(nursery, tmp_path, converse, way, paths):
+    program = WAYS[way](nursery, tmp_path / "workerd")
     done = threading.Event()
 
     def visit():  # it collects with its next request
@@ -166,7 +168,7 @@ def test_workerd(nursery, tmp_path, converse):
         visitor.join()
     messages = said.messages(between)
     assert methods(messages) == said.listed("Cloudflare workerd")
-    assert between.requests() == JSON | {"GET /main", "GET /second"}
+    assert between.requests() == JSON | paths
 
 
 def test_chromium(nursery, tmp_path, site, converse):

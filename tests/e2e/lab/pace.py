@@ -3,7 +3,7 @@ of all processes that may do it, so that a busy machine only makes it wait."""
 
 from pathlib import Path
 
-from . import chromium, deno, node
+from . import chromium, deno, node, workerd
 from .cdp import Client
 
 # As programs/alloc.js, of which so many are made; what lives is `held` besides.
@@ -21,6 +21,7 @@ globalThis.bench = (n) => {
 bench(1 << 22);
 """
 OBJECTS = 1 << 22
+LIMIT_S = 120  # of what a program is told to do
 
 
 def _tree(pid):
@@ -36,18 +37,23 @@ def _cpu_seconds(pid):
                for one in _tree(pid) for task in Path(f"/proc/{one}/task").iterdir()) / 1e9
 
 
-class _Told:
+class _Program:
+    def speed(self):
+        """Objects per millisecond of CPU time."""
+        before = _cpu_seconds(self.pid)
+        self.make(OBJECTS)
+        return OBJECTS / 1000 / (_cpu_seconds(self.pid) - before)
+
+
+class _Told(_Program):
     """Told by a client that stays: one that left would end the tracking of others."""
 
     def begin(self, client, held):
         self.client = client
         self.client.evaluate(BENCH % held)
 
-    def speed(self):
-        """Objects per millisecond of CPU time."""
-        before = _cpu_seconds(self.pid)
-        self.client.evaluate(f"bench({OBJECTS})")
-        return OBJECTS / 1000 / (_cpu_seconds(self.pid) - before)
+    def make(self, n):
+        self.client.evaluate(f"bench({n})")
 
 
 class OnDeno(_Told):
@@ -56,7 +62,7 @@ class OnDeno(_Told):
     def __init__(self, nursery, home, held):
         program = deno.Deno(nursery, home, "0", flags=[f"--v8-flags={','.join(node.STEADY)}"])
         self.process, self.address, self.pid = program.process, program.address, program.pid
-        self.begin(Client(program.port, limit_s=60), held)
+        self.begin(Client(program.port, limit_s=LIMIT_S), held)
 
 
 class OnChromium(_Told):
@@ -65,7 +71,21 @@ class OnChromium(_Told):
                                     flags=[f"--js-flags={' '.join(node.STEADY)}"])
         self.process, self.address, self.pid = browser.process, browser.address, browser.pid
         self.isolate = chromium.isolate(browser.page)
-        self.begin(browser.client(), held)
+        self.begin(Client(browser.port, LIMIT_S, f"/devtools/page/{browser.page}"), held)
+
+
+class OnWorkerd(_Program):
+    """Told by visits, for it bears one client."""
+
+    def __init__(self, nursery, home, held):
+        self._program = workerd.Workerd(nursery, home)
+        self.process, self.address = self._program.process, self._program.address
+        self.pid, self.isolate = self._program.pid, self._program.isolate
+        self._program.grow(held)
+        self.make(OBJECTS)
+
+    def make(self, n):
+        self._program.visit(f"bench={n}")
 
 
 class OnNode:

@@ -1,5 +1,6 @@
 // workerd: GET /?grow=N adds N objects of class KnownThing, /?drop lets go of all, /?keep=N keeps N
-// arrays of 128, /?large=N N of 40000, /?waste=N makes N that are garbage at once.
+// arrays of 128, /?large=N N of 40000, /?waste=N makes N that are garbage at once, /?bench=N makes N
+// objects of which the last 65536 live.
 class KnownThing {
   constructor(i) {
     this.i = i;
@@ -26,6 +27,14 @@ function waste(n) {
   }
   return sum;
 }
+const ring = new Array(1 << 16).fill(null);
+let at = 0;
+function bench(n) {
+  for (let i = 0; i < n; i++) {
+    at = (at + 1) & (ring.length - 1);
+    ring[at] = { i, pair: [n, i] };
+  }
+}
 export default {
   async fetch(request) {
     const wish = new URL(request.url).searchParams;
@@ -38,6 +47,7 @@ export default {
     keepMany(Number(wish.get('keep')));
     keepLarge(Number(wish.get('large')));
     waste(Number(wish.get('waste')));
+    bench(Number(wish.get('bench')));
     return new Response(`things ${things.length}\n`);
   },
 };

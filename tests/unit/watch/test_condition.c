@@ -124,6 +124,12 @@ Test(condition, missing_samples)
 		   "heap_used > 10 (no value): no");
 }
 
+Test(condition, what_it_is_a_share_of_is_missing)
+{
+	expect_why("metric: heap_used, relative_to: heap_limit, above: 80%", HEAP "0,,81,\n",
+		   "heap_used / heap_limit > 80% (no heap_limit): no");
+}
+
 /* ---- steps ---- */
 
 #define STEPS "metric: heap_used, relative_to: heap_limit, steps: [60%, 75%, 90%]"
@@ -343,6 +349,8 @@ Test(condition, leak_and_eta)
 	play("eta_below: 2h", csv, &story);
 	cr_expect_eq(story.states[strlen(story.states) - 1], '.', "%s", story.why);
 	cr_expect_eq(strncmp(story.why, "limit reached within 2h (in 8h", 30), 0, "%s", story.why);
+	play("eta_below: 10h", "time,heap_used\n0,1\n", &story);
+	cr_expect_str_eq(story.why, "limit reached within 10h (no heap_limit): no");
 	play("eta_below: 10h", "time,heap_used,heap_limit\n0,1,2\n", &story);
 	cr_expect_str_eq(story.why, "limit reached within 10h (too young to be judged): no");
 	free(csv);
