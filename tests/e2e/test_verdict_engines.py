@@ -9,7 +9,7 @@ import pytest
 
 from lab import bun, chromium, deno, firefox, hoards, node
 from lab.daemon import POLL as QUICK
-from lab.verdicts import (LIMIT_S, STEP_S, alert_of, configuration, report_of, rule, series_of,
+from lab.verdicts import (STEP_S, alert_of, configuration, report_of, rule, series_of,
                           wait_suspected, wait_verdict)
 from lab.wait import until
 
@@ -213,8 +213,7 @@ def test_a_cache_that_is_full_accumulates_nothing(nursery, start_daemon, tmp_pat
                 work()
                 worked[engine] += 1
         return set(worked.values()) == {2}
-    until(work_after_each_snapshot, lambda: f"snapshots: {worked}; log:\n{daemon.tail(60)}",
-          LIMIT_S, STEP_S)
+    until(work_after_each_snapshot, lambda: f"snapshots: {worked}; log:\n{daemon.tail(60)}", 60, STEP_S)
     for engine in programs:
         text = wait_verdict(daemon, engine)
         report = report_of(daemon, series_of(daemon, engine)[-1])["leaks"]

@@ -13,7 +13,8 @@ RULE = {
     "annotations": {"summary": "{{ $labels.target }}: {{ $labels.verdict }}"},
     "actions": [{"capture": "snapshot", "series": {"count": 3, "spacing": "10s"}}],
 }
-LIMIT_S = 300
+LIMIT_S = 150
+SUSPECTED_LIMIT_S = 90
 STEP_S = 0.5  # what takes half a minute at least need not be asked for often
 
 
@@ -46,7 +47,7 @@ def wait_verdict(daemon, target):
 
 def wait_suspected(daemon, target):
     until(lambda: daemon.value("heapwatch_leak_suspected", target=target) == 1,
-          lambda: f"a leak of {target}; log:\n{daemon.tail(60)}", LIMIT_S, STEP_S)
+          lambda: f"a leak of {target}; log:\n{daemon.tail(60)}", SUSPECTED_LIMIT_S, STEP_S)
 
 
 def series_of(daemon, target):
