@@ -286,11 +286,8 @@ static void judge_gc_events(struct target *target)
 
 /* ---- events of the session ---- */
 
-/* It is said once, not with each connection. */
-static void judge_policy(struct target *target)
+static void log_unfollowed(const struct target *target, const struct runtime *runtime)
 {
-	const struct runtime *runtime = target->session.runtime;
-	bool unfollowed = target->spec.poll.policy == POLICY_PER_POLL && runtime->yields;
 	char reason[160];
 	const struct log_field fields[] = { { "target", target->spec.name }, { "reason", reason } };
 
@@ -298,8 +295,18 @@ static void judge_policy(struct target *target)
 		 "not supported by %s: each connection would take the page from a person's Web "
 		 "Inspector; it stays connected",
 		 runtime->name);
+	log_event(LEVEL_WARN, "watch", NULL, fields, 2, "policy: per_poll is not followed");
+}
+
+/* It is said once, not with each connection. */
+static void judge_policy(struct target *target)
+{
+	const struct runtime *runtime = target->session.runtime;
+	bool unfollowed = target->spec.poll.policy == POLICY_PER_POLL && runtime != NULL &&
+			  runtime->yields;
+
 	if (unfollowed && !target->policy_told)
-		log_event(LEVEL_WARN, "watch", NULL, fields, 2, "policy: per_poll is not followed");
+		log_unfollowed(target, runtime);
 	target->policy_told = unfollowed;
 }
 

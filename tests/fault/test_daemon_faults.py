@@ -9,7 +9,7 @@ import snapshots
 from faults import ERRORS, fault_of
 from lab import node
 from lab.wait import until
-from victim import LEAVES_FILES, Victim, check_restart, strike_all
+from victim import Victim, check_restart, strike_all
 
 FAULTS = 400  # at full scale
 DROPS = 100
@@ -86,9 +86,7 @@ class Adopter(Victim):
         problems += [f"{what}, and then: {problem}" for problem in self.intact()]
         if len(self.copies(path)) != 1:
             problems.append(f"{what}: {len(self.copies(path))} copies of {path.name}")
-        if fault["kinds"][0] not in LEAVES_FILES:
-            until(lambda: not os.listdir(self.storage.incoming),
-                  lambda: f"{what}: {os.listdir(self.storage.incoming)} in incoming/")
+        self.wait_cleared(fault, what)
         return problems
 
 

@@ -21,7 +21,7 @@ class Victim:
     """A daemon with the shim, and targets to capture one after the other."""
 
     def __init__(self, nursery, home, targets, quiet, shim, environment, **capture):
-        self.home, self.names = home, list(targets)
+        self.home, self.names, self.undeleted = home, list(targets), set()
         self.storage = Storage(home / "storage")
         addresses = {name: target.address for name, target in targets.items()}
         addresses["quiet"] = quiet.address
@@ -94,10 +94,17 @@ class Victim:
             problems.append(f"{what}: and then, without faults: {ended}")
         self.settle()
         problems += [f"{what}, and then: {problem}" for problem in self.intact()]
-        if fault["kinds"][0] not in LEAVES_FILES:
-            until(lambda: not os.listdir(self.storage.incoming),
-                  lambda: f"{what}: {os.listdir(self.storage.incoming)} in incoming/")
+        self.wait_cleared(fault, what)
         return problems
+
+    def wait_cleared(self, fault, what):
+        """Nothing is in incoming/ but what could not be deleted."""
+        def there():
+            return set(os.listdir(self.storage.incoming)) - self.undeleted
+        if fault["kinds"][0] in LEAVES_FILES:
+            self.undeleted |= there()
+        else:
+            until(lambda: not there(), lambda: f"{what}: {there()} in incoming/")
 
     def baseline(self, name, **which):
         """{kind: calls} of a capture when nothing fails."""

@@ -165,8 +165,8 @@ Test(abandoned, that_was_over_before_is_over_at_once)
 
 Test(abandoned, that_never_ends_has_a_deadline)
 {
-	struct ends ends = abandon("one", 2 * SILENCE_NS);
 	uint64_t began_ns = clock_mono_ns();
+	struct ends ends = abandon("one", 2 * SILENCE_NS);
 
 	all.silence_ns = WAIT_NS;
 	while (over == 0) {
