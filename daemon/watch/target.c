@@ -302,8 +302,8 @@ static void log_unfollowed(const struct target *target, const struct runtime *ru
 static void judge_policy(struct target *target)
 {
 	const struct runtime *runtime = target->session.runtime;
-	bool unfollowed = target->spec.poll.policy == POLICY_PER_POLL && runtime != NULL &&
-			  runtime->yields;
+	bool unfollowed =
+		target->spec.poll.policy == POLICY_PER_POLL && runtime != NULL && runtime->yields;
 
 	if (unfollowed && !target->policy_told)
 		log_unfollowed(target, runtime);
