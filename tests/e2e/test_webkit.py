@@ -369,8 +369,9 @@ def test_a_capture_waits_until_a_poll_has_parted(start_browser, watch, path):
     """The browser would evict who still waits for answers, and WPE dies of that at times."""
     browser = start_browser(path)
     between = Slow(browser.port)
-    daemon = watch(app=between.address, sections={"capture": ANYHOW,
-                                                  "poll": dict(POLL, gc_events="always")})
+    # With less time than that a busy machine now and then misses a poll, and a capture is refused.
+    patient = {"interval": "2s", "timeout": "2s", "gc_events": "always"}
+    daemon = watch(app=between.address, sections={"capture": ANYHOW, "poll": patient})
     for _ in range(3):
         polls = daemon.value("heapwatch_polls_total", target="app") or 0
         daemon.wait_value("heapwatch_polls_total", lambda n: n > polls + 1, target="app")
