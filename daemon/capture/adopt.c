@@ -148,7 +148,7 @@ static void tell_adopted(const struct found *found, const struct capture *captur
 static bool may_pass(int r)
 {
 	return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -EAGAIN || r == -EIO ||
-	       r == -EINTR;
+	       r == -EINTR || r == -ENOSPC || r == -EDQUOT;
 }
 
 static void wait_again(struct found *found, uint64_t min_ns)

@@ -125,8 +125,8 @@ def test_nobody_waits_for_the_sync_of_a_removal(begin, start_node):
 @pytest.fixture
 def adopting(begin, start_node, tmp_path, dice):
     """(Daemon that takes over what comes to a folder, Faults, drop() -> path of a file there)"""
-    source = tmp_path / "source"
-    source.mkdir()
+    source = tmp_path / "daemon" / "storage" / "source"  # where the faults are
+    source.mkdir(parents=True)
     adopt = {"directory": str(source), "settle": "100ms"}
     daemon, control = begin({"app": start_node(24, "idle").address}, adopt=[adopt])
 
@@ -139,7 +139,7 @@ def adopting(begin, start_node, tmp_path, dice):
 PASSING = [("open", "/incoming", errno.EMFILE), ("open", "/incoming", errno.ENFILE),
            ("open", "/incoming", errno.ENOMEM), ("open", "/incoming", errno.EINTR),
            ("write", "/incoming", errno.EIO), ("fsync", "/incoming", errno.EIO),
-           ("rename", "/ready", errno.EIO)]
+           ("rename", "/ready", errno.EIO), ("open", "/source/dropped", errno.ENOSPC)]
 
 
 @pytest.mark.parametrize("kind, part, error", PASSING,
