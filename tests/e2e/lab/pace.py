@@ -21,7 +21,6 @@ globalThis.bench = (n) => {
 bench(1 << 22);
 """
 OBJECTS = 1 << 22
-LIMIT_S = 120  # of what a program is told to do
 
 
 def _tree(pid):
@@ -62,7 +61,7 @@ class OnDeno(_Told):
     def __init__(self, nursery, home, held):
         program = deno.Deno(nursery, home, "0", flags=[f"--v8-flags={','.join(node.STEADY)}"])
         self.process, self.address, self.pid = program.process, program.address, program.pid
-        self.begin(Client(program.port, limit_s=LIMIT_S), held)
+        self.begin(Client(program.port, limit_s=60), held)
 
 
 class OnChromium(_Told):
@@ -71,7 +70,7 @@ class OnChromium(_Told):
                                     flags=[f"--js-flags={' '.join(node.STEADY)}"])
         self.process, self.address, self.pid = browser.process, browser.address, browser.pid
         self.isolate = chromium.isolate(browser.page)
-        self.begin(Client(browser.port, LIMIT_S, f"/devtools/page/{browser.page}"), held)
+        self.begin(browser.client(), held)
 
 
 class OnWorkerd(_Program):

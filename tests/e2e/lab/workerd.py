@@ -48,7 +48,7 @@ class _Program:
 
     def visit(self, wish):
         url = f"http://127.0.0.1:{self.http}/?{wish}"
-        assert urllib.request.urlopen(url, timeout=120).read().startswith(b"things")
+        assert urllib.request.urlopen(url, timeout=60).read().startswith(b"things")
 
     def grow(self, n):
         self.visit(f"grow={n}")
