@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import threading
 
 import pytest
 import yaml
@@ -258,19 +257,9 @@ def test_workerd_collects_with_its_next_request(nursery, tmp_path, watch, start)
     program.grow(20000)
     polls = daemon.value("heapwatch_polls_total", target="app")
     daemon.wait_value("heapwatch_polls_total", lambda n: n >= polls + 2, target="app")
-    done = threading.Event()
-
-    def visit():
-        while not done.wait(0.2):
-            program.grow(100)
-    visitor = threading.Thread(target=visit)
-    visitor.start()
-    try:
+    with program.visited():
         expect_collected(daemon, program.isolate, lambda script: program.visit(
             "grow=200000" if script == HOLD else "drop"))
-    finally:
-        done.set()
-        visitor.join()
     assert daemon.state("app") == "up" and program.process.running()
 
 
