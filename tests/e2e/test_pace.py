@@ -2,7 +2,6 @@
 objects after a snapshot until it is told not to, which costs most of its speed."""
 
 import signal
-import threading
 
 import pytest
 
@@ -13,8 +12,6 @@ from lab.wait import until
 HELD = 300000  # objects: a snapshot that takes a second
 LEVEL = 0.55  # of the speed before; while objects are tracked it is less than half
 STOP_S = 40  # a daemon that is told to stop reads on for 20 s at most
-
-BUSY = 8 * pace.OBJECTS  # to make them takes seconds of CPU time
 
 DENO, CHROMIUM, WORKERD = "deno", "chromium", "workerd"
 
@@ -90,22 +87,6 @@ def end_overdue(daemon, program):
     program.process.signal(signal.SIGCONT)
 
 
-# Of one that is busy. workerd does not even answer the poll right before a capture.
-TOLD = {None: ("blocked", "the program's event loop is blocked: it did not begin within 1s"),
-        pace.OnWorkerd: ("target", "the target is no longer up")}
-
-
-def end_blocked(daemon, program):
-    """It is given up while the program is busy, and not paid for later either."""
-    daemon.wait_isolate("app", program.isolate)
-    busy = threading.Thread(target=program.make, args=(BUSY,))
-    busy.start()
-    reason, error = TOLD.get(type(program), TOLD[None])
-    assert wait_failed(daemon, request(daemon, program), reason) == error
-    assert busy.is_alive(), "it was over before: no proof"
-    busy.join()
-
-
 def end_killed(daemon, program):
     ask(daemon, program)
     daemon.process.kill()
@@ -124,7 +105,6 @@ ENDS = {
     "cancelled": (end_cancelled, {}),
     "file_max": (end_too_large, {"file_max": "1MiB"}),
     "timeout": (end_overdue, {"idle_timeout": "5s"}),
-    "blocked": (end_blocked, {"start_timeout": "1s"}),
     "killed": (end_killed, {}),
     "stopped": (end_stopped, {}),
 }
@@ -132,7 +112,7 @@ GONE = ("killed", "stopped")  # the daemon is
 # Of Node the other ends have tests where more of them is told: test_harm.py, and
 # test_snapshot_conversation.py. Node 20 and 22 may die of a connection that breaks in a snapshot.
 CASES = [(what, end) for what in (DENO, CHROMIUM) for end in ENDS] + \
-    [(WORKERD, end) for end in ("cancelled", "blocked", "killed")] + \
+    [(WORKERD, end) for end in ("cancelled", "killed")] + \
     [(major, "file_max") for major in (20, 22, 24, 26)] + \
     [(major, "timeout") for major in (24, 26)] + [(major, "stopped") for major in (20, 24)]
 
