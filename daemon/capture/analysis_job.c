@@ -21,6 +21,7 @@
 #include "capture/step.h"
 #include "capture/verdict.h"
 #include "capture/worker.h"
+#include "inspect/runtime.h"
 #include "json/tree.h"
 #include "spool/report.h"
 #include "util/clock.h"
@@ -280,6 +281,14 @@ static void open_earlier(const struct analysis_job *job, const struct manifest *
 		err_set(&ret->refused, 0, "%s: %s", earlier->name, why.text);
 }
 
+/* Does its pid say which process the heap was in? */
+static bool tells_process(const struct manifest *manifest)
+{
+	const struct runtime *runtime = runtime_named(manifest->runtime);
+
+	return manifest->pid > 0 && runtime != NULL && !runtime->apart;
+}
+
 /* Of the last of a series the earlier ones, and the list of scripts, which may be missing. */
 static void open_besides(const struct analysis_job *job, struct besides *ret)
 {
@@ -296,7 +305,7 @@ static void open_besides(const struct analysis_job *job, struct besides *ret)
 	if (n > 0 && last->scripts_name[0] != '\0')
 		ret->scripts =
 			add(ret, open_file(job, last->scripts_name, last->scripts_bytes, &ignored));
-	ret->same_process = last->pid > 0;
+	ret->same_process = tells_process(last);
 	for (unsigned i = 0; i < n; i++) {
 		ret->same_process &= earlier[i]->pid > 0; /* they are not of different ones */
 		open_earlier(job, earlier[i], ret);

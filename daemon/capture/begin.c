@@ -88,7 +88,7 @@ static uint64_t connect_time(const struct target *target)
 /* Of its guards once more, in its middle. */
 static bool asks(const struct capture *capture)
 {
-	return capture->continuous ||
+	return capture->continuous || capture->kind == CAPTURE_KIND_TIMELINE ||
 	       (capture->kind == CAPTURE_KIND_TRACKING && capture->manifest.series_index == 2);
 }
 

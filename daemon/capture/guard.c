@@ -509,8 +509,8 @@ enum capture_refusal guard_judge_again(const struct captures *captures, const st
 }
 
 /*
- * Nobody has polled since the first half, so that the target is not up, and the heap is what the
- * second has measured.
+ * Nobody has polled since the first half of a tracking, so that the target is not up, and the heap
+ * is what the second has measured.
  */
 enum capture_refusal guard_judge_half(const struct captures *captures, const struct target *target,
 				      const struct capture *capture, struct err *err)

@@ -38,7 +38,8 @@ enum capture_refusal guard_judge(const struct captures *captures, const struct t
 enum capture_refusal guard_judge_again(const struct captures *captures, const struct target *target,
 				       const struct capture *capture, struct err *err);
 
-/* The same right before the second snapshot of a tracking, on the connection of the first. */
+/* The same right before the second snapshot of a tracking, on the connection of the first, or that
+ * of a timeline. */
 enum capture_refusal guard_judge_half(const struct captures *captures, const struct target *target,
 				      const struct capture *capture, struct err *err);
 

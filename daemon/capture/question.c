@@ -85,9 +85,9 @@ void question_answer(struct captures *captures, struct capture *capture)
 	isolate = target != NULL ? target_find_isolate(target, capture->manifest.isolate) : NULL;
 	if (isolate != NULL && question->heap_bytes != 0)
 		isolate->heap_seen_bytes = question->heap_bytes;
-	question->refusal = capture->kind == CAPTURE_KIND_TRACKING
-				    ? guard_judge_half(captures, target, capture, &question->err)
-				    : guard_judge_end(captures, target, capture, &question->err);
+	question->refusal = capture->continuous
+				    ? guard_judge_end(captures, target, capture, &question->err)
+				    : guard_judge_half(captures, target, capture, &question->err);
 	while (write(question->answer_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 }

@@ -2,8 +2,9 @@
 
 /*
  * Questions: what a capture's thread asks the guards, which are the control thread's, in the middle
- * of a capture. Before the second snapshot of a tracking, and before the end of a continuous
- * profile, for which V8 collects all garbage: what was judged at the beginning is minutes old then.
+ * of a capture. Before the second snapshot of a tracking and that of a timeline, and before the
+ * end of a continuous profile, for which V8 collects all garbage: what was judged at the beginning
+ * is minutes old then.
  */
 
 #include <stdatomic.h>

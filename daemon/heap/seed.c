@@ -108,7 +108,8 @@ static int put_all_texts(struct heap_seed *seed, const struct heap_graph *graph,
 	return r;
 }
 
-/* One object may have several names, one beside the other. */
+/* One object may have several names, one beside the other. Where the table has it twice, the first
+ * counts. */
 static void put_place(struct heap_seed *seed, uint32_t node, uint32_t place)
 {
 	size_t low = 0, high = seed->n;
@@ -121,7 +122,7 @@ static void put_place(struct heap_seed *seed, uint32_t node, uint32_t place)
 		else
 			high = middle;
 	}
-	for (; low < seed->n && seed->texts[low].node == node; low++)
+	for (; low < seed->n && seed->texts[low].node == node && seed->texts[low].place == 0; low++)
 		seed->texts[low].place = place;
 }
 

@@ -501,13 +501,8 @@ static int detached(struct channel *channel, struct cdp_page *page)
 	return 0;
 }
 
-static void crashed(struct channel *channel, const struct tree *params)
+static void crashed(struct channel *channel, struct cdp_page *page)
 {
-	const char *target_id = "";
-	struct cdp_page *page;
-
-	tree_string(params, "targetId", &target_id);
-	page = find_target(browser_of(channel), target_id);
 	if (page == NULL)
 		return;
 	page->crashed = true;
@@ -519,25 +514,30 @@ static void crashed(struct channel *channel, const struct tree *params)
 }
 
 /* What is told of a target anew: its address, or a page that had crashed is loaded again. */
-static void changed(struct channel *channel, const struct tree *params)
+static void changed(struct cdp_page *page, const struct tree *info)
 {
-	const char *target_id = "";
-	struct cdp_page *page;
-
-	tree_string(params, "targetInfo.targetId", &target_id);
-	page = find_target(browser_of(channel), target_id);
 	if (page == NULL)
 		return;
 	page->crashed = false;
-	tree_bool(params, "targetInfo.attached", &page->visit.attached);
-	take_url(page, tree_get(params, "targetInfo"));
+	tree_bool(info, "attached", &page->visit.attached);
+	take_url(page, info);
+}
+
+/* Of a frame of another site only its own session tells that it has crashed, and that it is back.
+ */
+static void page_event(struct channel *channel, struct cdp_page *page, const char *method)
+{
+	if (strcmp(method, "Inspector.targetCrashed") == 0)
+		crashed(channel, page);
+	if (strcmp(method, "Inspector.targetReloadedAfterCrash") == 0 && page != NULL)
+		page->crashed = false;
 }
 
 static int browser_event(struct channel *channel, const char *method, const struct tree *message)
 {
 	struct browser *browser = browser_of(channel);
 	const struct tree *params = tree_get(message, "params");
-	const char *session_id = "";
+	const char *target_id = "", *session_id = "";
 	struct cdp_page *page;
 
 	if (str_has_prefix(method, "Tracing."))
@@ -549,10 +549,14 @@ static int browser_event(struct channel *channel, const char *method, const stru
 		return created(channel, tree_get(params, "targetInfo"));
 	if (strcmp(method, "Target.targetDestroyed") == 0)
 		return destroyed(channel, params);
-	if (strcmp(method, "Target.targetCrashed") == 0)
-		crashed(channel, params);
-	if (strcmp(method, "Target.targetInfoChanged") == 0)
-		changed(channel, params);
+	if (strcmp(method, "Target.targetCrashed") == 0 &&
+	    tree_string(params, "targetId", &target_id))
+		crashed(channel, find_target(browser, target_id));
+	if (strcmp(method, "Target.targetInfoChanged") == 0 &&
+	    tree_string(params, "targetInfo.targetId", &target_id))
+		changed(find_target(browser, target_id), tree_get(params, "targetInfo"));
+	if (tree_string(message, "sessionId", &session_id))
+		page_event(channel, find_session(browser, session_id), method);
 	if (strcmp(method, "Target.detachedFromTarget") != 0)
 		return 0;
 	tree_string(params, "sessionId", &session_id);

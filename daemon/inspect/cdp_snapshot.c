@@ -110,6 +110,14 @@ static int ask_snapshot(struct download *download)
 	return ask(download, method_of(download), "{\"reportProgress\":true}", &state->snapshot_id);
 }
 
+/* Its heap may have outgrown what it was judged by. */
+static int end_timeline(struct download *download)
+{
+	int r = download_judge(download, 0);
+
+	return r != 0 ? r : ask_snapshot(download);
+}
+
 static int ask_heap(struct download *download)
 {
 	return is_timeline(download) ? cdp_timeline_start(download, &state_of(download)->timeline)
@@ -291,6 +299,6 @@ const struct cdp_task cdp_task_snapshot = {
 	.message = message_of_isolate,
 	.event = chunk,
 	.overdue = overdue,
-	.woken = ask_snapshot,
+	.woken = end_timeline,
 	.finish = finish,
 };

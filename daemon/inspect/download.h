@@ -141,8 +141,9 @@ struct download_request {
 	void (*interval)(void *owner, uint64_t index, uint64_t bytes, uint64_t after_ns);
 	/*
 	 * The second snapshot of a tracking is about to be asked for, of a heap of so many bytes;
-	 * or the end of a continuous profile, of a heap that was not measured (0). 0; else the
-	 * download ends with that result, text in err, and the target is left without it.
+	 * or that of a timeline, or the end of a continuous profile, of a heap that was not
+	 * measured (0). 0; else the download ends with that result, text in err, and the target is
+	 * left without it.
 	 */
 	int (*judge)(void *owner, uint64_t heap_bytes, struct err *err);
 	/* The target said how far it is (0..1); may be NULL. */

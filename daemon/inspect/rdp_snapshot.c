@@ -202,7 +202,12 @@ static int attached(struct download *download)
 
 int rdp_snapshot_woken(struct download *download)
 {
-	return is_timeline(download) ? collect_or_save(download) : rdp_allocations_woken(download);
+	int r;
+
+	if (!is_timeline(download))
+		return rdp_allocations_woken(download);
+	r = download_judge(download, 0);
+	return r != 0 ? r : collect_or_save(download);
 }
 
 /* The two steps around the snapshot. */

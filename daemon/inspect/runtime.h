@@ -45,6 +45,10 @@ struct runtime {
 	/* What its process is called, where that is the way to its pid; NULL where it tells it. */
 	const char *program;
 
+	/* Its isolates are in processes that come and go: the pid that is told is of none of them.
+	 */
+	bool apart;
+
 	/* What the processes of its pages are called, as the kernel cuts it, where one may end
 	 * without a word (watch/pages.h); NULL-terminated. NULL: none does. */
 	const char *const *page_programs;

@@ -257,7 +257,8 @@ static bool gc_is_unsupported(const struct target *target, char ret[SESSION_GC_R
 	if (why != NULL)
 		snprintf(ret, SESSION_GC_REASON_MAX, "gc_events: not supported by %s: %s", who,
 			 why);
-	else if (target->spec.poll.policy == POLICY_PER_POLL || target_leaves_after_poll(target))
+	else if ((target->spec.poll.policy == POLICY_PER_POLL && !runtime->yields) ||
+		 target_leaves_after_poll(target))
 		snprintf(ret, SESSION_GC_REASON_MAX,
 			 "gc_events: not supported by %s with a connection for each poll: what "
 			 "comes between two is told to nobody; with policy: attached they can be "

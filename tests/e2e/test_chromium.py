@@ -263,6 +263,28 @@ def test_crashed_page_vanishes_and_returns(watch, browser, site):
         wait_isolates(daemon, lambda seen: isolate(second) in seen, "the page loaded again")
 
 
+def test_crashed_frame_vanishes_and_returns(watch, browser, site):
+    """Which the browser does not tell, as it does of a page."""
+    daemon = watch(app=browser.address, sections={
+        "capture": PLAIN, "poll": {"interval": "3s", "timeout": "2s", "backoff_max": "1s"}})
+    daemon.wait_up("app")
+
+    def frames(seen):
+        return [name for name in seen if kinds([name]) == ["iframe"]]
+    with browser.client() as page:
+        page.evaluate(f"""document.body.append(Object.assign(document.createElement('iframe'),
+            {{id: 'frame', src: '{site.other_url}page.html'}})), 1""")
+        wait_isolates(daemon, frames, "the frame")
+        with browser.client(browser.targets("iframe")[0]["id"]) as client:
+            client.send("Page.crash")
+            until(lambda: not frames(isolates(daemon)), "the crashed frame gone", 6)
+        wait_polls(daemon, 1)
+        assert isolate(browser.page) in isolates(daemon)
+        assert daemon.value("heapwatch_up", target="app") == 1
+        page.evaluate("document.getElementById('frame').src += '?again', 1")
+        wait_isolates(daemon, frames, "the frame loaded again")
+
+
 def test_nothing_is_asked_of_a_page_that_has_crashed(watch, browser, site):
     """It would never answer, and a poll would wait for that until its time-out."""
     between = BothWays(browser.port)

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import threading
 
 import pytest
 import yaml
@@ -14,7 +13,7 @@ from lab.bun import Bun
 from lab.cdp import Client, in_worker
 from lab.chromium import Chromium, isolate
 from lab.ctl import Ctl
-from lab.daemon import PLAIN, static_config
+from lab.daemon import PATIENT, PLAIN, static_config
 from lab.deno import Deno
 from lab.firefox import Firefox
 from lab.gc import BUSY, EVENTS, GC, counts as gc_counts, force, forced, told as told_of
@@ -152,9 +151,7 @@ def test_a_rule_collects_before_it_captures(start_node, start_daemon, tmp_path):
 
 
 OFTEN = dict(PLAIN, gc_interval="1s")
-# A browser's own threads are easily late when a machine is busy.
-SLOWER = {"interval": "2s", "timeout": "2s", "backoff_max": "1s", "gc_events": "always"}
-PATIENT = dict(SLOWER, gc_events="never")
+SLOWER = dict(PATIENT, gc_events="always")
 HELD_BYTES = 8 * MIB  # at the least, in each engine
 HOLD = "globalThis.held = Array.from({ length: 200000 }, (_, i) => ({ i, pair: [i] })); 1"
 DROP = "globalThis.held = null; 1"
@@ -258,19 +255,9 @@ def test_workerd_collects_with_its_next_request(nursery, tmp_path, watch, start)
     program.grow(20000)
     polls = daemon.value("heapwatch_polls_total", target="app")
     daemon.wait_value("heapwatch_polls_total", lambda n: n >= polls + 2, target="app")
-    done = threading.Event()
-
-    def visit():
-        while not done.wait(0.2):
-            program.grow(100)
-    visitor = threading.Thread(target=visit)
-    visitor.start()
-    try:
+    with program.visited():
         expect_collected(daemon, program.isolate, lambda script: program.visit(
             "grow=200000" if script == HOLD else "drop"))
-    finally:
-        done.set()
-        visitor.join()
     assert daemon.state("app") == "up" and program.process.running()
 
 
@@ -431,9 +418,9 @@ def test_what_node_frees_is_what_it_writes_down(major, start_node, watch, tmp_pa
     polls = daemon.value("heapwatch_polls_total", target="app")
     daemon.wait_value("heapwatch_polls_total", lambda now: now >= polls + 2, target="app")
     with Client(node.port) as client:
-        told = {kind: (*gc_counts(daemon, kind),
-                       *(daemon.value(GC + what, target="app", isolate="main", kind=kind)
-                         for what in ("collections_total", "freed_bytes_total")))
+        told = {kind: daemon.at_once(*(GC + what for what in (
+                    "pause_seconds_count", "pause_seconds_sum", "collections_total", "freed_bytes_total")),
+                    target="app", isolate="main", kind=kind)
                 for kind in ("minor", "major")}
         client.call("Runtime.evaluate", expression="setTimeout(() => process.exit(0), 50)")
     assert node.process.wait_exit() == 0

@@ -87,6 +87,14 @@ def end_overdue(daemon, program):
     program.process.signal(signal.SIGCONT)
 
 
+def end_blocked(daemon, program):
+    """It is given up while the program is blocked, and not paid for later either."""
+    daemon.wait_isolate("app", program.isolate)
+    with program.blocked():
+        error = wait_failed(daemon, request(daemon, program), "blocked")
+    assert error == "the program's event loop is blocked: it did not begin within 1s"
+
+
 def end_killed(daemon, program):
     ask(daemon, program)
     daemon.process.kill()
@@ -105,6 +113,7 @@ ENDS = {
     "cancelled": (end_cancelled, {}),
     "file_max": (end_too_large, {"file_max": "1MiB"}),
     "timeout": (end_overdue, {"idle_timeout": "5s"}),
+    "blocked": (end_blocked, {"start_timeout": "1s"}),
     "killed": (end_killed, {}),
     "stopped": (end_stopped, {}),
 }

@@ -6,6 +6,7 @@ import pytest
 from lab import converted, readers
 from lab.cases import COUNT, STARTS
 from lab.daemon import PLAIN
+from lab.gc import forced
 from lab.wait import until
 
 GROWTH_BYTES = 16 * COUNT  # at least
@@ -29,11 +30,14 @@ def grows(daemon, case):
 
 def test_from_start_to_end(case, watch, tmp_path):
     daemon = watch(app=case.program.address,
-                   sections={"capture": dict(PLAIN, guards=case.guards)})
+                   sections={"capture": dict(PLAIN, guards=case.guards, gc_interval="1s")})
     daemon.wait_up("app")
     (labels, _), = daemon.values("heapwatch_target_info", target="app")
     assert labels["runtime"] == case.name and labels["engine"] == case.engine
     grows(daemon, case)
+    with case.visited():
+        collected = forced(daemon, isolate=case.isolate)
+    assert collected["isolate"] == case.isolate and collected["heap_after_bytes"] > GROWTH_BYTES
     snapshot = daemon.capture("app", isolate=case.isolate, gc_before=True)
     nodes, edges, count = readers.devtools(snapshot, "KnownThing")
     assert count == 2 * COUNT

@@ -14,7 +14,7 @@ from lab import numbers, readers
 from lab.cdp import Client, Worker, in_worker, is_tracking, used_bytes, wait_interval
 from lab.chromium import Chromium, isolate
 from lab.ctl import Ctl
-from lab.daemon import PLAIN
+from lab.daemon import PATIENT, PLAIN
 from lab.deno import Deno
 from lab.firefox import Firefox
 from lab.node import STEADY, allocates_at_least, allocation_speed
@@ -738,7 +738,7 @@ def test_firefox(nursery, watch, tmp_path):
     firefox = Firefox(nursery, tmp_path / "program")
     assert firefox.evaluate("fill(500)") == 500
     with closing(Ends(firefox.port, Packets)) as between:
-        daemon = watch(app=between.address, sections={"capture": NO_GUARDS})
+        daemon = watch(app=between.address, sections={"capture": NO_GUARDS, "poll": PATIENT})
         daemon.wait_isolate("app", firefox.isolate)
         plain = ask(daemon, isolate=firefox.isolate)
         assert plain.status == 422 and "one with stacks can be had" in plain.json()["error"]
@@ -750,7 +750,8 @@ def test_firefox(nursery, watch, tmp_path):
     assert (entry["kind"], entry["format"]) == ("timeline", "fxsnapshot")
     assert "timeline" not in entry and entry["duration_ns"] > 1e9
     found = Ctl().json("analyze", path, "--allocations", "--top=0", "--json=short", "--no-index")
-    fill, = [row for row in found["allocations"]["functions"] if row["function"] == "fill"]
+    fill = found["allocations"]["functions"][0]
+    assert fill["function"] == "fill"
     assert 3000 <= fill["live_count"] <= 3010  # the elements of `filled` are its own
 
 
@@ -795,6 +796,23 @@ def test_guards_judge_as_of_snapshots(start_node, watch):
     answer = ask(daemon, duration="1s")
     assert answer.status == 409 and answer.json()["error"].startswith("max_heap: ")
     assert ask(daemon, duration="1s", force=True, dry_run=True).status == 200
+
+
+def test_a_heap_that_outgrows_max_heap_meanwhile(start_node, watch):
+    """The snapshot at its end is not taken, and V8 no longer tracks."""
+    node = start_node(24, "idle")
+    daemon = watch(app=node.address,
+                   sections={"capture": dict(PLAIN, guards={"headroom": 0, "max_heap": "24MiB"})})
+    wait_known(daemon)
+    with Client(node.port) as client:
+        identity = begin(daemon, duration="6s")
+        until(lambda: is_tracking(client), lambda: f"it tracks; log:\n{daemon.tail()}")
+        client.evaluate("globalThis.held = Array.from({ length: 40 }, () => new Array(1 << 17).fill(0)), 1")
+        ended = until(lambda: (c := daemon.api(f"/captures/{identity}"))["state"] == "failed" and c,
+                      lambda: f"its end; log:\n{daemon.tail()}", 60)
+        assert ended["reason"] == "max_heap" and ended["error"].startswith("max_heap: the heap uses"), ended
+        assert not is_tracking(client)
+    assert not daemon.ready() and not daemon.incoming()
 
 
 @pytest.mark.parametrize("action, why", [

@@ -11,6 +11,7 @@ import pytest
 from lab import converted, readers, webkit
 from lab.cdp import Client
 from lab.daemon import PLAIN, POLL
+from lab.gc import EVENTS, counts, forced
 from lab.listener import http
 from lab.relay import Relay
 from lab.wait import LIMIT_S, until
@@ -171,6 +172,14 @@ def test_a_page_that_another_takes_from_a_capture_is_left_to_it(browser, watch):
         assert ask(daemon).status != 202, "nor is it taken for another"
         says_who_has_it(daemon)
     assert daemon.state("app") == "up" and used(daemon) is None
+
+
+def test_collections_are_told_whatever_the_policy(browser, watch):
+    daemon = watch(app=browser.address, sections={"poll": dict(EVENTS, policy="per_poll")})
+    until(lambda: used(daemon), "the page")
+    forced(daemon, isolate="page:1")
+    until(lambda: counts(daemon, "major", "page:1", "span_seconds")[0] > 0, "its span")
+    assert daemon.target("app").get("gcUntold") is None
 
 
 def is_there(client):

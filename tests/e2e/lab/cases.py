@@ -1,5 +1,7 @@
 """Runtimes of V8 that can be started alike: a program that grows by a known class when told."""
 
+import contextlib
+
 from . import chromium, node
 from .deno import Deno
 from .site import Site
@@ -15,6 +17,8 @@ class Case:
         self.name, self.engine, self.program = name, engine, program
         self.isolate, self.grow = isolate, grow
         self.guards = guards or {}
+        # A workerd collects with its next request only.
+        self.visited = getattr(program, "visited", contextlib.nullcontext)
 
 
 def start_node(major):

@@ -17,6 +17,8 @@ from .wait import LIMIT_S, until
 
 # Fast enough that a test need not wait, slow enough for sanitizers on a busy machine.
 POLL = {"interval": "500ms", "timeout": "500ms", "backoff_max": "500ms"}
+# Of programs of several processes, which on a busy machine may be silent for longer than POLL bears.
+PATIENT = {"interval": "2s", "timeout": "2s", "backoff_max": "1s"}
 
 # Snapshots as they came, alone: for tests that compare them or count files.
 PLAIN = {"redact": "none", "compress": "none", "diagnostics": False}
@@ -133,10 +135,20 @@ class Daemon:
 
     def values(self, name, **labels):
         """[(labels, value)] of the samples that have at least these labels."""
-        # Who waits asks often, and to parse all takes longer than the daemon needs to tell it.
-        lines = [line for line in self._read("/metrics").split("\n") if line.startswith(name)]
-        return [(have, value) for found, have, value in _samples_of("\n".join(lines))
+        return [(have, value) for found, have, value in self._begun_by(name)
                 if found == name and labels.items() <= have.items()]
+
+    def at_once(self, *names, **labels):
+        """What value() tells of each, all of one moment."""
+        had = [(name, value) for name, have, value in self._begun_by(names) if labels.items() <= have.items()]
+        found = [[value for have, value in had if have == name] for name in names]
+        assert all(len(values) < 2 for values in found), had
+        return tuple(values[0] if values else None for values in found)
+
+    def _begun_by(self, prefixes):
+        # Who waits asks often, and to parse all takes longer than the daemon needs to tell it.
+        lines = [line for line in self._read("/metrics").split("\n") if line.startswith(prefixes)]
+        return _samples_of("\n".join(lines))
 
     def value(self, name, **labels):
         """The one value, or None when it is absent."""
@@ -192,9 +204,12 @@ class Daemon:
         return [isolate["name"] for isolate in entry["isolates"]] if entry else []
 
     def wait_isolate(self, target, isolate):
-        """A target is up with the first of its isolates; the others may come with a later poll."""
-        until(lambda: isolate in self.isolates(target),
-              lambda: f"{isolate}, not only {self.isolates(target)}; log:\n{self.tail()}")
+        """A target is up with the first of its isolates; the others may come with a later poll. It is
+        still up: who asks something of it next is not refused for a poll that was missed before."""
+        def there():
+            entry = self.target(target)
+            return entry and entry["state"] == "up" and isolate in {one["name"] for one in entry["isolates"]}
+        until(there, lambda: f"{isolate}, not only {self.isolates(target)}; log:\n{self.tail()}")
 
     def wait_worker(self, target):
         """The name of the first isolate of the target that is a dedicated worker."""

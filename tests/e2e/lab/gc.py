@@ -27,9 +27,9 @@ def forced(daemon, target="app", **wishes):
 
 def counts(daemon, kind, isolate="main", what="pause_seconds"):
     """(how many, seconds in all)"""
-    labels = {"target": "app", "isolate": isolate, "kind": kind}
-    return (daemon.value(GC + what + "_count", **labels) or 0,
-            daemon.value(GC + what + "_sum", **labels) or 0)
+    n, seconds = daemon.at_once(GC + what + "_count", GC + what + "_sum",
+                                target="app", isolate=isolate, kind=kind)
+    return n or 0, seconds or 0
 
 
 def told(daemon):

@@ -1,10 +1,16 @@
 """How fast programs of V8 allocate that are no alloc.js: what they are given to do, by the CPU time
 of all processes that may do it, so that a busy machine only makes it wait."""
 
+import contextlib
+import json
+import os
+import threading
 from pathlib import Path
 
 from . import chromium, deno, node, workerd
 from .cdp import Client
+from .listener import Listener
+from .wait import until
 
 # As programs/alloc.js, of which so many are made; what lives is `held` besides.
 BENCH = """
@@ -36,6 +42,14 @@ def _cpu_seconds(pid):
                for one in _tree(pid) for task in Path(f"/proc/{one}/task").iterdir()) / 1e9
 
 
+def _writer(fifo):
+    """None while nobody reads it."""
+    try:
+        return os.fdopen(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK), "wb")
+    except OSError:
+        return None
+
+
 class _Program:
     def speed(self):
         """Objects per millisecond of CPU time."""
@@ -61,7 +75,20 @@ class OnDeno(_Told):
     def __init__(self, nursery, home, held):
         program = deno.Deno(nursery, home, "0", flags=[f"--v8-flags={','.join(node.STEADY)}"])
         self.process, self.address, self.pid = program.process, program.address, program.pid
+        self._fifo = home / "fifo"
         self.begin(Client(program.port, limit_s=60), held)
+
+    @contextlib.contextmanager
+    def blocked(self):
+        """Meanwhile its main thread waits in native code."""
+        os.mkfifo(self._fifo)
+        self.client.send("Runtime.evaluate",
+                         expression=f"Deno.readTextFileSync({json.dumps(str(self._fifo))})")
+        writer = until(lambda: _writer(self._fifo), "it reads")
+        try:
+            yield
+        finally:
+            writer.close()
 
 
 class OnChromium(_Told):
@@ -71,6 +98,18 @@ class OnChromium(_Told):
         self.process, self.address, self.pid = browser.process, browser.address, browser.pid
         self.isolate = chromium.isolate(browser.page)
         self.begin(browser.client(), held)
+
+    @contextlib.contextmanager
+    def blocked(self):
+        """Meanwhile the main thread of its page waits for a server that does not answer."""
+        asked = threading.Event()
+        with contextlib.closing(Listener(lambda _: asked.set())) as server:
+            self.client.send("Runtime.evaluate", expression=f"""{{
+                const request = new XMLHttpRequest();
+                request.open("GET", "http://{server.address}/", false);
+                try {{ request.send(); }} catch {{ }} }}""")
+            assert asked.wait(30), "it does not ask"
+            yield
 
 
 class OnWorkerd(_Program):

@@ -1,9 +1,11 @@
 """Real Cloudflare workerd: alone, behind the proxy of `wrangler dev`, and behind that of miniflare."""
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import threading
 import urllib.request
 from pathlib import Path
 
@@ -52,6 +54,22 @@ class _Program:
 
     def grow(self, n):
         self.visit(f"grow={n}")
+
+    @contextlib.contextmanager
+    def visited(self):
+        """Meanwhile requests come to it, which add nothing."""
+        done = threading.Event()
+
+        def visit():
+            while not done.wait(0.2):
+                self.visit("waste=1")
+        visitor = threading.Thread(target=visit)
+        visitor.start()
+        try:
+            yield
+        finally:
+            done.set()
+            visitor.join()
 
     def clients(self):
         """How many connections to the inspector it has not closed."""

@@ -517,6 +517,27 @@ Test(analysis, snapshots_of_other_processes_are_not_compared)
 			 "the snapshots of the series are of different processes");
 }
 
+static const char *told_of_process(const char *runtime)
+{
+	struct manifest *one = put_of_series(1, 2);
+	struct manifest *last = (struct manifest *)(uintptr_t)put_of_series(2, 2);
+
+	one->pid = last->pid = 11;
+	str_copy(last->runtime, sizeof(last->runtime), runtime);
+	verdict_of(last, "printf '%s' \"$*\" | sed 's/.*--earlier=[0-9] *//'; exit 1");
+	return last->analysis.reason;
+}
+
+/* The pid is a browser's, which lives on when a page gets another process. */
+Test(analysis, of_pages_nobody_knows_whether_it_is_one_process)
+{
+	static const char *const browsers[] = { "chromium", "webkit", "safari", "firefox" };
+
+	cr_expect_str_eq(told_of_process("node"), "--same-process");
+	for (size_t i = 0; i < sizeof(browsers) / sizeof(browsers[0]); i++)
+		cr_expect_str_neq(told_of_process(browsers[i]), "--same-process");
+}
+
 Test(analysis, a_worker_that_gives_no_verdict)
 {
 	put_of_series(1, 2);
