@@ -80,6 +80,17 @@ static void progress(void *owner, double share)
 	((struct result *)owner)->progress = share;
 }
 
+static unsigned judged;
+static int verdict;
+
+static int on_judge(void *owner, uint64_t heap_bytes, struct err *err)
+{
+	(void)owner;
+	(void)heap_bytes;
+	judged++;
+	return verdict == 0 ? 0 : err_set(err, verdict, "no");
+}
+
 static struct download_request request_to(uint16_t port, const char *isolate)
 {
 	struct download_request request = {
@@ -93,6 +104,7 @@ static struct download_request request_to(uint16_t port, const char *isolate)
 		.sink = sink,
 		.given_up = given_up,
 		.progress = progress,
+		.judge = on_judge,
 	};
 
 	snprintf(request.path, sizeof(request.path), "%s", fake_path);

@@ -70,6 +70,24 @@ Test(timeline, whole)
 	cr_expect_eq(fake_heard(fake, "HeapProfiler.stopTrackingHeapObjects"), 1);
 	cr_expect_eq(fake_heard(fake, "takeHeapSnapshot"), 0);
 	cr_expect(result.stats.asked);
+	cr_expect_eq(judged, 1);
+	finish(fake, &result);
+}
+
+Test(timeline, whose_snapshot_the_guards_refuse)
+{
+	const struct fake_script script = { .snapshot = small,
+					    .snapshot_size = sizeof(small) - 1,
+					    .tracking = EVENT("[0,1,2]") };
+	struct fake_inspector *fake = fake_start(&script);
+	struct result result;
+
+	verdict = -EPERM;
+	result = track(fake, SECOND / 20, false);
+	cr_expect_eq(result.r, -EPERM);
+	cr_expect_str_eq(result.err.text, "no");
+	cr_expect_eq(result.bytes.size, 0);
+	cr_expect_eq(fake_heard(fake, "stopTrackingHeapObjects"), 0);
 	finish(fake, &result);
 }
 
