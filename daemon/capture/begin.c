@@ -109,6 +109,7 @@ static int set_target(struct captures *captures, struct capture *capture,
 		.start_ns = settings->start_timeout_ns,
 		.scripts = settings->scripts && capture_kind_is_heap(capture->kind),
 		.collect_garbage = capture->gc_before,
+		.partings = target->session.context->partings,
 	};
 
 	const char *path = session_path(&target->session, capture->manifest.isolate);

@@ -79,7 +79,8 @@ static void leave(struct channel *channel)
 	if (channel->quiet.armed && channel->ws != NULL && partings != NULL)
 		partings_hold(partings, channel->ws, channel->session->runtime->quiet_ns);
 	else if (channel->owed > 0 && partings != NULL)
-		partings_add(partings, channel->ws, channel->owed, dialect_of(channel)->answers);
+		partings_add(partings, channel->ws, channel->owed, dialect_of(channel)->answers,
+			     channel->session->runtime->alone);
 	else
 		ws_close(channel->ws);
 	loop_timer_clear(&channel->quiet);

@@ -35,6 +35,7 @@ enum {
 	PACKET_MAX_BYTES = 1 << 20, /* a list of a hundred tabs is some 60 KB */
 	REQUEST_MAX_BYTES = 4096, /* the longest request is a wrapped one with its session */
 	LIST_MAX_BYTES = 1 << 20, /* a list of a hundred pages is some 60 KB */
+	PARTING_LOOK_MS = 10,
 };
 
 /* Requests are short and the kernel takes them at once, unless the target has stopped reading. */
@@ -669,16 +670,23 @@ static int connect_wire(struct download *download)
 
 /*
  * Who has polled until now may still be parting, and a second client would evict it. Twice as long
- * as that may take, for it is ended by a timer of a loop that may be late.
+ * as that may take, for it is ended by a timer of a loop that may be late; and then the inspector
+ * has a moment to see that it is gone.
  */
 static int await_parting(const struct download_request *request, struct err *err)
 {
 	struct pollfd cancel = { .fd = request->cancel_fd, .events = POLLIN };
+	uint64_t until_ns = clock_mono_ns() + 2 * PARTING_PLACE_NS;
+	int r = 0;
 
-	if (request->runtime->parts && request->runtime->alone &&
-	    poll(&cancel, 1, 2 * PARTING_NS / NS_PER_MS) > 0)
-		return err_set(err, -ECANCELED, "cancelled");
-	return 0;
+	if (!request->runtime->parts || !request->runtime->alone)
+		return 0;
+	while (r == 0 && request->partings != NULL && partings_have_place(request->partings) &&
+	       clock_mono_ns() < until_ns)
+		r = poll(&cancel, 1, PARTING_LOOK_MS);
+	if (r == 0)
+		r = poll(&cancel, 1, 2 * PARTING_NS / NS_PER_MS);
+	return r > 0 ? err_set(err, -ECANCELED, "cancelled") : 0;
 }
 
 /* Whatever is wished meanwhile: it must not be left either. */

@@ -16,6 +16,7 @@
 #include "util/buf.h"
 #include "util/err.h"
 
+struct partings;
 struct runtime;
 
 enum download_result {
@@ -97,6 +98,7 @@ struct download_request {
 	bool scripts; /* list the scripts too */
 	bool collect_garbage; /* before the snapshot */
 	int cancel_fd; /* readable: give up; an eventfd, with EFD_SEMAPHORE */
+	const struct partings *partings; /* borrowed; NULL: nobody parts */
 
 	/* Takes the bytes of each part in order. A negative errno ends the download with that
 	 * result. */

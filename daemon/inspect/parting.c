@@ -6,6 +6,7 @@
 #include "inspect/parting.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "json/tree.h"
@@ -16,10 +17,12 @@
 struct partings {
 	struct loop *loop;
 	struct link all;
+	atomic_uint places;
 };
 
 struct parting {
 	struct link link; /* of partings->all */
+	atomic_uint *places; /* it counts there; NULL: nowhere */
 	struct ws *ws; /* owned */
 	unsigned owed;
 	parting_answers_fn *answers; /* NULL: it is held until the deadline */
@@ -29,6 +32,8 @@ struct parting {
 static void part(struct parting *parting)
 {
 	ws_close(parting->ws);
+	if (parting->places != NULL)
+		atomic_fetch_sub(parting->places, 1);
 	loop_timer_fini(&parting->deadline);
 	link_remove(&parting->link);
 	free(parting);
@@ -66,7 +71,7 @@ static void on_closed(void *owner, int r, const char *reason)
 static const struct ws_events events = { .message = on_message, .closed = on_closed };
 
 static void add(struct partings *partings, struct ws *ws, unsigned owed,
-		parting_answers_fn *answers, uint64_t hold_ns)
+		parting_answers_fn *answers, uint64_t hold_ns, atomic_uint *places)
 {
 	struct parting *parting = calloc(1, sizeof(*parting));
 
@@ -77,6 +82,9 @@ static void add(struct partings *partings, struct ws *ws, unsigned owed,
 	parting->ws = ws;
 	parting->owed = owed;
 	parting->answers = answers;
+	parting->places = places;
+	if (places != NULL)
+		atomic_fetch_add(places, 1);
 	list_append(&partings->all, &parting->link);
 	ws_hand_over(ws, &events, parting);
 	if (loop_timer_init(&parting->deadline, partings->loop, on_deadline, parting) < 0 ||
@@ -85,17 +93,24 @@ static void add(struct partings *partings, struct ws *ws, unsigned owed,
 }
 
 void partings_add(struct partings *partings, struct ws *ws, unsigned owed,
-		  parting_answers_fn *answers)
+		  parting_answers_fn *answers, bool has_place)
 {
-	if (owed > 0)
-		add(partings, ws, owed, answers, PARTING_NS);
-	else
+	if (owed == 0)
 		ws_close(ws);
+	else if (has_place)
+		add(partings, ws, owed, answers, PARTING_PLACE_NS, &partings->places);
+	else
+		add(partings, ws, owed, answers, PARTING_NS, NULL);
+}
+
+bool partings_have_place(const struct partings *partings)
+{
+	return atomic_load(&partings->places) > 0;
 }
 
 void partings_hold(struct partings *partings, struct ws *ws, uint64_t hold_ns)
 {
-	add(partings, ws, 0, NULL, hold_ns);
+	add(partings, ws, 0, NULL, hold_ns, NULL);
 }
 
 int partings_new(struct partings **ret, struct loop *loop)

@@ -9,8 +9,9 @@
  * node::inspector::TcpHolder::WriteRaw). So nobody leaves while an answer is owed: the connection
  * is held until the last one has come, or for PARTING_NS. A main thread that takes longer than that
  * is busy with something else, and by the time it answers the session has gone as well. WPE dies of
- * the like, and is asked to tell nothing unasked any more before (dialect->bye). One that may not
- * be left in its first moments (runtime->quiet_ns) is held until these are over.
+ * the like, whenever that is: it is asked to tell nothing unasked any more before (dialect->bye),
+ * and held for PARTING_PLACE_NS. One that may not be left in its first moments (runtime->quiet_ns)
+ * is held until these are over.
  */
 
 #include <stdbool.h>
@@ -22,7 +23,8 @@ struct partings;
 struct tree;
 struct ws;
 
-#define PARTING_NS (100 * NS_PER_MS)
+#define PARTING_NS       (100 * NS_PER_MS)
+#define PARTING_PLACE_NS NS_PER_S
 
 /* Is it the answer to something that was asked? */
 typedef bool parting_answers_fn(const struct tree *message);
@@ -33,9 +35,13 @@ int partings_new(struct partings **ret, struct loop *loop);
 /* Turns the loop until the last has left, which none puts off. NULL is fine. */
 void partings_free(struct partings *partings);
 
-/* Takes the connection over, and closes it when so many answers have come. */
+/* Takes the connection over, and closes it when so many answers have come. has_place: it has the
+ * one place its inspector has for clients. */
 void partings_add(struct partings *partings, struct ws *ws, unsigned owed,
-		  parting_answers_fn *answers);
+		  parting_answers_fn *answers, bool has_place);
+
+/* Does any still have such a place? Of any thread. */
+bool partings_have_place(const struct partings *partings);
 
 /* The same, and closes it after so long, whatever comes. */
 void partings_hold(struct partings *partings, struct ws *ws, uint64_t hold_ns);

@@ -129,7 +129,7 @@ static bool wants_gc_events(const struct target *target)
 {
 	const struct poll_settings *poll = &target->spec.poll;
 
-	return poll->gc_events == GC_EVENTS_ALWAYS && poll->policy != POLICY_PER_POLL &&
+	return poll->gc_events == GC_EVENTS_ALWAYS && !target_leaves_after_poll(target) &&
 	       poll->interval_ns <= GC_EVENTS_INTERVAL_MAX_NS;
 }
 
@@ -341,6 +341,7 @@ static void on_identified(void *owner, const struct identity *said)
 		target_drop_missing(target);
 	target->identity = identity;
 	target->identified = true;
+	target->session.limits = limits_of(target); /* who is left after each poll is known now */
 	judge_gc_events(target);
 	judge_policy(target);
 	target_see_pages(target);

@@ -9,7 +9,7 @@ from lab import pace
 from lab.daemon import PLAIN
 from lab.wait import until
 
-HELD = 300000  # objects: a snapshot that takes a second
+HELD = 100000  # objects: a snapshot that takes a while
 LEVEL = 0.55  # of the speed before; while objects are tracked it is less than half
 STOP_S = 40  # a daemon that is told to stop reads on for 20 s at most
 
@@ -22,7 +22,7 @@ def start(nursery, home, what):
     if what == CHROMIUM:
         return pace.OnChromium(nursery, home, HELD)
     if what == WORKERD:
-        return pace.OnWorkerd(nursery, home, HELD // 3)
+        return pace.OnWorkerd(nursery, home, HELD)
     return pace.OnNode(nursery, what, HELD)
 
 

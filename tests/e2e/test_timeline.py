@@ -755,6 +755,45 @@ def test_firefox(nursery, watch, tmp_path):
     assert 3000 <= fill["live_count"] <= 3010  # the elements of `filled` are its own
 
 
+class Begins(Relay):
+    """`begun`: Firefox has answered the request to record allocations."""
+
+    def __init__(self, port):
+        self.begun = threading.Event()
+        super().__init__(port, Packets)
+
+    def _passed(self, heard, data):
+        if any(packet["type"] == "startRecordingAllocations" for packet in heard):
+            self.begun.set()
+        return data
+
+
+@pytest.mark.parametrize("end", ["cancelled", "killed"])
+def test_firefox_that_is_left_meanwhile_records_no_longer(nursery, watch, tmp_path, end):
+    """A later snapshot has the stacks of what was made until then, and of nothing since."""
+    firefox = Firefox(nursery, tmp_path / "program")
+    with closing(Begins(firefox.port)) as between:
+        daemon = watch(app=between.address, sections={"capture": NO_GUARDS, "poll": PATIENT})
+        daemon.wait_isolate("app", firefox.isolate)
+        identity = begin(daemon, isolate=firefox.isolate, duration="4m", stacks=True)
+        until(between.begun.is_set, lambda: f"it records; log:\n{daemon.tail()}", 60)
+        assert firefox.evaluate("fill(2000)") == 2000
+        if end == "killed":
+            daemon.process.kill()
+        else:
+            assert daemon.get(f"/api/v1/captures/{identity}", method="DELETE").status == 202
+        until(lambda: all(heard.left.is_set() for heard in between.conversations
+                          if any(p["type"] == "startRecordingAllocations" for p in heard)), "it has left")
+    assert firefox.evaluate("fill(5000)") == 7000
+    memory = firefox.client.target(firefox.descriptor)["memoryActor"]
+    firefox.client.ask(memory, "attach")
+    firefox.client.ask(memory, "saveHeapSnapshot")
+    path, = firefox.leftovers()
+    found = Ctl().json("analyze", path, "--allocations", "--top=0", "--json=short", "--no-index")
+    fill, = [row for row in found["allocations"]["functions"] if row["function"] == "fill"]
+    assert 2000 <= fill["live_count"] <= 2010
+
+
 def test_a_rule_the_command_and_what_is_refused(start_node, start_daemon, tmp_path):
     node = start_node(24, "allocate")
     rules = tmp_path / "rules.yaml"

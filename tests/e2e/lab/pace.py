@@ -4,12 +4,11 @@ of all processes that may do it, so that a busy machine only makes it wait."""
 import contextlib
 import json
 import os
-import threading
+import signal
 from pathlib import Path
 
 from . import chromium, deno, node, workerd
 from .cdp import Client
-from .listener import Listener
 from .wait import until
 
 # As programs/alloc.js, of which so many are made; what lives is `held` besides.
@@ -96,20 +95,21 @@ class OnChromium(_Told):
         browser = chromium.Chromium(nursery, home, "data:text/html,<title>shop</title><body>",
                                     flags=[f"--js-flags={' '.join(node.STEADY)}"])
         self.process, self.address, self.pid = browser.process, browser.address, browser.pid
-        self.isolate = chromium.isolate(browser.page)
+        self._browser, self.isolate = browser, chromium.isolate(browser.page)
         self.begin(browser.client(), held)
 
     @contextlib.contextmanager
     def blocked(self):
-        """Meanwhile the main thread of its page waits for a server that does not answer."""
-        asked = threading.Event()
-        with contextlib.closing(Listener(lambda _: asked.set())) as server:
-            self.client.send("Runtime.evaluate", expression=f"""{{
-                const request = new XMLHttpRequest();
-                request.open("GET", "http://{server.address}/", false);
-                try {{ request.send(); }} catch {{ }} }}""")
-            assert asked.wait(30), "it does not ask"
+        """Meanwhile the process of its page is stopped, and the browser is not. It is the one that has
+        worked most."""
+        with self._browser.client("") as client:
+            processes = client.call("SystemInfo.getProcessInfo")["processInfo"]
+        page = max((one for one in processes if one["type"] == "renderer"), key=lambda one: one["cpuTime"])
+        os.kill(page["id"], signal.SIGSTOP)
+        try:
             yield
+        finally:
+            os.kill(page["id"], signal.SIGCONT)
 
 
 class OnWorkerd(_Program):

@@ -63,6 +63,8 @@ void scene_fini(struct scene *scene)
 	folder_remove(scene->dir);
 }
 
+static const struct session_context nobody_parts;
+
 struct target *scene_target(struct scene *scene, const char *name, uint16_t port,
 			    uint64_t heap_used)
 {
@@ -81,6 +83,7 @@ struct target *scene_target(struct scene *scene, const char *name, uint16_t port
 		(struct address){ .family = ADDRESS_INET, .host = "127.0.0.1", .port = port };
 	target->spec.poll.timeout_ns = 5 * NS_PER_S;
 	link_init(&target->session.channels);
+	target->session.context = &nobody_parts;
 	target->session.runtime = runtime_of_word(1);
 	target->session.address = target->spec.address;
 	must(channel_new(&target->session, "", fake_path) != NULL, "channel");

@@ -33,6 +33,14 @@ static void expect_exiting(void)
 	cr_expect_eq(seen.end, SESSION_END_EXITING);
 }
 
+static void wait_closed(void)
+{
+	for (uint64_t until = clock_mono_ns() + 10 * NS_PER_S; wire_is_open;) {
+		cr_assert_lt(clock_mono_ns(), until);
+		cr_assert_eq(loop_turn(&loop, 10), 0);
+	}
+}
+
 Test(parting, at_once_when_nothing_is_owed)
 {
 	session_poll(&session);
@@ -94,10 +102,7 @@ Test(parting, in_the_end_without_it)
 {
 	session_poll(&session);
 	session_close(&session);
-	for (uint64_t until = clock_mono_ns() + 10 * NS_PER_S; wire_is_open;) {
-		cr_assert_lt(clock_mono_ns(), until);
-		cr_assert_eq(loop_turn(&loop, 10), 0);
-	}
+	wait_closed();
 }
 
 Test(parting, when_the_peer_goes_first)
@@ -118,4 +123,24 @@ Test(parting, is_waited_for_at_the_end)
 	context.partings = NULL;
 	cr_expect_not(wire_is_open);
 	cr_expect_geq(clock_mono_ns() - began, PARTING_NS / 2);
+}
+
+/* One that would be evicted by the next client, as of WebKit. */
+Test(parting, who_has_the_only_place_is_held_for_longer)
+{
+	struct ws *ws = (struct ws *)&wire_is_open;
+	uint64_t began;
+
+	wire_is_open = true;
+	cr_expect_not(partings_have_place(context.partings));
+	partings_add(context.partings, ws, 1, NULL, false);
+	cr_expect_not(partings_have_place(context.partings), "it has one of many");
+	wait_closed();
+	wire_is_open = true;
+	began = clock_mono_ns();
+	partings_add(context.partings, ws, 1, NULL, true);
+	cr_expect(partings_have_place(context.partings));
+	wait_closed();
+	cr_expect_geq(clock_mono_ns() - began, PARTING_PLACE_NS - PARTING_NS);
+	cr_expect_not(partings_have_place(context.partings));
 }
