@@ -156,6 +156,8 @@ static void write_series(struct json_writer *w, const struct series *series)
 
 static void write_isolates(struct json_writer *w, const struct target *target, bool detailed)
 {
+	bool wants_gc = target->spec.poll.gc_events == GC_EVENTS_ALWAYS;
+
 	json_write_key(w, "isolates");
 	json_write_array(w);
 	list_each (at, &target->isolates) {
@@ -165,6 +167,8 @@ static void write_isolates(struct json_writer *w, const struct target *target, b
 		json_member_string(w, "name", isolate->name);
 		if (isolate->page[0] != '\0')
 			json_member_string(w, "page", isolate->page);
+		if (wants_gc && isolate->gc_untold != NULL)
+			json_member_string(w, "gcUntold", isolate->gc_untold);
 		write_sample(w, &isolate->last);
 		if (detailed) {
 			write_spaces(w, &isolate->last);

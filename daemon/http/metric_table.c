@@ -201,7 +201,8 @@ const struct metric_desc metric_table[METRICS + 1] = {
 				    .help = "Collections of garbage told by the runtime, `minor` "
 					    "or "
 					    "`major`. With `gc_events: always`; absent while it "
-					    "cannot be told." },
+					    "cannot be told. Firefox tells those of a process with "
+					    "each of its tabs: take the most, not the sum." },
 	[METRIC_GC_FREED] = { .name = "heapwatch_gc_freed_bytes",
 			      .type = METRIC_COUNTER,
 			      .unit = "bytes",

@@ -39,8 +39,8 @@ const struct route http_routes[] = {
 	{ "PUT", "/-/reload", manage_reload, "The same." },
 	{ "GET", "/api/v1/targets", api_targets,
 	  "Targets in Prometheus' shape (`activeTargets`) with state, reason, runtime and heaps, "
-	  "and `gcUntold`, why nothing is told of collections, where `gc_events: always` wants "
-	  "them; `sources` of discovery." },
+	  "and `gcUntold`, why nothing is told of collections, of all or of one isolate, where "
+	  "`gc_events: always` wants them; `sources` of discovery." },
 	{ "GET", "/api/v1/targets/:name", api_target,
 	  "One target with heap spaces and its recent past. Slashes in a name are written %2F." },
 	{ "GET", "/api/v1/targets/:name/series", api_series,

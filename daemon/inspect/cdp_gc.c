@@ -21,6 +21,7 @@
 enum {
 	EVENTS_MAX = 3000, /* of one message: half of what a message may be */
 	SILENT_MAX = 3, /* a message that is too large does not come */
+	UNNAMED_MAX = 3, /* data of one trace may come in several messages */
 };
 
 #define REST_NS (600 * NS_PER_S)
@@ -90,6 +91,19 @@ static void note_worker(struct channel *channel, cdp_gc_worker_at *worker_at,
 			worker->tid = tid;
 }
 
+/* Those that began before anybody traced are named by no trace. */
+static void note_unnamed(struct channel *channel, cdp_gc_worker_at *worker_at)
+{
+	struct cdp_gc_worker *worker;
+	const char *isolate;
+
+	for (size_t i = 0; (worker = worker_at(channel, i, &isolate)) != NULL; i++)
+		if (worker->tid == 0 && worker->unnamed < UNNAMED_MAX &&
+		    ++worker->unnamed == UNNAMED_MAX)
+			session_isolate_gc_untold(channel->session, isolate,
+						  "it began before the program was traced");
+}
+
 /* Whose collections these are; NULL: nobody can say. */
 static struct gc_trace *trace_of(struct channel *channel, struct cdp_gc *gc,
 				 cdp_gc_worker_at *worker_at, const struct tree *event,
@@ -119,6 +133,7 @@ void cdp_gc_data(struct channel *channel, struct cdp_gc *gc, const char *isolate
 	gc->silent = 0;
 	for (size_t i = 0; i < tree_size(events); i++)
 		note_worker(channel, worker_at, tree_at(events, i));
+	note_unnamed(channel, worker_at);
 	for (size_t i = 0; i < tree_size(events); i++) {
 		const struct tree *event = tree_at(events, i);
 		const char *whose = isolate;

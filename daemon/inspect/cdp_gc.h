@@ -24,6 +24,7 @@ struct cdp_gc {
 /* A worker, as far as a trace has told which thread it is. */
 struct cdp_gc_worker {
 	int64_t tid; /* 0: it has not */
+	unsigned unnamed; /* data of traces that came without it */
 	struct gc_trace trace;
 };
 

@@ -867,3 +867,9 @@ void session_gc_told(struct session *session)
 {
 	session_gc_untold(session, NULL);
 }
+
+void session_isolate_gc_untold(struct session *session, const char *isolate, const char *why)
+{
+	if (session->limits.gc_events && session->events->isolate_gc_untold != NULL)
+		session->events->isolate_gc_untold(session->owner, isolate, why);
+}

@@ -87,6 +87,9 @@ struct session_events {
 	 * often as it is found so. May be NULL: not of interest.
 	 */
 	void (*gc_told)(void *owner, const char *why_not);
+	/* The same of one isolate, for as long as none of its collections is told. why is static.
+	 * May be NULL: not of interest. */
+	void (*isolate_gc_untold)(void *owner, const char *isolate, const char *why);
 	/*
 	 * The greeting or the poll is overdue, and again at every look while it stays so:
 	 * END_BLOCKED when the inspector's own thread still answers HTTP, END_SILENT when nothing
@@ -238,6 +241,9 @@ void session_gc(struct session *session, const char *isolate, const struct gc_ev
 enum { SESSION_GC_REASON_MAX = 192 };
 void session_gc_untold(struct session *session, const char *why_not);
 void session_gc_told(struct session *session);
+
+/* Of one that has been told of by a sample; why is static. */
+void session_isolate_gc_untold(struct session *session, const char *isolate, const char *why);
 
 /* Everything ends: the program goes, or nothing it says makes sense. */
 void session_fail(struct session *session, enum session_end end, const char *fmt, ...)

@@ -298,8 +298,10 @@ void target_take_gc(struct target *target, const char *name, const struct gc_eve
 
 	if (isolate != NULL && isolate->gc == NULL)
 		isolate->gc = gc_stats_new();
-	if (isolate != NULL && isolate->gc != NULL)
-		gc_stats_take(isolate->gc, event);
+	if (isolate == NULL || isolate->gc == NULL)
+		return;
+	isolate->gc_untold = NULL;
+	gc_stats_take(isolate->gc, event);
 }
 
 int target_take_sample(struct target *target, const char *name, const struct sample *sample)

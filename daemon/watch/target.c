@@ -241,6 +241,20 @@ static void on_gc_told(void *owner, const char *why_not)
 	str_copy(target->gc_untold, sizeof(target->gc_untold), why_not != NULL ? why_not : "");
 }
 
+static void on_isolate_gc_untold(void *owner, const char *name, const char *why)
+{
+	struct target *target = owner;
+	struct isolate *isolate = target_find_isolate(target, name);
+	const struct log_field fields[] = { { "target", target->spec.name },
+					    { "isolate", name },
+					    { "reason", why } };
+
+	if (isolate == NULL || isolate->gc_untold != NULL)
+		return;
+	isolate->gc_untold = why;
+	log_event(LEVEL_INFO, "watch", NULL, fields, 3, "collections are not told");
+}
+
 /*
  * The reason is one that no poll will change. False: they can be told, as far as it is known. The
  * runtime is the one that was identified: a session that connects anew may be guessing.
@@ -586,6 +600,7 @@ static const struct session_events session_events = {
 	.collected = on_collected,
 	.gc = on_gc,
 	.gc_told = on_gc_told,
+	.isolate_gc_untold = on_isolate_gc_untold,
 	.late = on_late,
 	.closed = on_closed,
 };

@@ -68,6 +68,7 @@ struct isolate {
 	uint64_t profiled_bytes; /* allocated, as its continuous profiles estimate */
 	bool profiled; /* there has been one */
 	struct gc_stats *gc; /* owned; NULL: nothing has been told of its collections */
+	const char *gc_untold; /* static: why not, of it alone; NULL: it is, or nobody knows */
 	int64_t start_ns; /* monotonic; as far as it is known, and maybe before that clock began */
 	int64_t seen_wall_ms; /* when it was first seen, as the wall clock went then */
 	uint64_t missed_ns; /* monotonic; of one that is missing: since when */

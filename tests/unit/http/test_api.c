@@ -118,9 +118,11 @@ Test(api, targets)
 					       "scrapeInterval",   "lastScrapeDuration",
 					       "scrapeTimeout",    NULL };
 	const struct tree *targets;
-	struct target *down;
+	struct target *up, *down;
 
-	target_answer(view_add_target(&scene, "shop", "127.0.0.1:9229"));
+	up = view_add_target(&scene, "shop", "127.0.0.1:9229");
+	target_answer(up);
+	target_find_isolate(up, "main")->gc_untold = "it began before";
 	down = view_add_target(&scene, "gone", "127.0.0.1:9230");
 	down->state = TARGET_DOWN;
 	down->polls = 1;
@@ -138,12 +140,16 @@ Test(api, targets)
 	expect_text(tree_get(tree_at(targets, 0), "labels"), "target", "shop");
 	expect_text(tree_at(targets, 1), "health", "down");
 	cr_expect_null(tree_get(tree_at(targets, 1), "gcUntold"), "nobody wants them");
+	cr_expect_null(tree_get(tree_at(tree_get(tree_at(targets, 0), "isolates"), 0), "gcUntold"));
 	expect_text(tree_at(targets, 1), "state", "down");
 	expect_text(tree_at(targets, 1), "lastError", "connection refused");
 	expect_text(tree_at(targets, 1), "lastScrape", "0001-01-01T00:00:00Z");
 	done();
-	down->spec.poll.gc_events = GC_EVENTS_ALWAYS;
+	up->spec.poll.gc_events = down->spec.poll.gc_events = GC_EVENTS_ALWAYS;
 	targets = tree_get(get("/api/v1/targets"), "activeTargets");
+	cr_expect_null(tree_get(tree_at(targets, 0), "gcUntold"));
+	expect_text(tree_at(tree_get(tree_at(targets, 0), "isolates"), 0), "gcUntold",
+		    "it began before");
 	expect_text(tree_at(targets, 1), "gcUntold", "gc_events: not supported by deno");
 	done();
 }

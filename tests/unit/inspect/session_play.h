@@ -145,7 +145,7 @@ struct seen {
 	int collect_result;
 	struct gc_event gc;
 	char gc_isolate[64], gc_untold[SESSION_GC_REASON_MAX];
-	unsigned gc_untold_n;
+	unsigned gc_untold_n, isolates_gc_untold;
 };
 
 static struct loop loop;
@@ -222,6 +222,14 @@ static inline void on_gc_told(void *owner, const char *why_not)
 	str_copy(seen.gc_untold, sizeof(seen.gc_untold), why_not != NULL ? why_not : "");
 }
 
+static inline void on_isolate_gc_untold(void *owner, const char *isolate, const char *why)
+{
+	(void)owner;
+	cr_assert_not_null(why);
+	seen.isolates_gc_untold++;
+	str_copy(seen.gc_isolate, sizeof(seen.gc_isolate), isolate);
+}
+
 static const struct session_events events = {
 	.identified = on_identified,
 	.sample = on_sample,
@@ -230,6 +238,7 @@ static const struct session_events events = {
 	.collected = on_collected,
 	.gc = on_gc,
 	.gc_told = on_gc_told,
+	.isolate_gc_untold = on_isolate_gc_untold,
 	.late = on_late,
 	.closed = on_closed,
 };

@@ -145,6 +145,23 @@ Test(session_gc, a_worker_that_a_trace_names_is_told)
 	cr_expect_eq(seen.gcs, 4);
 }
 
+Test(session_gc, a_worker_that_no_trace_names_is_told_of_once)
+{
+	ready();
+	session.limits.gc_events = true;
+	says("{\"method\":\"NodeWorker.attachedToWorker\",\"params\":{\"sessionId\":\"1\","
+	     "\"workerInfo\":{\"workerId\":\"1\",\"title\":\"[worker 2] wk\"}}}");
+	says("{\"method\":\"NodeWorker.attachedToWorker\",\"params\":{\"sessionId\":\"2\","
+	     "\"workerInfo\":{\"workerId\":\"2\",\"title\":\"[worker 3] wk\"}}}");
+	for (int i = 0; i < 2; i++)
+		says(DATA GC_OF("5") "]}}");
+	cr_expect_eq(seen.isolates_gc_untold, 0, "what names it may come yet");
+	for (int i = 0; i < 5; i++)
+		says(DATA WORKER_IS("2", "6") "]}}");
+	cr_expect_eq(seen.isolates_gc_untold, 1);
+	cr_expect_str_eq(seen.gc_isolate, "worker:3");
+}
+
 Test(session_gc, a_runtime_that_cannot_trace_is_asked_once)
 {
 	ready();
