@@ -49,8 +49,9 @@ build_heapwatchd() {
 }
 
 start_server() {
+	: >"$demo/server.log" # of an earlier run: who awaits may be there before what is started
 	node --inspect=127.0.0.1:0 --max-old-space-size=96 "$top/docs/demo/leaky-server.js" \
-		>"$demo/server.log" 2>&1 &
+		>>"$demo/server.log" 2>&1 &
 	server=$!
 	started="$started $server"
 	inspector=$(await "$demo/server.log" "^Debugger listening on ws://" $server |
@@ -59,9 +60,10 @@ start_server() {
 
 # start_heapwatchd ADDRESS: 1 when it did not come up.
 start_heapwatchd() {
+	: >"$demo/heapwatchd.log"
 	"$build/daemon/heapwatchd" --config.file="$top/conf/heapwatchd.yaml" \
 		--storage.path="$demo/storage" --web.listen-address="$1" --target="$inspector" \
-		>"$demo/heapwatchd.log" 2>&1 &
+		>>"$demo/heapwatchd.log" 2>&1 &
 	heapwatchd=$!
 	listening=$(await "$demo/heapwatchd.log" 'msg="?listening' $heapwatchd 2>"$demo/refused.log") ||
 		return 1

@@ -12,6 +12,7 @@ from lab import node
 from lab.wait import until
 
 TOP = Path(__file__).resolve().parents[2]
+DEMO = TOP / "build" / "demo"
 PROMISED_S = 120
 BUILD_S = 300
 
@@ -23,6 +24,9 @@ def children(pid):
 
 @pytest.mark.first
 def test_quickstart(nursery, tmp_path):
+    DEMO.mkdir(parents=True, exist_ok=True)  # with what an earlier run may have left
+    (DEMO / "server.log").write_text("Debugger listening on ws://127.0.0.1:1/earlier\n")
+    (DEMO / "heapwatchd.log").write_text("level=info msg=listening address=127.0.0.1:19229\n")
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", 19229))  # somebody else's: the demonstration takes another port
@@ -37,7 +41,7 @@ def test_quickstart(nursery, tmp_path):
     assert b"heapwatch_up" in urllib.request.urlopen(metrics, timeout=20).read()
     shell.wait_line("alert HeapNearLimit is firing", limit_s=PROMISED_S)
     name = shell.wait_line(r"snapshot (\S+) is in the spool", limit_s=PROMISED_S)[1]
-    snapshot = TOP / "build" / "demo" / "storage" / "spool" / "ready" / name
+    snapshot = DEMO / "storage" / "spool" / "ready" / name
     assert snapshot.stat().st_size > 1 << 20
     started = children(shell.pid)
     assert len(started) == 3  # the server, heapwatchd, the follower

@@ -1,5 +1,6 @@
 """Snapshots of JavaScriptCore in its own form, each of a connection of its own. One that had the
-domain Heap enabled takes all ids with it when it leaves, as a Web Inspector does."""
+domain Heap enabled takes all ids with it when it leaves, as a Web Inspector does; it disables it
+before, for WPE dies of events of collections that are on their way to one that has left."""
 
 from . import webkit
 
@@ -24,6 +25,7 @@ def over_connections(home, connect, grow, n):
         call("Heap.enable")
         call("Heap.gc")
         path.write_text(call("Heap.snapshot")["snapshotData"])
+        call("Heap.disable")
         # WebKit takes the end of one that it has not heard yet for the end of the next.
         client.leave()
     return paths
