@@ -4,9 +4,10 @@ when it is told to."""
 import signal
 import threading
 
-from . import webkit
+from . import listener, webkit
 from .bun import Bun
 from .relay import Relay
+from .wait import until
 
 COUNT = 12345
 SWELL_MIB = 120  # over each limit
@@ -63,6 +64,8 @@ class OnPage:
         return relay.address
 
     def ask(self, method):
+        # WebKit takes the end of one that it has not heard yet for the end of the next.
+        until(lambda: listener.clients(self.browser.port) == 0, "who was there has left")
         client = self.browser.client()
         try:
             page = webkit.Page(client)

@@ -7,9 +7,8 @@ import signal
 import socket
 import threading
 import urllib.request
-from pathlib import Path
 
-from . import node
+from . import listener, node
 
 BINARY = node.MODULES / "@cloudflare" / "workerd-linux-64" / "bin" / "workerd"
 WRANGLER = node.MODULES / "wrangler" / "bin" / "wrangler.js"
@@ -73,9 +72,7 @@ class _Program:
 
     def clients(self):
         """How many connections to the inspector it has not closed."""
-        lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-        return sum(line.split()[1].endswith(f":{self.port:04X}") and line.split()[3] in ("01", "08")
-                   for line in lines)
+        return listener.clients(self.port)
 
 
 class Workerd(_Program):
