@@ -447,7 +447,7 @@ def test_a_person_at_a_breakpoint_is_left_there(daemon, browser):
     with browser.client() as person:
         person.call("Runtime.enable")
         person.call("Debugger.enable")
-        stop = person.send("Runtime.evaluate", expression="debugger; console.log('passed')")
+        person.send("Runtime.evaluate", expression="debugger; console.log('passed')")
         person.wait_event("Debugger.paused")
         snapshot = daemon.capture("app", isolate=name)
         assert person.call("Runtime.getHeapUsage")

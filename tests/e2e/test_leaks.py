@@ -31,12 +31,12 @@ def captures(start_daemon, start_node):
     """captures(major, n, *leaks) -> paths, by a daemon with capture's defaults: redacted, packed."""
     def take(major, n=3, programs=1, arguments=()):
         nodes = [start_node(major, "hoard", *arguments) for _ in range(programs)]
-        targets = {f"app{i}": node.address for i, node in enumerate(nodes)}
+        targets = {f"app{i}": program.address for i, program in enumerate(nodes)}
         daemon = start_daemon(static_config(targets, capture={"diagnostics": False}))
         paths = []
-        for name, node in zip(targets, nodes):
+        for name, program in zip(targets, nodes):
             daemon.wait_up(name)
-            paths += hoard.by_daemon(daemon, name, node, n)
+            paths += hoard.by_daemon(daemon, name, program, n)
         return paths
     return take
 

@@ -1,6 +1,5 @@
 """Cloudflare workerd: one client at a time, and a server that must be able to stop."""
 
-import json
 import signal
 import threading
 

@@ -1,7 +1,6 @@
 """Real Firefox without a window, its debugger on a port or a unix socket of its own."""
 
 import json
-import os
 import re
 import shutil
 import socket

@@ -15,7 +15,6 @@ from urllib.request import urlopen
 from . import listener, node
 from .cdp import Client
 from .daemon import program
-from .wait import until
 
 LIBRARIES = "/usr/lib/x86_64-linux-gnu"
 GTK = f"{LIBRARIES}/webkit2gtk-4.1/MiniBrowser"
