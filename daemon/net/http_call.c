@@ -445,6 +445,10 @@ static int add_headers(struct http_fetch *fetch, const struct http_request *requ
 {
 	int r = add_header(fetch, "Host", request->host);
 
+	/* Each has a connection of its own. WebKit keeps one that it was not told of for good, as
+	 * it never hears that the client has gone. */
+	if (r == 0)
+		r = add_header(fetch, "Connection", "close");
 	if (r == 0)
 		r = add_header(fetch, "Accept", request->accept);
 	if (r == 0 && request->payload != NULL)

@@ -407,7 +407,9 @@ def test_it_comes_back(start_daemon, app, collect):
     def take(connection):
         head = b""
         while b"\r\n\r\n" not in head:
-            head += connection.recv(65536)
+            data = connection.recv(65536)
+            assert data, head
+            head += data
         heard.append(head)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         connection.close()

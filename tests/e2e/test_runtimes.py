@@ -7,6 +7,7 @@ from lab import converted, readers
 from lab.cases import COUNT, STARTS
 from lab.daemon import PLAIN
 from lab.gc import forced
+from lab.listener import clients
 from lab.wait import until
 
 GROWTH_BYTES = 16 * COUNT  # at least
@@ -48,3 +49,18 @@ def test_from_start_to_end(case, watch, tmp_path):
     case.program.process.stop()
     daemon.wait_value("heapwatch_up", 0, target="app")
     assert daemon.values("heapwatch_heap_used_bytes", target="app") == []
+
+
+def test_no_connection_is_left_open_in_it(request, case, watch):
+    """But in wrangler's proxy, which closes no client's, however that leaves (docs/RUNTIMES.md)."""
+    port = int(case.program.address.rsplit(":", 1)[1])
+    its_own = clients(port)
+    daemon = watch(app=case.program.address, sections={"capture": dict(PLAIN, guards=case.guards)})
+    daemon.capture("app", isolate=case.isolate)
+    daemon.wait_polled("app")
+    assert daemon.process.stop() == 0
+    if "wrangler" in request.node.name:
+        assert clients(port) > its_own
+    else:
+        until(lambda: clients(port) == its_own, lambda: f"{clients(port)}, not {its_own}")
+    assert case.program.process.running()

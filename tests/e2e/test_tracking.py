@@ -106,6 +106,7 @@ def check_left(daemon, program, between):
     daemon.process.stop()
     between.close()
     assert between.complaints() == []
+    program.wait_left()
     assert not is_tracked(program)
     program.grow()
     assert program.process.running()
@@ -146,6 +147,7 @@ def test_what_came_between_is_told(runtime, program, track):
     assert between.complaints() == []
     assert set(methods(between)) <= said.listed("Bun" if runtime == "bun" else "WebKit") | \
         {"Target.sendMessageToTarget"}
+    program.wait_left()
     assert not is_tracked(program)
 
 

@@ -12,7 +12,7 @@ from lab import converted, readers, webkit
 from lab.cdp import Client
 from lab.daemon import PLAIN, POLL
 from lab.gc import EVENTS, counts, forced
-from lab.listener import http
+from lab.listener import clients, http
 from lab.relay import Relay
 from lab.wait import LIMIT_S, until
 
@@ -180,6 +180,19 @@ def test_collections_are_told_whatever_the_policy(browser, watch):
     forced(daemon, isolate="page:1")
     until(lambda: counts(daemon, "major", "page:1", "span_seconds")[0] > 0, "its span")
     assert daemon.target("app").get("gcUntold") is None
+
+
+@EACH_ENGINE
+def test_no_connection_is_left_open_in_the_browser(start_browser, watch, path):
+    """It hears of the end of a client only where it was told to close; 1024 are all it has."""
+    browser = start_browser(path)
+    daemon = watch(app=browser.address, sections={"capture": ANYHOW})
+    for _ in range(2):
+        daemon.capture("app", isolate="page:1")
+        daemon.wait_polled("app")
+    until(lambda: clients(browser.port) == 1, lambda: f"the poll's, not {clients(browser.port)}")
+    assert daemon.process.stop() == 0
+    until(lambda: clients(browser.port) == 0, lambda: f"none, not {clients(browser.port)}")
 
 
 def is_there(client):

@@ -96,13 +96,13 @@ class Client:
         self._socket.close()
 
     def leave(self):
-        """Closes it, and waits until the inspector has heard that: the next client comes after it."""
+        """Closes it, and waits until the inspector has, too: the next client comes after it."""
         self.send_frame(0x88, struct.pack("!H", 1000))
         with self._socket:
             try:
-                while True:
-                    self.receive()
-            except ConnectionError:
+                while self._socket.recv(1 << 20):
+                    pass
+            except ConnectionResetError:
                 pass
 
     def __enter__(self):

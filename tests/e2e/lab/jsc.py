@@ -12,7 +12,7 @@ def bun(program):
 
 def page(browser):
     """connect() for the page of a browser, whose messages are wrapped."""
-    return lambda: (client := browser.client(), webkit.Page(client).call)
+    return lambda: (client := browser.next_client(), webkit.Page(client).call)
 
 
 def over_connections(home, connect, grow, n):

@@ -29,6 +29,10 @@ class OnBun:
     def grow(self):
         self.bun.grow()
 
+    def wait_left(self):
+        """Until it is closed, what was connected to it."""
+        until(lambda: listener.clients(self.port) == 0, "who was there has left")
+
     def swell(self):
         mark = self.process.mark()
         self.process.signal(signal.SIGHUP)
@@ -57,6 +61,9 @@ class OnPage:
     def grow(self):
         assert int(self.browser.site.run(GROW)) % COUNT == 0
 
+    def wait_left(self):
+        until(lambda: listener.clients(self.browser.port) == 0, "who was there has left")
+
     def swell(self):
         assert self.browser.site.run(SWELL) == "1"
 
@@ -64,9 +71,7 @@ class OnPage:
         return relay.address
 
     def ask(self, method):
-        # WebKit takes the end of one that it has not heard yet for the end of the next.
-        until(lambda: listener.clients(self.browser.port) == 0, "who was there has left")
-        client = self.browser.client()
+        client = self.browser.next_client()
         try:
             page = webkit.Page(client)
             page.call(method)

@@ -133,6 +133,12 @@ class Browser:
         """Another person's Web Inspector: it takes the page."""
         return Client(self.port, path=PAGE)
 
+    def next_client(self):
+        """The same when another has left: WebKit takes the end of one that it has not heard yet for the
+        end of the next, and has heard of it when it has answered something else."""
+        self.list()
+        return self.client()
+
 
 def cpu_seconds(pid):
     """What a process has used."""
@@ -194,7 +200,11 @@ class Proxy(listener.Listener):
     def _answer(self, client):
         head = b""
         while b"\r\n\r\n" not in head:
-            head += client.recv(4096)
+            data = client.recv(4096)
+            if not data:
+                client.close()
+                return
+            head += data
         path = head.split()[1].decode()
         self.asked.append(path)
         page = path.removeprefix("/devtools/page/")
@@ -249,7 +259,7 @@ class Proxy(listener.Listener):
     def _back(self, server, client, claimed):
         stream = server.makefile("rb")
         try:
-            while (line := stream.readline()) != b"\r\n":
+            while (line := stream.readline()) not in (b"\r\n", b""):
                 client.sendall(line)
             client.sendall(line)
             while not self.lost and (start := stream.read(2)):
@@ -275,5 +285,7 @@ class Proxy(listener.Listener):
         client.sendall(start + more)
         while size > 0:
             data = stream.read(min(size, 1 << 20))
+            if not data:
+                return
             client.sendall(data)
             size -= len(data)
