@@ -16,6 +16,7 @@ PEAK = Path(program()).resolve().parents[1] / "tests" / "fake" / "peak"
 SAMPLES = node.PROGRAMS.parent / "samples"
 ORDERS = 30000
 LINKS = 200000
+LOOKS = 8
 LINKED = """
 class Link { constructor(next) { this.next = next; } }
 globalThis.head = null;
@@ -85,7 +86,9 @@ def commands(path):
 @pytest.mark.parametrize("kind", MAKE)
 def test_no_more_is_taken_than_was_told(quick_daemon, nursery, tmp_path, kind):
     path = packed(MAKE[kind](nursery, tmp_path), tmp_path)
-    program = taken(tmp_path, "--version")[1]
+    # The kernel counts pages for each CPU and adds up now and then: of 200 looks at this one the least was
+    # 9.39 MB and the most 9.85.
+    program = max(taken(tmp_path, "--version")[1] for _ in range(LOOKS))
 
     def check(command, flags, again):
         exit_, most = taken(tmp_path, *command, *flags)
