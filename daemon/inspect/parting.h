@@ -24,7 +24,8 @@ struct tree;
 struct ws;
 
 #define PARTING_NS       (100 * NS_PER_MS)
-#define PARTING_PLACE_NS NS_PER_S
+/* Before who polls comes again, whom the old connection would be in the way of. */
+#define PARTING_PLACE_NS (250 * NS_PER_MS)
 
 /* Is it the answer to something that was asked? */
 typedef bool parting_answers_fn(const struct tree *message);
