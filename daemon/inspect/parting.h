@@ -23,7 +23,7 @@ struct partings;
 struct tree;
 struct ws;
 
-#define PARTING_NS       (100 * NS_PER_MS)
+#define PARTING_NS (100 * NS_PER_MS)
 /* Before who polls comes again, whom the old connection would be in the way of. */
 #define PARTING_PLACE_NS (250 * NS_PER_MS)
 
