@@ -103,7 +103,7 @@ class Slot:
         what, problems = f"Node {major}: {fault}, {phase}", []
         self.begin(major)
         self.phase = phase
-        self.campaign.daemon.wait_up(self.name, 60)
+        until(self._is_up, lambda: f"{self.name} is up: {self.campaign.daemon.target(self.name)}", 60)
         self.tap.arm(phase, getattr(self, fault))
         state, reason, seconds, ended = self.capture()
         if self.tap.armed() and phase != "publish":
@@ -136,8 +136,14 @@ class Slot:
                     self.node.process.signal(signal.SIGUSR2)
             self.node.process.wait_exit(60)
             self.begin(self.node.major)
-        daemon, undone = self.campaign.daemon, datetime.now(timezone.utc)
-        until(lambda: self._is_back(undone), lambda: f"{self.name} is up again: {daemon.target(self.name)}", 60)
+        undone = datetime.now(timezone.utc)
+        until(lambda: self._is_back(undone),
+              lambda: f"{self.name} is up again: {self.campaign.daemon.target(self.name)}", 60)
+
+    def _is_up(self):
+        """As this very process, not as one before it."""
+        target = self.campaign.daemon.target(self.name)
+        return target["state"] == "up" and target["pid"] == self.node.pid
 
     def _is_back(self, undone):
         """By a poll since the trouble was undone."""
@@ -145,14 +151,14 @@ class Slot:
             # Whoever vanishes while a snapshot streams may take these along (RUNTIMES.md).
             assert self.node.major in (20, 22), "it died of a client that vanished"
             self.begin(self.node.major)
-        daemon = self.campaign.daemon
-        return daemon.is_up_since(self.name, undone) and daemon.target(self.name)["pid"] == self.node.pid
+        return self.campaign.daemon.is_up_since(self.name, undone) and self._is_up()
 
 
 class Campaign:
     def __init__(self, nursery, home, quiet):
         self.nursery = nursery
         self.ooms = []  # (phase, what the capture came to)
+        self.pool = ThreadPoolExecutor(SLOTS)  # a Node ends with the thread that started it
         self.slots = [Slot(self, i) for i in range(SLOTS)]
         addresses = {slot.name: slot.tap.address for slot in self.slots}
         addresses["quiet"] = quiet.address
@@ -195,14 +201,14 @@ class Campaign:
                 return [f"{case}: {error}"]
             finally:
                 free.append(slot)
-        with ThreadPoolExecutor(SLOTS) as pool:
-            return [problem for problems in pool.map(one, cases) for problem in problems]
+        return [problem for problems in self.pool.map(one, cases) for problem in problems]
 
 
 @pytest.fixture
 def campaign(release, nursery, tmp_path, start_node):
     made = Campaign(nursery, tmp_path / "daemon", start_node(24, "idle"))
     yield made
+    made.pool.shutdown()
     for slot in made.slots:
         slot.tap.close()
 
@@ -212,8 +218,9 @@ def test_trouble_in_every_phase(campaign, dice, share, record_property):
     cases = [(major, fault, phase) for major in node.MAJORS for fault in FAULTS
              for phase in PHASES] * ROUNDS
     chosen = dice.sample(cases, share(len(cases)))
-    chosen += [(dice.choice(node.MAJORS), "oom", phase) for phase in INSIDE
-               if ("oom", phase) not in {case[1:] for case in chosen}]
+    # Of every major: one in some twelve of Node 20's has all its memory by then, and succeeds.
+    chosen += [(major, "oom", phase) for major in node.MAJORS for phase in INSIDE
+               if (major, "oom", phase) not in chosen]
     for slot in campaign.slots:
         daemon.wait_up(slot.name, 60)
     assert campaign.run([(24, "cut", "building")] * SLOTS) == []  # all threads are there now
