@@ -4,6 +4,7 @@ program allocates as fast as before once it is over, however it ended."""
 
 import json
 import re
+import signal
 import threading
 import time
 from contextlib import closing
@@ -14,7 +15,7 @@ from lab import numbers, readers
 from lab.cdp import Client, Worker, in_worker, is_tracking, used_bytes, wait_interval
 from lab.chromium import Chromium, isolate
 from lab.ctl import Ctl
-from lab.daemon import PATIENT, PLAIN
+from lab.daemon import PATIENT, PLAIN, static_config
 from lab.deno import Deno
 from lab.firefox import Firefox
 from lab.node import STEADY, allocates_at_least, allocation_speed
@@ -733,26 +734,53 @@ def test_workerd(nursery, watch, tmp_path, start):
     daemon.wait_up("app")
 
 
-def test_firefox(nursery, watch, tmp_path):
-    """A snapshot of its own format with the stacks of what was made meanwhile; it tells no times."""
+ANY = """
+groups:
+- name: memory
+  interval: 1s
+  rules:
+  - alert: Any
+    when: {metric: heap_used, above: 1MiB}
+    actions:
+    - {capture: timeline, duration: 1s, stacks: true}
+"""
+
+
+def filled(path):
+    """Of what fill() in programs/firefox.html has made meanwhile, or None."""
+    found = Ctl().json("analyze", path, "--allocations", "--top=0", "--json=short", "--no-index")
+    return {row["function"]: row["live_count"] for row in found["allocations"]["functions"]}.get("fill")
+
+
+def test_firefox(nursery, start_daemon, tmp_path):
+    """A snapshot of its own format with the stacks of what was made meanwhile; it tells no times.
+    Of the command, and of a rule."""
     firefox = Firefox(nursery, tmp_path / "program")
     assert firefox.evaluate("fill(500)") == 500
     with closing(Ends(firefox.port, Packets)) as between:
-        daemon = watch(app=between.address, sections={"capture": NO_GUARDS, "poll": PATIENT})
+        config = static_config({"app": between.address}, capture=NO_GUARDS, poll=PATIENT)
+        daemon = start_daemon(config)
+        ctl = Ctl("-H", f"http://127.0.0.1:{daemon.port}")
         daemon.wait_isolate("app", firefox.isolate)
-        plain = ask(daemon, isolate=firefox.isolate)
-        assert plain.status == 422 and "one with stacks can be had" in plain.json()["error"]
-        begin(daemon, isolate=firefox.isolate, duration="1s", stacks=True)
+        command = ("capture", "timeline", "app", f"--isolate={firefox.isolate}", "--duration=1s")
+        assert "one with stacks can be had" in ctl(*command, exit=1).stderr
+        ctl(*command, "--stacks")
         until(between.asked.is_set, lambda: f"the end of it; log:\n{daemon.tail()}", 60)
         assert firefox.evaluate("fill(3000)") == 3500
         between.let_go.set()
         path, entry = wait_file(daemon, ".fxsnapshot")
-    assert (entry["kind"], entry["format"]) == ("timeline", "fxsnapshot")
-    assert "timeline" not in entry and entry["duration_ns"] > 1e9
-    found = Ctl().json("analyze", path, "--allocations", "--top=0", "--json=short", "--no-index")
-    fill = found["allocations"]["functions"][0]
-    assert fill["function"] == "fill"
-    assert 3000 <= fill["live_count"] <= 3010  # the elements of `filled` are its own
+        assert (entry["kind"], entry["format"]) == ("timeline", "fxsnapshot")
+        assert "timeline" not in entry and entry["duration_ns"] > 1e9
+        assert 3000 <= filled(path) <= 3010  # the elements of `filled` are its own
+
+        firefox.evaluate("setInterval(fill, 50, 100)")
+        (tmp_path / "rules.yaml").write_text(ANY)
+        daemon.configure(dict(config, rule_files=[str(tmp_path / "rules.yaml")]))
+        daemon.process.signal(signal.SIGHUP)
+        entry, = until(lambda: [c for c in daemon.api("/captures")["ready"] if c.get("rule") == "Any"
+                                and c["kind"] == "timeline"], lambda: f"its; log:\n{daemon.tail()}", 60)
+    assert (entry["format"], entry["isolate"]) == ("fxsnapshot", firefox.isolate)
+    assert filled(daemon.storage / "spool" / "ready" / entry["name"]) >= 3100
 
 
 class Begins(Relay):
@@ -797,16 +825,7 @@ def test_firefox_that_is_left_meanwhile_records_no_longer(nursery, watch, tmp_pa
 def test_a_rule_the_command_and_what_is_refused(start_node, start_daemon, tmp_path):
     node = start_node(24, "allocate")
     rules = tmp_path / "rules.yaml"
-    rules.write_text("""
-groups:
-- name: memory
-  interval: 1s
-  rules:
-  - alert: Any
-    when: {metric: heap_used, above: 1MiB}
-    actions:
-    - {capture: timeline, duration: 1s, stacks: true}
-""")
+    rules.write_text(ANY)
     daemon = start_daemon({"poll": {"interval": "500ms", "timeout": "500ms"}, "capture": NO_GUARDS,
                            "rule_files": [str(rules)],
                            "targets": [{"name": "app", "address": node.address}]})
