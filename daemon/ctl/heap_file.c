@@ -169,11 +169,18 @@ int heap_file_failed(struct err *err, const char *path, int r, const struct err 
 
 /* ---- index ---- */
 
-/* Of what is encrypted nothing is kept, and of a pipe it is not known what it will be. */
+static uint64_t index_from(const struct ctl_options *options)
+{
+	return options->heap.index != NULL ? 1 : INDEX_FROM_BYTES;
+}
+
+/*
+ * Of what is encrypted nothing is kept, and of a pipe it is not known what it will be. How large
+ * it is that was packed shows only when it is unpacked, which an index is there to spare.
+ */
 static bool wants_index(struct heap_file *file, int fd, const char *path,
 			const struct ctl_options *options)
 {
-	uint64_t from = options->heap.index != NULL ? 1 : INDEX_FROM_BYTES;
 	struct stat status;
 	bool sealed;
 
@@ -181,7 +188,7 @@ static bool wants_index(struct heap_file *file, int fd, const char *path,
 		return false;
 	file->packed = unpack_is_packed(fd, &sealed);
 	file->source.path = path;
-	return !sealed && (uint64_t)status.st_size >= from &&
+	return !sealed && (file->packed || (uint64_t)status.st_size >= index_from(options)) &&
 	       heap_mark_of(fd, &file->source.mark) == 0;
 }
 
@@ -256,6 +263,7 @@ int heap_file_analyse(struct heap_file *file, struct heap_analysis *ret,
 	exit = take_in(file, fd, request->path, options, request->taken, true, err);
 	if (exit != CTL_OK)
 		return exit;
+	file->keeps = file->keeps && file->text.size >= index_from(options);
 	r = analyse(file, ret, request, options, &why);
 	progress_end();
 	return r < 0 ? heap_file_failed(err, request->path, r, &why) : CTL_OK;

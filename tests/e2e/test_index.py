@@ -89,14 +89,20 @@ def test_other_engines_and_packed_files_are_kept_with_their_strings(sample, tmp_
     assert len(indexes(kept)) == 1
 
 
-def test_what_is_packed_is_not_unpacked_again(pair, kept, tmp_path):
-    packed = tmp_path / "s.zst"
-    subprocess.run(["zstd", "-q", pair[0], "-o", packed], check=True)
-    flags = ("--json=short", f"--index={kept}")
-    wanted = Ctl()("retainers", packed, "--class=Node", *flags).stdout
+@pytest.mark.parametrize("command", ["analyze", "retainers", "diff", "leaks"])
+def test_what_is_packed_is_not_unpacked_again(pair, kept, tmp_path, command):
+    files = [tmp_path / "0.zst", tmp_path / "1.zst"]
+    for path, packed in zip(pair, files):
+        subprocess.run(["zstd", "-q", path, "-o", packed], check=True)
+    if command in ("analyze", "retainers"):
+        files = files[:1]
+    asked = (command, *files, "--class=Node", "--json=short")
+    wanted = Ctl()(*asked, "--no-index").stdout
+    for path in files:
+        Ctl()("analyze", path, f"--index={kept}")
     # There is no memory for what is inside.
-    assert Ctl()("retainers", packed, "--class=Node", *flags, "--memory-max=1").stdout == wanted
-    assert Ctl()("retainers", packed, "--class=Node", "--no-index", "--memory-max=1", exit=4).stderr
+    assert Ctl()(*asked, f"--index={kept}", "--memory-max=1").stdout == wanted
+    assert Ctl()(*asked, "--no-index", "--memory-max=1", exit=4).stderr
 
 
 def damages(path, other):
@@ -216,6 +222,18 @@ def test_the_second_command_has_hardly_anything_to_do(store):
     assert {said for _, said in again} == {wanted}
     assert min(seconds for seconds, _ in again) - start < first / 17
     index.unlink()
+
+
+def test_what_is_packed_is_kept_by_the_size_of_what_is_in_it(store, zoo, tmp_path):
+    """As the daemon leaves snapshots, a sixteenth of their size."""
+    packed, small = tmp_path / "store.zst", tmp_path / "zoo.zst"
+    for path, to in ((store, packed), (zoo[0], small)):
+        subprocess.run(["zstd", "-q", path, "-o", to], check=True)
+    assert packed.stat().st_size < 32 << 20 < store.stat().st_size
+    wanted = Ctl()("analyze", packed, "--json=short").stdout
+    assert Ctl()("analyze", packed, "--json=short", "--memory-max=1").stdout == wanted
+    Ctl()("analyze", small)
+    assert [path.name for path in indexes(tmp_path)] == ["store.zst.heapindex"]
 
 
 def test_what_retains_an_object_is_found_in_a_fifth_of_the_time(store):
