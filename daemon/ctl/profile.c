@@ -153,6 +153,16 @@ static int run_pprof(const struct ctl_options *options, struct err *err)
 	return exit;
 }
 
+/* Where either is not known, or there is no base, there is nothing to say. */
+static void warn_of_two_kinds(const struct profile *base, const struct profile *profile)
+{
+	if (base->what != PROFILE_UNKNOWN && profile->what != PROFILE_UNKNOWN &&
+	    base->what != profile->what)
+		fputs("heapwatchctl: warning: one of them is of what lives, the other of all that "
+		      "was allocated\n",
+		      stderr);
+}
+
 static int run_two(const struct ctl_options *options, bool flame, struct err *err)
 {
 	struct profile base = { .nodes = NULL }, profile = base;
@@ -161,6 +171,8 @@ static int run_two(const struct ctl_options *options, bool flame, struct err *er
 
 	if (exit == CTL_OK && options->args_n == 3)
 		exit = read_profile(options->args[1], options, &base, err);
+	if (exit == CTL_OK && !options->quiet)
+		warn_of_two_kinds(&base, &profile);
 	if (exit == CTL_OK)
 		exit = flame ? make_flame(&profile, options->args_n == 3 ? &base : NULL, path,
 					  options, err)

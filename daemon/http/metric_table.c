@@ -169,10 +169,10 @@ const struct metric_desc metric_table[METRICS + 1] = {
 			       .type = METRIC_COUNTER,
 			       .unit = "bytes",
 			       .labels = { "target", "isolate" },
-			       .help = "Bytes allocated since the isolate started, as the engine "
-				       "counts them (V8 14); of an engine that does not, with "
-				       "`profile_interval`, since it is profiled, as samples "
-				       "estimate them: a step for each profile." },
+			       .help = "Bytes allocated since the isolate started, as Node 26 "
+				       "counts them; of any other V8, with `profile_interval`, "
+				       "since it is profiled, as samples estimate them: a step for "
+				       "each profile." },
 	[METRIC_UNIQUE] = { .name = "heapwatch_unique_memory_bytes",
 			    .type = METRIC_GAUGE,
 			    .unit = "bytes",
@@ -184,7 +184,9 @@ const struct metric_desc metric_table[METRICS + 1] = {
 			      .labels = { "target", "isolate", "kind" },
 			      .help = "Times for which collections of garbage stopped the program: "
 				      "`minor`, `major`, and `incremental`, a step of a major one. "
-				      "With `gc_events: always`, of Node, Chromium and Firefox." },
+				      "With `gc_events: always`, of Node, Chromium and Firefox; "
+				      "those of Node and Chromium that fall between the traces of "
+				      "two polls are not counted." },
 	[METRIC_GC_SPAN] = { .name = "heapwatch_gc_span_seconds",
 			     .type = METRIC_HISTOGRAM,
 			     .unit = "seconds",
@@ -199,16 +201,18 @@ const struct metric_desc metric_table[METRICS + 1] = {
 				    .unit = "",
 				    .labels = { "target", "isolate", "kind" },
 				    .help = "Collections of garbage told by the runtime, `minor` "
-					    "or "
-					    "`major`. With `gc_events: always`; absent while it "
-					    "cannot be told. Firefox tells those of a process with "
-					    "each of its tabs: take the most, not the sum." },
+					    "or `major`. With `gc_events: always`; absent while "
+					    "it cannot be told. Those of Node and Chromium that "
+					    "fall between the traces of two polls are not "
+					    "counted. Firefox tells those of a process with each "
+					    "of its tabs: take the most, not the sum." },
 	[METRIC_GC_FREED] = { .name = "heapwatch_gc_freed_bytes",
 			      .type = METRIC_COUNTER,
 			      .unit = "bytes",
 			      .labels = { "target", "isolate", "kind" },
 			      .help = "Bytes by which collections of garbage made the heap in use "
-				      "smaller. With `gc_events: always`, of Node and Chromium." },
+				      "smaller. With `gc_events: always`, of Node and Chromium, "
+				      "without those between the traces of two polls." },
 	[METRIC_HEAP_GROWTH] = { .name = "heapwatch_heap_growth_bytes_per_second",
 				 .type = METRIC_GAUGE,
 				 .unit = "",

@@ -16,8 +16,9 @@
  *
  * and, of a log of allocations, what stands in rdp_allocations.c instead of what follows `attach`.
  *
- * While allocations are recorded each object keeps the stack it was made in, and the snapshot has
- * them. The log itself nobody wants there: it holds one.
+ * What is made while allocations are recorded keeps its stack for as long as it lives, and the
+ * snapshot has them, those of earlier recordings, too. The log itself nobody wants there: it holds
+ * one.
  *
  * Firefox writes the snapshot to a file of its own and tells its name; then the file comes as one
  * bulk packet. Nothing stays on in Firefox after us: what was attached goes with the connection.

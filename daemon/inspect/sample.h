@@ -21,7 +21,7 @@ enum sample_field {
 	SAMPLE_DOM_NODES, /* count, as the two below: of pages */
 	SAMPLE_DOM_DOCUMENTS,
 	SAMPLE_DOM_LISTENERS,
-	SAMPLE_ALLOCATED, /* bytes allocated since start, exact (V8 14 and later) */
+	SAMPLE_ALLOCATED, /* bytes allocated since start, exact (Node 26) */
 	SAMPLE_UNIQUE, /* bytes of memory that its process shares with no other */
 	SAMPLE_HEAP_LIVE, /* bytes of heap in use right after the latest full collection */
 	SAMPLE_FIELDS,

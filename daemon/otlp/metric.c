@@ -31,7 +31,7 @@ const struct otlp_metric otlp_metrics[OTLP_METRICS] = {
 	[OTLP_UNIQUE] = { "heapwatch.memory.unique", "By", OTLP_UP_DOWN,
 			  "Memory of a content process that it shares with no other." },
 	[OTLP_ALLOCATED] = { "heapwatch.allocated", "By", OTLP_COUNTER,
-			     "Bytes allocated since the isolate started." },
+			     "Bytes allocated, as heapwatch_allocated_bytes_total." },
 	[OTLP_NATIVE_CONTEXTS] = { "heapwatch.contexts.native", "{context}", OTLP_UP_DOWN,
 				   "Native contexts alive." },
 	[OTLP_DETACHED_CONTEXTS] = { "heapwatch.contexts.detached", "{context}", OTLP_UP_DOWN,

@@ -4,6 +4,7 @@ writes; and what is none, or damaged."""
 import gzip
 import json
 import os
+import re
 import subprocess
 from xml.etree import ElementTree
 
@@ -62,6 +63,9 @@ def test_both_files_say_the_same(both, tmp_path):
         {row["function"]: 2 * row["self_bytes"] for row in top(v8)["functions"]}
     assert (twice["what"], twice["interval_bytes"], twice["duration_seconds"]) == ("live", 1024, 4)
     assert Ctl().json("profile", "diff", v8, packed)["functions"] == []
+    (tmp_path / "all").write_text(re.sub('"what": ?"live"', '"what":"allocated"', v8.read_text()))
+    said = [Ctl()("profile", "diff", base, packed).stderr for base in (v8, tmp_path / "all")]
+    assert said[0] == "" and "one of them is of what lives, the other of all" in said[1]
     Ctl()("profile", "flame", v8, "-o", tmp_path / "v8.svg")
     Ctl()("profile", "flame", packed, "-o", tmp_path / "packed.svg")
     frames = [[ElementTree.tostring(g) for g in ElementTree.parse(tmp_path / name).findall(".//{*}g")]

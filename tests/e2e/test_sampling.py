@@ -571,7 +571,7 @@ def test_the_command_waits_for_both_formats_and_names_both(idle_node):
     node, daemon = idle_node
     ctl = Ctl("-H", f"http://127.0.0.1:{daemon.port}")
     both = ctl.lines("capture", "sampling", "app", "--duration=1s", "--format=heapprofile,pprof",
-                     "--wait")
+                     "--interval=1KiB", "--objects=all", "--wait")
     ready = {m["id"]: m for m in daemon.api("/captures")["ready"]}
     assert [ready[i]["format"] for i in both] == ["heapprofile", "pb.gz"]
     assert [ready[i]["profile"] for i in both] == [both[0]] * 2
@@ -579,6 +579,10 @@ def test_the_command_waits_for_both_formats_and_names_both(idle_node):
     assert "second" not in daemon.api(f"/captures/{both[1]}")
     for identity in both:
         assert f"Profile: {both[0]} (in both formats)" in ctl("info", identity).stdout
+        table = top(daemon.storage / "spool" / "ready" / ready[identity]["name"])
+        assert (table["what"], table["interval_bytes"]) == ("allocated", 1024)
+    assert "its V8 takes 128 calls" in \
+        ctl("capture", "sampling", "app", "--stack-depth=5", exit=1).stderr
 
     one, = ctl.lines("capture", "sampling", "app", "--duration=61s", "--format=pprof")
     assert "profile" not in daemon.api(f"/captures/{one}")
@@ -603,23 +607,29 @@ def test_firefox_tells_all_allocations(nursery, start_daemon, tmp_path):
     firefox.evaluate("window.kept = new Array(40000), window.last = new Number(0);"
                      "window.keep = () => { for (let i = 0; i < 40000; i++) kept[i] = new Number(i); };"
                      "window.waste = () => { for (let i = 0; i < 120000; i++)"
-                     " window.last = new Number(i); }; 1")
+                     " window.last = new Number(i); };"
+                     "window.some = () => { for (let i = 0; i < 500; i++) window.last = new Number(i); }; 1")
     before = firefox.census("Number")  # the prototype is one, the last of what is not kept another
     with closing(Relay(int(firefox.address.rsplit(":", 1)[1]), Packets)) as relay:
         daemon = start_daemon({"poll": POLL, "capture": GUARDED, "targets": [
             {"name": "app", "address": relay.address, "runtime": "firefox"}]})
         daemon.wait_isolate("app", isolate_name)
-        long = ask(daemon, isolate=isolate_name, duration="301s")
-        assert long.status == 422 and "firefox bears at most 5m" in long.json()["error"]
-        assert ask(daemon, isolate=isolate_name, duration="8s", interval="1KiB",
-                   format="heapprofile,pprof").status == 202
+        ctl = Ctl("-H", f"http://127.0.0.1:{daemon.port}")
+        command = ("capture", "sampling", "app", f"--isolate={isolate_name}")
+        assert "firefox bears at most 5m" in ctl(*command, "--duration=301s", exit=1).stderr
+        ctl(*command, "--duration=8s", "--interval=1KiB", "--format=heapprofile,pprof")
         # Or it would not be asked.
         until(lambda: fetches(relay), lambda: f"it records; log:\n{daemon.tail()}")
         firefox.evaluate("keep(), waste(), 1")
         while_working = fetches(relay)
         profile, = wait_files(daemon, ".heapprofile")
         assert fetches(relay) > while_working, "the work was not over before the end: no proof"
-    count, size = (after - b for after, b in zip(firefox.census("Number"), before))
+        count, size = (after - b for after, b in zip(firefox.census("Number"), before))
+        firefox.evaluate("setInterval(some, 20), 1")
+        daemon.wait_isolate("app", f"process:{firefox.content_pid}")
+        ctl("capture", "sampling", "app", f"--isolate=process:{firefox.content_pid}", "--duration=2s",
+            "--interval=1KiB", "--wait")
+        of_process, = (path for path in wait_files(daemon, ".heapprofile", 2) if path != profile)
     table = top(profile)
     assert table["what"] == "allocated" and table["counted"] == "objects"
     first, second = table["functions"][:2]
@@ -639,6 +649,10 @@ def test_firefox_tells_all_allocations(nursery, start_daemon, tmp_path):
     assert told["functions"][0] == ("window.waste", first["self_bytes"])
     assert told["total"] == table["bytes"]
     assert readers.devtools_profile(profile)["total"] == table["bytes"]
+    rows = top(of_process)["functions"]
+    assert rows[0]["function"] == "window.some"
+    assert rows[0]["self_bytes"] * count == rows[0]["self_count"] * size
+    assert any(row["url"].startswith("resource://devtools/") for row in rows)
 
 
 def test_a_log_of_firefox_that_came_full_is_a_failure(nursery, start_daemon, tmp_path):

@@ -157,15 +157,18 @@ def check_readers(path, tmp_path):
     return report
 
 
+def functions(path):
+    """By which of them was allocated, as the analyser finds; None where that is not told."""
+    found = Ctl().json("analyze", path, "--allocations", "--top=0", "--json=short", "--no-index")
+    return found["allocations"] and found["allocations"]["functions"]
+
+
 def check_functions(path, wanted):
     """Those of the analyser are those of DevTools."""
-    found = Ctl().json("analyze", path, "--allocations", "--top=0", "--json=short", "--no-index")
-    if not wanted:
-        assert found["allocations"] is None
-        return
-    rows = found["allocations"]["functions"]
-    assert sorted((row["function"], row["count"], row["bytes"]) for row in rows if row["count"]) == \
-        sorted((name or "(anonymous)", count, size) for name, count, size in wanted)
+    rows = functions(path)
+    assert (rows is None) == (not wanted)
+    assert sorted((row["function"], row["count"], row["bytes"]) for row in rows or () if row["count"]) == \
+        sorted((name or "(anonymous)", count, size) for name, count, size in wanted or ())
 
 
 def check_stack(path, function):
@@ -746,41 +749,52 @@ groups:
 """
 
 
-def filled(path):
-    """Of what fill() in programs/firefox.html has made meanwhile, or None."""
-    found = Ctl().json("analyze", path, "--allocations", "--top=0", "--json=short", "--no-index")
-    return {row["function"]: row["live_count"] for row in found["allocations"]["functions"]}.get("fill")
+def check_filled(path, n, size):
+    """fill() in programs/firefox.html is first, and has made so many that live, of so many bytes each."""
+    fill = functions(path)[0]
+    assert fill["function"] == "fill"
+    assert n <= fill["live_count"] <= n + 10  # the elements of `filled` are its own
+    assert fill["live_bytes"] == pytest.approx(fill["live_count"] * size, rel=0.05)
 
 
 def test_firefox(nursery, start_daemon, tmp_path):
-    """A snapshot of its own format with the stacks of what was made meanwhile; it tells no times.
-    Of the command, and of a rule."""
+    """A snapshot of its own format with the stacks of what was made meanwhile; it tells no times. Of a
+    process by the command, of the tab by a rule: with what was noted before, for objects keep their stacks."""
     firefox = Firefox(nursery, tmp_path / "program")
     assert firefox.evaluate("fill(500)") == 500
+    process = f"process:{firefox.content_pid}"
     with closing(Ends(firefox.port, Packets)) as between:
         config = static_config({"app": between.address}, capture=NO_GUARDS, poll=PATIENT)
         daemon = start_daemon(config)
         ctl = Ctl("-H", f"http://127.0.0.1:{daemon.port}")
-        daemon.wait_isolate("app", firefox.isolate)
-        command = ("capture", "timeline", "app", f"--isolate={firefox.isolate}", "--duration=1s")
+        daemon.wait_isolate("app", process)
+        command = ("capture", "timeline", "app", f"--isolate={process}", "--duration=1s")
         assert "one with stacks can be had" in ctl(*command, exit=1).stderr
+        before = firefox.census("Object")
         ctl(*command, "--stacks")
         until(between.asked.is_set, lambda: f"the end of it; log:\n{daemon.tail()}", 60)
         assert firefox.evaluate("fill(3000)") == 3500
         between.let_go.set()
         path, entry = wait_file(daemon, ".fxsnapshot")
-        assert (entry["kind"], entry["format"]) == ("timeline", "fxsnapshot")
+        assert (entry["kind"], entry["format"], entry["isolate"]) == ("timeline", "fxsnapshot", process)
         assert "timeline" not in entry and entry["duration_ns"] > 1e9
-        assert 3000 <= filled(path) <= 3010  # the elements of `filled` are its own
+        count, size = (after - b for after, b in zip(firefox.census("Object"), before))
+        check_filled(path, 3000, size / count)
+        # Of the process: also what the debugger allocates there.
+        assert any(row["place"].startswith("resource://devtools/") for row in functions(path))
 
-        firefox.evaluate("setInterval(fill, 50, 100)")
+        assert firefox.evaluate("fill(400)") == 3900
+        between.asked.clear(), between.let_go.clear()
         (tmp_path / "rules.yaml").write_text(ANY)
         daemon.configure(dict(config, rule_files=[str(tmp_path / "rules.yaml")]))
         daemon.process.signal(signal.SIGHUP)
+        until(between.asked.is_set, lambda: f"its end; log:\n{daemon.tail()}", 60)
+        assert firefox.evaluate("fill(200)") == 4100
+        between.let_go.set()
         entry, = until(lambda: [c for c in daemon.api("/captures")["ready"] if c.get("rule") == "Any"
                                 and c["kind"] == "timeline"], lambda: f"its; log:\n{daemon.tail()}", 60)
     assert (entry["format"], entry["isolate"]) == ("fxsnapshot", firefox.isolate)
-    assert filled(daemon.storage / "spool" / "ready" / entry["name"]) >= 3100
+    check_filled(daemon.storage / "spool" / "ready" / entry["name"], 3200, size / count)
 
 
 class Begins(Relay):
@@ -817,8 +831,7 @@ def test_firefox_that_is_left_meanwhile_records_no_longer(nursery, watch, tmp_pa
     firefox.client.ask(memory, "attach")
     firefox.client.ask(memory, "saveHeapSnapshot")
     path, = firefox.leftovers()
-    found = Ctl().json("analyze", path, "--allocations", "--top=0", "--json=short", "--no-index")
-    fill, = [row for row in found["allocations"]["functions"] if row["function"] == "fill"]
+    fill, = [row for row in functions(path) if row["function"] == "fill"]
     assert 2000 <= fill["live_count"] <= 2010
 
 
