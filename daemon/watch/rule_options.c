@@ -61,9 +61,10 @@ const struct option_desc safety_guard_options[] = {
 		.present = offsetof(struct safety_guards, has_headroom),
 		.check = check_factor,
 		.help = "Take a snapshot only while so many times the used heap are free, in the "
-			"target's control group and on the host: a snapshot takes 2 to 22 times "
-			"the heap in memory, most with many small objects, and the kernel kills "
-			"what goes over its limit. When absent: 22 on V8. 0 is no guard; a "
+			"target's control group and on the host: a snapshot takes 2 to 215 times "
+			"the heap in memory, most with long arrays, and the kernel kills what "
+			"goes over its limit. When absent: 45 on Node, 110 on Deno, 220 on other "
+			"V8, 12 on Bun, 22 on WebKit, 18 on Firefox. 0 is no guard; a "
 			"process that heapwatchd cannot see is captured with 0 only.",
 	},
 	{

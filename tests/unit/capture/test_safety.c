@@ -93,6 +93,13 @@ static void poll(void)
 	target_see_process(shop, &shop->process);
 }
 
+static void identify(struct target *target)
+{
+	target->identified = true;
+	str_copy(target->identity.runtime, sizeof(target->identity.runtime), "node");
+	str_copy(target->identity.engine, sizeof(target->identity.engine), "v8");
+}
+
 static void begin(void)
 {
 	static char proc[FOLDER_PATH_MAX], cgroup[FOLDER_PATH_MAX];
@@ -108,12 +115,11 @@ static void begin(void)
 	snprintf(cgroup, sizeof(cgroup), "%s/cgroup", roots);
 	procfs_set_roots(proc, cgroup);
 	put_process(100);
-	put_available(10 * GIB);
+	put_available(20 * GIB);
 	folder_write(roots, "proc/4711/cgroup", "0::/app\n", 8);
 	scene_init(&scene);
 	shop = scene_target(&scene, "shop", PORT, 400 * MIB);
-	shop->identified = true;
-	snprintf(shop->identity.engine, sizeof(shop->identity.engine), "v8");
+	identify(shop);
 	poll();
 	scene.settings.guards = (struct safety_guards){ 0 };
 }
@@ -145,15 +151,15 @@ Test(safety, headroom_by_runtime)
 	put_group(2 * GIB, 900 * MIB, 0);
 	poll();
 	expect(NULL, false, REFUSAL_HEADROOM,
-	       "headroom: a snapshot may take 22 x 400 MiB = 8.5 GiB, 1.1 GiB are free (control "
-	       "group: limit 2 GiB, 900 MiB used; host: 10 GiB available)");
+	       "headroom: a snapshot may take 45 x 400 MiB = 17.5 GiB, 1.1 GiB are free (control "
+	       "group: limit 2 GiB, 900 MiB used; host: 20 GiB available)");
 	put_group(64 * GIB, 900 * MIB, 0);
 	AGREES(NULL, true);
 	put_available(8 * GIB);
 	expect(NULL, true, REFUSAL_HEADROOM,
-	       "headroom: a snapshot may take 22 x 400 MiB = 8.5 GiB, 8 GiB are free (control "
+	       "headroom: a snapshot may take 45 x 400 MiB = 17.5 GiB, 8 GiB are free (control "
 	       "group: limit 64 GiB, 900 MiB used; host: 8 GiB available)");
-	put_available(8800 * MIB);
+	put_available(18000 * MIB);
 	AGREES(NULL, true);
 }
 
@@ -165,11 +171,15 @@ Test(safety, headroom_of_each_runtime)
 		uint64_t heaps;
 		const char *text;
 	} cases[] = {
-		{ "node", "v8", 22, "22 x 400 MiB = 8.5 GiB, 8.5 GiB are" },
+		{ "node", "v8", 45, "45 x 400 MiB = 17.5 GiB, 17.5 GiB are" },
+		{ "deno", "v8", 110, "110 x 400 MiB = 42.9 GiB, 42.9 GiB are" },
+		{ "chromium", "v8", 220, "220 x 400 MiB = 85.9 GiB, 85.9 GiB are" },
+		{ "workerd", "v8", 220, "220 x 400 MiB = 85.9 GiB, 85.9 GiB are" },
 		{ "bun", "jsc", 12, "12 x 400 MiB = 4.6 GiB, 4.6 GiB are" },
 		{ "firefox", "spidermonkey", 18, "18 x 400 MiB = 7 GiB, 7 GiB are" },
 		{ "webkit", "jsc", 22, "22 x 400 MiB = 8.5 GiB, 8.5 GiB are" },
 		{ "safari", "jsc", 22, "22 x 400 MiB = 8.5 GiB, 8.5 GiB are" },
+		{ "", "", 220, "220 x 400 MiB = 85.9 GiB, 85.9 GiB are" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -195,17 +205,17 @@ Test(safety, headroom_takes_cache_for_free)
 	put_group(2 * GIB, 1000 * MIB, 0);
 	expect(&guards, true, REFUSAL_HEADROOM,
 	       "headroom: a snapshot may take 3 x 400 MiB = 1.1 GiB, 1 GiB are free (control "
-	       "group: limit 2 GiB, 1000 MiB used; host: 10 GiB available)");
+	       "group: limit 2 GiB, 1000 MiB used; host: 20 GiB available)");
 	put_group(2 * GIB, 1000 * MIB, 152 * MIB);
 	AGREES(&guards, true);
 	put_group(2 * GIB, 1000 * MIB, 151 * MIB);
 	expect(&guards, true, REFUSAL_HEADROOM,
 	       "headroom: a snapshot may take 3 x 400 MiB = 1.1 GiB, 1.1 GiB are free (control "
-	       "group: limit 2 GiB, 1000 MiB used, 151 MiB of it cache; host: 10 GiB available)");
+	       "group: limit 2 GiB, 1000 MiB used, 151 MiB of it cache; host: 20 GiB available)");
 	put_group(GIB, 2 * GIB, 0);
 	expect(&guards, true, REFUSAL_HEADROOM,
 	       "headroom: a snapshot may take 3 x 400 MiB = 1.1 GiB, 0 B are free (control "
-	       "group: limit 1 GiB, 2 GiB used; host: 10 GiB available)");
+	       "group: limit 1 GiB, 2 GiB used; host: 20 GiB available)");
 }
 
 /* The slice around all groups: the kernel kills in it when it is full, whoever filled it. */
@@ -219,15 +229,15 @@ Test(safety, headroom_of_the_slice_that_others_have_filled)
 	put_number("cgroup/memory.current", 7 * GIB);
 	expect(&guards, true, REFUSAL_HEADROOM,
 	       "headroom: a snapshot may take 3 x 400 MiB = 1.1 GiB, 1 GiB are free (control "
-	       "group: limit 8 GiB, 7 GiB used; host: 10 GiB available)");
+	       "group: limit 8 GiB, 7 GiB used; host: 20 GiB available)");
 }
 
 Test(safety, headroom_without_a_group)
 {
-	expect(&(struct rule_guards){ .safety = { .headroom = 30, .has_headroom = true } }, true,
+	expect(&(struct rule_guards){ .safety = { .headroom = 60, .has_headroom = true } }, true,
 	       REFUSAL_HEADROOM,
-	       "headroom: a snapshot may take 30 x 400 MiB = 11.7 GiB, 10 GiB are free (control "
-	       "group: no limit; host: 10 GiB available)");
+	       "headroom: a snapshot may take 60 x 400 MiB = 23.4 GiB, 20 GiB are free (control "
+	       "group: no limit; host: 20 GiB available)");
 }
 
 /* Workers are isolates of their own: only what is captured counts. */
@@ -487,7 +497,7 @@ Test(safety, judged_again_on_fresh_figures)
 	cr_expect_eq(guard_judge_again(&scene.captures, NULL, capture, &err), REFUSAL_TARGET);
 }
 
-/* 22 x 400 MiB each, of which the kernel knows nothing before they are taken. */
+/* 45 x 400 MiB each, of which the kernel knows nothing before they are taken. */
 Test(safety, a_second_one_fits_beside_the_first_or_waits)
 {
 	struct target *cart = scene_target(&scene, "cart", PORT, 400 * MIB);
@@ -495,8 +505,7 @@ Test(safety, a_second_one_fits_beside_the_first_or_waits)
 	char id[CAPTURE_ID_MAX];
 	struct err err = { 0 };
 
-	cart->identified = true;
-	snprintf(cart->identity.engine, sizeof(cart->identity.engine), "v8");
+	identify(cart);
 	target_see_process(cart, &cart->process);
 	cr_assert_eq(ask(false, false, &err, id), 0, "%s", err.text);
 	first = (struct capture *)captures_find(&scene.captures, id);
@@ -506,16 +515,16 @@ Test(safety, a_second_one_fits_beside_the_first_or_waits)
 	first->force = true;
 	cr_expect(safety_fits_beside(&scene.captures, cart, first));
 	first->force = false;
-	put_available(20 * GIB);
+	put_available(40 * GIB);
 	cr_expect(safety_fits_beside(&scene.captures, cart, first));
 	put_group(10 * GIB, 900 * MIB, 0);
 	target_see_process(cart, &cart->process);
 	poll();
 	cr_expect_not(safety_fits_beside(&scene.captures, cart, first), "of one group");
 	put_group(64 * GIB, 900 * MIB, 0);
-	put_available(10 * GIB);
+	put_available(20 * GIB);
 	first->manifest.resident_before_bytes = 100 * MIB;
-	first->manifest.resident_peak_bytes = 8100 * MIB;
+	first->manifest.resident_peak_bytes = 17300 * MIB;
 	cr_expect(safety_fits_beside(&scene.captures, cart, first), "it has taken most of it");
 	step_enter(&scene.captures, first, CAPTURE_WAITING);
 }
