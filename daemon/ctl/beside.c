@@ -48,10 +48,12 @@ static struct process process_of(const char *snapshot, const struct ctl_options 
 	return ret;
 }
 
-bool beside_other_process(const char *snapshot, const char *other,
-			  const struct ctl_options *options)
+enum beside_process beside_process(const char *snapshot, const char *other,
+				   const struct ctl_options *options)
 {
 	struct process a = process_of(snapshot, options), b = process_of(other, options);
 
-	return a.known && b.known && (a.pid != b.pid || a.start != b.start);
+	if (!a.known || !b.known)
+		return BESIDE_UNTOLD;
+	return a.pid == b.pid && a.start == b.start ? BESIDE_SAME : BESIDE_OTHER;
 }

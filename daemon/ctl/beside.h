@@ -2,7 +2,6 @@
 
 /* What the daemon left beside a capture. */
 
-#include <stdbool.h>
 #include "ctl/options.h"
 
 struct tree;
@@ -13,6 +12,8 @@ struct tree;
  */
 struct tree *beside_manifest(const char *snapshot, const struct ctl_options *options);
 
-/* Both have a manifest, and by these they are of two processes. */
-bool beside_other_process(const char *snapshot, const char *other,
-			  const struct ctl_options *options);
+enum beside_process { BESIDE_UNTOLD, BESIDE_SAME, BESIDE_OTHER };
+
+/* Of which process they are by their manifests: untold where one has none that tells. */
+enum beside_process beside_process(const char *snapshot, const char *other,
+				   const struct ctl_options *options);

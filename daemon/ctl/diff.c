@@ -107,12 +107,12 @@ static int agree(struct heap_agreement *ret, const struct side *base, const stru
 static int find_apart(struct diff_answer *answer, const struct side *base,
 		      const struct side *current, const struct ctl_options *options)
 {
-	int r = beside_other_process(options->args[0], options->args[1], options)
-			? 1
-			: heap_seeds_differ(&base->seed, &current->seed);
+	enum beside_process process = beside_process(options->args[0], options->args[1], options);
+	int r = process == BESIDE_OTHER ? 1 : heap_seeds_differ(&base->seed, &current->seed);
 
 	if (r > 0)
 		answer->by = DIFF_OTHER_PROCESS;
+	answer->untold = process == BESIDE_UNTOLD && !heap_seeds_tell(&base->seed, &current->seed);
 	return r < 0 ? r : 0;
 }
 

@@ -23,6 +23,11 @@ void diff_answer_fini(struct diff_answer *answer)
 	*answer = (struct diff_answer){ .rows = NULL };
 }
 
+static bool is_by_lasting_ids(const struct diff_answer *answer)
+{
+	return answer->by == DIFF_IDS && !answer->addresses && heap_ids_last(&answer->agreement);
+}
+
 /* What has to be known beside the rows; NULL: nothing. */
 static const char *note_of(const struct diff_answer *answer)
 {
@@ -41,8 +46,8 @@ static const char *note_of(const struct diff_answer *answer)
 	if (answer->by == DIFF_IDS && answer->addresses)
 		return "Compared by address as asked for: they may be other objects' by now, of "
 		       "which nothing is told.";
-	if (answer->by == DIFF_IDS && heap_ids_last(&answer->agreement))
-		return NULL;
+	if (is_by_lasting_ids(answer))
+		return answer->untold ? HEAP_IDS_UNTOLD : NULL;
 	return reasons[answer->by];
 }
 
@@ -148,14 +153,14 @@ static void put_matching(struct buf *buf, const struct diff_answer *answer)
 	double percent = ids->both > 0 ? 100.0 * (double)ids->equal / (double)ids->both : 0;
 	const char *note = note_of(answer);
 
-	if (note != NULL)
-		buf_printf(buf, "%s\n", note);
-	else
+	if (is_by_lasting_ids(answer))
 		buf_printf(buf,
 			   "Objects are the same by id: of %" PRIu64
 			   " ids in both snapshots, %.1f %% are of one object.\n",
 			   ids->both, percent);
-	if (note != NULL && answer->has_agreement)
+	if (note != NULL)
+		buf_printf(buf, "%s\n", note);
+	if (!is_by_lasting_ids(answer) && answer->has_agreement)
 		buf_printf(buf,
 			   "Of %" PRIu64 " ids in both, %.1f %% agree, and most of them in %" PRIu32
 			   " of %" PRIu32 " classes.\n",

@@ -26,6 +26,7 @@ enum diff_grown { DIFF_GROWN_UNKNOWN, DIFF_GROWN_IDS, DIFF_GROWN_PATHS };
 struct diff_answer {
 	enum diff_by by;
 	bool addresses; /* there are no ids, but in their place */
+	bool untold; /* nothing tells that they are of one process */
 	bool has_agreement; /* the ids were looked at */
 	struct heap_agreement agreement;
 	struct heap_difference *rows; /* owned; NULL unless by ids */

@@ -23,17 +23,20 @@
 #include "util/err.h"
 
 /* By the manifests that the daemon left beside captures. */
-static enum leaks_apart apart_by_wish(const struct ctl_options *options)
+static void look_beside(struct leaks_answer *answer, const struct ctl_options *options)
 {
 	const char *last = options->args[options->args_n - 1];
 
-	if (strcmp(options->heap.match, "classes") == 0)
-		return LEAKS_ASKED;
+	answer->same_process = true;
 	for (size_t i = 0; i + 1 < options->args_n; i++) {
-		if (beside_other_process(options->args[i], last, options))
-			return LEAKS_OTHER_PROCESS;
+		enum beside_process process = beside_process(options->args[i], last, options);
+
+		if (process == BESIDE_OTHER)
+			answer->apart = LEAKS_OTHER_PROCESS;
+		answer->same_process &= process == BESIDE_SAME;
 	}
-	return LEAKS_SAME;
+	if (strcmp(options->heap.match, "classes") == 0)
+		answer->apart = LEAKS_ASKED;
 }
 
 static enum heap_match_by by_wish(const struct ctl_options *options)
@@ -117,7 +120,7 @@ static int compare(struct leaks_answer *answer, const struct snapshot *last,
 {
 	int r, exit = CTL_OK;
 
-	answer->apart = apart_by_wish(options);
+	look_beside(answer, options);
 	for (size_t i = 0; i + 1 < options->args_n && exit == CTL_OK && answer->classes == NULL;
 	     i++)
 		exit = compare_one(answer, last, i, &lacks_index[i], options, err);

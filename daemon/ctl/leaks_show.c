@@ -26,19 +26,15 @@ static void put_matching(struct buf *buf, const struct leaks_answer *answer)
 	if (answer->by == HEAP_MATCH_IDS)
 		buf_printf(buf,
 			   "Objects are the same by id: of %" PRIu64
-			   " ids in both snapshots, %.1f %% are of one object.\n",
-			   ids->both, percent);
-	else if (answer->last->analysis->graph.addresses)
-		buf_puts(buf, "There are no ids in it, only addresses: objects are the same by "
-			      "their named paths from the\nroot.\n");
-	else if (heap_ids_last(ids))
-		buf_puts(buf, "Ids did last, but as asked for, objects are the same by their named "
-			      "paths from the root.\n");
+			   " ids in both snapshots, %.1f %% are of one object.\n%s%s",
+			   ids->both, percent, answer->untold ? leaks_note(answer) : "",
+			   answer->untold ? "\n" : "");
 	else
+		buf_printf(buf, "%s\n", leaks_note(answer));
+	if (answer->by == HEAP_MATCH_PATHS && ids->both > 0)
 		buf_printf(buf,
-			   "Ids were given anew between the snapshots (of %" PRIu64
-			   " in both, %.1f %% agree, and most of them in\n%" PRIu32 " of %" PRIu32
-			   " classes): objects are the same by their named paths from the root.\n",
+			   "Of %" PRIu64 " ids in both %.1f %% agree, and most of them in %" PRIu32
+			   " of %" PRIu32 " classes.\n",
 			   ids->both, percent, ids->lasting, ids->classes);
 	if (answer->pasts_n < HEAP_PASTS_MAX)
 		buf_puts(buf, "With two snapshots, what only warms up is not told from a leak; a "

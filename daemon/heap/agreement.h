@@ -14,6 +14,11 @@
 #include "heap/analysis.h"
 #include "heap/ids.h"
 
+/* What has to be known beside what was compared by ids, where manifests and seeds are silent. */
+#define HEAP_IDS_UNTOLD                                                                            \
+	"Nothing tells that the snapshots are of one process: of different ones ids are not "      \
+	"comparable."
+
 struct heap_agreement {
 	uint64_t both; /* ids that are in both */
 	uint64_t equal; /* of these, of equal class, and of equal name where that does not change */

@@ -44,6 +44,7 @@ static int look_apart(struct leaks_answer *answer, const struct heap_graph *base
 		r = heap_seeds_differ(&before, &now);
 	if (r > 0)
 		answer->apart = LEAKS_OTHER_PROCESS;
+	answer->untold |= !heap_seeds_tell(&before, &now);
 	heap_seed_fini(&now);
 	heap_seed_fini(&before);
 	return r < 0 ? r : 0;

@@ -17,6 +17,7 @@ struct leaks_answer {
 	struct heap_side *last; /* borrowed */
 	struct places *places; /* borrowed: files are read as they are needed */
 	bool same_process; /* that is known, however much has come since */
+	bool untold; /* of an earlier one nothing tells that it is of the same process */
 	struct heap_leaks leaks; /* owned, as is what follows */
 	struct leaks_words *words; /* by suspect: heap/leaks_words.h */
 	size_t words_n;

@@ -83,7 +83,7 @@ static void json_matching(struct json_writer *w, const struct leaks_answer *answ
 	json_member_string(w, "matched_by", apart ? "classes" : names[answer->by]);
 	json_member_uint(w, "ids_in_both", answer->agreement.both);
 	json_member_uint(w, "ids_equal", answer->agreement.equal);
-	json_member_string(w, "note", apart ? leaks_why_apart(answer) : NULL);
+	json_member_string(w, "note", leaks_note(answer));
 }
 
 static int json_verdict(struct json_writer *w, const struct leaks_answer *answer)

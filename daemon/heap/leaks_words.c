@@ -327,3 +327,20 @@ const char *leaks_why_apart(const struct leaks_answer *answer)
 
 	return reasons[answer->apart];
 }
+
+const char *leaks_note(const struct leaks_answer *answer)
+{
+	if (answer->apart != LEAKS_SAME)
+		return leaks_why_apart(answer);
+	if (answer->by == HEAP_MATCH_IDS)
+		return answer->untold ? HEAP_IDS_UNTOLD : NULL;
+	if (answer->last->analysis->graph.addresses)
+		return "There are no ids in it, only addresses, which are not comparable: objects "
+		       "are the same by their\nnamed paths from the root.";
+	if (heap_ids_last(&answer->agreement))
+		return "Ids did last, but as asked for, objects are the same by their named paths "
+		       "from the root.";
+	return "Ids were given anew between the snapshots, or these are of different processes: "
+	       "ids are not\ncomparable, and objects are the same by their named paths from the "
+	       "root.";
+}

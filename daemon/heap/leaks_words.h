@@ -31,3 +31,6 @@ double leaks_share(const struct leaks_answer *answer, const struct heap_suspect 
 
 /* Why only classes are compared; "" when that is not so. */
 const char *leaks_why_apart(const struct leaks_answer *answer);
+
+/* By what objects are the same, when it is not ids, or why only classes are; else NULL. */
+const char *leaks_note(const struct leaks_answer *answer);

@@ -56,6 +56,18 @@ static uint32_t child(const struct heap_graph *graph, uint32_t node, const char 
 	return UINT32_MAX;
 }
 
+/* What embeds V8 names its own objects right below the root. */
+static bool is_of_node(const struct heap_graph *graph)
+{
+	for (uint32_t i = graph->edge_first[graph->root]; i < graph->edge_first[graph->root + 1];
+	     i++) {
+		if (heap_string_is(&graph->strings, graph->name[heap_edge_to(graph->edges[i])],
+				   "Node / Environment"))
+			return true;
+	}
+	return false;
+}
+
 static bool is_named_text(const struct heap_graph *graph, uint32_t edge)
 {
 	size_t size;
@@ -165,6 +177,7 @@ int heap_seed_init(struct heap_seed *ret, const struct heap_graph *graph)
 		table = child(graph, roots, "(Internalized strings)");
 	if (table == UINT32_MAX)
 		return 0;
+	ret->drawn = is_of_node(graph);
 	r = put_all_texts(ret, graph, roots, table);
 	sort(ret, by_node);
 	put_places(ret, graph, table);
@@ -230,6 +243,11 @@ static bool comparable(const struct heap_seed *a, const struct heap_seed *b)
 	return a->n >= TEXTS_MIN && b->n >= TEXTS_MIN &&
 	       (uint64_t)a->table <= (uint64_t)b->table * PARTS_MAX &&
 	       (uint64_t)b->table <= (uint64_t)a->table * PARTS_MAX;
+}
+
+bool heap_seeds_tell(const struct heap_seed *a, const struct heap_seed *b)
+{
+	return a->drawn && b->drawn && comparable(a, b);
 }
 
 int heap_seeds_differ(const struct heap_seed *a, const struct heap_seed *b)

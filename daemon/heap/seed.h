@@ -10,6 +10,7 @@
  * they stand in orders that have nothing to do with each other.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "heap/graph.h"
@@ -20,6 +21,7 @@ struct heap_seed {
 	struct heap_seed_text *texts; /* owned: each once, by their names */
 	size_t n;
 	uint32_t table; /* texts in the table */
+	bool drawn; /* it is of Node */
 };
 
 /* Looks at the references of roots; none of another engine. 0, -ENOMEM; fini in any case. */
@@ -31,3 +33,6 @@ void heap_seed_fini(struct heap_seed *seed); /* zeroed is fine */
  * have one seed (Deno, Chromium), of few texts, or where one table is a lot larger; -ENOMEM.
  */
 int heap_seeds_differ(const struct heap_seed *a, const struct heap_seed *b);
+
+/* That they do not differ means that they are of one process. */
+bool heap_seeds_tell(const struct heap_seed *a, const struct heap_seed *b);

@@ -316,7 +316,7 @@ static void expect_member(const struct tree *root, const char *path, const char 
 Test(request, diagnostics_come_before_their_snapshot)
 {
 	struct target *target = scene_target(&scene, "a", fake_port(fake), 7000000);
-	const struct capture *capture;
+	const struct capture *capture, *first;
 	const struct manifest *manifest;
 	struct tree *root;
 	double used = 0;
@@ -325,6 +325,8 @@ Test(request, diagnostics_come_before_their_snapshot)
 	capture = ask(&(struct capture_request){
 		.target_id = target->id, .rule = "r", .cause = "heap_used > 1" });
 	cr_expect_eq(scene.captures.queue_n, 2);
+	first = container_of(scene.captures.queue.next, struct capture, link);
+	cr_expect_eq(first->kind, CAPTURE_KIND_DIAGNOSTICS);
 	cr_assert(scene_settle(&scene));
 	cr_expect_eq(capture->step, CAPTURE_SUCCEEDED);
 	manifest = newest("diagnostics");
