@@ -41,6 +41,7 @@ def check(engine, program, leak, paths):
         by_ids = kind in IDS_LAST and not arguments
         assert report["matched_by"] == ("ids" if by_ids else "paths"), program
         found = report["suspects"]
+        print(json.dumps(found))  # pytest cuts it short
         assert [is_planted(s, leak, n - 1) for s in found] == [True], \
             (program, n, json.dumps(found))
         if kind in PLACES and program in OWN:

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from lab import every
-from lab.daemon import POLL
+from lab.daemon import PATIENT, POLL
 from lab.wait import until
 
 # Named so it is not: (the name, what is said of it).
@@ -59,9 +59,10 @@ def test_right_and_wrong(name, nursery, tmp_path, site, start_daemon):
     wrong, why = WRONG[name]
     rules = tmp_path / "rules.yaml"
     rules.write_text(json.dumps(RULES))
-    daemon = start_daemon({"poll": dict(POLL), "rule_files": [str(rules)], "targets": [
-        {"name": "right", "address": address, "runtime": name},
-        {"name": "wrong", "address": address, "runtime": wrong}]})
+    daemon = start_daemon({
+        "poll": dict(PATIENT if name == "firefox" else POLL), "rule_files": [str(rules)],
+        "targets": [{"name": "right", "address": address, "runtime": name},
+                    {"name": "wrong", "address": address, "runtime": wrong}]})
     assert why in daemon.wait_state("wrong", "invalid")["lastError"]
     daemon.wait_up("right")
     (labels, _), = daemon.values("heapwatch_target_info", target="right")
