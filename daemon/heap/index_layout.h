@@ -11,7 +11,7 @@
 #include "heap/index.h"
 
 /* Another number whenever the file is laid out otherwise, or an analysis comes to other results. */
-enum { INDEX_VERSION = 6, INDEX_PAGE = 4096, INDEX_PIECE_BYTES = 64 << 10 };
+enum { INDEX_VERSION = 7, INDEX_PAGE = 4096, INDEX_PIECE_BYTES = 64 << 10 };
 
 #define INDEX_MAGIC                                                                                \
 	0x7865646e69706168ull /* "hapindex"; swapped on a machine of the other order               \

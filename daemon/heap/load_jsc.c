@@ -324,6 +324,32 @@ static int read_edges(struct load *load, bool put)
 	return 0;
 }
 
+static void swap(uint32_t *a, uint32_t *b)
+{
+	uint32_t kept = *a;
+
+	*a = *b;
+	*b = kept;
+}
+
+/*
+ * JSC tells what has a name or a number twice, with it and as one of the engine's own references,
+ * in any order. Where one of them is asked for, the first is taken.
+ */
+static void put_named_first(struct heap_graph *graph)
+{
+	for (uint32_t node = 0; node < graph->nodes; node++) {
+		uint32_t next = graph->edge_first[node];
+
+		for (uint32_t i = next; i < graph->edge_first[node + 1]; i++) {
+			if (heap_edge_kind(graph->edges[i]) == HEAP_INTERNAL)
+				continue;
+			swap(&graph->edges[i], &graph->edges[next]);
+			swap(&graph->edge_name[i], &graph->edge_name[next++]);
+		}
+	}
+}
+
 /* ---- all of it ---- */
 
 static int read_all_names(struct load *load)
@@ -376,7 +402,10 @@ static int load_all(struct load *load, const struct heap_load_options *options)
 	r = r == 0 ? read_edges(load, false) : r;
 	r = r == 0 ? import_lay_out(import) : r;
 	r = r == 0 ? read_edges(load, true) : r;
-	return r == 0 ? import_end(import) : r;
+	if (r < 0)
+		return r;
+	put_named_first(import->graph);
+	return import_end(import);
 }
 
 int heap_load_jsc(struct heap_graph *ret, const struct v8_text *text,

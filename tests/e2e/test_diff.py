@@ -146,9 +146,9 @@ def test_ids_of_alike_objects_agree_by_accident(nursery, tmp_path):
     assert maps["count"] - maps["count_before"] == 300
     found = Ctl().json("leaks", *paths)
     assert found["matched_by"] == "paths"
-    # Bun does not always name the variable of a module.
-    assert {(s["class"], s["count"], s["holder_class"]) for s in found["suspects"]} == {
-        (",Object", 1000, ",Array"), (",Map", 300, ",Array")}
+    assert {(s["class"], s["count"], s["holder_class"], s["held_as"])
+            for s in found["suspects"]} == {
+        (",Object", 1000, ",Array", "things"), (",Map", 300, ",Array", "others")}
 
 
 @pytest.fixture(scope="module")

@@ -78,6 +78,32 @@ Test(load_jsc, a_root_stands_under_its_reason)
 	heap_graph_fini(&graph);
 }
 
+/* An environment with two variables, each told twice: not named first, and named first. */
+static const char twice[] =
+	"{\"version\":3,\"type\":\"Inspector\","
+	"\"nodes\":[0,0,0,0, 1,64,1,0, 2,8,2,0, 3,8,2,0, 4,8,2,0],"
+	"\"nodeClassNames\":[\"<root>\",\"JSModuleEnvironment\",\"Array\"],"
+	"\"edges\":[0,1,0,0, 1,2,0,0, 1,4,0,0, 1,3,3,1, 1,3,0,0, 1,2,3,0, 1,4,2,7],"
+	"\"edgeTypes\":[\"Internal\",\"Property\",\"Index\",\"Variable\"],"
+	"\"edgeNames\":[\"things\",\"others\"]}";
+
+Test(load_jsc, what_is_told_with_a_name_and_without_has_one)
+{
+	struct heap_graph graph;
+	struct err err;
+	uint32_t first;
+
+	cr_assert_eq(foreign_load(&graph, twice, strlen(twice), &err), 0, "%s", err.text);
+	foreign_check_edge(&graph, 2, 3, HEAP_CONTEXT, "things");
+	foreign_check_edge(&graph, 2, 4, HEAP_CONTEXT, "others");
+	foreign_check_edge(&graph, 2, 5, HEAP_ELEMENT, "7");
+	first = graph.edge_first[2];
+	cr_assert_eq(graph.edge_first[3] - first, 6, "none is lost");
+	for (uint32_t i = first + 3; i < first + 6; i++)
+		cr_assert_eq(heap_edge_kind(graph.edges[i]), HEAP_INTERNAL);
+	heap_graph_fini(&graph);
+}
+
 Test(load_jsc, a_part_of_a_file_is_never_taken_for_a_file)
 {
 	foreign_check_cuts(inspector, strlen(inspector));
