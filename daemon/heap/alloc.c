@@ -6,10 +6,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
 
 #include "util/file.h"
 
@@ -80,6 +84,157 @@ static void *map_file(size_t bytes)
 	return column != MAP_FAILED ? column : NULL;
 }
 
+/* ---- memory ---- */
+
+/*
+ * What was freed is taken again: a page from the kernel costs a fault and is cleared first. What is
+ * kept was in use before, and what is new is taken off it, so that a process never has more memory
+ * than its columns once took.
+ */
+enum { KEPT_MAX = 32 };
+
+struct area {
+	char *at;
+	size_t bytes; /* of whole pages */
+};
+
+static struct {
+	pthread_mutex_t lock;
+	struct area areas[KEPT_MAX];
+	size_t n;
+} kept = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* Nobody has it: a sanitizer sees who touches it all the same. */
+static void close_area(struct area area)
+{
+#ifdef __SANITIZE_ADDRESS__
+	ASAN_POISON_MEMORY_REGION(area.at, area.bytes);
+#else
+	(void)area;
+#endif
+}
+
+static void *open_area(struct area area)
+{
+#ifdef __SANITIZE_ADDRESS__
+	ASAN_UNPOISON_MEMORY_REGION(area.at, area.bytes);
+#endif
+	return area.at;
+}
+
+static struct area remove_area(size_t i)
+{
+	struct area area = kept.areas[i];
+
+	kept.areas[i] = kept.areas[--kept.n];
+	return area;
+}
+
+static void give_back(struct area area)
+{
+	munmap(open_area(area), area.bytes);
+}
+
+/* Up to so many bytes that are kept. */
+static void shrink(size_t bytes)
+{
+	while (bytes > 0 && kept.n > 0) {
+		struct area *last = &kept.areas[kept.n - 1];
+		size_t part = last->bytes < bytes ? last->bytes : bytes;
+
+		last->bytes -= part;
+		give_back((struct area){ last->at + last->bytes, part });
+		kept.n -= last->bytes == 0;
+		bytes -= part;
+	}
+}
+
+/* Where there are too many, the smallest goes. */
+static void keep(struct area area)
+{
+	size_t least = 0;
+
+	if (kept.n == KEPT_MAX) {
+		for (size_t i = 1; i < kept.n; i++)
+			least = kept.areas[i].bytes < kept.areas[least].bytes ? i : least;
+		give_back(remove_area(least));
+	}
+	close_area(area);
+	kept.areas[kept.n++] = area;
+}
+
+/* The smallest that is large enough, or else the largest; kept.n: there is none. */
+static size_t best_for(size_t bytes)
+{
+	size_t best = kept.n;
+
+	for (size_t i = 0; i < kept.n; i++) {
+		size_t has = kept.areas[i].bytes,
+		       other = best < kept.n ? kept.areas[best].bytes : 0;
+		bool enough = has >= bytes;
+
+		if (best == kept.n || (enough && (other < bytes || has < other)) ||
+		    (!enough && has > other))
+			best = i;
+	}
+	return best;
+}
+
+/* Made larger, perhaps elsewhere; what is new is zero. NULL: it stays as it is. */
+static void *extend(struct area area, size_t bytes)
+{
+	void *at = mremap(area.at, area.bytes, bytes, MREMAP_MAYMOVE);
+
+	return at != MAP_FAILED ? open_area((struct area){ at, bytes }) : NULL;
+}
+
+/* Zeroed, of what is kept; NULL: there is none. */
+static void *take(size_t bytes)
+{
+	size_t i = best_for(bytes), old;
+	struct area area;
+	void *column;
+
+	if (i == kept.n)
+		return NULL;
+	area = remove_area(i);
+	old = area.bytes < bytes ? area.bytes : bytes;
+	if (area.bytes > bytes) {
+		keep((struct area){ area.at + bytes, area.bytes - bytes });
+		area.bytes = bytes;
+	}
+	column = area.bytes == bytes ? open_area(area) : extend(area, bytes);
+	if (column == NULL) {
+		give_back(area);
+		return NULL;
+	}
+	shrink(bytes - old);
+	memset(column, 0, old);
+	return column;
+}
+
+static void *map_memory(size_t bytes)
+{
+	void *column =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (column == MAP_FAILED)
+		return NULL;
+	/* Without them it is slower, not wrong. */
+	madvise(column, bytes, MADV_HUGEPAGE);
+	return open_area((struct area){ column, bytes });
+}
+
+static void *take_or_map(size_t bytes)
+{
+	void *column;
+
+	pthread_mutex_lock(&kept.lock);
+	column = take(bytes);
+	pthread_mutex_unlock(&kept.lock);
+	return column != NULL ? column : map_memory(bytes);
+}
+
 /* ---- columns ---- */
 
 static bool is_small(size_t bytes)
@@ -87,40 +242,62 @@ static bool is_small(size_t bytes)
 	return bytes < (spill.directory != NULL ? FROM_FILE : FROM_KERNEL);
 }
 
+static bool is_memory(size_t bytes)
+{
+	return spill.directory == NULL && bytes >= FROM_KERNEL;
+}
+
 void *heap_alloc(size_t n, size_t size)
 {
 	size_t bytes;
-	void *column;
 
 	if (__builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX / 4)
 		return NULL;
 	if (is_small(bytes))
 		return calloc(bytes > 0 ? bytes : 1, 1);
-	if (spill.directory != NULL)
-		return map_file(bytes);
-	column = mmap(NULL, round_up(bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		      -1, 0);
-	if (column == MAP_FAILED)
-		return NULL;
-	/* Without them it is slower, not wrong. */
-	madvise(column, round_up(bytes), MADV_HUGEPAGE);
-	return column;
+	return is_memory(bytes) ? take_or_map(round_up(bytes)) : map_file(bytes);
 }
 
 void heap_free(void *column, size_t n, size_t size)
 {
+	size_t bytes = n * size;
+
 	if (column == NULL)
 		return;
-	if (is_small(n * size))
+	if (is_small(bytes)) {
 		free(column);
-	else
-		munmap(column, spill.directory != NULL ? n * size : round_up(n * size));
+	} else if (is_memory(bytes)) {
+		pthread_mutex_lock(&kept.lock);
+		keep((struct area){ column, round_up(bytes) });
+		pthread_mutex_unlock(&kept.lock);
+	} else {
+		munmap(column, bytes);
+	}
+}
+
+/* Behind a column of memory all is zero up to the end of its last page. */
+static void *grow_memory(void *column, size_t bytes, size_t more_bytes)
+{
+	void *more = extend((struct area){ column, round_up(bytes) }, round_up(more_bytes));
+
+	if (more != NULL) {
+		pthread_mutex_lock(&kept.lock);
+		shrink(round_up(more_bytes) - round_up(bytes));
+		pthread_mutex_unlock(&kept.lock);
+	}
+	return more;
 }
 
 void *heap_grow(void *column, size_t n, size_t more_n, size_t size)
 {
-	void *more = heap_alloc(more_n, size);
+	size_t more_bytes;
+	void *more;
 
+	if (__builtin_mul_overflow(more_n, size, &more_bytes) || more_bytes > SIZE_MAX / 4)
+		return NULL;
+	if (column != NULL && is_memory(n * size))
+		return grow_memory(column, n * size, more_bytes);
+	more = heap_alloc(more_n, size);
 	if (more == NULL)
 		return NULL;
 	if (n > 0)

@@ -4,8 +4,8 @@
  * Columns
  *
  * The arrays of a heap graph are few and large, and touched in no order: they come straight from
- * the kernel, zeroed, in huge pages where it has some. Small ones come from malloc(), where a
- * sanitizer sees a step past their end.
+ * the kernel, zeroed, in huge pages where it has some, and those that were freed are taken first.
+ * Small ones come from malloc(), where a sanitizer sees a step past their end. Any thread may call.
  *
  * A process that has less memory than they take can have them in files: heap_spill_to(). Each is
  * then mapped from a file without a name, whose blocks are there before it is touched: a full disk
@@ -46,7 +46,7 @@ struct heap_stack {
 	size_t n, capacity;
 };
 
-/* Bytes of memory that heap_stack_grow() takes: what it had is freed when that was copied. */
+/* Bytes of memory that heap_stack_grow() takes at the most, until what it had is freed. */
 uint64_t heap_stack_growth(const struct heap_stack *stack);
 
 /* Room for one more at least. 0, -ENOMEM. */

@@ -109,3 +109,92 @@ Test(alloc, a_file_without_room_is_no_column)
 	heap_free(column, MIDDLE, 1);
 	cr_assert_eq(rmdir(folder), 0);
 }
+
+/* ---- what was freed is taken again ---- */
+
+enum { SLOTS = 6, TURNS = 400, COLUMN_MAX = 6 << 20, HUGE_COLUMN = 40 << 20, STEP = 512 };
+
+struct slot {
+	unsigned char *column;
+	size_t bytes;
+};
+
+/* Bytes of address space that this process has. */
+static size_t mapped(void)
+{
+	FILE *statm = fopen("/proc/self/statm", "r");
+	size_t pages = 0;
+
+	cr_assert_not_null(statm);
+	cr_assert_eq(fscanf(statm, "%zu", &pages), 1);
+	fclose(statm);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static void check_all(const struct slot *slot, size_t from, unsigned char value)
+{
+	for (size_t i = from; i < slot->bytes; i += STEP)
+		cr_assert_eq(slot->column[i], value);
+	if (slot->bytes > from)
+		cr_assert_eq(slot->column[slot->bytes - 1], value);
+}
+
+static void fill(struct slot *slot, unsigned char value)
+{
+	for (size_t i = 0; i < slot->bytes; i++)
+		slot->column[i] = value;
+}
+
+static void turn(struct slot *slot, unsigned char value, unsigned *seed)
+{
+	size_t bytes = (1 << 20) + (size_t)rand_r(seed) % COLUMN_MAX, old = slot->bytes;
+
+	if (rand_r(seed) % 16 == 0)
+		bytes = HUGE_COLUMN;
+	if (slot->column == NULL) {
+		*slot = (struct slot){ heap_alloc(bytes, 1), bytes };
+		cr_assert_not_null(slot->column);
+		check_all(slot, 0, 0);
+	} else if (rand_r(seed) % 3 == 0 && bytes > old) {
+		check_all(slot, 0, value);
+		*slot = (struct slot){ heap_grow(slot->column, old, bytes, 1), bytes };
+		cr_assert_not_null(slot->column);
+		check_all(slot, old, 0);
+	} else {
+		check_all(slot, 0, value);
+		heap_free(slot->column, slot->bytes, 1);
+		*slot = (struct slot){ NULL, 0 };
+	}
+	fill(slot, value);
+}
+
+/* Zeroed, nobody else's, and never more than there once was. */
+Test(alloc, what_was_freed_is_taken_again)
+{
+	struct slot slots[SLOTS] = { { NULL, 0 } };
+	size_t before = mapped(), most = 0;
+	unsigned seed = 7;
+
+	for (size_t i = 0; i < TURNS; i++) {
+		size_t live = 0, which = (size_t)rand_r(&seed) % SLOTS;
+
+		turn(&slots[which], (unsigned char)(which + 1), &seed);
+		for (size_t k = 0; k < SLOTS; k++)
+			live += heap_alloc_cost(slots[k].bytes, 1);
+		most = live > most ? live : most;
+		cr_assert_leq(mapped(), before + most + (1 << 20), "turn %zu", i);
+	}
+	cr_assert_gt(most, 0);
+}
+
+Test(alloc, what_was_freed_stays_with_the_process)
+{
+	size_t before = mapped();
+	unsigned char *column = heap_alloc(LARGE, 1);
+
+	heap_free(column, LARGE, 1);
+	cr_assert_geq(mapped(), before + LARGE);
+	column = heap_alloc(LARGE / 2, 1);
+	cr_assert_leq(mapped(), before + LARGE + (1 << 20));
+	heap_free(column, LARGE / 2, 1);
+}
