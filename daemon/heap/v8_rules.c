@@ -91,43 +91,51 @@ uint32_t v8_rules_ephemeron(const struct heap_strings *strings, uint32_t name, u
 	return 0;
 }
 
-static int find_ephemerons(struct heap_graph *graph)
+/* Names, and the range of them: there are few, if any, and they stand near each other. */
+struct ephemerons {
+	uint32_t first, n; /* strings */
+};
+
+static int find_ephemerons(struct heap_graph *graph, struct ephemerons *ret)
 {
 	uint64_t table;
 
+	*ret = (struct ephemerons){ .n = 0 };
 	graph->ephemerons = heap_bits_alloc(graph->strings.n);
 	if (graph->ephemerons == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < graph->strings.n; i++) {
 		/* Names of strings are not names of edges, but who could tell: all are looked at.
 		 */
-		if (v8_rules_ephemeron(&graph->strings, i, &table) > 0)
-			heap_bit_set(graph->ephemerons, i);
+		if (v8_rules_ephemeron(&graph->strings, i, &table) == 0)
+			continue;
+		heap_bit_set(graph->ephemerons, i);
+		if (ret->n == 0)
+			ret->first = i;
+		ret->n = i - ret->first + 1;
 	}
 	return 0;
 }
 
 /* Of the two edges to an entry's value, the one from the table. */
-static void halve(struct heap_graph *graph, uint32_t node, uint32_t edge)
+static void halve(struct heap_graph *graph, uint32_t edge)
 {
 	uint64_t table;
 
+	if (heap_edge_kind(graph->edges[edge]) != HEAP_INTERNAL ||
+	    !heap_bit(graph->ephemerons, graph->edge_name[edge]))
+		return;
 	v8_rules_ephemeron(&graph->strings, graph->edge_name[edge], &table);
-	if (table == graph->id[node])
+	if (table == graph->id[heap_edge_from(graph, edge)])
 		graph->edges[edge] = heap_edge_to(graph->edges[edge]) | (uint32_t)HEAP_HALF
 										<< HEAP_EDGE_SHIFT;
 }
 
-static void mark_halves(struct heap_graph *graph)
+static void mark_halves(struct heap_graph *graph, const struct ephemerons *ephemerons)
 {
-	for (uint32_t node = 0; node < graph->nodes; node++) {
-		uint32_t end = graph->edge_first[node + 1];
-
-		for (uint32_t i = graph->edge_first[node]; i < end; i++) {
-			if (heap_edge_kind(graph->edges[i]) == HEAP_INTERNAL &&
-			    heap_bit(graph->ephemerons, graph->edge_name[i]))
-				halve(graph, node, i);
-		}
+	for (uint32_t i = 0; i < graph->edges_n && ephemerons->n > 0; i++) {
+		if (graph->edge_name[i] - ephemerons->first < ephemerons->n)
+			halve(graph, i);
 	}
 }
 
@@ -205,11 +213,12 @@ static void states_of_names(struct heap_graph *graph)
 
 int v8_rules_names(struct heap_graph *graph, bool has_detachedness)
 {
-	int r = find_ephemerons(graph);
+	struct ephemerons ephemerons;
+	int r = find_ephemerons(graph, &ephemerons);
 
 	if (r < 0)
 		return r;
-	mark_halves(graph);
+	mark_halves(graph, &ephemerons);
 	if (has_detachedness)
 		return spread_states(graph);
 	states_of_names(graph);
