@@ -1,11 +1,11 @@
 /*
  * A snapshot, analysed
  *
- *   load -> page's own -+-> dominators ---------------------+-> retained -> rows, statistics
- *                       +-> sizes, distances, shapes, classes +
+ *   load -+-> page's own, dominators -----------------+-+-> retained sizes -+-> rows
+ *         +-> distances, sizes, shapes, classes, sums +-+-> spans ----------+
  *
- * The two branches read the same graph; the second one changes only sizes, which the first does
- * not look at.
+ * Each pair may have two threads. The first two read the same graph; the second one changes only
+ * sizes, which the first does not look at.
  */
 
 #include "heap/analysis.h"
@@ -36,52 +36,99 @@ static int branch(struct heap_analysis *analysis, const struct heap_shapes *shap
 	return r == 0 ? heap_classes_init(&analysis->classes, &analysis->graph, shapes, NULL) : r;
 }
 
-static void *second_branch(void *arg)
+/* What two threads share. */
+struct work {
+	struct heap_analysis *analysis; /* borrowed */
+	struct heap_spans spans; /* owned */
+	int r; /* of the other thread */
+	int (*other)(struct work *work);
+};
+
+static void *other_thread(void *arg)
 {
-	struct heap_analysis *analysis = arg;
+	struct work *work = arg;
+
+	work->r = work->other(work);
+	return NULL;
+}
+
+static int side_by_side(struct work *work, unsigned threads, int (*one)(struct work *work),
+			int (*other)(struct work *work))
+{
+	pthread_t thread;
+	int r;
+
+	work->other = other;
+	if (threads < 2 || pthread_create(&thread, NULL, other_thread, work) != 0) {
+		r = one(work);
+		return r == 0 ? other(work) : r;
+	}
+	r = one(work);
+	pthread_join(thread, NULL);
+	return r == 0 ? work->r : r;
+}
+
+static int find_dominators(struct work *work)
+{
+	struct heap_analysis *analysis = work->analysis;
+	uint64_t *inner = v8_rules_page_owned(&analysis->graph);
+	int r = inner != NULL ? heap_dominators_init(&analysis->dominators, &analysis->graph, inner)
+			      : -ENOMEM;
+
+	heap_bits_free(inner, analysis->graph.nodes);
+	return r;
+}
+
+static int count_rows(struct heap_analysis *analysis)
+{
+	analysis->rows = heap_rows(&analysis->graph, &analysis->classes, analysis->distances);
+	return analysis->rows != NULL ? 0 : -ENOMEM;
+}
+
+static int find_classes(struct work *work)
+{
+	struct heap_analysis *analysis = work->analysis;
 	int r;
 
 	analysis->distances = heap_distances(&analysis->graph);
 	r = analysis->distances != NULL ? branch(analysis, NULL) : -ENOMEM;
-	return (void *)(intptr_t)r;
+	r = r == 0 ? count_rows(analysis) : r;
+	return r == 0 ? heap_statistics(&analysis->graph, &analysis->statistics) : r;
 }
 
-static int both_branches(struct heap_analysis *analysis, unsigned threads, const uint64_t *inner)
+static int add_up(struct work *work)
 {
-	void *other = NULL;
-	pthread_t thread;
-	int r;
+	struct heap_analysis *analysis = work->analysis;
 
-	if (threads < 2 || pthread_create(&thread, NULL, second_branch, analysis) != 0) {
-		r = heap_dominators_init(&analysis->dominators, &analysis->graph, inner);
-		return r == 0 ? (int)(intptr_t)second_branch(analysis) : r;
-	}
-	r = heap_dominators_init(&analysis->dominators, &analysis->graph, inner);
-	pthread_join(thread, &other);
-	return r == 0 ? (int)(intptr_t)other : r;
+	analysis->retained = heap_retained(&analysis->graph, &analysis->dominators);
+	return analysis->retained != NULL ? 0 : -ENOMEM;
+}
+
+static int find_spans(struct work *work)
+{
+	return heap_spans_init(&work->spans, &work->analysis->dominators);
+}
+
+static int retain_rows(struct heap_analysis *analysis, const struct heap_spans *spans)
+{
+	return heap_rows_retain(analysis->rows, &analysis->graph, &analysis->classes, spans,
+				analysis->retained);
 }
 
 static int compute(struct heap_analysis *analysis, const struct heap_load_options *options)
 {
-	unsigned threads = options->threads;
-	const struct heap_graph *graph = &analysis->graph;
-	uint64_t *inner = v8_rules_page_owned(graph);
+	struct work work = { .analysis = analysis };
 	int r;
 
 	heap_progress_tell(options->progress, "dominators", HEAP_NO_PERCENT);
-	r = inner == NULL ? -ENOMEM : both_branches(analysis, threads, inner);
-	heap_bits_free(inner, graph->nodes);
+	r = side_by_side(&work, options->threads, find_dominators, find_classes);
 	if (r < 0)
 		return r;
 	heap_progress_tell(options->progress, "retained sizes", HEAP_NO_PERCENT);
-	analysis->retained = heap_retained(graph, &analysis->dominators);
-	if (analysis->retained == NULL)
-		return -ENOMEM;
-	analysis->rows = heap_rows(graph, &analysis->classes, &analysis->dominators,
-				   analysis->retained, analysis->distances);
-	if (analysis->rows == NULL)
-		return -ENOMEM;
-	return heap_statistics(graph, analysis->retained, &analysis->statistics);
+	r = side_by_side(&work, options->threads, add_up, find_spans);
+	r = r == 0 ? retain_rows(analysis, &work.spans) : r;
+	heap_spans_fini(&work.spans);
+	return r;
 }
 
 /* They are of other shapes than the index's where they are not in it. */
@@ -121,6 +168,7 @@ int heap_analyse_classes(struct heap_analysis *ret, const struct v8_text *text,
 
 int heap_analysis_reshape(struct heap_analysis *analysis, const struct heap_shapes *shapes)
 {
+	struct heap_spans spans = { .nodes = 0 };
 	struct heap_classes classes;
 	int r;
 
@@ -131,9 +179,11 @@ int heap_analysis_reshape(struct heap_analysis *analysis, const struct heap_shap
 	analysis->classes = classes;
 	if (r < 0 || analysis->dominators.order == NULL)
 		return r;
-	analysis->rows = heap_rows(&analysis->graph, &analysis->classes, &analysis->dominators,
-				   analysis->retained, analysis->distances);
-	return analysis->rows != NULL ? 0 : -ENOMEM;
+	r = heap_spans_init(&spans, &analysis->dominators);
+	r = r == 0 ? count_rows(analysis) : r;
+	r = r == 0 ? retain_rows(analysis, &spans) : r;
+	heap_spans_fini(&spans);
+	return r;
 }
 
 int heap_analysis_refer(struct heap_analysis *analysis)

@@ -26,9 +26,13 @@ struct number_scan {
  */
 size_t number_scan(struct number_scan *scan, const char *data, size_t size);
 
+/* With less room than that it may convert none, but for the last 64 bytes. */
+enum { NUMBERS_ROOM = 36 };
+
 /*
- * Convert the numbers that end in data[*at, size), until max are converted; *at is moved behind the
- * last of them. There have to be eight readable bytes before data[*at], and what is read was
+ * Convert the numbers that end in data[*at, size), until max are converted, or less than
+ * NUMBERS_ROOM would be left; *at is moved behind the last of them. What is behind those in ret up
+ * to max is of no use. There have to be eight readable bytes before data[*at], and what is read was
  * scanned. A number is known to end by the byte behind it, which is readable and within size;
  * 20 digits and more: *overflow is set, and the value is of no use.
  */

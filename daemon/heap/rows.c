@@ -9,75 +9,12 @@
 
 #include "heap/alloc.h"
 
-/*
- * The nodes in preorder of the dominator tree: what a node dominates is span[node] places from its
- * own on. Whether one of the same class stands above a node is then asked of one number per class.
- */
-struct tree_order {
-	uint32_t n;
-	uint32_t *node; /* by place */
-	uint32_t *span; /* by node */
-};
-
-static void tree_order_fini(struct tree_order *tree)
-{
-	heap_free(tree->node, tree->n, sizeof(*tree->node));
-	heap_free(tree->span, tree->n, sizeof(*tree->span));
-}
-
-static int tree_order_init(struct tree_order *tree, const struct heap_dominators *dominators)
-{
-	uint32_t n = dominators->nodes, *next = heap_alloc(n, sizeof(*next));
-
-	*tree = (struct tree_order){ n, heap_alloc(n, sizeof(uint32_t)),
-				     heap_alloc(n, sizeof(uint32_t)) };
-	if (next == NULL || tree->node == NULL || tree->span == NULL) {
-		heap_free(next, n, sizeof(*next));
-		return -ENOMEM;
-	}
-	for (uint32_t i = n - 1; i > 0; i--) {
-		uint32_t node = dominators->order[i];
-
-		tree->span[dominators->dominator[node]] += ++tree->span[node];
-	}
-	tree->span[dominators->order[0]]++;
-	tree->node[0] = dominators->order[0];
-	next[dominators->order[0]] = 1;
-	for (uint32_t i = 1; i < n; i++) {
-		uint32_t node = dominators->order[i], *place = &next[dominators->dominator[node]];
-
-		tree->node[*place] = node;
-		next[node] = *place + 1;
-		*place += tree->span[node];
-	}
-	heap_free(next, n, sizeof(*next));
-	return 0;
-}
-
-static void add_retained(struct heap_row *rows, uint32_t *until, const struct tree_order *tree,
-			 const struct heap_graph *graph, const struct heap_classes *classes,
-			 const uint64_t *retained)
-{
-	for (uint32_t place = 0; place < tree->n; place++) {
-		uint32_t node = tree->node[place], class = classes->of[node];
-
-		if (graph->size[node] == 0 || place < until[class])
-			continue;
-		rows[class].retained += retained[node];
-		until[class] = place + tree->span[node];
-	}
-}
-
 struct heap_row *heap_rows(const struct heap_graph *graph, const struct heap_classes *classes,
-			   const struct heap_dominators *dominators, const uint64_t *retained,
 			   const int32_t *distances)
 {
 	struct heap_row *rows = calloc((size_t)classes->n + 1, sizeof(*rows));
-	uint32_t *until = calloc((size_t)classes->n + 1, sizeof(*until));
-	struct tree_order tree = { .n = 0 };
-	int r = rows == NULL || until == NULL ? -ENOMEM : tree_order_init(&tree, dominators);
 
-	for (uint32_t node = 0; node < graph->nodes && r == 0; node++) {
+	for (uint32_t node = 0; node < graph->nodes && rows != NULL; node++) {
 		struct heap_row *row = &rows[classes->of[node]];
 
 		if (graph->size[node] == 0)
@@ -86,14 +23,27 @@ struct heap_row *heap_rows(const struct heap_graph *graph, const struct heap_cla
 			row->distance = distances[node];
 		row->self += heap_size(graph, node);
 	}
-	if (r == 0)
-		add_retained(rows, until, &tree, graph, classes, retained);
-	tree_order_fini(&tree);
+	return rows;
+}
+
+int heap_rows_retain(struct heap_row *rows, const struct heap_graph *graph,
+		     const struct heap_classes *classes, const struct heap_spans *spans,
+		     const uint64_t *retained)
+{
+	uint32_t *until = calloc((size_t)classes->n + 1, sizeof(*until)); /* by class, a place */
+
+	if (until == NULL)
+		return -ENOMEM;
+	for (uint32_t place = 0; place < spans->nodes; place++) {
+		uint32_t node = spans->node[place], class = classes->of[node];
+
+		if (graph->size[node] == 0 || place < until[class])
+			continue;
+		rows[class].retained += retained[node];
+		until[class] = place + spans->span[node];
+	}
 	free(until);
-	if (r == 0)
-		return rows;
-	free(rows);
-	return NULL;
+	return 0;
 }
 
 struct heap_row *heap_row_sums(const struct heap_graph *graph, const struct heap_classes *classes)
@@ -155,8 +105,7 @@ static bool is_string(uint8_t type)
 	return type == HEAP_STRING || type == HEAP_CONS_STRING || type == HEAP_SLICED_STRING;
 }
 
-int heap_statistics(const struct heap_graph *graph, const uint64_t *retained,
-		    struct heap_statistics *ret)
+int heap_statistics(const struct heap_graph *graph, struct heap_statistics *ret)
 {
 	const uint32_t array = heap_string_find(&graph->strings, "Array");
 	const uint32_t data = heap_string_find(&graph->strings, "system / JSArrayBufferData");
@@ -166,13 +115,14 @@ int heap_statistics(const struct heap_graph *graph, const uint64_t *retained,
 	if (shared == NULL)
 		return -ENOMEM;
 	*ret = (struct heap_statistics){
-		.total = retained[graph->root] + graph->extra_native_bytes,
+		.total = graph->extra_native_bytes,
 		.native = graph->extra_native_bytes,
 	};
 	for (uint32_t node = 0; node < graph->nodes; node++) {
 		uint8_t type = graph->type[node];
 		uint64_t size = heap_size(graph, node);
 
+		ret->total += size; /* the root dominates all of them */
 		if (type == HEAP_HIDDEN)
 			ret->system += size;
 		else if (type == HEAP_NATIVE)

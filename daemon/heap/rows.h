@@ -6,6 +6,7 @@
 #include "heap/classes.h"
 #include "heap/dominate.h"
 #include "heap/graph.h"
+#include "heap/spans.h"
 
 /* Of the nodes of a class with a size of their own. */
 struct heap_row {
@@ -14,10 +15,14 @@ struct heap_row {
 	int32_t distance; /* the least */
 };
 
-/* By class; free() it. NULL on ENOMEM. */
+/* By class, all but what is retained; free() it. NULL on ENOMEM. */
 struct heap_row *heap_rows(const struct heap_graph *graph, const struct heap_classes *classes,
-			   const struct heap_dominators *dominators, const uint64_t *retained,
 			   const int32_t *distances);
+
+/* The rest of them. 0, -ENOMEM. */
+int heap_rows_retain(struct heap_row *rows, const struct heap_graph *graph,
+		     const struct heap_classes *classes, const struct heap_spans *spans,
+		     const uint64_t *retained);
 
 /* Only count and self. By class; free() it. NULL on ENOMEM. */
 struct heap_row *heap_row_sums(const struct heap_graph *graph, const struct heap_classes *classes);
@@ -29,8 +34,7 @@ struct heap_statistics {
 };
 
 /* 0, -ENOMEM. */
-int heap_statistics(const struct heap_graph *graph, const uint64_t *retained,
-		    struct heap_statistics *ret);
+int heap_statistics(const struct heap_graph *graph, struct heap_statistics *ret);
 
 /*
  * Over all nodes in the order of the file, in 32 bits that wrap: a = 31 a + id, a = 31 a +
