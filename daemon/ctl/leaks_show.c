@@ -22,15 +22,15 @@ static void put_matching(struct buf *buf, const struct leaks_answer *answer)
 {
 	const struct heap_agreement *ids = &answer->agreement;
 	double percent = ids->both > 0 ? 100.0 * (double)ids->equal / (double)ids->both : 0;
+	const char *note = leaks_note(answer);
 
 	if (answer->by == HEAP_MATCH_IDS)
 		buf_printf(buf,
 			   "Objects are the same by id: of %" PRIu64
-			   " ids in both snapshots, %.1f %% are of one object.\n%s%s",
-			   ids->both, percent, answer->untold ? leaks_note(answer) : "",
-			   answer->untold ? "\n" : "");
-	else
-		buf_printf(buf, "%s\n", leaks_note(answer));
+			   " ids in both snapshots, %.1f %% are of one object.\n",
+			   ids->both, percent);
+	if (note != NULL)
+		buf_printf(buf, "%s\n", note);
 	if (answer->by == HEAP_MATCH_PATHS && ids->both > 0)
 		buf_printf(buf,
 			   "Of %" PRIu64 " ids in both %.1f %% agree, and most of them in %" PRIu32
