@@ -11,7 +11,15 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#ifdef __SANITIZE_ADDRESS__
+#ifdef __has_feature /* clang */
+#if __has_feature(address_sanitizer)
+#define WITH_ASAN 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__ /* GCC */
+#define WITH_ASAN 1
+#endif
+#ifdef WITH_ASAN
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -107,7 +115,7 @@ static struct {
 /* Nobody has it: a sanitizer sees who touches it all the same. */
 static void close_area(struct area area)
 {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef WITH_ASAN
 	ASAN_POISON_MEMORY_REGION(area.at, area.bytes);
 #else
 	(void)area;
@@ -116,7 +124,7 @@ static void close_area(struct area area)
 
 static void *open_area(struct area area)
 {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef WITH_ASAN
 	ASAN_UNPOISON_MEMORY_REGION(area.at, area.bytes);
 #endif
 	return area.at;
@@ -135,7 +143,7 @@ static void give_back(struct area area)
 	munmap(open_area(area), area.bytes);
 }
 
-/* Up to so many bytes that are kept. */
+/* So many bytes of what is kept, if it is as many. */
 static void shrink(size_t bytes)
 {
 	while (bytes > 0 && kept.n > 0) {
@@ -180,36 +188,37 @@ static size_t best_for(size_t bytes)
 	return best;
 }
 
-/* Made larger, perhaps elsewhere; what is new is zero. NULL: it stays as it is. */
+/*
+ * Made larger by what others give back, perhaps elsewhere; what is new is zero. NULL: it stays as
+ * it is.
+ */
 static void *extend(struct area area, size_t bytes)
 {
-	void *at = mremap(area.at, area.bytes, bytes, MREMAP_MAYMOVE);
+	void *at;
 
+	shrink(bytes - area.bytes);
+	at = mremap(open_area(area), area.bytes, bytes, MREMAP_MAYMOVE);
 	return at != MAP_FAILED ? open_area((struct area){ at, bytes }) : NULL;
 }
 
-/* Zeroed, of what is kept; NULL: there is none. */
-static void *take(size_t bytes)
+/* Of what is kept, the first *ret_used bytes as they were left; NULL: there is none. */
+static void *take(size_t bytes, size_t *ret_used)
 {
-	size_t i = best_for(bytes), old;
+	size_t i = best_for(bytes);
 	struct area area;
 	void *column;
 
 	if (i == kept.n)
 		return NULL;
 	area = remove_area(i);
-	old = area.bytes < bytes ? area.bytes : bytes;
 	if (area.bytes > bytes) {
 		keep((struct area){ area.at + bytes, area.bytes - bytes });
 		area.bytes = bytes;
 	}
+	*ret_used = area.bytes;
 	column = area.bytes == bytes ? open_area(area) : extend(area, bytes);
-	if (column == NULL) {
+	if (column == NULL)
 		give_back(area);
-		return NULL;
-	}
-	shrink(bytes - old);
-	memset(column, 0, old);
 	return column;
 }
 
@@ -225,14 +234,32 @@ static void *map_memory(size_t bytes)
 	return open_area((struct area){ column, bytes });
 }
 
+/* Also where there is room only without what is kept. */
 static void *take_or_map(size_t bytes)
 {
+	size_t used = 0;
 	void *column;
 
 	pthread_mutex_lock(&kept.lock);
-	column = take(bytes);
+	column = take(bytes, &used);
 	pthread_mutex_unlock(&kept.lock);
-	return column != NULL ? column : map_memory(bytes);
+	if (column != NULL) {
+		memset(column, 0, used);
+		return column;
+	}
+	column = map_memory(bytes);
+	if (column != NULL)
+		return column;
+	heap_release();
+	return map_memory(bytes);
+}
+
+void heap_release(void)
+{
+	pthread_mutex_lock(&kept.lock);
+	while (kept.n > 0)
+		give_back(kept.areas[--kept.n]);
+	pthread_mutex_unlock(&kept.lock);
 }
 
 /* ---- columns ---- */
@@ -278,13 +305,18 @@ void heap_free(void *column, size_t n, size_t size)
 /* Behind a column of memory all is zero up to the end of its last page. */
 static void *grow_memory(void *column, size_t bytes, size_t more_bytes)
 {
-	void *more = extend((struct area){ column, round_up(bytes) }, round_up(more_bytes));
+	struct area area = { column, round_up(bytes) };
+	void *more;
 
-	if (more != NULL) {
-		pthread_mutex_lock(&kept.lock);
-		shrink(round_up(more_bytes) - round_up(bytes));
-		pthread_mutex_unlock(&kept.lock);
-	}
+	pthread_mutex_lock(&kept.lock);
+	more = extend(area, round_up(more_bytes));
+	pthread_mutex_unlock(&kept.lock);
+	if (more != NULL)
+		return more;
+	heap_release();
+	pthread_mutex_lock(&kept.lock);
+	more = extend(area, round_up(more_bytes));
+	pthread_mutex_unlock(&kept.lock);
 	return more;
 }
 

@@ -22,8 +22,14 @@ void *heap_alloc(size_t n, size_t size);
 /* Bytes of memory that such a column takes. */
 uint64_t heap_alloc_cost(uint64_t n, uint64_t size);
 
-/* With the n and size of heap_alloc(). NULL is fine. */
+/*
+ * With the n and size of heap_alloc(). NULL is fine. Memory of columns stays with the process, for
+ * other columns, until heap_release().
+ */
 void heap_free(void *column, size_t n, size_t size);
+
+/* What was freed goes back to the kernel: nothing else can use it. */
+void heap_release(void);
 
 /*
  * A column of more_n in place of one of n, which is freed; what it held is kept, the rest zeroed.

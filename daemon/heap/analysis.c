@@ -25,7 +25,8 @@ static int out_of_memory(struct err *err)
 	return err_set(err, -ENOMEM, "out of memory");
 }
 
-static int branch(struct heap_analysis *analysis, const struct heap_shapes *shapes)
+/* Sizes, shapes where none are given, and classes. */
+static int classify(struct heap_analysis *analysis, const struct heap_shapes *shapes)
 {
 	int r = v8_rules_transfer(&analysis->graph);
 
@@ -91,7 +92,7 @@ static int find_classes(struct work *work)
 	int r;
 
 	analysis->distances = heap_distances(&analysis->graph);
-	r = analysis->distances != NULL ? branch(analysis, NULL) : -ENOMEM;
+	r = analysis->distances != NULL ? classify(analysis, NULL) : -ENOMEM;
 	r = r == 0 ? count_rows(analysis) : r;
 	return r == 0 ? heap_statistics(&analysis->graph, &analysis->statistics) : r;
 }
@@ -128,6 +129,7 @@ static int compute(struct heap_analysis *analysis, const struct heap_load_option
 	r = side_by_side(&work, options->threads, add_up, find_spans);
 	r = r == 0 ? retain_rows(analysis, &work.spans) : r;
 	heap_spans_fini(&work.spans);
+	heap_release();
 	return r;
 }
 
@@ -162,7 +164,7 @@ int heap_analyse_classes(struct heap_analysis *ret, const struct v8_text *text,
 	r = heap_load(&ret->graph, text, options, err);
 	if (r < 0)
 		return r;
-	r = branch(ret, shapes);
+	r = classify(ret, shapes);
 	return r < 0 ? out_of_memory(err) : 0;
 }
 
@@ -232,5 +234,6 @@ void heap_analysis_fini(struct heap_analysis *analysis)
 		heap_tree_fini(&analysis->tree);
 	heap_graph_fini(&analysis->graph);
 	heap_index_free(analysis->index);
+	heap_release();
 	*analysis = (struct heap_analysis){ .retained = NULL };
 }

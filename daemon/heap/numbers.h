@@ -26,14 +26,14 @@ struct number_scan {
  */
 size_t number_scan(struct number_scan *scan, const char *data, size_t size);
 
-/* With less room than that it may convert none, but for the last 64 bytes. */
+/* Values of ret: with less room than that none may be converted, but for the last 64 bytes. */
 enum { NUMBERS_ROOM = 36 };
 
 /*
  * Convert the numbers that end in data[*at, size), until max are converted, or less than
- * NUMBERS_ROOM would be left; *at is moved behind the last of them. What is behind those in ret up
- * to max is of no use. There have to be eight readable bytes before data[*at], and what is read was
- * scanned. A number is known to end by the byte behind it, which is readable and within size;
+ * NUMBERS_ROOM would be left; *at is moved behind the last of them. What is behind those in ret, up
+ * to max, is of no use. There have to be eight readable bytes before the array, and what is read
+ * was scanned. A number is known to end by the byte behind it, which is readable and within size;
  * 20 digits and more: *overflow is set, and the value is of no use.
  */
 size_t numbers_convert(const char *data, size_t *at, size_t size, uint64_t *ret, size_t max,

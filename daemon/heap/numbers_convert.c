@@ -33,6 +33,11 @@ ALWAYS_INLINE uint64_t load_word(const char *at)
 	return x;
 }
 
+ALWAYS_INLINE bool is_digit(char c)
+{
+	return (unsigned char)(c - '0') <= 9;
+}
+
 /* Digit by digit. */
 static uint64_t of_any(const char *first, const char *end, bool *overflow)
 {
@@ -40,8 +45,10 @@ static uint64_t of_any(const char *first, const char *end, bool *overflow)
 
 	while (end - first > 1 && *first == '0')
 		first++;
-	if (end - first > DIGITS_MAX)
+	if (end - first > DIGITS_MAX) {
 		*overflow = true;
+		return 0;
+	}
 	for (; first < end; first++)
 		value = value * 10 + (uint64_t)(*first - '0');
 	return value;
@@ -80,54 +87,42 @@ ALWAYS_INLINE uint64_t value_of(const char *first, const char *end, bool with_si
 	return with_signs ? signed_of(first, end, overflow) : number_of(first, end, overflow);
 }
 
-ALWAYS_INLINE bool is_digit(char c)
+/* Where the number begins whose last digit is at end[-1]. */
+static const char *first_of(const char *end)
 {
-	return (unsigned char)(c - '0') <= 9;
+	const char *first = end - 1;
+
+	while (is_digit(first[-1]))
+		first--;
+	return first;
 }
 
 /* ---- those of a block ---- */
 
 struct block {
 	const char *data;
-	uint64_t firsts,
-		ends; /* bits: of their first digits; of the bytes behind their last ones */
-	const char *first; /* of the number that is open at the beginning, and then at the end */
-	const char *last; /* of the one that goes on behind the block; NULL: there is none */
-	bool in_number; /* one is open */
+	uint64_t firsts; /* bits: of first digits */
+	uint64_t ends; /* of the bytes behind last ones */
+	bool in_number; /* one is open: at the beginning, and then at the end */
 };
 
-ALWAYS_INLINE void block_begin(struct block *block, const char *data)
+ALWAYS_INLINE uint64_t block_begin(struct block *block, const char *data)
 {
 	uint64_t digits = digits_of(data), before = digits << 1 | (uint64_t)block->in_number;
 
 	block->data = data;
 	block->firsts = digits & ~before;
 	block->ends = before & ~digits;
-	block->last = NULL;
-	if (digits >> (BLOCK - 1) != 0)
-		block->last = block->firsts != 0 ? data + BLOCK - 1 - __builtin_clzll(block->firsts)
-						 : block->first;
+	return digits;
 }
 
-/* Numbers end in it: the one that was open, or else the first. */
-ALWAYS_INLINE const char *block_next(struct block *block)
+/* The number that was open at the beginning ends in the block: its end, which is dropped. */
+ALWAYS_INLINE const char *close_open(struct block *block)
 {
 	const char *end = block->data + __builtin_ctzll(block->ends);
 
-	if (!block->in_number) {
-		block->first = block->data + __builtin_ctzll(block->firsts);
-		block->firsts &= block->firsts - 1;
-	}
-	block->in_number = false;
 	block->ends &= block->ends - 1;
 	return end;
-}
-
-/* All that ended have been converted. */
-ALWAYS_INLINE void block_end(struct block *block)
-{
-	block->first = block->last;
-	block->in_number = block->last != NULL;
 }
 
 ALWAYS_INLINE size_t convert_block(struct block *block, bool with_signs, uint64_t *ret,
@@ -135,10 +130,12 @@ ALWAYS_INLINE size_t convert_block(struct block *block, bool with_signs, uint64_
 {
 	size_t n = 0;
 
-	while (block->ends != 0) {
-		const char *end = block_next(block);
+	for (; block->ends != 0; block->ends &= block->ends - 1) {
+		const char *first = block->data + __builtin_ctzll(block->firsts);
 
-		ret[n++] = value_of(block->first, end, with_signs, overflow);
+		ret[n++] = value_of(first, block->data + __builtin_ctzll(block->ends), with_signs,
+				    overflow);
+		block->firsts &= block->firsts - 1;
 	}
 	return n;
 }
@@ -214,57 +211,48 @@ FOR_AVX2 static inline size_t convert_fours(struct block *block, uint64_t *ret, 
 	return n;
 }
 
-FOR_AVX2 static inline size_t convert_block_avx2(struct block *block, uint64_t *ret, bool *overflow)
-{
-	size_t n = 0;
-
-	if (block->in_number && block->ends != 0) {
-		const char *end = block_next(block);
-
-		ret[n++] = number_of(block->first, end, overflow);
-	}
-	return n + convert_fours(block, ret + n, overflow);
-}
-
 #endif
 
 /* ---- all of them ---- */
 
 enum how { PLAIN, SIGNED, PLAIN_AVX2 };
 
+/* Of a block, half can be numbers; the one that was open stands before groups of four. */
+_Static_assert(NUMBERS_ROOM >= BLOCK / 2 + 4, "room for the numbers of a block");
+
 ALWAYS_INLINE size_t convert_by(struct block *block, enum how how, uint64_t *ret, bool *overflow)
 {
+	size_t n = 0;
+
+	if (block->in_number && block->ends != 0) {
+		const char *end = close_open(block);
+
+		ret[n++] = value_of(first_of(end), end, how == SIGNED, overflow);
+	}
 #if WITH_AVX2
 	if (how == PLAIN_AVX2)
-		return convert_block_avx2(block, ret, overflow);
+		return n + convert_fours(block, ret + n, overflow);
 #endif
-	return convert_block(block, how == SIGNED, ret, overflow);
+	return n + convert_block(block, how == SIGNED, ret + n, overflow);
 }
-
-/* Of a block, half can be numbers; one of those may stand before a group of four. */
-_Static_assert(NUMBERS_ROOM >= BLOCK / 2 + 4, "room for the numbers of a block");
 
 ALWAYS_INLINE size_t convert(const char *data, size_t *at, size_t size, enum how how, uint64_t *ret,
 			     size_t max, bool *overflow)
 {
-	struct block block = { .first = data + *at };
+	struct block block = { .in_number = is_digit(data[*at - 1]) };
 	size_t n = 0, i = *at;
 
-	while (is_digit(block.first[-1]))
-		block.first--;
-	block.in_number = block.first < data + i;
 	for (; size - i >= BLOCK && max - n >= NUMBERS_ROOM; i += BLOCK) {
-		block_begin(&block, data + i);
+		uint64_t digits = block_begin(&block, data + i);
+
 		n += convert_by(&block, how, ret + n, overflow);
-		block_end(&block);
+		block.in_number = digits >> (BLOCK - 1) != 0;
 	}
 	for (; size - i < BLOCK && i < size && n < max; i++) {
 		bool digit = is_digit(data[i]);
 
-		if (digit && !block.in_number)
-			block.first = data + i;
 		if (block.in_number && !digit)
-			ret[n++] = value_of(block.first, data + i, how == SIGNED, overflow);
+			ret[n++] = value_of(first_of(data + i), data + i, how == SIGNED, overflow);
 		block.in_number = digit;
 	}
 	*at = i;

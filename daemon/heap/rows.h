@@ -19,7 +19,7 @@ struct heap_row {
 struct heap_row *heap_rows(const struct heap_graph *graph, const struct heap_classes *classes,
 			   const int32_t *distances);
 
-/* The rest of them. 0, -ENOMEM. */
+/* What is retained, of rows of heap_rows(); retained: bytes by node. 0, -ENOMEM. */
 int heap_rows_retain(struct heap_row *rows, const struct heap_graph *graph,
 		     const struct heap_classes *classes, const struct heap_spans *spans,
 		     const uint64_t *retained);

@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -197,4 +198,80 @@ Test(alloc, what_was_freed_stays_with_the_process)
 	column = heap_alloc(LARGE / 2, 1);
 	cr_assert_leq(mapped(), before + LARGE + (1 << 20));
 	heap_free(column, LARGE / 2, 1);
+	heap_release();
+	cr_assert_leq(mapped(), before + (1 << 20));
 }
+
+/* More areas than can be kept, and one that is larger than each. */
+Test(alloc, many_small_ones_make_room_for_a_large_one)
+{
+	enum { MANY = 40, EACH = 2 << 20 };
+	unsigned char *columns[MANY], *large;
+	size_t before = mapped();
+
+	for (size_t i = 0; i < MANY; i++) {
+		columns[i] = heap_alloc(EACH, 1);
+		cr_assert_not_null(columns[i]);
+		columns[i][0] = columns[i][EACH - 1] = 1;
+	}
+	for (size_t i = 0; i < MANY; i++)
+		heap_free(columns[i], EACH, 1);
+	large = heap_alloc((size_t)MANY * EACH, 1);
+	cr_assert_not_null(large);
+	for (size_t i = 0; i < (size_t)MANY * EACH; i++)
+		cr_assert_eq(large[i], 0);
+	cr_assert_leq(mapped(), before + (size_t)MANY * EACH + (4 << 20));
+	heap_free(large, (size_t)MANY * EACH, 1);
+}
+
+static void *take_turns(void *arg)
+{
+	struct slot slots[SLOTS] = { { NULL, 0 } };
+	unsigned seed = (unsigned)(uintptr_t)arg, first = 16 * seed;
+
+	for (size_t i = 0; i < TURNS / 4; i++) {
+		size_t which = (size_t)rand_r(&seed) % SLOTS;
+
+		turn(&slots[which], (unsigned char)(first + which), &seed);
+	}
+	for (size_t i = 0; i < SLOTS; i++) {
+		check_all(&slots[i], 0, (unsigned char)(first + i));
+		heap_free(slots[i].column, slots[i].bytes, 1);
+	}
+	return NULL;
+}
+
+Test(alloc, threads_do_not_get_the_same)
+{
+	pthread_t threads[3];
+
+	for (uintptr_t i = 0; i < 3; i++)
+		cr_assert_eq(pthread_create(&threads[i], NULL, take_turns, (void *)(i + 1)), 0);
+	for (size_t i = 0; i < 3; i++)
+		cr_assert_eq(pthread_join(threads[i], NULL), 0);
+}
+
+#ifndef __SANITIZE_ADDRESS__ /* which needs more addresses than any limit would leave */
+/* Live 60, kept 40 in two, wanted 30 of a limit of 100: there is room for that. */
+Test(alloc, what_is_kept_does_not_stand_in_the_way)
+{
+	size_t tenth = 8 << 20;
+	struct rlimit limit;
+	void *live, *kept[2], *column;
+
+	limit.rlim_cur = limit.rlim_max = mapped() + 10 * tenth + tenth / 2;
+	cr_assert_eq(setrlimit(RLIMIT_AS, &limit), 0);
+	live = heap_alloc(6 * tenth, 1);
+	kept[0] = heap_alloc(2 * tenth, 1);
+	kept[1] = heap_alloc(2 * tenth, 1);
+	cr_assert(live != NULL && kept[0] != NULL && kept[1] != NULL);
+	heap_free(kept[0], 2 * tenth, 1);
+	heap_free(kept[1], 2 * tenth, 1);
+	column = heap_alloc(3 * tenth, 1);
+	cr_assert_not_null(column);
+	column = heap_grow(column, 3 * tenth, 4 * tenth, 1);
+	cr_assert_not_null(column);
+	heap_free(column, 4 * tenth, 1);
+	heap_free(live, 6 * tenth, 1);
+}
+#endif

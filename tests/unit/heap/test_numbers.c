@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NUMBERS_MAX = 2000, LEAD = 8, ROUNDS = 300 };
+enum { NUMBERS_MAX = 2000, LEAD = 8, ROUNDS = 300, BLOCK_BYTES = 64 };
 
 struct sample {
 	char text[LEAD + NUMBERS_MAX * 24];
@@ -152,6 +152,73 @@ Test(numbers, of_twenty_digits_overflow)
 
 	cr_assert_eq(numbers_convert(text, &at, sizeof(text) - 1, &found, 1, &overflow), 1);
 	cr_assert(overflow);
+}
+
+/* Before, between and behind others; over one block, two, and many. */
+Test(numbers, of_many_digits_are_read_once_and_overflow)
+{
+	static const size_t digits[] = { 20, 21, 63, 64, 65, 130, 5000 };
+	static char text[LEAD + 3 * BLOCK_BYTES + 5000];
+	uint64_t found[200];
+
+	for (size_t i = 0; i < sizeof(digits) / sizeof(digits[0]); i++) {
+		for (size_t before = 0; before < BLOCK_BYTES; before++) {
+			size_t size = LEAD + 2 * before, at = LEAD, n = 0;
+			bool overflow = false;
+
+			memset(text, '[', LEAD);
+			for (size_t k = 0; k < before; k++)
+				memcpy(text + LEAD + 2 * k, "7,", 2);
+			memset(text + size, '1', digits[i]);
+			size += digits[i];
+			memcpy(text + size, ",8]", 3);
+			size += 3;
+			while (at < size)
+				n += numbers_convert(text, &at, size, found + n,
+						     sizeof(found) / sizeof(*found) - n, &overflow);
+			cr_assert_eq(n, before + 2);
+			cr_assert(overflow);
+			cr_assert_eq(found[n - 1], 8);
+		}
+	}
+}
+
+Test(numbers, zeros_before_a_number_are_no_digits_of_it)
+{
+	static char text[LEAD + 200];
+	uint64_t found[64];
+
+	for (size_t zeros = 0; zeros < 150; zeros++) {
+		size_t size = LEAD + zeros, at = LEAD, n = 0;
+		bool overflow = false;
+
+		memset(text, '[', LEAD);
+		memset(text + LEAD, '0', zeros);
+		size += (size_t)sprintf(text + size, "123456789,5]");
+		while (at < size)
+			n += numbers_convert(text, &at, size, found + n, 64 - n, &overflow);
+		cr_assert_eq(n, 2);
+		cr_assert_not(overflow);
+		cr_assert_eq(found[0], 123456789);
+		cr_assert_eq(found[1], 5);
+	}
+}
+
+/* As behind a piece: the conversion is asked byte by byte, and must not look back each time. */
+Test(numbers, that_never_end_are_asked_for_byte_by_byte, .timeout = 20)
+{
+	enum { DIGITS = 8 << 20 };
+	char *text = malloc(LEAD + DIGITS);
+	bool overflow = false;
+	uint64_t found;
+
+	cr_assert_not_null(text);
+	memset(text, '[', LEAD);
+	memset(text + LEAD, '1', DIGITS);
+	for (size_t at = LEAD + 1; at < LEAD + DIGITS;)
+		cr_assert_eq(numbers_convert(text, &at, at + 1, &found, 1, &overflow), 0);
+	cr_assert_not(overflow);
+	free(text);
 }
 
 Test(numbers, what_is_neither_ends_the_scan)
