@@ -23,9 +23,11 @@ def connect(request, nursery, tmp_path):
     return jsc.page(browser)
 
 
-def said(connect, *methods):
+def said(connect, *methods, script=None):
     """On a connection of its own; what the last of it is answered. Nothing is on its way to who leaves."""
     client, call = connect()
+    if script is not None:
+        call("Runtime.evaluate", expression=script)
     answer = [call(method) for method in methods][-1]
     if "Heap.enable" in methods and methods[-1] != "Heap.disable":
         call("Heap.disable")
@@ -33,26 +35,36 @@ def said(connect, *methods):
     return answer
 
 
+TAKEN = ("Heap.gc", "Heap.snapshot")
+
+
 def known(answer):
-    """The ids of the known objects."""
+    """The ids of the known objects, and whether there are ids of what is gone: none where all began anew."""
     snapshot = json.loads(answer["snapshotData"])
     class_ = snapshot["nodeClassNames"].index("KnownThing")
     nodes = snapshot["nodes"]
     ids = {id_ for id_, its in zip(nodes[0::4], nodes[2::4]) if its == class_}
     assert len(ids) == COUNT
-    return ids
+    return ids, max(nodes[0::4]) >= len(nodes) // 4
+
+
+def leave_a_gap(connect):
+    """What had ids is gone, and what came after it has others, if they last."""
+    said(connect, *TAKEN, script="globalThis.held = Array.from({ length: 3000 }, () => ({})); 0")
+    return known(said(connect, *TAKEN, script="globalThis.held = [{}]; 0"))
 
 
 @pytest.mark.parametrize("connect", ["bun", "gtk", "wpe"], indirect=True)
 def test_until_who_enabled_heap_leaves(connect):
-    first = known(said(connect, "Heap.gc", "Heap.snapshot"))
-    assert known(said(connect, "Heap.gc", "Heap.snapshot")) == first
+    first, gap = known(said(connect, *TAKEN))
+    assert not gap and known(said(connect, *TAKEN)) == (first, False)
+    assert leave_a_gap(connect) == (first, True)
     # It has been there all the time, whoever comes last.
-    assert known(said(connect, "Heap.enable", "Heap.gc", "Heap.snapshot")) == first
-    later = known(said(connect, "Heap.gc", "Heap.snapshot"))
-    assert later != first
+    assert known(said(connect, "Heap.enable", *TAKEN)) == (first, True)
+    later, gap = known(said(connect, *TAKEN))
+    assert not gap and leave_a_gap(connect) == (later, True)
     said(connect, "Heap.enable", "Heap.disable")
-    assert known(said(connect, "Heap.gc", "Heap.snapshot")) != later
+    assert not known(said(connect, *TAKEN))[1]
 
 
 @pytest.mark.parametrize("events, by", [("never", "ids"), ("always", "classes")])
