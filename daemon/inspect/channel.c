@@ -71,18 +71,21 @@ struct channel *channel_new(struct session *session, const char *isolate, const 
 
 static void leave(struct channel *channel)
 {
-	struct partings *partings = channel->session->context->partings;
+	struct parting *parting = channel->parting;
 
-	if (partings != NULL && channel_is_greeted(channel) && channel->ws != NULL &&
+	channel->parting = NULL;
+	if (parting != NULL && channel_is_greeted(channel) && channel->ws != NULL &&
 	    dialect_of(channel)->bye != NULL)
 		dialect_of(channel)->bye(channel);
-	if (channel->quiet.armed && channel->ws != NULL && partings != NULL)
-		partings_hold(partings, channel->ws, channel->session->runtime->quiet_ns);
-	else if (channel->owed > 0 && partings != NULL)
-		partings_add(partings, channel->ws, channel->owed, dialect_of(channel)->answers,
-			     channel->session->runtime->alone);
-	else
+	if (parting == NULL || channel->ws == NULL) {
 		ws_close(channel->ws);
+		parting_free(parting);
+	} else if (channel->quiet.armed) {
+		parting_hold(parting, channel->ws, channel->session->runtime->quiet_ns);
+	} else {
+		parting_add(parting, channel->ws, channel->owed, dialect_of(channel)->answers,
+			    channel->session->runtime->alone);
+	}
 	loop_timer_clear(&channel->quiet);
 	channel->ws = NULL;
 	channel->owed = 0;
@@ -268,6 +271,18 @@ static int open_packets(struct channel *channel)
 				&limits, &packet_events, channel);
 }
 
+static int open_link(struct channel *channel)
+{
+	struct partings *partings = channel->session->context->partings;
+	int r = 0;
+
+	if (dialect_of(channel)->packets)
+		return open_packets(channel);
+	if (partings != NULL)
+		r = parting_new(&channel->parting, partings);
+	return r == 0 ? open_ws(channel) : r;
+}
+
 int channel_open(struct channel *channel)
 {
 	int r;
@@ -278,8 +293,10 @@ int channel_open(struct channel *channel)
 	channel->dialect_state = calloc(1, dialect_of(channel)->state_size);
 	if (channel->dialect_state == NULL)
 		return -ENOMEM;
-	r = dialect_of(channel)->packets ? open_packets(channel) : open_ws(channel);
+	r = open_link(channel);
 	if (r < 0) {
+		parting_free(channel->parting);
+		channel->parting = NULL;
 		free(channel->dialect_state);
 		channel->dialect_state = NULL;
 		return r;

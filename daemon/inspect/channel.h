@@ -34,6 +34,7 @@ struct channel {
 	char path[256]; /* of the WebSocket */
 	struct ws *ws; /* or, for a dialect of packets: */
 	struct packet_link *packets;
+	struct parting *parting; /* owned: for when ws is left; NULL: it may be left at any time */
 	int32_t next_id;
 	uint64_t since_ns; /* monotonic, of this state */
 	bool offered; /* by the list that came last */

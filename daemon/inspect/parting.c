@@ -1,6 +1,6 @@
 /*
  * Partings: each holds a connection and counts down the answers that are owed on it. Whoever had it
- * before has forgotten it.
+ * before has forgotten both.
  */
 
 #include "inspect/parting.h"
@@ -21,7 +21,8 @@ struct partings {
 };
 
 struct parting {
-	struct link link; /* of partings->all */
+	struct partings *partings;
+	struct link link; /* of partings->all, while it holds a connection */
 	atomic_uint *places; /* it counts there; NULL: nowhere */
 	struct ws *ws; /* owned */
 	unsigned owed;
@@ -29,14 +30,21 @@ struct parting {
 	struct loop_timer deadline;
 };
 
+void parting_free(struct parting *parting)
+{
+	if (parting == NULL)
+		return;
+	loop_timer_fini(&parting->deadline);
+	free(parting);
+}
+
 static void part(struct parting *parting)
 {
 	ws_close(parting->ws);
 	if (parting->places != NULL)
 		atomic_fetch_sub(parting->places, 1);
-	loop_timer_fini(&parting->deadline);
 	link_remove(&parting->link);
-	free(parting);
+	parting_free(parting);
 }
 
 static void on_deadline(void *owner)
@@ -70,37 +78,46 @@ static void on_closed(void *owner, int r, const char *reason)
 
 static const struct ws_events events = { .message = on_message, .closed = on_closed };
 
-static void add(struct partings *partings, struct ws *ws, unsigned owed,
-		parting_answers_fn *answers, uint64_t hold_ns, atomic_uint *places)
+int parting_new(struct parting **ret, struct partings *partings)
 {
 	struct parting *parting = calloc(1, sizeof(*parting));
+	int r;
 
-	if (parting == NULL) {
-		ws_close(ws);
-		return;
+	if (parting == NULL)
+		return -ENOMEM;
+	parting->partings = partings;
+	r = loop_timer_init(&parting->deadline, partings->loop, on_deadline, parting);
+	if (r < 0) {
+		free(parting);
+		return r;
 	}
+	*ret = parting;
+	return 0;
+}
+
+static void add(struct parting *parting, struct ws *ws, uint64_t hold_ns)
+{
 	parting->ws = ws;
-	parting->owed = owed;
-	parting->answers = answers;
-	parting->places = places;
-	if (places != NULL)
-		atomic_fetch_add(places, 1);
-	list_append(&partings->all, &parting->link);
+	if (parting->places != NULL)
+		atomic_fetch_add(parting->places, 1);
+	list_append(&parting->partings->all, &parting->link);
 	ws_hand_over(ws, &events, parting);
-	if (loop_timer_init(&parting->deadline, partings->loop, on_deadline, parting) < 0 ||
-	    loop_timer_set(&parting->deadline, hold_ns) < 0)
+	if (loop_timer_set(&parting->deadline, hold_ns) < 0)
 		part(parting);
 }
 
-void partings_add(struct partings *partings, struct ws *ws, unsigned owed,
-		  parting_answers_fn *answers, bool has_place)
+void parting_add(struct parting *parting, struct ws *ws, unsigned owed, parting_answers_fn *answers,
+		 bool has_place)
 {
-	if (owed == 0)
+	if (owed == 0) {
 		ws_close(ws);
-	else if (has_place)
-		add(partings, ws, owed, answers, PARTING_PLACE_NS, &partings->places);
-	else
-		add(partings, ws, owed, answers, PARTING_NS, NULL);
+		parting_free(parting);
+		return;
+	}
+	parting->owed = owed;
+	parting->answers = answers;
+	parting->places = has_place ? &parting->partings->places : NULL;
+	add(parting, ws, has_place ? PARTING_PLACE_NS : PARTING_NS);
 }
 
 bool partings_have_place(const struct partings *partings)
@@ -108,9 +125,9 @@ bool partings_have_place(const struct partings *partings)
 	return atomic_load(&partings->places) > 0;
 }
 
-void partings_hold(struct partings *partings, struct ws *ws, uint64_t hold_ns)
+void parting_hold(struct parting *parting, struct ws *ws, uint64_t hold_ns)
 {
-	add(partings, ws, 0, NULL, hold_ns, NULL);
+	add(parting, ws, hold_ns);
 }
 
 int partings_new(struct partings **ret, struct loop *loop)

@@ -12,6 +12,8 @@
  * the like, whenever that is: it is asked to tell nothing unasked any more before (dialect->bye),
  * and held for PARTING_PLACE_NS. One that may not be left in its first moments (runtime->quiet_ns)
  * is held until these are over.
+ *
+ * It takes no memory to leave so: what holds a connection is made before there is one.
  */
 
 #include <stdbool.h>
@@ -19,6 +21,7 @@
 #include "util/clock.h"
 
 struct loop;
+struct parting;
 struct partings;
 struct tree;
 struct ws;
@@ -36,13 +39,21 @@ int partings_new(struct partings **ret, struct loop *loop);
 /* Turns the loop until the last has left, which none puts off. NULL is fine. */
 void partings_free(struct partings *partings);
 
-/* Takes the connection over, and closes it when so many answers have come. has_place: it has the
- * one place its inspector has for clients. */
-void partings_add(struct partings *partings, struct ws *ws, unsigned owed,
-		  parting_answers_fn *answers, bool has_place);
+/* For one connection that is about to be opened. 0, -ENOMEM. */
+int parting_new(struct parting **ret, struct partings *partings);
+
+/* Of a connection that is not held. NULL is fine. */
+void parting_free(struct parting *parting);
+
+/*
+ * Takes the connection over, and closes it when so many answers have come; the parting is gone
+ * then. has_place: it has the one place its inspector has for clients.
+ */
+void parting_add(struct parting *parting, struct ws *ws, unsigned owed, parting_answers_fn *answers,
+		 bool has_place);
 
 /* Does any still have such a place? Of any thread. */
 bool partings_have_place(const struct partings *partings);
 
 /* The same, and closes it after so long, whatever comes. */
-void partings_hold(struct partings *partings, struct ws *ws, uint64_t hold_ns);
+void parting_hold(struct parting *parting, struct ws *ws, uint64_t hold_ns);

@@ -129,16 +129,19 @@ Test(parting, is_waited_for_at_the_end)
 Test(parting, who_has_the_only_place_is_held_for_longer)
 {
 	struct ws *ws = (struct ws *)&wire_is_open;
+	struct parting *parting;
 	uint64_t began;
 
 	wire_is_open = true;
 	cr_expect_not(partings_have_place(context.partings));
-	partings_add(context.partings, ws, 1, NULL, false);
+	cr_assert_eq(parting_new(&parting, context.partings), 0);
+	parting_add(parting, ws, 1, NULL, false);
 	cr_expect_not(partings_have_place(context.partings), "it has one of many");
 	wait_closed();
 	wire_is_open = true;
 	began = clock_mono_ns();
-	partings_add(context.partings, ws, 1, NULL, true);
+	cr_assert_eq(parting_new(&parting, context.partings), 0);
+	parting_add(parting, ws, 1, NULL, true);
 	cr_expect(partings_have_place(context.partings));
 	wait_closed();
 	cr_expect_geq(clock_mono_ns() - began, PARTING_PLACE_NS - PARTING_NS);
