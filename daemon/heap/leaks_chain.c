@@ -10,6 +10,8 @@
 
 #include "heap/leaks_chain.h"
 
+#include "heap/leaks_name.h"
+
 enum { TURN_MAX = 4 };
 
 /* By what links of the first class are held. */
@@ -149,6 +151,22 @@ static uint32_t edge_to(const struct leaks_view *view, uint32_t first)
 	return (via != 0 ? via : view->ways[first]) - 1; /* 0 becomes UINT32_MAX */
 }
 
+/*
+ * What runs, or is being compiled, may hold a link for a moment, so that no object of the program
+ * dominates the chain: it hangs on who knows that link by a name then.
+ */
+static int hang_on_name(const struct leaks_view *view, uint32_t below, struct heap_suspect *suspect)
+{
+	uint32_t edge;
+	int r = leaks_nearest_name(view->graph, view->tree, view->distances, below, &edge);
+
+	if (edge != UINT32_MAX) {
+		suspect->holder = heap_edge_from(view->graph, edge);
+		suspect->via = edge;
+	}
+	return r;
+}
+
 int leaks_chain(struct leaks_view *view, uint32_t first, struct heap_suspect *suspect)
 {
 	struct turn turn = { .n = 0 };
@@ -162,9 +180,11 @@ int leaks_chain(struct leaks_view *view, uint32_t first, struct heap_suspect *su
 	below = first;
 	suspect->holder = hook_of(view, &turn, suspect->holder, &below);
 	suspect->via = edge_to(view, below);
+	if (view->graph->type[suspect->holder] == HEAP_SYNTHETIC)
+		r = hang_on_name(view, below, suspect);
 	suspect->class = turn.classes[0];
 	suspect->example = first;
 	suspect->count = links_of(&turn);
 	suspect->kind = HEAP_LEAK_CHAIN;
-	return 1;
+	return r < 0 ? r : 1;
 }

@@ -19,6 +19,7 @@ struct leaks_view {
 	const struct heap_graph *graph;
 	const struct heap_tree *tree;
 	const uint32_t *ways, *dominator, *class;
+	const int32_t *distances;
 	const uint64_t *retained;
 	const struct heap_past *pasts;
 	size_t pasts_n;

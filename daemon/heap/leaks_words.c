@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "heap/leaks_made.h"
+#include "heap/leaks_name.h"
 
 double leaks_share(const struct leaks_answer *answer, const struct heap_suspect *suspect)
 {
@@ -34,17 +35,10 @@ static void put_function(struct buf *buf, const struct leaks_answer *answer, uin
 		heap_node_name(graph, node, buf);
 }
 
-/* UINT32_MAX is none. */
-static bool is_name(const struct heap_graph *graph, uint32_t edge)
-{
-	return edge != UINT32_MAX && (heap_edge_kind(graph->edges[edge]) == HEAP_CONTEXT ||
-				      heap_edge_kind(graph->edges[edge]) == HEAP_PROPERTY);
-}
-
 /* A variable, or a property of what the holder does not hold directly. */
 static bool names_chain(const struct heap_graph *graph, const struct heap_suspect *suspect)
 {
-	return is_name(graph, suspect->via) &&
+	return leaks_is_name(graph, suspect->via) &&
 	       (heap_edge_kind(graph->edges[suspect->via]) == HEAP_CONTEXT ||
 		heap_edge_from(graph, suspect->via) != suspect->holder);
 }
@@ -62,74 +56,23 @@ static uint32_t find_name(const struct heap_graph *graph, const struct heap_susp
 		return suspect->via;
 	for (size_t i = 1; i < n; i++) {
 		for (size_t k = 0; k < 2; k++) {
-			if (i < paths[k].n && is_name(graph, paths[k].steps[i].edge))
+			if (i < paths[k].n && leaks_is_name(graph, paths[k].steps[i].edge))
 				return paths[k].steps[i].edge;
 		}
 	}
 	return UINT32_MAX;
 }
 
-/* The holder and what is held by it: what refers back is no name that others know it by. */
-static int mark_held(const struct heap_tree *tree, uint32_t holder, uint64_t *held)
-{
-	struct heap_stack stack = { .n = 0 };
-	int r = heap_stack_push(&stack, holder);
-
-	while (r == 0 && stack.n > 0) {
-		uint32_t node = stack.items[--stack.n];
-
-		if (heap_bit(held, node))
-			continue;
-		heap_bit_set(held, node);
-		for (uint32_t i = tree->first[node]; r == 0 && i < tree->first[node + 1]; i++)
-			r = heap_stack_push(&stack, tree->kids[i]);
-	}
-	heap_stack_fini(&stack);
-	return r;
-}
-
-/* UINT32_MAX: nobody does. */
-static uint32_t find_nearest(const struct heap_analysis *analysis, uint32_t holder,
-			     const uint64_t *held)
-{
-	const struct heap_graph *graph = &analysis->graph;
-	uint32_t ret = UINT32_MAX;
-	int32_t nearest = INT32_MAX;
-
-	for (uint32_t node = 0; node < graph->nodes; node++) {
-		if (analysis->distances[node] < 0 || analysis->distances[node] >= nearest ||
-		    heap_bit(held, node))
-			continue;
-		for (uint32_t i = graph->edge_first[node]; i < graph->edge_first[node + 1]; i++) {
-			if (heap_edge_to(graph->edges[i]) != holder || !is_name(graph, i))
-				continue;
-			nearest = analysis->distances[node];
-			ret = i;
-			break;
-		}
-	}
-	return ret;
-}
-
-/*
- * What runs may hold it for a moment, by a way that is shorter and has no names: then that of who
- * else refers to it, nearest to a root. A look at all references, which is seldom needed.
- */
+/* What runs may hold it for a moment. A look at all references, which is seldom needed. */
 static int find_other_name(const struct heap_analysis *analysis, uint32_t holder, uint32_t *ret)
 {
-	const struct heap_graph *graph = &analysis->graph;
-	uint64_t *held;
-	int r;
+	uint8_t type = analysis->graph.type[holder];
 
 	*ret = UINT32_MAX;
-	if (graph->type[holder] != HEAP_OBJECT && graph->type[holder] != HEAP_CLOSURE)
-		return 0;
-	held = heap_bits_alloc(graph->nodes);
-	r = held != NULL ? mark_held(&analysis->tree, holder, held) : -ENOMEM;
-	if (r == 0)
-		*ret = find_nearest(analysis, holder, held);
-	heap_bits_free(held, graph->nodes);
-	return r;
+	return type == HEAP_OBJECT || type == HEAP_CLOSURE
+		       ? leaks_nearest_name(&analysis->graph, &analysis->tree, analysis->distances,
+					    holder, ret)
+		       : 0;
 }
 
 static bool has_holder(const struct heap_suspect *suspect)
