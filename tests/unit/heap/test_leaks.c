@@ -597,48 +597,42 @@ Test(leaks, a_list_by_paths)
 	expect_list(100, false, true);
 }
 
+/* A list that more than its owner has is its owner's, who leads to the first link. */
+static void expect_owned(const struct scene scenes[3])
+{
+	struct heap_leaks leaks;
+	struct shot last;
+	uint32_t via;
+
+	find(&leaks, &last, scenes, 3, HEAP_MATCH_IDS);
+	cr_assert_eq(leaks.n, 1);
+	expect(&last, &leaks.items[0], "Owner", "Link", 140, 140 * LINK_BYTES);
+	cr_expect_eq(leaks.items[0].kind, HEAP_LEAK_CHAIN);
+	via = leaks.items[0].via;
+	cr_assert_neq(via, UINT32_MAX);
+	cr_expect_eq(heap_edge_to(last.analysis.graph.edges[via]), 4 + FILLERS);
+	heap_leaks_fini(&leaks);
+	shot_fini(&last);
+}
+
 /* The owner does not hold it directly: what it is called is known on the shortest way. */
 Test(leaks, a_list_that_two_hold)
 {
-	const struct scene scenes[] = {
+	expect_owned((struct scene[]){
 		{ .links = 100, .shared = true },
 		{ .links = 160, .shared = true },
 		{ .links = 240, .shared = true },
-	};
-	struct heap_leaks leaks;
-	const struct heap_graph *graph;
-	struct shot last;
-
-	find(&leaks, &last, scenes, 3, HEAP_MATCH_IDS);
-	graph = &last.analysis.graph;
-	cr_assert_eq(leaks.n, 1);
-	expect(&last, &leaks.items[0], "Owner", "Link", 140, 140 * LINK_BYTES);
-	cr_assert_neq(leaks.items[0].via, UINT32_MAX);
-	cr_expect_eq(heap_edge_to(graph->edges[leaks.items[0].via]), 4 + FILLERS);
-	heap_leaks_fini(&leaks);
-	shot_fini(&last);
+	});
 }
 
 /* As what compiles does: nobody of the program dominates the list then. */
 Test(leaks, a_list_that_a_stack_has_for_a_moment)
 {
-	const struct scene scenes[] = {
+	expect_owned((struct scene[]){
 		{ .links = 100, .list = true },
 		{ .links = 160, .list = true },
 		{ .links = 240, .list = true, .brief = true },
-	};
-	struct heap_leaks leaks;
-	const struct heap_graph *graph;
-	struct shot last;
-
-	find(&leaks, &last, scenes, 3, HEAP_MATCH_IDS);
-	graph = &last.analysis.graph;
-	cr_assert_eq(leaks.n, 1);
-	expect(&last, &leaks.items[0], "Owner", "Link", 140, 140 * LINK_BYTES);
-	cr_expect_eq(leaks.items[0].kind, HEAP_LEAK_CHAIN);
-	cr_expect_eq(heap_edge_to(graph->edges[leaks.items[0].via]), 4 + FILLERS);
-	heap_leaks_fini(&leaks);
-	shot_fini(&last);
+	});
 }
 
 /* What the last of the new links has besides is no link, though it is of the class of one. */
